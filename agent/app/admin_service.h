@@ -1,0 +1,86 @@
+#pragma once
+
+// nodekeep.admin.v1.Admin: what the agent knows about itself, and what it can be told to do.
+//
+// Answers hold names, times and counts; never a value or a token. Who may ask is the socket's
+// business (admin_server.h).
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/worker_pool.h"
+#include "agent/http/backend_gate.h"
+#include "agent/secrets/cache.h"
+#include "agent/secrets/credential_cache.h"
+#include "agent/secrets/fetcher.h"
+#include "agent/secrets/lease_keeper.h"
+#include "agent/secrets/mount_ledger.h"
+#include "agent/secrets/sealer.h"
+#include "proto/admin.grpc.pb.h"
+
+namespace nodekeep {
+
+// What only the running agent knows, as of now.
+struct AgentState {
+  struct Socket {
+    std::string provider;  // "" = the admin socket
+    std::string path;
+  };
+  std::vector<Socket> sockets;
+  Status ready;  // an Error says why not
+  std::string config_file;
+  std::optional<WallTime> last_reload;
+  std::string reload_error;  // "" = it worked
+};
+
+// What the service looks at. Everything outlives it.
+struct AdminBackend {
+  Cache& cache;
+  CredentialCache& credentials;
+  LeaseKeeper& leases;
+  MountLedger& ledger;
+  Fetcher& fetcher;
+  BackendGate& gate;
+  Sealer& sealer;
+  const Clock& clock;
+  std::string version;
+  std::string node;
+  std::function<AgentState()> state;  // thread-safe
+};
+
+// Thread-safe. Precondition of destruction: the server that serves this has been shut down.
+class AdminService final : public admin::v1::Admin::CallbackService {
+ public:
+  explicit AdminService(AdminBackend backend);
+  ~AdminService() override;
+
+  grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context,
+                                   const admin::v1::StatusRequest* request,
+                                   admin::v1::StatusResponse* response) override;
+  grpc::ServerUnaryReactor* Refresh(grpc::CallbackServerContext* context,
+                                    const admin::v1::RefreshRequest* request,
+                                    admin::v1::RefreshResponse* response) override;
+  grpc::ServerUnaryReactor* CacheList(grpc::CallbackServerContext* context,
+                                      const admin::v1::CacheListRequest* request,
+                                      admin::v1::CacheListResponse* response) override;
+  grpc::ServerUnaryReactor* CacheFlush(grpc::CallbackServerContext* context,
+                                       const admin::v1::CacheFlushRequest* request,
+                                       admin::v1::CacheFlushResponse* response) override;
+  grpc::ServerUnaryReactor* Health(grpc::CallbackServerContext* context,
+                                   const admin::v1::HealthRequest* request,
+                                   admin::v1::HealthResponse* response) override;
+
+ private:
+  class RefreshCall;
+
+  const AdminBackend backend_;
+  const SteadyTime started_;
+  WorkerPool pool_;  // last: a refresh waits for backends, which gRPC's own threads must not
+};
+
+}  // namespace nodekeep

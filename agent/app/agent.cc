@@ -1,0 +1,172 @@
+#include "agent/app/agent.h"
+
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+
+#include "agent/app/admin_server.h"
+#include "agent/app/graph.h"
+#include "agent/app/http_endpoint.h"
+#include "agent/app/signals.h"
+#include "agent/app/version.h"
+#include "csi/provider_door.h"
+
+namespace nodekeep {
+namespace {
+
+std::string ReadText(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+class Agent {
+ public:
+  Agent(LoadedConfig loaded, Graph& graph, Logger& log)
+      : graph_(graph),
+        log_(log),
+        loaded_(std::move(loaded)),
+        file_text_(ReadText(loaded_.sources.file)),
+        mount_pool_({.max_threads = 256}),
+        door_({.directories = loaded_.config.provider_dirs,
+               .providers = loaded_.config.enabled_providers,
+               .version = std::string(Version()),
+               .mount_budget = loaded_.config.mount_budget},
+              graph.road, mount_pool_, graph.clock, log) {
+    state_.config_file = loaded_.sources.file;
+    state_.ready = Error(ErrorCode::kPrecondition, "starting");
+  }
+
+  // The admin door first: whoever looks at a failing start finds somebody to ask.
+  Status Open() {
+    const Config& config = loaded_.config;
+    auto admin = AdminServer::Open(
+        config.admin_socket,
+        AdminBackend{graph_.cache, graph_.credentials, graph_.leases, graph_.ledger,
+                     graph_.fetcher, graph_.gate, *graph_.sealer, graph_.clock,
+                     std::string(Version()), config.node_name, [this] { return State(); }},
+        log_);
+    if (!admin.ok()) return admin.error();
+    admin_ = *std::move(admin);
+    if (!config.http_address.empty()) {
+      auto http = HttpEndpoint::Start(config.http_address,
+                                      {.metrics = [this] { return graph_.metrics.Render(); },
+                                       .ready = [this] { return State().ready; }});
+      if (!http.ok()) return http.error();
+      http_ = *std::move(http);
+    }
+    if (Status open = door_.Open(); !open.ok()) return open;
+    std::unique_lock lock(mutex_);
+    for (const std::string& path : door_.SocketPaths()) {
+      state_.sockets.push_back({std::filesystem::path(path).stem(), path});
+    }
+    state_.sockets.push_back({"", admin_->path()});
+    state_.ready = Status();
+    return {};
+  }
+
+  void Stop() {
+    const Duration grace = loaded_.config.shutdown_grace;
+    log_.Info("stopping", {{"grace_ms", grace.count()}});
+    {
+      std::unique_lock lock(mutex_);
+      state_.ready = Error(ErrorCode::kShuttingDown, "stopping");
+    }
+    door_.Stop(graph_.clock.Now() + grace);
+    log_.Info("stopped");
+  }
+
+  // Editors and kubelet touch files without changing them; a signal always reloads.
+  void ReloadIfChanged() {
+    if (ReadText(loaded_.sources.file) != file_text_) Reload();
+  }
+
+  void Reload() {
+    file_text_ = ReadText(loaded_.sources.file);
+    Result<LoadedConfig> next = LoadConfig(loaded_.sources);
+    const Status taken = next.ok() ? graph_.Reconfigure(*next) : Status(next.error());
+    graph_.metrics.CountReload(taken.ok());
+    {
+      std::unique_lock lock(mutex_);
+      state_.last_reload = graph_.clock.Wall();
+      state_.reload_error = taken.ok() ? "" : taken.error().message();
+    }
+    if (!taken.ok()) {
+      log_.Error("configuration refused; the old one stays in force",
+                 {{"file", loaded_.sources.file}, {"error", taken.error().message()}});
+      return;
+    }
+    for (const std::string& path : NeedRestart(loaded_, *next)) {
+      log_.Warn("setting changed; it takes effect with the next start", {{"setting", path}});
+    }
+    loaded_ = *std::move(next);
+    log_.Info("configuration reloaded", {{"file", loaded_.sources.file}});
+  }
+
+ private:
+  AgentState State() {
+    std::unique_lock lock(mutex_);
+    return state_;
+  }
+
+  Graph& graph_;
+  Logger& log_;
+  LoadedConfig loaded_;    // used by the main thread only, as is file_text_
+  std::string file_text_;
+
+  std::mutex mutex_;
+  AgentState state_;  // guarded by mutex_
+
+  WorkerPool mount_pool_;
+  ProviderDoor door_;
+  std::unique_ptr<HttpEndpoint> http_;
+  std::unique_ptr<AdminServer> admin_;
+};
+
+}  // namespace
+
+void HardenProcess() {
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  prctl(PR_SET_DUMPABLE, 0);
+  // Each arena keeps its own free memory; two are enough for threads that mostly wait.
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+}
+
+int RunAgent(const LoadedConfig& loaded) {
+  HardenProcess();
+  Signals signals(loaded.sources.file);  // before the first thread
+  Logger log(loaded.config.log_level, loaded.config.log_format);
+  Result<std::unique_ptr<Graph>> graph = Graph::Create(loaded, log);
+  if (!graph.ok()) {
+    log.Error("cannot start", {{"error", graph.error().message()}});
+    return 1;
+  }
+  Agent agent(loaded, **graph, log);
+  if (Status open = agent.Open(); !open.ok()) {
+    log.Error("cannot start", {{"error", open.error().message()}});
+    return 1;
+  }
+  log.Info("ready", {{"version", Version()},
+                     {"node", loaded.config.node_name},
+                     {"key_memory", (*graph)->sealer->key_memory()}});
+  while (true) {
+    switch (signals.Wait()) {
+      case Signals::Event::kReload: agent.Reload(); break;
+      case Signals::Event::kFileChanged: agent.ReloadIfChanged(); break;
+      case Signals::Event::kStop:
+        signals.LetTheNextOneKill();
+        agent.Stop();
+        return 0;
+    }
+  }
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,51 @@
+#pragma once
+
+// `nodekeep ...`: the tree of commands and what all of them share.
+//
+// Exit codes: 0 done, 1 failed (the reason is on standard error), 2 the command line is wrong.
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/app/config.h"
+#include "agent/base/result.h"
+
+namespace CLI {
+class App;
+}
+
+namespace nodekeep {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+
+// The world outside, as a command sees it.
+struct Surroundings {
+  std::ostream& out;
+  std::ostream& err;
+  std::istream& in;
+  // Where the configuration comes from, given the file named on the command line ("" = none).
+  std::function<ConfigSources(std::string file)> sources;
+  std::span<const ProviderEntry> providers;
+};
+
+// The command that the command line chose; it runs once parsing is over.
+struct Choice {
+  Surroundings& surroundings;
+  std::function<int()> run;
+};
+
+// Owns the tree; `choice` outlives it.
+std::unique_ptr<CLI::App> MakeCommandTree(Choice& choice);
+
+// Parses `arguments` (without the program's name), runs the command, returns the exit code.
+int RunCommandLine(const std::vector<std::string>& arguments, Surroundings& surroundings);
+
+// "nodekeep: <message>" on standard error.
+int Fail(Surroundings& surroundings, const Error& error);
+
+}  // namespace nodekeep

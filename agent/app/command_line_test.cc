@@ -1,0 +1,403 @@
+#include "agent/app/command_line.h"
+
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "agent/app/completion.h"
+#include "agent/app/config_print.h"
+#include "agent/base/json.h"
+
+namespace nodekeep {
+namespace {
+
+std::string ReadText(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// The command line over this build's providers, a directory of its own and no environment.
+struct Bed {
+  Bed() {
+    char name[] = "/tmp/nodekeep-cli-XXXXXX";
+    directory = mkdtemp(name);
+  }
+  ~Bed() { std::filesystem::remove_all(directory); }
+
+  int Run(std::vector<std::string> arguments, const std::string& input = "") {
+    std::ostringstream out_stream;
+    std::ostringstream err_stream;
+    std::istringstream in_stream(input);
+    Surroundings surroundings{.out = out_stream,
+                              .err = err_stream,
+                              .in = in_stream,
+                              .sources =
+                                  [this](std::string file) {
+                                    ConfigSources sources;
+                                    sources.file = std::move(file);
+                                    sources.environment = environment;
+                                    sources.host_name = "node-a";
+                                    sources.providers = ProviderRegistry();
+                                    return sources;
+                                  },
+                              .providers = ProviderRegistry()};
+    const int code = RunCommandLine(arguments, surroundings);
+    out = out_stream.str();
+    err = err_stream.str();
+    return code;
+  }
+
+  std::string Write(const std::string& name, const std::string& text) {
+    const std::string path = directory + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+
+  bool OutHas(std::string_view text) const { return out.find(text) != std::string::npos; }
+  bool ErrHas(std::string_view text) const { return err.find(text) != std::string::npos; }
+
+  std::string directory;
+  std::map<std::string, std::string> environment;
+  std::string out;
+  std::string err;
+};
+
+constexpr char kDevClass[] =
+    "apiVersion: secrets-store.csi.x-k8s.io/v1\n"
+    "kind: SecretProviderClass\n"
+    "metadata:\n"
+    "  name: app\n"
+    "spec:\n"
+    "  provider: dev\n"
+    "  parameters:\n"
+    "    objects: |\n"
+    "      - objectName: password\n"
+    "        secretPath: app/db\n"
+    "        secretKey: password\n";
+
+constexpr char kStore[] = "secrets:\n  app/db:\n    values: {password: the-password}\n";
+
+TEST_CASE("cli: the exit code tells done, failed and misused apart") {
+  struct Row {
+    std::string name;
+    std::vector<std::string> arguments;
+    int code;
+    std::string err;
+  };
+  const Row rows[] = {
+      {"no command", {}, kExitUsage, "nodekeep: A subcommand is required"},
+      {"unknown command", {"rnu"}, kExitUsage, "run `nodekeep --help`"},
+      {"unknown flag", {"status", "--verbose"}, kExitUsage, "run `nodekeep status --help`"},
+      {"flag without value", {"run", "--config"}, kExitUsage, "--config"},
+      {"format that is none", {"version", "-o", "xml"}, kExitUsage, "xml"},
+      {"required flag missing", {"validate"}, kExitUsage, "--filename"},
+      {"two things at once", {"refresh", "--all", "--pod", "a/b"}, kExitUsage, "refresh --help"},
+      {"nothing to refresh", {"refresh"}, kExitUsage, "refresh --help"},
+      {"nothing to do with it", {"get", "-f", "x"}, kExitUsage, "get --help"},
+      {"shell that is none", {"completion", "tcsh"}, kExitUsage, "tcsh"},
+      {"no agent", {"status", "--admin-socket", "/no/such.sock"}, kExitFailed,
+       "nodekeep: admin socket /no/such.sock: not there"},
+      {"not healthy", {"healthcheck", "--admin-socket", "/no/such.sock"}, kExitFailed,
+       "is the agent running"},
+      {"bad time", {"status", "--timeout", "soon"}, kExitFailed, "--timeout: invalid duration"},
+      {"no file", {"get", "-f", "/no/such.yaml", "--explain"}, kExitFailed, "/no/such.yaml"},
+      {"bad configuration", {"run", "--log-level", "loud"}, kExitFailed,
+       "flag --log-level: log.level: \"loud\" is no log level"},
+      {"version", {"version"}, kExitOk, ""},
+      {"help", {"--help"}, kExitOk, ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bed bed;
+    CHECK(bed.Run(row.arguments) == row.code);
+    INFO(bed.err);
+    CHECK(bed.ErrHas(row.err));
+    CHECK(bed.out.empty() == (row.code != kExitOk));
+  }
+}
+
+// Every command of the tree with its full name, groups of options left out.
+void ForEachCommand(const CLI::App& app, const std::vector<std::string>& path,
+                    const std::function<void(const CLI::App&, std::vector<std::string>)>& visit) {
+  visit(app, path);
+  for (const CLI::App* child : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (child->get_name().empty()) continue;
+    std::vector<std::string> below = path;
+    below.push_back(child->get_name());
+    ForEachCommand(*child, below, visit);
+  }
+}
+
+struct Tree {
+  Bed bed;
+  std::ostringstream out;
+  std::istringstream in;
+  Surroundings surroundings{.out = out,
+                            .err = out,
+                            .in = in,
+                            .sources = [](std::string) { return ConfigSources(); },
+                            .providers = ProviderRegistry()};
+  Choice choice{surroundings, nullptr};
+  std::unique_ptr<CLI::App> root = MakeCommandTree(choice);
+};
+
+TEST_CASE("cli: the help of every command has examples of it") {
+  Tree tree;
+  ForEachCommand(*tree.root, {}, [](const CLI::App&, std::vector<std::string> path) {
+    std::string name = "nodekeep";
+    for (const std::string& word : path) name += " " + word;
+    INFO(name);
+    Bed bed;
+    path.push_back("--help");
+    CHECK(bed.Run(path) == kExitOk);
+    CHECK(bed.OutHas("Usage: " + name));
+    const std::size_t examples = bed.out.find("Examples:\n");
+    REQUIRE(examples != std::string::npos);
+    CHECK(bed.out.find(name, examples) != std::string::npos);
+  });
+}
+
+TEST_CASE("cli: run has exactly the flags it promises") {
+  Bed bed;
+  REQUIRE(bed.Run({"run", "--help"}) == kExitOk);
+  std::set<std::string> flags;
+  const std::regex flag("--[a-z-]+");
+  const std::string options = bed.out.substr(0, bed.out.find("Examples:"));
+  for (std::sregex_iterator at(options.begin(), options.end(), flag), end; at != end; ++at) {
+    flags.insert(at->str());
+  }
+  CHECK(flags == std::set<std::string>{"--help", "--config", "--providers", "--provider-dir",
+                                       "--admin-socket", "--http", "--node-name", "--kubeconfig",
+                                       "--log-level"});
+}
+
+TEST_CASE("cli: config print shows flags, environment and file in their order") {
+  Bed bed;
+  const std::string file = bed.Write("nodekeep.yaml", "log: {level: debug}\nnodeName: from-file\n");
+  bed.environment = {{"NODEKEEP_NODE_NAME", "from-environment"},
+                     {"VAULT_ADDR", "https://vault:8200"}};
+  REQUIRE(bed.Run({"config", "print", "--config", file, "--log-level", "warn", "--provider-dir", "/a",
+                   "--provider-dir", "/b"}) == kExitOk);
+  CHECK(bed.OutHas("level: warn "));
+  CHECK(bed.OutHas("nodeName: from-environment "));
+  CHECK(bed.OutHas("providerDirs: [/a, /b] "));
+  CHECK(bed.OutHas("# environment VAULT_ADDR"));
+  REQUIRE(bed.Run({"config", "print", "--config", file, "-o", "json"}) == kExitOk);
+  const Result<Json> json = ParseJson(bed.out);
+  REQUIRE(json.ok());
+  CHECK((*json)["log.level"]["source"].as_string() == file + ":1");
+}
+
+TEST_CASE("validate: good files are counted and nothing is said about them") {
+  Bed bed;
+  const std::string config = bed.Write("nodekeep.yaml", "providers:\n  dev:\n    path: /x\n");
+  const std::string classes = bed.Write("class.yaml", std::string(kDevClass) +
+                                                          "---\napiVersion: v1\nkind: Pod\n");
+  CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
+  CHECK(bed.out == "ok: 1 SecretProviderClasses, 1 configurations, 1 other objects not looked at\n");
+  CHECK(bed.Run({"validate", "-f", "-"}, kDevClass) == kExitOk);
+}
+
+TEST_CASE("validate: every finding of every file comes with file, line, field and fix") {
+  Bed bed;
+  const std::string config = bed.Write("nodekeep.yaml", "log:\n  levle: info\nmountBudget: soon\n");
+  const std::string types = bed.Write(
+      "types.yaml", std::string(kDevClass) + "    flag: true\n---\n" + kDevClass + "    n: 1\n");
+  const std::string unknown = bed.Write(
+      "unknown.yaml", std::regex_replace(kDevClass, std::regex("provider: dev"), "provider: devv"));
+  const std::string broken = bed.Write("broken.yaml", "a: [\n");
+  const std::string dialect = bed.Write(
+      "dialect.yaml", std::regex_replace(kDevClass, std::regex("app/db"), "\"\""));
+  CHECK(bed.Run({"validate", "-f", config, types, "-f", unknown, "-f", broken, dialect,
+                 "/no/such.yaml"}) == kExitFailed);
+  for (const std::string& text :
+       {config + ":2:3: log.levle: unknown setting; did you mean level?\n",
+        config + ":3:14: mountBudget: \"soon\" is no duration above zero; write it like",
+        types + ":12:11: spec.parameters.flag: must be a string, found a boolean; quote it: \"true\"",
+        types + ":24:8: spec.parameters.n: must be a string, found a number; quote it: \"1\"",
+        unknown + ":6: spec.provider: this build has no provider \"devv\"; it has dev, vault",
+        broken + ":2:1: ", dialect + ":9: spec.parameters.objects: ",
+        std::string("/no/such.yaml: read /no/such.yaml: No such file or directory\n"),
+        std::string("findings: ")}) {
+    INFO(text << "\n--- in ---\n" << bed.out);
+    CHECK(bed.OutHas(text));
+  }
+  CHECK(bed.Run({"validate", "-o", "json", "-f", types}) == kExitFailed);
+  const Result<Json> json = ParseJson(bed.out);
+  REQUIRE(json.ok());
+  REQUIRE((*json)["findings"].size() == 2);
+  CHECK((*json)["findings"][0]["line"].as<int>() == 12);
+  CHECK((*json)["findings"][0]["field"].as_string() == "spec.parameters.flag");
+}
+
+TEST_CASE("validate: the environment of the shell is not the agent's") {
+  Bed bed;
+  bed.environment = {{"NODEKEEP_LOG_LEVEL", "loud"}};
+  CHECK(bed.Run({"validate", "-f", bed.Write("nodekeep.yaml", "log: {format: text}\n")}) == kExitOk);
+}
+
+TEST_CASE("get: --explain prints the plan, asks nobody and needs no token") {
+  Bed bed;
+  bed.environment = {{"NODEKEEP_DEV_PATH", "/no/such/store.yaml"}};
+  REQUIRE(bed.Run({"get", "-f", bed.Write("class.yaml", kDevClass), "--namespace", "shop", "--pod",
+                   "web-0", "--explain"}) == kExitOk);
+  CHECK(bed.OutHas("provider: dev\n"));
+  CHECK(bed.OutHas("pod: shop/web-0\n"));
+  CHECK(bed.OutHas("file: password"));
+}
+
+TEST_CASE("get: --dry-run fetches and shows no content, --out writes the files") {
+  Bed bed;
+  bed.environment = {{"NODEKEEP_DEV_PATH", bed.Write("store.yaml", kStore)}};
+  const std::string manifest = bed.Write("class.yaml", kDevClass);
+  const int dry = bed.Run({"get", "-f", manifest, "--dry-run"});
+  INFO(bed.err);
+  REQUIRE(dry == kExitOk);
+  CHECK(bed.OutHas("password"));
+  CHECK(bed.OutHas("12 B"));
+  CHECK_FALSE(bed.OutHas("the-password"));
+
+  const std::string directory = bed.directory + "/out";
+  REQUIRE(bed.Run({"get", "-f", manifest, "--out", directory, "-o", "json"}) == kExitOk);
+  CHECK_FALSE(bed.OutHas("the-password"));
+  const Result<Json> json = ParseJson(bed.out);
+  REQUIRE(json.ok());
+  CHECK((*json)["files"][0]["bytes"].as<int>() == 12);
+  CHECK(ReadText(directory + "/password") == "the-password");
+  struct stat info{};
+  REQUIRE(stat(directory.c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0700);
+
+  REQUIRE(bed.Run({"get", "-f", manifest, "--out", directory}) == kExitOk);
+  CHECK(bed.OutHas("already up to date"));
+}
+
+TEST_CASE("get: what is wrong with the arguments is said") {
+  Bed bed;
+  const std::string manifest = bed.Write("class.yaml", kDevClass);
+  struct Row {
+    std::vector<std::string> arguments;
+    std::string err;
+  };
+  const Row rows[] = {
+      {{"--token-file", "vault"}, "--token-file vault: write AUDIENCE=FILE"},
+      {{"--token-file", "vault=/no/such"}, "--token-file: read /no/such: No such file"},
+      {{"--token-file", "vault=" + bed.Write("empty", "\n")}, "the file is empty"},
+      {{"--name", "other"}, "no SecretProviderClass \"other\" in it; it has app"},
+  };
+  for (const Row& row : rows) {
+    std::vector<std::string> arguments = {"get", "-f", manifest, "--explain"};
+    arguments.insert(arguments.end(), row.arguments.begin(), row.arguments.end());
+    CHECK(bed.Run(arguments) == kExitFailed);
+    INFO(bed.err);
+    CHECK(bed.ErrHas(row.err));
+  }
+}
+
+TEST_CASE("completion: bash completes commands, flags, fixed values and files") {
+  Tree tree;
+  const std::string script = tree.bed.Write("completion.bash", BashCompletion(*tree.root));
+  std::filesystem::create_directory(tree.bed.directory + "/files");
+  tree.bed.Write("files/only.yaml", "");
+  struct Row {
+    std::string words, want;  // the last word is the one to complete
+  };
+  const Row rows[] = {
+      {"nodekeep ru", "run"},
+      {"nodekeep config p", "print"},
+      {"nodekeep cache list --ti", "--timeout"},
+      {"nodekeep run --log", "--log-level"},
+      {"nodekeep status -o j", "json"},
+      {"nodekeep status --admin-socket x -o y", "yaml"},
+      {"nodekeep completion f", "fish"},
+      {"nodekeep refresh --a", "--admin-socket --all"},
+      {"nodekeep run --config on", "only.yaml"},
+      {"nodekeep status ru", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.words);
+    const std::string command =
+        "cd " + tree.bed.directory + "/files && bash -c 'source ../completion.bash; COMP_WORDS=(" +
+        row.words + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _nodekeep; echo ${COMPREPLY[@]}'";
+    FILE* pipe = popen(command.c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    char line[1024] = "";
+    REQUIRE(fgets(line, sizeof(line), pipe) != nullptr);
+    CHECK(pclose(pipe) == 0);
+    CHECK(std::string(line) == row.want + "\n");
+  }
+}
+
+TEST_CASE("completion: every script knows every command and every long flag") {
+  Tree tree;
+  const std::string bash = BashCompletion(*tree.root);
+  const std::string zsh = ZshCompletion(*tree.root);
+  const std::string fish = FishCompletion(*tree.root);
+  ForEachCommand(*tree.root, {}, [&](const CLI::App& app, const std::vector<std::string>& path) {
+    if (!path.empty()) {
+      INFO(path.back());
+      CHECK(bash.find(path.back()) != std::string::npos);
+      CHECK(zsh.find("'" + path.back() + ":") != std::string::npos);
+      CHECK(fish.find(" -a " + path.back() + " ") != std::string::npos);
+    }
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        INFO(name);
+        CHECK(bash.find("--" + name) != std::string::npos);
+        CHECK(zsh.find("--" + name + "[") != std::string::npos);
+        CHECK(fish.find(" -l " + name) != std::string::npos);
+      }
+    }
+  });
+}
+
+TEST_CASE("docs: docs/configuration.md shows the table of settings as it is") {
+  const std::string page = ReadText(NODEKEEP_SOURCE_DIR "/docs/configuration.md");
+  REQUIRE_FALSE(page.empty());
+  INFO("to renew it: nodekeep config settings -o markdown");
+  CHECK(page.find(SettingsMarkdown(ProviderRegistry())) != std::string::npos);
+}
+
+TEST_CASE("docs: docs/cli.md has a section for every command and names every flag of it") {
+  const std::string page = ReadText(NODEKEEP_SOURCE_DIR "/docs/cli.md");
+  REQUIRE_FALSE(page.empty());
+  Tree tree;
+  ForEachCommand(*tree.root, {}, [&](const CLI::App& app, const std::vector<std::string>& path) {
+    if (path.empty() || path.back() == "cache" || path.back() == "config") return;
+    std::string name = "nodekeep";
+    for (const std::string& word : path) name += " " + word;
+    INFO(name);
+    const std::size_t start = page.find("\n## " + name + "\n");
+    REQUIRE(start != std::string::npos);
+    const std::string section = page.substr(start, page.find("\n## ", start + 1) - start);
+    std::vector<const CLI::App*> parts = app.get_subcommands([](const CLI::App*) { return true; });
+    parts.push_back(&app);
+    for (const CLI::App* part : parts) {
+      for (const CLI::Option* option : part->get_options()) {
+        for (const std::string& flag : option->get_lnames()) {
+          if (flag == "help") continue;
+          INFO(flag);
+          CHECK(section.find("`--" + flag) != std::string::npos);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("docs: the sample configuration is good and changes nothing it does not show") {
+  Bed bed;
+  CHECK(bed.Run({"validate", "-f", NODEKEEP_SOURCE_DIR "/deploy/nodekeep.yaml"}) == kExitOk);
+  INFO(bed.out);
+  CHECK(bed.OutHas("1 configurations"));
+}
+
+}  // namespace
+}  // namespace nodekeep

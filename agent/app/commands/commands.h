@@ -1,0 +1,69 @@
+#pragma once
+
+// One function per command: adds it to the tree. When the command line names it, it sets
+// Choice::run.
+
+#include <CLI/CLI.hpp>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/app/admin_client.h"
+#include "agent/app/command_line.h"
+#include "agent/base/json.h"
+
+namespace nodekeep {
+
+void AddRun(CLI::App& root, Choice& choice);
+void AddValidate(CLI::App& root, Choice& choice);
+void AddGet(CLI::App& root, Choice& choice);
+void AddStatus(CLI::App& root, Choice& choice);
+void AddRefresh(CLI::App& root, Choice& choice);
+void AddCache(CLI::App& root, Choice& choice);
+void AddHealthcheck(CLI::App& root, Choice& choice);
+void AddConfig(CLI::App& root, Choice& choice);
+void AddCompletion(CLI::App& root, Choice& choice);
+void AddVersion(CLI::App& root, Choice& choice);
+
+// The examples at the end of a command's help.
+void Examples(CLI::App& command, std::initializer_list<std::string_view> lines);
+
+// The functions below give out what their options are parsed into: the tree keeps plain pointers, so
+// that the command's callback must keep the result alive.
+
+// `-o table|json|yaml`.
+std::shared_ptr<std::string> AddOutput(CLI::App& command);
+// Prints `json` in the format of `-o`, or calls `table` for "table".
+void Print(Surroundings& surroundings, const std::string& output, const Json& json,
+           const std::function<std::string()>& table);
+
+struct ConfigFlags {
+  std::string file;
+  std::map<std::string, std::vector<std::string>> flags;  // by setting path
+
+  ConfigSources Sources(const Surroundings& surroundings) const;
+};
+// --config alone.
+std::shared_ptr<ConfigFlags> AddConfigFile(CLI::App& command);
+// --config and a flag for each setting that has one.
+std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, Choice& choice);
+
+// --admin-socket and --timeout of the commands that talk to the agent.
+struct AgentFlags {
+  std::string socket;
+  std::string timeout;
+
+  // The socket is that of the flag, the environment or the configuration file, in this order. A
+  // broken file does not keep anybody from asking the agent what is wrong with it.
+  Result<AdminClient> Connect(const Surroundings& surroundings) const;
+};
+std::shared_ptr<AgentFlags> AddAgentFlags(CLI::App& command, std::string default_timeout);
+
+// "3d4h", "2h5m", "12s", "0.3s": two units at most, for people.
+std::string ShortDuration(double seconds);
+// "512 B", "1.5 KiB".
+std::string ShortSize(std::uint64_t bytes);
+
+}  // namespace nodekeep

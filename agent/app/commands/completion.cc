@@ -1,0 +1,30 @@
+#include "agent/app/completion.h"
+
+#include <ostream>
+
+#include "agent/app/commands/commands.h"
+
+namespace nodekeep {
+
+void AddCompletion(CLI::App& root, Choice& choice) {
+  CLI::App* command =
+      root.add_subcommand("completion", "Prints a script that teaches a shell to complete commands");
+  auto shell = std::make_shared<std::string>();
+  command->add_option("shell", *shell, "Which shell")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->type_name("");
+  Examples(*command, {"source <(nodekeep completion bash)",
+                      "nodekeep completion zsh > ~/.zfunc/_nodekeep",
+                      "nodekeep completion fish | source"});
+  command->callback([&root, &choice, shell] {
+    choice.run = [&root, &choice, shell] {
+      choice.surroundings.out << (*shell == "bash"  ? BashCompletion(root)
+                                  : *shell == "zsh" ? ZshCompletion(root)
+                                                    : FishCompletion(root));
+      return kExitOk;
+    };
+  });
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,68 @@
+#include <ostream>
+
+#include "agent/app/commands/commands.h"
+#include "agent/app/config_print.h"
+#include "agent/app/render.h"
+
+namespace nodekeep {
+namespace {
+
+int PrintConfig(Surroundings& surroundings, const ConfigFlags& flags, const std::string& output) {
+  const Result<LoadedConfig> loaded = LoadConfig(flags.Sources(surroundings));
+  if (!loaded.ok()) return Fail(surroundings, loaded.error());
+  surroundings.out << (output == "json" ? PrettyJson(ConfigJson(*loaded)) : ConfigYaml(*loaded));
+  return kExitOk;
+}
+
+int PrintSettings(Surroundings& surroundings, const std::string& output) {
+  const Json settings = SettingsJson(surroundings.providers);
+  if (output == "markdown") {
+    surroundings.out << SettingsMarkdown(surroundings.providers);
+    return kExitOk;
+  }
+  Print(surroundings, output, settings, [&] {
+    TextTable table({"SETTING", "DEFAULT", "ENVIRONMENT", "FLAG"});
+    for (const Json& setting : settings.array_range()) {
+      table.Add({setting["path"].as_string(), setting["default"].as_string(),
+                 setting["environment"].as_string(), setting["flag"].as_string()});
+    }
+    return table.Text();
+  });
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddConfig(CLI::App& root, Choice& choice) {
+  CLI::App* config = root.add_subcommand("config", "Shows the configuration, or what there is to set");
+  config->require_subcommand(1);
+  Examples(*config, {"nodekeep config print", "nodekeep config settings"});
+
+  CLI::App* print = config->add_subcommand(
+      "print", "Prints the effective configuration and where each value comes from");
+  auto flags = AddConfigFlags(*print, choice);
+  auto output = std::make_shared<std::string>("yaml");
+  print->add_option("-o,--output", *output, "Output format (default yaml)")
+      ->check(CLI::IsMember({"yaml", "json"}))
+      ->type_name("");
+  Examples(*print, {"nodekeep config print", "nodekeep config print --config nodekeep.yaml -o json",
+                    "nodekeep config print > nodekeep.yaml"});
+  print->callback([&choice, flags, output] {
+    choice.run = [&choice, flags, output] {
+      return PrintConfig(choice.surroundings, *flags, *output);
+    };
+  });
+
+  CLI::App* settings = config->add_subcommand(
+      "settings", "Lists every setting with its default, environment variable and flag");
+  auto format = std::make_shared<std::string>("table");
+  settings->add_option("-o,--output", *format, "Output format (default table)")
+      ->check(CLI::IsMember({"table", "json", "yaml", "markdown"}))
+      ->type_name("");
+  Examples(*settings, {"nodekeep config settings", "nodekeep config settings -o markdown"});
+  settings->callback([&choice, format] {
+    choice.run = [&choice, format] { return PrintSettings(choice.surroundings, *format); };
+  });
+}
+
+}  // namespace nodekeep

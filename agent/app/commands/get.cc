@@ -1,0 +1,267 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ostream>
+
+#include "agent/app/agent.h"
+#include "agent/app/commands/commands.h"
+#include "agent/app/graph.h"
+#include "agent/app/mount_attributes.h"
+#include "agent/app/offline_providers.h"
+#include "agent/app/render.h"
+#include "agent/app/text_file.h"
+#include "agent/base/duration.h"
+#include "agent/base/jwt.h"
+#include "agent/identity/mount_plan.h"
+#include "agent/sink/atomic_writer.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr char kPermission[] = "420";  // what every driver sends (csi.md 1.2)
+constexpr std::size_t kMaxTokenBytes = 64 << 10;
+constexpr Duration kRevokeBudget = std::chrono::seconds(5);
+
+struct Options {
+  std::string file;
+  std::string name;
+  std::string namespace_name;
+  std::string pod;
+  std::string service_account;
+  std::vector<std::string> token_files;  // AUDIENCE=FILE
+  std::string directory;
+  bool explain = false;
+  bool dry_run = false;
+  std::string timeout = "90s";
+  std::shared_ptr<ConfigFlags> config;
+  std::shared_ptr<std::string> output;
+};
+
+Result<std::map<std::string, SecretBytes>> ReadTokens(const std::vector<std::string>& arguments) {
+  std::map<std::string, SecretBytes> tokens;
+  for (const std::string& argument : arguments) {
+    const std::size_t equals = argument.find('=');
+    if (equals == std::string::npos) {
+      return Error::Format(ErrorCode::kInvalid,
+                           "--token-file {}: write AUDIENCE=FILE, such as vault=/tmp/token",
+                           argument);
+    }
+    Result<SecretBytes> token = ReadFile(argument.substr(equals + 1), kMaxTokenBytes);
+    if (!token.ok()) return token.error().Prepend("--token-file");
+    std::size_t end = token->Reveal().find_last_not_of(" \r\n\t");
+    token->Truncate(end == std::string_view::npos ? 0 : end + 1);
+    if (token->empty()) {
+      return Error::Format(ErrorCode::kInvalid, "--token-file {}: the file is empty", argument);
+    }
+    tokens[argument.substr(0, equals)] = *std::move(token);
+  }
+  return tokens;
+}
+
+// Flags win; a token says whose it is; the rest is made up.
+Result<PodArguments> ReadPod(const Options& options, const SpcManifest& manifest) {
+  auto tokens = ReadTokens(options.token_files);
+  if (!tokens.ok()) return tokens.error();
+  JwtClaims claims;
+  for (const auto& [audience, token] : *tokens) {
+    const Result<JwtClaims> read = ReadJwtClaims(token.Reveal());
+    if (read.ok() && !read->service_account.empty()) claims = *read;
+  }
+  const auto first = [](std::initializer_list<std::string> choices) {
+    for (const std::string& choice : choices) {
+      if (!choice.empty()) return choice;
+    }
+    return std::string();
+  };
+  return PodArguments{
+      .namespace_name =
+          first({options.namespace_name, claims.namespace_, manifest.namespace_name, "default"}),
+      .pod = first({options.pod, "nodekeep-get"}),
+      .pod_uid = first({claims.pod_uid, "00000000-0000-0000-0000-000000000000"}),
+      .service_account = first({options.service_account, claims.service_account, "default"}),
+      .tokens = *std::move(tokens)};
+}
+
+// The configuration with nothing but the one provider, so that the settings of others cannot fail.
+Result<LoadedConfig> ConfigFor(const Surroundings& surroundings, const Options& options,
+                               const SpcManifest& manifest) {
+  ConfigSources sources = options.config->Sources(surroundings);
+  sources.flags["providers.enabled"] = {manifest.provider};
+  if (!sources.flags.contains("log.level")) sources.flags["log.level"] = {"off"};
+  return LoadConfig(sources);
+}
+
+// Parses and prints; calls nobody, needs no token.
+int Explain(Surroundings& surroundings, const LoadedConfig& loaded, const SpcManifest& manifest,
+            const SecretBytes& attributes) {
+  OfflineProviders providers;
+  auto provider = providers.Make(manifest.provider, loaded);
+  if (!provider.ok()) return Fail(surroundings, provider.error());
+  auto request = ReadMountRequest(attributes.Reveal(), "", kPermission, "");
+  if (!request.ok()) return Fail(surroundings, request.error());
+  auto tokens = ParseServiceAccountTokens(request->input.tokens);
+  if (!tokens.ok()) return Fail(surroundings, tokens.error());
+  auto parsed = (*provider)->Parse(request->input);
+  if (!parsed.ok()) return Fail(surroundings, parsed.error());
+
+  FetchPlan plan;
+  plan.provider = manifest.provider;
+  plan.backend = *std::move(provider);
+  plan.mount = *std::move(parsed);
+  const auto& given = request->input.attributes;
+  plan.identity.namespace_name = given.at("csi.storage.k8s.io/pod.namespace");
+  plan.identity.pod = given.at("csi.storage.k8s.io/pod.name");
+  plan.identity.service_account = given.at("csi.storage.k8s.io/serviceAccount.name");
+  plan.identity.tokens = *std::move(tokens);
+  surroundings.out << plan.Explain();
+  return kExitOk;
+}
+
+Json BundleJson(const Bundle& bundle) {
+  Json files(jsoncons::json_array_arg);
+  for (const BundleFile& file : bundle.files) {
+    Json line(jsoncons::json_object_arg);
+    line["path"] = file.path;
+    line["mode"] = fmt::format("{:04o}", file.mode);
+    line["bytes"] = file.contents.size();
+    files.push_back(std::move(line));
+  }
+  Json versions(jsoncons::json_array_arg);
+  for (const ObjectVersion& version : bundle.versions) {
+    Json line(jsoncons::json_object_arg);
+    line["object"] = version.id;
+    line["version"] = version.version;
+    versions.push_back(std::move(line));
+  }
+  Json json(jsoncons::json_object_arg);
+  json["files"] = std::move(files);
+  json["versions"] = std::move(versions);
+  json["refs"] = bundle.report.refs;
+  json["backendReads"] = bundle.report.backend_reads;
+  json["logins"] = bundle.report.logins;
+  return json;
+}
+
+std::string BundleTable(const Bundle& bundle, const std::string& last_line) {
+  TextTable files({"FILE", "MODE", "SIZE"});
+  for (const BundleFile& file : bundle.files) {
+    files.Add({file.path, fmt::format("{:04o}", file.mode), ShortSize(file.contents.size())});
+  }
+  TextTable versions({"OBJECT", "VERSION"});
+  for (const ObjectVersion& version : bundle.versions) versions.Add({version.id, version.version});
+  return files.Text() + "\n" + versions.Text() + "\n" + last_line + "\n";
+}
+
+// What was only tried out leaves no login behind at the backend. What was written to a directory
+// may hold credentials that end with the login, so that one is left to expire.
+void RevokeLogins(Graph& graph) {
+  const Context context(graph.clock.Now() + kRevokeBudget, std::stop_token());
+  for (const SessionPtr& session : graph.credentials.Sessions()) {
+    Leases* leases = session->route.backend->leases();
+    const Result<Credential> credential = session->Open();
+    if (leases == nullptr || !credential.ok()) continue;
+    // A login that cannot be revoked expires by itself; the user got what he asked for.
+    (void)leases->RevokeCredential(context, *session->route.options, *credential);
+  }
+}
+
+Result<std::string> WriteFiles(const Graph& graph, const std::string& directory,
+                               const Bundle& bundle) {
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Error::Format(ErrorCode::kInvalid, "create directory {}: {}", directory,
+                         std::strerror(errno));
+  }
+  const Result<WriteOutcome> written = AtomicWriter(directory, graph.clock).Write(bundle);
+  if (!written.ok()) return written.error().Prepend("write to {}", directory);
+  if (!written->changed) return fmt::format("{}: already up to date", directory);
+  return fmt::format("{}: {} added, {} updated, {} removed", directory, written->added.size(),
+                     written->updated.size(), written->removed.size());
+}
+
+int Fetch(Surroundings& surroundings, const Options& options, const LoadedConfig& loaded,
+          const SpcManifest& manifest, const SecretBytes& attributes, Duration timeout) {
+  HardenProcess();
+  Logger log(loaded.config.log_level, LogFormat::kText);
+  auto graph = Graph::Create(loaded, log);
+  if (!graph.ok()) return Fail(surroundings, graph.error());
+  const Context context((*graph)->clock.Now() + timeout, std::stop_token());
+  const Result<Bundle> bundle = (*graph)->road.Mount(context, {.provider = manifest.provider,
+                                                               .attributes = attributes.Reveal(),
+                                                               .secrets = "",
+                                                               .permission = kPermission,
+                                                               .target_path = options.directory});
+  if (options.dry_run) RevokeLogins(**graph);
+  if (!bundle.ok()) return Fail(surroundings, bundle.error());
+  std::string outcome = "dry run: nothing was written";
+  if (!options.dry_run) {
+    Result<std::string> written = WriteFiles(**graph, options.directory, *bundle);
+    if (!written.ok()) return Fail(surroundings, written.error());
+    outcome = *std::move(written);
+  }
+  Print(surroundings, *options.output, BundleJson(*bundle),
+        [&] { return BundleTable(*bundle, outcome); });
+  return kExitOk;
+}
+
+int Get(Surroundings& surroundings, const Options& options) {
+  const Result<SpcManifest> manifest = LoadManifest(options.file, options.name);
+  if (!manifest.ok()) return Fail(surroundings, manifest.error());
+  const Result<Duration> timeout = ParseDuration(options.timeout);
+  if (!timeout.ok()) return Fail(surroundings, timeout.error().Prepend("--timeout"));
+  const Result<PodArguments> pod = ReadPod(options, *manifest);
+  if (!pod.ok()) return Fail(surroundings, pod.error());
+  const Result<LoadedConfig> loaded = ConfigFor(surroundings, options, *manifest);
+  if (!loaded.ok()) return Fail(surroundings, loaded.error());
+  const SecretBytes attributes = MountAttributes(*manifest, *pod, SystemClock().Wall());
+  if (options.explain) return Explain(surroundings, *loaded, *manifest, attributes);
+  return Fetch(surroundings, options, *loaded, *manifest, attributes, *timeout);
+}
+
+}  // namespace
+
+void AddGet(CLI::App& root, Choice& choice) {
+  CLI::App* command = root.add_subcommand(
+      "get", "Mounts a SecretProviderClass into a directory, without Kubernetes and the agent");
+  auto options = std::make_shared<Options>();
+  command->add_option("-f,--filename", options->file, "Manifest with the SecretProviderClass")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--name", options->name, "Which class, when the file has several")
+      ->type_name("NAME");
+  command->add_option("-n,--namespace", options->namespace_name, "Namespace of the pod to stand for")
+      ->type_name("NAME");
+  command->add_option("--pod", options->pod, "Name of that pod")->type_name("NAME");
+  command->add_option("--service-account", options->service_account, "Its service account")
+      ->type_name("NAME");
+  command
+      ->add_option("--token-file", options->token_files,
+                   "File with a service account token for an audience; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("AUDIENCE=FILE");
+  CLI::Option_group* how = command->add_option_group("how", "What to do (one of these)");
+  how->add_option("--out", options->directory, "Write the files into this directory")
+      ->type_name("DIR");
+  how->add_flag("--explain", options->explain,
+                "Print what would be asked and written, and call nobody");
+  how->add_flag("--dry-run", options->dry_run,
+                "Fetch, but write nothing and show no content: names, sizes and versions");
+  how->require_option(1);
+  command->add_option("--timeout", options->timeout, "Longest time to take (default 90s)")
+      ->type_name("DURATION");
+  options->output = AddOutput(*command);
+  options->config = AddConfigFile(*command);
+  Examples(*command,
+           {"nodekeep get -f class.yaml --explain",
+            "kubectl create token web --audience vault > token",
+            "VAULT_ADDR=https://vault:8200 nodekeep get -f class.yaml --token-file vault=token "
+            "--dry-run",
+            "nodekeep get -f class.yaml --namespace shop --pod web-0 --service-account web --out "
+            "./secrets"});
+  command->callback([&choice, options] {
+    choice.run = [&choice, options] { return Get(choice.surroundings, *options); };
+  });
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,23 @@
+#include "agent/app/agent.h"
+#include "agent/app/commands/commands.h"
+
+namespace nodekeep {
+
+void AddRun(CLI::App& root, Choice& choice) {
+  CLI::App* command = root.add_subcommand("run", "Runs the agent until SIGTERM or SIGINT");
+  auto flags = AddConfigFlags(*command, choice);
+  Examples(*command, {"nodekeep run --config /etc/nodekeep/nodekeep.yaml",
+                      "nodekeep run --providers dev,vault --log-level debug",
+                      "nodekeep run --provider-dir /var/run/secrets-store-csi-providers "
+                      "--provider-dir /etc/kubernetes/secrets-store-csi-providers",
+                      "NODEKEEP_HTTP_ADDRESS=:9466 VAULT_ADDR=https://vault:8200 nodekeep run"});
+  command->callback([&choice, flags] {
+    choice.run = [&choice, flags] {
+      const Result<LoadedConfig> loaded = LoadConfig(flags->Sources(choice.surroundings));
+      if (!loaded.ok()) return Fail(choice.surroundings, loaded.error());
+      return RunAgent(*loaded);
+    };
+  });
+}
+
+}  // namespace nodekeep

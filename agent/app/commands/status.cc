@@ -1,0 +1,113 @@
+#include <fmt/format.h>
+
+#include "agent/app/commands/commands.h"
+#include "agent/app/render.h"
+
+namespace nodekeep {
+namespace {
+
+using admin::v1::StatusResponse;
+
+// Errors of mounts and backends are long; the table shows where they begin, -o json all of it.
+constexpr std::size_t kShownError = 160;
+
+std::string Shortened(const std::string& text) {
+  return text.size() <= kShownError ? text : text.substr(0, kShownError) + "...";
+}
+
+std::string Head(const StatusResponse& status) {
+  std::string text = fmt::format("nodekeep {} on {}, up {}, {}\n", status.version(), status.node(),
+                                 ShortDuration(status.uptime_seconds()),
+                                 status.ready() ? "ready"
+                                                : "not ready: " + status.not_ready_reason());
+  text += fmt::format("cache: {} entries, {} of {}, sealed; key in {}\n", status.cache().entries(),
+                      ShortSize(status.cache().bytes()), ShortSize(status.cache().max_bytes()),
+                      status.key_memory());
+  const auto& config = status.config();
+  text += fmt::format("configuration: {}", config.file().empty() ? "no file" : config.file());
+  if (!config.reload_error().empty()) {
+    text += fmt::format("; reload of {} refused, the one before is in force: {}",
+                        config.last_reload(), config.reload_error());
+  } else if (!config.last_reload().empty()) {
+    text += fmt::format("; reloaded {}", config.last_reload());
+  }
+  return text + "\n";
+}
+
+std::string Section(std::string_view title, const TextTable& table) {
+  return table.empty() ? "" : fmt::format("\n{}\n{}", title, table.Text());
+}
+
+std::string Mounts(const StatusResponse& status) {
+  TextTable table({"POD", "PROVIDER", "OUTCOME", "AGO", "TOOK", "CACHED", "READ", "STALE"});
+  std::string errors;
+  for (const auto& mount : status.mounts()) {
+    const std::string pod = mount.namespace_() + "/" + mount.pod();
+    table.Add({pod, mount.provider(), mount.outcome(), ShortDuration(mount.age_seconds()),
+               fmt::format("{:.0f} ms", mount.took_seconds() * 1000),
+               fmt::format("{}/{}", mount.hits(), mount.refs()),
+               fmt::format("{}", mount.backend_reads()),
+               mount.stale() == 0
+                   ? "-"
+                   : fmt::format("{}, {} old", mount.stale(),
+                                 ShortDuration(mount.stale_age_seconds()))});
+    const std::string& error = mount.error().empty() ? mount.stale_reason() : mount.error();
+    if (!error.empty()) errors += fmt::format("  {}: {}\n", pod, Printable(Shortened(error)));
+  }
+  std::string text = Section("MOUNTS", table);
+  if (!errors.empty()) text += "\nERRORS OF MOUNTS\n" + errors;
+  return text;
+}
+
+std::string Table(const StatusResponse& status) {
+  TextTable sockets({"SOCKET", "SERVES"});
+  for (const auto& socket : status.sockets()) {
+    sockets.Add({socket.path(), socket.provider().empty() ? "admin" : socket.provider()});
+  }
+  TextTable sessions({"LOGIN", "PROVIDER", "AGE", "EXPIRES IN"});
+  for (const auto& session : status.sessions()) {
+    sessions.Add({session.scope(), session.provider(), ShortDuration(session.age_seconds()),
+                  session.has_expires_in_seconds() ? ShortDuration(session.expires_in_seconds())
+                                                   : "never"});
+  }
+  TextTable leases({"LEASE", "LEFT", "PODS", "STATE"});
+  for (const auto& lease : status.leases()) {
+    leases.Add({lease.ref(), ShortDuration(lease.left_seconds()),
+                fmt::format("{}", lease.holders()), lease.retiring() ? "retiring" : "current"});
+  }
+  TextTable backends({"BACKEND", "STATE", "RATE", "IN FLIGHT", "LAST ERROR"});
+  for (const auto& backend : status.backends()) {
+    std::string state = backend.breaker_open() ? "down" : "up";
+    if (backend.held_for_seconds() > 0) {
+      state += ", held back " + ShortDuration(backend.held_for_seconds());
+    }
+    backends.Add({backend.host(), state, fmt::format("{:.0f}/s", backend.rate_per_second()),
+                  fmt::format("{}", backend.in_flight()),
+                  backend.last_error().empty() ? "-" : Shortened(backend.last_error())});
+  }
+  return Head(status) + Section("SOCKETS", sockets) + Section("BACKENDS", backends) +
+         Section("LOGINS", sessions) + Section("LEASES", leases) + Mounts(status);
+}
+
+}  // namespace
+
+void AddStatus(CLI::App& root, Choice& choice) {
+  CLI::App* command = root.add_subcommand(
+      "status", "Shows what the agent serves, holds and did last; never a secret");
+  auto agent = AddAgentFlags(*command, "10s");
+  auto output = AddOutput(*command);
+  Examples(*command, {"nodekeep status", "nodekeep status -o json",
+                      "kubectl exec -n kube-system ds/nodekeep -- nodekeep status"});
+  command->callback([&choice, agent, output] {
+    choice.run = [&choice, agent, output] {
+      Result<AdminClient> client = agent->Connect(choice.surroundings);
+      if (!client.ok()) return Fail(choice.surroundings, client.error());
+      const Result<StatusResponse> status = client->GetStatus();
+      if (!status.ok()) return Fail(choice.surroundings, status.error());
+      Print(choice.surroundings, *output, MessageAsJson(*status), [&] { return Table(*status); });
+      return kExitOk;
+    };
+  });
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,229 @@
+#include <fmt/format.h>
+
+#include <iterator>
+#include <ostream>
+
+#include "agent/app/commands/commands.h"
+#include "agent/app/finding.h"
+#include "agent/app/mount_attributes.h"
+#include "agent/app/offline_providers.h"
+#include "agent/app/render.h"
+#include "agent/app/spc_manifest.h"
+#include "agent/app/text_file.h"
+#include "agent/base/yaml.h"
+#include "agent/identity/mount_plan.h"
+
+namespace nodekeep {
+namespace {
+
+struct Options {
+  std::vector<std::string> files;
+  std::string config;
+  std::shared_ptr<std::string> output;
+};
+
+struct InputFile {
+  std::string name;
+  std::string text;
+  std::vector<YamlNode> documents;
+};
+
+// What was looked at and found.
+struct Report {
+  std::vector<Finding> findings;
+  std::size_t configs = 0;
+  std::size_t classes = 0;
+  std::size_t skipped = 0;  // Kubernetes objects of other kinds
+};
+
+std::optional<InputFile> ReadInput(const Surroundings& surroundings, const std::string& path,
+                                   Report& report) {
+  InputFile file{.name = path, .text = {}, .documents = {}};
+  if (path == "-") {
+    file.name = "standard input";
+    file.text.assign(std::istreambuf_iterator<char>(surroundings.in), {});
+  } else {
+    const Result<SecretBytes> text = ReadFile(path, kMaxYamlBytes + 1);
+    if (!text.ok()) {
+      report.findings.push_back({.source = path, .message = text.error().message()});
+      return std::nullopt;
+    }
+    file.text = text->Reveal();
+  }
+  Result<std::vector<YamlNode>> documents = ParseYamlDocuments(file.text);
+  if (!documents.ok()) {
+    report.findings.push_back(FindingOf(file.name, documents.error()));
+    return std::nullopt;
+  }
+  file.documents = *std::move(documents);
+  return file;
+}
+
+bool IsConfig(const InputFile& file) {
+  for (const YamlNode& document : file.documents) {
+    if (KindOf(document) == DocumentKind::kOther) return true;
+  }
+  return false;
+}
+
+// The very loader of `run`, for the file alone: the environment of this shell is not the agent's.
+ConfigSources FileOnly(const Surroundings& surroundings, const InputFile& file) {
+  ConfigSources sources;
+  sources.file = file.name;
+  sources.file_text = file.text;
+  sources.host_name = "node";
+  sources.providers = surroundings.providers;
+  return sources;
+}
+
+int LineOf(const LoadedConfig& loaded, const std::string& setting) {
+  const auto origin = loaded.origins.find(setting);
+  if (origin == loaded.origins.end()) return 0;
+  const std::string& text = origin->second;
+  const std::string prefix = loaded.sources.file + ":";
+  return text.starts_with(prefix) ? std::atoi(text.c_str() + prefix.size()) : 0;
+}
+
+// A provider's own opinion of its settings, which the loader does not know.
+void CheckProviders(const LoadedConfig& loaded, OfflineProviders& providers, Report& report) {
+  for (const std::string& name : loaded.config.enabled_providers) {
+    const auto made = providers.Make(name, loaded);
+    if (made.ok()) continue;
+    Finding finding{.source = loaded.sources.file,
+                    .field = "providers." + name,
+                    .message = made.error().message()};
+    // The setting that the message names is where the reader has to look.
+    for (const auto& [key, value] : loaded.config.providers.at(name).values) {
+      if (finding.message.find(key) == std::string::npos) continue;
+      finding.field = fmt::format("providers.{}.{}", name, key);
+      finding.line = LineOf(loaded, finding.field);
+    }
+    report.findings.push_back(std::move(finding));
+  }
+}
+
+void CheckClass(const SpcManifest& manifest, const LoadedConfig& loaded,
+                OfflineProviders& providers, const InputFile& file, Report& report) {
+  const auto provider = providers.Make(manifest.provider, loaded);
+  if (!provider.ok()) {
+    report.findings.push_back({.source = manifest.file,
+                               .line = manifest.provider_line,
+                               .field = "spec.provider",
+                               .message = provider.error().message()});
+    return;
+  }
+  const PodArguments pod{.namespace_name = "default",
+                         .pod = "validate",
+                         .pod_uid = "00000000-0000-0000-0000-000000000000",
+                         .service_account = "default",
+                         .tokens = {}};
+  const SecretBytes attributes = MountAttributes(manifest, pod, SystemClock().Wall());
+  const auto request = ReadMountRequest(attributes.Reveal(), "", "420", "/var/lib/kubelet/validate");
+  const Error* error = request.ok() ? nullptr : &request.error();
+  const auto parsed = request.ok() ? (*provider)->Parse(request->input)
+                                   : Result<ParsedMount>(request.error());
+  if (!parsed.ok()) error = &parsed.error();
+  if (error != nullptr) report.findings.push_back(manifest.FindingOfParseError(*error, file.text));
+}
+
+void CheckFile(const InputFile& file, const LoadedConfig& loaded, OfflineProviders& providers,
+               Report& report) {
+  ManifestCheck check;
+  for (const YamlNode& document : file.documents) {
+    if (document.IsNull() || KindOf(document) == DocumentKind::kOther) continue;
+    const std::size_t before = check.classes.size() + check.findings.size();
+    ReadManifest(file.name, document, check);
+    if (check.classes.size() + check.findings.size() == before) ++report.skipped;
+  }
+  for (const Finding& finding : check.findings) report.findings.push_back(finding);
+  for (const SpcManifest& manifest : check.classes) {
+    CheckClass(manifest, loaded, providers, file, report);
+  }
+  report.classes += check.classes.size();
+}
+
+Json ReportJson(const Report& report) {
+  Json findings(jsoncons::json_array_arg);
+  for (const Finding& finding : report.findings) {
+    Json line(jsoncons::json_object_arg);
+    line["file"] = finding.source;
+    line["line"] = finding.line;
+    line["column"] = finding.column;
+    line["field"] = finding.field;
+    line["message"] = finding.message;
+    line["fix"] = finding.fix;
+    findings.push_back(std::move(line));
+  }
+  Json json(jsoncons::json_object_arg);
+  json["findings"] = std::move(findings);
+  json["configurations"] = report.configs;
+  json["classes"] = report.classes;
+  json["skipped"] = report.skipped;
+  return json;
+}
+
+std::string ReportText(const Report& report) {
+  std::string text;
+  for (const Finding& finding : report.findings) text += Printable(finding.Text()) + "\n";
+  text += report.findings.empty() ? "ok" : fmt::format("{} findings", report.findings.size());
+  text += fmt::format(": {} SecretProviderClasses, {} configurations", report.classes,
+                      report.configs);
+  if (report.skipped > 0) text += fmt::format(", {} other objects not looked at", report.skipped);
+  return text + "\n";
+}
+
+int Validate(Surroundings& surroundings, const Options& options) {
+  Report report;
+  std::vector<InputFile> files;
+  for (const std::string& path : options.files) {
+    if (auto file = ReadInput(surroundings, path, report)) files.push_back(*std::move(file));
+  }
+  OfflineProviders providers;
+
+  // Classes are judged with the configuration that stands beside them, else with the defaults.
+  ConfigSources sources;
+  sources.host_name = "node";
+  sources.providers = surroundings.providers;
+  sources.file = options.config;
+  ConfigCheck base = CheckConfig(sources);
+  for (const Finding& finding : base.findings) report.findings.push_back(finding);
+  for (const InputFile& file : files) {
+    if (!IsConfig(file)) continue;
+    ++report.configs;
+    ConfigCheck check = CheckConfig(FileOnly(surroundings, file));
+    for (const Finding& finding : check.findings) report.findings.push_back(finding);
+    if (!check.loaded) continue;
+    CheckProviders(*check.loaded, providers, report);
+    if (options.config.empty()) base.loaded = std::move(check.loaded);
+  }
+  for (const InputFile& file : files) {
+    if (base.loaded) CheckFile(file, *base.loaded, providers, report);
+  }
+  Print(surroundings, *options.output, ReportJson(report), [&] { return ReportText(report); });
+  return report.findings.empty() ? kExitOk : kExitFailed;
+}
+
+}  // namespace
+
+void AddValidate(CLI::App& root, Choice& choice) {
+  CLI::App* command = root.add_subcommand(
+      "validate",
+      "Checks SecretProviderClass manifests and agent configurations without calling anybody");
+  auto options = std::make_shared<Options>();
+  command->add_option("-f,--filename", options->files, "Files to check, or - for standard input")
+      ->required()
+      ->type_name("FILE");
+  command
+      ->add_option("--config", options->config,
+                   "Agent configuration whose provider settings the manifests are checked with")
+      ->type_name("FILE");
+  options->output = AddOutput(*command);
+  Examples(*command, {"nodekeep validate -f class.yaml",
+                      "nodekeep validate -f nodekeep.yaml class-a.yaml class-b.yaml",
+                      "helm template my-chart | nodekeep validate -f - -o json"});
+  command->callback([&choice, options] {
+    choice.run = [&choice, options] { return Validate(choice.surroundings, *options); };
+  });
+}
+
+}  // namespace nodekeep

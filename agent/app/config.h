@@ -1,0 +1,101 @@
+#pragma once
+
+// The configuration of the agent: typed, complete, a value.
+//
+// Settings come from a YAML file, the environment and the command line; the later one wins. What
+// there is to set is one table (config_settings.h), from which the loader, the flags, `config
+// print` and the documentation are made. Secrets are never part of it, only names of files that
+// hold them.
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/app/finding.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/result.h"
+#include "agent/secrets/policy.h"
+#include "providers/registry.h"
+
+namespace nodekeep {
+
+// A provider's own section. `values` has every key of the provider's settings; a boolean is "true"
+// or "false", a duration reads with ParseDuration.
+struct ProviderConfig {
+  SettingValues values;
+  Policy policy;
+
+  bool operator==(const ProviderConfig&) const = default;
+};
+
+struct Config {
+  struct Cache {
+    std::size_t max_bytes = std::size_t{64} << 20;
+    Duration key_rotation = std::chrono::hours(1);
+  };
+  struct Fetch {
+    int attempts = 4;                               // of one call, the first one included
+    Duration budget = std::chrono::seconds(30);     // of one call, retries included
+    Duration stale_patience = std::chrono::seconds(2);
+    int rate_per_second = 100;  // per backend host, as are the two below
+    int burst = 200;
+    int concurrency = 64;
+  };
+
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kJson;
+  std::string node_name;
+  std::string http_address = "127.0.0.1:9466";  // "" = off
+  std::string admin_socket = "/run/nodekeep/admin.sock";
+  std::vector<std::string> provider_dirs = {"/var/run/secrets-store-csi-providers"};
+  std::string kubeconfig;  // "" = that of the pod, if it has one
+  Duration mount_budget = std::chrono::seconds(90);
+  Duration shutdown_grace = std::chrono::seconds(20);
+  Cache cache;
+  Fetch fetch;
+  Policy policy;                                   // of providers that set none
+  std::vector<std::string> enabled_providers;      // in the order of the build's registry
+  std::map<std::string, ProviderConfig> providers;  // every provider of the build
+};
+
+// Where settings come from. Kept with the result, so that a reload asks the same places again.
+struct ConfigSources {
+  std::string file;                                // "" = none
+  std::optional<std::string> file_text;            // used instead of reading `file`
+  std::map<std::string, std::string> environment;  // an empty variable counts as absent
+  std::map<std::string, std::vector<std::string>> flags;  // by setting path: "log.level"
+  std::string host_name;                           // the default of nodeName
+  std::span<const ProviderEntry> providers;        // of this build
+};
+
+struct LoadedConfig {
+  Config config;
+  // Of each setting by path: "default", "nodekeep.yaml:3", "environment NODEKEEP_LOG_LEVEL",
+  // "flag --log-level", or the path of the setting it follows.
+  std::map<std::string, std::string> origins;
+  ConfigSources sources;
+};
+
+// Either a configuration or the complete list of what is wrong.
+struct ConfigCheck {
+  std::optional<LoadedConfig> loaded;
+  std::vector<Finding> findings;
+};
+
+ConfigCheck CheckConfig(const ConfigSources& sources);
+
+// The same; all findings in one error, one a line.
+Result<LoadedConfig> LoadConfig(const ConfigSources& sources);
+
+// This process's environment and host name, this build's providers, and the file: `file`, else
+// what NODEKEEP_CONFIG names, else /etc/nodekeep/nodekeep.yaml where that exists.
+ConfigSources SystemConfigSources(std::string file);
+
+// Paths of the settings that differ and take effect only with a restart.
+std::vector<std::string> NeedRestart(const LoadedConfig& before, const LoadedConfig& after);
+
+}  // namespace nodekeep

@@ -1,0 +1,397 @@
+#include "agent/app/config_settings.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "agent/base/duration.h"
+#include "agent/base/go_text.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr char kDurationHow[] = "write it like 90s, 1h30m or 500ms";
+
+// A codec of one text. `get` leads from a Config to the value, for reading and for writing.
+// `parse` is text -> std::optional<value>, `format` value -> text.
+template <typename Get, typename Parse, typename Format>
+SettingCodec One(std::string type, std::string how, Get get, Parse parse, Format format) {
+  SettingCodec codec{.type = std::move(type), .how = std::move(how)};
+  codec.read = [get, parse](Config& config, const std::vector<std::string>& texts) {
+    if (texts.size() != 1) return false;
+    auto value = parse(texts.front());
+    if (value) get(config) = *std::move(value);
+    return value.has_value();
+  };
+  codec.print = [get, format](const Config& config) {
+    return std::vector<std::string>{format(get(config))};
+  };
+  return codec;
+}
+
+template <typename T>
+std::optional<T> ValueOf(Result<T> result) {
+  return result.ok() ? std::optional<T>(*std::move(result)) : std::nullopt;
+}
+
+std::string Same(const std::string& text) { return text; }
+
+template <typename Get>
+SettingCodec Text(Get get) {
+  return One("text", "write a text", get,
+             [](const std::string& text) { return std::optional<std::string>(text); }, Same);
+}
+
+template <typename Get>
+SettingCodec File(Get get) {
+  return One("absolute path", "write a path that begins with /", get,
+             [](const std::string& text) {
+               return text.empty() || text.starts_with('/') ? std::optional<std::string>(text)
+                                                            : std::nullopt;
+             },
+             Same);
+}
+
+template <typename Get>
+SettingCodec DurationOf(Get get) {
+  return One("duration", kDurationHow, get,
+             [](const std::string& text) { return ValueOf(ParseDuration(text)); },
+             [](Duration value) { return FormatDuration(value); });
+}
+
+template <typename Get>
+SettingCodec DurationAboveZero(Get get) {
+  return One("duration above zero", kDurationHow, get,
+             [](const std::string& text) {
+               std::optional<Duration> value = ValueOf(ParseDuration(text));
+               return value && *value > Duration::zero() ? value : std::nullopt;
+             },
+             [](Duration value) { return FormatDuration(value); });
+}
+
+std::string FormatByteSize(std::size_t bytes) {
+  constexpr std::string_view kUnits[] = {"", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < std::size(kUnits)) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return fmt::format("{}{}", bytes, kUnits[unit]);
+}
+
+template <typename Get>
+SettingCodec ByteSize(Get get) {
+  return One("size", "write it like 64MiB, 4MB or a number of bytes", get,
+             [](const std::string& text) { return ValueOf(ParseByteSize(text)); }, FormatByteSize);
+}
+
+template <typename Get>
+SettingCodec Count(int lowest, int highest, Get get) {
+  return One("whole number in range", fmt::format("write one from {} to {}", lowest, highest), get,
+             [lowest, highest](const std::string& text) -> std::optional<int> {
+               int value = 0;
+               const auto [end, failure] =
+                   std::from_chars(text.data(), text.data() + text.size(), value);
+               const bool whole = failure == std::errc() && end == text.data() + text.size();
+               if (!whole || value < lowest || value > highest) return std::nullopt;
+               return value;
+             },
+             [](int value) { return fmt::format("{}", value); });
+}
+
+// host:port, [v6]:port, :port (all addresses); "off" or nothing switches the endpoint off.
+template <typename Get>
+SettingCodec ListenAddress(Get get) {
+  return One("address to listen at",
+             "write host:port, such as 127.0.0.1:9466, :9466 or [::1]:9466, or off", get,
+             [](const std::string& text) -> std::optional<std::string> {
+               if (text.empty() || text == "off") return std::string();
+               const std::size_t colon = text.rfind(':');
+               if (colon == std::string::npos) return std::nullopt;
+               const std::string_view host = std::string_view(text).substr(0, colon);
+               const std::string_view digits = std::string_view(text).substr(colon + 1);
+               const bool bracketed = host.starts_with('[') && host.ends_with(']');
+               if (!bracketed && host.find(':') != std::string_view::npos) return std::nullopt;
+               int port = 0;
+               const auto [end, failure] =
+                   std::from_chars(digits.data(), digits.data() + digits.size(), port);
+               if (failure != std::errc() || end != digits.data() + digits.size()) {
+                 return std::nullopt;
+               }
+               return port >= 0 && port <= 65535 ? std::optional(text) : std::nullopt;
+             },
+             [](const std::string& value) { return value.empty() ? "off" : value; });
+}
+
+template <typename Get>
+SettingCodec List(std::string type, std::string how, Get get,
+                  std::function<bool(const std::string&)> good) {
+  SettingCodec codec{.type = std::move(type), .how = std::move(how), .is_list = true};
+  codec.read = [get, good](Config& config, const std::vector<std::string>& texts) {
+    if (texts.empty() || !std::all_of(texts.begin(), texts.end(), good)) return false;
+    std::vector<std::string> distinct;
+    for (const std::string& text : texts) {
+      if (std::find(distinct.begin(), distinct.end(), text) == distinct.end()) {
+        distinct.push_back(text);
+      }
+    }
+    get(config) = std::move(distinct);
+    return true;
+  };
+  codec.print = [get](const Config& config) -> std::vector<std::string> { return get(config); };
+  return codec;
+}
+
+SettingCodec LogLevelCodec() {
+  return One("log level", "use debug, info, warn, error or off",
+             [](auto& config) -> auto& { return config.log_level; },
+             [](const std::string& text) { return ValueOf(ParseLogLevel(text)); },
+             [](LogLevel level) -> std::string {
+               switch (level) {
+                 case LogLevel::kDebug: return "debug";
+                 case LogLevel::kInfo: return "info";
+                 case LogLevel::kWarn: return "warn";
+                 case LogLevel::kError: return "error";
+                 case LogLevel::kOff: return "off";
+               }
+               return "info";
+             });
+}
+
+SettingCodec LogFormatCodec() {
+  return One("log format", "use json or text",
+             [](auto& config) -> auto& { return config.log_format; },
+             [](const std::string& text) { return ValueOf(ParseLogFormat(text)); },
+             [](LogFormat format) { return format == LogFormat::kJson ? "json" : "text"; });
+}
+
+SettingCodec EnabledProviders(std::span<const ProviderEntry> providers) {
+  std::vector<std::string> names;
+  for (const ProviderEntry& entry : providers) names.emplace_back(entry.name);
+  return List("list of providers of this build",
+              fmt::format("choose from {}", fmt::join(names, ", ")),
+              [](auto& config) -> auto& { return config.enabled_providers; },
+              [names](const std::string& text) {
+                return std::find(names.begin(), names.end(), text) != names.end();
+              });
+}
+
+std::optional<std::string> ReadProviderValue(SettingKey::Kind kind, const std::string& text) {
+  switch (kind) {
+    case SettingKey::Kind::kText: return text;
+    case SettingKey::Kind::kBool: {
+      const Result<bool> value = ParseGoBool(text);
+      if (!value.ok()) return std::nullopt;
+      return *value ? "true" : "false";
+    }
+    case SettingKey::Kind::kDuration: {
+      // The dialects' own variables may give a bare number of seconds.
+      const bool bare = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+      const std::string full = bare ? text + "s" : text;
+      return ParseDuration(full).ok() ? std::optional(full) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+// A key of a provider's section; the table of SettingKey says what it is.
+Setting ProviderSetting(const std::string& provider, const SettingKey& key) {
+  const std::string name(key.name);
+  Setting setting{.path = "providers." + provider + "." + name,
+                  .environment = std::string(key.environment),
+                  .help = std::string(key.help),
+                  .live = true};
+  SettingCodec& codec = setting.codec;
+  switch (key.kind) {
+    case SettingKey::Kind::kText: codec = {.type = "text", .how = "write a text"}; break;
+    case SettingKey::Kind::kBool: codec = {.type = "boolean", .how = "write true or false"}; break;
+    case SettingKey::Kind::kDuration: codec = {.type = "duration", .how = kDurationHow}; break;
+  }
+  codec.read = [provider, name, kind = key.kind](Config& config,
+                                                 const std::vector<std::string>& texts) {
+    if (texts.size() != 1) return false;
+    const std::optional<std::string> value = ReadProviderValue(kind, texts.front());
+    if (value) config.providers[provider].values[name] = *value;
+    return value.has_value();
+  };
+  codec.print = [provider, name](const Config& config) {
+    return std::vector<std::string>{config.providers.at(provider).values.at(name)};
+  };
+  return setting;
+}
+
+// The three keys of a policy; `get` leads to it.
+template <typename Get>
+void AddPolicy(std::vector<Setting>& settings, const std::string& section, Get get) {
+  const bool is_default = section == "policy";
+  const auto add = [&](std::string_view key, SettingCodec codec, std::string help) {
+    Setting setting{.path = fmt::format("{}.{}", section, key),
+                    .codec = std::move(codec),
+                    .help = std::move(help),
+                    .live = true};
+    if (!is_default) setting.follows = fmt::format("policy.{}", key);
+    settings.push_back(std::move(setting));
+  };
+  add("refreshAfter",
+      DurationOf([get](auto& config) -> auto& { return get(config).refresh_after; }),
+      "Age from which the backend is asked again");
+  add("serveStaleFor",
+      DurationOf([get](auto& config) -> auto& { return get(config).serve_stale_for; }),
+      "Age up to which the last good value may stand in while the backend is down; 0 = never, "
+      "else at least refreshAfter");
+  add("rememberFailure",
+      DurationOf([get](auto& config) -> auto& { return get(config).remember_failure; }),
+      "How long \"denied\" and \"not found\" are remembered");
+}
+
+std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
+  std::vector<Setting> settings = {
+      {.path = "log.level",
+       .environment = "NODEKEEP_LOG_LEVEL",
+       .flag = "--log-level",
+       .placeholder = "LEVEL",
+       .codec = LogLevelCodec(),
+       .help = "Least severe level that is logged: debug, info, warn, error or off",
+       .live = true},
+      {.path = "log.format",
+       .environment = "NODEKEEP_LOG_FORMAT",
+       .codec = LogFormatCodec(),
+       .help = "json (one object a line) or text"},
+      {.path = "nodeName",
+       .environment = "NODEKEEP_NODE_NAME",
+       .flag = "--node-name",
+       .placeholder = "NAME",
+       .codec = Text([](auto& config) -> auto& { return config.node_name; }),
+       .help = "Name of the Kubernetes node this agent runs on",
+       .default_note = "the host name"},
+      {.path = "http.address",
+       .environment = "NODEKEEP_HTTP_ADDRESS",
+       .flag = "--http",
+       .placeholder = "ADDR",
+       .codec = ListenAddress([](auto& config) -> auto& { return config.http_address; }),
+       .help = "Where /metrics, /healthz and /readyz are served (host:port); off = nowhere"},
+      {.path = "adminSocket",
+       .environment = "NODEKEEP_ADMIN_SOCKET",
+       .flag = "--admin-socket",
+       .placeholder = "PATH",
+       .codec = File([](auto& config) -> auto& { return config.admin_socket; }),
+       .help = "Socket of status, refresh, cache and healthcheck; only root and the agent's user "
+               "may use it"},
+      {.path = "providerDirs",
+       .environment = "NODEKEEP_PROVIDER_DIRS",
+       .flag = "--provider-dir",
+       .placeholder = "DIR",
+       .codec = List("list of absolute paths", "write paths that begin with /",
+                     [](auto& config) -> auto& { return config.provider_dirs; },
+                     [](const std::string& text) { return text.starts_with('/'); }),
+       .help = "Directories in which the CSI driver looks for provider sockets"},
+      {.path = "kubeconfig",
+       .environment = "NODEKEEP_KUBECONFIG",
+       .flag = "--kubeconfig",
+       .placeholder = "FILE",
+       .codec = File([](auto& config) -> auto& { return config.kubeconfig; }),
+       .help = "How to reach the API server for pod tokens that the driver does not send",
+       .default_note = "the agent's own pod, if it runs in one"},
+      {.path = "mountBudget",
+       .environment = "NODEKEEP_MOUNT_BUDGET",
+       .codec = DurationAboveZero([](auto& config) -> auto& { return config.mount_budget; }),
+       .help = "Longest time one mount may take; kubelet itself gives up after two minutes"},
+      {.path = "shutdownGrace",
+       .environment = "NODEKEEP_SHUTDOWN_GRACE",
+       .codec = DurationOf([](auto& config) -> auto& { return config.shutdown_grace; }),
+       .help = "How long mounts in flight may take to finish when the agent stops"},
+      {.path = "cache.maxBytes",
+       .environment = "NODEKEEP_CACHE_MAX_BYTES",
+       .codec = ByteSize([](auto& config) -> auto& { return config.cache.max_bytes; }),
+       .help = "Memory for cached secrets; the longest unused ones are dropped first",
+       .live = true},
+      {.path = "cache.keyRotation",
+       .environment = "NODEKEEP_CACHE_KEY_ROTATION",
+       .codec =
+           DurationAboveZero([](auto& config) -> auto& { return config.cache.key_rotation; }),
+       .help = "How often the key that seals cached secrets is replaced"},
+      {.path = "fetch.attempts",
+       .environment = "NODEKEEP_FETCH_ATTEMPTS",
+       .codec = Count(1, 20, [](auto& config) -> auto& { return config.fetch.attempts; }),
+       .help = "How often a backend is asked when it fails transiently, the first time included"},
+      {.path = "fetch.budget",
+       .environment = "NODEKEEP_FETCH_BUDGET",
+       .codec = DurationAboveZero([](auto& config) -> auto& { return config.fetch.budget; }),
+       .help = "Longest time for one question to a backend, repetitions included"},
+      {.path = "fetch.stalePatience",
+       .environment = "NODEKEEP_FETCH_STALE_PATIENCE",
+       .codec = DurationOf([](auto& config) -> auto& { return config.fetch.stale_patience; }),
+       .help = "How long a mount waits for a slow backend when last good values could stand in"},
+      {.path = "fetch.ratePerSecond",
+       .environment = "NODEKEEP_FETCH_RATE_PER_SECOND",
+       .codec =
+           Count(1, 100'000, [](auto& config) -> auto& { return config.fetch.rate_per_second; }),
+       .help = "Requests per second to one backend host"},
+      {.path = "fetch.burst",
+       .environment = "NODEKEEP_FETCH_BURST",
+       .codec = Count(1, 100'000, [](auto& config) -> auto& { return config.fetch.burst; }),
+       .help = "Requests to one backend host that may exceed the rate at once"},
+      {.path = "fetch.concurrency",
+       .environment = "NODEKEEP_FETCH_CONCURRENCY",
+       .codec = Count(1, 1000, [](auto& config) -> auto& { return config.fetch.concurrency; }),
+       .help = "Requests in flight to one backend host"},
+  };
+  AddPolicy(settings, "policy", [](auto& config) -> auto& { return config.policy; });
+  settings.push_back({.path = "providers.enabled",
+                      .environment = "NODEKEEP_PROVIDERS",
+                      .flag = "--providers",
+                      .placeholder = "NAMES",
+                      .codec = EnabledProviders(providers),
+                      .help = "Providers to serve, each on a socket of its name",
+                      .live = true,
+                      .default_note = "all of the build; dev only where providers.dev.path is set"});
+  return settings;
+}
+
+}  // namespace
+
+std::vector<Setting> Settings(std::span<const ProviderEntry> providers) {
+  std::vector<Setting> settings = AgentSettings(providers);
+  for (const ProviderEntry& entry : providers) {
+    const std::string name(entry.name);
+    for (const SettingKey& key : entry.settings()) settings.push_back(ProviderSetting(name, key));
+    AddPolicy(settings, "providers." + name + ".policy", [name](auto& config) -> auto& {
+      return config.providers.find(name)->second.policy;
+    });
+  }
+  return settings;
+}
+
+Config DefaultConfig(std::span<const ProviderEntry> providers) {
+  Config config;
+  for (const ProviderEntry& entry : providers) {
+    ProviderConfig& section = config.providers[std::string(entry.name)];
+    for (const SettingKey& key : entry.settings()) {
+      section.values[std::string(key.name)] =
+          ReadProviderValue(key.kind, std::string(key.default_text))
+              .value_or(std::string(key.default_text));
+    }
+  }
+  return config;
+}
+
+std::string JoinTexts(const std::vector<std::string>& texts) {
+  return fmt::format("{}", fmt::join(texts, ","));
+}
+
+std::vector<std::string> SplitList(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    std::string_view part = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    if (!part.empty()) parts.emplace_back(part);
+  }
+  return parts;
+}
+
+}  // namespace nodekeep

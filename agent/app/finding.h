@@ -1,0 +1,36 @@
+#pragma once
+
+// What a check of a file found wrong: where, in which field, what, and the way out.
+//
+// The configuration loader and `nodekeep validate` report all findings of their input at once.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/result.h"
+
+namespace nodekeep {
+
+struct Finding {
+  std::string source;  // file name, "environment", "command line"
+  int line = 0;        // from 1; 0 = the source has no lines, or the whole of it is meant
+  int column = 0;
+  std::string field;    // "cache.maxBytes", "spec.parameters.objects"; "" = no single one
+  std::string message;  // what is wrong
+  std::string fix;      // what to do; "" when the message says it
+
+  // "nodekeep.yaml:3:5: cache.maxBytes: "64Mbi" is no size; write it like 64MiB".
+  std::string Text() const;
+
+  bool operator==(const Finding&) const = default;
+};
+
+// A finding from an Error that begins with "line L, column C: ", as the YAML reader writes them.
+Finding FindingOf(std::string source, const Error& error);
+
+// The one of `candidates` that `word` was most likely meant to be, "" when none is near. Case,
+// dashes and underscores do not count as differences.
+std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace nodekeep

@@ -1,0 +1,117 @@
+#include "agent/app/graph.h"
+
+#include <malloc.h>
+#include <pthread.h>
+
+#include <cstdlib>
+
+#include "agent/app/version.h"
+#include "agent/base/digest.h"
+
+namespace nodekeep {
+namespace {
+
+// How often memory that a storm of mounts has left behind is given back to the system.
+constexpr Duration kTrimEvery = std::chrono::seconds(20);
+
+BackendGate::Options GateOptions(const Config& config) {
+  BackendGate::Options options;
+  options.rate.rate = config.fetch.rate_per_second;
+  options.rate.burst = config.fetch.burst;
+  options.max_concurrent = static_cast<std::size_t>(config.fetch.concurrency);
+  return options;
+}
+
+RetryPolicy Retries(const Config& config) {
+  RetryPolicy retry;
+  retry.attempts = config.fetch.attempts;
+  return retry;
+}
+
+// The kubeconfig that was named, else what a pod is given; nothing when this is no pod either.
+Result<std::optional<KubeConnection>> ApiServer(const Config& config) {
+  if (!config.kubeconfig.empty()) {
+    auto named = ReadKubeconfig(config.kubeconfig);
+    if (!named.ok()) return named.error();
+    return std::optional<KubeConnection>(*std::move(named));
+  }
+  auto own = InClusterConnection([](const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return std::string(value == nullptr ? "" : value);
+  });
+  if (own.ok()) return std::optional<KubeConnection>(*std::move(own));
+  if (own.error().code() == ErrorCode::kPrecondition) return std::optional<KubeConnection>();
+  return own.error();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Graph>> Graph::Create(const LoadedConfig& loaded, Logger& log) {
+  auto api_server = ApiServer(loaded.config);
+  if (!api_server.ok()) return api_server.error();
+  std::unique_ptr<Graph> graph(new Graph(loaded, log, *std::move(api_server)));
+  if (Status made = graph->providers.Configure(loaded.config, loaded.sources.providers);
+      !made.ok()) {
+    return made.error();
+  }
+  return graph;
+}
+
+Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConnection> api_server)
+    : log(its_log),
+      metrics(Version()),
+      version_key(RandomBytes(32)),
+      backend_pool({.max_threads = 64}),
+      curl({}),
+      gate(curl, clock, rng, metrics, GateOptions(loaded.config)),
+      providers(gate, clock, log, version_key),
+      sealer(Sealer::Create()),
+      cache(loaded.config.cache.max_bytes, *sealer, clock, metrics),
+      credentials({.retry = Retries(loaded.config), .login_budget = loaded.config.fetch.budget},
+                  backend_pool, clock, rng, log, metrics),
+      leases({}, cache, credentials, backend_pool, clock, log, metrics),
+      fetcher({.retry = Retries(loaded.config),
+               .fetch_budget = loaded.config.fetch.budget,
+               .stale_patience = loaded.config.fetch.stale_patience,
+               .version_key = version_key.Clone()},
+              cache, credentials, leases, backend_pool, clock, rng, log, metrics),
+      ledger(clock),
+      kube(api_server ? std::make_unique<KubeClient>(gate, *std::move(api_server), clock, rng,
+                                                     KubeClient::Options())
+                      : nullptr),
+      tokens(kube ? std::make_unique<KubeTokenSource>(*kube) : nullptr),
+      road([this](const std::string& name) { return providers.Find(name); }, fetcher, ledger,
+           tokens.get(), loaded.config.node_name, clock, log, metrics),
+      upkeep_([this, rotation = loaded.config.cache.key_rotation](std::stop_token stop) {
+        Upkeep(stop, rotation);
+      }) {
+  if (sealer->key_memory() == "plain memory") {
+    log.Warn("the cache key is in swappable memory: neither memfd_secret nor mlock is allowed",
+             {{"fix", "raise RLIMIT_MEMLOCK to at least 64 KiB"}});
+  }
+}
+
+Graph::~Graph() = default;
+
+Status Graph::Reconfigure(const LoadedConfig& loaded) {
+  if (Status made = providers.Configure(loaded.config, loaded.sources.providers); !made.ok()) {
+    return made;
+  }
+  log.SetLevel(loaded.config.log_level);
+  cache.SetMaxBytes(loaded.config.cache.max_bytes);
+  return {};
+}
+
+void Graph::Upkeep(std::stop_token stop, Duration key_rotation) {
+  pthread_setname_np(pthread_self(), "upkeep");
+  const Context context(SteadyTime::max(), stop);
+  SteadyTime next_rotation = clock.Now() + key_rotation;
+  while (Sleep(context, clock, kTrimEvery).ok()) {
+    malloc_trim(0);
+    if (clock.Now() < next_rotation) continue;
+    cache.RotateKey();
+    next_rotation = clock.Now() + key_rotation;
+  }
+}
+
+}  // namespace nodekeep

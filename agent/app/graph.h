@@ -1,0 +1,67 @@
+#pragma once
+
+// The agent without its doors: everything from a request to a bundle, built once by constructor
+// references. `run` puts the doors in front of it; `get` uses it as it is.
+//
+// Members stand in build order; destruction is shutdown.
+
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "agent/app/config.h"
+#include "agent/app/provider_set.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/metrics.h"
+#include "agent/base/worker_pool.h"
+#include "agent/http/backend_gate.h"
+#include "agent/http/curl_client.h"
+#include "agent/identity/kube_token_source.h"
+#include "agent/kube/kube_client.h"
+#include "agent/secrets/cache.h"
+#include "agent/secrets/credential_cache.h"
+#include "agent/secrets/fetcher.h"
+#include "agent/secrets/lease_keeper.h"
+#include "agent/secrets/mount_ledger.h"
+#include "agent/secrets/sealer.h"
+#include "csi/mount_road.h"
+
+namespace nodekeep {
+
+class Graph {
+ public:
+  // Errors: a provider's settings, a kubeconfig that cannot be read.
+  static Result<std::unique_ptr<Graph>> Create(const LoadedConfig& loaded, Logger& log);
+  ~Graph();
+
+  // Takes what is live (config_settings.h) from `loaded`. On an error nothing has changed.
+  Status Reconfigure(const LoadedConfig& loaded);
+
+  SystemClock clock;
+  SystemRng rng;
+  Logger& log;
+  Metrics metrics;
+  const SecretBytes version_key;
+  WorkerPool backend_pool;  // calls to backends; mounts wait for them, so they have a pool apart
+  CurlClient curl;
+  BackendGate gate;
+  ProviderSet providers;
+  const std::unique_ptr<Sealer> sealer;
+  Cache cache;
+  CredentialCache credentials;
+  LeaseKeeper leases;
+  Fetcher fetcher;
+  MountLedger ledger;
+  const std::unique_ptr<KubeClient> kube;  // null without an API server, as is `tokens`
+  const std::unique_ptr<TokenSource> tokens;
+  MountRoad road;
+
+ private:
+  Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConnection> api_server);
+  void Upkeep(std::stop_token stop, Duration key_rotation);
+
+  std::jthread upkeep_;  // last: stopped first
+};
+
+}  // namespace nodekeep

@@ -1,0 +1,114 @@
+#include "agent/app/http_endpoint.h"
+
+#include <httplib.h>
+#include <pthread.h>
+
+#include <charconv>
+#include <thread>
+
+namespace nodekeep {
+namespace {
+
+constexpr std::size_t kWorkers = 2;
+// A client that dawdles holds one of the two workers.
+constexpr std::chrono::seconds kClientPatience{2};
+constexpr std::size_t kMaxRequestBody = 1024;
+
+constexpr char kText[] = "text/plain; charset=utf-8";
+constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
+
+struct HostAndPort {
+  std::string host;
+  int port = 0;
+};
+
+Result<HostAndPort> Split(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  HostAndPort parts;
+  if (colon != std::string::npos) {
+    const char* end = address.data() + address.size();
+    const auto read = std::from_chars(address.data() + colon + 1, end, parts.port);
+    if (read.ec == std::errc() && read.ptr == end && parts.port >= 0 && parts.port <= 65535) {
+      parts.host = address.substr(0, colon);
+      if (parts.host.starts_with('[') && parts.host.ends_with(']')) {
+        parts.host = parts.host.substr(1, parts.host.size() - 2);
+      }
+      if (parts.host.empty()) parts.host = "0.0.0.0";
+      return parts;
+    }
+  }
+  return Error::Format(ErrorCode::kInvalid, "http address \"{}\": write host:port", address);
+}
+
+class HttplibEndpoint final : public HttpEndpoint {
+ public:
+  explicit HttplibEndpoint(Handlers handlers) : handlers_(std::move(handlers)) {
+    server_.new_task_queue = [] { return new httplib::ThreadPool(kWorkers); };
+    server_.set_keep_alive_max_count(1);
+    server_.set_read_timeout(kClientPatience);
+    server_.set_write_timeout(kClientPatience);
+    server_.set_payload_max_length(kMaxRequestBody);
+    for (const char* path : {"/healthz", "/live"}) {
+      server_.Get(path, [](const httplib::Request&, httplib::Response& response) {
+        response.set_content("ok\n", kText);
+      });
+    }
+    for (const char* path : {"/readyz", "/health/ready"}) {
+      server_.Get(path, [this](const httplib::Request&, httplib::Response& response) {
+        const Status ready = handlers_.ready();
+        response.status = ready.ok() ? 200 : 503;
+        response.set_content(ready.ok() ? "ok\n" : ready.error().message() + "\n", kText);
+      });
+    }
+    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(handlers_.metrics(), kPrometheusText);
+    });
+  }
+
+  ~HttplibEndpoint() override {
+    server_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Status Listen(const std::string& address) {
+    const Result<HostAndPort> parts = Split(address);
+    if (!parts.ok()) return parts.error();
+    if (parts->port == 0) {
+      port_ = server_.bind_to_any_port(parts->host.c_str());
+    } else if (server_.bind_to_port(parts->host.c_str(), parts->port)) {
+      port_ = parts->port;
+    }
+    if (port_ <= 0) {
+      return Error::Format(ErrorCode::kConflict,
+                           "http address {}: cannot listen there: is the port in use, or the host "
+                           "no address of this machine? set http.address, or off",
+                           address);
+    }
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "http");
+      server_.listen_after_bind();
+    });
+    // stop() does nothing before the loop runs, and the destructor would then wait for ever.
+    while (!server_.is_running()) std::this_thread::yield();
+    return {};
+  }
+
+  int port() const override { return port_; }
+
+ private:
+  const Handlers handlers_;
+  int port_ = -1;
+  httplib::Server server_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(const std::string& address,
+                                                          Handlers handlers) {
+  auto endpoint = std::make_unique<HttplibEndpoint>(std::move(handlers));
+  if (Status listening = endpoint->Listen(address); !listening.ok()) return listening.error();
+  return std::unique_ptr<HttpEndpoint>(std::move(endpoint));
+}
+
+}  // namespace nodekeep

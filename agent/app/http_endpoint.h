@@ -1,0 +1,36 @@
+#pragma once
+
+// Health and metrics over HTTP, for kubelet and Prometheus.
+//
+// /healthz answers 200 while the process lives; /readyz asks `ready` and answers 503 with the
+// reason while it fails; /metrics is Prometheus text. The health paths of the upstream providers
+// (/health/ready, /live) answer like /readyz and /healthz, so that probes of a replaced DaemonSet
+// keep working. Nothing secret is served, and nothing is ever read from a client but its request.
+//
+// One listening thread and two workers. Every connection carries one request.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/base/result.h"
+
+namespace nodekeep {
+
+class HttpEndpoint {
+ public:
+  struct Handlers {
+    std::function<std::string()> metrics;  // both: thread-safe
+    std::function<Status()> ready;
+  };
+
+  // `address`: host:port, [v6]:port or :port (all addresses); port 0 = any free one. Errors name the
+  // address and what to do.
+  static Result<std::unique_ptr<HttpEndpoint>> Start(const std::string& address,
+                                                     Handlers handlers);
+  virtual ~HttpEndpoint() = default;  // waits for requests in flight
+
+  virtual int port() const = 0;
+};
+
+}  // namespace nodekeep

@@ -1,0 +1,12 @@
+#include <iostream>
+
+#include "agent/app/command_line.h"
+
+int main(int argc, char** argv) {
+  nodekeep::Surroundings surroundings{.out = std::cout,
+                                      .err = std::cerr,
+                                      .in = std::cin,
+                                      .sources = nodekeep::SystemConfigSources,
+                                      .providers = nodekeep::ProviderRegistry()};
+  return nodekeep::RunCommandLine({argv + 1, argv + argc}, surroundings);
+}

@@ -1,0 +1,35 @@
+#include "agent/app/offline_providers.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace nodekeep {
+
+std::vector<Result<HttpResponse>> NoNetwork::SendAll(const Context&,
+                                                     std::vector<HttpRequest> requests) {
+  std::vector<Result<HttpResponse>> refusals;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    refusals.emplace_back(Error(ErrorCode::kPrecondition, "this command calls no backend"));
+  }
+  return refusals;
+}
+
+Result<std::shared_ptr<Provider>> OfflineProviders::Make(const std::string& name,
+                                                         const LoadedConfig& loaded) {
+  std::vector<std::string> names;
+  for (const ProviderEntry& entry : loaded.sources.providers) {
+    if (entry.name != name) {
+      names.emplace_back(entry.name);
+      continue;
+    }
+    const ProviderConfig& own = loaded.config.providers.at(name);
+    Result<std::unique_ptr<Provider>> made = entry.make(
+        own.values, ProviderServices{network_, clock_, log_, own.policy, SecretBytes("offline")});
+    if (!made.ok()) return made.error();
+    return std::shared_ptr<Provider>(*std::move(made));
+  }
+  return Error::Format(ErrorCode::kNotFound, "this build has no provider \"{}\"; it has {}", name,
+                       fmt::join(names, ", "));
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,33 @@
+#include "agent/app/provider_set.h"
+
+namespace nodekeep {
+
+ProviderSet::ProviderSet(HttpClient& http, const Clock& clock, Logger& log,
+                         const SecretBytes& version_key)
+    : http_(http), clock_(clock), log_(log), version_key_(version_key) {}
+
+Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntry> registry) {
+  std::map<std::string, std::shared_ptr<Provider>> made;
+  for (const std::string& name : config.enabled_providers) {
+    for (const ProviderEntry& entry : registry) {
+      if (entry.name != name) continue;
+      const ProviderConfig& own = config.providers.at(name);
+      auto provider = entry.make(
+          own.values, ProviderServices{http_, clock_, log_, own.policy, version_key_.Clone()});
+      if (!provider.ok()) return provider.error().Prepend("provider {}", name);
+      made[name] = *std::move(provider);
+    }
+  }
+  std::unique_lock lock(mutex_);
+  providers_.swap(made);
+  lock.unlock();  // the old ones go when their last mount does
+  return {};
+}
+
+std::shared_ptr<Provider> ProviderSet::Find(const std::string& name) const {
+  std::unique_lock lock(mutex_);
+  auto found = providers_.find(name);
+  return found == providers_.end() ? nullptr : found->second;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,45 @@
+#pragma once
+
+// How the command line shows what it has: JSON, YAML, or aligned columns.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/json.h"
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace nodekeep {
+
+// As a YAML scalar that reads back as this very text, quoted where needed.
+std::string YamlScalar(std::string_view text);
+// Block style, two spaces a level.
+std::string JsonAsYaml(const Json& value);
+// Indented by two spaces, with a final newline.
+std::string PrettyJson(const Json& value);
+
+Json JsonTexts(const std::vector<std::string>& texts);
+
+// Every field by its lowerCamelCase name, unset ones too; numbers as numbers.
+Json MessageAsJson(const google::protobuf::Message& message);
+
+// Columns as wide as their widest cell, two spaces apart. Control characters become `?`: what is
+// shown may come from outside and must not steer a terminal.
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> header) : rows_{std::move(header)} {}
+  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  bool empty() const { return rows_.size() == 1; }
+  std::string Text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// One line of text with control characters replaced.
+std::string Printable(std::string_view text);
+
+}  // namespace nodekeep

@@ -1,0 +1,237 @@
+#include "agent/app/spc_manifest.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "agent/app/mount_attributes.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr char kGood[] =
+    "apiVersion: secrets-store.csi.x-k8s.io/v1\n"
+    "kind: SecretProviderClass\n"
+    "metadata:\n"
+    "  name: app\n"
+    "  namespace: shop\n"
+    "spec:\n"
+    "  provider: vault\n"
+    "  parameters:\n"
+    "    roleName: \"app\"\n"
+    "    objects: |\n"
+    "      - objectName: \"db\"\n"
+    "        secretPath: secret/data/db\n"
+    "      - objectName: api\n"
+    "        secretPath: secret/data/api\n"
+    "    vaultNamespace: team\n";
+
+std::vector<std::string> Texts(const ManifestCheck& check) {
+  std::vector<std::string> texts;
+  for (const Finding& finding : check.findings) texts.push_back(finding.Text());
+  return texts;
+}
+
+TEST_CASE("manifest: a SecretProviderClass is read with the lines of its parameters") {
+  const ManifestCheck check = ReadManifests("class.yaml", kGood);
+  CHECK(Texts(check) == std::vector<std::string>{});
+  REQUIRE(check.classes.size() == 1);
+  const SpcManifest& manifest = check.classes[0];
+  CHECK(manifest.name == "app");
+  CHECK(manifest.namespace_name == "shop");
+  CHECK(manifest.provider == "vault");
+  CHECK(manifest.provider_line == 7);
+  CHECK(manifest.parameters.at("roleName") == "app");
+  CHECK(manifest.parameters.at("objects").starts_with("- objectName: \"db\"\n  secretPath"));
+  CHECK(manifest.parameter_lines.at("objects") == 10);
+  CHECK(manifest.parameter_lines.at("vaultNamespace") == 15);
+}
+
+TEST_CASE("manifest: several documents, Lists and objects of other kinds are sorted out") {
+  const ManifestCheck check = ReadManifests(
+      "all.yaml",
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
+      "---\n"
+      "apiVersion: secrets-store.csi.x-k8s.io/v1alpha1\nkind: SecretProviderClass\n"
+      "metadata: {name: one}\nspec: {provider: dev, parameters: {objects: x}}\n"
+      "---\n"
+      "apiVersion: v1\nkind: List\nitems:\n"
+      "- apiVersion: secrets-store.csi.x-k8s.io/v1\n  kind: SecretProviderClass\n"
+      "  metadata: {name: two}\n  spec: {provider: dev, parameters: {objects: y}}\n"
+      "- {apiVersion: v1, kind: Secret}\n");
+  CHECK(Texts(check) == std::vector<std::string>{});
+  REQUIRE(check.classes.size() == 2);
+  CHECK(check.classes[0].name == "one");
+  CHECK(check.classes[1].name == "two");
+}
+
+// A class whose spec is `spec`, one line each from line 5 on.
+std::string WithSpec(const std::string& spec) {
+  return "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
+         "metadata: {name: app}\nspec:\n" +
+         spec;
+}
+
+TEST_CASE("manifest: a parameter that kubectl would not take as a string is reported with its fix") {
+  struct Row {
+    std::string value, type, fix;
+  };
+  const Row rows[] = {
+      {"true", "a boolean", "quote it: \"true\""},
+      {"yes", "a boolean", "quote it: \"yes\""},
+      {"off", "a boolean", "quote it: \"off\""},
+      {"420", "a number", "quote it: \"420\""},
+      {"0644", "a number", "quote it: \"0644\""},
+      {"1_000", "a number", "quote it: \"1_000\""},
+      {"1.50", "a number", "quote it: \"1.50\""},
+      {"-1e3", "a number", "quote it: \"-1e3\""},
+      {"1e999", "a number", "quote it: \"1e999\""},
+      {".inf", "a number", "quote it: \".inf\""},
+      {"~", "null", "write \"\" for an empty text, or remove the line"},
+      {"", "null", "write \"\" for an empty text, or remove the line"},
+      {"{a: b}", "a map", "write it as a text below `|`"},
+      {"[a]", "a list", "write it as a text below `|`"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.value);
+    const ManifestCheck check =
+        ReadManifests("c.yaml", WithSpec("  provider: dev\n  parameters:\n    objects: x\n    p: " +
+                                         row.value + "\n"));
+    REQUIRE(check.findings.size() == 1);
+    const Finding& finding = check.findings[0];
+    CHECK(finding.field == "spec.parameters.p");
+    CHECK(finding.line == 8);
+    CHECK(finding.message == "must be a string, found " + row.type);
+    CHECK(finding.fix == row.fix);
+    CHECK(check.classes.empty());
+  }
+}
+
+TEST_CASE("manifest: what kubectl takes as a string is no finding") {
+  for (const char* value : {"app", "\"true\"", "'420'", "1.2.3", "2026-01-31", "10.0.0.1:8200", "1h",
+                            "0x", "e3", "infinite", "nan", "-", "http://x", "|\n      420\n"}) {
+    INFO(value);
+    const ManifestCheck check = ReadManifests(
+        "c.yaml", WithSpec("  provider: dev\n  parameters:\n    p: " + std::string(value) + "\n"));
+    CHECK(Texts(check) == std::vector<std::string>{});
+  }
+}
+
+TEST_CASE("manifest: everything wrong with a class is reported at once") {
+  const ManifestCheck check = ReadManifests(
+      "c.yaml",
+      "apiVersion: secrets-store.csi.x-k8s.io/v2\n"
+      "kind: SecretProviderClass\n"
+      "metadata: {namespace: 1}\n"
+      "sepc: {}\n"
+      "spec:\n"
+      "  provider: no/such\n"
+      "  parameter: {}\n"
+      "  parameters: text\n"
+      "  secretObjects: {}\n");
+  CHECK(Texts(check) ==
+        std::vector<std::string>{
+            "c.yaml:1:13: apiVersion: unknown version \"v2\"; write secrets-store.csi.x-k8s.io/v1",
+            "c.yaml:4:1: sepc: unknown field; did you mean spec?",
+            "c.yaml:3:11: metadata.name: missing; give the class a name",
+            "c.yaml:3:23: metadata.namespace: must be a string, found a number; quote it: \"1\"",
+            "c.yaml:7:3: spec.parameter: unknown field; did you mean parameters?",
+            "c.yaml:6:13: spec.provider: invalid provider: provider \"no/such\"; use at most 30 "
+            "letters, digits, - and _",
+            "c.yaml:8:15: spec.parameters: expected a map, found a string; write `name: value` lines "
+            "below it",
+            "c.yaml:9:18: spec.secretObjects: expected a list, found a map; write one `- secretName: "
+            "...` per Secret"});
+}
+
+TEST_CASE("manifest: what is missing is reported") {
+  struct Row {
+    std::string name, text, want;
+  };
+  const std::string head = "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n";
+  const Row rows[] = {
+      {"spec", head + "metadata: {name: a}\n",
+       "c.yaml:1:1: spec: missing; add spec with provider and parameters"},
+      {"metadata", head + "spec: {provider: dev, parameters: {objects: x}}\n",
+       "c.yaml:1:1: metadata: missing; add metadata with a name"},
+      {"provider", head + "metadata: {name: a}\nspec: {parameters: {objects: x}}\n",
+       "c.yaml:4:7: spec.provider: missing; name the provider, such as vault"},
+      {"parameters", head + "metadata: {name: a}\nspec: {provider: dev, parameters: {}}\n",
+       "c.yaml:4:35: spec.parameters: missing; add the parameters of the provider; the driver refuses "
+       "a class without any"},
+      {"group", "apiVersion: v1\nkind: SecretProviderClass\n",
+       "c.yaml:1:1: apiVersion: not the API of SecretProviderClass; write "
+       "secrets-store.csi.x-k8s.io/v1"},
+      {"YAML", "a: [\n", "c.yaml:2:1: end of sequence flow not found"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(Texts(ReadManifests("c.yaml", row.text)) == std::vector<std::string>{row.want});
+  }
+}
+
+TEST_CASE("manifest: an error of a dialect is shown at the line it is about") {
+  const ManifestCheck check = ReadManifests("class.yaml", kGood);
+  REQUIRE(check.classes.size() == 1);
+  struct Row {
+    std::string name, message, field;
+    int line;
+  };
+  const Row rows[] = {
+      {"names a parameter", "parameter vaultNamespace: bad", "spec.parameters.vaultNamespace", 15},
+      {"names an object", "object \"api\": no secretPath", "spec.parameters.objects", 13},
+      {"names a quoted object", "object \"db\": no secretPath", "spec.parameters.objects", 11},
+      {"names nothing that is there", "object \"x\": bad", "spec.parameters.objects", 10},
+      {"a word inside another is no name", "roleNames are bad", "spec.parameters.objects", 10},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const Finding finding =
+        check.classes[0].FindingOfParseError(Error(ErrorCode::kInvalid, row.message), kGood);
+    CHECK(finding.field == row.field);
+    CHECK(finding.line == row.line);
+    CHECK(finding.message == row.message);
+  }
+}
+
+TEST_CASE("manifest: the attributes of a mount are those of the driver") {
+  const ManifestCheck check = ReadManifests(
+      "c.yaml", WithSpec("  provider: dev\n  parameters:\n    objects: \"<a> & b\"\n"));
+  REQUIRE(check.classes.size() == 1);
+  PodArguments pod{.namespace_name = "shop", .pod = "web", .pod_uid = "u1", .service_account = "sa",
+                   .tokens = {}};
+  const WallTime now = WallTime() + std::chrono::seconds(1'000'000'000);
+  CHECK(MountAttributes(check.classes[0], pod, now).Reveal() ==
+        R"({"csi.storage.k8s.io/ephemeral":"true","csi.storage.k8s.io/pod.name":"web",)"
+        R"("csi.storage.k8s.io/pod.namespace":"shop","csi.storage.k8s.io/pod.uid":"u1",)"
+        R"("csi.storage.k8s.io/serviceAccount.name":"sa",)"
+        R"("objects":"\u003ca\u003e \u0026 b","secretProviderClass":"app"})");
+
+  pod.tokens["vault"] = SecretBytes("t\"1");
+  const SecretBytes attributes = MountAttributes(check.classes[0], pod, now);
+  const std::string with_token(attributes.Reveal());
+  CHECK(with_token.find(
+            R"("csi.storage.k8s.io/serviceAccount.tokens":"{\"vault\":{\"token\":\"t\\\"1\",)"
+            R"(\"expirationTimestamp\":\"2001-09-09T02:46:40Z\"}}")") != std::string::npos);
+}
+
+TEST_CASE("manifest: one class of a file is chosen by name") {
+  const std::string path = "spc_manifest_test.yaml";
+  std::ofstream(path) << kGood
+                      << "---\n"
+                         "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
+                         "metadata: {name: local}\nspec: {provider: dev, parameters: {objects: x}}\n";
+  const auto named = [&](const std::string& name) {
+    const Result<SpcManifest> manifest = LoadManifest(path, name);
+    return manifest.ok() ? manifest->provider : manifest.error().message();
+  };
+  CHECK(named("app") == "vault");
+  CHECK(named("local") == "dev");
+  CHECK(named("") == path + ": has several SecretProviderClasses; choose from app, local");
+  CHECK(named("other") == path + ": no SecretProviderClass \"other\" in it; it has app, local");
+  std::remove(path.c_str());
+  CHECK(named("") == "read " + path + ": No such file or directory");
+}
+
+}  // namespace
+}  // namespace nodekeep

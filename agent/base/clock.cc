@@ -1,0 +1,36 @@
+#include "agent/base/clock.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <random>
+
+namespace nodekeep {
+
+SteadyTime SystemClock::Now() const { return std::chrono::steady_clock::now(); }
+
+WallTime SystemClock::Wall() const { return std::chrono::system_clock::now(); }
+
+bool SystemClock::WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
+                            std::stop_token stop, SteadyTime deadline,
+                            const std::function<bool()>& ready) const {
+  // A deadline of time_point::max() overflows inside wait_until on some library versions.
+  if (deadline == SteadyTime::max()) return changed.wait(lock, stop, ready);
+  return changed.wait_until(lock, stop, deadline, ready);
+}
+
+double SystemRng::Uniform() {
+  thread_local std::mt19937_64 engine{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
+}
+
+std::string FormatTime(WallTime time) {
+  const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  const std::time_t whole = seconds.count();
+  std::tm parts{};
+  gmtime_r(&whole, &parts);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", parts, (since_epoch - seconds).count());
+}
+
+}  // namespace nodekeep

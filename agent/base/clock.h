@@ -1,0 +1,63 @@
+#pragma once
+
+// Time and randomness come in through the constructor, so that tests step the clock and never sleep.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <stop_token>
+#include <string>
+
+namespace nodekeep {
+
+using Duration = std::chrono::milliseconds;
+// Monotonic time: ages, deadlines, back-off. Does not move when the wall clock is set.
+using SteadyTime = std::chrono::steady_clock::time_point;
+// Civil time: certificate and token expiry, log stamps.
+using WallTime = std::chrono::system_clock::time_point;
+
+// Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+
+  virtual SteadyTime Now() const = 0;
+  virtual WallTime Wall() const = 0;
+
+  // Waits on `changed` (paired with the mutex of `lock`) until `ready` holds, `deadline` passes or
+  // `stop` is requested. Returns ready().
+  virtual bool WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
+                         std::stop_token stop, SteadyTime deadline,
+                         const std::function<bool()>& ready) const = 0;
+};
+
+// The machine's clocks.
+class SystemClock final : public Clock {
+ public:
+  SteadyTime Now() const override;
+  WallTime Wall() const override;
+  bool WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
+                 std::stop_token stop, SteadyTime deadline,
+                 const std::function<bool()>& ready) const override;
+};
+
+// Thread-safe.
+class Rng {
+ public:
+  virtual ~Rng() = default;
+  // Uniform in [0, 1).
+  virtual double Uniform() = 0;
+};
+
+// Jitter needs no secrecy; keys come from OpenSSL, never from here.
+class SystemRng final : public Rng {
+ public:
+  double Uniform() override;
+};
+
+// RFC 3339 in UTC with milliseconds: 2026-01-31T12:00:00.000Z.
+std::string FormatTime(WallTime time);
+
+}  // namespace nodekeep

@@ -1,0 +1,75 @@
+#include "agent/base/clock.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <set>
+#include <thread>
+
+namespace nodekeep {
+namespace {
+
+WallTime At(std::int64_t milliseconds) { return WallTime(std::chrono::milliseconds(milliseconds)); }
+
+TEST_CASE("clock: times are written in UTC with milliseconds") {
+  struct Row {
+    std::int64_t milliseconds;
+    std::string want;
+  };
+  for (const Row& row : {Row{0, "1970-01-01T00:00:00.000Z"}, Row{1'769'860'800'007, "2026-01-31T12:00:00.007Z"},
+                         Row{-1, "1969-12-31T23:59:59.999Z"}, Row{951'782'400'000, "2000-02-29T00:00:00.000Z"}}) {
+    CHECK(FormatTime(At(row.milliseconds)) == row.want);
+  }
+}
+
+TEST_CASE("clock: a wait ends at once when ready, past its deadline or stopped") {
+  const SystemClock clock;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::unique_lock lock(mutex);
+  CHECK(clock.WaitUntil(lock, changed, {}, SteadyTime::max(), [] { return true; }));
+  CHECK_FALSE(clock.WaitUntil(lock, changed, {}, clock.Now(), [] { return false; }));
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK_FALSE(
+      clock.WaitUntil(lock, changed, stop.get_token(), SteadyTime::max(), [] { return false; }));
+}
+
+TEST_CASE("clock: a wait without deadline is woken by a change and by a stop") {
+  const SystemClock clock;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  bool ready = false;
+  std::unique_lock lock(mutex);
+  {
+    const std::jthread other([&] {
+      const std::lock_guard guard(mutex);
+      ready = true;
+      changed.notify_all();
+    });
+    CHECK(clock.WaitUntil(lock, changed, {}, SteadyTime::max(), [&] { return ready; }));
+    lock.unlock();
+  }
+  lock.lock();
+  std::stop_source stop;
+  const std::jthread other([&] { stop.request_stop(); });
+  CHECK_FALSE(
+      clock.WaitUntil(lock, changed, stop.get_token(), SteadyTime::max(), [] { return false; }));
+}
+
+TEST_CASE("clock: random numbers are in [0, 1) and differ between draws and threads") {
+  SystemRng rng;
+  std::set<double> seen;
+  const auto draw = [&] {
+    const double value = rng.Uniform();
+    CHECK(value >= 0.0);
+    CHECK(value < 1.0);
+    seen.insert(value);
+  };
+  for (int i = 0; i < 100; ++i) draw();
+  double elsewhere = 0;
+  std::thread([&] { elsewhere = rng.Uniform(); }).join();
+  seen.insert(elsewhere);
+  CHECK(seen.size() == 101);
+}
+
+}  // namespace
+}  // namespace nodekeep

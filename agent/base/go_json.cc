@@ -1,0 +1,90 @@
+#include "agent/base/go_json.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "agent/base/utf8.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+
+// What stands for the one character that `text` begins with; empty if it is written as it is.
+// `length` receives the bytes it takes up.
+std::string EscapeOf(std::string_view text, std::size_t& length) {
+  length = Utf8SequenceLength(text);
+  if (length == 0) {
+    length = 1;
+    return "\\ufffd";
+  }
+  if (length == 3 && text.substr(0, 3) == "\xE2\x80\xA8") return "\\u2028";
+  if (length == 3 && text.substr(0, 3) == "\xE2\x80\xA9") return "\\u2029";
+  const char c = text[0];
+  switch (c) {
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '\b': return "\\b";
+    case '\f': return "\\f";
+    case '\n': return "\\n";
+    case '\r': return "\\r";
+    case '\t': return "\\t";
+    default: break;
+  }
+  const auto byte = static_cast<unsigned char>(c);
+  if (byte < 0x20 || c == '<' || c == '>' || c == '&') {
+    return {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
+  }
+  return {};
+}
+
+// Runs of plain bytes go out in one piece.
+template <typename Write>
+void WriteQuoted(std::string_view text, const Write& write) {
+  write("\"");
+  std::size_t start = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    std::size_t length = 0;
+    const std::string escape = EscapeOf(text.substr(i), length);
+    if (!escape.empty()) {
+      write(text.substr(start, i - start));
+      write(escape);
+      start = i + length;
+    }
+    i += length;
+  }
+  write(text.substr(start));
+  write("\"");
+}
+
+}  // namespace
+
+std::string GoJsonString(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 2);
+  WriteQuoted(text, [&](std::string_view piece) { out.append(piece); });
+  return out;
+}
+
+void AppendGoJsonString(std::string_view text, SecretBytes& out) {
+  WriteQuoted(text, [&](std::string_view piece) { out.Append(piece); });
+}
+
+std::string GoJsonNumber(double value) {
+  if (!std::isfinite(value)) return "null";
+  const double size = std::fabs(value);
+  const bool exponent = size != 0 && (size < 1e-6 || size >= 1e21);
+  char buffer[64];
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof(buffer), value,
+                    exponent ? std::chars_format::scientific : std::chars_format::fixed);
+  std::string text(buffer, end.ptr);
+  // Go writes 1e-7 where C writes 1e-07; positive exponents of two digits or more are the same.
+  const std::size_t n = text.size();
+  if (exponent && n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
+    text.erase(n - 2, 1);
+  }
+  return text;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,23 @@
+#pragma once
+
+// JSON scalars byte for byte as Go's encoding/json writes them (Go 1.22 and newer), because upstream
+// providers are written in Go and the files they write are compared with ours.
+
+#include <string>
+#include <string_view>
+
+#include "agent/base/secret_bytes.h"
+
+namespace nodekeep {
+
+// `text` as a quoted JSON string: <, >, & as \u003c, \u003e, \u0026; U+2028 and U+2029 escaped;
+// \b \f \n \r \t, other control characters as \u00XX; invalid UTF-8 as \ufffd; the rest raw.
+std::string GoJsonString(std::string_view text);
+// The same, appended to `out`.
+void AppendGoJsonString(std::string_view text, SecretBytes& out);
+
+// A float64: shortest digits that read back the same, without exponent from 1e-6 up to below 1e21.
+// Infinities and NaN, which JSON cannot say, become null.
+std::string GoJsonNumber(double value);
+
+}  // namespace nodekeep

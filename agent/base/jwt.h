@@ -1,0 +1,29 @@
+#pragma once
+
+// A look into a Kubernetes service account token.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/base/clock.h"
+#include "agent/base/result.h"
+
+namespace nodekeep {
+
+// A claim the token does not have is empty.
+struct JwtClaims {
+  std::string service_account_uid;
+  std::string namespace_;
+  std::string service_account;
+  std::string pod_uid;
+  std::string subject;
+  std::optional<WallTime> expires;
+};
+
+// Reads the payload WITHOUT checking the signature: good for choosing a cache key or a renewal time,
+// never for trust. Knows the claims of bound tokens (`kubernetes.io`) and of tokens kept in Secrets
+// (`kubernetes.io/serviceaccount/...`). Errors are kInvalid and never quote the token.
+Result<JwtClaims> ReadJwtClaims(std::string_view token);
+
+}  // namespace nodekeep

@@ -1,0 +1,111 @@
+#include "agent/base/log.h"
+
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstdio>
+#include <limits>
+#include <vector>
+
+#include "agent/base/json.h"
+
+namespace nodekeep {
+namespace {
+
+// What `write` sends to standard error.
+template <typename Write>
+std::string Captured(const Write& write) {
+  std::FILE* const file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  const int saved = dup(STDERR_FILENO);
+  dup2(fileno(file), STDERR_FILENO);
+  write();
+  dup2(saved, STDERR_FILENO);
+  close(saved);
+  std::string text;
+  std::rewind(file);
+  for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) text += static_cast<char>(c);
+  std::fclose(file);
+  return text;
+}
+
+TEST_CASE("log: a JSON event is one line that parses, whatever is in its fields") {
+  const std::string line = Captured([] {
+    Logger logger(LogLevel::kDebug, LogFormat::kJson);
+    const Context context = Context().WithField("pod", "shop/web\"\n");
+    logger.Write(LogLevel::kWarn, context, "mount failed",
+                 {{"ref", std::string("a\n\"b\"\x01\xFF{}%s")},
+                  {"count", 3},
+                  {"size", std::size_t{7}},
+                  {"seconds", 0.25},
+                  {"never", std::numeric_limits<double>::infinity()},
+                  {"ok", false},
+                  {"text", "literal"},
+                  {"view", std::string_view("view")}});
+  });
+  REQUIRE(line.ends_with('\n'));
+  CHECK(line.find('\n') == line.size() - 1);
+  const Result<Json> json = ParseJson(line);
+  REQUIRE(json.ok());
+  CHECK(TextOf(Find(*json, {"level"})) == "warn");
+  CHECK(TextOf(Find(*json, {"event"})) == "mount failed");
+  CHECK(TextOf(Find(*json, {"pod"})) == "shop/web\"\n");
+  CHECK(TextOf(Find(*json, {"ref"})) == "a\n\"b\"\x01\xEF\xBF\xBD{}%s");
+  CHECK(IntOf(Find(*json, {"count"})) == 3);
+  CHECK(IntOf(Find(*json, {"size"})) == 7);
+  CHECK(ScalarText(Find(*json, {"seconds"})) == "0.250");
+  CHECK(Find(*json, {"never"})->is_null());
+  CHECK(BoolOf(Find(*json, {"ok"})) == false);
+  CHECK(TextOf(Find(*json, {"text"})) == "literal");
+  CHECK(TextOf(Find(*json, {"view"})) == "view");
+  CHECK(TextOf(Find(*json, {"time"}))->size() == std::string("2026-01-31T12:00:00.000Z").size());
+}
+
+TEST_CASE("log: a text event is one line, values quoted only where needed") {
+  const std::string line = Captured([] {
+    Logger logger(LogLevel::kInfo, LogFormat::kText);
+    logger.Write(LogLevel::kInfo, Context().WithField("pod", "shop/web"), "mounted",
+                 {{"plain", "a/b:c"},
+                  {"blank", "a b"},
+                  {"empty", ""},
+                  {"equals", "a=b"},
+                  {"break", "a\nb"},
+                  {"escape", "\x1b[31m"},
+                  {"hits", 2}});
+  });
+  CHECK(line.find(" info  mounted pod=shop/web plain=a/b:c blank=\"a b\" empty=\"\" equals=\"a=b\" "
+                  "break=\"a\\nb\" escape=\"\\u001b[31m\" hits=2\n") != std::string::npos);
+  CHECK(line.find('\n') == line.size() - 1);
+}
+
+TEST_CASE("log: events below the level are not written, and the level can change") {
+  const std::string text = Captured([] {
+    Logger logger(LogLevel::kWarn, LogFormat::kText);
+    logger.Debug("one");
+    logger.Info("two");
+    logger.Warn("three");
+    logger.Error("four");
+    logger.SetLevel(LogLevel::kDebug);
+    logger.Debug("five");
+    logger.SetLevel(LogLevel::kOff);
+    logger.Error("six");
+  });
+  for (const char* unwanted : {"one", "two", "six"}) CHECK(text.find(unwanted) == std::string::npos);
+  for (const char* wanted : {"three", "four", "five"}) CHECK(text.find(wanted) != std::string::npos);
+}
+
+TEST_CASE("log: level and format are read by name") {
+  CHECK(*ParseLogLevel("debug") == LogLevel::kDebug);
+  CHECK(*ParseLogLevel("info") == LogLevel::kInfo);
+  CHECK(*ParseLogLevel("warn") == LogLevel::kWarn);
+  CHECK(*ParseLogLevel("error") == LogLevel::kError);
+  CHECK(*ParseLogLevel("off") == LogLevel::kOff);
+  CHECK(*ParseLogFormat("json") == LogFormat::kJson);
+  CHECK(*ParseLogFormat("text") == LogFormat::kText);
+  CHECK(ParseLogLevel("loud").error().message() ==
+        "log level \"loud\": use debug, info, warn, error or off");
+  CHECK(ParseLogFormat("").error().message() == "log format \"\": use json or text");
+}
+
+}  // namespace
+}  // namespace nodekeep

@@ -1,0 +1,58 @@
+#pragma once
+
+// Every metric the agent exposes, named in one place (docs/metrics.md lists them for users).
+//
+// Labels carry provider names, outcomes and host names of backends; never a path, a value, a pod
+// name or a token. Thread-safe.
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <string>
+#include <string_view>
+
+#include "agent/base/clock.h"
+
+namespace nodekeep {
+
+class Metrics {
+ public:
+  explicit Metrics(std::string_view version);
+
+  // `outcome` is "ok", "stale" or the name of an ErrorCode.
+  void CountMount(std::string_view provider, std::string_view outcome,
+                  std::chrono::duration<double> took);
+  void CountCacheHits(std::string_view provider, std::size_t count);
+  void CountCacheMisses(std::string_view provider, std::size_t count);
+  void CountStaleServed(std::string_view provider, std::size_t count);
+  void CountLogin(std::string_view provider, std::string_view outcome);
+  // One per secret asked of a backend.
+  void CountBackendRead(std::string_view provider, std::string_view outcome);
+  void CountLeaseEvent(std::string_view provider, std::string_view event);
+  void CountReload(bool ok);
+  void SetCache(std::size_t entries, std::size_t bytes);
+  void SetBreakerOpen(std::string_view host, bool open);
+
+  // The text exposition format of Prometheus.
+  std::string Render() const;
+
+ private:
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& mounts_;
+  prometheus::Family<prometheus::Histogram>& mount_seconds_;
+  prometheus::Family<prometheus::Counter>& cache_hits_;
+  prometheus::Family<prometheus::Counter>& cache_misses_;
+  prometheus::Family<prometheus::Counter>& stale_served_;
+  prometheus::Family<prometheus::Counter>& logins_;
+  prometheus::Family<prometheus::Counter>& backend_reads_;
+  prometheus::Family<prometheus::Counter>& lease_events_;
+  prometheus::Family<prometheus::Counter>& reloads_;
+  prometheus::Gauge& cache_entries_;
+  prometheus::Gauge& cache_bytes_;
+  prometheus::Family<prometheus::Gauge>& breaker_open_;
+};
+
+}  // namespace nodekeep

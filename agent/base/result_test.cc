@@ -1,0 +1,62 @@
+#include "agent/base/result.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <memory>
+
+namespace nodekeep {
+namespace {
+
+TEST_CASE("result: holds a value or an error") {
+  Result<std::unique_ptr<int>> value = std::make_unique<int>(7);
+  REQUIRE(value.ok());
+  CHECK(**value == 7);
+  const std::unique_ptr<int> taken = *std::move(value);
+  CHECK(*taken == 7);
+
+  const Result<int> error = Error(ErrorCode::kDenied, "no");
+  CHECK_FALSE(error.ok());
+  CHECK(error.error().code() == ErrorCode::kDenied);
+  CHECK(Status().ok());
+  CHECK_FALSE(Status(error.error()).ok());
+}
+
+TEST_CASE("result: an error gains context on its way and keeps code and patience") {
+  const Error error = Error::Format(ErrorCode::kThrottled, "read {}: {}", "a/b", 429)
+                          .WithRetryAfter(std::chrono::seconds(3));
+  const Error outer = error.Prepend("object \"{}\"", "db").Prepend("vault");
+  CHECK(outer.message() == "vault: object \"db\": read a/b: 429");
+  CHECK(outer.code() == ErrorCode::kThrottled);
+  CHECK(outer.retry_after() == std::chrono::seconds(3));
+}
+
+TEST_CASE("result: codes say what may be tried again and what is a no") {
+  struct Row {
+    ErrorCode code;
+    std::string name;
+    bool transient, authoritative;
+  };
+  const Row rows[] = {
+      {ErrorCode::kNotFound, "not_found", false, true},
+      {ErrorCode::kDenied, "denied", false, true},
+      {ErrorCode::kAuthExpired, "auth_expired", false, true},
+      {ErrorCode::kThrottled, "throttled", true, false},
+      {ErrorCode::kTransient, "transient", true, false},
+      {ErrorCode::kConflict, "conflict", false, false},
+      {ErrorCode::kInvalid, "invalid", false, false},
+      {ErrorCode::kPrecondition, "precondition", false, false},
+      {ErrorCode::kTooLarge, "too_large", false, false},
+      {ErrorCode::kDeadlineExceeded, "deadline_exceeded", true, false},
+      {ErrorCode::kCancelled, "cancelled", false, false},
+      {ErrorCode::kShuttingDown, "shutting_down", false, false},
+      {ErrorCode::kInternal, "internal", false, false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(ErrorCodeName(row.code) == row.name);
+    CHECK(Error(row.code, "").IsTransient() == row.transient);
+    CHECK(Error(row.code, "").IsAuthoritative() == row.authoritative);
+  }
+}
+
+}  // namespace
+}  // namespace nodekeep

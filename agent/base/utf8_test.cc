@@ -1,0 +1,39 @@
+#include "agent/base/utf8.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace nodekeep {
+namespace {
+
+TEST_CASE("utf8: only shortest forms of real code points are valid, bad bytes become U+FFFD") {
+  struct Row {
+    std::string name, text;
+    std::size_t invalid_at;
+    std::string replaced;
+  };
+  constexpr std::size_t kNone = std::string_view::npos;
+  const std::string r = "\xEF\xBF\xBD";
+  const Row rows[] = {
+      {"empty", "", kNone, ""},
+      {"ascii", "abc", kNone, "abc"},
+      {"two bytes", "\xC2\x80\xDF\xBF", kNone, "\xC2\x80\xDF\xBF"},
+      {"three bytes", "\xE0\xA0\x80\xEF\xBF\xBF", kNone, "\xE0\xA0\x80\xEF\xBF\xBF"},
+      {"four bytes", "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF", kNone, "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"},
+      {"lone continuation", "a\x80z", 1, "a" + r + "z"},
+      {"overlong slash", "\xC0\xAF", 0, r + r},
+      {"overlong three bytes", "\xE0\x80\xAF", 0, r + r + r},
+      {"surrogate", "\xED\xA0\x80", 0, r + r + r},
+      {"above the last code point", "\xF4\x90\x80\x80", 0, r + r + r + r},
+      {"never a lead byte", "\xFF", 0, r},
+      {"broken off", "ok\xE2\x82", 2, "ok" + r + r},
+      {"broken by ascii", "\xE2\x28\xA1", 0, r + "(" + r},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(FindInvalidUtf8(row.text) == row.invalid_at);
+    CHECK(ReplaceInvalidUtf8(row.text) == row.replaced);
+  }
+}
+
+}  // namespace
+}  // namespace nodekeep

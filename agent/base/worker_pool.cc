@@ -1,0 +1,82 @@
+#include "agent/base/worker_pool.h"
+
+#include <pthread.h>
+
+#include <system_error>
+
+namespace nodekeep {
+
+WorkerPool::WorkerPool(Options options) : options_(options) {}
+
+WorkerPool::~WorkerPool() {
+  std::unordered_map<std::thread::id, std::thread> running;
+  std::deque<std::thread> finished;
+  {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    running.swap(threads_);
+    finished.swap(finished_);
+  }
+  work_or_stop_.notify_all();
+  for (auto& [id, thread] : running) thread.join();
+  for (std::thread& thread : finished) thread.join();
+}
+
+Status WorkerPool::Post(std::function<void()> task) {
+  std::deque<std::thread> finished;
+  {
+    std::unique_lock lock(mutex_);
+    if (stopping_) return Error(ErrorCode::kShuttingDown, "the agent is stopping");
+    if (queue_.size() >= options_.max_queued) {
+      return Error(ErrorCode::kThrottled, "too many requests are waiting on this node");
+    }
+    finished.swap(finished_);
+    queue_.push_back(std::move(task));
+    if (idle_ < queue_.size() && threads_.size() < options_.max_threads) {
+      try {
+        std::thread thread([this] { Run(); });
+        threads_.emplace(thread.get_id(), std::move(thread));
+      } catch (const std::system_error& error) {
+        // Out of threads is not fatal while at least one is left to take the work.
+        if (threads_.empty()) {
+          queue_.pop_back();
+          return Error::Format(ErrorCode::kThrottled, "cannot start a worker thread: {}",
+                               error.what());
+        }
+      }
+    }
+  }
+  work_or_stop_.notify_one();
+  for (std::thread& thread : finished) thread.join();
+  return {};
+}
+
+void WorkerPool::Run() {
+  pthread_setname_np(pthread_self(), "worker");
+  std::unique_lock lock(mutex_);
+  while (true) {
+    ++idle_;
+    const bool woken = work_or_stop_.wait_for(lock, options_.idle_timeout,
+                                              [this] { return stopping_ || !queue_.empty(); });
+    --idle_;
+    if (!queue_.empty()) {
+      std::function<void()> task = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      task();
+      task = nullptr;  // what the task captured is released outside the lock
+      lock.lock();
+      continue;
+    }
+    if (stopping_) return;
+    if (!woken) break;
+  }
+  // The destructor may have taken the table already; then it joins us.
+  auto self = threads_.find(std::this_thread::get_id());
+  if (self != threads_.end()) {
+    finished_.push_back(std::move(self->second));
+    threads_.erase(self);
+  }
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,54 @@
+#pragma once
+
+// A bounded pool of threads for blocking work.
+//
+// Threads are started when work waits and nobody is idle, up to `max_threads`, and leave after
+// `idle_timeout` without work, so that an idle agent holds no stacks. The queue is bounded too:
+// Post refuses rather than grow without limit.
+//
+// Thread-safe. Destruction runs what is queued, then joins every thread.
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "agent/base/clock.h"
+#include "agent/base/result.h"
+
+namespace nodekeep {
+
+class WorkerPool {
+ public:
+  struct Options {
+    std::size_t max_threads = 128;
+    std::size_t max_queued = 4096;
+    Duration idle_timeout = std::chrono::seconds(10);
+  };
+
+  explicit WorkerPool(Options options);
+  ~WorkerPool();
+
+  // Errors: kThrottled when the queue is full, kShuttingDown during destruction. `task` must not
+  // throw, and must not wait for another task of the same pool.
+  Status Post(std::function<void()> task);
+
+ private:
+  void Run();
+
+  const Options options_;
+
+  std::mutex mutex_;
+  std::condition_variable work_or_stop_;
+  // Guarded by mutex_.
+  std::deque<std::function<void()>> queue_;
+  std::unordered_map<std::thread::id, std::thread> threads_;
+  std::deque<std::thread> finished_;  // left by idle time-out, to be joined
+  std::size_t idle_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace nodekeep

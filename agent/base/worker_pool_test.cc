@@ -1,0 +1,118 @@
+#include "agent/base/worker_pool.h"
+
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+#include <latch>
+#include <memory>
+
+namespace nodekeep {
+namespace {
+
+std::ptrdiff_t ThreadsOfThisProcess() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                       std::filesystem::directory_iterator());
+}
+
+TEST_CASE("worker pool: destruction runs what is queued and joins") {
+  std::atomic<int> done = 0;
+  {
+    WorkerPool pool({.max_threads = 2});
+    for (int i = 0; i < 500; ++i) REQUIRE(pool.Post([&] { ++done; }).ok());
+  }
+  CHECK(done == 500);
+}
+
+TEST_CASE("worker pool: works on max_threads tasks at once, and never on more") {
+  constexpr int kThreads = 4;
+  std::atomic<int> running = 0;
+  std::atomic<int> most = 0;
+  // Nobody gets past it before kThreads tasks run at the same time.
+  std::latch all_run(kThreads);
+  {
+    WorkerPool pool({.max_threads = kThreads});
+    for (int i = 0; i < 100; ++i) {
+      REQUIRE(pool.Post([&, i] {
+                    const int now = ++running;
+                    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+                    }
+                    if (i < kThreads) all_run.arrive_and_wait();
+                    --running;
+                  })
+                  .ok());
+    }
+  }
+  CHECK(most == kThreads);
+}
+
+TEST_CASE("worker pool: a full queue refuses instead of growing") {
+  std::latch started(1);
+  std::latch go_on(1);
+  std::atomic<int> done = 0;
+  {
+    WorkerPool pool({.max_threads = 1, .max_queued = 2});
+    REQUIRE(pool.Post([&] {
+                  started.count_down();
+                  go_on.wait();
+                })
+                .ok());
+    started.wait();
+    REQUIRE(pool.Post([&] { ++done; }).ok());
+    REQUIRE(pool.Post([&] { ++done; }).ok());
+    const Status refused = pool.Post([&] { done += 100; });
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code() == ErrorCode::kThrottled);
+    go_on.count_down();
+  }
+  CHECK(done == 2);
+}
+
+TEST_CASE("worker pool: takes no work while it is destroyed") {
+  std::latch started(1);
+  ErrorCode last = ErrorCode::kInternal;
+  {
+    WorkerPool pool({.max_threads = 1});
+    REQUIRE(pool.Post([&] {
+                  started.count_down();
+                  Status status;
+                  do {
+                    status = pool.Post([] {});
+                  } while (status.ok() || status.error().code() == ErrorCode::kThrottled);
+                  last = status.error().code();
+                })
+                .ok());
+    started.wait();
+  }
+  CHECK(last == ErrorCode::kShuttingDown);
+}
+
+TEST_CASE("worker pool: idle threads leave, and come back with work") {
+  const std::ptrdiff_t before = ThreadsOfThisProcess();
+  WorkerPool pool({.max_threads = 3, .idle_timeout = std::chrono::milliseconds(1)});
+  for (int round = 0; round < 2; ++round) {
+    INFO(round);
+    std::latch all_run(3);
+    for (int i = 0; i < 3; ++i) REQUIRE(pool.Post([&] { all_run.arrive_and_wait(); }).ok());
+    all_run.wait();
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (ThreadsOfThisProcess() > before && std::chrono::steady_clock::now() < give_up) {
+      std::this_thread::yield();
+    }
+    CHECK(ThreadsOfThisProcess() == before);
+  }
+}
+
+TEST_CASE("worker pool: a task's captures are gone before the next task starts") {
+  auto owned = std::make_shared<int>(1);
+  const std::weak_ptr<int> watched = owned;
+  std::atomic<bool> released = false;
+  {
+    WorkerPool pool({.max_threads = 1});
+    REQUIRE(pool.Post([owned = std::move(owned)] {}).ok());
+    REQUIRE(pool.Post([&] { released = watched.expired(); }).ok());
+  }
+  CHECK(released);
+}
+
+}  // namespace
+}  // namespace nodekeep

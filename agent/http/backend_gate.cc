@@ -1,0 +1,263 @@
+#include "agent/http/backend_gate.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <utility>
+
+#include "agent/base/duration.h"
+#include "agent/http/origin.h"
+#include "agent/http/retry.h"
+
+namespace nodekeep {
+
+struct BackendGate::Host {
+  std::string name;
+  TokenBucket bucket;
+  CircuitBreaker breaker;
+  SteadyTime held_until;  // asked for by the backend
+  std::size_t in_flight = 0;
+  std::string last_error;
+  std::condition_variable_any slot_freed;
+};
+
+// A request on its way: waiting, then sent.
+struct BackendGate::Pending {
+  std::size_t index = 0;
+  HttpRequest request;
+  std::shared_ptr<Host> host;
+  CircuitBreaker::Pass pass;
+};
+
+// One of: goes now, is refused, waits for a slot, waits for a time.
+struct BackendGate::Verdict {
+  bool goes = false;
+  std::optional<Error> refusal;
+  SteadyTime ask_again = SteadyTime::max();
+};
+
+BackendGate::BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, Metrics& metrics,
+                         Options options)
+    : inner_(inner), clock_(clock), rng_(rng), metrics_(metrics), options_(options) {}
+
+BackendGate::~BackendGate() = default;
+
+std::vector<Result<HttpResponse>> BackendGate::SendAll(const Context& context,
+                                                       std::vector<HttpRequest> requests) {
+  Results results(requests.size());
+  std::list<Pending> pending;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    Result<Origin> origin = ParseOrigin(requests[i]);
+    if (origin.ok()) {
+      pending.push_back({i, std::move(requests[i]), FindHost(origin->text), {}});
+    } else {
+      results[i] = origin.error();
+    }
+  }
+  // Nothing is held while waiting for more: what was admitted goes out first. Two callers who each
+  // held half of the slots would otherwise wait for each other.
+  while (!pending.empty()) {
+    std::vector<Pending> admitted = Admit(context, pending, results);
+    std::vector<HttpRequest> wave;
+    for (Pending& one : admitted) wave.push_back(std::move(one.request));
+    if (wave.empty()) continue;
+    const SteadyTime started = clock_.Now();
+    std::vector<Result<HttpResponse>> answers = inner_.SendAll(context, std::move(wave));
+    for (std::size_t i = 0; i < admitted.size(); ++i) {
+      Settle(admitted[i], answers[i], started);
+      results[admitted[i].index] = std::move(answers[i]);
+    }
+  }
+  std::vector<Result<HttpResponse>> ordered;
+  ordered.reserve(results.size());
+  for (auto& result : results) ordered.push_back(*std::move(result));
+  return ordered;
+}
+
+std::shared_ptr<BackendGate::Host> BackendGate::FindHost(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  const auto known = by_name_.find(name);
+  if (known != by_name_.end()) {
+    by_use_.splice(by_use_.begin(), by_use_, known->second);
+    return by_use_.front();
+  }
+  if (by_name_.size() >= options_.max_hosts) {
+    // The last one that nobody is using; all others are in somebody's hands.
+    const auto unused = std::find_if(by_use_.rbegin(), by_use_.rend(),
+                                     [](const auto& host) { return host.use_count() == 1; });
+    if (unused != by_use_.rend()) {
+      if ((*unused)->breaker.open()) metrics_.SetBreakerOpen((*unused)->name, false);
+      by_name_.erase((*unused)->name);
+      by_use_.erase(std::next(unused).base());
+    }
+  }
+  const SteadyTime now = clock_.Now();
+  by_use_.push_front(std::shared_ptr<Host>(new Host{name,
+                                                    TokenBucket(options_.rate, now),
+                                                    CircuitBreaker(options_.breaker, rng_),
+                                                    now,
+                                                    0,
+                                                    "",
+                                                    {}}));
+  by_name_[name] = by_use_.begin();
+  return by_use_.front();
+}
+
+std::vector<BackendGate::Pending> BackendGate::Admit(const Context& context,
+                                                     std::list<Pending>& pending,
+                                                     Results& results) {
+  std::vector<Pending> admitted;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const Status alive = context.Check(clock_);
+    const SteadyTime now = clock_.Now();
+    SteadyTime ask_again = context.deadline();
+    std::shared_ptr<Host> full;
+    for (auto one = pending.begin(); one != pending.end();) {
+      Verdict verdict;
+      if (alive.ok()) {
+        verdict = Judge(*one->host, context, now);
+      } else {
+        verdict.refusal = alive.error().Prepend("wait to send to {}", one->host->name);
+      }
+      if (verdict.refusal) {
+        results[one->index] = *std::move(verdict.refusal);
+        one = pending.erase(one);
+      } else if (verdict.goes) {
+        one->pass = one->host->breaker.Take();
+        one->host->bucket.TryTake(now);
+        ++one->host->in_flight;
+        admitted.push_back(std::move(*one));
+        one = pending.erase(one);
+      } else {
+        ask_again = std::min(ask_again, verdict.ask_again);
+        if (verdict.ask_again == SteadyTime::max() && !full) full = one->host;
+        ++one;
+      }
+    }
+    if (!admitted.empty() || pending.empty()) return admitted;
+    // A place that frees up wakes us; so does the moment at which time alone lets one through.
+    const std::shared_ptr<Host> watched = full ? full : pending.front().host;
+    clock_.WaitUntil(lock, watched->slot_freed, context.stop(), ask_again,
+                     [&] { return full && full->in_flight < options_.max_concurrent; });
+  }
+}
+
+BackendGate::Verdict BackendGate::Judge(Host& host, const Context& context, SteadyTime now) {
+  Verdict verdict;
+  if (host.breaker.Refuses(now)) {
+    const Duration left = host.breaker.HeldFor(now);
+    const std::string how_long = left == Duration::zero()
+                                     ? "until the request under way shows that it is back"
+                                     : "for " + FormatDuration(left);
+    Error error = Error::Format(ErrorCode::kTransient,
+                                "backend {} is held back {} after {} failures, last: {}", host.name,
+                                how_long, host.breaker.failures(), host.breaker.last_failure());
+    verdict.refusal = left == Duration::zero() ? error : std::move(error).WithRetryAfter(left);
+    return verdict;
+  }
+  if (now < host.held_until) {
+    const Duration left = std::chrono::ceil<Duration>(host.held_until - now);
+    verdict.ask_again = host.held_until;
+    if (host.held_until >= context.deadline()) {
+      verdict.refusal = Error::Format(ErrorCode::kThrottled,
+                                      "backend {} asked to be left alone for another {}, longer "
+                                      "than this request may take (it answered {})",
+                                      host.name, FormatDuration(left), host.last_error)
+                            .WithRetryAfter(left);
+    }
+    return verdict;
+  }
+  if (host.in_flight >= options_.max_concurrent) return verdict;
+  const Duration wait = host.bucket.Wait(now);
+  if (wait == Duration::zero()) {
+    verdict.goes = true;
+    return verdict;
+  }
+  verdict.ask_again = now + wait;
+  if (verdict.ask_again >= context.deadline()) {
+    verdict.refusal =
+        Error::Format(ErrorCode::kThrottled,
+                      "backend {} is sent {:.0f} requests per second at most: the next may go in "
+                      "{}, later than this one may wait",
+                      host.name, host.bucket.Rate(now), FormatDuration(wait))
+            .WithRetryAfter(wait);
+  }
+  return verdict;
+}
+
+void BackendGate::Settle(const Pending& sent, const Result<HttpResponse>& result,
+                         SteadyTime started) {
+  Host& host = *sent.host;
+  std::lock_guard lock(mutex_);
+  const bool was_open = host.breaker.open();
+  const SteadyTime now = clock_.Now();
+  if (host.in_flight-- == options_.max_concurrent) host.slot_freed.notify_all();
+  if (result.ok()) {
+    LearnFromResponse(sent, *result, now);
+  } else {
+    LearnFromError(sent, result.error(), started, now);
+  }
+  // Under the lock, so that of two changes the later one stays; it is a write to memory.
+  if (host.breaker.open() != was_open) metrics_.SetBreakerOpen(host.name, !was_open);
+}
+
+void BackendGate::LearnFromResponse(const Pending& sent, const HttpResponse& response,
+                                    SteadyTime now) {
+  Host& host = *sent.host;
+  const int status = response.status;
+  const std::string words = fmt::format("HTTP {}", status);
+  const std::optional<Duration> retry_after =
+      ParseRetryAfter(response.Header("retry-after"), clock_.Wall());
+  if (status == 429 || (status == 503 && retry_after)) {
+    host.last_error = words;
+    host.bucket.Halve(now);
+    if (retry_after) {
+      host.held_until =
+          std::max(host.held_until, now + std::min(*retry_after, options_.longest_hold));
+    }
+  }
+  if (status == 502 || status == 503 || status == 504) {
+    host.last_error = words;
+    host.breaker.Failed(sent.pass, now, words);
+  } else {
+    host.breaker.Succeeded(sent.pass);
+  }
+}
+
+void BackendGate::LearnFromError(const Pending& sent, const Error& error, SteadyTime started,
+                                 SteadyTime now) {
+  Host& host = *sent.host;
+  const bool hung =
+      error.code() == ErrorCode::kDeadlineExceeded && now - started >= options_.hung_after;
+  if (error.code() == ErrorCode::kTransient || hung) {
+    host.last_error = error.message();
+    host.breaker.Failed(sent.pass, now, error.message());
+  } else if (error.code() == ErrorCode::kTooLarge) {
+    host.breaker.Succeeded(sent.pass);  // it did answer
+  } else {
+    host.breaker.Abandoned(sent.pass);
+  }
+}
+
+std::vector<BackendState> BackendGate::States() const {
+  std::vector<BackendState> states;
+  std::lock_guard lock(mutex_);
+  const SteadyTime now = clock_.Now();
+  for (const auto& [name, place] : by_name_) {
+    Host& host = **place;
+    BackendState state;
+    state.host = name;
+    state.breaker_open = host.breaker.open();
+    state.last_error = host.last_error;
+    state.held_for = host.breaker.HeldFor(now);
+    if (host.held_until > now) {
+      state.held_for = std::max(state.held_for, std::chrono::ceil<Duration>(host.held_until - now));
+    }
+    state.rate = host.bucket.Rate(now);
+    state.in_flight = host.in_flight;
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+}  // namespace nodekeep

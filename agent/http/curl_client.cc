@@ -1,0 +1,363 @@
+#include "agent/http/curl_client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "agent/base/duration.h"
+#include "agent/http/curl_transfer.h"
+
+namespace nodekeep {
+namespace {
+
+// The requests of one SendAll.
+struct Batch {
+  struct Call {
+    std::size_t index = 0;
+    std::unique_ptr<CurlTransfer> transfer;  // null once it is answered
+    SteadyTime deadline;
+    bool deadline_is_callers = false;
+  };
+
+  // Filled by the caller before Submit, then the loop thread's until `finished`.
+  std::vector<Call> calls;
+  std::vector<std::optional<Result<HttpResponse>>> answers;
+  std::size_t unanswered = 0;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool finished = false;  // guarded by mutex
+};
+
+// Reads the files of each distinct TlsSettings once per SendAll.
+class MaterialReader {
+ public:
+  Result<std::shared_ptr<const TlsMaterial>> Read(const std::shared_ptr<const TlsSettings>& tls) {
+    if (!tls) return std::shared_ptr<const TlsMaterial>();
+    std::shared_ptr<const TlsMaterial>& known = read_[tls.get()];
+    if (!known) {
+      Result<TlsMaterial> material = ReadTlsMaterial(*tls);
+      if (!material.ok()) return material.error();
+      known = std::make_shared<const TlsMaterial>(*std::move(material));
+    }
+    return known;
+  }
+
+ private:
+  std::map<const TlsSettings*, std::shared_ptr<const TlsMaterial>> read_;
+};
+
+Result<std::unique_ptr<CurlTransfer>> PrepareTransfer(HttpRequest request,
+                                                      MaterialReader& materials) {
+  Result<std::shared_ptr<const TlsMaterial>> material = materials.Read(request.tls);
+  if (!material.ok()) {
+    Result<Origin> origin = ParseOrigin(request);
+    if (!origin.ok()) return origin.error();
+    return material.error().Prepend("TLS settings for {}", origin->text);
+  }
+  return CurlTransfer::Prepare(std::move(request), *std::move(material));
+}
+
+std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest> requests) {
+  constexpr Duration kLongest = std::chrono::hours(24);  // keeps the sum below from overflowing
+  const SteadyTime now = std::chrono::steady_clock::now();
+  MaterialReader materials;
+  auto batch = std::make_shared<Batch>();
+  batch->answers.resize(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const SteadyTime timeout = now + std::min(requests[i].timeout, kLongest);
+    auto transfer = PrepareTransfer(std::move(requests[i]), materials);
+    if (!transfer.ok()) {
+      batch->answers[i] = transfer.error();
+      continue;
+    }
+    batch->calls.push_back({i, *std::move(transfer), std::min(timeout, context.deadline()),
+                            context.deadline() < timeout});
+  }
+  batch->unanswered = batch->calls.size();
+  return batch;
+}
+
+Error OverdueError(const Batch::Call& call) {
+  if (!call.deadline_is_callers) {
+    return Error::Format(ErrorCode::kTransient, "{}: no answer within {}", call.transfer->Step(),
+                         FormatDuration(call.transfer->timeout()));
+  }
+  return Error::Format(ErrorCode::kDeadlineExceeded,
+                       "{}: the time allowed for this request is over", call.transfer->Step());
+}
+
+}  // namespace
+
+// Run is the loop thread; Submit, Cancel and Stop may be called from any.
+class CurlClient::Loop {
+ public:
+  explicit Loop(Options options);
+  ~Loop();
+
+  // False once stopped: the batch will not be looked at.
+  bool Submit(std::shared_ptr<Batch> batch);
+  void Cancel(std::shared_ptr<Batch> batch);
+  void Stop();
+  void Run();
+
+ private:
+  struct Orders {
+    std::vector<std::shared_ptr<Batch>> submitted;
+    std::vector<std::shared_ptr<Batch>> cancelled;
+    bool stop = false;
+  };
+
+  void Wake();
+  Orders TakeOrders();
+
+  void Start(const std::shared_ptr<Batch>& batch);
+  void Finish(Batch::Call& call, Result<HttpResponse> result);
+  void Drop(Batch& batch, ErrorCode code, std::string_view why);
+  void DropAll();
+  void DropOverdue();
+  void Harvest();
+  void CloseIdleConnections();
+  void Sleep();
+  void MakeMulti();
+
+  const Options options_;
+  const int wake_fd_;
+
+  std::mutex mutex_;
+  Orders orders_;  // guarded by mutex_; `stop` stays set
+
+  // Loop thread only.
+  CURLM* multi_ = nullptr;
+  CURLSH* const share_;
+  std::map<Batch::Call*, std::shared_ptr<Batch>> running_;
+  std::set<std::pair<SteadyTime, Batch::Call*>> deadlines_;  // of the running calls
+  bool keeps_connections_ = false;
+  std::optional<SteadyTime> idle_since_;
+};
+
+CurlClient::Loop::Loop(Options options)
+    : options_(options),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      share_(curl_share_init()) {
+  curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  MakeMulti();
+}
+
+CurlClient::Loop::~Loop() {
+  curl_multi_cleanup(multi_);
+  curl_share_cleanup(share_);
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
+
+void CurlClient::Loop::MakeMulti() {
+  multi_ = curl_multi_init();
+  curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
+  curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
+                    static_cast<long>(options_.max_connections_per_host));
+  curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                    static_cast<long>(options_.max_connections));
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options_.max_connections));
+}
+
+bool CurlClient::Loop::Submit(std::shared_ptr<Batch> batch) {
+  {
+    std::lock_guard lock(mutex_);
+    if (orders_.stop) return false;
+    orders_.submitted.push_back(std::move(batch));
+  }
+  Wake();
+  return true;
+}
+
+void CurlClient::Loop::Cancel(std::shared_ptr<Batch> batch) {
+  {
+    std::lock_guard lock(mutex_);
+    orders_.cancelled.push_back(std::move(batch));
+  }
+  Wake();
+}
+
+void CurlClient::Loop::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    orders_.stop = true;
+  }
+  Wake();
+}
+
+void CurlClient::Loop::Wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+}
+
+CurlClient::Loop::Orders CurlClient::Loop::TakeOrders() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof count);
+  std::lock_guard lock(mutex_);
+  Orders orders;
+  orders.submitted.swap(orders_.submitted);
+  orders.cancelled.swap(orders_.cancelled);
+  orders.stop = orders_.stop;
+  return orders;
+}
+
+void CurlClient::Loop::Run() {
+  while (true) {
+    const Orders orders = TakeOrders();
+    for (const std::shared_ptr<Batch>& batch : orders.submitted) Start(batch);
+    for (const std::shared_ptr<Batch>& batch : orders.cancelled) {
+      Drop(*batch, ErrorCode::kCancelled, "the caller has gone away");
+    }
+    if (orders.stop) break;
+    DropOverdue();
+    int still_running = 0;
+    curl_multi_perform(multi_, &still_running);
+    Harvest();
+    CloseIdleConnections();
+    Sleep();
+  }
+  DropAll();
+}
+
+void CurlClient::Loop::Start(const std::shared_ptr<Batch>& batch) {
+  keeps_connections_ = true;
+  idle_since_.reset();
+  const CurlTransfer::Limits limits = {options_.connect_timeout, options_.idle_timeout};
+  for (Batch::Call& call : batch->calls) {
+    running_.emplace(&call, batch);
+    deadlines_.emplace(call.deadline, &call);
+    Status started = call.transfer->Open(share_, limits, &call);
+    if (started.ok() && curl_multi_add_handle(multi_, call.transfer->handle()) != CURLM_OK) {
+      started = Error(ErrorCode::kInternal, "curl cannot take another request");
+    }
+    if (!started.ok()) Finish(call, started.error());
+  }
+}
+
+void CurlClient::Loop::Finish(Batch::Call& call, Result<HttpResponse> result) {
+  if (call.transfer->handle() != nullptr) {
+    curl_multi_remove_handle(multi_, call.transfer->handle());
+  }
+  call.transfer.reset();
+  deadlines_.erase({call.deadline, &call});
+  const auto entry = running_.find(&call);
+  const std::shared_ptr<Batch> batch = std::move(entry->second);
+  running_.erase(entry);
+  batch->answers[call.index] = std::move(result);
+  if (--batch->unanswered > 0) return;
+  std::lock_guard lock(batch->mutex);
+  batch->finished = true;
+  batch->changed.notify_all();
+}
+
+void CurlClient::Loop::Drop(Batch& batch, ErrorCode code, std::string_view why) {
+  for (Batch::Call& call : batch.calls) {
+    if (call.transfer) Finish(call, Error::Format(code, "{}: {}", call.transfer->Step(), why));
+  }
+}
+
+void CurlClient::Loop::DropAll() {
+  while (!running_.empty()) {
+    const std::shared_ptr<Batch> batch = running_.begin()->second;
+    Drop(*batch, ErrorCode::kShuttingDown, "the agent is stopping");
+  }
+}
+
+void CurlClient::Loop::DropOverdue() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    Batch::Call& call = *deadlines_.begin()->second;
+    Finish(call, OverdueError(call));
+  }
+}
+
+void CurlClient::Loop::Harvest() {
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    const CURLcode code = message->data.result;
+    void* owner = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
+    Batch::Call& call = *static_cast<Batch::Call*>(owner);
+    Finish(call, call.transfer->Finish(code));
+  }
+}
+
+// Curl closes an idle connection only when it looks for one; on a quiet agent nobody looks. A new
+// multi handle also lets go of the DNS cache and the parsed trust store.
+void CurlClient::Loop::CloseIdleConnections() {
+  if (!running_.empty() || !keeps_connections_) return;
+  const SteadyTime now = std::chrono::steady_clock::now();
+  if (!idle_since_) idle_since_ = now;
+  if (now < *idle_since_ + options_.idle_timeout) return;
+  curl_multi_cleanup(multi_);
+  MakeMulti();
+  keeps_connections_ = false;
+  idle_since_.reset();
+}
+
+void CurlClient::Loop::Sleep() {
+  SteadyTime wake = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  if (!deadlines_.empty()) wake = std::min(wake, deadlines_.begin()->first);
+  if (idle_since_) wake = std::min(wake, *idle_since_ + options_.idle_timeout);
+  auto left = std::chrono::ceil<Duration>(wake - std::chrono::steady_clock::now());
+  // Out of descriptors: orders cannot wake us, so look for them.
+  if (wake_fd_ < 0) left = std::min(left, Duration(10));
+  curl_waitfd orders = {wake_fd_, CURL_WAIT_POLLIN, 0};
+  curl_multi_poll(multi_, &orders, wake_fd_ < 0 ? 0 : 1,
+                  static_cast<int>(std::max(left, Duration::zero()).count()), nullptr);
+}
+
+CurlClient::CurlClient(Options options) {
+  // Thread-safe in curl itself. Never undone: the other clients of this process need it as well.
+  [[maybe_unused]] static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
+  loop_ = std::make_shared<Loop>(options);
+  // Signals are for the main thread, and a write to a closed connection must not raise SIGPIPE.
+  // Curl's resolver threads inherit the mask.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([loop = loop_] {
+    pthread_setname_np(pthread_self(), "http");
+    loop->Run();
+  });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+CurlClient::~CurlClient() {
+  loop_->Stop();
+  thread_.join();
+}
+
+std::vector<Result<HttpResponse>> CurlClient::SendAll(const Context& context,
+                                                      std::vector<HttpRequest> requests) {
+  // Held here, because the caller may still be on its way out when the client is destroyed.
+  const std::shared_ptr<Loop> loop = loop_;
+  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(requests));
+  if (batch->unanswered > 0 && loop->Submit(batch)) {
+    const std::stop_callback leave(context.stop(), [&] { loop->Cancel(batch); });
+    std::unique_lock lock(batch->mutex);
+    batch->changed.wait(lock, [&] { return batch->finished; });
+  }
+  std::vector<Result<HttpResponse>> results;
+  results.reserve(batch->answers.size());
+  for (std::optional<Result<HttpResponse>>& answer : batch->answers) {
+    if (!answer) answer = Error(ErrorCode::kShuttingDown, "the agent is stopping");
+    results.push_back(*std::move(answer));
+  }
+  return results;
+}
+
+}  // namespace nodekeep

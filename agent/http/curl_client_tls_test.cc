@@ -1,0 +1,342 @@
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "agent/http/curl_client.h"
+#include "agent/http/tls_material.h"
+#include "tests/fakes/certificates.h"
+#include "tests/fakes/http_server.h"
+
+namespace nodekeep {
+namespace {
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string pattern = std::filesystem::temp_directory_path() / "nodekeep-tls-XXXXXX";
+    path_ = mkdtemp(pattern.data());
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+
+  std::string Write(const std::string& name, const std::string& content) const {
+    const std::filesystem::path file = path_ / name;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::trunc) << content;
+    return file;
+  }
+  std::string path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+void Echo(const HttpServer::Request& request, HttpServer::Connection& connection) {
+  connection.Write(HttpServer::Reply(200, request.target));
+}
+
+// Authorities take a moment to make; the tests only read them.
+const TestAuthority& Authority() {
+  static const TestAuthority authority("server authority");
+  return authority;
+}
+const TestAuthority& ClientAuthority() {
+  static const TestAuthority authority("client authority");
+  return authority;
+}
+
+HttpServer::Options Serving(const std::vector<std::string>& names, bool asks_for_certificate) {
+  HttpServer::Options options;
+  options.tls = HttpServer::Tls{Authority().Issue("server", names),
+                                asks_for_certificate ? ClientAuthority().certificate_pem() : ""};
+  return options;
+}
+
+HttpRequest Get(const HttpServer& server, TlsSettings tls) {
+  HttpRequest request;
+  request.url = server.url() + "/x";
+  request.tls = std::make_shared<const TlsSettings>(std::move(tls));
+  return request;
+}
+
+TlsSettings With(std::vector<std::pair<std::string TlsSettings::*, std::string>> fields,
+                 bool skip_verify = false) {
+  TlsSettings tls;
+  for (const auto& [field, value] : fields) tls.*field = value;
+  tls.skip_verify = skip_verify;
+  return tls;
+}
+
+TlsSettings TrustingServer() {
+  TlsSettings tls;
+  tls.ca_pem = Authority().certificate_pem();
+  return tls;
+}
+
+}  // namespace
+
+TEST_CASE("curl TLS: the server is trusted by the settings and by nothing else") {
+  const TemporaryDirectory files;
+  const TestAuthority stranger("stranger");
+  const std::string ca = files.Write("ca.pem", Authority().certificate_pem());
+  const std::string other = files.Write("other.pem", stranger.certificate_pem());
+  files.Write("dir/a.pem", stranger.certificate_pem());
+  files.Write("dir/b.crt", "text before\n" + Authority().certificate_pem());
+  files.Write("volume/..2024/ca.crt", Authority().certificate_pem());
+  std::filesystem::create_symlink("..2024", files.path() + "/volume/..data");
+  std::filesystem::create_symlink("..data/ca.crt", files.path() + "/volume/ca.crt");
+  struct Row {
+    std::string name;
+    TlsSettings tls;
+    std::string refusal;  // "" = works
+  };
+  std::vector<Row> rows = {
+      {"file", With({{&TlsSettings::ca_file, ca}}), ""},
+      {"directory", With({{&TlsSettings::ca_directory, files.path() + "/dir"}}), ""},
+      {"a mounted ConfigMap", With({{&TlsSettings::ca_directory, files.path() + "/volume"}}), ""},
+      {"text", With({{&TlsSettings::ca_pem, Authority().certificate_pem()}}), ""},
+      {"file wins over directory",
+       With({{&TlsSettings::ca_file, other}, {&TlsSettings::ca_directory, files.path() + "/dir"}}),
+       "certificate is not trusted"},
+      {"directory wins over text",
+       With({{&TlsSettings::ca_directory, files.path() + "/dir"},
+             {&TlsSettings::ca_pem, stranger.certificate_pem()}}),
+       ""},
+      {"another authority", With({{&TlsSettings::ca_pem, stranger.certificate_pem()}}),
+       "certificate is not trusted"},
+      {"the system's store", {}, "certificate is not trusted"},
+      {"no check", With({}, true), ""},
+      {"no check, with another authority",
+       With({{&TlsSettings::ca_pem, stranger.certificate_pem()}}, true), ""},
+      {"another name",
+       With({{&TlsSettings::ca_file, ca}, {&TlsSettings::server_name, "other.test"}}),
+       "certificate is not trusted"},
+  };
+  HttpServer server(Echo, Serving({"IP:127.0.0.1", "DNS:vault.test"}, false));
+  CurlClient client{{}};
+  for (Row& row : rows) {
+    INFO(row.name);
+    Result<HttpResponse> response = client.Send({}, Get(server, std::move(row.tls)));
+    if (row.refusal.empty()) {
+      REQUIRE(response.ok());
+      CHECK(response->body.Reveal() == "/x");
+      continue;
+    }
+    REQUIRE(!response.ok());
+    INFO(response.error().message());
+    CHECK(response.error().code() == ErrorCode::kInvalid);
+    CHECK(response.error().message().find(row.refusal) != std::string::npos);
+    CHECK(response.error().message().find("set the CA certificate") != std::string::npos);
+  }
+}
+
+TEST_CASE(
+    "curl TLS: a server name is checked in place of the host, which the request still names") {
+  HttpServer server(Echo, Serving({"DNS:vault.test"}, false));
+  CurlClient client{{}};
+  Result<HttpResponse> by_address = client.Send({}, Get(server, TrustingServer()));
+  REQUIRE(!by_address.ok());
+  CHECK(by_address.error().code() == ErrorCode::kInvalid);
+
+  TlsSettings tls = TrustingServer();
+  tls.server_name = "vault.test";
+  Result<HttpResponse> by_name = client.Send({}, Get(server, tls));
+  REQUIRE(by_name.ok());
+  CHECK(by_name->body.Reveal() == "/x");
+  CHECK(server.requests().back().headers.at("host") == fmt::format("127.0.0.1:{}", server.port()));
+}
+
+TEST_CASE("curl TLS: settings that cannot be used are an error naming the file") {
+  const TemporaryDirectory files;
+  const CertificatePair pair = ClientAuthority().Issue("client", {});
+  const std::string certificate = files.Write("client.pem", pair.certificate_pem);
+  const std::string key = files.Write("client.key", pair.key_pem);
+  const std::string stray = files.Write("dir/README", "not a certificate\n");
+  files.Write("dir/ca.pem", Authority().certificate_pem());
+  std::filesystem::create_directory(files.path() + "/empty");
+  const std::string encrypted = files.Write("encrypted.key",
+                                            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n"
+                                            "-----END ENCRYPTED PRIVATE KEY-----\n");
+  const std::string strange_key = files.Write("strange.key", MakePrivateKeyPem());
+  struct Row {
+    std::string name;
+    TlsSettings tls;
+    std::string words;
+  };
+  const Row rows[] = {
+      {"certificate without key", With({{&TlsSettings::client_cert_file, certificate}}),
+       "both client cert and client key must be provided"},
+      {"key without certificate", With({{&TlsSettings::client_key_file, key}}),
+       "both client cert and client key must be provided"},
+      {"no such file", With({{&TlsSettings::ca_file, "/nonexistent/ca.pem"}}),
+       "CA file \"/nonexistent/ca.pem\": No such"},
+      {"not PEM", With({{&TlsSettings::ca_file, stray}}),
+       "CA file \"" + stray + "\" holds no PEM certificate"},
+      {"stray file in a directory", With({{&TlsSettings::ca_directory, files.path() + "/dir"}}),
+       "CA file \"" + stray + "\" holds no PEM certificate"},
+      {"empty directory", With({{&TlsSettings::ca_directory, files.path() + "/empty"}}),
+       "holds no file"},
+      {"no such directory", With({{&TlsSettings::ca_directory, "/nonexistent"}}),
+       "CA directory \"/nonexistent\""},
+      {"text that is no PEM", With({{&TlsSettings::ca_pem, "abc"}}),
+       "the CA text holds no PEM certificate"},
+      {"certificate given as key",
+       With({{&TlsSettings::client_cert_file, certificate},
+             {&TlsSettings::client_key_file, certificate}}),
+       "holds no PEM private key"},
+      {"encrypted key",
+       With({{&TlsSettings::client_cert_file, certificate},
+             {&TlsSettings::client_key_file, encrypted}}),
+       "is encrypted"},
+      {"key of another certificate",
+       With({{&TlsSettings::client_cert_file, certificate},
+             {&TlsSettings::client_key_file, strange_key}}),
+       "the client cert or key cannot be used"},
+  };
+  HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
+  CurlClient client{{}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<HttpResponse> response = client.Send({}, Get(server, row.tls));
+    REQUIRE(!response.ok());
+    INFO(response.error().message());
+    CHECK(response.error().code() == ErrorCode::kInvalid);
+    CHECK(response.error().message().find(row.words) != std::string::npos);
+    CHECK(response.error().message().find(server.url()) != std::string::npos);
+  }
+  CHECK(server.requests().empty());
+}
+
+TEST_CASE("curl TLS: a client certificate opens the door, its absence is told to the user") {
+  const TemporaryDirectory files;
+  const CertificatePair pair = ClientAuthority().Issue("client", {});
+  HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
+  CurlClient client{{}};
+  TlsSettings tls = TrustingServer();
+  Result<HttpResponse> without = client.Send({}, Get(server, tls));
+  REQUIRE(!without.ok());
+  INFO(without.error().message());
+  CHECK(without.error().code() == ErrorCode::kInvalid);
+  CHECK(without.error().message().find("refuses our client certificate") != std::string::npos);
+
+  tls.client_cert_file = files.Write("client.pem", pair.certificate_pem);
+  tls.client_key_file = files.Write("client.key", pair.key_pem);
+  Result<HttpResponse> with = client.Send({}, Get(server, tls));
+  REQUIRE(with.ok());
+  CHECK(with->body.Reveal() == "/x");
+}
+
+TEST_CASE("curl TLS: a connection belongs to the settings that opened it") {
+  const TemporaryDirectory files;
+  const CertificatePair alice = ClientAuthority().Issue("alice", {});
+  const CertificatePair bob = ClientAuthority().Issue("bob", {});
+  HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
+  CurlClient client{{}};
+
+  TlsSettings tls_alice = TrustingServer();
+  tls_alice.client_cert_file = files.Write("alice.pem", alice.certificate_pem);
+  tls_alice.client_key_file = files.Write("alice.key", alice.key_pem);
+  TlsSettings tls_bob = TrustingServer();
+  tls_bob.client_cert_file = files.Write("bob.pem", bob.certificate_pem);
+  tls_bob.client_key_file = files.Write("bob.key", bob.key_pem);
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(client.Send({}, Get(server, tls_alice)).ok());
+    REQUIRE(client.Send({}, Get(server, tls_bob)).ok());
+  }
+  CHECK(server.connections() == 2);
+
+  INFO("a certificate is public: without its key nobody rides on its owner's connection");
+  TlsSettings thief = tls_alice;
+  thief.client_key_file = files.Write("thief.key", MakePrivateKeyPem());
+  const std::size_t served = server.requests().size();
+  Result<HttpResponse> stolen = client.Send({}, Get(server, thief));
+  REQUIRE(!stolen.ok());
+  CHECK(stolen.error().code() == ErrorCode::kInvalid);
+  CHECK(server.requests().size() == served);
+
+  INFO("nor without any certificate, nor with no check of the server");
+  CHECK(!client.Send({}, Get(server, TrustingServer())).ok());
+  TlsSettings unchecked = tls_alice;
+  unchecked.skip_verify = true;
+  REQUIRE(client.Send({}, Get(server, unchecked)).ok());
+  REQUIRE(client.Send({}, Get(server, tls_alice)).ok());
+  const auto requests = server.requests();
+  CHECK(requests[requests.size() - 2].connection != requests[0].connection);
+  CHECK(requests.back().connection == requests[0].connection);
+}
+
+TEST_CASE("curl TLS: a rotated file is honoured by the next request") {
+  const TemporaryDirectory files;
+  const TestAuthority stranger("stranger");
+  HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
+  CurlClient client{{}};
+  const CertificatePair first = ClientAuthority().Issue("client", {});
+  TlsSettings tls;
+  tls.ca_file = files.Write("ca.pem", Authority().certificate_pem());
+  tls.client_cert_file = files.Write("client.pem", first.certificate_pem);
+  tls.client_key_file = files.Write("client.key", first.key_pem);
+  REQUIRE(client.Send({}, Get(server, tls)).ok());
+  REQUIRE(client.Send({}, Get(server, tls)).ok());
+  CHECK(server.connections() == 1);
+
+  const CertificatePair second = ClientAuthority().Issue("client", {});
+  files.Write("client.pem", second.certificate_pem);
+  files.Write("client.key", second.key_pem);
+  REQUIRE(client.Send({}, Get(server, tls)).ok());
+  CHECK(server.connections() == 2);
+
+  files.Write("ca.pem", stranger.certificate_pem());
+  Result<HttpResponse> distrusted = client.Send({}, Get(server, tls));
+  REQUIRE(!distrusted.ok());
+  CHECK(distrusted.error().code() == ErrorCode::kInvalid);
+}
+
+TEST_CASE("curl TLS: a new connection resumes the session of an old one with equal settings") {
+  HttpServer server(
+      [](const HttpServer::Request& request, HttpServer::Connection& connection) {
+        connection.Write(HttpServer::Reply(200, request.target, "Connection: close\r\n"));
+        connection.Close();
+      },
+      Serving({"IP:127.0.0.1"}, false));
+  CurlClient client{{}};
+  for (int i = 0; i < 5; ++i) REQUIRE(client.Send({}, Get(server, TrustingServer())).ok());
+  CHECK(server.connections() == 5);
+  CHECK(server.resumed_sessions() == 4);
+
+  INFO("other settings start anew");
+  TlsSettings unchecked = TrustingServer();
+  unchecked.skip_verify = true;
+  REQUIRE(client.Send({}, Get(server, unchecked)).ok());
+  CHECK(server.resumed_sessions() == 4);
+}
+
+TEST_CASE("curl TLS: a server that never finishes the handshake is given up") {
+  HttpServer::Options options = Serving({"IP:127.0.0.1"}, false);
+  options.silent = true;
+  HttpServer server(Echo, options);
+  CurlClient::Options quick;
+  quick.connect_timeout = std::chrono::milliseconds(100);
+  CurlClient client(quick);
+  Result<HttpResponse> response = client.Send({}, Get(server, TrustingServer()));
+  REQUIRE(!response.ok());
+  CHECK(response.error().code() == ErrorCode::kTransient);
+  CHECK(response.error().message() ==
+        fmt::format("TLS handshake with {}: no answer within 100ms", server.url()));
+}
+
+TEST_CASE("curl TLS: a server that speaks no TLS is transient") {
+  HttpServer server(Echo);
+  CurlClient client{{}};
+  HttpRequest request;
+  request.url = fmt::format("https://127.0.0.1:{}/", server.port());
+  Result<HttpResponse> response = client.Send(
+      Context().WithDeadline(std::chrono::steady_clock::now() + std::chrono::milliseconds(200)),
+      std::move(request));
+  REQUIRE(!response.ok());
+  CHECK(response.error().IsTransient());
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,389 @@
+#include "agent/http/curl_transfer.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <system_error>
+
+#include "agent/base/duration.h"
+#include "agent/http/no_proxy.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr long kDnsCacheSeconds = 60;
+constexpr std::size_t kMaxHeaderBytes = 256u << 10;
+// A Content-Length is a promise, not a reason to allocate.
+constexpr std::size_t kMaxReserve = 1u << 20;
+
+// The token of RFC 9110: what a method and a header name are made of.
+bool IsToken(std::string_view text) {
+  static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || kMarks.find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
+
+std::string_view Trim(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return "";
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+// "Connection refused" and "Could not resolve host" in the style of our texts.
+std::string LowerFirst(std::string text) {
+  if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])) != 0) {
+    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+  }
+  return text;
+}
+
+Status CheckRequest(const HttpRequest& request, const Origin& origin) {
+  if (!IsToken(request.method)) {
+    return Error::Format(ErrorCode::kInvalid, "request to {}: the method is not an HTTP token",
+                         origin.text);
+  }
+  for (const HttpHeader& header : request.headers) {
+    if (!IsToken(header.name)) {
+      return Error::Format(ErrorCode::kInvalid, "request to {}: a header name is not valid",
+                           origin.text);
+    }
+    // A line break in a token would let its owner write headers of his own.
+    if (header.value.Reveal().find_first_of(std::string_view("\r\n\0", 3)) !=
+        std::string_view::npos) {
+      return Error::Format(ErrorCode::kInvalid,
+                           "request to {}: the value of header {} holds a line break or a NUL byte",
+                           origin.text, header.name);
+    }
+  }
+  return {};
+}
+
+bool IsServersRefusalOfOurCertificate(std::string_view text) {
+  return text.find("alert") != std::string_view::npos &&
+         (text.find("certificate") != std::string_view::npos ||
+          text.find("unknown ca") != std::string_view::npos);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CurlTransfer>> CurlTransfer::Prepare(
+    HttpRequest request, std::shared_ptr<const TlsMaterial> material) {
+  Result<Origin> origin = ParseOrigin(request);
+  if (!origin.ok()) return origin.error();
+  Status valid = CheckRequest(request, *origin);
+  if (!valid.ok()) return valid.error();
+  return std::unique_ptr<CurlTransfer>(
+      new CurlTransfer(std::move(request), *std::move(origin), std::move(material)));
+}
+
+CurlTransfer::CurlTransfer(HttpRequest request, Origin origin,
+                           std::shared_ptr<const TlsMaterial> material)
+    : request_(std::move(request)), origin_(std::move(origin)), material_(std::move(material)) {
+  BuildUrl();
+  BuildHeaders();
+}
+
+// An expected server name other than the URL's host: curl checks and announces (SNI) the host of
+// the URL, so the URL gets that name and CONNECT_TO the place to go.
+void CurlTransfer::BuildUrl() {
+  url_ = request_.url;
+  if (!material_ || material_->server_name.empty() || origin_.scheme != "https") return;
+  const std::size_t begin = url_.find("://") + 3;
+  const std::size_t end = std::min(url_.find_first_of("/?#", begin), url_.size());
+  const bool has_host =
+      std::any_of(request_.headers.begin(), request_.headers.end(),
+                  [](const HttpHeader& header) { return Lower(header.name) == "host"; });
+  if (!has_host) AddHeaderLine("Host", std::string_view(url_).substr(begin, end - begin));
+  url_ = fmt::format("{}{}:{}{}", url_.substr(0, begin), material_->server_name, origin_.port,
+                     url_.substr(end));
+  const bool is_ipv6 = origin_.host.find(':') != std::string::npos;
+  const std::string host = is_ipv6 ? "[" + origin_.host + "]" : origin_.host;
+  connect_to_ = fmt::format("::{}:{}", host, origin_.port);
+  connect_to_list_.data = connect_to_.data();
+}
+
+void CurlTransfer::AddHeaderLine(std::string_view name, std::string_view value) {
+  SecretBytes line;
+  line.Reserve(name.size() + value.size() + 3);
+  line.Append(name);
+  // To curl "Name:" means "leave this header out" and "Name;" is one with no value.
+  line.Append(value.empty() ? ";" : ": ");
+  line.Append(value);
+  line.Append(std::string_view("\0", 1));
+  header_lines_.push_back(std::move(line));
+}
+
+void CurlTransfer::BuildHeaders() {
+  bool has_content_type = false;
+  for (const HttpHeader& header : request_.headers) {
+    AddHeaderLine(header.name, header.value.Reveal());
+    has_content_type = has_content_type || Lower(header.name) == "content-type";
+  }
+  // Curl's own additions: a form's content type, and a pause before large bodies.
+  for (std::string_view own : {std::string_view("Content-Type:"), std::string_view("Expect:")}) {
+    if (own == "Content-Type:" && has_content_type) continue;
+    SecretBytes line(own);
+    line.Append(std::string_view("\0", 1));
+    header_lines_.push_back(std::move(line));
+  }
+  header_list_.resize(header_lines_.size());
+  for (std::size_t i = 0; i < header_lines_.size(); ++i) {
+    header_list_[i].data = header_lines_[i].MutableData();
+    header_list_[i].next = i + 1 < header_lines_.size() ? &header_list_[i + 1] : nullptr;
+  }
+}
+
+template <typename Value>
+void CurlTransfer::Set(CURLoption option, Value value) {
+  const CURLcode code = curl_easy_setopt(easy_.get(), option, value);
+  if (code != CURLE_OK && option_error_ == CURLE_OK) option_error_ = code;
+}
+
+Status CurlTransfer::Open(CURLSH* share, const Limits& limits, void* owner) {
+  easy_.reset(curl_easy_init());
+  if (!easy_) return Error(ErrorCode::kInternal, "curl cannot make a request handle");
+  limits_ = limits;
+  Set(CURLOPT_PRIVATE, owner);
+  Set(CURLOPT_SHARE, share);
+  Set(CURLOPT_ERRORBUFFER, error_text_);
+  Set(CURLOPT_URL, url_.c_str());
+  Set(CURLOPT_PATH_AS_IS, 1L);
+  Set(CURLOPT_PROTOCOLS_STR, "http,https");
+  Set(CURLOPT_FOLLOWLOCATION, 0L);
+  Set(CURLOPT_USERAGENT, "nodekeep");
+  Set(CURLOPT_HTTPHEADER, header_list_.data());
+  Set(CURLOPT_NOSIGNAL, 1L);
+  // Without it, giving up on a name that does not resolve waits for the resolver, and with it
+  // everybody whose transfers share the loop.
+  Set(CURLOPT_QUICK_EXIT, 1L);
+  Set(CURLOPT_TCP_KEEPALIVE, 1L);
+  Set(CURLOPT_CONNECTTIMEOUT_MS, std::max(1L, static_cast<long>(limits.connect_timeout.count())));
+  Set(CURLOPT_MAXAGE_CONN, std::max(1L, static_cast<long>(limits.idle_timeout.count() / 1000)));
+  Set(CURLOPT_DNS_CACHE_TIMEOUT, kDnsCacheSeconds);
+  Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  // Wait for a connection that may turn out to carry many requests, rather than open many.
+  Set(CURLOPT_PIPEWAIT, origin_.scheme == "https" ? 1L : 0L);
+  Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  Set(CURLOPT_HEADERFUNCTION, &CurlTransfer::OnHeader);
+  Set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+  Set(CURLOPT_WRITEFUNCTION, &CurlTransfer::OnBody);
+  Set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+  if (!request_.unix_socket.empty()) {
+    Set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
+  }
+  if (!connect_to_.empty()) Set(CURLOPT_CONNECT_TO, &connect_to_list_);
+  SetMethodAndBody();
+  SetTls();
+  SetProxy();
+  if (option_error_ != CURLE_OK) {
+    return Error::Format(
+        option_error_ == CURLE_OUT_OF_MEMORY ? ErrorCode::kTransient : ErrorCode::kInternal,
+        "request to {}: curl refuses an option: {}", origin_.text,
+        curl_easy_strerror(option_error_));
+  }
+  return {};
+}
+
+void CurlTransfer::SetMethodAndBody() {
+  const std::string& method = request_.method;
+  const bool always_has_body = method == "POST" || method == "PUT" || method == "PATCH";
+  if (!request_.body.empty() || always_has_body) {
+    Set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+    Set(CURLOPT_POSTFIELDS, request_.body.empty() ? "" : request_.body.Reveal().data());
+  } else if (method == "HEAD") {
+    Set(CURLOPT_NOBODY, 1L);
+  }
+  Set(CURLOPT_CUSTOMREQUEST, method.c_str());
+}
+
+void CurlTransfer::SetTls() {
+  Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  // Bounds how long a replaced system trust store goes unnoticed.
+  Set(CURLOPT_CA_CACHE_TIMEOUT, 60L);
+  if (!material_) return;
+  if (material_->skip_verify) {
+    Set(CURLOPT_SSL_VERIFYPEER, 0L);
+    Set(CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  const auto blob = [](std::string_view text) {
+    return curl_blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
+  };
+  if (!material_->ca_pem.empty()) {
+    const curl_blob roots = blob(material_->ca_pem);
+    Set(CURLOPT_CAINFO_BLOB, &roots);
+    // The built-in directory would be trusted as well.
+    Set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+  }
+  if (!material_->client_cert_pem.empty()) {
+    const curl_blob certificate = blob(material_->client_cert_pem);
+    const curl_blob key = blob(material_->client_key_pem.Reveal());
+    Set(CURLOPT_SSLCERT_BLOB, &certificate);
+    Set(CURLOPT_SSLKEY_BLOB, &key);
+  }
+}
+
+// Otherwise curl reads the usual environment variables itself.
+void CurlTransfer::SetProxy() {
+  bool direct = request_.bypass_proxy || !request_.unix_socket.empty();
+  if (!direct && !connect_to_.empty()) {
+    const char* list = std::getenv("no_proxy");
+    if (list == nullptr) list = std::getenv("NO_PROXY");
+    direct = list != nullptr && MatchesNoProxy(list, origin_.host);
+  }
+  if (direct) Set(CURLOPT_PROXY, "");
+}
+
+std::size_t CurlTransfer::OnHeader(char* data, std::size_t size, std::size_t count, void* self) {
+  const bool ok = static_cast<CurlTransfer*>(self)->TakeHeader({data, size * count});
+  return ok ? size * count : 0;
+}
+
+std::size_t CurlTransfer::OnBody(char* data, std::size_t size, std::size_t count, void* self) {
+  const bool ok = static_cast<CurlTransfer*>(self)->TakeBody({data, size * count});
+  return ok ? size * count : 0;
+}
+
+bool CurlTransfer::TakeHeader(std::string_view line) {
+  header_bytes_ += line.size();
+  too_large_ = header_bytes_ > kMaxHeaderBytes;
+  if (too_large_) return false;
+  if (line.starts_with("HTTP/")) {
+    response_.headers.clear();  // those before were of a 1xx answer
+    headers_complete_ = false;
+    return true;
+  }
+  if (Trim(line).empty()) headers_complete_ = true;
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || line.starts_with(':')) return true;
+  response_.headers.emplace_back(Lower(Trim(line.substr(0, colon))),
+                                 std::string(Trim(line.substr(colon + 1))));
+  return true;
+}
+
+bool CurlTransfer::TakeBody(std::string_view bytes) {
+  if (response_.body.empty()) {
+    curl_off_t announced = -1;
+    curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    if (announced > 0) {
+      const std::size_t length = static_cast<std::size_t>(announced);
+      too_large_ = length > request_.max_response_bytes;
+      if (too_large_) return false;
+      response_.body.Reserve(std::min(length, kMaxReserve));
+    }
+  }
+  too_large_ = response_.body.size() + bytes.size() > request_.max_response_bytes;
+  if (too_large_) return false;
+  response_.body.Append(bytes);
+  return true;
+}
+
+Result<HttpResponse> CurlTransfer::Finish(CURLcode code) {
+  if (code != CURLE_OK) return Failure(code);
+  // Curl takes an answer that ends inside its headers for one without a body.
+  if (!headers_complete_) {
+    return Error::Format(ErrorCode::kTransient,
+                         "read the answer of {}: the connection was cut inside the headers",
+                         origin_.text);
+  }
+  long status = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  response_.status = static_cast<int>(status);
+  return std::move(response_);
+}
+
+std::string CurlTransfer::Step() const {
+  const auto reached = [this](CURLINFO moment) {
+    curl_off_t microseconds = 0;
+    return easy_ && curl_easy_getinfo(easy_.get(), moment, &microseconds) == CURLE_OK &&
+           microseconds > 0;
+  };
+  // Curl counts the TLS handshake as part of connecting; a local port is there once TCP is.
+  long local_port = 0;
+  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &local_port);
+  const char* step = "read the answer of";
+  if (!reached(CURLINFO_NAMELOOKUP_TIME_T)) {
+    step = "reach";  // resolving its name, or waiting for a free connection
+  } else if (!reached(CURLINFO_CONNECT_TIME_T) && local_port == 0) {
+    step = "connect to";
+  } else if (origin_.scheme == "https" && !reached(CURLINFO_APPCONNECT_TIME_T)) {
+    step = "TLS handshake with";
+  } else if (!reached(CURLINFO_STARTTRANSFER_TIME_T)) {
+    step = "wait for the answer of";
+  }
+  return fmt::format("{} {}", step, origin_.text);
+}
+
+Error CurlTransfer::Failure(CURLcode code) const {
+  const std::string& host = origin_.text;
+  long os_error = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
+  const std::string system_words =
+      os_error == 0 ? "" : LowerFirst(std::generic_category().message(static_cast<int>(os_error)));
+  const std::string curl_words =
+      LowerFirst(error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code));
+  const std::string& words = system_words.empty() ? curl_words : system_words;
+  if (IsServersRefusalOfOurCertificate(curl_words)) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "TLS handshake with {}: the server refuses our client certificate ({}): "
+                         "set a client cert and key that it trusts",
+                         host, curl_words);
+  }
+  switch (code) {
+    case CURLE_WRITE_ERROR:
+      return Error::Format(
+          ErrorCode::kTooLarge, "read the answer of {}: it is larger than the limit of {} bytes",
+          host, header_bytes_ > kMaxHeaderBytes ? kMaxHeaderBytes : request_.max_response_bytes);
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return Error::Format(ErrorCode::kTransient, "resolve {}: {}", host, curl_words);
+    case CURLE_COULDNT_CONNECT:
+      return Error::Format(ErrorCode::kTransient, "connect to {}: {}", host, words);
+    case CURLE_OPERATION_TIMEDOUT:
+      return Error::Format(ErrorCode::kTransient, "{}: no answer within {}",
+                           curl_words.starts_with("resolving") ? "resolve " + host : Step(),
+                           FormatDuration(limits_.connect_timeout));
+    case CURLE_SSL_CONNECT_ERROR:
+      return Error::Format(ErrorCode::kTransient, "TLS handshake with {}: {}", host, curl_words);
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return Error::Format(ErrorCode::kInvalid,
+                           "TLS handshake with {}: the server's certificate is not trusted ({}): "
+                           "set the CA certificate that signed it, or the server name it is for",
+                           host, curl_words);
+    case CURLE_SSL_CACERT_BADFILE:
+      return Error::Format(ErrorCode::kInvalid,
+                           "TLS handshake with {}: the CA certificates cannot be used ({}): set a "
+                           "PEM file, or install the system's ca-certificates",
+                           host, curl_words);
+    case CURLE_SSL_CERTPROBLEM:
+      return Error::Format(ErrorCode::kInvalid,
+                           "TLS handshake with {}: the client cert or key cannot be used ({})",
+                           host, curl_words);
+    case CURLE_URL_MALFORMAT:
+      return Error::Format(ErrorCode::kInvalid, "request to {}: the URL is not valid", host);
+    case CURLE_GOT_NOTHING:
+      return Error::Format(ErrorCode::kTransient,
+                           "wait for the answer of {}: the connection was closed without one",
+                           host);
+    case CURLE_PARTIAL_FILE:
+      return Error::Format(ErrorCode::kTransient,
+                           "read the answer of {}: the connection was cut after {} bytes", host,
+                           response_.body.size());
+    case CURLE_SEND_ERROR:
+      return Error::Format(ErrorCode::kTransient, "send the request to {}: {}", host, words);
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_UNKNOWN_OPTION:
+    case CURLE_NOT_BUILT_IN:
+      return Error::Format(ErrorCode::kInternal, "request to {}: {}", host, curl_words);
+    default:
+      return Error::Format(ErrorCode::kTransient, "{}: {}", Step(), words);
+  }
+}
+
+}  // namespace nodekeep

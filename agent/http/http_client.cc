@@ -1,0 +1,34 @@
+#include "agent/http/http_client.h"
+
+namespace nodekeep {
+
+HttpRequest HttpRequest::Clone() const {
+  HttpRequest copy;
+  copy.method = method;
+  copy.url = url;
+  copy.unix_socket = unix_socket;
+  for (const HttpHeader& header : headers) {
+    copy.headers.push_back({header.name, header.value.Clone()});
+  }
+  copy.body = body.Clone();
+  copy.tls = tls;
+  copy.bypass_proxy = bypass_proxy;
+  copy.timeout = timeout;
+  copy.max_response_bytes = max_response_bytes;
+  return copy;
+}
+
+std::string_view HttpResponse::Header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+Result<HttpResponse> HttpClient::Send(const Context& context, HttpRequest request) {
+  std::vector<HttpRequest> one;
+  one.push_back(std::move(request));
+  return std::move(SendAll(context, std::move(one)).front());
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,81 @@
+#pragma once
+
+// The one seam to the network: requests out, responses in.
+//
+// An HTTP status that says "error" is a successful exchange; turning it into an Error is the
+// provider's business, because only the provider knows what its backend means by it.
+// Implementations are thread-safe. SendAll blocks the caller, not a shared thread.
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/base/context.h"
+#include "agent/base/result.h"
+#include "agent/base/secret_bytes.h"
+
+namespace nodekeep {
+
+// How to trust a server and prove ourselves to it. Paths are files of this machine.
+struct TlsSettings {
+  std::string ca_file;       // PEM bundle; wins over ca_directory
+  std::string ca_directory;  // every file in it is a PEM certificate
+  std::string ca_pem;        // PEM text; used when neither file nor directory is given
+  std::string server_name;   // expected name and SNI; "" = the URL's host
+  std::string client_cert_file;
+  std::string client_key_file;
+  std::string client_cert_pem;  // PEM texts; each used when its file is not given
+  std::shared_ptr<const SecretBytes> client_key_pem;  // shared: settings are copied, keys are not
+  bool skip_verify = false;
+
+  bool operator==(const TlsSettings&) const = default;
+};
+
+struct HttpHeader {
+  std::string name;
+  SecretBytes value;
+};
+
+struct HttpRequest {
+  std::string method = "GET";  // sent verbatim: LIST, PUT, ...
+  std::string url;             // http:// or https://, percent-encoded
+  std::string unix_socket;     // when set, connect to this path; `url` still names host and path
+  std::vector<HttpHeader> headers;
+  SecretBytes body;                             // sent when not empty, with any method
+  std::shared_ptr<const TlsSettings> tls;       // null = the system's trust store
+  bool bypass_proxy = false;                    // link-local metadata hosts
+  Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter
+  std::size_t max_response_bytes = 10u << 20;
+
+  HttpRequest Clone() const;
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  SecretBytes body;
+
+  // The first header of that (lower-case) name, or "".
+  std::string_view Header(std::string_view name) const;
+};
+
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+
+  // Sends all requests concurrently; the i-th result answers the i-th request.
+  // Errors per request: kTransient (resolve, connect, TLS handshake, cut, time-out, with the words
+  // of the failing step), kInvalid (bad URL; certificate not trusted, with what to set),
+  // kTooLarge (response over max_response_bytes), kDeadlineExceeded and kCancelled (the context),
+  // kThrottled (a local limit refused, see BackendGate).
+  virtual std::vector<Result<HttpResponse>> SendAll(const Context& context,
+                                                    std::vector<HttpRequest> requests) = 0;
+
+  Result<HttpResponse> Send(const Context& context, HttpRequest request);
+};
+
+}  // namespace nodekeep

@@ -1,0 +1,71 @@
+#include "agent/http/origin.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "agent/http/no_proxy.h"
+
+namespace nodekeep {
+
+TEST_CASE("origin: scheme, host and port, whatever follows") {
+  struct Row {
+    std::string name, url, unix_socket, text, host;
+    int port;
+  };
+  const Row rows[] = {
+      {"default port of https", "https://vault.example/v1/x", "", "https://vault.example:443",
+       "vault.example", 443},
+      {"default port of http", "http://vault.example", "", "http://vault.example:80",
+       "vault.example", 80},
+      {"port", "https://vault.example:8200?x=1", "", "https://vault.example:8200", "vault.example",
+       8200},
+      {"capital letters", "HTTPS://Vault.Example/", "", "https://vault.example:443",
+       "vault.example", 443},
+      {"IPv6", "http://[fd00:EC2::254]/latest", "", "http://[fd00:ec2::254]:80", "fd00:ec2::254",
+       80},
+      {"unix socket", "http://vault/v1/x", "/run/vault.sock", "unix:/run/vault.sock", "vault", 80},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    HttpRequest request;
+    request.url = row.url;
+    request.unix_socket = row.unix_socket;
+    Result<Origin> origin = ParseOrigin(request);
+    REQUIRE(origin.ok());
+    CHECK(origin->text == row.text);
+    CHECK(origin->host == row.host);
+    CHECK(origin->port == row.port);
+  }
+}
+
+TEST_CASE("no proxy: names, domains and networks") {
+  struct Row {
+    std::string list, host;
+    bool want;
+  };
+  const Row rows[] = {
+      {"*", "vault.example", true},
+      {"vault.example", "vault.example", true},
+      {"example", "vault.example", true},
+      {".example", "vault.example", true},
+      {"ample", "vault.example", false},
+      {"a.test, vault.example", "vault.example", true},
+      {"a.test vault.example", "vault.example", true},
+      {"10.0.0.0/8", "10.1.2.3", true},
+      {"10.0.0.0/8", "11.1.2.3", false},
+      {"10.1.2.0/23", "10.1.3.9", true},
+      {"10.1.2.0/23", "10.1.4.9", false},
+      {"0.0.0.0/0", "192.0.2.1", true},
+      {"10.0.0.0/33", "10.0.0.0", false},
+      {"10.0.0.0/x", "10.0.0.0", false},
+      {"fd00::/8", "fd12::1", true},
+      {"fd00::/8", "10.0.0.1", false},
+      {"", "vault.example", false},
+      {",,", "vault.example", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.list << " / " << row.host);
+    CHECK(MatchesNoProxy(row.list, row.host) == row.want);
+  }
+}
+
+}  // namespace nodekeep

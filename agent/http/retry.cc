@@ -1,0 +1,75 @@
+#include "agent/http/retry.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include "agent/base/duration.h"
+
+namespace nodekeep {
+namespace {
+
+// Longer than anybody waits; keeps arithmetic on what a server sends from overflowing.
+constexpr std::chrono::seconds kLongestRetryAfter = std::chrono::hours(24 * 7);
+
+// Same code and Retry-After, more words.
+Error WithSuffix(const Error& error, const std::string& suffix) {
+  Error longer(error.code(), error.message() + suffix);
+  if (!error.retry_after()) return longer;
+  return std::move(longer).WithRetryAfter(*error.retry_after());
+}
+
+}  // namespace
+
+Duration Backoff(const RetryPolicy& policy, int attempt, Rng& rng) {
+  Duration ceiling = policy.first;
+  for (int i = 1; i < attempt && ceiling < policy.longest; ++i) ceiling *= 2;
+  ceiling = std::min(ceiling, policy.longest);
+  return Duration(static_cast<Duration::rep>(static_cast<double>(ceiling.count()) * rng.Uniform()));
+}
+
+std::optional<Duration> ParseRetryAfter(std::string_view header, WallTime now) {
+  if (header.empty()) return std::nullopt;
+  if (std::all_of(header.begin(), header.end(),
+                  [](unsigned char c) { return std::isdigit(c) != 0; })) {
+    std::int64_t seconds = 0;
+    const auto parsed = std::from_chars(header.data(), header.data() + header.size(), seconds);
+    if (parsed.ec != std::errc()) return kLongestRetryAfter;
+    return std::min(std::chrono::seconds(seconds), kLongestRetryAfter);
+  }
+  // All three forms of an HTTP date start with the day's name; curl's parser takes far more.
+  if (std::isalpha(static_cast<unsigned char>(header.front())) == 0) return std::nullopt;
+  const std::time_t date = curl_getdate(std::string(header).c_str(), nullptr);
+  if (date == -1) return std::nullopt;
+  const auto left =
+      std::chrono::ceil<std::chrono::seconds>(std::chrono::system_clock::from_time_t(date) - now);
+  return std::clamp(left, std::chrono::seconds(0), kLongestRetryAfter);
+}
+
+std::optional<Error> RetryLoop::Pause(const Context& context, const Error& error, int made) const {
+  if (!error.IsTransient() || !context.Check(clock_).ok()) return error;
+  if (made >= policy_.attempts) {
+    return made == 1 ? error : WithSuffix(error, fmt::format(" (gave up after {} attempts)", made));
+  }
+  Duration delay = Backoff(policy_, made, rng_);
+  if (error.retry_after()) {
+    // Everybody who was turned away got the same delay: the jitter goes on top.
+    delay = *error.retry_after() + Backoff(policy_, 1, rng_);
+  }
+  const Duration left = context.Remaining(clock_);
+  if (delay >= left) {
+    return WithSuffix(error, fmt::format(" (the next attempt would be in {}, {} of the time "
+                                         "allowed is left)",
+                                         FormatDuration(delay), FormatDuration(left)));
+  }
+  Status slept = Sleep(context, clock_, delay);
+  if (!slept.ok()) {
+    return Error::Format(slept.error().code(), "{}; before that: {}", slept.error().message(),
+                         error.message());
+  }
+  return std::nullopt;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,184 @@
+#include "agent/http/tls_material.h"
+
+#include <fcntl.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <vector>
+
+namespace nodekeep {
+namespace {
+
+// A whole trust store is a fifth of this; more is a mistaken path.
+constexpr std::size_t kMaxFileBytes = 8u << 20;
+
+Result<SecretBytes> ReadFile(std::string_view what, const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path,
+                         std::generic_category().message(errno));
+  }
+  SecretBytes content;
+  SecretBytes chunk = SecretBytes::OfSize(64u << 10);
+  ssize_t got = 0;
+  while (content.size() <= kMaxFileBytes) {
+    got = read(file, chunk.MutableData(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    content.Append(chunk.Reveal().substr(0, static_cast<std::size_t>(got)));
+  }
+  const int read_errno = errno;
+  close(file);
+  if (got < 0) {
+    return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path,
+                         std::generic_category().message(read_errno));
+  }
+  if (content.size() > kMaxFileBytes) {
+    return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": larger than 8 MiB", what, path);
+  }
+  return content;
+}
+
+// Without it OpenSSL asks on the terminal.
+int NoPassPhrase(char*, int, int, void*) { return -1; }
+
+// True when the first PEM certificate of `text` can be read; curl reads the rest.
+bool HoldsCertificate(std::string_view text) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      bio ? PEM_read_bio_X509_AUX(bio.get(), nullptr, &NoPassPhrase, nullptr) : nullptr,
+      &X509_free);
+  ERR_clear_error();
+  return certificate != nullptr;
+}
+
+Result<std::string> ReadCertificates(std::string_view what, const std::string& path) {
+  Result<SecretBytes> content = ReadFile(what, path);
+  if (!content.ok()) return content.error();
+  if (!HoldsCertificate(content->Reveal())) {
+    return Error::Format(ErrorCode::kInvalid, "{} \"{}\" holds no PEM certificate", what, path);
+  }
+  return std::string(content->Reveal());
+}
+
+// Every file below the directory. Links that a Kubernetes volume keeps for itself ("..data" and
+// the dated directory behind it) are left out: they show the same files a second time.
+Result<std::string> ReadDirectory(const std::string& directory) {
+  std::error_code failed;
+  std::vector<std::string> paths;
+  std::filesystem::recursive_directory_iterator entry(directory, failed);
+  const std::filesystem::recursive_directory_iterator end;
+  while (!failed && entry != end) {
+    const std::string name = entry->path().filename();
+    std::error_code unknown;
+    if (name.starts_with("..")) {
+      entry.disable_recursion_pending();
+    } else if (!entry->is_directory(unknown)) {
+      paths.push_back(entry->path());
+    }
+    entry.increment(failed);
+  }
+  if (failed) {
+    return Error::Format(ErrorCode::kInvalid, "read CA directory \"{}\": {}", directory,
+                         failed.message());
+  }
+  if (paths.empty()) {
+    return Error::Format(ErrorCode::kInvalid, "CA directory \"{}\" holds no file", directory);
+  }
+  std::sort(paths.begin(), paths.end());
+  std::string bundle;
+  for (const std::string& path : paths) {
+    Result<std::string> pem = ReadCertificates("CA file", path);
+    if (!pem.ok()) return pem.error();
+    bundle += *pem + "\n";
+  }
+  return bundle;
+}
+
+Result<std::string> ReadTrustRoots(const TlsSettings& settings) {
+  if (!settings.ca_file.empty()) return ReadCertificates("CA file", settings.ca_file);
+  if (!settings.ca_directory.empty()) return ReadDirectory(settings.ca_directory);
+  if (!settings.ca_pem.empty() && !HoldsCertificate(settings.ca_pem)) {
+    return Error(ErrorCode::kInvalid, "the CA text holds no PEM certificate");
+  }
+  return settings.ca_pem;
+}
+
+std::string Fingerprint(const SecretBytes& key) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  EVP_Digest(key.Reveal().data(), key.size(), digest, &size, EVP_sha256(), nullptr);
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
+  return text;
+}
+
+Result<std::string> ReadClientCertificate(const TlsSettings& settings) {
+  if (!settings.client_cert_file.empty()) {
+    return ReadCertificates("client cert", settings.client_cert_file);
+  }
+  if (!HoldsCertificate(settings.client_cert_pem)) {
+    return Error(ErrorCode::kInvalid, "the client cert text holds no PEM certificate");
+  }
+  return settings.client_cert_pem;
+}
+
+Result<SecretBytes> ReadClientKey(const TlsSettings& settings) {
+  const bool is_file = !settings.client_key_file.empty();
+  Result<SecretBytes> key = is_file ? ReadFile("client key", settings.client_key_file)
+                                    : Result<SecretBytes>(settings.client_key_pem->Clone());
+  if (!key.ok()) return key.error();
+  const std::string what =
+      is_file ? fmt::format("client key \"{}\"", settings.client_key_file) : "the client key text";
+  if (key->Reveal().find("PRIVATE KEY-----") == std::string_view::npos) {
+    return Error::Format(ErrorCode::kInvalid, "{} holds no PEM private key", what);
+  }
+  // OpenSSL would ask for the pass phrase on the terminal.
+  if (key->Reveal().find("ENCRYPTED") != std::string_view::npos) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "{} is encrypted: give the key without a pass phrase", what);
+  }
+  return key;
+}
+
+Status ReadClientPair(const TlsSettings& settings, TlsMaterial& material) {
+  const bool has_cert = !settings.client_cert_file.empty() || !settings.client_cert_pem.empty();
+  const bool has_key = !settings.client_key_file.empty() || settings.client_key_pem != nullptr;
+  if (has_cert != has_key) {
+    return Error(ErrorCode::kInvalid, "both client cert and client key must be provided");
+  }
+  if (!has_cert) return {};
+  Result<std::string> certificate = ReadClientCertificate(settings);
+  if (!certificate.ok()) return certificate.error();
+  Result<SecretBytes> key = ReadClientKey(settings);
+  if (!key.ok()) return key.error();
+  material.client_cert_pem = *certificate + "\n# key " + Fingerprint(*key) + "\n";
+  material.client_key_pem = *std::move(key);
+  return {};
+}
+
+}  // namespace
+
+Result<TlsMaterial> ReadTlsMaterial(const TlsSettings& settings) {
+  TlsMaterial material;
+  material.server_name = settings.server_name;
+  material.skip_verify = settings.skip_verify;
+  Result<std::string> roots = ReadTrustRoots(settings);
+  if (!roots.ok()) return roots.error();
+  material.ca_pem = std::move(*roots);
+  Status pair = ReadClientPair(settings, material);
+  if (!pair.ok()) return pair.error();
+  return material;
+}
+
+}  // namespace nodekeep

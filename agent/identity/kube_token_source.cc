@@ -1,0 +1,85 @@
+#include "agent/identity/kube_token_source.h"
+
+#include <optional>
+#include <utility>
+
+#include "agent/base/codecs.h"
+#include "agent/base/json.h"
+#include "agent/base/jwt.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr int kLifetimeSeconds = 900;
+
+Json TokenRequest(const PodIdentity& identity, const std::string& audience) {
+  Json audiences(jsoncons::json_array_arg);
+  if (!audience.empty()) audiences.push_back(audience);
+  Json pod;
+  pod["apiVersion"] = "v1";
+  pod["kind"] = "Pod";
+  pod["name"] = identity.pod;
+  pod["uid"] = identity.pod_uid;
+  Json spec;
+  spec["audiences"] = std::move(audiences);
+  spec["boundObjectRef"] = std::move(pod);
+  spec["expirationSeconds"] = kLifetimeSeconds;
+  Json request;
+  request["apiVersion"] = "authentication.k8s.io/v1";
+  request["kind"] = "TokenRequest";
+  request["spec"] = std::move(spec);
+  return request;
+}
+
+// What to do about it, where the API server's own words do not say.
+std::string WayOut(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kDenied:
+      return ": the agent's ClusterRole needs the verb create on serviceaccounts/token";
+    case ErrorCode::kNotFound:
+      return ": the service account or the pod is gone";
+    case ErrorCode::kConflict:
+      return ": the pod was replaced by another of the same name";
+    case ErrorCode::kAuthExpired:
+      return ": the agent's own credential for the API server is not accepted";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+Result<ServiceAccountToken> KubeTokenSource::Request(const Context& context,
+                                                     const PodIdentity& identity,
+                                                     const std::string& audience) {
+  if (identity.namespace_name.empty() || identity.service_account.empty() || identity.pod.empty() ||
+      identity.pod_uid.empty()) {
+    return Error(
+        ErrorCode::kPrecondition,
+        "the request does not name pod, uid and service account: set podInfoOnMount of the "
+        "CSIDriver object to true");
+  }
+  const std::string path = fmt::format("/api/v1/namespaces/{}/serviceaccounts/{}/token",
+                                       PercentEncode(identity.namespace_name, false),
+                                       PercentEncode(identity.service_account, false));
+  Result<Json> answer = client_.PostRepeatable(context, path, TokenRequest(identity, audience));
+  if (!answer.ok()) {
+    const Error& error = answer.error();
+    Error explained(error.code(), error.message() + WayOut(error.code()));
+    if (!error.retry_after()) return explained;
+    return std::move(explained).WithRetryAfter(*error.retry_after());
+  }
+  std::optional<std::string> token = TextOf(Find(*answer, {"status", "token"}));
+  if (!token || token->empty()) {
+    return Error::Format(ErrorCode::kInternal,
+                         "kubernetes: POST {}: the answer has no status.token", path);
+  }
+  ServiceAccountToken result;
+  result.token = SecretBytes::TakeFrom(*std::move(token));
+  // The server may grant less or more than was asked for; the token's own end is what counts.
+  const Result<JwtClaims> claims = ReadJwtClaims(result.token.Reveal());
+  if (claims.ok() && claims->expires) result.expires = *claims->expires;
+  return result;
+}
+
+}  // namespace nodekeep

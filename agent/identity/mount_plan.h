@@ -1,0 +1,36 @@
+#pragma once
+
+// The left half of the road: request -> dialect parse -> identity -> FetchPlan.
+//
+// Every door and `nodekeep get` come through here, so that they cannot differ.
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "agent/base/context.h"
+#include "agent/base/result.h"
+#include "agent/identity/token_source.h"
+#include "agent/secrets/fetch_plan.h"
+#include "agent/secrets/provider.h"
+
+namespace nodekeep {
+
+struct MountRequestValues {
+  MountInput input;
+  std::map<std::string, SecretBytes> secrets;  // nodePublishSecretRef
+  std::string node;
+};
+
+// What the driver sends as text (csi.md 1.4, 1.5), as values. The token attribute is moved out of
+// the attributes; tokens inside `secrets` are ignored. Errors: kInvalid, "unexpected end of JSON
+// input" among them; never quotes content.
+Result<MountRequestValues> ReadMountRequest(std::string_view attributes, std::string_view secrets,
+                                            std::string permission, std::string target_path);
+
+// `tokens` may be null: then only the tokens that came with the request can be used.
+Result<PlanPtr> PlanMount(const Context& context, const std::string& provider_name,
+                          std::shared_ptr<Provider> provider, MountRequestValues request,
+                          TokenSource* tokens);
+
+}  // namespace nodekeep

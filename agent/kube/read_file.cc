@@ -1,0 +1,35 @@
+#include "agent/kube/read_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace nodekeep {
+
+Result<SecretBytes> ReadSmallFile(const std::string& path) {
+  constexpr std::size_t kMaxBytes = 1u << 20;
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  int failure = file < 0 ? errno : 0;
+  SecretBytes content;
+  SecretBytes chunk = SecretBytes::OfSize(16u << 10);
+  while (failure == 0 && content.size() <= kMaxBytes) {
+    const ssize_t got = read(file, chunk.MutableData(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) failure = errno;
+    if (got <= 0) break;
+    content.Append(chunk.Reveal().substr(0, static_cast<std::size_t>(got)));
+  }
+  if (file >= 0) close(file);
+  if (failure != 0) {
+    return Error::Format(ErrorCode::kInvalid, "read \"{}\": {}", path,
+                         std::generic_category().message(failure));
+  }
+  if (content.size() > kMaxBytes) {
+    return Error::Format(ErrorCode::kInvalid, "read \"{}\": larger than 1 MiB", path);
+  }
+  return content;
+}
+
+}  // namespace nodekeep

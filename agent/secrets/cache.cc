@@ -1,0 +1,300 @@
+#include "agent/secrets/cache.h"
+
+#include <algorithm>
+
+namespace nodekeep {
+namespace {
+
+// Index, list node and bookkeeping of one entry, besides its sealed bytes and key text.
+constexpr std::size_t kEntryOverhead = 400;
+
+// A lease that is renewed at two thirds of its life must not be issued again in the moments until
+// the renewal has come through.
+Duration ReissueAge(Duration lifetime, bool kept_alive) {
+  return kept_alive ? lifetime * 9 / 10 : lifetime * 2 / 3;
+}
+
+// What the sealed bytes are bound to.
+std::string Associated(const EntryKey& key, const std::string& version) {
+  std::string text;
+  for (const std::string* part : {&key.scope, &key.ref.provider, &key.ref.endpoint, &key.ref.path,
+                                  &key.ref.version, &key.ref.request, &version}) {
+    text += *part;
+    text += '\0';
+  }
+  return text;
+}
+
+std::size_t SizeOf(const EntryKey& key) {
+  return key.scope.size() + key.ref.provider.size() + key.ref.endpoint.size() +
+         key.ref.path.size() + key.ref.version.size() + key.ref.request.size();
+}
+
+}  // namespace
+
+Cache::Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, Metrics& metrics)
+    : sealer_(sealer), clock_(clock), metrics_(metrics), max_bytes_(max_bytes) {}
+
+std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& policy) {
+  while (true) {
+    CacheHit hit;
+    SealedBytes sealed;
+    {
+      std::unique_lock lock(mutex_);
+      auto found = entries_.find(key);
+      if (found == entries_.end()) return std::nullopt;
+      const Entry& entry = found->second;
+      if (entry.failure) {
+        if (clock_.Now() < entry.failure_until) return Result<CacheHit>(*entry.failure);
+        Erase(found);
+        return std::nullopt;
+      }
+      least_recent_first_.splice(least_recent_first_.end(), least_recent_first_, entry.place);
+      hit = HitOf(entry, policy);
+      sealed = entry.sealed;
+    }
+    Result<SecretBytes> plain = sealer_.Unseal(Associated(key, hit.version), sealed);
+    if (plain.ok()) {
+      hit.value = std::make_shared<const SecretBytes>(*std::move(plain));
+      return Result<CacheHit>(std::move(hit));
+    }
+    // Re-sealed between the look and the opening: look again. Else it is no secret any more, and
+    // the next use fetches it again.
+    if (EvictUnreadable(key, sealed)) return std::nullopt;
+  }
+}
+
+CacheHit Cache::HitOf(const Entry& entry, const Policy& policy) const {
+  CacheHit hit;
+  hit.age = std::chrono::duration_cast<Duration>(clock_.Now() - entry.stored);
+  hit.version = entry.version;
+  hit.lease = entry.lease;
+  if (entry.lifetime > Duration::zero()) {
+    hit.fresh = !entry.expired && hit.age < ReissueAge(entry.lifetime, entry.kept_alive);
+    hit.usable = hit.age < entry.lifetime;
+  } else {
+    hit.fresh = !entry.expired && hit.age < policy.refresh_after;
+    hit.permanent = !entry.expired && entry.immutable;
+    hit.usable = policy.serve_stale_for > Duration::zero() &&
+                 hit.age < std::max(policy.refresh_after, policy.serve_stale_for);
+  }
+  return hit;
+}
+
+bool Cache::EvictUnreadable(const EntryKey& key, const SealedBytes& sealed) {
+  std::unique_lock lock(mutex_);
+  auto found = entries_.find(key);
+  if (found == entries_.end()) return true;
+  if (found->second.sealed.bytes != sealed.bytes) return false;
+  Erase(found);
+  return true;
+}
+
+std::string Cache::KnownVersion(const EntryKey& key) const {
+  std::unique_lock lock(mutex_);
+  auto found = entries_.find(key);
+  if (found == entries_.end() || found->second.failure) return "";
+  // A minted answer is replaced, never confirmed.
+  return found->second.lifetime > Duration::zero() ? "" : found->second.version;
+}
+
+void Cache::Store(const EntryKey& key, const Answer& answer) {
+  Entry entry;
+  entry.version = answer.version;
+  entry.stored = clock_.Now();
+  entry.lifetime = answer.lifetime;
+  entry.immutable = answer.immutable;
+  if (answer.lease) {
+    entry.lease = answer.lease->id;
+    entry.kept_alive = answer.lease->renewable;
+  }
+  const std::string associated = Associated(key, answer.version);
+  while (true) {
+    entry.sealed = sealer_.Seal(associated, answer.value);
+    std::unique_lock lock(mutex_);
+    // Otherwise a rotation began meanwhile; it does not know of this entry and will drop the key.
+    if (entry.sealed.key_number != sealer_.key_number() && !entry.sealed.bytes.empty()) continue;
+    Insert(key, std::move(entry));
+    return;
+  }
+}
+
+bool Cache::Confirm(const EntryKey& key, const std::string& version) {
+  std::unique_lock lock(mutex_);
+  auto found = entries_.find(key);
+  if (found == entries_.end() || found->second.failure || found->second.version != version ||
+      found->second.lifetime > Duration::zero()) {
+    return false;
+  }
+  found->second.stored = clock_.Now();
+  found->second.expired = false;
+  return true;
+}
+
+void Cache::StoreFailure(const EntryKey& key, const Error& error, Duration remember_for) {
+  Entry entry;
+  entry.failure = error;
+  entry.stored = clock_.Now();
+  entry.failure_until = entry.stored + remember_for;
+  std::unique_lock lock(mutex_);
+  Insert(key, std::move(entry));
+}
+
+Cache::Entry* Cache::FindLease(const EntryKey& key, const std::string& lease) {
+  auto found = entries_.find(key);
+  return found != entries_.end() && found->second.lease == lease ? &found->second : nullptr;
+}
+
+void Cache::ExtendLease(const EntryKey& key, const std::string& lease, Duration lifetime) {
+  std::unique_lock lock(mutex_);
+  Entry* entry = FindLease(key, lease);
+  if (entry == nullptr) return;
+  entry->stored = clock_.Now();
+  entry->lifetime = lifetime;
+}
+
+void Cache::ExpireLease(const EntryKey& key, const std::string& lease) {
+  std::unique_lock lock(mutex_);
+  if (Entry* entry = FindLease(key, lease)) entry->expired = true;
+}
+
+void Cache::EvictLease(const EntryKey& key, const std::string& lease) {
+  std::unique_lock lock(mutex_);
+  if (FindLease(key, lease) != nullptr) Erase(entries_.find(key));
+}
+
+void Cache::Evict(const EntryKey& key) {
+  std::unique_lock lock(mutex_);
+  auto found = entries_.find(key);
+  if (found != entries_.end()) Erase(found);
+}
+
+void Cache::EvictScope(const std::string& scope) {
+  std::unique_lock lock(mutex_);
+  auto found = entries_.lower_bound(EntryKey{scope, {}});
+  while (found != entries_.end() && found->first.scope == scope) Erase(found++);
+}
+
+void Cache::Expire(const EntryKey& key) {
+  std::unique_lock lock(mutex_);
+  auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  if (found->second.failure) {
+    Erase(found);
+  } else if (found->second.lifetime == Duration::zero()) {
+    found->second.expired = true;
+  }
+}
+
+std::size_t Cache::Flush() {
+  std::unique_lock lock(mutex_);
+  const std::size_t count = entries_.size();
+  entries_.clear();
+  least_recent_first_.clear();
+  bytes_ = 0;
+  metrics_.SetCache(0, 0);
+  return count;
+}
+
+std::vector<EntryInfo> Cache::List() const {
+  std::unique_lock lock(mutex_);
+  std::vector<EntryInfo> list;
+  list.reserve(entries_.size());
+  for (const auto& [key, entry] : entries_) {
+    EntryInfo info;
+    info.key = key;
+    info.version = entry.version;
+    info.bytes = entry.bytes;
+    info.age = std::chrono::duration_cast<Duration>(clock_.Now() - entry.stored);
+    info.minted = entry.lifetime > Duration::zero();
+    info.expired = entry.expired;
+    if (entry.failure) info.failure = entry.failure->code();
+    list.push_back(std::move(info));
+  }
+  return list;
+}
+
+std::size_t Cache::bytes() const {
+  std::unique_lock lock(mutex_);
+  return bytes_;
+}
+
+std::size_t Cache::max_bytes() const {
+  std::unique_lock lock(mutex_);
+  return max_bytes_;
+}
+
+void Cache::SetMaxBytes(std::size_t max_bytes) {
+  std::unique_lock lock(mutex_);
+  max_bytes_ = max_bytes;
+  Shrink();
+}
+
+void Cache::RotateKey() {
+  std::unique_lock one(rotating_);
+  sealer_.Rotate();
+  std::vector<EntryKey> keys;
+  {
+    // Whoever stores after this look seals under the new key.
+    std::unique_lock lock(mutex_);
+    for (const auto& [key, entry] : entries_) {
+      if (!entry.failure) keys.push_back(key);
+    }
+  }
+  for (const EntryKey& key : keys) Reseal(key);
+  sealer_.ForgetPrevious();
+}
+
+void Cache::Reseal(const EntryKey& key) {
+  SealedBytes old;
+  std::string associated;
+  {
+    std::unique_lock lock(mutex_);
+    auto found = entries_.find(key);
+    if (found == entries_.end() || found->second.failure) return;
+    old = found->second.sealed;
+    associated = Associated(key, found->second.version);
+  }
+  Result<SecretBytes> plain = sealer_.Unseal(associated, old);
+  if (!plain.ok()) {
+    EvictUnreadable(key, old);
+    return;
+  }
+  SealedBytes renewed = sealer_.Seal(associated, *plain);
+  std::unique_lock lock(mutex_);
+  auto found = entries_.find(key);
+  // Stored anew meanwhile: under the new key already.
+  if (found == entries_.end() || found->second.sealed.bytes != old.bytes) return;
+  found->second.sealed = std::move(renewed);
+}
+
+void Cache::Insert(const EntryKey& key, Entry entry) {
+  auto found = entries_.find(key);
+  if (found != entries_.end()) Erase(found);
+  entry.bytes = kEntryOverhead + SizeOf(key) + entry.sealed.bytes.size() + entry.version.size() +
+                entry.lease.size();
+  if (entry.failure) entry.bytes += entry.failure->message().size();
+  if (entry.bytes <= max_bytes_) {
+    bytes_ += entry.bytes;
+    auto [place, inserted] = entries_.emplace(key, std::move(entry));
+    place->second.place =
+        least_recent_first_.insert(least_recent_first_.end(), &place->first);
+    Shrink();
+  }
+  metrics_.SetCache(entries_.size(), bytes_);
+}
+
+void Cache::Erase(std::map<EntryKey, Entry>::iterator found) {
+  bytes_ -= found->second.bytes;
+  least_recent_first_.erase(found->second.place);
+  entries_.erase(found);
+  metrics_.SetCache(entries_.size(), bytes_);
+}
+
+void Cache::Shrink() {
+  while (bytes_ > max_bytes_ && !least_recent_first_.empty()) {
+    Erase(entries_.find(*least_recent_first_.front()));
+  }
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,288 @@
+#include "agent/secrets/credential_cache.h"
+
+#include <algorithm>
+
+namespace nodekeep {
+namespace {
+
+// How many pods of one account must be refused before the account itself counts as refused.
+constexpr std::size_t kPodsThatSpeakForAccount = 3;
+
+// A login is replaced while it still works: a tenth of its life before the end.
+bool WorthUsing(const Session& session, SteadyTime now) {
+  if (session.credential.expires == SteadyTime::max()) return true;
+  return now < session.credential.expires - session.credential.lifetime / 10;
+}
+
+// Forgets the oldest when a table has outgrown its bound.
+template <typename Map, typename Age>
+void Bound(Map& map, std::size_t bound, Age age) {
+  while (map.size() > bound) {
+    map.erase(std::min_element(map.begin(), map.end(), [&](const auto& a, const auto& b) {
+      return age(a.second) < age(b.second);
+    }));
+  }
+}
+
+}  // namespace
+
+Result<Credential> Session::Open() const {
+  Result<SecretBytes> plain = sealer->Unseal(scope, token);
+  if (!plain.ok()) return plain.error().Prepend("open the login of {}", scope);
+  Credential open;
+  open.token = *std::move(plain);
+  open.sharing = credential.sharing;
+  open.service_account_uid = credential.service_account_uid;
+  open.expires = credential.expires;
+  open.lifetime = credential.lifetime;
+  open.renewable = credential.renewable;
+  return open;
+}
+
+CredentialCache::CredentialCache(Options options, WorkerPool& pool, const Clock& clock, Rng& rng,
+                                 Logger& log, Metrics& metrics)
+    : options_(options),
+      clock_(clock),
+      rng_(rng),
+      log_(log),
+      metrics_(metrics),
+      sealer_(Sealer::Create()),
+      flights_(pool, clock, options.login_budget) {}
+
+Result<SessionPtr> CredentialCache::Get(const Context& context, const PlanPtr& plan,
+                                        std::size_t& logins) {
+  const LoginKeys keys = LoginKeysOf(*plan);
+  while (true) {
+    if (Status over = context.Check(clock_); !over.ok()) return over.error();
+    const SessionPtr old = Use(keys);
+    if (old && WorthUsing(*old, clock_.Now())) return old;
+    if (std::optional<Error> denial = RememberedDenial(keys)) return *denial;
+
+    // While the old login still works, nobody waits long for the new one.
+    Result<AttemptPtr> attempt =
+        Fly(old ? context.WithDeadline(clock_.Now() + options_.patience) : context, plan, keys,
+            logins);
+    const std::optional<Error> error = attempt.ok() ? (*attempt)->error : attempt.error();
+    const bool own = attempt.ok() && (*attempt)->made_by == keys.own;
+    if (error && !error->IsFinal()) {
+      // Our own time is over, the pool is full, or the backend is down, for us as for whoever asked.
+      if (old && clock_.Now() < old->credential.expires) return old;
+      // The old login ended while we waited for less than we may.
+      if (old && !attempt.ok() && context.Check(clock_).ok()) continue;
+      return *error;
+    }
+    if (own || !attempt.ok()) {
+      if (error) return *error;
+      return (*attempt)->session;
+    }
+    // Made in another pod's name: a login that may be shared is found on the next round, a refusal
+    // of the other's token is not ours.
+  }
+}
+
+Result<CredentialCache::AttemptPtr> CredentialCache::Fly(const Context& context,
+                                                         const PlanPtr& plan,
+                                                         const LoginKeys& keys,
+                                                         std::size_t& logins) {
+  // Told apart from the login of another volume of the same pod.
+  auto made = std::make_shared<std::atomic<bool>>(false);
+  Result<AttemptPtr> attempt =
+      flights_
+          .Do(context, {MayShare(keys) ? keys.shared : keys.own},
+              [this, plan, keys, made](const Context& own, const std::vector<std::string>&) {
+                AttemptPtr done = LogIn(own, plan, keys);
+                *made = done->session != nullptr && !done->made_by.empty();
+                return std::vector<Result<AttemptPtr>>{std::move(done)};
+              })
+          .front();
+  if (*made) ++logins;
+  return attempt;
+}
+
+CredentialCache::AttemptPtr CredentialCache::LogIn(const Context& context, const PlanPtr& plan,
+                                                   const LoginKeys& keys) {
+  auto attempt = std::make_shared<Attempt>();
+  // Somebody may have finished between our look and our turn.
+  if (SessionPtr usable = Use(keys); usable && WorthUsing(*usable, clock_.Now())) {
+    attempt->session = usable;
+    return attempt;
+  }
+  attempt->made_by = keys.own;
+  RetryLoop retry(options_.retry, clock_, rng_);
+  Result<Credential> credential = retry.Run(context, [&] {
+    return plan->backend->Authenticate(context, *plan->mount.options, plan->identity);
+  });
+  metrics_.CountLogin(plan->provider,
+                      credential.ok() ? "ok" : ErrorCodeName(credential.error().code()));
+  if (credential.ok()) {
+    attempt->session = Keep(plan, keys, *std::move(credential));
+    return attempt;
+  }
+  log_.Warn("login failed", {{"provider", plan->provider},
+                             {"pod", plan->identity.Text()},
+                             {"error", credential.error().message()}});
+  if (credential.error().IsFinal()) RememberDenial(keys, credential.error());
+  attempt->error = credential.error();
+  return attempt;
+}
+
+std::shared_ptr<Session> CredentialCache::Make(const std::string& scope, Credential credential,
+                                               Route route) const {
+  auto session = std::make_shared<Session>();
+  session->scope = scope;
+  session->obtained = session->logged_in = clock_.Now();
+  session->token = sealer_->Seal(scope, credential.token);
+  session->sealer = sealer_;
+  credential.token.Wipe();
+  session->credential = std::move(credential);
+  session->route = std::move(route);
+  return session;
+}
+
+SessionPtr CredentialCache::Keep(const PlanPtr& plan, const LoginKeys& keys,
+                                 Credential credential) {
+  const bool shared = credential.sharing == Sharing::kServiceAccount && !keys.shared.empty() &&
+                      credential.service_account_uid == plan->identity.service_account_uid;
+  std::shared_ptr<Session> session =
+      Make(shared ? keys.shared : keys.own, std::move(credential), plan->route());
+  std::unique_lock lock(mutex_);
+  session->number = session->login = next_number_++;
+  if (shared) {
+    never_shared_.erase(keys.shared);
+    denials_.erase(keys.shared);
+  } else if (!keys.shared.empty()) {
+    // The latest reply decides: what was shared before is shared no more.
+    if (never_shared_.size() >= options_.max_sessions) never_shared_.clear();
+    never_shared_.insert(keys.shared);
+    sessions_.erase(keys.shared);
+    known_scopes_.erase(keys.shared);
+  }
+  denials_.erase(keys.own);
+  sessions_[session->scope] = {session, session->obtained};
+  known_scopes_[session->scope] = session->obtained;
+  Bound(sessions_, options_.max_sessions, [](const Slot& slot) { return slot.used; });
+  Bound(known_scopes_, options_.max_sessions, [](SteadyTime t) { return t; });
+  return session;
+}
+
+SessionPtr CredentialCache::Use(const LoginKeys& keys) {
+  std::unique_lock lock(mutex_);
+  for (const std::string* scope : {&keys.own, &keys.shared}) {
+    auto found = sessions_.find(*scope);
+    if (found == sessions_.end()) continue;
+    const SteadyTime now = clock_.Now();
+    if (now >= found->second.session->credential.expires) continue;
+    found->second.used = now;
+    return found->second.session;
+  }
+  return nullptr;
+}
+
+std::optional<Error> CredentialCache::RememberedDenial(const LoginKeys& keys) const {
+  std::unique_lock lock(mutex_);
+  auto own = denials_.find(keys.own);
+  if (own != denials_.end() && clock_.Now() < own->second.until) return own->second.error;
+  auto account = denials_.find(keys.shared);
+  if (account != denials_.end() && clock_.Now() < account->second.until &&
+      account->second.pods.size() >= kPodsThatSpeakForAccount) {
+    return account->second.error;
+  }
+  return std::nullopt;
+}
+
+void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) {
+  const SteadyTime until = clock_.Now() + options_.remember_denial;
+  std::unique_lock lock(mutex_);
+  for (const std::string* key : {&keys.own, &keys.shared}) {
+    if (key->empty()) continue;
+    auto [place, inserted] = denials_.try_emplace(*key, Denial{until, {}, error});
+    Denial& denial = place->second;
+    if (clock_.Now() >= denial.until) denial.pods.clear();
+    denial.until = until;
+    denial.error = error;
+    if (denial.pods.size() < kPodsThatSpeakForAccount) denial.pods.insert(keys.own);
+  }
+  Bound(denials_, options_.max_sessions, [](const Denial& d) { return d.until; });
+}
+
+bool CredentialCache::MayShare(const LoginKeys& keys) const {
+  std::unique_lock lock(mutex_);
+  return !keys.shared.empty() && !never_shared_.contains(keys.shared);
+}
+
+std::vector<std::string> CredentialCache::KnownScopes(const FetchPlan& plan) const {
+  const LoginKeys keys = LoginKeysOf(plan);
+  std::vector<std::string> scopes;
+  std::unique_lock lock(mutex_);
+  for (const std::string* scope : {&keys.own, &keys.shared}) {
+    if (!scope->empty() && known_scopes_.contains(*scope)) scopes.push_back(*scope);
+  }
+  return scopes;
+}
+
+void CredentialCache::Drop(const Session& session) {
+  std::unique_lock lock(mutex_);
+  auto found = sessions_.find(session.scope);
+  // A renewal of the same login has the same token.
+  if (found != sessions_.end() && found->second.session->login == session.login) {
+    sessions_.erase(found);
+  }
+}
+
+SessionPtr CredentialCache::Replace(const Session& old, Credential renewed) {
+  std::shared_ptr<Session> session = Make(old.scope, std::move(renewed), old.route);
+  session->login = old.login;
+  session->logged_in = old.logged_in;
+  std::unique_lock lock(mutex_);
+  session->number = next_number_++;
+  auto found = sessions_.find(old.scope);
+  if (found != sessions_.end() && found->second.session->number == old.number) {
+    found->second.session = session;
+  }
+  return session;
+}
+
+void CredentialCache::Forget(const std::vector<std::string>& scopes) {
+  std::unique_lock lock(mutex_);
+  for (const std::string& scope : scopes) {
+    known_scopes_.erase(scope);
+    sessions_.erase(scope);
+  }
+}
+
+bool CredentialCache::DropUnused(const Session& session) {
+  std::unique_lock lock(mutex_);
+  auto found = sessions_.find(session.scope);
+  if (found == sessions_.end() || found->second.session->number != session.number ||
+      found->second.used > session.obtained) {
+    return false;
+  }
+  sessions_.erase(found);
+  return true;
+}
+
+void CredentialCache::ForgetExpired() {
+  const SteadyTime now = clock_.Now();
+  std::unique_lock lock(mutex_);
+  std::erase_if(sessions_, [&](const auto& item) {
+    return now >= item.second.session->credential.expires;
+  });
+  std::erase_if(denials_, [&](const auto& item) { return now >= item.second.until; });
+}
+
+SessionPtr CredentialCache::Find(const std::string& scope) const {
+  std::unique_lock lock(mutex_);
+  auto found = sessions_.find(scope);
+  if (found == sessions_.end()) return nullptr;
+  const SessionPtr& session = found->second.session;
+  return clock_.Now() < session->credential.expires ? session : nullptr;
+}
+
+std::vector<SessionPtr> CredentialCache::Sessions() const {
+  std::unique_lock lock(mutex_);
+  std::vector<SessionPtr> all;
+  for (const auto& [scope, slot] : sessions_) all.push_back(slot.session);
+  return all;
+}
+
+}  // namespace nodekeep

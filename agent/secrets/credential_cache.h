@@ -1,0 +1,142 @@
+#pragma once
+
+// The logins of this node, and who may use which.
+//
+// A login belongs to the pod that made it. It is shared by the pods of the same namespace and
+// service account (uid included) only when the backend's own reply proved that it looked at the
+// service account and no further (Credential::sharing). The printable key under which a login is
+// kept is its scope, and part of every cache key.
+//
+// One login per scope however many pods ask; a refused login is remembered briefly, so that a pod
+// with a bad role does not storm the backend. A refusal of one pod's token is not held against
+// another pod of the account, until several have been refused.
+//
+// Thread-safe. Backend calls run on the pool, never under the lock.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/metrics.h"
+#include "agent/base/worker_pool.h"
+#include "agent/http/retry.h"
+#include "agent/secrets/fetch_plan.h"
+#include "agent/secrets/sealer.h"
+#include "agent/secrets/single_flight.h"
+
+namespace nodekeep {
+
+// A login that has been made. Immutable; a renewal makes a new one with the same scope. Holds
+// nothing of the pod that logged in, and its own token only sealed.
+struct Session {
+  std::string scope;
+  std::uint64_t number = 0;  // grows with every login and renewal
+  std::uint64_t login = 0;   // the number at login; the same through all its renewals
+  SteadyTime logged_in;
+  SteadyTime obtained;    // logged in or renewed
+  Credential credential;  // without the token
+  Route route;
+  SealedBytes token;
+  std::shared_ptr<Sealer> sealer;
+
+  // The credential with its token, for one call. Errors: kInternal.
+  Result<Credential> Open() const;
+};
+
+using SessionPtr = std::shared_ptr<const Session>;
+
+class CredentialCache {
+ public:
+  struct Options {
+    RetryPolicy retry;
+    Duration login_budget = std::chrono::seconds(30);
+    Duration remember_denial = std::chrono::seconds(10);
+    // How long to wait for a new login while the old one still works.
+    Duration patience = std::chrono::seconds(2);
+    std::size_t max_sessions = 4096;
+  };
+
+  CredentialCache(Options options, WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log,
+                  Metrics& metrics);
+
+  // A login that `plan` may use, made now if there is none. `logins` counts the logins that this
+  // very call made. Errors: those of Provider::Authenticate, or of `context`.
+  Result<SessionPtr> Get(const Context& context, const PlanPtr& plan, std::size_t& logins);
+
+  // The scopes under which entries for this plan may stand, those proven before: nothing is known
+  // of a pod that has never logged in, unless its service account has and shares.
+  std::vector<std::string> KnownScopes(const FetchPlan& plan) const;
+
+  // The backend refused this login: the next Get makes a new one.
+  void Drop(const Session& session);
+  // The renewal of `old`; takes its place unless a newer login stands there.
+  SessionPtr Replace(const Session& old, Credential renewed);
+  // The identity itself was refused: its scopes are no longer known.
+  void Forget(const std::vector<std::string>& scopes);
+  // Takes the session out if nobody has asked for it since it was obtained. True: it is gone, and
+  // the caller may revoke it.
+  bool DropUnused(const Session& session);
+  // Lets go of logins that are over and of denials that no longer count.
+  void ForgetExpired();
+
+  // The live session of a scope, or null.
+  SessionPtr Find(const std::string& scope) const;
+  std::vector<SessionPtr> Sessions() const;
+
+ private:
+  // What a login flight brought back, and for whom.
+  struct Attempt {
+    std::string made_by;  // LoginKeys::own of the pod whose token was used; "" = none was made
+    std::optional<Error> error;
+    SessionPtr session;
+  };
+  using AttemptPtr = std::shared_ptr<const Attempt>;
+
+  struct Slot {
+    SessionPtr session;
+    SteadyTime used;
+  };
+
+  struct Denial {
+    SteadyTime until;
+    std::set<std::string> pods;
+    Error error;
+  };
+
+  Result<AttemptPtr> Fly(const Context& context, const PlanPtr& plan, const LoginKeys& keys,
+                         std::size_t& logins);
+  AttemptPtr LogIn(const Context& context, const PlanPtr& plan, const LoginKeys& keys);
+  std::shared_ptr<Session> Make(const std::string& scope, Credential credential, Route route) const;
+  SessionPtr Keep(const PlanPtr& plan, const LoginKeys& keys, Credential credential);
+  SessionPtr Use(const LoginKeys& keys);
+  std::optional<Error> RememberedDenial(const LoginKeys& keys) const;
+  void RememberDenial(const LoginKeys& keys, const Error& error);
+  bool MayShare(const LoginKeys& keys) const;
+
+  const Options options_;
+  const Clock& clock_;
+  Rng& rng_;
+  Logger& log_;
+  Metrics& metrics_;
+  // Its key is not rotated: logins are few and replaced long before its nonces run out.
+  const std::shared_ptr<Sealer> sealer_;
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  std::map<std::string, Slot> sessions_;            // by scope; may be over their time
+  std::map<std::string, SteadyTime> known_scopes_;  // last proven
+  std::set<std::string> never_shared_;              // LoginKeys::shared that proved unshareable
+  std::map<std::string, Denial> denials_;
+  std::uint64_t next_number_ = 1;
+
+  SingleFlight<std::string, AttemptPtr> flights_;
+};
+
+}  // namespace nodekeep

@@ -1,0 +1,486 @@
+#include "agent/secrets/credential_cache.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <numeric>
+#include <set>
+#include <string>
+
+#include "tests/fakes/heart.h"
+#include "tests/fakes/together.h"
+
+namespace nodekeep {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+Error Down() { return Error(ErrorCode::kTransient, "connection refused"); }
+Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
+
+struct Bench {
+  explicit Bench(HeartOptions options = {}) : heart(clock, std::move(options)) {}
+
+  PlanPtr Plan(const std::string& pod, const std::string& ns = "shop",
+               const std::string& account = "web", const std::string& sa_uid = "-",
+               const std::string& login = "fake") {
+    return FakePlan(backend, "a", MakeIdentity(ns, pod, account, sa_uid), {{"login", login}});
+  }
+  Result<SessionPtr> Get(const PlanPtr& plan, std::size_t* logins = nullptr) {
+    std::size_t count = 0;
+    Result<SessionPtr> session =
+        heart.credentials.Get(Context(), plan, logins == nullptr ? count : *logins);
+    return session;
+  }
+  std::string TokenOf(const PlanPtr& plan) {
+    Result<SessionPtr> session = Get(plan);
+    if (!session.ok()) return std::string("no: ") + std::string(ErrorCodeName(session.error().code()));
+    return std::string((*session)->Open()->token.Reveal());
+  }
+
+  FakeClock clock;
+  std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
+  Heart heart;
+};
+
+}  // namespace
+
+TEST_CASE("logins: pods of one service account share one, however many ask at once") {
+  Bench bench;
+  bench.backend->Close();
+  constexpr std::size_t kPods = 110;
+  std::vector<std::string> tokens(kPods);
+  std::vector<std::size_t> logins(kPods, 0);
+  auto pods = Together(kPods, [&](std::size_t i) {
+    auto session = bench.Get(bench.Plan("web-" + std::to_string(i)), &logins[i]);
+    if (session.ok()) tokens[i] = (*session)->Open()->token.Reveal();
+  });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.backend->Open();
+  pods.clear();
+  CHECK(bench.backend->logins() == 1);
+  CHECK(std::set<std::string>(tokens.begin(), tokens.end()) == std::set<std::string>{"token-1"});
+  CHECK(std::accumulate(logins.begin(), logins.end(), std::size_t{0}) == 1);
+}
+
+TEST_CASE("logins: one that may have looked at the pod is made by each pod") {
+  Bench bench;
+  bench.backend->SetSharing(Sharing::kPod);
+  constexpr std::size_t kPods = 20;
+  std::vector<std::string> scopes(kPods), tokens(kPods);
+  auto pods = Together(kPods, [&](std::size_t i) {
+    auto session = bench.Get(bench.Plan("web-" + std::to_string(i)));
+    if (!session.ok()) return;
+    scopes[i] = (*session)->scope;
+    tokens[i] = (*session)->Open()->token.Reveal();
+  });
+  pods.clear();
+  CHECK(bench.backend->logins() == kPods);
+  CHECK(std::set<std::string>(scopes.begin(), scopes.end()).size() == kPods);
+  CHECK(std::set<std::string>(tokens.begin(), tokens.end()).size() == kPods);
+}
+
+TEST_CASE("logins: who shares with whom") {
+  struct Row {
+    std::string name, ns, account, sa_uid, login;
+    bool shares;
+  };
+  const Row rows[] = {
+      {"the same account", "shop", "web", "-", "fake", true},
+      {"the same name, created anew", "shop", "web", "new uid", "fake", false},
+      {"no uid known", "shop", "web", "", "fake", false},
+      {"another namespace", "blog", "web", "-", "fake", false},
+      {"another account", "shop", "db", "-", "fake", false},
+      {"another role", "shop", "web", "-", "fake role=admin", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    REQUIRE(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+    const PlanPtr other = bench.Plan("web-2", row.ns, row.account, row.sa_uid, row.login);
+    CHECK(bench.heart.credentials.KnownScopes(*other).size() == (row.shares ? 1 : 0));
+    CHECK(bench.TokenOf(other) == (row.shares ? "token-1" : "token-2"));
+  }
+}
+
+TEST_CASE("logins: one is shared only when the reply proves the pod's own account") {
+  struct Row {
+    std::string name;
+    Sharing sharing;
+    std::string proven_uid;
+    bool shared;
+  };
+  const Row rows[] = {
+      {"proven", Sharing::kServiceAccount, "uid-of-web", true},
+      {"another account proven", Sharing::kServiceAccount, "uid-of-somebody", false},
+      {"no account proven", Sharing::kServiceAccount, "", false},
+      {"the rules saw the pod", Sharing::kPod, "uid-of-web", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.backend->SetLogIn([&](const Context&, const PodIdentity& identity) {
+      Credential credential;
+      credential.token = SecretBytes("token of " + identity.pod);
+      credential.sharing = row.sharing;
+      credential.service_account_uid = row.proven_uid;
+      return credential;
+    });
+    CHECK(bench.TokenOf(bench.Plan("web-1")) == "token of web-1");
+    CHECK(bench.TokenOf(bench.Plan("web-2")) ==
+          (row.shared ? "token of web-1" : "token of web-2"));
+    CHECK((*bench.Get(bench.Plan("web-1")))->scope.ends_with("pod=web-1/uid-of-web-1") ==
+          !row.shared);
+  }
+}
+
+TEST_CASE("logins: what was shared is shared no more once a reply looked at the pod") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(minutes(10), false);
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+  bench.clock.Advance(minutes(11));
+  bench.backend->SetSharing(Sharing::kPod);
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-2");
+  CHECK(bench.heart.credentials.KnownScopes(*bench.Plan("web-2")).empty());
+  CHECK(bench.TokenOf(bench.Plan("web-2")) == "token-3");
+}
+
+TEST_CASE("logins: neither a pod's token nor the backend's stays readable in a session") {
+  Bench bench;
+  PodIdentity identity = MakeIdentity("shop", "web-1", "web");
+  identity.tokens["vault"].token = SecretBytes("token of the pod");
+  std::weak_ptr<const FetchPlan> watched;
+  SessionPtr session;
+  {
+    const PlanPtr plan = FakePlan(bench.backend, "a", std::move(identity));
+    watched = plan;
+    session = *bench.Get(plan);
+  }
+  CHECK(watched.expired());
+  CHECK(session->credential.token.empty());
+  CHECK(session->token.bytes.find("token-1") == std::string::npos);
+  CHECK(session->Open()->token.Reveal() == "token-1");
+}
+
+TEST_CASE("logins: made once while they last, anew in their last tenth") {
+  struct Row {
+    std::string name;
+    Duration lifetime, age;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"half its life", minutes(100), minutes(50), "token-1"},
+      {"just before the last tenth", minutes(100), minutes(90) - Duration(1), "token-1"},
+      {"in the last tenth", minutes(100), minutes(90), "token-2"},
+      {"over", minutes(100), minutes(200), "token-2"},
+      {"without end", Duration::zero(), minutes(60 * 24 * 365), "token-1"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.backend->SetLoginLifetime(row.lifetime, false);
+    CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+    bench.clock.Advance(row.age);
+    bench.clock.JumpWall(-minutes(12345));
+    CHECK(bench.TokenOf(bench.Plan("web-2")) == row.want);
+  }
+}
+
+TEST_CASE("logins: an old one is used while a new one cannot be had, and not when it is refused") {
+  struct Row {
+    std::string name;
+    Error error;
+    Duration age;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"login endpoint down", Down(), minutes(95), "token-1"},
+      {"login endpoint down, the old one over", Down(), minutes(101), "no: transient"},
+      {"login refused", No(), minutes(95), "no: denied"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.backend->SetLoginLifetime(minutes(100), false);
+    CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+    bench.clock.Advance(row.age);
+    bench.backend->FailLoginsAlways(row.error);
+    CHECK(bench.TokenOf(bench.Plan("web-1")) == row.want);
+  }
+}
+
+TEST_CASE("logins: all who wait for a new one fall back to the old one together") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(minutes(100), false);
+  CHECK(bench.TokenOf(bench.Plan("web-0")) == "token-1");
+  bench.clock.Advance(minutes(95));
+  bench.backend->Close();
+  bench.backend->FailLoginsAlways(Down());
+  std::vector<std::string> tokens(12);
+  auto pods = Together(tokens.size(), [&](std::size_t i) {
+    tokens[i] = bench.TokenOf(bench.Plan("web-" + std::to_string(i)));
+  });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.backend->Open();
+  pods.clear();
+  for (const std::string& token : tokens) CHECK(token == "token-1");
+}
+
+TEST_CASE("logins: a slow new one is not waited for long while the old one works") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(minutes(100), false);
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+  bench.clock.Advance(minutes(95));
+  bench.backend->Close();
+  std::string got;
+  std::jthread pod([&] { got = bench.TokenOf(bench.Plan("web-1")); });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.clock.Advance(seconds(3));
+  pod.join();
+  CHECK(got == "token-1");
+  bench.backend->Open();
+  // The login went on, and is there for the next.
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-2");
+  CHECK(bench.backend->logins() == 2);
+}
+
+TEST_CASE("logins: a slow new one is waited for when the old one ends meanwhile") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(seconds(10), false);
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+  bench.clock.Advance(Duration(9500));
+  bench.backend->Close();
+  std::string got;
+  std::jthread pod([&] { got = bench.TokenOf(bench.Plan("web-1")); });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.clock.Advance(seconds(3));
+  bench.backend->Open();
+  pod.join();
+  CHECK(got == "token-2");
+}
+
+TEST_CASE("logins: a refusal is remembered briefly, an outage is not") {
+  struct Row {
+    std::string name;
+    Error error;
+    bool remembered;
+  };
+  const Row rows[] = {
+      {"denied", No(), true},
+      {"token expired", Error(ErrorCode::kAuthExpired, "401"), true},
+      {"no such role", Error(ErrorCode::kInvalid, "400 invalid role"), true},
+      {"no such mount", Error(ErrorCode::kNotFound, "404"), true},
+      {"backend down", Down(), false},
+      {"throttled", Error(ErrorCode::kThrottled, "429"), false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench({.retry = {.attempts = 1}});
+    bench.backend->FailLoginsAlways(row.error);
+    const PlanPtr plan = bench.Plan("web-1");
+    CHECK(bench.Get(plan).error().code() == row.error.code());
+    CHECK(bench.Get(plan).error().code() == row.error.code());
+    CHECK(bench.backend->logins() == (row.remembered ? 1 : 2));
+    bench.clock.Advance(seconds(11));
+    bench.backend->Heal();
+    CHECK(bench.TokenOf(plan) == "token-1");
+  }
+}
+
+TEST_CASE("logins: a passing failure is tried again within the same login") {
+  Bench bench;
+  bench.backend->FailLogins({Down(), Down()});
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+  CHECK(bench.backend->logins() == 3);
+}
+
+TEST_CASE("logins: one pod's refusal is not held against the others of its account") {
+  Bench bench;
+  bench.backend->SetLogIn([](const Context&, const PodIdentity& identity) -> Result<Credential> {
+    if (identity.pod == "web-bad") return Error(ErrorCode::kDenied, "its token is expired");
+    Credential credential;
+    credential.token = SecretBytes("token of " + identity.pod);
+    credential.sharing = Sharing::kServiceAccount;
+    credential.service_account_uid = identity.service_account_uid;
+    return credential;
+  });
+  bench.backend->Close();
+  std::string bad, good;
+  std::jthread first([&] { bad = bench.TokenOf(bench.Plan("web-bad")); });
+  CHECK(bench.backend->AwaitWaiting(1));
+  std::jthread second([&] { good = bench.TokenOf(bench.Plan("web-good")); });
+  bench.backend->Open();
+  first.join();
+  second.join();
+  CHECK(bad == "no: denied");
+  CHECK(good == "token of web-good");
+}
+
+TEST_CASE("logins: three refused pods speak for their account, not for another") {
+  Bench bench;
+  bench.backend->FailLoginsAlways(No());
+  constexpr std::size_t kPods = 40;
+  std::vector<std::string> got(kPods);
+  auto pods = Together(kPods, [&](std::size_t i) {
+    got[i] = bench.TokenOf(bench.Plan("web-" + std::to_string(i)));
+  });
+  pods.clear();
+  for (const std::string& token : got) CHECK(token == "no: denied");
+  CHECK(bench.backend->logins() == 3);
+  bench.backend->Heal();
+  CHECK(bench.TokenOf(bench.Plan("web-99")) == "no: denied");
+  CHECK(bench.TokenOf(bench.Plan("db-0", "shop", "db")) == "token-1");
+  bench.clock.Advance(seconds(11));
+  CHECK(bench.TokenOf(bench.Plan("web-99")) == "token-2");
+}
+
+TEST_CASE("logins: an outage met by one is told to all who waited with it") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->Close();
+  bench.backend->FailLoginsAlways(Down());
+  std::vector<std::string> got(10);
+  auto pods = Together(got.size(), [&](std::size_t i) {
+    got[i] = bench.TokenOf(bench.Plan("web-" + std::to_string(i)));
+  });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.backend->Open();
+  pods.clear();
+  for (const std::string& token : got) CHECK(token == "no: transient");
+}
+
+TEST_CASE("logins: two volumes of one pod make one login, which one of them counts") {
+  Bench bench;
+  bench.backend->SetSharing(Sharing::kPod);
+  bench.backend->Close();
+  std::size_t logins[2] = {0, 0};
+  auto volumes =
+      Together(2, [&](std::size_t i) { (void)bench.Get(bench.Plan("web-1"), &logins[i]); });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.backend->Open();
+  volumes.clear();
+  CHECK(bench.backend->logins() == 1);
+  CHECK(logins[0] + logins[1] == 1);
+}
+
+TEST_CASE("logins: a caller whose time is over is told so, and the login is there for the next") {
+  Bench bench;
+  bench.backend->Close();
+  Result<SessionPtr> got = Error(ErrorCode::kInternal, "not asked");
+  std::jthread pod([&] {
+    std::size_t logins = 0;
+    const Context context(bench.clock.Now() + seconds(5), {});
+    got = bench.heart.credentials.Get(context, bench.Plan("web-1"), logins);
+  });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.clock.Advance(seconds(6));
+  pod.join();
+  REQUIRE(!got.ok());
+  CHECK(got.error().code() == ErrorCode::kDeadlineExceeded);
+  bench.backend->Open();
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+  CHECK(bench.backend->logins() == 1);
+}
+
+TEST_CASE("logins: dropping takes the login with all its renewals, but not its successor") {
+  Bench bench;
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+  const SessionPtr first = *bench.Get(bench.Plan("web-1"));
+  const SessionPtr renewed = bench.heart.credentials.Replace(*first, *first->Open());
+  CHECK(renewed->login == first->login);
+  CHECK(renewed->number > first->number);
+  CHECK((*bench.Get(bench.Plan("web-1")))->number == renewed->number);
+  bench.heart.credentials.Drop(*first);
+  const SessionPtr second = *bench.Get(bench.Plan("web-1"));
+  CHECK(second->login != first->login);
+  bench.heart.credentials.Drop(*renewed);
+  CHECK((*bench.Get(bench.Plan("web-1")))->number == second->number);
+}
+
+TEST_CASE("logins: a renewal does not take the place of a newer login, but can be used") {
+  Bench bench;
+  const SessionPtr first = *bench.Get(bench.Plan("web-1"));
+  bench.heart.credentials.Drop(*first);
+  const SessionPtr second = *bench.Get(bench.Plan("web-1"));
+  const SessionPtr renewed = bench.heart.credentials.Replace(*first, *first->Open());
+  CHECK(renewed->Open()->token.Reveal() == "token-1");
+  CHECK(bench.heart.credentials.Find(second->scope)->number == second->number);
+}
+
+TEST_CASE("logins: only one that nobody asked for can be dropped as unused") {
+  Bench bench;
+  const SessionPtr session = *bench.Get(bench.Plan("web-1"));
+  bench.clock.Advance(seconds(1));
+  (void)bench.Get(bench.Plan("web-2"));
+  CHECK(!bench.heart.credentials.DropUnused(*session));
+  bench.clock.Advance(seconds(1));
+  const SessionPtr renewed = bench.heart.credentials.Replace(*session, *session->Open());
+  CHECK(!bench.heart.credentials.DropUnused(*session));
+  CHECK(bench.heart.credentials.DropUnused(*renewed));
+  CHECK(bench.heart.credentials.Find(session->scope) == nullptr);
+}
+
+TEST_CASE("logins: what is over is let go") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(minutes(10), false);
+  (void)bench.Get(bench.Plan("web-1"));
+  (void)bench.Get(bench.Plan("db-1", "shop", "db"));
+  CHECK(bench.heart.credentials.Sessions().size() == 2);
+  bench.clock.Advance(minutes(11));
+  bench.heart.credentials.ForgetExpired();
+  CHECK(bench.heart.credentials.Sessions().empty());
+}
+
+TEST_CASE("logins: a forgotten identity has no known scope until it logs in again") {
+  Bench bench;
+  const PlanPtr plan = bench.Plan("web-1");
+  CHECK(bench.heart.credentials.KnownScopes(*plan).empty());
+  (void)bench.Get(plan);
+  const auto scopes = bench.heart.credentials.KnownScopes(*plan);
+  CHECK(scopes.size() == 1);
+  bench.heart.credentials.Forget(scopes);
+  CHECK(bench.heart.credentials.KnownScopes(*plan).empty());
+  CHECK(bench.TokenOf(plan) == "token-2");
+}
+
+TEST_CASE("logins: sessions stay within their bound") {
+  FakeClock clock;
+  auto backend = std::make_shared<FakeProvider>(clock);
+  FakeRng rng;
+  Logger log(LogLevel::kOff, LogFormat::kText);
+  Metrics metrics("test");
+  WorkerPool pool({});
+  CredentialCache credentials({.max_sessions = 10}, pool, clock, rng, log, metrics);
+  std::size_t logins = 0;
+  for (int i = 0; i < 50; ++i) {
+    const std::string name = "web-" + std::to_string(i);
+    const PlanPtr plan = FakePlan(backend, "a", MakeIdentity("shop", name, name));
+    REQUIRE(credentials.Get(Context(), plan, logins).ok());
+    clock.Advance(Duration(1));
+  }
+  CHECK(credentials.Sessions().size() == 10);
+  CHECK(!credentials.KnownScopes(*FakePlan(backend, "a", MakeIdentity("shop", "web-49", "web-49")))
+             .empty());
+  CHECK(credentials.KnownScopes(*FakePlan(backend, "a", MakeIdentity("shop", "web-0", "web-0")))
+            .empty());
+}
+
+TEST_CASE("logins: the agent stops in the middle of one") {
+  auto bench = std::make_unique<Bench>();
+  bench->backend->Close();
+  Result<SessionPtr> got = Error(ErrorCode::kInternal, "not asked");
+  std::stop_source leaving;
+  std::jthread pod([&] {
+    std::size_t logins = 0;
+    got = bench->heart.credentials.Get(Context(SteadyTime::max(), leaving.get_token()),
+                                       bench->Plan("web-1"), logins);
+  });
+  CHECK(bench->backend->AwaitWaiting(1));
+  leaving.request_stop();
+  pod.join();
+  REQUIRE(!got.ok());
+  CHECK(got.error().code() == ErrorCode::kCancelled);
+  const auto backend = bench->backend;
+  bench.reset();  // stops the login that still waits, and waits for it
+  CHECK(backend.use_count() == 1);
+}
+
+}  // namespace nodekeep

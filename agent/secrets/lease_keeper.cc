@@ -1,0 +1,431 @@
+#include "agent/secrets/lease_keeper.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace nodekeep {
+namespace {
+
+// Of one lease; only those beyond that were never visible are let go, which frees no lease early.
+constexpr std::size_t kMaxHolders = 4096;
+
+bool DirectoryExists(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode);
+  // A directory that cannot be looked at is not known to be gone.
+  return errno != ENOENT && errno != ENOTDIR;
+}
+
+// Shorter than asked for: the maximum is near.
+bool FallsShort(Duration granted, Duration asked) {
+  return granted > Duration::zero() && granted < asked * 9 / 10;
+}
+
+Duration Left(SteadyTime end, SteadyTime now) {
+  return std::chrono::duration_cast<Duration>(end - now);
+}
+
+}  // namespace
+
+Duration WithinLogin(Duration lifetime, const Session& session, SteadyTime now) {
+  // Never zero, which would mean that it has no end.
+  const Duration own = std::max(lifetime, Duration(1));
+  if (session.credential.expires == SteadyTime::max()) return own;
+  return std::clamp(Left(session.credential.expires, now), Duration(1), own);
+}
+
+LeaseKeeper::LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials,
+                         WorkerPool& pool, const Clock& clock, Logger& log, Metrics& metrics)
+    : options_([&] {
+        if (!options.directory_exists) options.directory_exists = DirectoryExists;
+        return options;
+      }()),
+      cache_(cache),
+      credentials_(credentials),
+      pool_(pool),
+      clock_(clock),
+      log_(log),
+      metrics_(metrics),
+      thread_([this](std::stop_token stop) { Run(stop); }) {}
+
+LeaseKeeper::~LeaseKeeper() {
+  // Before the thread: it may be making a call itself.
+  stop_.request_stop();
+  thread_.request_stop();
+  thread_.join();
+  Drain();
+}
+
+void LeaseKeeper::Run(std::stop_token stop) {
+  pthread_setname_np(pthread_self(), "leases");
+  const Context context(SteadyTime::max(), stop);
+  while (Sleep(context, clock_, options_.tick).ok()) Tick();
+}
+
+void LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Lease& lease) {
+  const SteadyTime now = clock_.Now();
+  Held held;
+  held.key = key;
+  held.login = session->login;
+  held.lease = lease;
+  held.ends = now + WithinLogin(lease.lifetime, *session, now);
+  held.next_try = now + Left(held.ends, now) * 2 / 3;
+  held.unheld_since = now;
+  std::unique_lock lock(mutex_);
+  if (auto same = leases_.find(lease.id); same != leases_.end()) {
+    held.holders = std::move(same->second.holders);
+    Remove(lease.id);
+  }
+  Owner& owner = owners_[held.login];
+  if (!owner.session || owner.session->number < session->number) owner.session = session;
+  owner.leases.insert(lease.id);
+  of_entry_[key].push_back(lease.id);
+  leases_[lease.id] = std::move(held);
+}
+
+// Kubelet keeps <root>/pods/<uid> for exactly as long as it knows the pod; the volume below it
+// comes and goes with mounts.
+LeaseKeeper::Holder LeaseKeeper::HolderOf(const FetchPlan& plan) const {
+  Holder holder;
+  const std::string& uid = plan.identity.pod_uid;
+  const std::size_t at = uid.empty() ? std::string::npos : plan.target_path.find("/" + uid + "/");
+  if (at == std::string::npos) {
+    holder.directory = plan.target_path;
+  } else {
+    holder.directory = plan.target_path.substr(0, at + 1 + uid.size());
+    holder.above = plan.target_path.substr(0, std::max<std::size_t>(at, 1));
+  }
+  if (holder.directory.empty() || !options_.directory_exists(holder.directory)) return Holder();
+  return holder;
+}
+
+bool LeaseKeeper::Hold(const std::string& lease, const FetchPlan& plan) {
+  const Holder holder = HolderOf(plan);
+  const std::string name = plan.identity.pod_uid + " " + plan.target_path;
+  std::unique_lock lock(mutex_);
+  auto found = leases_.find(lease);
+  if (found == leases_.end()) return false;
+  Held& held = found->second;
+  const SteadyTime now = clock_.Now();
+  if (held.ending || now >= held.ends) return false;
+  held.holders[name] = holder;
+  if (held.holders.size() > kMaxHolders) {
+    auto unseen = std::find_if(held.holders.begin(), held.holders.end(), [](const auto& item) {
+      return item.second.directory.empty();
+    });
+    if (unseen != held.holders.end()) held.holders.erase(unseen);
+  }
+  for (const std::string& other : of_entry_[held.key]) {
+    if (other == lease) continue;
+    Held& former = leases_.at(other);
+    if (former.holders.erase(name) > 0 && former.holders.empty()) former.unheld_since = now;
+  }
+  return true;
+}
+
+std::vector<LeaseInfo> LeaseKeeper::List() const {
+  std::unique_lock lock(mutex_);
+  std::vector<LeaseInfo> list;
+  for (const auto& [id, held] : leases_) {
+    LeaseInfo info;
+    info.ref = held.key.ref.Text();
+    info.scope = held.key.scope;
+    info.left = std::max(Left(held.ends, clock_.Now()), Duration::zero());
+    info.holders = held.holders.size();
+    info.retiring = held.ending || of_entry_.at(held.key).back() != id;
+    list.push_back(std::move(info));
+  }
+  return list;
+}
+
+void LeaseKeeper::Tick() {
+  DropGoneHolders();
+  RenewLeases();
+  RenewLogins();
+  credentials_.ForgetExpired();
+}
+
+bool LeaseKeeper::Gone(const Holder& holder) const {
+  if (holder.directory.empty() || options_.directory_exists(holder.directory)) return false;
+  return holder.above.empty() || options_.directory_exists(holder.above);
+}
+
+void LeaseKeeper::DropGoneHolders() {
+  std::map<std::string, std::map<std::string, Holder>> all;
+  {
+    std::unique_lock lock(mutex_);
+    for (const auto& [id, held] : leases_) {
+      if (!held.ending) all[id] = held.holders;
+    }
+  }
+  for (auto& [id, holders] : all) {
+    std::erase_if(holders, [this](const auto& item) { return !Gone(item.second); });
+  }
+  std::unique_lock lock(mutex_);
+  for (const auto& [id, gone] : all) {
+    auto found = leases_.find(id);
+    if (found == leases_.end() || gone.empty()) continue;
+    Held& held = found->second;
+    for (const auto& [name, holder] : gone) held.holders.erase(name);
+    // From here on no pod is given these credentials; one that was about to be holds them already.
+    if (held.holders.empty()) held.ending = true;
+  }
+}
+
+LeaseKeeper::Step LeaseKeeper::NextStep(const Held& held, SteadyTime now) const {
+  if (held.busy) return Step::kNothing;
+  // Over at the backend; nothing is left to renew or revoke.
+  if (now >= held.ends) return Step::kOver;
+  if (held.ending) return Step::kRevoke;
+  if (held.holders.empty() && now >= held.unheld_since + options_.grace) return Step::kRevoke;
+  return held.lease.renewable && now >= held.next_try ? Step::kRenew : Step::kNothing;
+}
+
+void LeaseKeeper::RenewLeases() {
+  std::vector<std::string> renew;
+  std::vector<std::string> revoke;
+  {
+    std::unique_lock lock(mutex_);
+    const SteadyTime now = clock_.Now();
+    std::vector<std::string> over;
+    for (auto& [id, held] : leases_) {
+      const Step step = NextStep(held, now);
+      if (step == Step::kOver) over.push_back(id);
+      if (step == Step::kRenew) renew.push_back(id);
+      if (step == Step::kRevoke) revoke.push_back(id);
+      held.busy |= step == Step::kRenew || step == Step::kRevoke;
+      held.ending |= step == Step::kRevoke;
+    }
+    for (const std::string& id : over) Remove(id);
+  }
+  for (const std::string& id : renew) {
+    Start([this, id](const Context& context) { RenewLease(context, id); });
+  }
+  for (const std::string& id : revoke) {
+    Start([this, id](const Context& context) { RevokeLease(context, id); });
+  }
+}
+
+void LeaseKeeper::Remove(const std::string& id) {
+  auto found = leases_.find(id);
+  if (found == leases_.end()) return;
+  auto entry = of_entry_.find(found->second.key);
+  std::erase(entry->second, id);
+  if (entry->second.empty()) of_entry_.erase(entry);
+  auto owner = owners_.find(found->second.login);
+  owner->second.leases.erase(id);
+  if (owner->second.leases.empty()) owners_.erase(owner);
+  leases_.erase(found);
+}
+
+void LeaseKeeper::Drain() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return calls_ == 0; });
+}
+
+void LeaseKeeper::Start(std::function<void(const Context&)> call) {
+  {
+    std::unique_lock lock(mutex_);
+    ++calls_;
+  }
+  auto run = [this, call = std::move(call)] {
+    call(Context(clock_.Now() + options_.call_budget, stop_.get_token()));
+    std::unique_lock lock(mutex_);
+    --calls_;
+    changed_.notify_all();
+  };
+  // A full pool only delays: run here rather than forget the lease.
+  if (!pool_.Post(run).ok()) run();
+}
+
+void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {
+  SessionPtr session;
+  Lease lease;
+  EntryKey key;
+  {
+    std::unique_lock lock(mutex_);
+    auto found = leases_.find(id);
+    if (found == leases_.end()) return;
+    session = owners_.at(found->second.login).session;
+    lease = found->second.lease;
+    key = found->second.key;
+  }
+  Result<Credential> credential = session->Open();
+  Result<Lease> renewed =
+      credential.ok() ? session->route.backend->leases()->RenewLease(
+                            context, *session->route.options, *credential, lease)
+                      : Result<Lease>(credential.error());
+  if (renewed.ok()) return Renewed(id, *session, *renewed);
+
+  const Error& error = renewed.error();
+  const bool gone = error.code() == ErrorCode::kNotFound;
+  {
+    std::unique_lock lock(mutex_);
+    auto found = leases_.find(id);
+    if (found == leases_.end()) return;
+    Held& held = found->second;
+    held.busy = false;
+    held.next_try = clock_.Now() + std::max<Duration>(lease.lifetime / 12, options_.tick);
+    if (error.IsFinal()) held.lease.renewable = false;
+    if (gone) Remove(id);
+  }
+  metrics_.CountLeaseEvent(key.ref.provider, error.IsFinal() ? "lost" : "renewal_delayed");
+  if (!error.IsFinal()) return;
+  if (gone) {
+    cache_.EvictLease(key, id);
+  } else {
+    cache_.ExpireLease(key, id);
+  }
+  log_.Warn("lease cannot be extended; the next mount gets new credentials",
+            {{"ref", key.ref.Text()}, {"reason", error.message()}});
+}
+
+void LeaseKeeper::Renewed(const std::string& id, const Session& session, const Lease& granted) {
+  EntryKey key;
+  Duration left;
+  bool at_end = false;
+  {
+    std::unique_lock lock(mutex_);
+    auto found = leases_.find(id);
+    if (found == leases_.end()) return;
+    Held& held = found->second;
+    const SteadyTime now = clock_.Now();
+    key = held.key;
+    left = WithinLogin(granted.lifetime, session, now);
+    // The login's own end is final only once the login cannot be renewed any more.
+    at_end = !granted.renewable || FallsShort(granted.lifetime, held.lease.lifetime) ||
+             (left < granted.lifetime && !session.credential.renewable);
+    held.busy = false;
+    held.ends = now + left;
+    held.next_try = now + left * 2 / 3;
+    held.lease.renewable = !at_end;
+  }
+  cache_.ExtendLease(key, id, left);
+  metrics_.CountLeaseEvent(key.ref.provider, at_end ? "at_maximum" : "renewed");
+  if (!at_end) return;
+  cache_.ExpireLease(key, id);
+  log_.Info("lease is near its maximum; the next mount gets new credentials",
+            {{"ref", key.ref.Text()}, {"left_ms", left.count()}});
+}
+
+void LeaseKeeper::RevokeLease(const Context& context, const std::string& id) {
+  SessionPtr session;
+  Lease lease;
+  EntryKey key;
+  {
+    std::unique_lock lock(mutex_);
+    auto found = leases_.find(id);
+    if (found == leases_.end()) return;
+    session = owners_.at(found->second.login).session;
+    lease = found->second.lease;
+    key = found->second.key;
+  }
+  cache_.EvictLease(key, id);
+  Result<Credential> credential = session->Open();
+  Status revoked = credential.ok() ? session->route.backend->leases()->RevokeLease(
+                                         context, *session->route.options, *credential, lease)
+                                   : Status(credential.error());
+
+  const bool again = !revoked.ok() && !revoked.error().IsFinal();
+  {
+    std::unique_lock lock(mutex_);
+    auto found = leases_.find(id);
+    if (found == leases_.end()) return;
+    found->second.busy = false;
+    if (!again) Remove(id);
+  }
+  metrics_.CountLeaseEvent(key.ref.provider,
+                           revoked.ok() ? "revoked" : again ? "revocation_delayed" : "lost");
+  if (!again) {
+    log_.Info("lease revoked", {{"ref", key.ref.Text()},
+                                {"outcome", revoked.ok() ? "ok" : revoked.error().message()}});
+  }
+}
+
+std::map<std::uint64_t, SessionPtr> LeaseKeeper::Logins() const {
+  std::map<std::uint64_t, SessionPtr> logins;
+  for (const auto& [login, owner] : owners_) logins[login] = owner.session;
+  return logins;
+}
+
+void LeaseKeeper::RenewLogins() {
+  std::vector<SessionPtr> current = credentials_.Sessions();
+  std::vector<SessionPtr> due;
+  {
+    std::unique_lock lock(mutex_);
+    std::map<std::uint64_t, SessionPtr> logins = Logins();
+    for (SessionPtr& session : current) {
+      SessionPtr& known = logins[session->login];
+      if (!known || known->number < session->number) known = std::move(session);
+    }
+    std::erase_if(renewals_, [&](const auto& item) {
+      return !item.second.busy && !logins.contains(item.first);
+    });
+    const SteadyTime now = clock_.Now();
+    for (const auto& [login, session] : logins) {
+      const Credential& credential = session->credential;
+      if (!credential.renewable || credential.lifetime == Duration::zero() ||
+          session->route.backend->leases() == nullptr || now >= credential.expires ||
+          now < session->obtained + credential.lifetime * 2 / 3) {
+        continue;
+      }
+      Renewal& renewal = renewals_[login];
+      if (renewal.busy || now < renewal.next_try) continue;
+      renewal.busy = true;
+      renewal.next_try = now + std::max<Duration>(credential.lifetime / 12, options_.tick);
+      due.push_back(session);
+    }
+  }
+  for (const SessionPtr& session : due) {
+    Start([this, session](const Context& context) {
+      bool owns = false;
+      {
+        std::unique_lock lock(mutex_);
+        owns = owners_.contains(session->login);
+      }
+      if (!owns && credentials_.DropUnused(*session)) {
+        GiveBack(context, session);
+      } else {
+        RenewLogin(context, session);
+      }
+      std::unique_lock lock(mutex_);
+      renewals_[session->login].busy = false;
+    });
+  }
+}
+
+void LeaseKeeper::RenewLogin(const Context& context, const SessionPtr& session) {
+  Result<Credential> credential = session->Open();
+  if (!credential.ok()) return;
+  Result<Credential> renewed = session->route.backend->leases()->RenewCredential(
+      context, *session->route.options, *credential);
+  if (!renewed.ok()) {
+    // The next mount logs in afresh while this one still works.
+    metrics_.CountLeaseEvent(session->route.provider, "login_not_renewed");
+    return;
+  }
+  const bool at_end = FallsShort(renewed->lifetime, session->credential.lifetime);
+  if (at_end) renewed->renewable = false;
+  const SessionPtr newest = credentials_.Replace(*session, *std::move(renewed));
+  {
+    std::unique_lock lock(mutex_);
+    auto owner = owners_.find(session->login);
+    if (owner != owners_.end()) owner->second.session = newest;
+  }
+  metrics_.CountLeaseEvent(session->route.provider,
+                           at_end ? "login_at_maximum" : "login_renewed");
+}
+
+void LeaseKeeper::GiveBack(const Context& context, const SessionPtr& session) {
+  Result<Credential> credential = session->Open();
+  if (!credential.ok()) return;
+  Status revoked = session->route.backend->leases()->RevokeCredential(
+      context, *session->route.options, *credential);
+  metrics_.CountLeaseEvent(session->route.provider,
+                           revoked.ok() ? "login_given_back" : "login_not_given_back");
+}
+
+}  // namespace nodekeep

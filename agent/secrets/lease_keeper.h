@@ -1,0 +1,143 @@
+#pragma once
+
+// Keeps alive what backends lend: logins in use and leases of dynamic credentials.
+//
+// A lease is renewed at two thirds of its life by the login that owns it, never issued again on a
+// refresh; that login is renewed too for as long as it owns leases, even when the pods have moved on
+// to a newer one. When a lease cannot be extended any more its cache entry expires, so that the next
+// mount is given new credentials. A lease is revoked
+//   - at once when the last pod that holds it is gone,
+//   - after a grace period when every pod that held it has been served a newer one, or when no pod
+//     was served it at all (its mount failed on another object).
+// A login that nobody has asked for since it was last obtained is given back instead of renewed.
+//
+// A pod is known to be gone when its directory below kubelet's pods directory, seen at mount time,
+// has disappeared while the pods directory itself is still there (the agent needs it mounted
+// read-only). Where the directory was never visible the lease is kept until its maximum: better a
+// lease too long than a running pod without credentials.
+//
+// Thread-safe. One thread of its own; backend calls run on the pool.
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/metrics.h"
+#include "agent/base/worker_pool.h"
+#include "agent/secrets/cache.h"
+#include "agent/secrets/credential_cache.h"
+
+namespace nodekeep {
+
+// One line of `nodekeep status`.
+struct LeaseInfo {
+  std::string ref;
+  std::string scope;
+  Duration left = Duration::zero();
+  std::size_t holders = 0;
+  bool retiring = false;  // replaced by a newer one, or being revoked
+};
+
+// A lease dies with the token that obtained it: `lifetime`, cut to what is left of the login.
+Duration WithinLogin(Duration lifetime, const Session& session, SteadyTime now);
+
+class LeaseKeeper {
+ public:
+  struct Options {
+    Duration tick = std::chrono::seconds(5);
+    Duration grace = std::chrono::minutes(5);  // between the last use of a lease and its revocation
+    Duration call_budget = std::chrono::seconds(10);
+    // False when the directory is known not to exist. Injected by tests.
+    std::function<bool(const std::string& path)> directory_exists;
+  };
+
+  LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials, WorkerPool& pool,
+              const Clock& clock, Logger& log, Metrics& metrics);
+  ~LeaseKeeper();
+
+  // The entry's answer came with a lease that `session` owns; called before the entry is stored.
+  void Add(const EntryKey& key, const SessionPtr& session, const Lease& lease);
+  // `plan`'s pod is about to be served what came with the lease, in place of an earlier lease of
+  // the same entry. False: the lease is over or being revoked, and must not be served.
+  bool Hold(const std::string& lease, const FetchPlan& plan);
+
+  std::vector<LeaseInfo> List() const;
+
+  // One round of renewals and revocations; the thread calls it every tick. For tests.
+  void Tick();
+  // Waits until the calls that Tick started are over. For tests and shutdown.
+  void Drain();
+
+ private:
+  struct Holder {
+    std::string directory;  // the pod's, "" = was never visible
+    std::string above;      // must be there for the directory's absence to mean anything
+  };
+  struct Held {
+    EntryKey key;
+    std::uint64_t login = 0;  // of its owner
+    Lease lease;              // as granted
+    SteadyTime ends;          // it, or the login that owns it
+    SteadyTime next_try;
+    SteadyTime unheld_since;  // counts while there are no holders
+    std::map<std::string, Holder> holders;  // by pod uid + volume
+    bool ending = false;      // to be revoked; must not be served
+    bool busy = false;        // a call is under way
+  };
+  struct Owner {
+    SessionPtr session;  // its latest renewal
+    std::set<std::string> leases;
+  };
+  struct Renewal {
+    SteadyTime next_try;
+    bool busy = false;
+  };
+  enum class Step { kNothing, kRenew, kRevoke, kOver };
+
+  void Run(std::stop_token stop);
+  void Start(std::function<void(const Context&)> call);
+
+  Holder HolderOf(const FetchPlan& plan) const;
+  bool Gone(const Holder& holder) const;
+  void DropGoneHolders();
+  void RenewLeases();
+  void RenewLease(const Context& context, const std::string& id);
+  void Renewed(const std::string& id, const Session& session, const Lease& granted);
+  void RevokeLease(const Context& context, const std::string& id);
+  void RenewLogins();
+  void RenewLogin(const Context& context, const SessionPtr& session);
+  void GiveBack(const Context& context, const SessionPtr& session);
+
+  // Called with mutex_ held.
+  Step NextStep(const Held& held, SteadyTime now) const;
+  void Remove(const std::string& id);
+  std::map<std::uint64_t, SessionPtr> Logins() const;
+
+  const Options options_;
+  Cache& cache_;
+  CredentialCache& credentials_;
+  WorkerPool& pool_;
+  const Clock& clock_;
+  Logger& log_;
+  Metrics& metrics_;
+  std::stop_source stop_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  // Guarded by mutex_.
+  std::map<std::string, Held> leases_;                       // by lease id
+  std::map<EntryKey, std::vector<std::string>> of_entry_;    // lease ids, newest last
+  std::map<std::uint64_t, Owner> owners_;                    // logins that own leases
+  std::map<std::uint64_t, Renewal> renewals_;                // by login
+  std::size_t calls_ = 0;
+
+  std::jthread thread_;  // last: stopped first
+};
+
+}  // namespace nodekeep

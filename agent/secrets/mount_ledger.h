@@ -1,0 +1,64 @@
+#pragma once
+
+// Which pod asked for what, last, and how it went: the memory behind `nodekeep status`.
+//
+// One record per pod, provider and volume; bounded in records and in refs, oldest first out. Holds
+// names and times, never a value. Thread-safe.
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/result.h"
+#include "agent/secrets/bundle.h"
+#include "agent/secrets/fetch_plan.h"
+
+namespace nodekeep {
+
+struct MountRecord {
+  std::string provider;
+  std::string namespace_name;
+  std::string pod;
+  std::string pod_uid;
+  std::string service_account;
+  std::string target_path;
+  std::vector<std::string> objects;
+  std::vector<SecretRef> refs;
+  std::string outcome;  // "ok", "stale", or the ErrorCode's name
+  std::string error;    // its text, "" when served
+  WallTime at;
+  Duration took = Duration::zero();
+  FetchReport report;
+  std::size_t mounts = 0;  // so far, this one included
+  std::uint64_t number = 0;  // of the mount on this node; tells what came first, whatever the clock
+};
+
+class MountLedger {
+ public:
+  // The newest record is kept whatever it holds.
+  explicit MountLedger(const Clock& clock, std::size_t max_records = 2048,
+                       std::size_t max_refs = 65536)
+      : clock_(clock), max_records_(max_records), max_refs_(max_refs) {}
+
+  void Record(const FetchPlan& plan, const Result<FetchReport>& outcome, Duration took);
+  // Most recent first.
+  std::vector<MountRecord> List() const;
+  // The refs that a pod ("namespace/name") was last served.
+  std::vector<SecretRef> RefsOfPod(const std::string& pod) const;
+
+ private:
+  const Clock& clock_;
+  const std::size_t max_records_;
+  const std::size_t max_refs_;
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  std::map<std::string, MountRecord> records_;     // by pod, provider and volume
+  std::map<std::uint64_t, std::string> by_number_;  // keys of records_, oldest first
+  std::size_t refs_ = 0;                            // of all records, objects counted too
+  std::uint64_t next_number_ = 1;
+};
+
+}  // namespace nodekeep

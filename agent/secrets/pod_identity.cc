@@ -1,0 +1,68 @@
+#include "agent/secrets/pod_identity.h"
+
+#include <time.h>
+
+#include "agent/base/json.h"
+
+namespace nodekeep {
+namespace {
+
+// kubelet writes UTC with a "Z"; a token whose end cannot be read is used until it is refused.
+WallTime ParseExpiry(const std::string& text) {
+  std::tm parts{};
+  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (end == nullptr) return WallTime::max();
+  return std::chrono::system_clock::from_time_t(timegm(&parts));
+}
+
+}  // namespace
+
+PodIdentity PodIdentity::Clone() const {
+  PodIdentity copy;
+  copy.namespace_name = namespace_name;
+  copy.pod = pod;
+  copy.pod_uid = pod_uid;
+  copy.service_account = service_account;
+  copy.service_account_uid = service_account_uid;
+  copy.node = node;
+  for (const auto& [audience, token] : tokens) {
+    copy.tokens[audience] = {token.token.Clone(), token.expires};
+  }
+  for (const auto& [key, value] : secrets) copy.secrets[key] = value.Clone();
+  return copy;
+}
+
+const ServiceAccountToken* PodIdentity::Token(const std::string& audience) const {
+  auto found = tokens.find(audience);
+  return found == tokens.end() ? nullptr : &found->second;
+}
+
+std::string PodIdentity::Text() const {
+  if (pod.empty() && namespace_name.empty()) return "(no pod)";
+  return namespace_name + "/" + pod;
+}
+
+Result<std::map<std::string, ServiceAccountToken>> ParseServiceAccountTokens(
+    const SecretBytes& text) {
+  std::map<std::string, ServiceAccountToken> tokens;
+  if (text.empty()) return tokens;
+  Result<Json> parsed = ParseJson(text.Reveal());
+  if (!parsed.ok()) return parsed.error();
+  if (parsed->is_null()) return tokens;
+  if (!parsed->is_object()) return Error(ErrorCode::kInvalid, "expected a JSON object by audience");
+  for (const auto& member : parsed->object_range()) {
+    const std::optional<std::string> token = TextOf(Find(member.value(), {"token"}));
+    if (!token || token->empty()) {
+      return Error::Format(ErrorCode::kInvalid, "audience \"{}\" has no \"token\" text",
+                           member.key());
+    }
+    ServiceAccountToken& place = tokens[std::string(member.key())];
+    place.token = SecretBytes(*token);
+    if (auto expires = TextOf(Find(member.value(), {"expirationTimestamp"}))) {
+      place.expires = ParseExpiry(*expires);
+    }
+  }
+  return tokens;
+}
+
+}  // namespace nodekeep

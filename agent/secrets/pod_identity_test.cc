@@ -1,0 +1,96 @@
+#include "agent/secrets/pod_identity.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+namespace nodekeep {
+
+TEST_CASE("pod tokens: each audience has its token and its end") {
+  Result<std::map<std::string, ServiceAccountToken>> tokens = ParseServiceAccountTokens(SecretBytes(
+      R"({"vault":{"token":"t1","expirationTimestamp":"2026-01-31T12:00:00Z"},)"
+      R"("":{"token":"t2","expirationTimestamp":"later"},"x":{"token":"t3","more":1}})"));
+  REQUIRE(tokens.ok());
+  REQUIRE(tokens->size() == 3);
+  CHECK(tokens->at("vault").token.Reveal() == "t1");
+  CHECK(tokens->at("vault").expires == WallTime(std::chrono::seconds(1769860800)));
+  CHECK(tokens->at("").token.Reveal() == "t2");
+  // An end that cannot be read: used until it is refused.
+  CHECK(tokens->at("").expires == WallTime::max());
+  CHECK(tokens->at("x").expires == WallTime::max());
+}
+
+TEST_CASE("pod tokens: none are sent in three ways") {
+  struct Row {
+    std::string name, text;
+  };
+  const Row rows[] = {{"absent", ""}, {"null", "null"}, {"empty object", "{}"}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto tokens = ParseServiceAccountTokens(SecretBytes(row.text));
+    REQUIRE(tokens.ok());
+    CHECK(tokens->empty());
+  }
+}
+
+TEST_CASE("pod tokens: text that is none is an error that does not quote it") {
+  struct Row {
+    std::string name, text, want;
+  };
+  const Row rows[] = {
+      {"no JSON", "hunter2", ""},
+      {"broken off", R"({"vault":{"token":"hunter2)", "unexpected end of JSON input"},
+      {"a list", R"(["hunter2"])", "expected a JSON object by audience"},
+      {"a text", R"("hunter2")", "expected a JSON object by audience"},
+      {"an audience with a text", R"({"vault":"hunter2"})",
+       "audience \"vault\" has no \"token\" text"},
+      {"a token that is a number", R"({"vault":{"token":42}})",
+       "audience \"vault\" has no \"token\" text"},
+      {"an empty token", R"({"vault":{"token":"","hunter2":1}})",
+       "audience \"vault\" has no \"token\" text"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto tokens = ParseServiceAccountTokens(SecretBytes(row.text));
+    REQUIRE_FALSE(tokens.ok());
+    CHECK(tokens.error().code() == ErrorCode::kInvalid);
+    CHECK(tokens.error().message().find(row.want) != std::string::npos);
+    CHECK(tokens.error().message().find("hunter2") == std::string::npos);
+  }
+}
+
+TEST_CASE("pod identity: a clone is equal and independent") {
+  PodIdentity pod;
+  pod.namespace_name = "shop";
+  pod.pod = "web-0";
+  pod.pod_uid = "uid-7";
+  pod.service_account = "web";
+  pod.service_account_uid = "sa-uid";
+  pod.node = "node1";
+  pod.tokens["vault"] = {SecretBytes("t"), WallTime(std::chrono::seconds(5))};
+  pod.secrets["user"] = SecretBytes("alice");
+  const PodIdentity copy = pod.Clone();
+  pod.tokens["vault"].token.Wipe();
+  pod.secrets.clear();
+
+  CHECK(copy.namespace_name == "shop");
+  CHECK(copy.pod == "web-0");
+  CHECK(copy.pod_uid == "uid-7");
+  CHECK(copy.service_account == "web");
+  CHECK(copy.service_account_uid == "sa-uid");
+  CHECK(copy.node == "node1");
+  REQUIRE(copy.Token("vault") != nullptr);
+  CHECK(copy.Token("vault")->token.Reveal() == "t");
+  CHECK(copy.Token("vault")->expires == WallTime(std::chrono::seconds(5)));
+  CHECK(copy.Token("") == nullptr);
+  CHECK(copy.secrets.at("user").Reveal() == "alice");
+}
+
+TEST_CASE("pod identity: prints as namespace and pod, or says that there is none") {
+  PodIdentity pod;
+  CHECK(pod.Text() == "(no pod)");
+  pod.namespace_name = "shop";
+  pod.pod = "web-0";
+  CHECK(pod.Text() == "shop/web-0");
+}
+
+}  // namespace nodekeep

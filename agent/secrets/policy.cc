@@ -1,0 +1,94 @@
+#include "agent/secrets/policy.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "agent/base/duration.h"
+#include "agent/secrets/provider.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr std::string_view kPrefix = "nodekeep/";
+constexpr std::string_view kEveryDialect[] = {"nodekeep/refreshAfter", "nodekeep/serveStaleFor",
+                                              "nodekeep/optional"};
+
+// A key that its author surely meant as one of ours: "Nodekeep/x", "nodekeep.io/x", "nodekeep-x".
+bool LooksReserved(std::string_view key) {
+  constexpr std::string_view kName = "nodekeep";
+  if (key.size() < kName.size()) return false;
+  return std::equal(kName.begin(), kName.end(), key.begin(),
+                    [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+}
+
+Status ReadDuration(const std::map<std::string, std::string>& attributes, const std::string& key,
+                    Duration& into) {
+  auto found = attributes.find(key);
+  if (found == attributes.end()) return {};
+  Result<Duration> value = ParseDuration(found->second);
+  if (!value.ok()) {
+    return Error::Format(ErrorCode::kInvalid, "parameter {}: {}", key, value.error().message());
+  }
+  if (*value < Duration::zero()) {
+    return Error::Format(ErrorCode::kInvalid, "parameter {}: must not be negative", key);
+  }
+  into = *value;
+  return {};
+}
+
+}  // namespace
+
+Result<Policy> ReadPolicy(const std::map<std::string, std::string>& attributes,
+                          const Policy& defaults, std::initializer_list<std::string_view> known) {
+  std::vector<std::string_view> allowed(std::begin(kEveryDialect), std::end(kEveryDialect));
+  allowed.insert(allowed.end(), known.begin(), known.end());
+  for (const auto& [key, value] : attributes) {
+    if (!LooksReserved(key)) continue;
+    if (std::find(allowed.begin(), allowed.end(), key) != allowed.end()) continue;
+    return Error::Format(ErrorCode::kInvalid, "parameter {}: unknown; keys under {} are: {}", key,
+                         kPrefix, fmt::join(allowed, ", "));
+  }
+  Policy policy = defaults;
+  if (Status status = ReadDuration(attributes, "nodekeep/refreshAfter", policy.refresh_after);
+      !status.ok()) {
+    return status.error();
+  }
+  if (Status status = ReadDuration(attributes, "nodekeep/serveStaleFor", policy.serve_stale_for);
+      !status.ok()) {
+    return status.error();
+  }
+  return policy;
+}
+
+Status MarkOptional(const std::map<std::string, std::string>& attributes,
+                    std::vector<Projection>& projections) {
+  auto found = attributes.find("nodekeep/optional");
+  if (found == attributes.end()) return {};
+  std::string_view rest = found->second;
+  while (!rest.empty()) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    std::string_view name = rest.substr(0, comma);
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
+    while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
+    if (name.empty()) continue;
+    bool matched = false;
+    for (Projection& projection : projections) {
+      if (name != "*" && name != projection.object) continue;
+      projection.optional = true;
+      matched = true;
+    }
+    if (!matched) {
+      return Error::Format(ErrorCode::kInvalid,
+                           "parameter nodekeep/optional: no object is named \"{}\"; name objects of "
+                           "this class, or \"*\" for all",
+                           name);
+    }
+  }
+  return {};
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,141 @@
+#include "agent/secrets/policy.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+#include <vector>
+
+#include "agent/secrets/provider.h"
+
+namespace nodekeep {
+namespace {
+
+using Attributes = std::map<std::string, std::string>;
+using std::chrono::seconds;
+
+std::vector<Projection> Objects(const std::vector<std::string>& names) {
+  std::vector<Projection> projections;
+  for (const std::string& name : names) {
+    Projection projection;
+    projection.object = name;
+    projections.push_back(std::move(projection));
+  }
+  return projections;
+}
+
+}  // namespace
+
+TEST_CASE("policy: parameters of the class go over the defaults") {
+  const Policy defaults{seconds(60), seconds(600), seconds(5)};
+  struct Row {
+    std::string name;
+    Attributes attributes;
+    Policy want;
+  };
+  const Row rows[] = {
+      {"none", {{"roleName", "r"}}, defaults},
+      {"soft age", {{"nodekeep/refreshAfter", "90s"}}, {seconds(90), seconds(600), seconds(5)}},
+      {"hard age", {{"nodekeep/serveStaleFor", "24h"}}, {seconds(60), seconds(86400), seconds(5)}},
+      {"never stale", {{"nodekeep/serveStaleFor", "0"}}, {seconds(60), seconds(0), seconds(5)}},
+      {"both",
+       {{"nodekeep/refreshAfter", "1m30s"}, {"nodekeep/serveStaleFor", "2h"}},
+       {seconds(90), seconds(7200), seconds(5)}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<Policy> policy = ReadPolicy(row.attributes, defaults, {});
+    REQUIRE(policy.ok());
+    CHECK(*policy == row.want);
+  }
+}
+
+TEST_CASE("policy: a mistyped reserved parameter is refused with the list of those there are") {
+  struct Row {
+    std::string name, key;
+    bool ok;
+  };
+  const Row rows[] = {
+      {"one of every dialect", "nodekeep/optional", true},
+      {"one of this dialect", "nodekeep/auth", true},
+      {"a typing error", "nodekeep/refreshAfterr", false},
+      {"another case of the name", "nodekeep/refreshafter", false},
+      {"another case of the prefix", "Nodekeep/refreshAfter", false},
+      {"shouted", "NODEKEEP/refreshAfter", false},
+      {"a domain for a prefix", "nodekeep.io/refreshAfter", false},
+      {"a dash for a slash", "nodekeep-refreshAfter", false},
+      {"no separator", "nodekeeprefreshAfter", false},
+      {"nothing after the prefix", "nodekeep/", false},
+      {"only the name", "nodekeep", false},
+      {"of somebody else", "node/refreshAfter", true},
+      {"the name further on", "x.nodekeep/refreshAfter", true},
+      {"a shorter word", "nodekee", true},
+      {"empty", "", true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<Policy> policy = ReadPolicy({{row.key, "1m"}}, Policy(), {"nodekeep/auth"});
+    CHECK(policy.ok() == row.ok);
+    if (policy.ok() || row.ok) continue;
+    CHECK(policy.error().code() == ErrorCode::kInvalid);
+    CHECK(policy.error().message() ==
+          "parameter " + row.key +
+              ": unknown; keys under nodekeep/ are: nodekeep/refreshAfter, nodekeep/serveStaleFor, "
+              "nodekeep/optional, nodekeep/auth");
+  }
+  CHECK_FALSE(ReadPolicy({{"nodekeep/auth", "jwt"}}, Policy(), {}).ok());
+}
+
+TEST_CASE("policy: an age that is none names its parameter") {
+  struct Row {
+    std::string name, key, text;
+  };
+  const Row rows[] = {
+      {"a word", "nodekeep/refreshAfter", "soon"},
+      {"empty", "nodekeep/refreshAfter", ""},
+      {"negative", "nodekeep/refreshAfter", "-1m"},
+      {"a number without unit", "nodekeep/serveStaleFor", "60"},
+      {"negative hard age", "nodekeep/serveStaleFor", "-1s"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<Policy> policy = ReadPolicy({{row.key, row.text}}, Policy(), {});
+    REQUIRE_FALSE(policy.ok());
+    CHECK(policy.error().code() == ErrorCode::kInvalid);
+    CHECK(policy.error().message().starts_with("parameter " + row.key + ": "));
+  }
+}
+
+TEST_CASE("optional: objects are marked by name, or all") {
+  struct Row {
+    std::string name;
+    Attributes attributes;
+    std::vector<bool> want;
+  };
+  const Row rows[] = {
+      {"absent", {}, {false, false, false}},
+      {"empty", {{"nodekeep/optional", ""}}, {false, false, false}},
+      {"one", {{"nodekeep/optional", "b"}}, {false, true, false}},
+      {"two, with blanks", {{"nodekeep/optional", " a , c,"}}, {true, false, true}},
+      {"a name with a blank inside", {{"nodekeep/optional", "b b,b"}}, {false, true, false}},
+      {"all", {{"nodekeep/optional", "*"}}, {true, true, true}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    std::vector<Projection> objects = Objects({"a", "b", "c"});
+    if (row.name == "a name with a blank inside") objects.push_back(Objects({"b b"}).front());
+    REQUIRE(MarkOptional(row.attributes, objects).ok());
+    for (std::size_t i = 0; i < row.want.size(); ++i) CHECK(objects[i].optional == row.want[i]);
+  }
+}
+
+TEST_CASE("optional: a name that no object has is refused") {
+  std::vector<Projection> objects = Objects({"a", "b"});
+  Status marked = MarkOptional({{"nodekeep/optional", "a, A"}}, objects);
+  REQUIRE_FALSE(marked.ok());
+  CHECK(marked.error().code() == ErrorCode::kInvalid);
+  CHECK(
+      marked.error().message() ==
+      "parameter nodekeep/optional: no object is named \"A\"; name objects of this class, or \"*\" "
+      "for all");
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,135 @@
+#pragma once
+
+// One call per key, however many ask.
+//
+// Do takes several keys, because backends answer in batches: the keys that nobody is fetching are
+// claimed and fetched by one call on the pool; for the others it waits with those who came first.
+// Each waiter keeps its own deadline. A waiter that gives up leaves the call running on its own
+// budget, because the next pod will want the answer.
+//
+// Thread-safe. Never calls out while holding its lock. Destruction stops the calls under way and
+// waits for them; nobody may be waiting in Do by then.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/context.h"
+#include "agent/base/result.h"
+#include "agent/base/worker_pool.h"
+
+namespace nodekeep {
+
+// Key: ordered. Value: cheap to copy (a shared_ptr).
+template <typename Key, typename Value>
+class SingleFlight {
+ public:
+  // Answers all `keys` in order. Runs on the pool under a context of its own; must not wait for another
+  // call on the same pool.
+  using Call =
+      std::function<std::vector<Result<Value>>(const Context&, const std::vector<Key>& keys)>;
+
+  // `budget`: how long one call may take, whoever waits.
+  SingleFlight(WorkerPool& pool, const Clock& clock, Duration budget)
+      : pool_(pool), clock_(clock), budget_(budget) {}
+
+  ~SingleFlight() {
+    stop_.request_stop();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return running_ == 0; });
+  }
+
+  // The i-th result answers the i-th key. Errors: kDeadlineExceeded and kCancelled of this caller;
+  // what the pool says when it is full or stopping; else the call's own.
+  std::vector<Result<Value>> Do(const Context& context, const std::vector<Key>& keys, Call call) {
+    std::vector<std::shared_ptr<Flight>> flights;
+    std::vector<Key> claimed_keys;
+    std::vector<std::shared_ptr<Flight>> claimed;
+    {
+      std::unique_lock lock(mutex_);
+      for (const Key& key : keys) {
+        std::shared_ptr<Flight>& flight = flights_[key];
+        if (flight == nullptr) {
+          flight = std::make_shared<Flight>();
+          claimed_keys.push_back(key);
+          claimed.push_back(flight);
+        }
+        flights.push_back(flight);
+      }
+      if (!claimed.empty()) ++running_;
+    }
+    if (!claimed.empty()) Start(context, claimed_keys, claimed, std::move(call));
+    return Await(context, flights);
+  }
+
+ private:
+  struct Flight {
+    std::optional<Result<Value>> result;  // guarded by mutex_
+  };
+
+  void Start(const Context& context, std::vector<Key> keys,
+             std::vector<std::shared_ptr<Flight>> flights, Call call) {
+    const Context own = Context(clock_.Now() + budget_, stop_.get_token());
+    Status posted = pool_.Post([this, own, keys, flights, call = std::move(call)]() mutable {
+      std::vector<Result<Value>> results = call(own, keys);
+      // What the call captured may be the last to hold a provider: released while we still exist.
+      call = nullptr;
+      Finish(keys, flights, std::move(results));
+    });
+    if (posted.ok()) return;
+    std::vector<Result<Value>> refused(keys.size(), Result<Value>(posted.error()));
+    Finish(keys, flights, std::move(refused));
+  }
+
+  void Finish(const std::vector<Key>& keys, const std::vector<std::shared_ptr<Flight>>& flights,
+              std::vector<Result<Value>> results) {
+    // Notified under the lock: after `running_` is seen as 0 this object may be gone.
+    std::unique_lock lock(mutex_);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      flights[i]->result = std::move(results[i]);
+      flights_.erase(keys[i]);
+    }
+    --running_;
+    changed_.notify_all();
+  }
+
+  std::vector<Result<Value>> Await(const Context& context,
+                                   const std::vector<std::shared_ptr<Flight>>& flights) {
+    std::unique_lock lock(mutex_);
+    clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(), [&] {
+      for (const auto& flight : flights) {
+        if (!flight->result) return false;
+      }
+      return true;
+    });
+    std::vector<Result<Value>> results;
+    for (const auto& flight : flights) {
+      if (flight->result) {
+        results.push_back(*flight->result);
+      } else {
+        results.push_back(context.stop().stop_requested()
+                              ? Error(ErrorCode::kCancelled, "the caller has gone away")
+                              : Error(ErrorCode::kDeadlineExceeded,
+                                      "the backend has not answered within the time allowed"));
+      }
+    }
+    return results;
+  }
+
+  WorkerPool& pool_;
+  const Clock& clock_;
+  const Duration budget_;
+  std::stop_source stop_;
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  // Guarded by mutex_.
+  std::map<Key, std::shared_ptr<Flight>> flights_;
+  std::size_t running_ = 0;
+};
+
+}  // namespace nodekeep

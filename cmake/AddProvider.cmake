@@ -1,0 +1,36 @@
+# add_provider(name): providers/<name>/ becomes library provider_<name>, test <name>_test and fuzzer
+# <name>_fuzz_spc (fuzz_spc.cc with the corpus testdata/fuzz), and an entry of the registry.
+function(add_provider name)
+  file(GLOB sources CONFIGURE_DEPENDS ${name}/*.cc)
+  file(GLOB tests CONFIGURE_DEPENDS ${name}/*_test.cc)
+  file(GLOB fuzzers CONFIGURE_DEPENDS ${name}/fuzz_*.cc)
+  list(REMOVE_ITEM sources ${tests} ${fuzzers})
+  nodekeep_library(provider_${name} SOURCES ${sources}
+                   DEPENDS nodekeep_base nodekeep_http nodekeep_secrets)
+  if(tests)
+    nodekeep_test(${name}_test SOURCES ${tests} DEPENDS provider_${name} nodekeep_fakes)
+  endif()
+  foreach(fuzzer ${fuzzers})
+    get_filename_component(stem ${fuzzer} NAME_WE)
+    nodekeep_fuzzer(${name}_${stem} SOURCE ${fuzzer} DEPENDS provider_${name} nodekeep_fakes
+                    CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/testdata/fuzz)
+  endforeach()
+  set_property(GLOBAL APPEND PROPERTY NODEKEEP_PROVIDERS ${name})
+endfunction()
+
+# An explicit table, so that no static object and no whole-archive link is needed.
+function(write_provider_registry)
+  get_property(names GLOBAL PROPERTY NODEKEEP_PROVIDERS)
+  set(includes "")
+  set(rows "")
+  set(libraries "")
+  foreach(name ${names})
+    string(APPEND includes "#include \"providers/${name}/factory.h\"\n")
+    string(APPEND rows "      {\"${name}\", ${name}::SettingsKeys, ${name}::Make},\n")
+    list(APPEND libraries provider_${name})
+  endforeach()
+  configure_file(${CMAKE_SOURCE_DIR}/providers/registry.cc.in
+                 ${CMAKE_BINARY_DIR}/generated/providers/registry.cc @ONLY)
+  nodekeep_library(nodekeep_providers SOURCES ${CMAKE_BINARY_DIR}/generated/providers/registry.cc
+                   DEPENDS ${libraries})
+endfunction()

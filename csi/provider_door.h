@@ -1,0 +1,65 @@
+#pragma once
+
+// The provider door: one gRPC server per provider name, on `<dir>/<name>.sock` in every directory.
+//
+// Not thread-safe; the sockets it serves are. Open and Stop are called once, by the owner.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <grpcpp/grpcpp.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/result.h"
+#include "agent/base/worker_pool.h"
+#include "csi/mount_road.h"
+#include "csi/provider_service.h"
+#include "csi/unix_listener.h"
+
+namespace nodekeep {
+
+class ProviderDoor {
+ public:
+  struct Options {
+    std::vector<std::string> directories;
+    std::vector<std::string> providers;
+    std::string version;
+    Duration mount_budget = std::chrono::seconds(90);
+  };
+
+  ProviderDoor(Options options, MountRoad& road, WorkerPool& pool, const Clock& clock,
+               Logger& log);
+  ~ProviderDoor();
+
+  // Binds every socket. On an error none is left behind.
+  Status Open();
+  // Removes the sockets, refuses new mounts, and waits for those in flight until `deadline`; what
+  // is left then is answered UNAVAILABLE.
+  void Stop(SteadyTime deadline);
+
+  std::vector<std::string> SocketPaths() const;
+
+ private:
+  // One provider name. Members in build order: connections end before the service they call.
+  struct Served {
+    std::unique_ptr<ProviderService> service;
+    std::unique_ptr<grpc::Server> server;
+    std::vector<std::unique_ptr<UnixListener>> listeners;
+  };
+
+  const Options options_;
+  MountRoad& road_;
+  WorkerPool& pool_;
+  const Clock& clock_;
+  Logger& log_;
+  std::vector<Served> served_;
+};
+
+// A server for connections that UnixListener accepts. Answers grpc.health.v1 besides `service`.
+std::unique_ptr<grpc::Server> StartLocalServer(grpc::Service& service);
+// The callback that hands accepted connections to `server`, which must outlive the listener.
+UnixListener::OnConnection FeedTo(grpc::Server& server);
+
+}  // namespace nodekeep

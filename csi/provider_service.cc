@@ -1,0 +1,202 @@
+#include "csi/provider_service.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace nodekeep {
+namespace {
+
+constexpr std::size_t kNamedInTooLarge = 3;
+
+Error TooLarge(const Bundle& bundle, std::size_t total) {
+  std::vector<const BundleFile*> files;
+  for (const BundleFile& file : bundle.files) files.push_back(&file);
+  std::sort(files.begin(), files.end(), [](const BundleFile* a, const BundleFile* b) {
+    return a->contents.size() > b->contents.size();
+  });
+  if (files.size() > kNamedInTooLarge) files.resize(kNamedInTooLarge);
+  std::string largest;
+  for (const BundleFile* file : files) {
+    largest += fmt::format("{}\"{}\" ({} bytes)", largest.empty() ? "" : ", ", file->path,
+                           file->contents.size());
+  }
+  return Error::Format(ErrorCode::kTooLarge,
+                       "the volume would be {} bytes, the driver accepts {}; largest objects: {}; "
+                       "split them over several SecretProviderClasses",
+                       total, kMaxReplyBytes, largest);
+}
+
+SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, const Clock& clock,
+                      Duration budget) {
+  const SteadyTime own = clock.Now() + budget;
+  const auto wall = context.deadline();  // time_point::max() without a deadline
+  if (wall == std::chrono::system_clock::time_point::max()) return own;
+  const auto left = std::chrono::duration_cast<Duration>(wall - std::chrono::system_clock::now());
+  return std::min(own, clock.Now() + left);
+}
+
+}  // namespace
+
+grpc::StatusCode GrpcCodeOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNotFound: return grpc::StatusCode::NOT_FOUND;
+    case ErrorCode::kDenied: return grpc::StatusCode::PERMISSION_DENIED;
+    case ErrorCode::kAuthExpired: return grpc::StatusCode::UNAUTHENTICATED;
+    case ErrorCode::kInvalid: return grpc::StatusCode::INVALID_ARGUMENT;
+    case ErrorCode::kTooLarge: return grpc::StatusCode::INVALID_ARGUMENT;
+    case ErrorCode::kThrottled:
+    case ErrorCode::kTransient:
+    case ErrorCode::kConflict:
+    case ErrorCode::kPrecondition:
+    case ErrorCode::kDeadlineExceeded: return grpc::StatusCode::FAILED_PRECONDITION;
+    case ErrorCode::kCancelled: return grpc::StatusCode::CANCELLED;
+    case ErrorCode::kShuttingDown: return grpc::StatusCode::UNAVAILABLE;
+    case ErrorCode::kInternal: return grpc::StatusCode::INTERNAL;
+  }
+  return grpc::StatusCode::INTERNAL;
+}
+
+Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle) {
+  v1alpha1::MountResponse reply;
+  for (const ObjectVersion& version : bundle.versions) {
+    auto* out = reply.add_object_version();
+    out->set_id(version.id);
+    out->set_version(version.version);
+  }
+  std::size_t contents = 0;
+  for (const BundleFile& file : bundle.files) contents += file.contents.size();
+  if (contents > kMaxReplyBytes) return TooLarge(bundle, contents);
+  for (const BundleFile& file : bundle.files) {
+    auto* out = reply.add_files();
+    out->set_path(file.path);
+    out->set_mode(static_cast<int>(file.mode));
+    const std::string_view bytes = file.contents.Reveal();
+    out->set_contents(bytes.data(), bytes.size());
+  }
+  if (const std::size_t total = reply.ByteSizeLong(); total > kMaxReplyBytes) {
+    return TooLarge(bundle, total);
+  }
+  return reply;
+}
+
+std::string RuntimeNameOf(const std::string& provider) {
+  // dialects.md 0.2.
+  if (provider == "akeyless" || provider == "vault") return provider + "-csi-provider";
+  if (provider == "aws" || provider == "azure" || provider == "gcp") {
+    return "secrets-store-csi-driver-provider-" + provider;
+  }
+  return "nodekeep-" + provider;
+}
+
+// One mount on its way. Deletes itself when gRPC is done with it.
+class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
+ public:
+  MountCall(ProviderService& service, grpc::CallbackServerContext* context,
+            const v1alpha1::MountRequest* request, v1alpha1::MountResponse* response)
+      : service_(service),
+        request_(request),
+        response_(response),
+        context_(DeadlineOf(*context, service.clock_, service.budget_), stop_.get_token()),
+        on_drain_(service.stop_.get_token(), [this] { stop_.request_stop(); }) {}
+
+  void Run() {
+    MountRoad::Request request;
+    request.provider = service_.provider_;
+    request.attributes = request_->attributes();
+    request.secrets = request_->secrets();
+    request.permission = request_->permission();
+    request.target_path = request_->target_path();
+    Result<Bundle> bundle = service_.road_.Mount(context_, request);
+    if (!bundle.ok()) return Fail(bundle.error());
+    Result<v1alpha1::MountResponse> reply = ReplyOf(*std::move(bundle));
+    if (!reply.ok()) return Fail(reply.error());
+    *response_ = *std::move(reply);
+    Finish(grpc::Status::OK);
+  }
+
+  void Fail(const Error& error) {
+    if (service_.stop_.stop_requested() && error.code() == ErrorCode::kCancelled) {
+      return Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
+    }
+    Finish({GrpcCodeOf(error.code()), error.message()});
+  }
+
+  void OnCancel() override { stop_.request_stop(); }
+
+  void OnDone() override {
+    ProviderService& service = service_;
+    delete this;
+    std::unique_lock lock(service.mutex_);
+    --service.in_flight_;
+    service.changed_.notify_all();
+  }
+
+ private:
+  ProviderService& service_;
+  const v1alpha1::MountRequest* const request_;
+  v1alpha1::MountResponse* const response_;
+  std::stop_source stop_;
+  const Context context_;
+  const std::stop_callback<std::function<void()>> on_drain_;
+};
+
+ProviderService::ProviderService(std::string provider, std::string version, MountRoad& road,
+                                 WorkerPool& pool, const Clock& clock, Duration budget)
+    : provider_(std::move(provider)),
+      version_(std::move(version)),
+      road_(road),
+      pool_(pool),
+      clock_(clock),
+      budget_(budget) {}
+
+ProviderService::~ProviderService() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return in_flight_ == 0; });
+}
+
+grpc::ServerUnaryReactor* ProviderService::Version(grpc::CallbackServerContext* context,
+                                                   const v1alpha1::VersionRequest* request,
+                                                   v1alpha1::VersionResponse* response) {
+  response->set_version("v1alpha1");
+  response->set_runtime_name(RuntimeNameOf(provider_));
+  response->set_runtime_version(version_);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* context,
+                                                 const v1alpha1::MountRequest* request,
+                                                 v1alpha1::MountResponse* response) {
+  bool accepting = false;
+  {
+    std::unique_lock lock(mutex_);
+    accepting = accepting_;
+    ++in_flight_;
+  }
+  auto* call = new MountCall(*this, context, request, response);
+  if (!accepting) {
+    call->Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
+    return call;
+  }
+  Status posted = pool_.Post([call] { call->Run(); });
+  if (!posted.ok()) call->Fail(posted.error());
+  return call;
+}
+
+void ProviderService::StopAccepting() {
+  std::unique_lock lock(mutex_);
+  accepting_ = false;
+}
+
+void ProviderService::Drain(SteadyTime deadline) {
+  {
+    std::unique_lock lock(mutex_);
+    clock_.WaitUntil(lock, changed_, {}, deadline, [this] { return in_flight_ == 0; });
+  }
+  stop_.request_stop();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return in_flight_ == 0; });
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,78 @@
+#pragma once
+
+// v1alpha1.CSIDriverProvider on one socket: the wire side of the provider door.
+//
+// The request does not say which provider it means; the socket's name does. Any `:authority` is
+// accepted. A mount runs on the pool under the caller's deadline and our own budget, whichever ends
+// first, and is stopped when the caller cancels.
+//
+// Status codes are final ones on backend outages: driver v1.6.0 lets a pod start with an empty
+// volume after UNAVAILABLE and its like on the first mount (csi.md 1.8). UNAVAILABLE is answered only
+// while this process stops, when the driver's retry finds the successor.
+
+#include <grpcpp/grpcpp.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+
+#include "agent/base/clock.h"
+#include "agent/base/worker_pool.h"
+#include "csi/mount_road.h"
+#include "proto/provider.grpc.pb.h"
+
+namespace nodekeep {
+
+// What the driver accepts by default (csi.md 1.8, --max-call-recv-msg-size).
+inline constexpr std::size_t kMaxReplyBytes = 4u << 20;
+
+// The gRPC code of an error, the one place where the taxonomy meets the wire.
+grpc::StatusCode GrpcCodeOf(ErrorCode code);
+
+// The reply to a bundle. Errors: kTooLarge over kMaxReplyBytes, naming the largest objects.
+Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle);
+
+// "vault-csi-provider" for "vault": what the upstream provider of that name calls itself.
+std::string RuntimeNameOf(const std::string& provider);
+
+class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackService {
+ public:
+  ProviderService(std::string provider, std::string version, MountRoad& road, WorkerPool& pool,
+                  const Clock& clock, Duration budget);
+  // Precondition: the server that serves this has been shut down.
+  ~ProviderService() override;
+
+  grpc::ServerUnaryReactor* Version(grpc::CallbackServerContext* context,
+                                    const v1alpha1::VersionRequest* request,
+                                    v1alpha1::VersionResponse* response) override;
+  grpc::ServerUnaryReactor* Mount(grpc::CallbackServerContext* context,
+                                  const v1alpha1::MountRequest* request,
+                                  v1alpha1::MountResponse* response) override;
+
+  // From now on new mounts are answered UNAVAILABLE.
+  void StopAccepting();
+  // Waits until no mount is in flight, or until `deadline`; then those left are answered
+  // UNAVAILABLE. Returns when all have been answered.
+  void Drain(SteadyTime deadline);
+
+ private:
+  class MountCall;
+
+  const std::string provider_;
+  const std::string version_;
+  MountRoad& road_;
+  WorkerPool& pool_;
+  const Clock& clock_;
+  const Duration budget_;
+  std::stop_source stop_;
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  // Guarded by mutex_.
+  bool accepting_ = true;
+  std::size_t in_flight_ = 0;
+};
+
+}  // namespace nodekeep

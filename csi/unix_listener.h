@@ -1,0 +1,36 @@
+#pragma once
+
+// A unix socket that only root and this agent's own user may talk to.
+//
+// Binds `path` with mode 0600, unlinks a socket that a dead process left behind, refuses one that a
+// live process serves. Each accepted connection is checked by SO_PEERCRED and then handed on. The
+// socket file is removed on destruction if it is still ours.
+//
+// Thread-safe. One thread per listener; `on_connection` is called from it and owns the descriptor.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/base/log.h"
+#include "agent/base/result.h"
+
+namespace nodekeep {
+
+class UnixListener {
+ public:
+  using OnConnection = std::function<void(int fd)>;
+
+  // Creates missing parent directories (mode 0755). Errors name the path and what to do: path too
+  // long (107 bytes), a file that is no socket, a live owner, no permission.
+  static Result<std::unique_ptr<UnixListener>> Bind(const std::string& path,
+                                                    OnConnection on_connection, Logger& log);
+  virtual ~UnixListener() = default;
+
+  virtual const std::string& path() const = 0;
+};
+
+// Whether a peer of this uid may connect.
+bool PeerAllowed(unsigned peer_uid, unsigned own_uid);
+
+}  // namespace nodekeep

@@ -1,0 +1,55 @@
+#pragma once
+
+// What a store holds, as its author wrote it. README.md has the format.
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/base/secret_bytes.h"
+
+namespace nodekeep::dev {
+
+inline constexpr std::size_t kMaxFileBytes = 1 << 20;    // of one file in a directory store
+inline constexpr std::size_t kMaxStoreBytes = 64 << 20;  // of all of them together
+inline constexpr std::size_t kMaxSecrets = 10'000;
+inline constexpr int kMaxDirectoryDepth = 16;
+
+struct WrittenVersion {
+  std::string version;  // "" = the author gave none
+  SecretBytes value;    // `values` as a JSON object with sorted keys
+};
+
+struct WrittenSecret {
+  std::vector<WrittenVersion> versions;  // the current one first; empty only with `refused`
+  // "namespace/account", either half may be "*". Absent: everybody. Empty: nobody.
+  std::optional<std::vector<std::string>> service_accounts;
+  // Why a file of a directory store is not used (too large, writable by everybody, no file).
+  std::optional<Error> refused;
+};
+
+using Content = std::map<std::string, WrittenSecret>;
+
+// The text of a store file. Errors are kInvalid and name the secret, the key, the line and the fix;
+// they never quote a value.
+Result<Content> ParseContent(std::string_view text);
+
+// What is at `path`: a store file or a directory. Errors: kNotFound (nothing there), kInvalid,
+// kDenied (we may not read it, or others may write it), kTooLarge, kTransient (reading failed).
+Result<Content> ReadContent(const std::string& path);
+
+// Changes whenever ReadContent might answer differently; made of names, inodes, sizes and times.
+std::string ContentStamp(const std::string& path);
+
+// The directories in which something happens when the content changes, those above a missing path
+// included.
+std::vector<std::string> DirectoriesToWatch(const std::string& path);
+
+// `word` as the user should have written it, or "".
+std::string ClosestTo(std::string_view word, std::span<const std::string_view> known);
+
+}  // namespace nodekeep::dev

@@ -1,0 +1,36 @@
+#pragma once
+
+// The embedded local store: secrets from one YAML or JSON file, or from a directory tree, of this
+// machine. For demos, development and tests of manifests. README.md describes file and parameters.
+
+#include <memory>
+#include <string>
+
+#include "agent/base/log.h"
+#include "agent/base/secret_bytes.h"
+#include "agent/secrets/policy.h"
+#include "agent/secrets/provider.h"
+
+namespace nodekeep {
+
+struct DevSettings {
+  // A file, or a directory with one file per secret. It need not exist yet. A relative path starts
+  // at the working directory of the agent.
+  std::string path = "/etc/nodekeep/dev-store.yaml";
+  // Key of the hashes that tell contents apart; empty = random per process.
+  SecretBytes version_key;
+  // How long answers are good, unless a class says otherwise.
+  Policy policy;
+};
+
+// Starts to watch the store. `clock` and `log` must outlive the provider.
+std::unique_ptr<Provider> MakeDevProvider(DevSettings settings, const Clock& clock, Logger& log);
+
+namespace dev {
+
+// The dialect. Pure; `store_path` only ends up in the refs.
+Result<ParsedMount> ParseMount(const MountInput& input, const std::string& store_path,
+                               const Policy& defaults);
+
+}  // namespace dev
+}  // namespace nodekeep

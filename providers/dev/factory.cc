@@ -1,0 +1,31 @@
+#include "providers/dev/factory.h"
+
+#include "providers/dev/dev.h"
+
+namespace nodekeep::dev {
+
+std::span<const SettingKey> SettingsKeys() {
+  static constexpr SettingKey kKeys[] = {
+      {"path", "NODEKEEP_DEV_PATH", SettingKey::Kind::kText, "/etc/nodekeep/dev-store.yaml",
+       "file (YAML or JSON) or directory (one file per secret) that holds the secrets; it is "
+       "watched, and may appear later"},
+  };
+  return kKeys;
+}
+
+Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services) {
+  DevSettings settings;
+  auto path = values.find("path");
+  if (path != values.end()) settings.path = path->second;
+  if (settings.path.empty()) {
+    return Error(ErrorCode::kInvalid, "path is empty: name the file or directory of the secrets");
+  }
+  if (settings.path.find('\0') != std::string::npos) {
+    return Error(ErrorCode::kInvalid, "path has a NUL byte");
+  }
+  settings.version_key = std::move(services.version_key);
+  settings.policy = services.policy;
+  return MakeDevProvider(std::move(settings), services.clock, services.log);
+}
+
+}  // namespace nodekeep::dev

@@ -1,0 +1,15 @@
+#pragma once
+
+// From the configuration's `dev` section to the provider.
+
+#include <memory>
+#include <span>
+
+#include "providers/registry.h"
+
+namespace nodekeep::dev {
+
+std::span<const SettingKey> SettingsKeys();
+Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services);
+
+}  // namespace nodekeep::dev

@@ -1,0 +1,114 @@
+#include <filesystem>
+#include <system_error>
+
+#include "agent/base/codecs.h"
+#include "agent/base/json.h"
+#include "providers/dev/dev.h"
+#include "providers/dev/store.h"
+
+namespace nodekeep {
+namespace {
+
+Result<SecretBytes> Decode(std::string_view encoding, SecretBytes value) {
+  if (encoding == "base64") return Base64Decode(value.Reveal());
+  if (encoding == "hex") return HexDecode(value.Reveal());
+  return value;
+}
+
+Result<SecretBytes> ValueOfKey(const Projection& projection, const SecretBytes& answer) {
+  Result<Json> json = ParseJson(answer.Reveal());
+  if (!json.ok() || !json->is_object()) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "secretKey \"{}\" needs a secret with values, or a JSON object as its "
+                         "text; \"{}\" is neither",
+                         projection.field, projection.ref.path);
+  }
+  const Json* value = Find(*json, {projection.field});
+  if (value == nullptr) {
+    return Error::Format(ErrorCode::kNotFound, "key \"{}\" does not exist in secret \"{}\"",
+                         projection.field, projection.ref.path);
+  }
+  if (std::optional<std::string> text = ScalarText(*value)) {
+    return SecretBytes::TakeFrom(*std::move(text));
+  }
+  return GoJson(*value);
+}
+
+class DevProvider final : public Provider {
+ public:
+  DevProvider(DevSettings settings, const Clock& clock, Logger& log)
+      : path_(settings.path),
+        policy_(settings.policy),
+        clock_(clock),
+        store_(path_, std::move(settings.version_key), log) {}
+
+  Result<ParsedMount> Parse(const MountInput& input) const override {
+    return dev::ParseMount(input, path_, policy_);
+  }
+
+  // There is nobody to log in to. The credential carries the name of the service account, which is
+  // all that access to the store depends on: that is known for certain, because the rule is ours
+  // (DevStore::Read), so every pod of the account may share what is read.
+  Result<Credential> Authenticate(const Context& context, const ProviderOptions&,
+                                  const PodIdentity& identity) override {
+    if (Status over = context.Check(clock_); !over.ok()) return over.error();
+    Credential credential;
+    credential.token = SecretBytes(identity.namespace_name + "/" + identity.service_account);
+    credential.sharing = Sharing::kServiceAccount;
+    credential.service_account_uid = identity.service_account_uid;
+    return credential;
+  }
+
+  std::vector<Result<Answer>> Fetch(const Context& context, const ProviderOptions&,
+                                    const Credential& credential,
+                                    std::span<const Question> questions) override {
+    const std::string account(credential.token.Reveal());
+    std::vector<Result<Answer>> answers;
+    answers.reserve(questions.size());
+    for (const Question& question : questions) {
+      answers.push_back(AnswerTo(context, account, question));
+    }
+    return answers;
+  }
+
+  Result<SecretBytes> Render(const Projection& projection,
+                             const SecretBytes& answer) const override {
+    Result<SecretBytes> value =
+        projection.field.empty() ? answer.Clone() : ValueOfKey(projection, answer);
+    if (value.ok()) value = Decode(projection.encoding, *std::move(value));
+    if (value.ok()) return value;
+    return value.error().Prepend("dev: object \"{}\"", projection.object);
+  }
+
+ private:
+  Result<Answer> AnswerTo(const Context& context, const std::string& account,
+                          const Question& question) const {
+    if (Status over = context.Check(clock_); !over.ok()) return over.error();
+    Result<dev::StoreAnswer> found = store_.Read(question.ref.path, question.ref.version, account,
+                                                 question.known_version);
+    if (!found.ok()) return found.error();
+    Answer answer;
+    answer.value = std::move(found->value);
+    answer.version = std::move(found->version);
+    answer.unchanged = found->unchanged;
+    return answer;
+  }
+
+  const std::string path_;
+  const Policy policy_;
+  const Clock& clock_;
+  dev::DevStore store_;
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> MakeDevProvider(DevSettings settings, const Clock& clock, Logger& log) {
+  std::error_code failed;
+  const std::filesystem::path whole = std::filesystem::absolute(settings.path, failed);
+  if (!failed) settings.path = whole.lexically_normal().string();
+  // "/etc/store/" is the directory "/etc/store".
+  if (settings.path.size() > 1 && settings.path.back() == '/') settings.path.pop_back();
+  return std::make_unique<DevProvider>(std::move(settings), clock, log);
+}
+
+}  // namespace nodekeep

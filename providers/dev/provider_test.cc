@@ -1,0 +1,108 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include "providers/dev/dev.h"
+#include "providers/dev/factory.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/temp_dir.h"
+
+namespace nodekeep {
+namespace {
+
+struct Bed {
+  TempDir dir;
+  FakeClock clock;
+  Logger log{LogLevel::kOff, LogFormat::kText};
+  std::unique_ptr<Provider> provider;
+
+  explicit Bed(const std::string& store) {
+    DevSettings settings;
+    settings.path = dir.Write("store.yaml", store);
+    provider = MakeDevProvider(std::move(settings), clock, log);
+  }
+};
+
+std::string Rendered(const Provider& provider, const std::string& field,
+                     const std::string& encoding, const std::string& answer) {
+  Projection projection;
+  projection.object = "o";
+  projection.ref.path = "p";
+  projection.field = field;
+  projection.encoding = encoding;
+  Result<SecretBytes> value = provider.Render(projection, SecretBytes(answer));
+  if (value.ok()) return std::string(value->Reveal());
+  return "(" + std::string(ErrorCodeName(value.error().code())) + ")";
+}
+
+}  // namespace
+
+TEST_CASE("dev: a file's contents are the value, or a key of it, decoded") {
+  Bed bed("secrets: {}\n");
+  struct Row {
+    std::string name, field, encoding, answer, want;
+  };
+  const Row rows[] = {
+      {"whole", "", "", "hunter2", "hunter2"},
+      {"key", "user", "", R"({"user":"app"})", "app"},
+      {"number keeps its text", "n", "", R"({"n":1.50})", "1.50"},
+      {"structure as JSON", "o", "", R"({"o":{"b":1,"a":[true]}})", R"({"a":[true],"b":1})"},
+      {"key missing", "x", "", R"({"user":"app"})", "(not_found)"},
+      {"key of a plain text", "x", "", "hunter2", "(invalid)"},
+      {"base64", "", "base64", "aHVudGVyMg==", "hunter2"},
+      {"hex of a key", "k", "hex", R"({"k":"6869"})", "hi"},
+      {"utf-8", "", "utf-8", "hunter2", "hunter2"},
+      {"not base64", "", "base64", "!", "(invalid)"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(Rendered(*bed.provider, row.field, row.encoding, row.answer) == row.want);
+  }
+}
+
+TEST_CASE("dev: a login is the service account, and may be shared within it") {
+  Bed bed("secrets: {}\n");
+  PodIdentity identity;
+  identity.namespace_name = "shop";
+  identity.service_account = "cart";
+  identity.service_account_uid = "uid-1";
+  MountInput input;
+  input.attributes["objects"] = "- objectName: a\n";
+  input.permission = "420";
+  Result<ParsedMount> mount = bed.provider->Parse(input);
+  REQUIRE(mount.ok());
+  Result<Credential> credential =
+      bed.provider->Authenticate(Context(), *mount->options, identity);
+  REQUIRE(credential.ok());
+  CHECK(credential->sharing == Sharing::kServiceAccount);
+  CHECK(credential->service_account_uid == "uid-1");
+  CHECK(credential->token.Reveal() == "shop/cart");
+}
+
+TEST_CASE("dev: the factory takes the path from the configuration and refuses an empty one") {
+  struct NoHttp final : HttpClient {
+    std::vector<Result<HttpResponse>> SendAll(const Context&, std::vector<HttpRequest>) override {
+      return {};
+    }
+  } http;
+  FakeClock clock;
+  Logger log(LogLevel::kOff, LogFormat::kText);
+  REQUIRE(dev::SettingsKeys().size() == 1);
+  CHECK(dev::SettingsKeys()[0].name == "path");
+  CHECK(dev::SettingsKeys()[0].environment == "NODEKEEP_DEV_PATH");
+  CHECK_FALSE(dev::Make({{"path", ""}}, {http, clock, log, Policy(), SecretBytes()}).ok());
+
+  TempDir dir;
+  Policy policy;
+  policy.refresh_after = std::chrono::seconds(7);
+  auto made = dev::Make({{"path", dir.path() + "/./x/../store.yaml"}},
+                        {http, clock, log, policy, SecretBytes()});
+  REQUIRE(made.ok());
+  MountInput input;
+  input.attributes["objects"] = "- objectName: a\n";
+  input.permission = "420";
+  Result<ParsedMount> mount = (*made)->Parse(input);
+  REQUIRE(mount.ok());
+  CHECK(mount->projections[0].ref.endpoint == dir / "store.yaml");
+  CHECK(mount->policy.refresh_after == std::chrono::seconds(7));
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,55 @@
+#pragma once
+
+// Which providers this build has, and how each is made from the configuration.
+//
+// The table behind ProviderRegistry is generated from the list in providers/CMakeLists.txt. Each
+// folder's factory.h declares SettingsKeys and Make in a namespace of the provider's name.
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/result.h"
+#include "agent/base/secret_bytes.h"
+#include "agent/http/http_client.h"
+#include "agent/secrets/policy.h"
+#include "agent/secrets/provider.h"
+
+namespace nodekeep {
+
+// One key of a provider's section in the configuration file.
+struct SettingKey {
+  enum class Kind { kText, kBool, kDuration };
+
+  std::string_view name;         // "address"
+  std::string_view environment;  // the dialect's own variable ("VAULT_ADDR"), "" = none
+  Kind kind = Kind::kText;
+  std::string_view default_text;
+  std::string_view help;         // one sentence, for `config print` and the documentation
+};
+
+// By key name; every key of SettingsKeys is present, checked against its kind.
+using SettingValues = std::map<std::string, std::string>;
+
+// What a provider may use; outlives it.
+struct ProviderServices {
+  HttpClient& http;
+  const Clock& clock;
+  Logger& log;
+  Policy policy;            // the provider's own, from the configuration
+  SecretBytes version_key;  // keyed hashes of secret content
+};
+
+struct ProviderEntry {
+  std::string_view name;
+  std::span<const SettingKey> (*settings)();
+  Result<std::unique_ptr<Provider>> (*make)(const SettingValues& values, ProviderServices services);
+};
+
+std::span<const ProviderEntry> ProviderRegistry();
+
+}  // namespace nodekeep

@@ -1,0 +1,267 @@
+#include "providers/vault/login.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "agent/base/json.h"
+#include "providers/vault/answer.h"
+
+namespace nodekeep::vault {
+namespace {
+
+constexpr std::size_t kMaxCredentialFile = 64u << 10;
+
+// Without the white space that editors and `kubectl create secret --from-file` leave at the end.
+SecretBytes Trimmed(const SecretBytes& bytes) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  std::string_view text = bytes.Reveal();
+  const std::size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return SecretBytes();
+  return SecretBytes(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
+}
+
+Result<SecretBytes> ReadCredentialFile(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return Error::Format(ErrorCode::kInvalid, "cannot open {}: {}", path, std::strerror(errno));
+  }
+  SecretBytes content = SecretBytes::OfSize(kMaxCredentialFile + 1);
+  std::size_t size = 0;
+  ssize_t got = 0;
+  while (size < content.size() &&
+         (got = ::read(file, content.MutableData() + size, content.size() - size)) != 0) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  const int failure = got < 0 ? errno : 0;
+  ::close(file);
+  if (failure != 0) {
+    return Error::Format(ErrorCode::kInvalid, "cannot read {}: {}", path, std::strerror(failure));
+  }
+  if (size > kMaxCredentialFile) {
+    return Error::Format(ErrorCode::kInvalid, "{} is too large for a credential", path);
+  }
+  content.Truncate(size);
+  SecretBytes trimmed = Trimmed(content);
+  if (trimmed.empty()) return Error::Format(ErrorCode::kInvalid, "{} is empty", path);
+  return trimmed;
+}
+
+// A header cannot carry anything else, and a token never has it.
+bool FitsHeader(const SecretBytes& token) {
+  const std::string_view text = token.Reveal();
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+SecretBytes FromPod(const PodIdentity& identity, const std::string& key) {
+  auto found = identity.secrets.find(key);
+  return found == identity.secrets.end() ? SecretBytes() : Trimmed(found->second);
+}
+
+Error NoCredential(const Options& options, std::string_view keys, std::string_view setting) {
+  if (!options.node_credentials_withheld.empty()) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "failed to login: the Secret of nodePublishSecretRef has no {}, and the "
+                         "node's own credential is withheld because {}",
+                         keys, options.node_credentials_withheld);
+  }
+  return Error::Format(ErrorCode::kInvalid,
+                       "failed to login: nodekeep/auth \"{}\" needs {} in the Secret of "
+                       "nodePublishSecretRef, or {} in the agent's configuration",
+                       AuthMethodName(options.method), keys, setting);
+}
+
+Error NoToken(const Options& options, const PodIdentity& identity) {
+  std::string present;
+  for (const auto& [audience, token] : identity.tokens) {
+    if (!present.empty()) present += ", ";
+    present += '"' + audience + '"';
+  }
+  return Error::Format(
+      ErrorCode::kInvalid,
+      "failed to create a service account token for requesting pod {{{} {} {} {} }}: no token for "
+      "audience \"{}\" came with the mount ({}): add that audience to spec.tokenRequests of the "
+      "CSIDriver object secrets-store.csi.k8s.io",
+      identity.pod, identity.pod_uid, identity.namespace_name, identity.service_account,
+      options.audience, present.empty() ? "there is none at all" : "present: " + present);
+}
+
+// Who may share the login. The kubernetes method answers with metadata of the service account it
+// found, and its rules (bound names and namespaces) see nothing of the pod. The jwt method's rules
+// may see any claim, and its claim mappings can put any claim's value into metadata; what tells
+// the two apart on a mount of unknown kind is service_account_secret_name, which the kubernetes
+// method answers as an empty text for a pod's token, while a claim mapping has no claim to take
+// that from.
+Sharing SharingOf(const Options& options, const PodIdentity& identity, const Json& auth,
+                  std::string& uid) {
+  uid = TextOf(Find(auth, {"metadata", "service_account_uid"})).value_or("");
+  if (options.method != AuthMethod::kKubernetes || uid.empty()) return Sharing::kPod;
+  const auto is = [&](std::string_view key, std::string_view want) {
+    std::optional<std::string> text = TextOf(Find(auth, {"metadata", key}));
+    return text && *text == want;
+  };
+  const bool same = !identity.service_account.empty() &&
+                    is("service_account_name", identity.service_account) &&
+                    is("service_account_namespace", identity.namespace_name) &&
+                    is("service_account_secret_name", "");
+  return same ? Sharing::kServiceAccount : Sharing::kPod;
+}
+
+// The `auth` object of a reply.
+Result<Json> AuthOf(const HttpResponse& response) {
+  Result<Json> reply = ParseJson(response.body.Reveal());
+  if (!reply.ok()) {
+    return Error::Format(ErrorCode::kTransient,
+                         "failed to parse login response: {}: is vaultAddress right, or a proxy in "
+                         "between?",
+                         reply.error().message());
+  }
+  const Json* auth = Find(*reply, {"auth"});
+  if (auth == nullptr || !auth->is_object()) {
+    return Error(ErrorCode::kInvalid,
+                 "failed to parse login response: it has no \"auth\": the path of the auth mount "
+                 "does not lead to a login");
+  }
+  if (TextOf(Find(*auth, {"client_token"})).value_or("").empty()) {
+    const Json* mfa = Find(*auth, {"mfa_requirement"});
+    return Error(ErrorCode::kInvalid, mfa != nullptr && !mfa->is_null()
+                                          ? "failed to login: the server asks for a second factor, "
+                                            "which an agent cannot give"
+                                          : "failed to parse login response: it has no token");
+  }
+  return *auth;
+}
+
+void SetLifetime(Credential& credential, Duration lifetime, const Clock& clock) {
+  credential.lifetime = lifetime;
+  if (lifetime > Duration::zero()) credential.expires = clock.Now() + lifetime;
+}
+
+Credential CredentialFrom(const Json& auth, const Clock& clock) {
+  Credential credential;
+  credential.token = SecretBytes::TakeFrom(*TextOf(Find(auth, {"client_token"})));
+  SetLifetime(credential, SecondsOf(Find(auth, {"lease_duration"})), clock);
+  credential.renewable = BoolOf(Find(auth, {"renewable"})).value_or(false);
+  return credential;
+}
+
+// POST auth/<mount>/login.
+Result<Credential> LogInWith(const Context& context, ApiClient& api, const Options& options,
+                             const PodIdentity& identity, const Clock& clock, SecretBytes body) {
+  ApiCall call;
+  call.method = "POST";
+  call.path = "/v1/auth/" + options.mount + "/login";
+  call.namespace_name = options.login_namespace;
+  call.body = std::move(body);
+  Result<HttpResponse> response = api.Send(context, options, Step::kLogin, call);
+  if (!response.ok()) return response.error().Prepend("failed to login");
+  Result<Json> auth = AuthOf(*response);
+  if (!auth.ok()) return auth.error();
+  Credential credential = CredentialFrom(*auth, clock);
+  if (!FitsHeader(credential.token)) {
+    return Error(ErrorCode::kInvalid, "failed to parse login response: its token is malformed");
+  }
+  credential.sharing = SharingOf(options, identity, *auth, credential.service_account_uid);
+  return credential;
+}
+
+Result<Credential> LogInByPodToken(const Context& context, ApiClient& api, const Options& options,
+                                   const PodIdentity& identity, const Clock& clock) {
+  const ServiceAccountToken* token = identity.Token(options.audience);
+  if (token == nullptr || token->token.empty()) return NoToken(options, identity);
+  return LogInWith(context, api, options, identity, clock,
+                   JsonBody({{"jwt", token->token.Reveal()}, {"role", options.role}}));
+}
+
+Result<Credential> LogInByAppRole(const Context& context, ApiClient& api, const Options& options,
+                                  const PodIdentity& identity, const Clock& clock) {
+  // Both from one place: a pod's role id must not be paired with the node's secret id.
+  SecretBytes role_id = FromPod(identity, "role_id");
+  SecretBytes secret_id = FromPod(identity, "secret_id");
+  if (role_id.empty()) {
+    if (options.approle_role_id.empty()) {
+      return NoCredential(options, "keys \"role_id\" and \"secret_id\"", "an AppRole");
+    }
+    role_id = SecretBytes(options.approle_role_id);
+    secret_id.Wipe();
+    if (!options.approle_secret_id_file.empty()) {
+      Result<SecretBytes> file = ReadCredentialFile(options.approle_secret_id_file);
+      if (!file.ok()) return file.error().Prepend("failed to login: the AppRole's secret id");
+      secret_id = *std::move(file);
+    }
+  }
+  // A role with bind_secret_id off takes none.
+  SecretBytes body = secret_id.empty() ? JsonBody({{"role_id", role_id.Reveal()}})
+                                       : JsonBody({{"role_id", role_id.Reveal()},
+                                                   {"secret_id", secret_id.Reveal()}});
+  return LogInWith(context, api, options, identity, clock, std::move(body));
+}
+
+Result<Credential> LogInByCertificate(const Context& context, ApiClient& api,
+                                      const Options& options, const PodIdentity& identity,
+                                      const Clock& clock) {
+  SecretBytes body = options.role.empty() ? SecretBytes("{}") : JsonBody({{"name", options.role}});
+  return LogInWith(context, api, options, identity, clock, std::move(body));
+}
+
+// A token that is there already: asked about, so that we know how long it lives.
+Result<Credential> UseToken(const Context& context, ApiClient& api, const Options& options,
+                            const PodIdentity& identity, const Clock& clock) {
+  SecretBytes token = FromPod(identity, "token");
+  if (token.empty()) {
+    if (options.token_file.empty()) return NoCredential(options, "key \"token\"", "a token file");
+    Result<SecretBytes> file = ReadCredentialFile(options.token_file);
+    if (!file.ok()) return file.error().Prepend("failed to login: the node's token");
+    token = *std::move(file);
+  }
+  if (!FitsHeader(token)) {
+    return Error(ErrorCode::kInvalid, "failed to login: the token has characters that no token has");
+  }
+  ApiCall call;
+  call.path = "/v1/auth/token/lookup-self";
+  call.namespace_name = options.login_namespace;
+  call.token = token.Clone();
+  Result<HttpResponse> response = api.Send(context, options, Step::kLogin, call);
+  if (!response.ok()) return response.error().Prepend("failed to login");
+  Result<Json> reply = ParseJson(response->body.Reveal());
+  const Json* data = reply.ok() ? Find(*reply, {"data"}) : nullptr;
+  if (data == nullptr || !data->is_object()) {
+    return Error(ErrorCode::kTransient,
+                 "failed to parse login response: the token's lookup is not a Vault response");
+  }
+  Credential credential;
+  credential.token = std::move(token);
+  SetLifetime(credential, SecondsOf(Find(*data, {"ttl"})), clock);
+  credential.renewable = BoolOf(Find(*data, {"renewable"})).value_or(false);
+  return credential;
+}
+
+}  // namespace
+
+Result<Credential> LogIn(const Context& context, ApiClient& api, const Options& options,
+                         const PodIdentity& identity, const Clock& clock) {
+  switch (options.method) {
+    case AuthMethod::kKubernetes:
+    case AuthMethod::kJwt: return LogInByPodToken(context, api, options, identity, clock);
+    case AuthMethod::kAppRole: return LogInByAppRole(context, api, options, identity, clock);
+    case AuthMethod::kCert: return LogInByCertificate(context, api, options, identity, clock);
+    case AuthMethod::kToken: return UseToken(context, api, options, identity, clock);
+  }
+  return Error(ErrorCode::kInternal, "failed to login: unknown method");
+}
+
+Result<Credential> CredentialOf(const HttpResponse& response, const Clock& clock) {
+  Result<Json> auth = AuthOf(response);
+  if (!auth.ok()) return auth.error();
+  return CredentialFrom(*auth, clock);
+}
+
+}  // namespace nodekeep::vault

@@ -1,0 +1,408 @@
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "providers/vault/test_mount.h"
+
+using Catch::Matchers::ContainsSubstring;
+using namespace std::chrono_literals;
+
+namespace nodekeep::vault {
+namespace {
+
+// As OpenBao 2.4 answers a kubernetes login.
+constexpr const char* kKubernetesReply = R"({"auth":{"client_token":"hvs.abc","accessor":"x",
+  "policies":["default","app"],"metadata":{"role":"app","service_account_name":"web",
+  "service_account_namespace":"shop","service_account_secret_name":"",
+  "service_account_uid":"sa-uid-1"},"lease_duration":3600,"renewable":true}})";
+
+std::string Replace(std::string text, const std::string& what, const std::string& with) {
+  const std::size_t at = text.find(what);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, what.size(), with);
+}
+
+// A file that is gone at the end of the test.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& content) {
+    char name[] = "/tmp/nodekeep-vault-XXXXXX";
+    const int file = ::mkstemp(name);
+    REQUIRE(file >= 0);
+    ::close(file);
+    path_ = name;
+    std::ofstream(path_) << content;
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+TEST_CASE("vault: a kubernetes login posts role and token and returns the server's token") {
+  TestMount vault(Attributes{{"vaultNamespace", "team/a"}, {"vaultAuthMountPath", "k8s/one"}});
+  vault.http.On("POST", "https://vault:8200/v1/auth/k8s/one/login",
+                {FakeHttpClient::Respond(200, kKubernetesReply)});
+  Result<Credential> login = vault.LogIn();
+  REQUIRE(MessageOf(login) == "(ok)");
+  CHECK(login->token.Reveal() == "hvs.abc");
+  CHECK(login->lifetime == 1h);
+  CHECK(login->expires == vault.clock.Now() + 1h);
+  CHECK(login->renewable);
+
+  const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+  CHECK(seen.body ==
+        R"({"jwt":"header.payload.signature-of-the-pod","role":"app"})");
+  CHECK(seen.headers.at("x-vault-request") == "true");
+  CHECK(seen.headers.at("x-vault-namespace") == "team/a");
+  CHECK(seen.headers.at("content-type") == "application/json");
+  CHECK_FALSE(seen.headers.contains("x-vault-token"));
+}
+
+TEST_CASE("vault: without a namespace none is sent") {
+  TestMount vault;
+  vault.http.On("", "*", {FakeHttpClient::Respond(200, kKubernetesReply)});
+  REQUIRE(vault.LogIn().ok());
+  CHECK_FALSE(vault.http.Requests().at(0).headers.contains("x-vault-namespace"));
+}
+
+TEST_CASE("vault: the login goes to its own namespace and the read to the other") {
+  TestMount vault(Attributes{{"vaultNamespace", "team"}, {"nodekeep/authNamespace", "login"}});
+  vault.http.On("POST", "*", {FakeHttpClient::Respond(200, kKubernetesReply)});
+  vault.http.On("GET", "*", {FakeHttpClient::Respond(200, R"({"data":{"k":"v"}})")});
+  REQUIRE(vault.LogIn().ok());
+  REQUIRE(vault.FetchOne().ok());
+  CHECK(vault.http.Requests().at(0).headers.at("x-vault-namespace") == "login");
+  CHECK(vault.http.Requests().at(1).headers.at("x-vault-namespace") == "team");
+}
+
+TEST_CASE("vault: a login is shared only when the reply proves that it looked at the account") {
+  struct Row {
+    std::string name, method, reply;
+    Sharing want;
+  };
+  const std::string full = kKubernetesReply;
+  const Row rows[] = {
+      {"kubernetes", "kubernetes", full, Sharing::kServiceAccount},
+      {"the jwt method, whatever it says", "jwt", full, Sharing::kPod},
+      {"no uid", "kubernetes", Replace(full, "\"service_account_uid\":\"sa-uid-1\"", "\"x\":\"y\""),
+       Sharing::kPod},
+      {"an empty uid", "kubernetes", Replace(full, "sa-uid-1", ""), Sharing::kPod},
+      {"no metadata", "kubernetes", R"({"auth":{"client_token":"t","metadata":null}})",
+       Sharing::kPod},
+      {"another account", "kubernetes",
+       Replace(full, "\"service_account_name\":\"web\"", "\"service_account_name\":\"db\""),
+       Sharing::kPod},
+      {"another namespace", "kubernetes", Replace(full, ":\"shop\"", ":\"other\""), Sharing::kPod},
+      {"metadata as claim mappings of a jwt mount could fill it", "kubernetes",
+       Replace(full, "\"service_account_secret_name\":\"\",", ""), Sharing::kPod},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TestMount vault(Attributes{{"nodekeep/auth", row.method}});
+    vault.http.On("", "*", {FakeHttpClient::Respond(200, row.reply)});
+    Result<Credential> login = vault.LogIn();
+    REQUIRE(MessageOf(login) == "(ok)");
+    CHECK((row.want == Sharing::kServiceAccount) == (login->sharing == Sharing::kServiceAccount));
+    if (row.want == Sharing::kServiceAccount) CHECK(login->service_account_uid == "sa-uid-1");
+  }
+}
+
+TEST_CASE("vault: a pod without service account never shares") {
+  TestMount vault;
+  std::string reply = Replace(kKubernetesReply, "\"service_account_name\":\"web\"",
+                              "\"service_account_name\":\"\"");
+  vault.http.On("", "*", {FakeHttpClient::Respond(200, reply)});
+  PodIdentity pod = TestPod();
+  pod.service_account.clear();
+  Result<Credential> login = vault.LogIn(pod);
+  REQUIRE(login.ok());
+  CHECK(login->sharing == Sharing::kPod);
+}
+
+TEST_CASE("vault: a missing token names the audience, what is there and the way out") {
+  TestMount vault(Attributes{{"audience", "bao"}});
+  Result<Credential> login = vault.LogIn();
+  CHECK(CodeOf(login) == "invalid");
+  CHECK_THAT(MessageOf(login),
+             ContainsSubstring("failed to create a service account token for requesting pod "
+                               "{web-0 pod-uid-1 shop web }: no token for audience \"bao\"") &&
+                 ContainsSubstring("present: \"vault\"") && ContainsSubstring("tokenRequests"));
+  CHECK(vault.http.Requests().empty());
+}
+
+TEST_CASE("vault: a token that lives for ever has no expiry") {
+  TestMount vault;
+  vault.http.On("", "*", {FakeHttpClient::Respond(
+                             200, R"({"auth":{"client_token":"t","lease_duration":0}})")});
+  Result<Credential> login = vault.LogIn();
+  REQUIRE(login.ok());
+  CHECK(login->lifetime == 0ms);
+  CHECK(login->expires == SteadyTime::max());
+  CHECK_FALSE(login->renewable);
+}
+
+TEST_CASE("vault: a lifetime beyond reason is bounded, not overflown") {
+  TestMount vault;
+  vault.http.On("", "*",
+                {FakeHttpClient::Respond(
+                    200, R"({"auth":{"client_token":"t","lease_duration":9223372036854775807}})")});
+  Result<Credential> login = vault.LogIn();
+  REQUIRE(login.ok());
+  CHECK(login->expires > vault.clock.Now());
+  CHECK(login->expires < vault.clock.Now() + 24h * 366 * 11);
+}
+
+TEST_CASE("vault: a refused login has the server's words, the mount and the role") {
+  struct Row {
+    std::string name;
+    int status;
+    std::string body, code, want;
+  };
+  const Row rows[] = {
+      {"service account not bound", 403, R"({"errors":["service account name not authorized"]})",
+       "denied", "* service account name not authorized; login by auth mount \"kubernetes\", role "
+                 "\"app\" was refused"},
+      {"no such role", 400, R"({"errors":["invalid role name \"app\""]})", "denied",
+       "* invalid role name \"app\""},
+      {"two errors", 403, R"({"errors":["one","two"]})", "denied", "Errors: * one * two;"},
+      {"no mount", 404, R"({"errors":["no handler for route"]})", "invalid",
+       "no login at auth mount \"kubernetes\", role \"app\": check vaultAuthMountPath"},
+      {"unauthorised", 401, "", "denied", "Code: 401. Errors: none given; login by"},
+      {"method not allowed", 405, "", "invalid", "Code: 405"},
+      {"behind", 412, R"({"errors":["required index state not present"]})", "transient",
+       "required index state"},
+      {"internal", 500, R"({"errors":["internal error"]})", "transient", "internal error"},
+      {"not initialised", 501, R"({"errors":["not initialized"]})", "precondition", "not init"},
+      {"sealed", 503, R"({"errors":["Vault is sealed"]})", "transient",
+       "* Vault is sealed; the server is sealed or in maintenance"},
+      {"a proxy's page", 502, "<html>bad gateway</html>", "transient", "the reply is not JSON"},
+      {"odd", 418, "{}", "invalid", "Code: 418"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TestMount vault;
+    vault.http.On("", "*", {FakeHttpClient::Respond(row.status, row.body)});
+    Result<Credential> login = vault.LogIn();
+    CHECK(row.code == CodeOf(login));
+    CHECK_THAT(MessageOf(login), ContainsSubstring(row.want));
+    CHECK_THAT(MessageOf(login),
+               ContainsSubstring("failed to login: Error making API request. URL: POST "
+                                 "https://vault:8200/v1/auth/kubernetes/login Code: ") &&
+                   !ContainsSubstring("\n") && !ContainsSubstring("<html>"));
+  }
+}
+
+TEST_CASE("vault: a throttled login says for how long") {
+  TestMount vault;
+  vault.http.On("", "*",
+                {FakeHttpClient::Respond(429, R"({"errors":["request path rate limit"]})",
+                                         {{"retry-after", "7"}})});
+  Result<Credential> login = vault.LogIn();
+  CHECK(CodeOf(login) == "throttled");
+  REQUIRE(login.error().retry_after().has_value());
+  CHECK(*login.error().retry_after() == 7s);
+}
+
+TEST_CASE("vault: replies that are no login are answered") {
+  struct Row {
+    std::string name, body, code, want;
+  };
+  const Row rows[] = {
+      {"empty", "", "transient", "failed to parse login response"},
+      {"HTML", "<html>", "transient", "failed to parse login response"},
+      {"cut off", R"({"auth":{"client_tok)", "transient", "failed to parse login response"},
+      {"no auth", R"({"data":{}})", "invalid", "it has no \"auth\""},
+      {"null auth", R"({"auth":null})", "invalid", "it has no \"auth\""},
+      {"auth is a list", R"({"auth":[]})", "invalid", "it has no \"auth\""},
+      {"no token", R"({"auth":{}})", "invalid", "it has no token"},
+      {"an empty token", R"({"auth":{"client_token":""}})", "invalid", "it has no token"},
+      {"a token that splits the header", R"({"auth":{"client_token":"a\r\nb: c"}})", "invalid",
+       "its token is malformed"},
+      {"a second factor", R"({"auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"x"}}})",
+       "invalid", "asks for a second factor"},
+      {"a list", "[]", "invalid", "it has no \"auth\""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TestMount vault;
+    vault.http.On("", "*", {FakeHttpClient::Respond(200, row.body)});
+    Result<Credential> login = vault.LogIn();
+    CHECK(row.code == CodeOf(login));
+    CHECK_THAT(MessageOf(login), ContainsSubstring(row.want));
+  }
+}
+
+TEST_CASE("vault: a network failure keeps its code and says which request it was") {
+  TestMount vault;
+  vault.http.On("", "*", {FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
+  Result<Credential> login = vault.LogIn();
+  CHECK(CodeOf(login) == "transient");
+  CHECK(MessageOf(login) ==
+        "failed to login: POST https://vault:8200/v1/auth/kubernetes/login: connection refused");
+}
+
+TEST_CASE("vault: a server that repeats the credential is not quoted") {
+  struct Row {
+    std::string name;
+    Attributes changes;
+  };
+  const Row rows[] = {{"jwt", {}},
+                      {"approle", {{"nodekeep/auth", "approle"}}},
+                      {"token", {{"nodekeep/auth", "token"}}}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TestMount vault(row.changes);
+    PodIdentity pod = TestPod();
+    pod.secrets["role_id"] = SecretBytes("the-role");
+    pod.secrets["secret_id"] = SecretBytes("the-confidential-id");
+    pod.secrets["token"] = SecretBytes("the-confidential-token");
+    vault.http.On("", "*", {FakeHttpClient::Respond(403, R"({"errors":["bad: )" +
+                                                             std::string(kPodToken) +
+                                                             R"( the-confidential-id )"
+                                                             R"(the-confidential-token"]})")});
+    Result<Credential> login = vault.LogIn(pod);
+    CHECK(CodeOf(login) == "denied");
+    if (row.name == "jwt") CHECK_THAT(MessageOf(login), !ContainsSubstring(kPodToken));
+    if (row.name == "approle") {
+      CHECK_THAT(MessageOf(login), !ContainsSubstring("the-confidential-id"));
+    }
+    if (row.name == "token") {
+      CHECK_THAT(MessageOf(login), !ContainsSubstring("the-confidential-token"));
+    }
+  }
+}
+
+TEST_CASE("vault: an endless or binary error text is cut and cleaned") {
+  TestMount vault;
+  vault.http.On("", "*", {FakeHttpClient::Respond(
+                             403, R"({"errors":["a\nb\u0000c )" + std::string(100000, 'x') +
+                                      R"("]})")});
+  const std::string message = MessageOf(vault.LogIn());
+  CHECK(message.size() < 2000);
+  CHECK_THAT(message, ContainsSubstring("* a b c xxx"));
+}
+
+TEST_CASE("vault: approle takes the pod's ids, else the node's, never one of each") {
+  TemporaryFile secret_id("node-secret\n");
+  VaultSettings settings;
+  settings.address = "https://vault:8200";
+  settings.approle_role_id = "node-role";
+  settings.approle_secret_id_file = secret_id.path();
+  struct Row {
+    std::string name;
+    std::map<std::string, std::string> secrets;
+    std::string want;
+  };
+  const std::vector<Row> rows = {
+      {"both from the pod", {{"role_id", "r\n"}, {"secret_id", " s\n"}},
+       R"({"role_id":"r","secret_id":"s"})"},
+      {"a role that takes no secret id", {{"role_id", "r"}}, R"({"role_id":"r"})"},
+      {"both from the node", {}, R"({"role_id":"node-role","secret_id":"node-secret"})"},
+      {"a stray secret id of the pod", {{"secret_id", "s"}},
+       R"({"role_id":"node-role","secret_id":"node-secret"})"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    VaultSettings copy;
+    copy.address = settings.address;
+    copy.approle_role_id = settings.approle_role_id;
+    copy.approle_secret_id_file = settings.approle_secret_id_file;
+    TestMount vault(Attributes{{"nodekeep/auth", "approle"}}, std::move(copy));
+    PodIdentity pod = TestPod();
+    for (const auto& [key, value] : row.secrets) pod.secrets[key] = SecretBytes(value);
+    vault.http.On("POST", "https://vault:8200/v1/auth/approle/login",
+                  {FakeHttpClient::Respond(200, kKubernetesReply)});
+    Result<Credential> login = vault.LogIn(pod);
+    REQUIRE(MessageOf(login) == "(ok)");
+    CHECK(row.want == vault.http.Requests().at(0).body);
+    CHECK(login->sharing == Sharing::kPod);
+  }
+}
+
+TEST_CASE("vault: a given token is looked up for its lifetime") {
+  TestMount vault(Attributes{{"nodekeep/auth", "token"}, {"roleName", ""}});
+  vault.http.On("GET", "https://vault:8200/v1/auth/token/lookup-self",
+                {FakeHttpClient::Respond(200, R"({"data":{"ttl":600,"renewable":true}})")});
+  PodIdentity pod = TestPod();
+  pod.secrets["token"] = SecretBytes("hvs.given\n");
+  Result<Credential> login = vault.LogIn(pod);
+  REQUIRE(MessageOf(login) == "(ok)");
+  CHECK(login->token.Reveal() == "hvs.given");
+  CHECK(login->lifetime == 10min);
+  CHECK(login->renewable);
+  CHECK(login->sharing == Sharing::kPod);
+  CHECK(vault.http.Requests().at(0).headers.at("x-vault-token") == "hvs.given");
+}
+
+TEST_CASE("vault: missing or unusable credentials are named") {
+  TemporaryFile empty(" \n");
+  TemporaryFile large(std::string(70000, 'x'));
+  TemporaryFile good("hvs.node");
+  struct Row {
+    std::string name;
+    Attributes changes;
+    std::string token_file, pod_token, want;
+  };
+  const std::vector<Row> rows = {
+      {"no token anywhere", {}, "", "", "needs key \"token\" in the Secret of nodePublishSecretRef"},
+      {"no such file", {}, "/nowhere/token", "", "cannot open /nowhere/token"},
+      {"an empty file", {}, empty.path(), "", "is empty"},
+      {"a large file", {}, large.path(), "", "is too large for a credential"},
+      {"a directory", {}, "/tmp", "", "cannot read /tmp"},
+      {"white space inside", {}, "", "a b", "characters that no token has"},
+      {"withheld",
+       {{"vaultAddress", "https://elsewhere"}},
+       good.path(),
+       "",
+       "the node's own credential is withheld because the class sets another vaultAddress"},
+      {"no approle anywhere", {{"nodekeep/auth", "approle"}}, "", "",
+       "needs keys \"role_id\" and \"secret_id\""},
+  };
+  for (Row row : rows) {
+    INFO(row.name);
+    row.changes.try_emplace("nodekeep/auth", "token");
+    VaultSettings settings;
+    settings.address = "https://vault:8200";
+    settings.token_file = row.token_file;
+    TestMount vault(row.changes, std::move(settings));
+    PodIdentity pod = TestPod();
+    if (!row.pod_token.empty()) pod.secrets["token"] = SecretBytes(row.pod_token);
+    Result<Credential> login = vault.LogIn(pod);
+    CHECK(CodeOf(login) == "invalid");
+    CHECK_THAT(MessageOf(login), ContainsSubstring(row.want));
+    CHECK(vault.http.Requests().empty());
+  }
+}
+
+TEST_CASE("vault: a certificate login names its role and shows the certificate") {
+  struct Row {
+    std::string role, want;
+  };
+  for (const Row& row : {Row{"web", R"({"name":"web"})"}, Row{"", "{}"}}) {
+    INFO(row.role);
+    TestMount vault(Attributes{{"nodekeep/auth", "cert"},
+                     {"roleName", row.role},
+                     {"vaultTLSClientCertPath", "/c"},
+                     {"vaultTLSClientKeyPath", "/k"}});
+    REQUIRE(vault.parse_error == "");
+    vault.http.On("POST", "https://vault:8200/v1/auth/cert/login",
+                  {FakeHttpClient::Respond(200, kKubernetesReply)});
+    Result<Credential> login = vault.LogIn();
+    REQUIRE(MessageOf(login) == "(ok)");
+    CHECK(login->sharing == Sharing::kPod);
+    const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+    CHECK(row.want == seen.body);
+    CHECK(seen.tls->client_cert_file == "/c");
+    CHECK(seen.tls->client_key_file == "/k");
+  }
+}
+
+}  // namespace nodekeep::vault

@@ -1,0 +1,60 @@
+#include "providers/vault/factory.h"
+
+#include "agent/base/duration.h"
+#include "providers/vault/vault.h"
+
+namespace nodekeep::vault {
+namespace {
+
+using Kind = SettingKey::Kind;
+
+// Environment names are those of Vault's own client, so that a pod template can stay as it is.
+constexpr SettingKey kKeys[] = {
+    {"address", "VAULT_ADDR", Kind::kText, "https://127.0.0.1:8200",
+     "Server of classes that name none: http://, https:// or unix:///path"},
+    {"namespace", "VAULT_NAMESPACE", Kind::kText, "", "Namespace of classes that name none"},
+    {"authMount", "NODEKEEP_VAULT_AUTH_MOUNT", Kind::kText, "kubernetes",
+     "Where the kubernetes auth method is mounted"},
+    {"caFile", "VAULT_CACERT", Kind::kText, "", "PEM bundle that signs the server's certificate"},
+    {"caDirectory", "VAULT_CAPATH", Kind::kText, "",
+     "Directory of PEM certificates, used when caFile is not set"},
+    {"tlsServerName", "VAULT_TLS_SERVER_NAME", Kind::kText, "",
+     "Name expected in the server's certificate"},
+    {"clientCertFile", "VAULT_CLIENT_CERT", Kind::kText, "",
+     "PEM client certificate, together with clientKeyFile"},
+    {"clientKeyFile", "VAULT_CLIENT_KEY", Kind::kText, "", "PEM key of clientCertFile"},
+    {"skipTlsVerify", "VAULT_SKIP_VERIFY", Kind::kBool, "false",
+     "Trust any server certificate; for experiments only"},
+    {"tokenFile", "", Kind::kText, "", "File with the token of classes with nodekeep/auth: token"},
+    {"approleRoleId", "", Kind::kText, "", "role_id of classes with nodekeep/auth: approle"},
+    {"approleSecretIdFile", "", Kind::kText, "", "File with the secret_id of approleRoleId"},
+    {"timeout", "VAULT_CLIENT_TIMEOUT", Kind::kDuration, "30s", "Of one exchange with the server"},
+};
+
+}  // namespace
+
+std::span<const SettingKey> SettingsKeys() { return kKeys; }
+
+Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services) {
+  VaultSettings settings;
+  settings.address = values.at("address");
+  settings.namespace_name = values.at("namespace");
+  settings.auth_mount = values.at("authMount");
+  settings.tls.ca_file = values.at("caFile");
+  settings.tls.ca_directory = values.at("caDirectory");
+  settings.tls.server_name = values.at("tlsServerName");
+  settings.tls.client_cert_file = values.at("clientCertFile");
+  settings.tls.client_key_file = values.at("clientKeyFile");
+  settings.tls.skip_verify = values.at("skipTlsVerify") == "true";
+  settings.token_file = values.at("tokenFile");
+  settings.approle_role_id = values.at("approleRoleId");
+  settings.approle_secret_id_file = values.at("approleSecretIdFile");
+  Result<Duration> timeout = ParseDuration(values.at("timeout"));
+  if (!timeout.ok()) return timeout.error().Prepend("timeout");
+  settings.timeout = *timeout;
+  settings.version_key = std::move(services.version_key);
+  settings.policy = services.policy;
+  return MakeVaultProvider(std::move(settings), services.http, services.clock);
+}
+
+}  // namespace nodekeep::vault

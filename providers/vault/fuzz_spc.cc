@@ -1,0 +1,64 @@
+// The dialect on arbitrary input: never fatal, and what it accepts keeps its promises.
+//
+// The input is cut at zero bytes: `objects`, the tokens, then key=value parameters.
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "agent/base/volume_path.h"
+#include "providers/vault/vault.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_http_client.h"
+#include "tests/fuzz/require.h"
+
+namespace nodekeep {
+namespace {
+
+std::string_view NextPart(std::string_view& rest) {
+  const std::size_t end = std::min(rest.find('\0'), rest.size());
+  const std::string_view part = rest.substr(0, end);
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  return part;
+}
+
+}  // namespace
+}  // namespace nodekeep
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace nodekeep;
+  static FakeHttpClient http;
+  static FakeClock clock;
+  static const std::unique_ptr<Provider> provider = MakeVaultProvider(VaultSettings(), http, clock);
+
+  std::string_view rest(reinterpret_cast<const char*>(data), size);
+  MountInput input;
+  input.attributes["roleName"] = "app";
+  input.attributes["objects"] = NextPart(rest);
+  input.tokens = SecretBytes(NextPart(rest));
+  input.permission = "420";
+  input.target_path = "/t";
+  while (!rest.empty()) {
+    const std::string_view part = NextPart(rest);
+    const std::size_t equals = std::min(part.find('='), part.size());
+    input.attributes[std::string(part.substr(0, equals))] =
+        part.substr(std::min(equals + 1, part.size()));
+  }
+
+  Result<ParsedMount> mount = provider->Parse(input);
+  if (!mount.ok()) {
+    Require(!mount.error().message().empty(), "an error has a text");
+    return 0;
+  }
+  Require(mount->options != nullptr, "options");
+  Require(!mount->projections.empty(), "projections are not empty");
+  for (const Projection& projection : mount->projections) {
+    Require(CheckVolumePath(projection.path).ok(), "paths are valid");
+    Require(projection.mode <= 0777, "modes are valid");
+    Require(projection.ref.path.starts_with("/v1/"), "refs stay inside the API");
+    Require(projection.ref.path.find("/../") == std::string::npos, "refs do not climb");
+    Require(projection.ref.provider == "vault", "refs name the provider");
+  }
+  return 0;
+}

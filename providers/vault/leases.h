@@ -1,0 +1,36 @@
+#pragma once
+
+// Renewal and revocation of tokens and of the leases of dynamic credentials.
+
+#include "agent/base/clock.h"
+#include "agent/secrets/provider.h"
+#include "providers/vault/wire.h"
+
+namespace nodekeep::vault {
+
+// Tokens are renewed where they were made (login namespace), leases where their engine is mounted
+// (read namespace). A token that was given to us (`nodekeep/auth: token`) is never revoked: it is
+// not ours. Revoking a token ends its leases too. Thread-safe.
+class VaultLeases final : public Leases {
+ public:
+  // Both must outlive it.
+  VaultLeases(ApiClient& api, const Clock& clock) : api_(api), clock_(clock) {}
+
+  Result<Credential> RenewCredential(const Context& context, const ProviderOptions& options,
+                                     const Credential& credential) override;
+  Status RevokeCredential(const Context& context, const ProviderOptions& options,
+                          const Credential& credential) override;
+  // Errors: kNotFound when the server no longer knows the lease, kDenied when the role's policies
+  // do not allow sys/leases/renew (Vault's default policy does).
+  Result<Lease> RenewLease(const Context& context, const ProviderOptions& options,
+                           const Credential& credential, const Lease& lease) override;
+  // kDenied unless the role's policies allow sys/leases/revoke, which the default one does not.
+  Status RevokeLease(const Context& context, const ProviderOptions& options,
+                     const Credential& credential, const Lease& lease) override;
+
+ private:
+  ApiClient& api_;
+  const Clock& clock_;
+};
+
+}  // namespace nodekeep::vault

@@ -1,0 +1,180 @@
+#include "providers/vault/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "agent/base/digest.h"
+
+namespace nodekeep::vault {
+namespace {
+
+// Length first, so that no choice of values reads like another.
+void AppendPart(std::string& text, std::string_view name, std::string_view value) {
+  text += fmt::format(" {}={}:{}", name, value.size(), value);
+}
+
+Error BadAddress(std::string_view text, std::string_view why) {
+  // A user name in a URL comes with a password.
+  if (text.find('@') != std::string_view::npos) {
+    return Error::Format(ErrorCode::kInvalid, "vaultAddress: {}", why);
+  }
+  return Error::Format(ErrorCode::kInvalid, "vaultAddress \"{}\": {}", text, why);
+}
+
+bool IsPort(std::string_view text) {
+  if (text.empty() || text.size() > 5) return false;
+  int port = 0;
+  for (char c : text) {
+    if (c < '0' || c > '9') return false;
+    port = port * 10 + (c - '0');
+  }
+  return port >= 1 && port <= 65535;
+}
+
+// "" when `authority` is host, host:port, [v6] or [v6]:port; else what is wrong.
+std::string_view WrongInAuthority(std::string_view authority) {
+  if (authority.find('@') != std::string_view::npos) return "a user name in it is not supported";
+  std::string_view rest = authority;
+  if (rest.starts_with('[')) {
+    const std::size_t end = rest.find(']');
+    if (end == std::string_view::npos || end == 1) return "the IPv6 address is not closed by \"]\"";
+    rest.remove_prefix(end + 1);
+  } else {
+    const std::size_t colon = rest.find(':');
+    if (colon == 0 || rest.empty()) return "it names no host";
+    rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon);
+    if (rest.find(':', 1) != std::string_view::npos) return "an IPv6 address goes into brackets";
+  }
+  if (rest.empty()) return "";
+  if (rest.front() != ':' || !IsPort(rest.substr(1))) return "the port is no number of 1 to 65535";
+  return "";
+}
+
+}  // namespace
+
+std::string_view AuthMethodName(AuthMethod method) {
+  switch (method) {
+    case AuthMethod::kKubernetes: return "kubernetes";
+    case AuthMethod::kJwt: return "jwt";
+    case AuthMethod::kToken: return "token";
+    case AuthMethod::kAppRole: return "approle";
+    case AuthMethod::kCert: return "cert";
+  }
+  return "";
+}
+
+Result<Address> Address::Parse(std::string_view text) {
+  for (unsigned char c : text) {
+    if (c <= 0x20 || c == 0x7f) return BadAddress("", "it holds white space or control characters");
+  }
+  constexpr std::string_view kUnix = "unix://";
+  if (text.starts_with(kUnix)) {
+    const std::string_view path = text.substr(kUnix.size());
+    if (path.size() < 2 || path.front() != '/') {
+      return BadAddress(text, "write the socket's absolute path after unix://");
+    }
+    return Address{"http://localhost", std::string(path)};
+  }
+  const std::size_t host = text.find("://");
+  std::string scheme(text.substr(0, host == std::string_view::npos ? 0 : host));
+  for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (scheme != "http" && scheme != "https") {
+    return BadAddress(text, "it must begin with http://, https:// or unix://");
+  }
+  if (text.find_first_of("?#") != std::string_view::npos) {
+    return BadAddress(text, "an address has no query and no fragment");
+  }
+  std::string_view rest = text.substr(host + 3);
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  if (std::string_view wrong = WrongInAuthority(rest.substr(0, slash)); !wrong.empty()) {
+    return BadAddress(text, wrong);
+  }
+  while (rest.ends_with('/')) rest.remove_suffix(1);
+  return Address{scheme + "://" + std::string(rest), ""};
+}
+
+std::string Options::Endpoint() const {
+  std::string text =
+      address.unix_socket.empty() ? address.base : "unix://" + address.unix_socket;
+  if (!read_namespace.empty()) text += "#" + read_namespace;
+  return text;
+}
+
+std::string Options::LoginText() const {
+  std::string text(AuthMethodName(method));
+  AppendPart(text, "address", address.base);
+  AppendPart(text, "socket", address.unix_socket);
+  AppendPart(text, "namespace", login_namespace);
+  AppendPart(text, "mount", mount);
+  AppendPart(text, "role", role);
+  AppendPart(text, "audience", audience);
+  AppendPart(text, "ca-file", tls->ca_file);
+  AppendPart(text, "ca-directory", tls->ca_directory);
+  AppendPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
+  AppendPart(text, "server-name", tls->server_name);
+  AppendPart(text, "client-cert", tls->client_cert_file);
+  AppendPart(text, "client-key", tls->client_key_file);
+  AppendPart(text, "skip-verify", tls->skip_verify ? "yes" : "");
+  // Files and ids of the node: the same for all who use them, so their names suffice.
+  AppendPart(text, "token-file", token_file);
+  AppendPart(text, "approle", approle_role_id);
+  AppendPart(text, "secret-id-file", approle_secret_id_file);
+  return text;
+}
+
+std::string Options::CredentialDigest(const PodIdentity& identity) const {
+  const auto secret = [&](const std::string& key) -> std::string_view {
+    auto found = identity.secrets.find(key);
+    return found == identity.secrets.end() ? std::string_view() : found->second.Reveal();
+  };
+  switch (method) {
+    case AuthMethod::kKubernetes:
+    case AuthMethod::kJwt: return "";
+    case AuthMethod::kCert:
+      return Sha256Hex(fmt::format("cert {}:{}", tls->client_cert_file, tls->client_key_file));
+    case AuthMethod::kToken: {
+      const std::string_view token = secret("token");
+      if (token.empty()) return Sha256Hex("token of the node " + token_file);
+      SecretBytes text("token of the pod ");
+      text.Append(token);
+      return Sha256Hex(text.Reveal());
+    }
+    case AuthMethod::kAppRole: {
+      const std::string_view role_id = secret("role_id");
+      if (role_id.empty()) return Sha256Hex("approle of the node " + approle_role_id);
+      SecretBytes text(fmt::format("approle of the pod {}:", role_id.size()));
+      text.Append(role_id);
+      text.Append(secret("secret_id"));
+      return Sha256Hex(text.Reveal());
+    }
+  }
+  return "";
+}
+
+std::vector<std::pair<std::string, std::string>> Options::Explain() const {
+  std::vector<std::pair<std::string, std::string>> lines;
+  const auto add = [&](std::string name, std::string value) {
+    if (!value.empty()) lines.emplace_back(std::move(name), std::move(value));
+  };
+  add("address", address_text);
+  add("namespace", read_namespace);
+  if (login_namespace != read_namespace) {
+    lines.emplace_back("login namespace", login_namespace.empty() ? "(root)" : login_namespace);
+  }
+  add("auth", std::string(AuthMethodName(method)));
+  if (method != AuthMethod::kToken) add("auth mount", mount);
+  add("role", role);
+  add("audience", audience);
+  add("ca file", tls->ca_file);
+  add("ca directory", tls->ca_directory);
+  add("tls server name", tls->server_name);
+  add("client certificate", tls->client_cert_file);
+  if (tls->skip_verify) add("tls verification", "off");
+  add("token file", token_file);
+  if (method == AuthMethod::kAppRole) add("approle of the node", approle_role_id);
+  return lines;
+}
+
+}  // namespace nodekeep::vault

@@ -1,0 +1,66 @@
+#pragma once
+
+// What the dialect makes of a SecretProviderClass: the typed options that login and read work on.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/http/http_client.h"
+#include "agent/secrets/provider.h"
+#include "providers/vault/vault.h"
+
+namespace nodekeep::vault {
+
+enum class AuthMethod { kKubernetes, kJwt, kToken, kAppRole, kCert };
+
+// As `nodekeep/auth` spells it.
+std::string_view AuthMethodName(AuthMethod method);
+
+// A server address, split once.
+struct Address {
+  std::string base;         // scheme, host, port and path prefix, without a final slash
+  std::string unix_socket;  // path of the socket; `base` is then http://localhost
+
+  // `text` is http://..., https://... or unix://...; errors name what is wrong with it.
+  static Result<Address> Parse(std::string_view text);
+};
+
+class Options final : public ProviderOptions {
+ public:
+  std::string LoginText() const override;
+  std::string CredentialDigest(const PodIdentity& identity) const override;
+  std::vector<std::pair<std::string, std::string>> Explain() const override;
+
+  // Base URL and namespace: SecretRef::endpoint.
+  std::string Endpoint() const;
+
+  AuthMethod method = AuthMethod::kKubernetes;
+  std::string address_text;    // as configured
+  Address address;
+  std::string read_namespace;
+  std::string login_namespace;  // equals read_namespace unless `nodekeep/authNamespace` is given
+  std::string mount;
+  std::string role;
+  std::string audience;         // never empty where the method takes a token of the pod
+  std::shared_ptr<const TlsSettings> tls;
+  // Credentials of the node; empty when the class may not use them (see VaultSettings).
+  std::string token_file;
+  std::string approle_role_id;
+  std::string approle_secret_id_file;
+  // Why they are withheld, for the message; "" when they are not.
+  std::string node_credentials_withheld;
+};
+
+// The dialect: parameters to options and refs. Pure.
+Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& settings);
+
+// "/v1/secret/data/app?version=3" of what the user wrote: "/v1/" is put in front where it is
+// missing, the path is cleaned, the query sorted. Errors: a path that leaves /v1/, a bad query.
+Result<std::string> ApiPath(std::string_view secret_path);
+
+}  // namespace nodekeep::vault

@@ -1,0 +1,282 @@
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <thread>
+
+#include "providers/vault/test_mount.h"
+#include "providers/vault/wire.h"
+
+using Catch::Matchers::ContainsSubstring;
+using namespace std::chrono_literals;
+
+namespace nodekeep::vault {
+namespace {
+
+constexpr const char* kSecret = R"({"data":{"k":"v"}})";
+
+std::string Objects(const std::string& rest) { return "- {objectName: a, " + rest + "}"; }
+
+}  // namespace
+
+TEST_CASE("vault: a read carries token and headers and answers with the raw reply") {
+  TestMount vault(Attributes{{"vaultNamespace", "team"}});
+  vault.http.On("GET", "https://vault:8200/v1/secret/data/a",
+                {FakeHttpClient::Respond(200, kSecret)});
+  Result<Answer> answer = vault.FetchOne();
+  REQUIRE(MessageOf(answer) == "(ok)");
+  CHECK(answer->value.Reveal() == kSecret);
+  const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+  CHECK(seen.headers.at("x-vault-token") == "hvs.test-token");
+  CHECK(seen.headers.at("x-vault-request") == "true");
+  CHECK(seen.headers.at("x-vault-namespace") == "team");
+  CHECK(seen.body == "");
+  CHECK(seen.timeout == 30s);
+  Result<SecretBytes> file = vault.provider->Render(vault.mount.projections[0], answer->value);
+  REQUIRE(file.ok());
+  CHECK(file->Reveal() == "v");
+}
+
+TEST_CASE("vault: the request is sent as the object says") {
+  struct Row {
+    std::string name, object, method, url, body;
+  };
+  const Row rows[] = {
+      {"plain", "secretPath: p", "GET", "https://vault:8200/v1/p", ""},
+      {"a version", "secretPath: 'secret/data/a?version=2'", "GET",
+       "https://vault:8200/v1/secret/data/a?version=2", ""},
+      {"characters that a URL cannot hold", "secretPath: 'a b/ü%2F#c'", "GET",
+       "https://vault:8200/v1/a%20b/%C3%BC%252F%23c", ""},
+      {"arguments", "secretPath: pki/issue/w, method: PUT, secretArgs: {common_name: x, ttl: 1h}",
+       "PUT", "https://vault:8200/v1/pki/issue/w", R"({"common_name":"x","ttl":"1h"})"},
+      {"arguments with GET", "secretPath: p, secretArgs: {a: 1}", "GET", "https://vault:8200/v1/p",
+       R"({"a":1})"},
+      {"another method, no body", "secretPath: p, method: LIST", "LIST", "https://vault:8200/v1/p",
+       ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TestMount vault(Attributes{{"objects", Objects(row.object)}});
+    REQUIRE(vault.parse_error == "");
+    vault.http.On("", "*", {FakeHttpClient::Respond(200, kSecret)});
+    REQUIRE(MessageOf(vault.FetchOne()) == "(ok)");
+    const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+    CHECK(row.method == seen.method);
+    CHECK(row.url == seen.url);
+    CHECK(row.body == seen.body);
+  }
+}
+
+TEST_CASE("vault: requests go where the address says") {
+  struct Row {
+    std::string address, url, socket;
+  };
+  const Row rows[] = {
+      {"http://proxy/prefix/", "http://proxy/prefix/v1/secret/data/a", ""},
+      {"https://[fd00::1]:8200", "https://[fd00::1]:8200/v1/secret/data/a", ""},
+      {"unix:///run/vault/agent.sock", "http://localhost/v1/secret/data/a", "/run/vault/agent.sock"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.address);
+    TestMount vault(Attributes{{"vaultAddress", row.address}});
+    vault.http.On("", "*", {FakeHttpClient::Respond(200, kSecret)});
+    REQUIRE(vault.FetchOne().ok());
+    CHECK(row.url == vault.http.Requests().at(0).url);
+    CHECK(row.socket == vault.http.Requests().at(0).unix_socket);
+  }
+}
+
+TEST_CASE("vault: all questions are asked at once and each gets its own answer") {
+  TestMount vault(Attributes{{"objects",
+                    "- {objectName: a, secretPath: a}\n- {objectName: b, secretPath: b}\n"
+                    "- {objectName: c, secretPath: c}"}});
+  FakeHttpClient::Gate gate;
+  vault.http.On("", "https://vault:8200/v1/a", {gate.Then(FakeHttpClient::Respond(200, kSecret))});
+  vault.http.On("", "https://vault:8200/v1/b",
+                {gate.Then(FakeHttpClient::Respond(404, R"({"errors":[]})"))});
+  vault.http.On("", "https://vault:8200/v1/c",
+                {gate.Then(FakeHttpClient::Fail(ErrorCode::kTransient, "cut"))});
+  std::jthread release([&] {
+    gate.AwaitArrivals(3);
+    gate.Release();
+  });
+  std::vector<Question> questions;
+  for (const Projection& p : vault.mount.projections) questions.push_back({p.ref, ""});
+  std::vector<Result<Answer>> answers = vault.Fetch(questions);
+  REQUIRE(answers.size() == 3);
+  CHECK(CodeOf(answers[0]) == "ok");
+  CHECK(CodeOf(answers[1]) == "not_found");
+  CHECK(CodeOf(answers[2]) == "transient");
+  CHECK(MessageOf(answers[2]) == "error requesting secret: GET https://vault:8200/v1/c: cut");
+}
+
+TEST_CASE("vault: a failed read has its code, the server's words and what to do") {
+  struct Row {
+    std::string name, path;
+    int status;
+    std::string body, code, want;
+  };
+  const Row rows[] = {
+      {"denied", "secret/data/a", 403, R"({"errors":["permission denied"]})", "denied",
+       "* permission denied; read after login by auth mount \"kubernetes\", role \"app\": its "
+       "policies must allow this path"},
+      {"denied where data/ may be missing", "secret/a", 403, R"({"errors":["permission denied"]})",
+       "denied", "on a KV v2 engine the secretPath is \"secret/data/a\""},
+      {"unauthorised", "secret/data/a", 401, "", "auth_expired", "Code: 401"},
+      {"absent", "secret/data/a", 404, R"({"errors":[]})", "not_found",
+       "Code: 404. Errors: none given; on a KV v1 engine the path has no \"data/\""},
+      {"KV v2 without data/", "secret/team/a", 404,
+       R"({"data":null,"warnings":["Invalid path for a versioned K/V secrets engine."]})",
+       "not_found",
+       "* warning: Invalid path for a versioned K/V secrets engine.; on a KV v2 engine the "
+       "secretPath is \"secret/data/team/a\""},
+      {"a deleted version", "secret/data/a", 404,
+       R"({"data":{"data":null,"metadata":{"version":2,"deletion_time":"2026-01-31T12:00:00Z",
+           "destroyed":false}}})",
+       "not_found", "version 2 was deleted at 2026-01-31T12:00:00Z"},
+      {"a destroyed version", "secret/data/a", 404,
+       R"({"data":{"data":null,"metadata":{"version":2,"deletion_time":"","destroyed":true}}})",
+       "not_found", "version 2 was destroyed"},
+      {"no engine", "secret/a", 404, R"({"errors":["no handler for route \"secret/a\"."]})",
+       "not_found", "* no handler for route \"secret/a\".; no secrets engine is mounted there"},
+      {"a list of errors in one text", "secret/data/a", 403,
+       R"({"errors":["1 error occurred:\n\t* permission denied\n\n"]})", "denied",
+       "Errors: * 1 error occurred: * permission denied; read after"},
+      {"a dynamic path has no KV hint", "database/creds/a", 404, "", "not_found",
+       "Code: 404. Errors: none given"},
+      {"bad request", "pki/issue/w", 400, R"({"errors":["common name not allowed"]})", "invalid",
+       "* common name not allowed"},
+      {"unsupported", "secret/data/a", 405, R"({"errors":["unsupported operation"]})", "invalid",
+       "unsupported operation"},
+      {"behind", "secret/data/a", 412, "", "transient", "Code: 412"},
+      {"sealed", "secret/data/a", 503, R"({"errors":["Vault is sealed"]})", "transient",
+       "Vault is sealed"},
+      {"upstream of the engine", "aws/creds/a", 502, "", "transient", "Code: 502"},
+      {"not initialised", "secret/data/a", 501, "", "precondition", "Code: 501"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TestMount vault(Attributes{{"objects", Objects("secretPath: " + row.path)}});
+    vault.http.On("", "*", {FakeHttpClient::Respond(row.status, row.body)});
+    Result<Answer> answer = vault.FetchOne();
+    CHECK(row.code == CodeOf(answer));
+    CHECK_THAT(MessageOf(answer), ContainsSubstring(row.want));
+    CHECK_THAT(MessageOf(answer),
+               ContainsSubstring("error requesting secret: Error making API request. URL: GET "
+                                 "https://vault:8200/v1/" + row.path) &&
+                   !ContainsSubstring("hvs.test-token"));
+    if (row.path == "database/creds/a") {
+      CHECK_THAT(MessageOf(answer), !ContainsSubstring("KV v"));
+    }
+  }
+}
+
+TEST_CASE("vault: Retry-After reaches the caller, in seconds or as a date") {
+  TestMount vault;
+  vault.http.On("", "*",
+                {FakeHttpClient::Respond(429, "", {{"retry-after", "12"}}),
+                 FakeHttpClient::Respond(429, ""),
+                 FakeHttpClient::Respond(503, "", {{"retry-after", "3"}})});
+  Result<Answer> answer = vault.FetchOne();
+  CHECK(CodeOf(answer) == "throttled");
+  CHECK(answer.error().retry_after() == std::optional<std::chrono::milliseconds>(12s));
+  answer = vault.FetchOne();
+  CHECK(CodeOf(answer) == "throttled");
+  CHECK_FALSE(answer.error().retry_after().has_value());
+  answer = vault.FetchOne();
+  CHECK(CodeOf(answer) == "transient");
+  CHECK(answer.error().retry_after() == std::optional<std::chrono::milliseconds>(3s));
+}
+
+TEST_CASE("vault: one redirect of a standby is followed, with method, body and token") {
+  for (int status : {301, 302, 307, 308}) {
+    INFO(status);
+    TestMount vault(Attributes{{"objects", Objects("secretPath: pki/issue/w, method: PUT, "
+                                         "secretArgs: {common_name: x}")},
+                     {"vaultCACertPath", "/ca"}});
+    vault.http.On("", "https://vault:8200/*",
+                  {FakeHttpClient::Respond(
+                      status, "", {{"location", "https://active:8200/v1/pki/issue/w"}})});
+    vault.http.On("", "https://active:8200/v1/pki/issue/w",
+                  {FakeHttpClient::Respond(200, kSecret)});
+    REQUIRE(MessageOf(vault.FetchOne()) == "(ok)");
+    const FakeHttpClient::Seen seen = vault.http.Requests().at(1);
+    CHECK(seen.method == "PUT");
+    CHECK(seen.body == R"({"common_name":"x"})");
+    CHECK(seen.headers.at("x-vault-token") == "hvs.test-token");
+    CHECK(seen.tls->ca_file == "/ca");
+  }
+}
+
+TEST_CASE("vault: a login is redirected too, and two redirects are one too many") {
+  TestMount vault;
+  vault.http.On("", "*",
+                {FakeHttpClient::Respond(307, "", {{"location", "https://active:8200/v1/x"}})});
+  Result<Credential> login = vault.LogIn();
+  CHECK(CodeOf(login) == "transient");
+  CHECK_THAT(MessageOf(login), ContainsSubstring("redirected twice"));
+  CHECK(vault.http.Requests().size() == 2);
+  CHECK(vault.http.Requests().at(1).body == vault.http.Requests().at(0).body);
+}
+
+TEST_CASE("vault: only a safe redirect is followed") {
+  struct Row {
+    std::string name, address, location, want;
+  };
+  const Row rows[] = {
+      {"another host", "https://vault:8200", "https://active/v1/a", "https://active/v1/a"},
+      {"http to https", "http://vault:8200", "https://active/v1/a", "https://active/v1/a"},
+      {"http to http", "http://vault:8200", "http://active/v1/a", "http://active/v1/a"},
+      {"a path only", "https://vault:8200/prefix", "/v1/b?x=1", "https://vault:8200/v1/b?x=1"},
+      {"a path on a socket", "unix:///s", "/v1/b", "http://localhost/v1/b"},
+      {"https to http", "https://vault:8200", "http://vault:8200/v1/a", "from https to http"},
+      {"https to HTTP", "https://vault:8200", "HTTP://vault:8200/v1/a", "from https to http"},
+      {"away from a socket", "unix:///s", "https://vault/v1/a", "away from a unix socket"},
+      {"nowhere", "https://vault:8200", "", "without saying where to"},
+      {"another protocol", "https://vault:8200", "file:///etc/passwd", "not http(s)"},
+      {"no scheme", "https://vault:8200", "//evil/v1/a", "not http(s)"},
+      {"a user name", "https://vault:8200", "https://u:p@evil/v1/a", "user name"},
+      {"a line break", "https://vault:8200", "https://a/\r\nx: y", "malformed"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<Address> address = Address::Parse(row.address);
+    REQUIRE(address.ok());
+    HttpRequest from;
+    from.url = address->base + "/v1/a";
+    from.unix_socket = address->unix_socket;
+    Result<std::string> target = RedirectTarget(from, row.location);
+    CHECK_THAT(target.ok() ? *target : target.error().message(), ContainsSubstring(row.want));
+    CHECK(target.ok() == row.want.starts_with("http"));
+  }
+}
+
+TEST_CASE("vault: a refused redirect fails that read only, and the token stays home") {
+  TestMount vault;
+  vault.http.On("", "*",
+                {FakeHttpClient::Respond(307, "", {{"location", "http://vault:8200/v1/x"}})});
+  Result<Answer> answer = vault.FetchOne();
+  CHECK(CodeOf(answer) == "invalid");
+  CHECK_THAT(MessageOf(answer), ContainsSubstring("error requesting secret: GET https://vault:8200") &&
+                                    ContainsSubstring("a redirect from https to http"));
+  CHECK(vault.http.Requests().size() == 1);
+}
+
+TEST_CASE("vault: a context that is over ends the call with its own error") {
+  TestMount vault;
+  std::stop_source stop;
+  stop.request_stop();
+  std::vector<Question> questions = {{vault.mount.projections[0].ref, ""}};
+  std::vector<Result<Answer>> answers =
+      vault.provider->Fetch(Context(SteadyTime::max(), stop.get_token()), vault.options(),
+                            TestMount::credential(), questions);
+  CHECK(CodeOf(answers.at(0)) == "cancelled");
+}
+
+TEST_CASE("vault: a key that is added to the server's reply twice counts once") {
+  TestMount vault;
+  Result<SecretBytes> file = vault.provider->Render(
+      vault.mount.projections[0], SecretBytes(R"({"data":{"k":"first","k":"last"}})"));
+  REQUIRE(file.ok());
+  CHECK(file->Reveal() == "last");
+}
+
+}  // namespace nodekeep::vault

@@ -1,0 +1,703 @@
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "agent/base/yaml.h"
+#include "providers/vault/options.h"
+
+using Catch::Matchers::ContainsSubstring;
+
+namespace nodekeep::vault {
+namespace {
+
+using Attributes = std::map<std::string, std::string>;
+
+constexpr const char* kObjects = R"(
+- objectName: db-password
+  secretPath: secret/data/db
+  secretKey: password
+)";
+
+// A class that parses, with `changes` over it; the value "-" takes a key away.
+MountInput Input(const Attributes& changes = {}) {
+  MountInput input;
+  input.attributes = {{"roleName", "app"},
+                      {"objects", kObjects},
+                      {"csi.storage.k8s.io/pod.name", "web-0"}};
+  for (const auto& [key, value] : changes) {
+    if (value == "-") {
+      input.attributes.erase(key);
+    } else {
+      input.attributes[key] = value;
+    }
+  }
+  input.permission = "420";
+  input.target_path = "/var/lib/kubelet/pods/1/volumes/x";
+  return input;
+}
+
+MountInput WithObjects(const std::string& objects) { return Input({{"objects", objects}}); }
+
+std::string ErrorOf(const Result<ParsedMount>& result) {
+  return result.ok() ? "(parsed)" : result.error().message();
+}
+
+std::shared_ptr<const Options> OptionsOf(const Result<ParsedMount>& mount) {
+  REQUIRE(ErrorOf(mount) == "(parsed)");
+  return std::static_pointer_cast<const Options>(mount->options);
+}
+
+Projection OneOf(const std::string& objects) {
+  Result<ParsedMount> mount = ParseMount(WithObjects(objects), VaultSettings());
+  REQUIRE(ErrorOf(mount) == "(parsed)");
+  REQUIRE(mount->projections.size() == 1);
+  return mount->projections.front();
+}
+
+}  // namespace
+
+TEST_CASE("vault: a plain class becomes one read of one key") {
+  Result<ParsedMount> mount = ParseMount(Input(), VaultSettings());
+  REQUIRE(ErrorOf(mount) == "(parsed)");
+  CHECK(mount->audiences == std::vector<std::string>{"vault"});
+  CHECK(mount->mount_error == "error making mount request");
+  CHECK(mount->policy == Policy());
+  REQUIRE(mount->projections.size() == 1);
+  const Projection& object = mount->projections[0];
+  CHECK(object.object == "db-password");
+  CHECK(object.path == "db-password");
+  CHECK(object.mode == 0644);
+  CHECK(object.field == "password");
+  CHECK(object.read_error == "couldn't read secret \"db-password\"");
+  CHECK(object.ref == SecretRef{"vault", "https://127.0.0.1:8200", "/v1/secret/data/db", "", ""});
+  CHECK(object.version_seed ==
+        R"({"ObjectName":"db-password","SecretPath":"secret/data/db","SecretKey":"password",)"
+        R"("Method":"","SecretArgs":null,"FilePermission":0,"Encoding":""})");
+}
+
+TEST_CASE("vault: each wrong parameter gets its message") {
+  struct Row {
+    std::string name;
+    Attributes changes;
+    std::string want;
+  };
+  const std::string entry = "- {objectName: a, secretPath: p";
+  const std::vector<Row> rows = {
+      {"both mount keys",
+       {{"vaultAuthMountPath", "a"}, {"vaultKubernetesMountPath", "b"}},
+       "cannot set both vaultKubernetesMountPath and vaultAuthMountPath"},
+      {"both mount keys, both empty",
+       {{"vaultAuthMountPath", ""}, {"vaultKubernetesMountPath", ""}},
+       "cannot set both vaultKubernetesMountPath and vaultAuthMountPath"},
+      {"skip verify is no boolean",
+       {{"vaultSkipTLSVerify", "yes"}},
+       "parameter vaultSkipTLSVerify: strconv.ParseBool: parsing \"yes\": invalid syntax"},
+      {"skip verify is empty",
+       {{"vaultSkipTLSVerify", ""}},
+       "strconv.ParseBool: parsing \"\": invalid syntax"},
+      {"no role", {{"roleName", "-"}}, "missing 'roleName'"},
+      {"empty role", {{"roleName", ""}}, "missing 'roleName'"},
+      {"no role for jwt", {{"roleName", "-"}, {"nodekeep/auth", "jwt"}}, "missing 'roleName'"},
+      {"no objects", {{"objects", "-"}}, "no secrets configured"},
+      {"empty objects", {{"objects", ""}}, "no secrets configured"},
+      {"empty list", {{"objects", "[]"}}, "no secrets configured"},
+      {"objects is a mapping", {{"objects", "a: b"}}, "must be a list of objects"},
+      {"objects is a text", {{"objects", "hello"}}, "must be a list of objects"},
+      {"an entry is a text", {{"objects", "- hello"}}, "entry 1: line 1"},
+      {"broken YAML", {{"objects", "- {"}}, "parameter objects: line"},
+      {"a duplicate YAML key",
+       {{"objects", "- {objectName: a, objectName: b, secretPath: p}"}},
+       "parameter objects: line 1"},
+      {"a name that is a list", {{"objects", "- {objectName: [a], secretPath: p}"}}, "objectName"},
+      {"duplicate names",
+       {{"objects", "- {objectName: a, secretPath: p}\n- {objectName: b, secretPath: p}\n"
+                    "- {objectName: b, secretPath: q}\n- {objectName: a, secretPath: q}"}},
+       "each `objectName` within a SecretProviderClass must be unique; used more than once: b, a"},
+      {"two without a name",
+       {{"objects", "- {secretPath: p}\n- {secretPath: q}"}},
+       "each `objectName` within a SecretProviderClass must be unique"},
+      {"one without a name",
+       {{"objects", "- {secretPath: p}"}},
+       "parameter objects: entry 1: objectName is missing"},
+      {"a null entry", {{"objects", "- ~"}}, "entry 1: objectName is missing"},
+      {"name climbs out",
+       {{"objects", "- {objectName: ../a, secretPath: p}"}},
+       "object \"../a\": invalid"},
+      {"name is absolute",
+       {{"objects", "- {objectName: /a, secretPath: p}"}},
+       "object \"/a\": invalid"},
+      {"name is not clean",
+       {{"objects", "- {objectName: a//b, secretPath: p}"}},
+       "object \"a//b\": invalid"},
+      {"a file that is a folder",
+       {{"objects", "- {objectName: a/b, secretPath: p}\n- {objectName: a, secretPath: p}"}},
+       "object \"a/b\": invalid path: \"a\" is another object's file"},
+      {"no path", {{"objects", "- {objectName: a}"}}, "object \"a\": secretPath is empty"},
+      {"a path of slashes",
+       {{"objects", "- {objectName: a, secretPath: //}"}},
+       "object \"a\": secretPath is empty"},
+      {"a path that leaves the API",
+       {{"objects", "- {objectName: a, secretPath: ../../ui}"}},
+       "object \"a\": secretPath \"../../ui\" leaves the API"},
+      {"a bad escape in the query",
+       {{"objects", "- {objectName: a, secretPath: 'p?x=%zz'}"}},
+       "invalid URL escape \"%zz\""},
+      {"a semicolon in the query",
+       {{"objects", "- {objectName: a, secretPath: 'p?x=1;y=2'}"}},
+       "invalid semicolon separator in query"},
+      {"a line break in the path",
+       {{"objects", "- {objectName: a, secretPath: \"p\\nq\"}"}},
+       "secretPath holds control characters"},
+      {"a quoted mode", {{"objects", entry + ", filePermission: '0644'}"}}, "filePermission"},
+      {"a mode that is a word", {{"objects", entry + ", filePermission: rw}"}}, "filePermission"},
+      {"a mode over 0777",
+       {{"objects", entry + ", filePermission: 01000}"}},
+       "object \"a\": filePermission 512 is no file mode"},
+      {"a negative mode",
+       {{"objects", entry + ", filePermission: -1}"}},
+       "object \"a\": filePermission -1 is no file mode"},
+      {"a mode in decimal that was meant as octal",
+       {{"objects", entry + ", filePermission: 644}"}},
+       "object \"a\": filePermission 644 is no file mode"},
+      {"an unknown encoding with a key",
+       {{"objects", entry + ", secretKey: k, encoding: rot13}"}},
+       "error making mount request: {p}: {invalid encoding type \"rot13\""},
+      {"arguments that are a list",
+       {{"objects", entry + ", secretArgs: [a]}"}},
+       "secretArgs must be a mapping"},
+      {"arguments that JSON cannot say",
+       {{"objects", entry + ", secretArgs: {ttl: .inf}}"}},
+       "a JSON body cannot hold .inf"},
+      {"a method that splits the request",
+       {{"objects", entry + ", method: \"GET /\"}"}},
+       "object \"a\": method \"GET /\" is no HTTP method"},
+      {"a misspelt key of ours in an object",
+       {{"objects", entry + ", nodekeep/optinal: true}"}},
+       "object \"a\": key nodekeep/optinal is unknown; keys under nodekeep/ in an object are: "
+       "nodekeep/optional"},
+      {"optional that is no boolean",
+       {{"objects", entry + ", nodekeep/optional: perhaps}"}},
+       "nodekeep/optional"},
+      {"an unknown login",
+       {{"nodekeep/auth", "ldap"}},
+       "parameter nodekeep/auth: unknown method \"ldap\"; use kubernetes, jwt, token, approle or"},
+      {"a misspelt key of ours", {{"nodekeep/refreshafter", "1m"}}, "nodekeep/refreshafter"},
+      {"a bad duration", {{"nodekeep/refreshAfter", "soon"}}, "nodekeep/refreshAfter"},
+      {"optional names nobody", {{"nodekeep/optional", "other"}}, "no object is named \"other\""},
+      {"address without scheme",
+       {{"vaultAddress", "vault:8200"}},
+       "error making mount request: vaultAddress \"vault:8200\": it must begin with http://"},
+      {"address of another scheme", {{"vaultAddress", "ftp://vault"}}, "it must begin with http://"},
+      {"address without host", {{"vaultAddress", "https://"}}, "it names no host"},
+      {"address with port only", {{"vaultAddress", "https://:8200"}}, "it names no host"},
+      {"address with a bad port", {{"vaultAddress", "https://v:99999"}}, "the port is no number"},
+      {"address with an empty port", {{"vaultAddress", "https://v:"}}, "the port is no number"},
+      {"address with bare IPv6", {{"vaultAddress", "https://::1:8200"}}, "it names no host"},
+      {"address with bare IPv6, long",
+       {{"vaultAddress", "https://fd00::1"}},
+       "an IPv6 address goes into brackets"},
+      {"address with open bracket", {{"vaultAddress", "https://[::1"}}, "not closed"},
+      {"address with query", {{"vaultAddress", "https://v?x=1"}}, "has no query"},
+      {"address with white space", {{"vaultAddress", "https://v v"}}, "white space"},
+      {"relative socket", {{"vaultAddress", "unix://agent.sock"}}, "absolute path after unix://"},
+      {"a lone client certificate",
+       {{"vaultTLSClientCertPath", "/c"}},
+       "both client cert and client key must be provided"},
+      {"a lone client key",
+       {{"vaultTLSClientKeyPath", "/k"}},
+       "both client cert and client key must be provided"},
+      {"cert login without a pair", {{"nodekeep/auth", "cert"}}, "\"cert\" needs an https address"},
+      {"cert login over http",
+       {{"nodekeep/auth", "cert"},
+        {"vaultAddress", "http://v"},
+        {"vaultTLSClientCertPath", "/c"},
+        {"vaultTLSClientKeyPath", "/k"}},
+       "\"cert\" needs an https address"},
+      {"a mount that is a query", {{"vaultAuthMountPath", "k?x"}}, "is no path of an auth mount"},
+      {"a mount that climbs", {{"vaultAuthMountPath", "../sys"}}, "is no path of an auth mount"},
+      {"a namespace that splits the header",
+       {{"vaultNamespace", "a\r\nX-Vault-Token: b"}},
+       "vaultNamespace holds control characters"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<ParsedMount> mount = ParseMount(Input(row.changes), VaultSettings());
+    CHECK_THAT(ErrorOf(mount), ContainsSubstring(row.want));
+    if (!mount.ok()) CHECK(mount.error().code() == ErrorCode::kInvalid);
+  }
+}
+
+TEST_CASE("vault: the rest of the mount request is checked too") {
+  struct Row {
+    std::string name, tokens, permission, target, want;
+  };
+  const Row rows[] = {
+      {"tokens are no JSON", "{", "420", "/t", "failed to unmarshal service account tokens"},
+      {"tokens are a list", "[]", "420", "/t", "failed to unmarshal service account tokens"},
+      {"a token is a number", R"({"vault":{"token":1}})", "420", "/t",
+       "failed to unmarshal service account tokens: the entry of audience \"vault\""},
+      {"a token without its object", R"({"vault":"x"})", "420", "/t",
+       "failed to unmarshal service account tokens"},
+      {"no permission", "", "", "/t", "permission of the mount request"},
+      {"a leading zero", "", "0644", "/t", "permission of the mount request"},
+      {"a permission over 0777", "", "512", "/t", "512 is no file mode"},
+      {"no target", "", "420", "", "missing target path field"},
+      {"all is well", R"({"vault":{"token":"x"},"other":null})", "420", "/t", "(parsed)"},
+      {"null tokens", "null", "420", "/t", "(parsed)"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    MountInput input = Input();
+    input.tokens = SecretBytes(row.tokens);
+    input.permission = row.permission;
+    input.target_path = row.target;
+    CHECK_THAT(ErrorOf(ParseMount(input, VaultSettings())), ContainsSubstring(row.want));
+  }
+}
+
+TEST_CASE("vault: of two mistakes the one that upstream checks first is named") {
+  // Everything is wrong; each step repairs what was named.
+  MountInput input = Input({{"vaultAuthMountPath", "a"},
+                            {"vaultKubernetesMountPath", "b"},
+                            {"vaultSkipTLSVerify", "maybe"},
+                            {"objects", "- {"},
+                            {"roleName", "-"},
+                            {"vaultAddress", "nowhere"}});
+  input.tokens = SecretBytes("{");
+  input.permission = "";
+  input.target_path = "";
+  const auto message = [&] { return ErrorOf(ParseMount(input, VaultSettings())); };
+
+  CHECK_THAT(message(), ContainsSubstring("cannot set both"));
+  input.attributes.erase("vaultKubernetesMountPath");
+  CHECK_THAT(message(), ContainsSubstring("vaultSkipTLSVerify"));
+  input.attributes["vaultSkipTLSVerify"] = "false";
+  CHECK_THAT(message(), ContainsSubstring("parameter objects"));
+  input.attributes["objects"] = "[]";
+  CHECK_THAT(message(), ContainsSubstring("service account tokens"));
+  input.tokens = SecretBytes();
+  CHECK_THAT(message(), ContainsSubstring("permission"));
+  input.permission = "420";
+  CHECK_THAT(message(), ContainsSubstring("missing target path field"));
+  input.target_path = "/t";
+  CHECK_THAT(message(), ContainsSubstring("missing 'roleName'"));
+  input.attributes["roleName"] = "app";
+  CHECK_THAT(message(), ContainsSubstring("no secrets configured"));
+  input.attributes["objects"] = "- {objectName: a}\n- {objectName: a}";
+  CHECK_THAT(message(), ContainsSubstring("must be unique"));
+  input.attributes["objects"] = "- {objectName: a}";
+  CHECK_THAT(message(), ContainsSubstring("vaultAddress"));
+  input.attributes["vaultAddress"] = "https://vault";
+  CHECK_THAT(message(), ContainsSubstring("secretPath"));
+}
+
+TEST_CASE("vault: a secret path is completed, cleaned and its query sorted") {
+  struct Row {
+    std::string name, written, want;
+  };
+  const Row rows[] = {
+      {"complete", "/v1/secret/data/a", "/v1/secret/data/a"},
+      {"without the first slash", "v1/secret/a", "/v1/secret/a"},
+      {"without v1", "/secret/a", "/v1/secret/a"},
+      {"plain", "secret/a", "/v1/secret/a"},
+      {"v1 is also a name", "v1x/a", "/v1/v1x/a"},
+      {"doubled slashes", "secret//a/", "/v1/secret/a"},
+      {"dots inside", "secret/./b/../a", "/v1/secret/a"},
+      {"a query", "secret/data/a?version=3", "/v1/secret/data/a?version=3"},
+      {"a query to sort", "p?z=1&a=2&z=0", "/v1/p?a=2&z=1&z=0"},
+      {"an empty query", "p?", "/v1/p"},
+      {"a key without value", "p?list", "/v1/p?list="},
+      {"a second question mark", "p?a=b?c", "/v1/p?a=b%3Fc"},
+      {"a query with escapes", "p?a=b%20c+d%2F", "/v1/p?a=b+c+d%2F"},
+      {"a space stays until the request", "secret/a b", "/v1/secret/a b"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<std::string> path = ApiPath(row.written);
+    REQUIRE(path.ok());
+    CHECK(row.want == *path);
+  }
+}
+
+TEST_CASE("vault: modes are numbers in any base, and absent or zero means the request's") {
+  struct Row {
+    std::string written;
+    std::uint32_t want;
+  };
+  const Row rows[] = {{"0644", 0644},  {"0o600", 0600}, {"420", 0644}, {"0x1a4", 0644},
+                      {"0b110", 6},    {"0", 0444},     {"~", 0444},   {"4_2_0", 0644},
+                      {"0777", 0777}};
+  for (const Row& row : rows) {
+    INFO(row.written);
+    MountInput input =
+        WithObjects("- {objectName: a, secretPath: p, filePermission: " + row.written + "}");
+    input.permission = "292";
+    Result<ParsedMount> mount = ParseMount(input, VaultSettings());
+    REQUIRE(ErrorOf(mount) == "(parsed)");
+    CHECK(row.want == mount->projections[0].mode);
+  }
+}
+
+TEST_CASE("vault: method and arguments are part of the request, a plain GET is not") {
+  struct Row {
+    std::string name, rest, want;
+  };
+  const Row rows[] = {
+      {"nothing said", "", ""},
+      {"GET said", ", method: GET", ""},
+      {"another method", ", method: LIST", R"({"method":"LIST"})"},
+      {"lower case stays as it is", ", method: get", R"({"method":"get"})"},
+      {"arguments with GET", ", secretArgs: {b: 1, a: x}",
+       R"({"args":{"a":"x","b":1},"method":"GET"})"},
+      {"empty arguments are a body", ", method: POST, secretArgs: {}",
+       R"({"args":{},"method":"POST"})"},
+      {"null arguments are none", ", method: POST, secretArgs: ~", R"({"method":"POST"})"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(row.want == OneOf("- {objectName: a, secretPath: p" + row.rest + "}").ref.request);
+  }
+}
+
+TEST_CASE("vault: arguments become the JSON that Go makes of the YAML") {
+  struct Row {
+    std::string name, yaml, want;
+  };
+  const Row rows[] = {
+      {"text", "www.example.com", R"("www.example.com")"},
+      {"quoted number", "'42'", R"("42")"},
+      {"integer", "42", "42"},
+      {"octal", "0644", "420"},
+      {"hexadecimal", "0x1F", "31"},
+      {"underscores", "1_000", "1000"},
+      {"negative", "-7", "-7"},
+      {"float", "1.50", "1.5"},
+      {"exponent", "1e3", "1000"},
+      {"a version is no number", "1.2.3", R"("1.2.3")"},
+      {"a duration is text", "24h", R"("24h")"},
+      {"true", "true", "true"},
+      {"yes is text", "yes", R"("yes")"},
+      {"null", "~", "null"},
+      {"a date", "2026-1-31", R"("2026-01-31T00:00:00Z")"},
+      {"no date", "2026-13-31", R"("2026-13-31")"},
+      {"a list", "[a, 1, {b: c}]", R"(["a",1,{"b":"c"}])"},
+      {"markup is escaped", "'<a>&'", "\"\\u003ca\\u003e\\u0026\""},
+      {"a number as key", "{1: x}", R"({"1":"x"})"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const Projection object =
+        OneOf("- objectName: a\n  secretPath: p\n  method: POST\n  secretArgs:\n    k: " + row.yaml);
+    CHECK("{\"args\":{\"k\":" + row.want + "},\"method\":\"POST\"}" == object.ref.request);
+  }
+}
+
+TEST_CASE("vault: objects that differ only in what is extracted share one read") {
+  Result<ParsedMount> mount = ParseMount(
+      WithObjects("- {objectName: u, secretPath: database/creds/app, secretKey: username}\n"
+                  "- {objectName: p, secretPath: /v1/database/creds/app, secretKey: password, "
+                  "method: GET}\n"
+                  "- {objectName: all, secretPath: database/creds/app}"),
+      VaultSettings());
+  REQUIRE(ErrorOf(mount) == "(parsed)");
+  CHECK(mount->projections[0].ref == mount->projections[1].ref);
+  CHECK(mount->projections[0].ref == mount->projections[2].ref);
+}
+
+TEST_CASE("vault: objects of one path with different arguments are different reads") {
+  Result<ParsedMount> mount = ParseMount(
+      WithObjects("- {objectName: a, secretPath: pki/issue/w, method: PUT, secretArgs: {common_name: a}}\n"
+                  "- {objectName: b, secretPath: pki/issue/w, method: PUT, secretArgs: {common_name: b}}"),
+      VaultSettings());
+  REQUIRE(ErrorOf(mount) == "(parsed)");
+  CHECK(mount->projections[0].ref != mount->projections[1].ref);
+}
+
+TEST_CASE("vault: the version seed has the object's settings as written") {
+  const Projection object = OneOf(
+      "- {objectName: a, secretPath: 'p?x=1', method: PUT, secretArgs: {b: '<', a: 1}, "
+      "filePermission: 0600, secretKey: k, encoding: BASE64}");
+  CHECK(object.version_seed ==
+        "{\"ObjectName\":\"a\",\"SecretPath\":\"p?x=1\",\"SecretKey\":\"k\",\"Method\":\"PUT\","
+        "\"SecretArgs\":{\"a\":1,\"b\":\"\\u003c\"},\"FilePermission\":384,"
+        "\"Encoding\":\"BASE64\"}");
+  CHECK(object.encoding == "base64");
+}
+
+TEST_CASE("vault: an encoding without a key is not even looked at") {
+  CHECK(OneOf("- {objectName: a, secretPath: p, encoding: rot13}").encoding == "");
+}
+
+TEST_CASE("vault: keys that upstream ignores are ignored") {
+  Result<ParsedMount> mount = ParseMount(
+      Input({{"kubernetesServiceAccountPath", "/x"},
+             {"vaultCAPem", "x"},
+             {"objects", "- {objectName: a, secretPath: p, objectVersion: 3}"}}),
+      VaultSettings());
+  CHECK(ErrorOf(mount) == "(parsed)");
+}
+
+TEST_CASE("vault: objects can be marked optional one by one or from outside") {
+  const std::string objects =
+      "- {objectName: a, secretPath: p, nodekeep/optional: true}\n"
+      "- {objectName: b, secretPath: q}\n- {objectName: c, secretPath: r}";
+  Result<ParsedMount> mount =
+      ParseMount(Input({{"objects", objects}, {"nodekeep/optional", "c"}}), VaultSettings());
+  REQUIRE(ErrorOf(mount) == "(parsed)");
+  CHECK(mount->projections[0].optional);
+  CHECK_FALSE(mount->projections[1].optional);
+  CHECK(mount->projections[2].optional);
+}
+
+TEST_CASE("vault: the class overrides the node's address, namespace, mount and audience") {
+  VaultSettings settings;
+  settings.address = "https://node:8200/";
+  settings.namespace_name = "node-ns";
+  settings.auth_mount = "k8s-node";
+
+  const auto node = OptionsOf(ParseMount(Input({{"vaultAddress", ""}, {"vaultNamespace", ""}}),
+                                             settings));
+  CHECK(node->Endpoint() == "https://node:8200#node-ns");
+  CHECK(node->mount == "k8s-node");
+  CHECK(node->audience == "vault");
+
+  const auto own = OptionsOf(ParseMount(Input({{"vaultAddress", "HTTP://v:80/prefix/"},
+                                                   {"vaultNamespace", "team/a"},
+                                                   {"vaultKubernetesMountPath", "/k8s/one/"},
+                                                   {"audience", "bao"}}),
+                                            settings));
+  CHECK(own->Endpoint() == "http://v:80/prefix#team/a");
+  CHECK(own->mount == "k8s/one");
+  CHECK(own->audience == "bao");
+  CHECK(own->login_namespace == "team/a");
+}
+
+TEST_CASE("vault: login and read may have different namespaces") {
+  const auto named = OptionsOf(ParseMount(
+      Input({{"vaultNamespace", "team"}, {"nodekeep/authNamespace", "login"}}), VaultSettings()));
+  CHECK(named->login_namespace == "login");
+  CHECK(named->read_namespace == "team");
+  const auto root = OptionsOf(ParseMount(
+      Input({{"vaultNamespace", "team"}, {"nodekeep/authNamespace", ""}}), VaultSettings()));
+  CHECK(root->login_namespace == "");
+}
+
+TEST_CASE("vault: an address may be a unix socket, IPv6 or have a path") {
+  struct Row {
+    std::string written, base, socket;
+  };
+  const Row rows[] = {
+      {"unix:///var/run/vault/agent.sock", "http://localhost", "/var/run/vault/agent.sock"},
+      {"https://[fd00::1]:8200", "https://[fd00::1]:8200", ""},
+      {"https://[fd00::1]", "https://[fd00::1]", ""},
+      {"http://vault.example/a/b/", "http://vault.example/a/b", ""},
+      {"HTTPS://Vault", "https://Vault", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.written);
+    Result<Address> address = Address::Parse(row.written);
+    REQUIRE(address.ok());
+    CHECK(row.base == address->base);
+    CHECK(row.socket == address->unix_socket);
+  }
+}
+
+TEST_CASE("vault: a password in an address is not repeated in the error") {
+  Result<Address> address = Address::Parse("https://user:hunter2@vault:8200");
+  REQUIRE_FALSE(address.ok());
+  CHECK_THAT(address.error().message(), ContainsSubstring("user name"));
+  CHECK_THAT(address.error().message(), !ContainsSubstring("hunter2"));
+}
+
+TEST_CASE("vault: TLS pieces of the class are added to those of the node") {
+  VaultSettings settings;
+  settings.tls.ca_file = "/node/ca";
+  settings.tls.ca_directory = "/node/cas";
+  settings.tls.ca_pem = "PEM";
+  settings.tls.server_name = "node";
+  settings.tls.client_cert_file = "/node/cert";
+  settings.tls.client_key_file = "/node/key";
+
+  struct Row {
+    std::string name;
+    Attributes changes;
+    TlsSettings want;
+  };
+  const TlsSettings node = settings.tls;
+  TlsSettings ca = node, directory = node, name = node, pair = node, skip = node;
+  ca.ca_file = "/c";
+  ca.ca_directory = ca.ca_pem = "";
+  directory.ca_directory = "/d";
+  directory.ca_file = directory.ca_pem = "";
+  name.server_name = "n";
+  pair.client_cert_file = "/c";
+  pair.client_key_file = "/k";
+  skip.skip_verify = true;
+  const std::vector<Row> rows = {
+      {"nothing", {}, node},
+      {"empty values", {{"vaultCACertPath", ""}, {"vaultTLSServerName", ""}}, node},
+      {"ca file", {{"vaultCACertPath", "/c"}}, ca},
+      {"ca directory", {{"vaultCADirectory", "/d"}}, directory},
+      {"server name", {{"vaultTLSServerName", "n"}}, name},
+      {"pair", {{"vaultTLSClientCertPath", "/c"}, {"vaultTLSClientKeyPath", "/k"}}, pair},
+      {"skip", {{"vaultSkipTLSVerify", "T"}}, skip},
+      {"skip false", {{"vaultSkipTLSVerify", "0"}}, node},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(row.want == *OptionsOf(ParseMount(Input(row.changes), settings))->tls);
+  }
+
+  settings.tls.skip_verify = true;
+  CHECK(OptionsOf(ParseMount(Input({{"vaultSkipTLSVerify", "false"}}), settings))->tls->skip_verify);
+}
+
+TEST_CASE("vault: methods without a pod token ask for no audience and default to their mount") {
+  struct Row {
+    std::string method, mount;
+    std::vector<std::string> audiences;
+  };
+  const Row rows[] = {{"kubernetes", "kubernetes", {"vault"}},
+                      {"jwt", "jwt", {"vault"}},
+                      {"approle", "approle", {}},
+                      {"token", "token", {}},
+                      {"cert", "cert", {}}};
+  for (const Row& row : rows) {
+    INFO(row.method);
+    MountInput input = Input({{"nodekeep/auth", row.method},
+                              {"vaultTLSClientCertPath", "/c"},
+                              {"vaultTLSClientKeyPath", "/k"}});
+    if (row.audiences.empty()) input.attributes.erase("roleName");
+    Result<ParsedMount> mount = ParseMount(input, VaultSettings());
+    CHECK(row.mount == OptionsOf(mount)->mount);
+    CHECK(row.audiences == mount->audiences);
+  }
+}
+
+TEST_CASE("vault: the node's credential is withheld from a class that could divert it") {
+  VaultSettings settings;
+  settings.address = "https://node:8200";
+  settings.token_file = "/node/token";
+  struct Row {
+    std::string name;
+    Attributes changes;
+    bool given;
+  };
+  const std::vector<Row> rows = {
+      {"as the node says", {}, true},
+      {"the same address, spelled out", {{"vaultAddress", "https://node:8200/"}}, true},
+      {"another mount and namespace",
+       {{"vaultAuthMountPath", "m"}, {"vaultNamespace", "n"}},
+       true},
+      {"another server", {{"vaultAddress", "https://elsewhere"}}, false},
+      {"another CA", {{"vaultCACertPath", "/c"}}, false},
+      {"another CA directory", {{"vaultCADirectory", "/c"}}, false},
+      {"another name", {{"vaultTLSServerName", "x"}}, false},
+      {"no verification", {{"vaultSkipTLSVerify", "true"}}, false},
+  };
+  for (Row row : rows) {
+    INFO(row.name);
+    row.changes["nodekeep/auth"] = "token";
+    const auto options = OptionsOf(ParseMount(Input(row.changes), settings));
+    CHECK(row.given == (options->token_file == "/node/token"));
+    CHECK(row.given == options->node_credentials_withheld.empty());
+  }
+}
+
+TEST_CASE("vault: everything that decides what a login is worth is in its text") {
+  const Attributes base = {{"nodekeep/auth", "kubernetes"}};
+  const std::vector<Attributes> changes = {
+      {{"roleName", "other"}},
+      {{"vaultAddress", "https://other"}},
+      {{"vaultAddress", "unix:///other"}},
+      {{"vaultNamespace", "other"}},
+      {{"vaultAuthMountPath", "other"}},
+      {{"audience", "other"}},
+      {{"nodekeep/auth", "jwt"}, {"vaultAuthMountPath", "kubernetes"}},
+      {{"vaultSkipTLSVerify", "true"}},
+      {{"vaultCACertPath", "/other"}},
+      {{"vaultCADirectory", "/other"}},
+      {{"vaultTLSServerName", "other"}},
+      {{"vaultTLSClientCertPath", "/c"}, {"vaultTLSClientKeyPath", "/k"}},
+      // Were the parts only joined, this would read like a role and an audience.
+      {{"roleName", "app audience=5:vault"}},
+  };
+  std::vector<std::string> texts = {OptionsOf(ParseMount(Input(base), VaultSettings()))->LoginText()};
+  for (const Attributes& change : changes) {
+    texts.push_back(OptionsOf(ParseMount(Input(change), VaultSettings()))->LoginText());
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) CHECK(texts[i] != texts[j]);
+  }
+  // What is read does not belong to the login.
+  CHECK(texts[0] ==
+        OptionsOf(ParseMount(WithObjects("- {objectName: x, secretPath: y}"), VaultSettings()))
+            ->LoginText());
+}
+
+TEST_CASE("vault: credentials that a pod brings along make its login its own") {
+  const auto digest = [](const std::string& method, std::map<std::string, std::string> secrets) {
+    PodIdentity identity;
+    for (const auto& [key, value] : secrets) identity.secrets[key] = SecretBytes(value);
+    return OptionsOf(ParseMount(Input({{"nodekeep/auth", method}}), VaultSettings()))
+        ->CredentialDigest(identity);
+  };
+  CHECK(digest("kubernetes", {{"token", "x"}}) == "");
+  CHECK(digest("token", {{"token", "a"}}) != digest("token", {{"token", "b"}}));
+  CHECK(digest("token", {{"token", "a"}}) == digest("token", {{"token", "a"}, {"other", "x"}}));
+  CHECK(digest("token", {}) != "");
+  CHECK(digest("approle", {{"role_id", "r"}, {"secret_id", "a"}}) !=
+        digest("approle", {{"role_id", "r"}, {"secret_id", "b"}}));
+  CHECK(digest("approle", {{"role_id", "ra"}, {"secret_id", "b"}}) !=
+        digest("approle", {{"role_id", "r"}, {"secret_id", "ab"}}));
+}
+
+TEST_CASE("vault: what --explain prints has the settings and no credential") {
+  VaultSettings settings;
+  settings.token_file = "/node/token";
+  std::string text;
+  const auto options = OptionsOf(ParseMount(
+      Input({{"vaultNamespace", "team"}, {"nodekeep/authNamespace", ""}}), settings));
+  for (const auto& [name, value] : options->Explain()) {
+    text += name + "=" + value + "\n";
+  }
+  CHECK(text ==
+        "address=https://127.0.0.1:8200\nnamespace=team\nlogin namespace=(root)\n"
+        "auth=kubernetes\nauth mount=kubernetes\nrole=app\naudience=vault\n");
+}
+
+TEST_CASE("vault: 10,000 objects are parsed") {
+  std::string objects;
+  for (int i = 0; i < 10000; ++i) {
+    objects += "- {objectName: o" + std::to_string(i) + ", secretPath: p, secretKey: k}\n";
+  }
+  Result<ParsedMount> mount = ParseMount(WithObjects(objects), VaultSettings());
+  REQUIRE(ErrorOf(mount) == "(parsed)");
+  CHECK(mount->projections.size() == 10000);
+}
+
+TEST_CASE("vault: the classes of the sample are valid") {
+  std::ifstream file(NODEKEEP_SOURCE_DIR "/deploy/samples/vault.yaml");
+  std::stringstream text;
+  text << file.rdbuf();
+  Result<std::vector<YamlNode>> documents = ParseYamlDocuments(text.str());
+  REQUIRE(documents.ok());
+  std::vector<std::size_t> objects;
+  for (const YamlNode& document : *documents) {
+    if (document.Find("kind")->text != "SecretProviderClass") continue;
+    MountInput input = Input({{"roleName", "-"}});
+    for (const auto& [key, value] : document.Find("spec")->Find("parameters")->entries) {
+      input.attributes[key.text] = value.text;
+    }
+    Result<ParsedMount> mount = ParseMount(input, VaultSettings());
+    REQUIRE(ErrorOf(mount) == "(parsed)");
+    objects.push_back(mount->projections.size());
+  }
+  CHECK(objects == std::vector<std::size_t>{6, 1});
+}
+
+}  // namespace nodekeep::vault

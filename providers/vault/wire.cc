@@ -1,0 +1,368 @@
+#include "providers/vault/wire.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "agent/base/go_json.h"
+#include "agent/base/json.h"
+#include "agent/http/retry.h"
+
+namespace nodekeep::vault {
+namespace {
+
+constexpr std::size_t kMaxServerText = 1024;
+
+bool IsRedirect(int status) {
+  return status == 301 || status == 302 || status == 307 || status == 308;
+}
+
+// Go's rules for the path of a URL, so that we ask for the very bytes upstream asks for.
+bool StaysInPath(unsigned char c) {
+  return std::isalnum(c) || std::string_view("-_.~$&+,/:;=@").find(c) != std::string_view::npos;
+}
+
+std::string EncodePath(std::string_view path) {
+  std::string out;
+  for (unsigned char c : path) {
+    if (StaysInPath(c)) {
+      out += static_cast<char>(c);
+    } else {
+      out += fmt::format("%{:02X}", c);
+    }
+  }
+  return out;
+}
+
+bool StartsWithNoCase(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) {
+           return a == std::tolower(static_cast<unsigned char>(b));
+         });
+}
+
+// Scheme and authority: "https://host:8200".
+std::string_view OriginOf(std::string_view url) {
+  const std::size_t host = url.find("://");
+  if (host == std::string_view::npos) return url;
+  return url.substr(0, std::min(url.find('/', host + 3), url.size()));
+}
+
+// A server's text made fit for one line of an event: white space collapsed, no control characters,
+// bounded, and without what we sent in confidence, should the server echo it.
+std::string Printable(std::string text, const ApiCall& call) {
+  const std::string_view token = call.token.Reveal();
+  for (std::size_t at = 0; !token.empty() && (at = text.find(token, at)) != std::string::npos;) {
+    text.replace(at, token.size(), "<token>");
+  }
+  std::string line;
+  for (unsigned char c : text) {
+    const bool space = c <= 0x20 || c == 0x7f;
+    if (!space) {
+      line += static_cast<char>(c);
+    } else if (!line.ends_with(' ')) {
+      line += ' ';
+    }
+  }
+  if (line.ends_with(' ')) line.pop_back();
+  if (line.size() > kMaxServerText) {
+    std::size_t cut = kMaxServerText;
+    while (cut > 0 && (static_cast<unsigned char>(line[cut]) & 0xC0) == 0x80) --cut;
+    line = line.substr(0, cut) + "...";
+  }
+  return line;
+}
+
+// True when `text` holds a string member of the body that was sent: a jwt, a secret id.
+bool EchoesBody(const std::string& text, const ApiCall& call) {
+  if (call.body.empty()) return false;
+  Result<Json> body = ParseJson(call.body.Reveal());
+  if (!body.ok() || !body->is_object()) return false;
+  for (std::string_view key : {"jwt", "secret_id"}) {
+    std::optional<std::string> value = TextOf(Find(*body, {key}));
+    const bool echoed = value && value->size() >= 4 && text.find(*value) != std::string::npos;
+    if (value) WipeString(*value);
+    if (echoed) return true;
+  }
+  return false;
+}
+
+std::string ServerWords(const Json& body, const ApiCall& call) {
+  std::string words;
+  if (const Json* errors = Find(body, {"errors"}); errors != nullptr && errors->is_array()) {
+    for (const Json& error : errors->array_range()) {
+      if (std::optional<std::string> text = TextOf(error)) words += " * " + *text;
+    }
+  }
+  if (const Json* warnings = Find(body, {"warnings"}); warnings != nullptr && warnings->is_array()) {
+    for (const Json& warning : warnings->array_range()) {
+      if (std::optional<std::string> text = TextOf(warning)) words += " * warning: " + *text;
+    }
+  }
+  if (EchoesBody(words, call)) return " * (the server's text repeats the credential; withheld)";
+  return Printable(std::move(words), call);
+}
+
+// Why a KV v2 read answers 404 although the path exists; "" when it does not say.
+std::string DeletedVersion(const Json& body) {
+  const Json* metadata = Find(body, {"data", "metadata"});
+  if (metadata == nullptr || !metadata->is_object()) return "";
+  const std::string version = ScalarText(Find(*metadata, {"version"})).value_or("?");
+  if (BoolOf(Find(*metadata, {"destroyed"})).value_or(false)) {
+    return fmt::format("version {} was destroyed; write a new version", version);
+  }
+  const std::string when = TextOf(Find(*metadata, {"deletion_time"})).value_or("");
+  if (when.empty()) return "";
+  return fmt::format("version {} was deleted at {}; undelete it or write a new version", version,
+                     when);
+}
+
+// A KV v2 path is <mount>/data/<path>: the commonest mistake leaves "data" out. "" where the path
+// has it, or is plainly another engine's.
+std::string MissingDataHint(const ApiCall& call) {
+  if (call.method != "GET" || !call.path.starts_with("/v1/")) return "";
+  std::string_view path = std::string_view(call.path).substr(4);
+  path = path.substr(0, path.find('?'));
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return "";
+  for (std::string_view known :
+       {"/data/", "/metadata/", "/creds/", "/static-creds/", "/issue/", "/cert/"}) {
+    if (path.find(known) != std::string_view::npos) return "";
+  }
+  return fmt::format("; on a KV v2 engine the secretPath is \"{}/data/{}\"",
+                     path.substr(0, slash), path.substr(slash + 1));
+}
+
+ErrorCode CodeOf(int status, Step step) {
+  // Twice in a row: the cluster is electing a leader.
+  if (IsRedirect(status)) return ErrorCode::kTransient;
+  switch (status) {
+    case 400: return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kInvalid;
+    case 401: return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kAuthExpired;
+    case 403: return ErrorCode::kDenied;
+    case 404: return step == Step::kLogin ? ErrorCode::kInvalid : ErrorCode::kNotFound;
+    case 408: case 412: case 425: return ErrorCode::kTransient;
+    case 429: return ErrorCode::kThrottled;
+    // Standby nodes say so only to health checks; a balancer that lets one through is passing.
+    case 472: case 473: return ErrorCode::kTransient;
+    case 501: return ErrorCode::kPrecondition;  // not initialised: nothing will come by waiting
+    default: return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
+  }
+}
+
+// With what the caller proved itself: `auth mount "kubernetes", role "app"`.
+std::string LoginWords(const Options& options) {
+  if (options.method == AuthMethod::kToken) return "the given token";
+  std::string words = fmt::format("auth mount \"{}\"", options.mount);
+  if (!options.role.empty() && options.method != AuthMethod::kAppRole) {
+    words += fmt::format(", role \"{}\"", options.role);
+  }
+  if (!options.login_namespace.empty()) {
+    words += fmt::format(", namespace \"{}\"", options.login_namespace);
+  }
+  return words;
+}
+
+std::string LoginHint(int status, const Options& options) {
+  if (options.method == AuthMethod::kToken) {
+    return status == 403 ? "; the given token is expired or revoked, or its policies do not allow "
+                           "auth/token/lookup-self"
+                         : "";
+  }
+  if (status == 404) {
+    return fmt::format("; no login at {}: check vaultAuthMountPath and vaultNamespace",
+                       LoginWords(options));
+  }
+  if (status != 400 && status != 401 && status != 403) return "";
+  std::string_view check = "check the role";
+  switch (options.method) {
+    case AuthMethod::kKubernetes:
+      check = "check the role's bound service accounts, namespaces and audience";
+      break;
+    case AuthMethod::kJwt: check = "check the role's bound claims and audiences"; break;
+    case AuthMethod::kAppRole: check = "check role_id and secret_id"; break;
+    case AuthMethod::kCert: check = "check the role's certificate and allowed names"; break;
+    case AuthMethod::kToken: break;
+  }
+  // Without a token the server does not tell an unknown mount from a refusal.
+  return fmt::format("; login by {} was refused: {}{}", LoginWords(options), check,
+                     status == 403 ? ", and that the mount exists" : "");
+}
+
+std::string ReadHint(int status, const Json& body, std::string_view words, const ApiCall& call,
+                     const Options& options) {
+  if (status == 403) {
+    return fmt::format("; read after login by {}: its policies must allow this path{}",
+                       LoginWords(options), MissingDataHint(call));
+  }
+  if (status != 404) return "";
+  if (std::string deleted = DeletedVersion(body); !deleted.empty()) return "; " + deleted;
+  if (words.find("no handler for route") != std::string_view::npos) {
+    return "; no secrets engine is mounted there";
+  }
+  if (call.path.find("/data/") != std::string::npos) {
+    return "; on a KV v1 engine the path has no \"data/\"";
+  }
+  return MissingDataHint(call);
+}
+
+// What to do about it, to be put after the server's words; "" when there is nothing to say.
+std::string Hint(int status, const Json& body, std::string_view words, const ApiCall& call,
+                 const Options& options, Step step) {
+  if (IsRedirect(status)) {
+    return "; redirected twice: point vaultAddress at the active node or at a balancer";
+  }
+  if (status == 429) return "; the server asks for patience (rate limit or lease quota)";
+  if (status == 503) return "; the server is sealed or in maintenance";
+  if (step == Step::kLogin) return LoginHint(status, options);
+  if (step == Step::kRead) return ReadHint(status, body, words, call, options);
+  return "";
+}
+
+}  // namespace
+
+std::string UrlOf(const ApiCall& call, const Options& options) {
+  const std::string_view path = call.path;
+  const std::size_t query = std::min(path.find('?'), path.size());
+  return options.address.base + EncodePath(path.substr(0, query)) +
+         std::string(path.substr(query));
+}
+
+HttpRequest ApiClient::Request(const ApiCall& call, const Options& options) const {
+  HttpRequest request;
+  request.method = call.method;
+  request.url = UrlOf(call, options);
+  request.unix_socket = options.address.unix_socket;
+  request.tls = options.tls;
+  request.timeout = timeout_;
+  // Without it a local agent or proxy may refuse the call (its guard against request forgery).
+  request.headers.push_back({"X-Vault-Request", SecretBytes("true")});
+  if (!call.namespace_name.empty()) {
+    request.headers.push_back({"X-Vault-Namespace", SecretBytes(call.namespace_name)});
+  }
+  if (!call.token.empty()) request.headers.push_back({"X-Vault-Token", call.token.Clone()});
+  if (!call.body.empty()) {
+    request.headers.push_back({"Content-Type", SecretBytes("application/json")});
+    request.body = call.body.Clone();
+  }
+  return request;
+}
+
+std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, const Options& options,
+                                                     Step step, const std::vector<ApiCall>& calls) {
+  std::vector<HttpRequest> requests;
+  for (const ApiCall& call : calls) requests.push_back(Request(call, options));
+  std::vector<Result<HttpResponse>> replies = http_.SendAll(context, std::move(requests));
+
+  std::vector<HttpRequest> redirected;
+  std::vector<std::size_t> origin;  // of each redirected request: its place in `calls`
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (!replies[i].ok() || !IsRedirect(replies[i]->status)) continue;
+    HttpRequest again = Request(calls[i], options);
+    Result<std::string> target = RedirectTarget(again, replies[i]->Header("location"));
+    if (!target.ok()) {
+      replies[i] = target.error();
+      continue;
+    }
+    again.url = *std::move(target);
+    redirected.push_back(std::move(again));
+    origin.push_back(i);
+  }
+  if (!redirected.empty()) {
+    std::vector<Result<HttpResponse>> second = http_.SendAll(context, std::move(redirected));
+    for (std::size_t j = 0; j < second.size(); ++j) replies[origin[j]] = std::move(second[j]);
+  }
+
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (!replies[i].ok()) {
+      replies[i] =
+          replies[i].error().Prepend("{} {}", calls[i].method, UrlOf(calls[i], options));
+    } else if (replies[i]->status < 200 || replies[i]->status > 299) {
+      replies[i] = ErrorOf(*replies[i], calls[i], options, step, clock_.Wall());
+    }
+  }
+  return replies;
+}
+
+Result<HttpResponse> ApiClient::Send(const Context& context, const Options& options, Step step,
+                                     const ApiCall& call) {
+  std::vector<ApiCall> calls;
+  calls.push_back({call.method, call.path, call.namespace_name, call.token.Clone(),
+                   call.body.Clone()});
+  std::vector<Result<HttpResponse>> replies = SendAll(context, options, step, calls);
+  return std::move(replies.front());
+}
+
+Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& options, Step step,
+              WallTime now) {
+  Result<Json> body = ParseJson(response.body.Reveal());
+  const Json empty(jsoncons::json_object_arg);
+  const bool readable = body.ok() && body->is_object();
+  const Json& reply = readable ? *body : empty;
+
+  std::string words = ServerWords(reply, call);
+  if (!readable && !response.body.empty()) {
+    words = " * the reply is not JSON: a proxy or another server answers at this address";
+  }
+  std::string text =
+      fmt::format("Error making API request. URL: {} {} Code: {}. Errors:{}", call.method,
+                  UrlOf(call, options), response.status, words.empty() ? " none given" : words);
+  text += Hint(response.status, reply, words, call, options, step);
+
+  ErrorCode code = CodeOf(response.status, step);
+  if (step == Step::kLease && response.status == 400 &&
+      words.find("lease not found") != std::string::npos) {
+    code = ErrorCode::kNotFound;
+  }
+  Error error(code, std::move(text));
+  if (std::optional<Duration> delay = ParseRetryAfter(response.Header("retry-after"), now)) {
+    error = std::move(error).WithRetryAfter(*delay);
+  }
+  return error;
+}
+
+Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view location) {
+  if (location.empty()) {
+    return Error(ErrorCode::kInvalid, "the server redirects without saying where to");
+  }
+  for (unsigned char c : location) {
+    if (c <= 0x20 || c == 0x7f) {
+      return Error(ErrorCode::kInvalid, "the server redirects to a malformed address");
+    }
+  }
+  if (location.starts_with("/") && !location.starts_with("//")) {
+    return std::string(OriginOf(from.url)) + std::string(location);
+  }
+  const bool secure = StartsWithNoCase(location, "https://");
+  if (!secure && !StartsWithNoCase(location, "http://")) {
+    return Error(ErrorCode::kInvalid, "the server redirects to an address that is not http(s)");
+  }
+  if (!from.unix_socket.empty()) {
+    return Error(ErrorCode::kInvalid,
+                 "a redirect away from a unix socket is not followed: set vaultAddress to the "
+                 "server itself");
+  }
+  if (!secure && StartsWithNoCase(from.url, "https://")) {
+    return Error(ErrorCode::kInvalid, "a redirect from https to http is not followed");
+  }
+  if (OriginOf(location).find('@') != std::string_view::npos) {
+    return Error(ErrorCode::kInvalid, "a redirect to an address with a user name is not followed");
+  }
+  return std::string(location);
+}
+
+SecretBytes JsonBody(
+    std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
+  SecretBytes body("{");
+  for (const auto& [name, value] : members) {
+    if (body.size() > 1) body.Append(",");
+    AppendGoJsonString(name, body);
+    body.Append(":");
+    AppendGoJsonString(value, body);
+  }
+  body.Append("}");
+  return body;
+}
+
+}  // namespace nodekeep::vault

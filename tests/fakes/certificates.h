@@ -1,0 +1,36 @@
+#pragma once
+
+// Certificates for tests, made on the spot: nothing in the repository expires.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace nodekeep {
+
+struct CertificatePair {
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
+// A certificate authority that lives as long as the test.
+class TestAuthority {
+ public:
+  explicit TestAuthority(const std::string& name);
+  ~TestAuthority();
+
+  const std::string& certificate_pem() const { return certificate_pem_; }
+  // `names`: OpenSSL's spelling, "DNS:vault.test" or "IP:127.0.0.1".
+  CertificatePair Issue(const std::string& common_name,
+                        const std::vector<std::string>& names) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  std::string certificate_pem_;
+};
+
+// A key that belongs to nobody's certificate.
+std::string MakePrivateKeyPem();
+
+}  // namespace nodekeep

@@ -1,0 +1,43 @@
+#pragma once
+
+// A clock that stands still until the test moves it, and an Rng that plays a list.
+
+#include <atomic>
+#include <vector>
+
+#include "agent/base/clock.h"
+
+namespace nodekeep {
+
+class FakeClock final : public Clock {
+ public:
+  SteadyTime Now() const override { return SteadyTime() + std::chrono::hours(1) + Offset(); }
+  WallTime Wall() const override { return WallTime() + std::chrono::hours(24 * 365 * 50) + Offset() + wall_jump_.load(); }
+  bool WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
+                 std::stop_token stop, SteadyTime deadline,
+                 const std::function<bool()>& ready) const override;
+
+  void Advance(Duration by) { offset_ms_ += by.count(); }
+  // Sets the wall clock forward or back; monotonic time does not notice.
+  void JumpWall(Duration by) { wall_jump_ = wall_jump_.load() + by; }
+  // Lets a sleeping thread take every wait as over, one after the other: each wait moves the clock.
+  void AdvanceOnWait(bool on) { advance_on_wait_ = on; }
+
+ private:
+  Duration Offset() const { return Duration(offset_ms_.load()); }
+
+  mutable std::atomic<std::int64_t> offset_ms_ = 0;
+  std::atomic<Duration> wall_jump_ = Duration::zero();
+  std::atomic<bool> advance_on_wait_ = false;
+};
+
+class FakeRng final : public Rng {
+ public:
+  explicit FakeRng(double value = 0.5) : value_(value) {}
+  double Uniform() override { return value_; }
+
+ private:
+  const double value_;
+};
+
+}  // namespace nodekeep

@@ -1,0 +1,163 @@
+#pragma once
+
+// A backend that plays a script: values by path, faults in a list, and a gate at which calls wait.
+//
+// Counts what reaches it, because most promises of the heart are about calls that are not made.
+// Thread-safe; scripts may change while calls are under way. A call that waits at the gate obeys its
+// context, as a good provider does.
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/secrets/provider.h"
+
+namespace nodekeep {
+
+class FakeOptions final : public ProviderOptions {
+ public:
+  std::string LoginText() const override { return login_text; }
+  std::string CredentialDigest(const PodIdentity&) const override { return digest; }
+  std::vector<std::pair<std::string, std::string>> Explain() const override {
+    return {{"login", login_text}};
+  }
+
+  std::string login_text = "fake";
+  std::string digest;
+};
+
+// One line per call of the provider, in order.
+struct FakeCall {
+  std::string verb;  // login, read, renew-login, revoke-login, renew-lease, revoke-lease
+  std::string what;  // pod of a login, path of a read, id of a lease, token of the others
+  std::string token; // the credential it was made with
+};
+
+class FakeProvider final : public Provider, public Leases {
+ public:
+  using Reader =
+      std::function<Result<Answer>(const Context&, const Credential&, const Question&)>;
+  using LogIn = std::function<Result<Credential>(const Context&, const PodIdentity&)>;
+
+  explicit FakeProvider(const Clock& clock) : clock_(clock) {}
+
+  // What is at `path` from now on; an empty version means the backend has none. An equal known
+  // version is answered `unchanged`.
+  void SetValue(const std::string& path, std::string value, std::string version = "");
+  // The same with a lifetime of its own, and a lease unless `lease_id` is "". The id that goes out
+  // is "<lease_id>.<n>", n counting from 1: every issue is a new lease.
+  void SetMinted(const std::string& path, std::string value, Duration lifetime,
+                 std::string lease_id = "", bool renewable = true);
+  void Remove(const std::string& path);
+  // The next reads of `path` ("" = of any) fail so, one after the other; then the script goes on.
+  void FailReads(const std::string& path, std::vector<Error> errors);
+  // Every read of `path` ("" = of any) fails so until Heal.
+  void FailAlways(const std::string& path, Error error);
+  void Heal();
+  // Answers instead of the script. Called without the lock.
+  void SetReader(Reader reader);
+
+  // Logins. The default token is "token-<n>", n counting logins from 1; the default sharing is
+  // kServiceAccount with the uid that the pod claims.
+  void SetSharing(Sharing sharing);
+  void SetLoginLifetime(Duration lifetime, bool renewable);
+  void FailLogins(std::vector<Error> errors);
+  void FailLoginsAlways(Error error);
+  void SetLogIn(LogIn log_in);
+  // Reads with this token are answered kDenied from now on.
+  void RefuseToken(const std::string& token);
+
+  // Leases. Off: leases() answers null.
+  void EnableLeases() { lease_ability_ = true; }
+  // What the next renewals of leases and logins answer; then success again.
+  void FailRenewals(std::vector<Error> errors);
+  // The lifetime that renewals grant; zero = the one asked with.
+  void SetRenewedLifetime(Duration lifetime);
+
+  // Logins and reads wait until Open; Close them again with Close.
+  void Close();
+  void Open();
+  // Blocks the test (in real time, at most ten seconds) until `count` calls wait at the gate.
+  bool AwaitWaiting(std::size_t count) const;
+
+  std::size_t logins() const { return Count("login"); }
+  std::size_t reads() const { return Count("read"); }
+  std::size_t reads(const std::string& path) const;
+  std::size_t batches() const;  // calls of Fetch
+  std::size_t Count(const std::string& verb) const;
+  std::vector<FakeCall> calls() const;
+
+  // `objects`: comma list of path or path#field; the file is the path with '/' as '-'. Further
+  // parameters: login (FakeOptions::login_text), mountError, and the reserved ones.
+  Result<ParsedMount> Parse(const MountInput& input) const override;
+  Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
+                                  const PodIdentity& identity) override;
+  std::vector<Result<Answer>> Fetch(const Context& context, const ProviderOptions& options,
+                                    const Credential& credential,
+                                    std::span<const Question> questions) override;
+  // The whole answer, or with a field the text behind "<field>=" on one of its lines.
+  Result<SecretBytes> Render(const Projection& projection,
+                             const SecretBytes& answer) const override;
+  Leases* leases() override { return lease_ability_ ? this : nullptr; }
+
+  Result<Credential> RenewCredential(const Context& context, const ProviderOptions& options,
+                                     const Credential& credential) override;
+  Status RevokeCredential(const Context& context, const ProviderOptions& options,
+                          const Credential& credential) override;
+  Result<Lease> RenewLease(const Context& context, const ProviderOptions& options,
+                           const Credential& credential, const Lease& lease) override;
+  Status RevokeLease(const Context& context, const ProviderOptions& options,
+                     const Credential& credential, const Lease& lease) override;
+
+ private:
+  struct Value {
+    std::string text;
+    std::string version;
+    Duration lifetime = Duration::zero();
+    std::string lease_id;
+    bool renewable = false;
+    std::size_t issued = 0;
+  };
+
+  // Called with mutex_ held.
+  Status PassGate(std::unique_lock<std::mutex>& lock, const Context& context);
+  std::optional<Error> NextFault(const std::string& path);
+  Result<Answer> AnswerOf(const Credential& credential, const Question& question);
+  std::optional<Error> NextRenewalFault();
+
+  const Clock& clock_;
+  bool lease_ability_ = false;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable_any changed_;
+  // Guarded by mutex_.
+  std::map<std::string, Value> values_;
+  std::map<std::string, std::deque<Error>> read_faults_;
+  std::map<std::string, Error> read_outages_;
+  Reader reader_;
+  Sharing sharing_ = Sharing::kServiceAccount;
+  Duration login_lifetime_ = Duration::zero();
+  bool login_renewable_ = false;
+  std::deque<Error> login_faults_;
+  std::optional<Error> login_outage_;
+  LogIn log_in_;
+  std::vector<std::string> refused_tokens_;
+  std::deque<Error> renewal_faults_;
+  Duration renewed_lifetime_ = Duration::zero();
+  bool closed_ = false;
+  std::size_t waiting_ = 0;
+  std::size_t login_number_ = 0;
+  std::size_t batches_ = 0;
+  std::vector<FakeCall> calls_;
+};
+
+// A pod with a service account; uids are made of the names. `sa_uid` "-" stands for that.
+PodIdentity MakeIdentity(const std::string& namespace_name, const std::string& pod,
+                         const std::string& service_account, const std::string& sa_uid = "-");
+
+}  // namespace nodekeep

@@ -1,0 +1,26 @@
+#pragma once
+
+// Many callers at once. Catch2's assertions are not for threads: collect results, check afterwards.
+
+#include <functional>
+#include <latch>
+#include <thread>
+#include <vector>
+
+namespace nodekeep {
+
+// `count` threads that enter `run` with their number at the same moment. Destruction joins them.
+inline std::vector<std::jthread> Together(std::size_t count,
+                                          const std::function<void(std::size_t)>& run) {
+  auto start = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(count));
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < count; ++i) {
+    threads.emplace_back([run, start, i] {
+      start->arrive_and_wait();
+      run(i);
+    });
+  }
+  return threads;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,132 @@
+// The YAML reader: limits hold, keys are unique, and an accepted tree survives being written as flow
+// YAML and read again.
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "agent/base/utf8.h"
+#include "agent/base/yaml.h"
+#include "tests/fuzz/require.h"
+
+namespace nodekeep {
+namespace {
+
+std::size_t CheckTree(const YamlNode& node, int depth) {
+  Require(depth <= kMaxYamlDepth, "the depth limit holds");
+  Require(node.line >= 1 && node.column >= 1, "every node has a place");
+  Require(node.items.empty() || node.IsSequence(), "only sequences have items");
+  Require(node.entries.empty() || node.IsMapping(), "only mappings have entries");
+  std::size_t count = 1;
+  for (const YamlNode& item : node.items) count += CheckTree(item, depth + 1);
+  std::set<std::string_view> keys;
+  for (const auto& [key, value] : node.entries) {
+    Require(key.IsScalar() || key.IsNull(), "keys are scalars");
+    Require(keys.insert(key.text).second, "keys are unique");
+    if (key.IsScalar()) Require(node.Find(key.text) == &value, "a value is found by its key");
+    count += 1 + CheckTree(value, depth + 1);
+  }
+  Require(YamlText(node).ok() == (node.IsScalar() || node.IsNull()), "scalars are texts");
+  if (YamlInt(node).ok()) Require(node.IsScalar() && !node.quoted, "numbers are not quoted");
+  if (YamlBool(node).ok()) Require(node.IsScalar(), "booleans are scalars");
+  return count;
+}
+
+void WriteScalar(std::string_view text, std::string& out) {
+  out += '"';
+  for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F || c == '"' || c == '\\') {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void Write(const YamlNode& node, std::string& out) {
+  if (node.IsNull()) out += '~';
+  if (node.IsScalar()) WriteScalar(node.text, out);
+  if (node.IsSequence()) {
+    out += '[';
+    for (const YamlNode& item : node.items) {
+      Write(item, out);
+      out += ",\n";
+    }
+    out += ']';
+  }
+  if (node.IsMapping()) {
+    out += '{';
+    for (const auto& [key, value] : node.entries) {
+      out += "? ";
+      Write(key, out);
+      out += "\n: ";
+      Write(value, out);
+      out += ",\n";
+    }
+    out += '}';
+  }
+}
+
+bool Same(const YamlNode& a, const YamlNode& b) {
+  if (a.kind != b.kind || a.text != b.text || a.items.size() != b.items.size() ||
+      a.entries.size() != b.entries.size()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < a.items.size(); ++i) {
+    if (!Same(a.items[i], b.items[i])) return false;
+  }
+  for (std::size_t i = 0; i < a.entries.size(); ++i) {
+    if (!Same(a.entries[i].key, b.entries[i].key) ||
+        !Same(a.entries[i].value, b.entries[i].value)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void CheckWrittenAgain(const YamlNode& node) {
+  std::string text;
+  Write(node, text);
+  // !!binary may hold bytes that YAML text cannot.
+  if (text.size() > kMaxYamlBytes / 2 || FindInvalidUtf8(text) != std::string::npos) return;
+  const Result<YamlNode> again = ParseYaml(text);
+  Require(again.ok(), "what was written can be read");
+  Require(Same(node, *again), "reading it again gives the same tree");
+}
+
+void CheckError(const Error& error) {
+  Require(error.code() == ErrorCode::kInvalid || error.code() == ErrorCode::kTooLarge,
+          "bad text is the caller's fault");
+  Require(error.message().size() < 300, "an error text is short");
+  Require(FindInvalidUtf8(error.message()) == std::string_view::npos, "an error text is UTF-8");
+}
+
+}  // namespace
+}  // namespace nodekeep
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace nodekeep;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const Result<YamlNode> first = ParseYaml(text);
+  const Result<std::vector<YamlNode>> all = ParseYamlDocuments(text);
+  if (!first.ok()) {
+    CheckError(first.error());
+    Require(!all.ok(), "a broken first document breaks the whole");
+    return 0;
+  }
+  Require(CheckTree(*first, 0) <= kMaxYamlNodes, "the node limit holds");
+  CheckWrittenAgain(*first);
+  if (!all.ok()) {
+    CheckError(all.error());
+    return 0;
+  }
+  std::size_t count = 0;
+  for (const YamlNode& document : *all) count += CheckTree(document, 0);
+  Require(count <= kMaxYamlNodes, "the node limit holds over all documents");
+  Require(all->empty() ? first->IsNull() : Same(all->front(), *first),
+          "the first document is the first of all");
+  return 0;
+}

@@ -1,0 +1,150 @@
+"""Servers that the tests share. Each starts when the first test asks for it and lives to the end of the run."""
+
+import contextlib
+import itertools
+import os
+import pathlib
+
+import pytest
+
+from bed.cluster import Cluster
+from bed.openbao import OpenBao
+from bed.postgres import Postgres
+from bed.process import REPOSITORY
+from bed.toxiproxy import Toxiproxy
+from harness.agent import Agent
+from harness.tenant import Tenant
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def nodekeep_binary() -> pathlib.Path:
+    """The binary under test: NODEKEEP_BIN, else the release build."""
+    path = pathlib.Path(os.environ.get("NODEKEEP_BIN", REPOSITORY / "build" / "release" / "nodekeep")).resolve()
+    if not os.access(path, os.X_OK):
+        pytest.fail(f"{path} is not built: run make release, or set NODEKEEP_BIN", pytrace=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def bed_directory(tmp_path_factory) -> pathlib.Path:
+    """Where the servers keep files and logs; pytest keeps those of the last three runs."""
+    return tmp_path_factory.mktemp("bed")
+
+
+@pytest.fixture(scope="session")
+def cluster(bed_directory):
+    with Cluster(bed_directory / "cluster") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def openbao(bed_directory, cluster):
+    """OpenBao in memory, with kubernetes auth and jwt auth that trust the cluster, approle and cert auth. Roles are made by tests."""
+    with OpenBao(bed_directory / "openbao") as started:
+        started.enable_kubernetes_auth(cluster)
+        started.enable_jwt_auth(cluster)
+        started.enable_approle()
+        started.enable_cert_auth()
+        yield started
+
+
+@pytest.fixture
+def own_openbao(tmp_path):
+    """A server of the test's own on file storage: to seal, restart, kill or limit."""
+    with OpenBao(tmp_path / "own-openbao", storage="file") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def postgres(bed_directory):
+    with Postgres(bed_directory / "postgres") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def database(openbao, postgres):
+    """OpenBao's database engine on PostgreSQL: read database/creds/app."""
+    openbao.enable_database(postgres)
+    return openbao
+
+
+@pytest.fixture(scope="session")
+def pki(openbao):
+    """OpenBao's PKI engine: write pki/issue/web for names below bed.test."""
+    openbao.enable_pki()
+    return openbao
+
+
+@pytest.fixture(scope="session")
+def toxiproxy(bed_directory):
+    with Toxiproxy(bed_directory / "toxiproxy") as started:
+        yield started
+
+
+@pytest.fixture
+def openbao_proxy(toxiproxy, openbao):
+    """A proxy of the test's own in front of the shared OpenBao."""
+    proxy = toxiproxy.add(f"127.0.0.1:{openbao.port}")
+    yield proxy
+    proxy.remove()
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test of this run uses, fit for namespaces, roles and paths."""
+    return f"t{next(_numbers)}"
+
+
+@pytest.fixture
+def namespace(cluster, unique) -> str:
+    """A namespace of the test's own in the cluster."""
+    cluster.create_namespace(unique)
+    yield unique
+    cluster.delete_namespace(unique)
+
+
+@pytest.fixture
+def start_agent(nodekeep_binary, tmp_path):
+    """Starts agents that end with the test: `start_agent(config={...}, kubeconfig=...)`."""
+    with contextlib.ExitStack() as agents:
+        made = itertools.count(1)
+
+        def start(**options) -> Agent:
+            return agents.enter_context(Agent(nodekeep_binary, tmp_path / f"agent-{next(made)}", **options))
+
+        yield start
+
+
+@pytest.fixture
+def agent(start_agent) -> Agent:
+    """An agent of the test's own that serves vault, with the default policy."""
+    return start_agent()
+
+
+@pytest.fixture
+def driver(agent):
+    return agent.driver()
+
+
+@pytest.fixture
+def tenant(cluster, openbao, namespace, unique) -> Tenant:
+    """The service account "web" of the test's own namespace, which may read all of secret/ and kv1/."""
+    return Tenant(cluster, openbao, namespace, "web", unique)
+
+
+@pytest.fixture(scope="module")
+def shared_tenant(cluster, openbao) -> Tenant:
+    """For tables of cases that only look at how a value is written: one service account and its `first_pod`."""
+    name = f"t{next(_numbers)}"
+    cluster.create_namespace(name)
+    yield Tenant(cluster, openbao, name, "web", name)
+    cluster.delete_namespace(name)
+
+
+@pytest.fixture(scope="module")
+def shared_agent(nodekeep_binary, tmp_path_factory):
+    """For tables of cases that leave nothing behind."""
+    with Agent(nodekeep_binary, tmp_path_factory.mktemp("agent")) as started:
+        yield started

@@ -1,0 +1,193 @@
+"""The real binary, started as on a node, with its sockets in a directory of its own."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import grpc
+import yaml
+
+from bed.process import BedError, Process, free_port
+from harness.driver import Driver
+
+NODE_NAME = "node-of-the-integration-tests"
+
+
+class Agent:
+    """`config` is the YAML configuration as a dict. A test that starts it again finds the same sockets, ports and log."""
+
+    def __init__(self, binary: pathlib.Path, directory: pathlib.Path, *, config: dict | None = None,
+                 providers: tuple = ("vault",), kubeconfig: pathlib.Path | None = None, log_level: str = "info",
+                 env: dict | None = None):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.binary = binary
+        self.config_file = directory / "nodekeep.yaml"
+        self.config_file.write_text(yaml.safe_dump(config) if config else "")
+        # Not below the test's own directory: the path of a socket has 107 bytes at most.
+        self._sockets = pathlib.Path(tempfile.mkdtemp(prefix="nodekeep-it-"))
+        self.provider_dir = self._sockets / "providers"
+        self.provider_dir.mkdir()
+        self.admin_socket = self._sockets / "admin.sock"
+        self.http_address = f"127.0.0.1:{free_port()}"
+        self._providers = providers
+        arguments = [binary, "run", "--config", self.config_file, "--provider-dir", self.provider_dir,
+                     "--admin-socket", self.admin_socket, "--http", self.http_address, "--providers", ",".join(providers),
+                     "--node-name", NODE_NAME, "--log-level", log_level]
+        if kubeconfig is not None:
+            arguments += ["--kubeconfig", kubeconfig]
+        self._process = Process("nodekeep", arguments, directory, env=env)
+        self._drivers: dict[str, Driver] = {}
+
+    def __enter__(self) -> "Agent":
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_) -> None:
+        for driver in self._drivers.values():
+            driver.close()
+        self._process.kill()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    # -- life
+
+    def start(self, timeout: float = 10.0) -> None:
+        """Returns once every provider socket answers and /readyz says so."""
+        self._process.start()
+        self._process.wait_until(self._serves, timeout)
+
+    def _serves(self) -> bool:
+        for provider in self._providers:
+            if not self.socket(provider).exists():
+                return False
+            probe = Driver(self.socket(provider))
+            try:
+                probe.version(timeout=1)
+            except grpc.RpcError:
+                return False
+            finally:
+                probe.close()
+        return self.admin_socket.exists() and self.http("/readyz")[0] == 200
+
+    def stop(self, timeout: float = 10.0) -> int:
+        """SIGTERM; returns the exit status. Still running after `timeout` is an error."""
+        pid = self.pid
+        os.kill(pid, signal.SIGTERM)
+        status = self.wait_for(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG),
+                               "the agent stops", timeout, every=0.02)
+        self._process.kill()
+        return status.si_status
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is cleaned up, the socket files stay."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.running
+
+    def rss_kib(self) -> int:
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise BedError("the agent has no resident memory")
+
+    # -- doors
+
+    def socket(self, provider: str = "vault") -> pathlib.Path:
+        return self.provider_dir / f"{provider}.sock"
+
+    def driver(self, provider: str = "vault") -> Driver:
+        """The same connection for all who ask, as the driver has one per provider."""
+        if provider not in self._drivers:
+            self._drivers[provider] = Driver(self.socket(provider))
+        return self._drivers[provider]
+
+    def http(self, path: str) -> tuple[int, str]:
+        """Status and body; 0 when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.http_address}{path}", timeout=5) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode(errors="replace")
+        except OSError:
+            return 0, ""
+
+    def cli(self, *arguments, check: bool = True, timeout: float = 30.0) -> subprocess.CompletedProcess:
+        """A command of the same binary, speaking to this agent."""
+        done = subprocess.run([str(self.binary), *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+                              env={**os.environ, "NODEKEEP_ADMIN_SOCKET": str(self.admin_socket)})
+        if check and done.returncode != 0:
+            raise BedError(f"nodekeep {' '.join(map(str, arguments))}: status {done.returncode}: {done.stderr.strip()}")
+        return done
+
+    def cli_json(self, *arguments):
+        return json.loads(self.cli(*arguments, "-o", "json").stdout)
+
+    def status(self) -> dict:
+        return self.cli_json("status")
+
+    # -- what it says of itself
+
+    @property
+    def log_path(self) -> pathlib.Path:
+        return self._process.log
+
+    def logs(self) -> list[dict]:
+        """Every line of the log, which must all be JSON objects, oldest first."""
+        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+
+    def events(self, event: str) -> list[dict]:
+        return [line for line in self.logs() if line.get("event") == event]
+
+    def mount_lines(self, pod=None) -> list[dict]:
+        """One for each answered mount request."""
+        return [line for line in self.events("mount") if pod is None or pod.text in line["pod"]]
+
+    def metrics(self) -> dict[str, float]:
+        """Samples by name with labels as Prometheus prints them: 'nodekeep_logins_total{outcome="ok",provider="vault"}'."""
+        samples = {}
+        for line in self.http("/metrics")[1].splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                samples[name] = float(value)
+        return samples
+
+    def metric(self, name: str, **labels) -> float:
+        """Sum over the samples of that name that carry these labels; 0 when there is none."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        return sum(value for sample, value in self.metrics().items()
+                   if sample.split("{")[0] == name and all(text in sample for text in wanted))
+
+    # -- waiting
+
+    @staticmethod
+    def wait_for(condition, what: str, timeout: float = 10.0, every: float = 0.1):
+        """What `condition` returns once that is true."""
+        deadline = time.monotonic() + timeout
+        while True:
+            outcome = condition()
+            if outcome:
+                return outcome
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what}: not within {timeout:.0f} s")
+            time.sleep(every)

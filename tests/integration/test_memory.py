@@ -1,0 +1,123 @@
+"""No secret stays in the agent's memory: a canary value and canary credentials are mounted, then the whole process is searched for them.
+
+Left out, because the agent needs them while it lives: the login token that OpenBao gave it, and the key that seals the cache. The
+kernel's own buffers are not the process's memory. See SECURITY.md.
+"""
+
+import base64
+import json
+import os
+import secrets as randomness
+import urllib.parse
+
+import pytest
+
+from harness import memory
+from harness.agent import NODE_NAME
+from harness.driver import attributes, go_json
+from harness.tenant import vault_class
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="reading another process's memory needs root")
+
+AT_REST = 60.0
+
+
+def canary(name: str) -> str:
+    """Long enough to be nobody else's, and with characters that JSON and URLs escape."""
+    return f"{name}-{randomness.token_hex(12)}<&>\"/+{randomness.token_hex(12)}"
+
+
+def needles_of(canaries: dict) -> dict[str, bytes]:
+    return {f"{name}, {form}": needle for name, secret in canaries.items() for form, needle in memory.forms(secret.encode()).items()}
+
+
+def signature(token: str) -> bytes:
+    return token.rsplit(".", 1)[1].encode()
+
+
+def found_at_rest(agent, needles: dict) -> list:
+    """What is still there when the agent had its time to come to rest; empty as soon as a search finds nothing."""
+    last = []
+
+    def clean():
+        last[:] = memory.scan(agent.pid, needles)
+        return not last
+
+    try:
+        agent.wait_for(clean, "a clean memory", timeout=AT_REST, every=2.0)
+    except AssertionError:
+        pass
+    return last
+
+
+def test_the_search_finds_what_is_there(agent):
+    """The control: what the agent must have is found, and a secret is recognised in whatever it became a part of."""
+    assert memory.scan(agent.pid, {"node": NODE_NAME.encode()})
+    secret = canary("control")
+    whole = {"k": secret, "other": 1}
+    forms = memory.forms(secret.encode())
+    become = [secret.encode(), json.dumps(whole).encode(), go_json(whole).encode(), urllib.parse.quote_plus(secret).encode(),
+              secret.encode().hex().encode(), f"a{secret}".encode("utf-16-le")]
+    become += [base64.b64encode(b"x" * before + secret.encode() + b"y") for before in range(6)]
+    become += [base64.urlsafe_b64encode(b"x" * before + secret.encode() + b"y") for before in range(6)]
+    for text in become:
+        assert any(form in text for form in forms.values()), text
+
+
+def test_values_and_credentials_are_gone_once_the_agent_is_at_rest(agent, driver, tenant, openbao, unique):
+    assert memory.scan(agent.pid, {"node": NODE_NAME.encode()})
+    values = {"value": canary("plain"), "value in a whole response": canary("whole"), "value that is stored encoded": canary("coded"),
+              "value on kv version 1": canary("v1"), "value beside it": canary("beside")}
+    openbao.put_secret(f"{unique}/plain", {"k": values["value"], "unused": values["value beside it"]})
+    openbao.put_secret(f"{unique}/whole", {"k": values["value in a whole response"]})
+    openbao.put_secret(f"{unique}/coded", {"k": base64.b64encode(values["value that is stored encoded"].encode()).decode()})
+    openbao.put_secret_v1(unique, {"k": values["value on kv version 1"]})
+    spc = tenant.spc(
+        ("plain", f"secret/data/{unique}/plain", "k"), ("whole", f"secret/data/{unique}/whole"), ("v1", f"kv1/{unique}", "k"),
+        {"objectName": "coded", "secretPath": f"secret/data/{unique}/coded", "secretKey": "k", "encoding": "base64"},
+        **{"nodekeep/refreshAfter": "0s"})
+    pods = [tenant.pod() for _ in range(8)]
+    role_id, secret_id = openbao.approle(unique)
+    by_role = vault_class(openbao.url, None, ("plain", f"secret/data/{unique}/plain", "k"), **{"nodekeep/auth": "approle"})
+    for _ in range(10):
+        outcomes = driver.mount_all([(spc, pod) for pod in pods])
+        assert [outcome.text("plain") for outcome in outcomes] == [values["value"]] * len(pods)
+        assert driver.mount(by_role, pods[0], secrets={"role_id": role_id, "secret_id": secret_id}).files
+    agent.cli("status")
+    agent.cli("refresh", "--all")
+
+    needles = needles_of({**values, "secret id": secret_id})
+    needles |= {f"token of {pod.name}": signature(pod.tokens["vault"]) for pod in pods}
+    assert found_at_rest(agent, needles) == []
+    # They were not simply thrown away: the next mount is served from the sealed cache.
+    cached = {**spc, "nodekeep/refreshAfter": "1h"}
+    mark = openbao.audit.mark()
+    assert driver.mount(cached, pods[0]).text("plain") == values["value"]
+    assert openbao.audit.count(mark) == 0
+
+
+def test_a_mount_that_fails_leaves_nothing_behind_either(agent, driver, tenant, openbao, unique):
+    value, secret_id = canary("undecodable"), canary("secret-id")
+    openbao.put_secret(unique, {"k": value})
+    forged = tenant.pod().tokens["vault"].rsplit(".", 1)[0] + "." + randomness.token_urlsafe(64)
+    pod = tenant.pod().with_(tokens={"vault": forged})
+    refused = tenant.spc(("f", f"secret/data/{unique}", "k"))
+    undecodable = tenant.spc({"objectName": "f", "secretPath": f"secret/data/{unique}", "secretKey": "k", "encoding": "hex"})
+    unreachable = tenant.spc(("f", f"secret/data/{unique}", "k"), address="http://127.0.0.1:1")
+    unreadable = attributes(refused, pod)[:-1]  # no closing brace
+    by_role = vault_class(openbao.url, None, ("f", f"secret/data/{unique}", "k"), **{"nodekeep/auth": "approle"})
+    for _ in range(5):
+        driver.failure(refused, pod)
+        driver.failure({**refused, "nodekeep/unknown": "x"}, pod)
+        driver.failure(refused, pod, attribute_text=unreadable)
+        driver.failure(by_role, pod, secrets={"role_id": "no-such-role", "secret_id": secret_id})
+        assert value not in driver.failure(undecodable, tenant.first_pod).message
+    driver.failure(unreachable, pod, timeout=3)
+
+    needles = needles_of({"value": value, "secret id": secret_id})
+    needles["forged token"] = signature(forged)
+    needles["pod's token"] = signature(tenant.first_pod.tokens["vault"])
+    assert found_at_rest(agent, needles) == []
+    log = agent.log_path.read_text()
+    for secret in (value, secret_id, forged):
+        assert secret not in log
