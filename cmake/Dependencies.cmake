@@ -15,9 +15,36 @@ pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
+# One binary, static as far as Debian's archives go: gRPC, Protobuf, Abseil, RE2, c-ares and yaml-cpp
+# are linked in, which also saves the relocations of sixty shared libraries in resident memory.
+# OpenSSL and libcurl (whose dependencies have no archives) and the C library stay shared, so that
+# their security updates need no rebuild.
+option(NODEKEEP_STATIC "Link the RPC libraries statically" ON)
+if(NODEKEEP_STATIC)
+  set(GRPC_TARGET nodekeep_grpc)
+  add_library(nodekeep_grpc INTERFACE)
+  set(archives "")
+  foreach(name ${GRPC_STATIC_LIBRARIES} protobuf)
+    find_library(ARCHIVE_${name} NAMES lib${name}.a)
+    if(name MATCHES "^(ssl|crypto|z|dl|rt|atomic|pthread)$" OR NOT ARCHIVE_${name})
+      list(APPEND archives -l${name})
+    else()
+      list(APPEND archives ${ARCHIVE_${name}})
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES archives)
+  target_link_libraries(nodekeep_grpc INTERFACE -Wl,--start-group ${archives} -Wl,--end-group
+                        Threads::Threads)
+else()
+  set(GRPC_TARGET PkgConfig::GRPC protobuf::libprotobuf)
+endif()
+
 include(Catch)
 
-if(TARGET yaml-cpp::yaml-cpp)
+find_library(YAML_CPP_ARCHIVE NAMES libyaml-cpp.a)
+if(NODEKEEP_STATIC AND YAML_CPP_ARCHIVE)
+  set(YAML_CPP_TARGET ${YAML_CPP_ARCHIVE})
+elseif(TARGET yaml-cpp::yaml-cpp)
   set(YAML_CPP_TARGET yaml-cpp::yaml-cpp)
 else()
   set(YAML_CPP_TARGET yaml-cpp)

@@ -47,12 +47,28 @@ Result<Bundle> MountRoad::Mount(const Context& context, const Request& request) 
     if (!values.ok()) return values.error();
     values->node = node_;
     Result<PlanPtr> planned =
-        PlanMount(context, request.provider, std::move(provider), *std::move(values), tokens_);
+        PlanMount(context, request.provider, std::move(provider), *std::move(values), tokens_,
+                  &parsed_);
     if (!planned.ok()) return planned.error();
     plan = *planned;
     return fetcher_.Fetch(context, plan);
   }();
   Account(request, plan.get(), outcome, clock_.Now() - begun);
+  return outcome;
+}
+
+std::optional<Result<Bundle>> MountRoad::MountFromMemory(const Request& request) {
+  const SteadyTime begun = clock_.Now();
+  std::shared_ptr<Provider> provider = providers_(request.provider);
+  if (provider == nullptr) return std::nullopt;
+  Result<MountRequestValues> values = ReadMountRequest(request.attributes, request.secrets,
+                                                       request.permission, request.target_path);
+  if (!values.ok()) return std::nullopt;
+  values->node = node_;
+  const PlanPtr plan = PlanKnownMount(request.provider, std::move(provider), *values, parsed_);
+  if (plan == nullptr || plan->mount.projections.size() > kMaxInline) return std::nullopt;
+  std::optional<Result<Bundle>> outcome = fetcher_.FetchFromMemory(plan);
+  if (outcome) Account(request, plan.get(), *outcome, clock_.Now() - begun);
   return outcome;
 }
 

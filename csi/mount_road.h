@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/base/clock.h"
@@ -20,6 +21,8 @@ namespace nodekeep {
 
 class MountRoad {
  public:
+  static constexpr std::size_t kMaxInline = 64;
+
   // The provider of a name as configured now; null when it is not enabled.
   using ProviderLookup = std::function<std::shared_ptr<Provider>(const std::string& name)>;
 
@@ -36,6 +39,9 @@ class MountRoad {
 
   // Writes the one log line of the mount, its metrics and its ledger record, whatever the outcome.
   Result<Bundle> Mount(const Context& context, const Request& request);
+  // The same for a request seen before whose secrets are all in memory and fresh; else nothing, and
+  // nothing has been done or written. Never waits, and is small: at most kMaxInline objects.
+  std::optional<Result<Bundle>> MountFromMemory(const Request& request);
 
  private:
   void Account(const Request& request, const FetchPlan* plan, const Result<Bundle>& outcome,
@@ -49,6 +55,7 @@ class MountRoad {
   const Clock& clock_;
   Logger& log_;
   Metrics& metrics_;
+  ParseMemo parsed_;
 };
 
 }  // namespace nodekeep

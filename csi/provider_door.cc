@@ -1,10 +1,15 @@
 #include "csi/provider_door.h"
 
+#include <fcntl.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_posix.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 
 namespace nodekeep {
 namespace {
@@ -32,6 +37,41 @@ UnixListener::OnConnection FeedTo(grpc::Server& server) {
   return [&server](int fd) { grpc::AddInsecureChannelFromFd(&server, fd); };
 }
 
+// The connections of one server, so that they can be cut.
+//
+// A gRPC server that shuts down lets requests that arrive meanwhile end as CANCELLED, which the
+// driver takes for an answer. When the connection is gone they end as UNAVAILABLE, and the driver
+// asks again.
+//
+// Holds a copy of each descriptor until the connection has ended. Thread-safe.
+class ProviderDoor::Connections {
+ public:
+  ~Connections() {
+    for (int fd : copies_) close(fd);
+  }
+
+  void Add(int fd) {
+    std::lock_guard lock(mutex_);
+    std::erase_if(copies_, [](int copy) {
+      pollfd state{copy, 0, 0};
+      if (poll(&state, 1, 0) != 1) return false;
+      close(copy);
+      return true;
+    });
+    if (const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0); copy >= 0) copies_.push_back(copy);
+  }
+
+  // What has been sent can still be read by the peer.
+  void Cut() {
+    std::lock_guard lock(mutex_);
+    for (int fd : copies_) shutdown(fd, SHUT_RDWR);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<int> copies_;
+};
+
 ProviderDoor::ProviderDoor(Options options, MountRoad& road, WorkerPool& pool, const Clock& clock,
                            Logger& log)
     : options_(std::move(options)), road_(road), pool_(pool), clock_(clock), log_(log) {}
@@ -48,10 +88,15 @@ Status ProviderDoor::Open() {
       Stop(clock_.Now());
       return Error::Format(ErrorCode::kInternal, "provider {}: cannot start a gRPC server", name);
     }
+    served.connections = std::make_unique<Connections>();
     served_.push_back(std::move(served));
+    const auto feed = [connections = served_.back().connections.get(),
+                       to_server = FeedTo(*served_.back().server)](int fd) {
+      connections->Add(fd);
+      to_server(fd);
+    };
     for (const std::string& directory : options_.directories) {
-      auto listener = UnixListener::Bind(directory + "/" + name + ".sock",
-                                         FeedTo(*served_.back().server), log_);
+      auto listener = UnixListener::Bind(directory + "/" + name + ".sock", feed, log_);
       if (!listener.ok()) {
         const Error error = listener.error();
         Stop(clock_.Now());
@@ -74,6 +119,7 @@ void ProviderDoor::Stop(SteadyTime deadline) {
   }
   for (Served& served : served_) {
     served.service->Drain(deadline);
+    if (served.connections) served.connections->Cut();
     if (served.server) served.server->Shutdown(std::chrono::system_clock::now() + kCloseConnections);
   }
   served_.clear();

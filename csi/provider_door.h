@@ -42,10 +42,13 @@ class ProviderDoor {
   std::vector<std::string> SocketPaths() const;
 
  private:
+  class Connections;
+
   // One provider name. Members in build order: connections end before the service they call.
   struct Served {
     std::unique_ptr<ProviderService> service;
     std::unique_ptr<grpc::Server> server;
+    std::unique_ptr<Connections> connections;
     std::vector<std::unique_ptr<UnixListener>> listeners;
   };
 

@@ -7,6 +7,10 @@ namespace nodekeep {
 namespace {
 
 constexpr std::size_t kNamedInTooLarge = 3;
+constexpr std::size_t kMaxInlineBytes = 64 << 10;
+
+// How long the mounts that were told to give up may take to do so.
+constexpr Duration kGiveUp = std::chrono::seconds(5);
 
 Error TooLarge(const Bundle& bundle, std::size_t total) {
   std::vector<const BundleFile*> files;
@@ -99,14 +103,28 @@ class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
         context_(DeadlineOf(*context, service.clock_, service.budget_), stop_.get_token()),
         on_drain_(service.stop_.get_token(), [this] { stop_.request_stop(); }) {}
 
-  void Run() {
+  // On gRPC's own thread. False: it takes waiting, so Run is to be called on the pool.
+  bool RunFromMemory() {
+    // A request of this size has more objects than are served here; reading it twice is a waste.
+    if (request_->attributes().size() > kMaxInlineBytes) return false;
+    std::optional<Result<Bundle>> bundle = service_.road_.MountFromMemory(Request());
+    if (bundle) Answer(*std::move(bundle));
+    return bundle.has_value();
+  }
+
+  void Run() { Answer(service_.road_.Mount(context_, Request())); }
+
+  MountRoad::Request Request() const {
     MountRoad::Request request;
     request.provider = service_.provider_;
     request.attributes = request_->attributes();
     request.secrets = request_->secrets();
     request.permission = request_->permission();
     request.target_path = request_->target_path();
-    Result<Bundle> bundle = service_.road_.Mount(context_, request);
+    return request;
+  }
+
+  void Answer(Result<Bundle> bundle) {
     if (!bundle.ok()) return Fail(bundle.error());
     Result<v1alpha1::MountResponse> reply = ReplyOf(*std::move(bundle));
     if (!reply.ok()) return Fail(reply.error());
@@ -179,6 +197,7 @@ grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* co
     call->Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
     return call;
   }
+  if (call->RunFromMemory()) return call;
   Status posted = pool_.Post([call] { call->Run(); });
   if (!posted.ok()) call->Fail(posted.error());
   return call;
@@ -195,8 +214,9 @@ void ProviderService::Drain(SteadyTime deadline) {
     clock_.WaitUntil(lock, changed_, {}, deadline, [this] { return in_flight_ == 0; });
   }
   stop_.request_stop();
+  // Not for ever: an answer that a peer does not read is never sent.
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return in_flight_ == 0; });
+  clock_.WaitUntil(lock, changed_, {}, clock_.Now() + kGiveUp, [this] { return in_flight_ == 0; });
 }
 
 }  // namespace nodekeep

@@ -54,7 +54,7 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
   // From now on new mounts are answered UNAVAILABLE.
   void StopAccepting();
   // Waits until no mount is in flight, or until `deadline`; then those left are answered
-  // UNAVAILABLE. Returns when all have been answered.
+  // UNAVAILABLE. Returns when all have been answered, except to peers that do not read.
   void Drain(SteadyTime deadline);
 
  private:

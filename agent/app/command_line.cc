@@ -59,7 +59,7 @@ int RunCommandLine(const std::vector<std::string>& arguments, Surroundings& surr
     // CLI11 takes the last argument first.
     app->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
-    surroundings.out << Deepest(*app)->help();
+    surroundings.out << app->help();
     return kExitOk;
   } catch (const CLI::CallForVersion& version) {
     surroundings.out << version.what() << "\n";

@@ -3,6 +3,7 @@
 #include <httplib.h>
 #include <pthread.h>
 
+#include <atomic>
 #include <charconv>
 #include <thread>
 
@@ -44,6 +45,11 @@ class HttplibEndpoint final : public HttpEndpoint {
  public:
   explicit HttplibEndpoint(Handlers handlers) : handlers_(std::move(handlers)) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kWorkers); };
+    // Not httplib's own choice, SO_REUSEPORT: two agents would share a port without a word.
+    server_.set_socket_options([](socket_t socket) {
+      const int on = 1;
+      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    });
     server_.set_keep_alive_max_count(1);
     server_.set_read_timeout(kClientPatience);
     server_.set_write_timeout(kClientPatience);
@@ -87,9 +93,10 @@ class HttplibEndpoint final : public HttpEndpoint {
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "http");
       server_.listen_after_bind();
+      ended_ = true;
     });
     // stop() does nothing before the loop runs, and the destructor would then wait for ever.
-    while (!server_.is_running()) std::this_thread::yield();
+    while (!server_.is_running() && !ended_) std::this_thread::yield();
     return {};
   }
 
@@ -98,6 +105,7 @@ class HttplibEndpoint final : public HttpEndpoint {
  private:
   const Handlers handlers_;
   int port_ = -1;
+  std::atomic<bool> ended_ = false;
   httplib::Server server_;
   std::thread thread_;
 };

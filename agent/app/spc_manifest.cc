@@ -138,7 +138,12 @@ class Reader {
     for (const auto& [key, value] : parameters->entries) {
       if (TypeOf(key) != "a string") ReportType(key, "spec.parameters." + key.text);
       if (TypeOf(value) != "a string") {
-        ReportType(value, "spec.parameters." + key.text);
+        YamlNode place = value;
+        if (value.IsNull()) {  // what is not there has no place of its own
+          place.line = key.line;
+          place.column = key.column;
+        }
+        ReportType(place, "spec.parameters." + key.text);
         continue;
       }
       manifest.parameters[key.text] = value.text;
@@ -208,6 +213,23 @@ std::vector<std::string_view> QuotedWords(std::string_view message) {
   }
 }
 
+// N of "line N" in `message`; 0 = none.
+int NumberedLine(std::string_view message) {
+  constexpr std::string_view kWord = "line ";
+  const std::size_t at = message.find(kWord);
+  if (at == std::string_view::npos) return 0;
+  int number = 0;
+  std::from_chars(message.data() + at + kWord.size(), message.data() + message.size(), number);
+  return std::max(number, 0);
+}
+
+std::string_view LineOf(std::string_view text, int number) {
+  for (int line = 1; line < number && !text.empty(); ++line) {
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  return text.substr(0, text.find('\n'));
+}
+
 // The first line in [first, last) of `text` that holds one of `words` as a word; 0 = none.
 int LineWith(std::string_view text, int first, int last,
              const std::vector<std::string_view>& words) {
@@ -243,6 +265,13 @@ Finding SpcManifest::FindingOfParseError(const Error& error, std::string_view te
   if (parameter.empty()) return finding;
   finding.field += "." + parameter;
   finding.line = parameter_lines.at(parameter);
+  // The dialect counts lines from the start of the parameter's text. A block scalar's lines are
+  // those of the file.
+  const int numbered = NumberedLine(error.message());
+  if (numbered > 0 && LineOf(text, finding.line).find_first_of("|>") != std::string_view::npos) {
+    finding.line += numbered;
+    return finding;
+  }
   int next = static_cast<int>(text.size()) + 1;
   for (const auto& [key, line_of_key] : parameter_lines) {
     if (line_of_key > finding.line) next = std::min(next, line_of_key);

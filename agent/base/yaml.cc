@@ -48,9 +48,9 @@ struct RawNode {
 // problem the remaining events are let pass.
 class Collector final : public YAML::EventHandler {
  public:
-  explicit Collector(int first_line) : first_line_(first_line) {}
+  Collector(std::string_view text, int first_line) : text_(text), first_line_(first_line) {}
 
-  const std::vector<RawNode>& nodes() const { return nodes_; }
+  std::vector<RawNode> TakeNodes() { return std::move(nodes_); }
   const std::optional<Error>& problem() const { return problem_; }
 
  private:
@@ -77,6 +77,9 @@ class Collector final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     if (tag == std::string(kTagPrefix) + "null") return OnNull(mark, anchor);
+    if (value.empty() && IsOpeningQuoteAtEnd(mark)) {
+      return Report(mark, "a quoted text is not closed");
+    }
     RawNode* node = Add(mark, anchor, YamlNode::Kind::kScalar);
     if (node == nullptr) return;
     node->text = value;
@@ -100,6 +103,17 @@ class Collector final : public YAML::EventHandler {
     Open(mark, anchor, YamlNode::Kind::kMapping);
   }
   void OnMapEnd() override { Close(); }
+
+  // yaml-cpp takes an opening quote that is the last character of all as an empty text. The mark is
+  // where an anchor or tag in front of it begins.
+  bool IsOpeningQuoteAtEnd(const YAML::Mark& mark) const {
+    std::string_view rest = text_.substr(static_cast<std::size_t>(mark.pos));
+    while (rest.starts_with('&') || rest.starts_with('!')) {
+      rest.remove_prefix(std::min(rest.find_first_of(" \t\n"), rest.size()));
+      rest.remove_prefix(std::min(rest.find_first_not_of(" \t\n"), rest.size()));
+    }
+    return rest == "\"" || rest == "'";
+  }
 
   void Report(const YAML::Mark& mark, std::string_view message) {
     if (!problem_) problem_ = ErrorAt(mark.line + first_line_, mark.column + 1, message);
@@ -138,6 +152,7 @@ class Collector final : public YAML::EventHandler {
     open_.pop_back();
   }
 
+  const std::string_view text_;
   const int first_line_;
   int documents_ = 0;
   std::vector<RawNode> nodes_;
@@ -260,10 +275,9 @@ bool IsBlankOrComment(std::string_view line) {
 // yaml-cpp takes a quoted text that reaches the end of its input as complete if the last line is
 // blank. At an end marker it does not.
 std::string WithEndMarker(std::string_view text) {
-  const std::string_view last_line = text.substr(text.rfind('\n') + 1);
-  if (last_line.empty()) return std::string(text) + "...\n";
-  if (IsBlankOrComment(last_line)) return std::string(text) + "\n...\n";
-  return std::string(text);
+  const std::size_t last_line = text.rfind('\n') + 1;
+  if (text.find_first_not_of(" \t", last_line) != std::string_view::npos) return std::string(text);
+  return std::string(text.substr(0, last_line)) + "...\n";
 }
 
 // yaml-cpp's words, cut where some versions go on to quote the input.
@@ -272,6 +286,7 @@ std::string ReasonOf(const YAML::Exception& failure) {
       failure.msg.starts_with("illegal EOF in scalar")) {
     return "a quoted text is not closed";
   }
+  if (failure.msg == "end of map not found") return "expected a key and a colon";
   for (std::string_view quoting :
        {"the referenced anchor is not defined", "unknown escape character"}) {
     if (failure.msg.starts_with(quoting)) return std::string(quoting);
@@ -279,11 +294,16 @@ std::string ReasonOf(const YAML::Exception& failure) {
   return failure.msg;
 }
 
+struct Document {
+  std::string_view text;
+  int first_line;
+};
+
 // One document's text, `first_line` being the number of its first line.
-Result<YamlNode> ParseDocument(std::string_view text, int first_line, Budget& budget) {
-  Collector collector(first_line);
+Result<std::vector<RawNode>> ReadNodes(const std::string& text, int first_line) {
+  Collector collector(text, first_line);
   try {
-    std::istringstream stream{WithEndMarker(text)};
+    std::istringstream stream(text);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(collector) && !collector.problem()) {
     }
@@ -296,14 +316,21 @@ Result<YamlNode> ParseDocument(std::string_view text, int first_line, Budget& bu
     return Error(ErrorCode::kInternal, "the YAML parser gave up");
   }
   if (collector.problem()) return *collector.problem();
-  if (collector.nodes().empty()) return YamlNode();
-  return Expander(collector.nodes(), budget).Expand(0, 0);
+  return collector.TakeNodes();
 }
 
-struct Document {
-  std::string_view text;
-  int first_line;
-};
+Result<YamlNode> ParseDocument(const Document& document, Budget& budget) {
+  const std::string text = WithEndMarker(document.text);
+  const Result<std::vector<RawNode>> nodes = ReadNodes(text, document.first_line);
+  if (!nodes.ok()) return nodes.error();
+  if (nodes->empty()) return YamlNode();
+  // yaml-cpp takes a last line without colon as a key that has no value, unless a comment follows.
+  if (nodes->back().kind == YamlNode::Kind::kNull) {
+    const auto again = ReadNodes(std::string(document.text) + "\n#\n#\n", document.first_line);
+    if (!again.ok()) return again.error();
+  }
+  return Expander(*nodes, budget).Expand(0, 0);
+}
 
 // Takes the next document off the front of `text`. Markers stand at the start of a line wherever
 // they occur, in block and quoted scalars too, so that looking at lines is exact. yaml-cpp itself
@@ -390,7 +417,7 @@ Status ForEachDocument(std::string_view text, const Visit& visit) {
   Budget budget;
   int line = 1;
   while (const std::optional<Document> document = TakeDocument(rest, line)) {
-    Result<YamlNode> node = ParseDocument(document->text, document->first_line, budget);
+    Result<YamlNode> node = ParseDocument(*document, budget);
     if (!node.ok()) return node.error();
     if (!visit(*std::move(node))) break;
   }

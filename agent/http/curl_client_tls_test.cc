@@ -1,38 +1,17 @@
-#include <unistd.h>
-
 #include <catch2/catch_test_macros.hpp>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/http/curl_client.h"
-#include "agent/http/tls_material.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/http_server.h"
+#include "tests/fakes/temp_dir.h"
 
 namespace nodekeep {
 namespace {
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = std::filesystem::temp_directory_path() / "nodekeep-tls-XXXXXX";
-    path_ = mkdtemp(pattern.data());
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-
-  std::string Write(const std::string& name, const std::string& content) const {
-    const std::filesystem::path file = path_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file, std::ios::trunc) << content;
-    return file;
-  }
-  std::string path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 void Echo(const HttpServer::Request& request, HttpServer::Connection& connection) {
   connection.Write(HttpServer::Reply(200, request.target));
@@ -79,7 +58,7 @@ TlsSettings TrustingServer() {
 }  // namespace
 
 TEST_CASE("curl TLS: the server is trusted by the settings and by nothing else") {
-  const TemporaryDirectory files;
+  const TempDir files;
   const TestAuthority stranger("stranger");
   const std::string ca = files.Write("ca.pem", Authority().certificate_pem());
   const std::string other = files.Write("other.pem", stranger.certificate_pem());
@@ -150,7 +129,7 @@ TEST_CASE(
 }
 
 TEST_CASE("curl TLS: settings that cannot be used are an error naming the file") {
-  const TemporaryDirectory files;
+  const TempDir files;
   const CertificatePair pair = ClientAuthority().Issue("client", {});
   const std::string certificate = files.Write("client.pem", pair.certificate_pem);
   const std::string key = files.Write("client.key", pair.key_pem);
@@ -211,7 +190,7 @@ TEST_CASE("curl TLS: settings that cannot be used are an error naming the file")
 }
 
 TEST_CASE("curl TLS: a client certificate opens the door, its absence is told to the user") {
-  const TemporaryDirectory files;
+  const TempDir files;
   const CertificatePair pair = ClientAuthority().Issue("client", {});
   HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
   CurlClient client{{}};
@@ -230,7 +209,7 @@ TEST_CASE("curl TLS: a client certificate opens the door, its absence is told to
 }
 
 TEST_CASE("curl TLS: a connection belongs to the settings that opened it") {
-  const TemporaryDirectory files;
+  const TempDir files;
   const CertificatePair alice = ClientAuthority().Issue("alice", {});
   const CertificatePair bob = ClientAuthority().Issue("bob", {});
   HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
@@ -269,7 +248,7 @@ TEST_CASE("curl TLS: a connection belongs to the settings that opened it") {
 }
 
 TEST_CASE("curl TLS: a rotated file is honoured by the next request") {
-  const TemporaryDirectory files;
+  const TempDir files;
   const TestAuthority stranger("stranger");
   HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
   CurlClient client{{}};

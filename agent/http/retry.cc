@@ -14,6 +14,8 @@ namespace {
 // Longer than anybody waits; keeps arithmetic on what a server sends from overflowing.
 constexpr std::chrono::seconds kLongestRetryAfter = std::chrono::hours(24 * 7);
 
+constexpr std::chrono::milliseconds kRestOfSecond{500};
+
 // Same code and Retry-After, more words.
 Error WithSuffix(const Error& error, const std::string& suffix) {
   Error longer(error.code(), error.message() + suffix);
@@ -55,8 +57,11 @@ std::optional<Error> RetryLoop::Pause(const Context& context, const Error& error
   }
   Duration delay = Backoff(policy_, made, rng_);
   if (error.retry_after()) {
-    // Everybody who was turned away got the same delay: the jitter goes on top.
-    delay = *error.retry_after() + Backoff(policy_, 1, rng_);
+    // Servers that count down cut off the fraction of a second, down to "0", and everybody who was
+    // turned away got the same delay: what goes on top makes up for both. Two rounds of it are sure
+    // to cover the fraction, whatever it was.
+    delay = *error.retry_after() + kRestOfSecond + std::chrono::duration_cast<Duration>(
+                                                       kRestOfSecond * rng_.Uniform());
   }
   const Duration left = context.Remaining(clock_);
   if (delay >= left) {

@@ -145,8 +145,8 @@ Result<SecretBytes> ReadClientKey(const TlsSettings& settings) {
   }
   // OpenSSL would ask for the pass phrase on the terminal.
   if (key->Reveal().find("ENCRYPTED") != std::string_view::npos) {
-    return Error::Format(ErrorCode::kInvalid,
-                         "{} is encrypted: give the key without a pass phrase", what);
+    return Error::Format(ErrorCode::kInvalid, "{} is encrypted: give the key without a pass phrase",
+                         what);
   }
   return key;
 }

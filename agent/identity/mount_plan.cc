@@ -70,6 +70,18 @@ Status ObtainToken(const Context& context, PodIdentity& identity,
   return {};
 }
 
+PlanPtr MakePlan(const std::string& provider_name, std::shared_ptr<Provider> provider,
+                 ParsedMount mount, PodIdentity identity, const MountRequestValues& request) {
+  ReadAccountUid(identity, mount.audiences);
+  auto plan = std::make_shared<FetchPlan>();
+  plan->provider = provider_name;
+  plan->backend = std::move(provider);
+  plan->mount = std::move(mount);
+  plan->identity = std::move(identity);
+  plan->target_path = request.input.target_path;
+  return plan;
+}
+
 }  // namespace
 
 Result<MountRequestValues> ReadMountRequest(std::string_view attributes, std::string_view secrets,
@@ -98,8 +110,9 @@ Result<MountRequestValues> ReadMountRequest(std::string_view attributes, std::st
 
 Result<PlanPtr> PlanMount(const Context& context, const std::string& provider_name,
                           std::shared_ptr<Provider> provider, MountRequestValues request,
-                          TokenSource* tokens) {
-  Result<ParsedMount> mount = provider->Parse(request.input);
+                          TokenSource* tokens, ParseMemo* memo) {
+  Result<ParsedMount> mount = memo != nullptr ? memo->Parse(provider, request.input)
+                                              : provider->Parse(request.input);
   if (!mount.ok()) return mount.error();
   Result<PodIdentity> identity = ReadIdentity(request);
   if (!identity.ok()) return identity.error();
@@ -108,15 +121,18 @@ Result<PlanPtr> PlanMount(const Context& context, const std::string& provider_na
     return mount->mount_error.empty() ? token.error()
                                       : token.error().Prepend("{}", mount->mount_error);
   }
-  ReadAccountUid(*identity, mount->audiences);
+  return MakePlan(provider_name, std::move(provider), *std::move(mount), *std::move(identity),
+                  request);
+}
 
-  auto plan = std::make_shared<FetchPlan>();
-  plan->provider = provider_name;
-  plan->backend = std::move(provider);
-  plan->mount = *std::move(mount);
-  plan->identity = *std::move(identity);
-  plan->target_path = std::move(request.input.target_path);
-  return PlanPtr(std::move(plan));
+PlanPtr PlanKnownMount(const std::string& provider_name, std::shared_ptr<Provider> provider,
+                       MountRequestValues& request, ParseMemo& memo) {
+  const std::shared_ptr<const ParsedMount> mount = memo.Find(provider, request.input);
+  if (mount == nullptr) return nullptr;
+  Result<PodIdentity> identity = ReadIdentity(request);
+  if (!identity.ok()) return nullptr;
+  if (!ObtainToken(Context(), *identity, mount->audiences, nullptr).ok()) return nullptr;
+  return MakePlan(provider_name, std::move(provider), *mount, *std::move(identity), request);
 }
 
 }  // namespace nodekeep

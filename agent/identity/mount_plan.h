@@ -10,6 +10,7 @@
 
 #include "agent/base/context.h"
 #include "agent/base/result.h"
+#include "agent/identity/parse_memo.h"
 #include "agent/identity/token_source.h"
 #include "agent/secrets/fetch_plan.h"
 #include "agent/secrets/provider.h"
@@ -28,9 +29,15 @@ struct MountRequestValues {
 Result<MountRequestValues> ReadMountRequest(std::string_view attributes, std::string_view secrets,
                                             std::string permission, std::string target_path);
 
-// `tokens` may be null: then only the tokens that came with the request can be used.
+// `tokens` may be null: then only the tokens that came with the request can be used. `memo` may be
+// null: then every request is parsed anew.
 Result<PlanPtr> PlanMount(const Context& context, const std::string& provider_name,
                           std::shared_ptr<Provider> provider, MountRequestValues request,
-                          TokenSource* tokens);
+                          TokenSource* tokens, ParseMemo* memo = nullptr);
+
+// The same for a request that `memo` knows and that brings its own token: no parsing, no waiting.
+// Null when that is not so, or when anything is wrong: PlanMount will say what.
+PlanPtr PlanKnownMount(const std::string& provider_name, std::shared_ptr<Provider> provider,
+                       MountRequestValues& request, ParseMemo& memo);
 
 }  // namespace nodekeep

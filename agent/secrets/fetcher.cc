@@ -84,7 +84,7 @@ Fetcher::Fetcher(Options options, Cache& cache, CredentialCache& credentials, Le
       metrics_(metrics),
       flights_(pool, clock, options_.fetch_budget) {}
 
-Result<Bundle> Fetcher::Fetch(const Context& context, const PlanPtr& plan) {
+Fetcher::Round Fetcher::Begin(const PlanPtr& plan) const {
   Round round;
   round.plan = plan;
   round.begun = clock_.Now();
@@ -92,8 +92,21 @@ Result<Bundle> Fetcher::Fetch(const Context& context, const PlanPtr& plan) {
     round.known[projection.ref].required |= !projection.optional;
   }
   round.report.refs = round.known.size();
+  return round;
+}
 
-  if (ServeFromMemory(round)) return Assemble(round);
+std::optional<Result<Bundle>> Fetcher::FetchFromMemory(const PlanPtr& plan) {
+  Round round = Begin(plan);
+  if (!ServeFromMemory(round)) return std::nullopt;
+  CountHits(round);
+  return Assemble(round);
+}
+
+Result<Bundle> Fetcher::Fetch(const Context& context, const PlanPtr& plan) {
+  Round round = Begin(plan);
+  const bool complete = ServeFromMemory(round);
+  CountHits(round);
+  if (complete) return Assemble(round);
   if (const Error* no = round.FirstFailure()) return StandIn(round, *no);
   const Context patience = StandInsAtHand(round)
                                ? context.WithDeadline(clock_.Now() + options_.stale_patience)
@@ -114,9 +127,12 @@ bool Fetcher::ServeFromMemory(Round& round) {
   for (auto& [ref, state] : round.known) {
     if (state.settled()) ++round.report.hits;
   }
+  return round.Complete();
+}
+
+void Fetcher::CountHits(const Round& round) {
   metrics_.CountCacheHits(round.plan->provider, round.report.hits);
   metrics_.CountCacheMisses(round.plan->provider, round.report.refs - round.report.hits);
-  return round.Complete();
 }
 
 void Fetcher::LookUp(Round& round, const std::string& scope) {

@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,9 @@ class Fetcher {
           WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, Metrics& metrics);
 
   Result<Bundle> Fetch(const Context& context, const PlanPtr& plan);
+  // The same when everything is in memory and fresh; else nothing, and nothing has been done. Never
+  // waits, so that it may run where waiting is forbidden.
+  std::optional<Result<Bundle>> FetchFromMemory(const PlanPtr& plan);
 
   // Asks the backend again for the entries that `matches` picks; minted ones are left alone.
   RefreshReport Refresh(const Context& context, const std::function<bool(const EntryKey&)>& matches);
@@ -79,7 +83,9 @@ class Fetcher {
   };
 
   // The steps of Fetch; each fills in what it finds out.
+  Round Begin(const PlanPtr& plan) const;
   bool ServeFromMemory(Round& round);
+  void CountHits(const Round& round);
   Status AskBackend(const Context& context, Round& round, const SessionPtr& session);
   Status AskAgain(const Context& context, Round& round, const SessionPtr& refused);
   Result<Bundle> LoginFailed(Round& round, const Error& why);

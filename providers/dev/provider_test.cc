@@ -1,5 +1,8 @@
 #include <catch2/catch_test_macros.hpp>
+#include <fstream>
+#include <iterator>
 
+#include "agent/base/yaml.h"
 #include "providers/dev/dev.h"
 #include "providers/dev/factory.h"
 #include "tests/fakes/fake_clock.h"
@@ -33,7 +36,58 @@ std::string Rendered(const Provider& provider, const std::string& field,
   return "(" + std::string(ErrorCodeName(value.error().code())) + ")";
 }
 
+std::string Sample(const std::string& name) {
+  std::ifstream file(std::string(NODEKEEP_SOURCE_DIR) + "/deploy/samples/" + name);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 }  // namespace
+
+TEST_CASE("dev: the sample class is served from the sample store") {
+  Bed bed(Sample("dev-store.yaml"));
+  Result<std::vector<YamlNode>> documents = ParseYamlDocuments(Sample("dev.yaml"));
+  REQUIRE(documents.ok());
+  REQUIRE_FALSE(documents->empty());
+  const YamlNode* spec = documents->front().Find("spec");
+  REQUIRE(spec != nullptr);
+  MountInput input;
+  input.permission = "420";
+  for (const auto& [key, value] : spec->Find("parameters")->entries) {
+    input.attributes[key.text] = value.text;
+  }
+  Result<ParsedMount> mount = bed.provider->Parse(input);
+  REQUIRE(mount.ok());
+
+  PodIdentity identity;
+  identity.namespace_name = "shop";
+  identity.service_account = "cart";
+  Result<Credential> credential =
+      bed.provider->Authenticate(Context(), *mount->options, identity);
+  REQUIRE(credential.ok());
+  std::map<std::string, std::string> files;
+  for (const Projection& projection : mount->projections) {
+    const Question question{projection.ref, ""};
+    auto answers =
+        bed.provider->Fetch(Context(), *mount->options, *credential, {&question, 1});
+    if (!answers[0].ok()) {
+      INFO(answers[0].error().message());
+      CHECK(projection.optional);
+      continue;
+    }
+    Result<SecretBytes> contents = bed.provider->Render(projection, answers[0]->value);
+    REQUIRE(contents.ok());
+    files[projection.path] = std::string(contents->Reveal());
+  }
+  const std::map<std::string, std::string> want = {
+      {"api-token", "tok_2f9a1c07d4"},
+      {"database/username", "cart"},
+      {"database/password", "correct horse battery staple"},
+      {"database/previous-password", "hunter2"},
+      {"keystore.p12", std::string("\0\1\2\3\4\5\6\7\xff", 9)},
+      {"settings.json", "{\"region\": \"eu-central\", \"retries\": 3}\n"},
+  };
+  CHECK(files == want);
+}
 
 TEST_CASE("dev: a file's contents are the value, or a key of it, decoded") {
   Bed bed("secrets: {}\n");

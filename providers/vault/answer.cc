@@ -45,7 +45,8 @@ Duration StatedLifetime(const Json* data, WallTime now) {
                             : Find(*data, {"expires_at_seconds"});
   std::optional<std::int64_t> epoch = IntOf(expires);
   if (!epoch || *epoch <= 0) return Duration::zero();
-  const std::int64_t seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+  const std::int64_t seconds =
+      std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
   // A second, not zero: zero would mean that it never expires.
   return std::chrono::seconds(std::clamp<std::int64_t>(*epoch - seconds, 1, kTenYears));
 }
@@ -63,10 +64,11 @@ Error EmptyResponse(std::string_view path, const Json* warnings) {
 }
 
 Error NotTheApi(std::string_view path, std::string_view why) {
-  return Error::Format(ErrorCode::kTransient,
-                       "error requesting secret: the reply for \"{}\" is not a Vault response ({}): "
-                       "is vaultAddress right, or a proxy in between?",
-                       ShownPath(path), why);
+  return Error::Format(
+      ErrorCode::kTransient,
+      "error requesting secret: the reply for \"{}\" is not a Vault response ({}): "
+      "is vaultAddress right, or a proxy in between?",
+      ShownPath(path), why);
 }
 
 // A member of the envelope as Go prints it, `absent` when it is missing or null.
@@ -170,12 +172,11 @@ Result<SecretBytes> RenderAnswer(const Projection& projection, const SecretBytes
                          "{{{}}}: {{key \"{}\" does not exist at the secret path}}",
                          ShownPath(projection.ref.path), projection.field);
   }
-  SecretBytes contents =
-      IsText(*value) ? SecretBytes(value->as_string_view()) : GoJson(*value);
+  SecretBytes contents = IsText(*value) ? SecretBytes(value->as_string_view()) : GoJson(*value);
   Result<SecretBytes> decoded = Decode(projection.encoding, std::move(contents));
   if (!decoded.ok()) {
-    return Error::Format(decoded.error().code(), "{{{}}}: {{{}}}",
-                         ShownPath(projection.ref.path), decoded.error().message());
+    return Error::Format(decoded.error().code(), "{{{}}}: {{{}}}", ShownPath(projection.ref.path),
+                         decoded.error().message());
   }
   return decoded;
 }

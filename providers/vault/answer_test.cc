@@ -154,14 +154,16 @@ TEST_CASE("vault: the version is the server's for KV v2 and a keyed hash of the 
   CHECK(v1 == VersionOf(R"({"request_id":"2","data":{"c":"d", "a":"b"}})"));
   CHECK(v1 != VersionOf(R"({"request_id":"1","data":{"a":"b","c":"e"}})"));
   // A KV v1 secret whose author chose such keys is no KV v2 answer.
-  CHECK(VersionOf(R"({"data":{"metadata":{"version":1,"created_time":"x"}}})").starts_with("hmac:"));
+  CHECK(
+      VersionOf(R"({"data":{"metadata":{"version":1,"created_time":"x"}}})").starts_with("hmac:"));
   CHECK(VersionOf(R"({"data":{"data":"x","metadata":"y"}})").starts_with("hmac:"));
 }
 
 TEST_CASE("vault: changed custom metadata is a new version although the value is not") {
   const auto with = [](const std::string& custom) {
     return VersionOf(R"({"data":{"data":{},"metadata":{"version":3,"created_time":"t",
-        "custom_metadata":)" + custom + "}}}");
+        "custom_metadata":)" +
+                     custom + "}}}");
   };
   CHECK(with("null") == "kv2:3:t");
   CHECK(with(R"({"owner":"a"})") != with(R"({"owner":"b"})"));
@@ -182,9 +184,11 @@ TEST_CASE("vault: the version hash needs the key to be guessed at") {
 }
 
 TEST_CASE("vault: an equal version answers unchanged, so that the first answer stays") {
-  for (const std::string body :
-       {R"({"request_id":"2","data":{"data":{"a":"b"},"metadata":{"version":3,"created_time":"t"}}})",
-        R"({"request_id":"2","data":{"a":"b"}})"}) {
+  for (
+      const std::string body :
+      {R"({"request_id":"2","data":{"data":{"a":"b"},
+           "metadata":{"version":3,"created_time":"t"}}})",
+       R"({"request_id":"2","data":{"a":"b"}})"}) {
     INFO(body);
     const std::string version = VersionOf(body);
     Result<Answer> same = Read(body, version);
@@ -217,13 +221,14 @@ TEST_CASE("vault: an answer lives as long as its lease or its own expiry says") 
        R"({"lease_id":"","lease_duration":2764800,"renewable":false,"data":{"k":"v"}})", 0s, false,
        false},
       {"a certificate",
-       R"({"lease_id":"","data":{"certificate":"c","serial_number":"1:2","expiration":1800003600}})",
+       R"({"lease_id":"","data":{"certificate":"c","serial_number":"1:2",
+            "expiration":1800003600}})",
        1h, false, false},
-      {"a certificate that is over",
-       R"({"data":{"serial_number":"1:2","expiration":1700000000}})", 1s, false, false},
+      {"a certificate that is over", R"({"data":{"serial_number":"1:2","expiration":1700000000}})",
+       1s, false, false},
       {"a certificate of the far future",
-       R"({"data":{"serial_number":"1:2","expiration":9223372036854775807}})",
-       24h * 365 * 10, false, false},
+       R"({"data":{"serial_number":"1:2","expiration":9223372036854775807}})", 24h * 365 * 10,
+       false, false},
       {"a GCP token", R"({"data":{"token":"t","expires_at_seconds":1800000060}})", 1min, false,
        false},
       {"a secret with a key named expiration", R"({"data":{"expiration":1800003600}})", 0s, false,

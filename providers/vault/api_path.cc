@@ -118,7 +118,8 @@ Result<std::string> ApiPath(std::string_view secret_path) {
     full = "/v1/" + std::string(path);
   }
   full = CleanPath(full);
-  if (full == "/v1") return Error(ErrorCode::kInvalid, "secretPath is empty: name the path to read");
+  if (full == "/v1")
+    return Error(ErrorCode::kInvalid, "secretPath is empty: name the path to read");
   if (!full.starts_with("/v1/")) {
     return Error::Format(ErrorCode::kInvalid, "secretPath \"{}\" leaves the API with \"..\"",
                          secret_path);

@@ -199,9 +199,10 @@ Result<Credential> LogInByAppRole(const Context& context, ApiClient& api, const 
     }
   }
   // A role with bind_secret_id off takes none.
-  SecretBytes body = secret_id.empty() ? JsonBody({{"role_id", role_id.Reveal()}})
-                                       : JsonBody({{"role_id", role_id.Reveal()},
-                                                   {"secret_id", secret_id.Reveal()}});
+  SecretBytes body =
+      secret_id.empty()
+          ? JsonBody({{"role_id", role_id.Reveal()}})
+          : JsonBody({{"role_id", role_id.Reveal()}, {"secret_id", secret_id.Reveal()}});
   return LogInWith(context, api, options, identity, clock, std::move(body));
 }
 
@@ -223,7 +224,8 @@ Result<Credential> UseToken(const Context& context, ApiClient& api, const Option
     token = *std::move(file);
   }
   if (!FitsHeader(token)) {
-    return Error(ErrorCode::kInvalid, "failed to login: the token has characters that no token has");
+    return Error(ErrorCode::kInvalid,
+                 "failed to login: the token has characters that no token has");
   }
   ApiCall call;
   call.path = "/v1/auth/token/lookup-self";
@@ -250,10 +252,14 @@ Result<Credential> LogIn(const Context& context, ApiClient& api, const Options& 
                          const PodIdentity& identity, const Clock& clock) {
   switch (options.method) {
     case AuthMethod::kKubernetes:
-    case AuthMethod::kJwt: return LogInByPodToken(context, api, options, identity, clock);
-    case AuthMethod::kAppRole: return LogInByAppRole(context, api, options, identity, clock);
-    case AuthMethod::kCert: return LogInByCertificate(context, api, options, identity, clock);
-    case AuthMethod::kToken: return UseToken(context, api, options, identity, clock);
+    case AuthMethod::kJwt:
+      return LogInByPodToken(context, api, options, identity, clock);
+    case AuthMethod::kAppRole:
+      return LogInByAppRole(context, api, options, identity, clock);
+    case AuthMethod::kCert:
+      return LogInByCertificate(context, api, options, identity, clock);
+    case AuthMethod::kToken:
+      return UseToken(context, api, options, identity, clock);
   }
   return Error(ErrorCode::kInternal, "failed to login: unknown method");
 }

@@ -58,8 +58,7 @@ TEST_CASE("vault: a kubernetes login posts role and token and returns the server
   CHECK(login->renewable);
 
   const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
-  CHECK(seen.body ==
-        R"({"jwt":"header.payload.signature-of-the-pod","role":"app"})");
+  CHECK(seen.body == R"({"jwt":"header.payload.signature-of-the-pod","role":"app"})");
   CHECK(seen.headers.at("x-vault-request") == "true");
   CHECK(seen.headers.at("x-vault-namespace") == "team/a");
   CHECK(seen.headers.at("content-type") == "application/json");
@@ -140,8 +139,9 @@ TEST_CASE("vault: a missing token names the audience, what is there and the way 
 
 TEST_CASE("vault: a token that lives for ever has no expiry") {
   TestMount vault;
-  vault.http.On("", "*", {FakeHttpClient::Respond(
-                             200, R"({"auth":{"client_token":"t","lease_duration":0}})")});
+  vault.http.On(
+      "", "*",
+      {FakeHttpClient::Respond(200, R"({"auth":{"client_token":"t","lease_duration":0}})")});
   Result<Credential> login = vault.LogIn();
   REQUIRE(login.ok());
   CHECK(login->lifetime == 0ms);
@@ -168,8 +168,9 @@ TEST_CASE("vault: a refused login has the server's words, the mount and the role
   };
   const Row rows[] = {
       {"service account not bound", 403, R"({"errors":["service account name not authorized"]})",
-       "denied", "* service account name not authorized; login by auth mount \"kubernetes\", role "
-                 "\"app\" was refused"},
+       "denied",
+       "* service account name not authorized; login by auth mount \"kubernetes\", role "
+       "\"app\" was refused"},
       {"no such role", 400, R"({"errors":["invalid role name \"app\""]})", "denied",
        "* invalid role name \"app\""},
       {"two errors", 403, R"({"errors":["one","two"]})", "denied", "Errors: * one * two;"},
@@ -226,8 +227,9 @@ TEST_CASE("vault: replies that are no login are answered") {
       {"an empty token", R"({"auth":{"client_token":""}})", "invalid", "it has no token"},
       {"a token that splits the header", R"({"auth":{"client_token":"a\r\nb: c"}})", "invalid",
        "its token is malformed"},
-      {"a second factor", R"({"auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"x"}}})",
-       "invalid", "asks for a second factor"},
+      {"a second factor",
+       R"({"auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"x"}}})", "invalid",
+       "asks for a second factor"},
       {"a list", "[]", "invalid", "it has no \"auth\""},
   };
   for (const Row& row : rows) {
@@ -264,10 +266,10 @@ TEST_CASE("vault: a server that repeats the credential is not quoted") {
     pod.secrets["role_id"] = SecretBytes("the-role");
     pod.secrets["secret_id"] = SecretBytes("the-confidential-id");
     pod.secrets["token"] = SecretBytes("the-confidential-token");
-    vault.http.On("", "*", {FakeHttpClient::Respond(403, R"({"errors":["bad: )" +
-                                                             std::string(kPodToken) +
-                                                             R"( the-confidential-id )"
-                                                             R"(the-confidential-token"]})")});
+    vault.http.On("", "*",
+                  {FakeHttpClient::Respond(403, R"({"errors":["bad: )" + std::string(kPodToken) +
+                                                    R"( the-confidential-id )"
+                                                    R"(the-confidential-token"]})")});
     Result<Credential> login = vault.LogIn(pod);
     CHECK(CodeOf(login) == "denied");
     if (row.name == "jwt") CHECK_THAT(MessageOf(login), !ContainsSubstring(kPodToken));
@@ -282,9 +284,9 @@ TEST_CASE("vault: a server that repeats the credential is not quoted") {
 
 TEST_CASE("vault: an endless or binary error text is cut and cleaned") {
   TestMount vault;
-  vault.http.On("", "*", {FakeHttpClient::Respond(
-                             403, R"({"errors":["a\nb\u0000c )" + std::string(100000, 'x') +
-                                      R"("]})")});
+  vault.http.On("", "*",
+                {FakeHttpClient::Respond(
+                    403, R"({"errors":["a\nb\u0000c )" + std::string(100000, 'x') + R"("]})")});
   const std::string message = MessageOf(vault.LogIn());
   CHECK(message.size() < 2000);
   CHECK_THAT(message, ContainsSubstring("* a b c xxx"));
@@ -302,11 +304,13 @@ TEST_CASE("vault: approle takes the pod's ids, else the node's, never one of eac
     std::string want;
   };
   const std::vector<Row> rows = {
-      {"both from the pod", {{"role_id", "r\n"}, {"secret_id", " s\n"}},
+      {"both from the pod",
+       {{"role_id", "r\n"}, {"secret_id", " s\n"}},
        R"({"role_id":"r","secret_id":"s"})"},
       {"a role that takes no secret id", {{"role_id", "r"}}, R"({"role_id":"r"})"},
       {"both from the node", {}, R"({"role_id":"node-role","secret_id":"node-secret"})"},
-      {"a stray secret id of the pod", {{"secret_id", "s"}},
+      {"a stray secret id of the pod",
+       {{"secret_id", "s"}},
        R"({"role_id":"node-role","secret_id":"node-secret"})"},
   };
   for (const Row& row : rows) {
@@ -352,7 +356,11 @@ TEST_CASE("vault: missing or unusable credentials are named") {
     std::string token_file, pod_token, want;
   };
   const std::vector<Row> rows = {
-      {"no token anywhere", {}, "", "", "needs key \"token\" in the Secret of nodePublishSecretRef"},
+      {"no token anywhere",
+       {},
+       "",
+       "",
+       "needs key \"token\" in the Secret of nodePublishSecretRef"},
       {"no such file", {}, "/nowhere/token", "", "cannot open /nowhere/token"},
       {"an empty file", {}, empty.path(), "", "is empty"},
       {"a large file", {}, large.path(), "", "is too large for a credential"},
@@ -363,7 +371,10 @@ TEST_CASE("vault: missing or unusable credentials are named") {
        good.path(),
        "",
        "the node's own credential is withheld because the class sets another vaultAddress"},
-      {"no approle anywhere", {{"nodekeep/auth", "approle"}}, "", "",
+      {"no approle anywhere",
+       {{"nodekeep/auth", "approle"}},
+       "",
+       "",
        "needs keys \"role_id\" and \"secret_id\""},
   };
   for (Row row : rows) {
@@ -389,9 +400,9 @@ TEST_CASE("vault: a certificate login names its role and shows the certificate")
   for (const Row& row : {Row{"web", R"({"name":"web"})"}, Row{"", "{}"}}) {
     INFO(row.role);
     TestMount vault(Attributes{{"nodekeep/auth", "cert"},
-                     {"roleName", row.role},
-                     {"vaultTLSClientCertPath", "/c"},
-                     {"vaultTLSClientKeyPath", "/k"}});
+                               {"roleName", row.role},
+                               {"vaultTLSClientCertPath", "/c"},
+                               {"vaultTLSClientKeyPath", "/k"}});
     REQUIRE(vault.parse_error == "");
     vault.http.On("POST", "https://vault:8200/v1/auth/cert/login",
                   {FakeHttpClient::Respond(200, kKubernetesReply)});

@@ -28,10 +28,9 @@ Result<Credential> VaultLeases::RenewCredential(const Context& context,
                                                 const ProviderOptions& options,
                                                 const Credential& credential) {
   const Options& own = static_cast<const Options&>(options);
-  Result<HttpResponse> response =
-      api_.Send(context, own, Step::kLease,
-                Post("/v1/auth/token/renew-self", own.login_namespace, credential,
-                     SecretBytes("{}")));
+  Result<HttpResponse> response = api_.Send(
+      context, own, Step::kLease,
+      Post("/v1/auth/token/renew-self", own.login_namespace, credential, SecretBytes("{}")));
   if (!response.ok()) return response.error().Prepend("failed to renew the login");
   Result<Credential> renewed = CredentialOf(*response, clock_);
   if (!renewed.ok()) return renewed.error().Prepend("failed to renew the login");
@@ -45,10 +44,9 @@ Status VaultLeases::RevokeCredential(const Context& context, const ProviderOptio
                                      const Credential& credential) {
   const Options& own = static_cast<const Options&>(options);
   if (own.method == AuthMethod::kToken) return {};
-  Result<HttpResponse> response =
-      api_.Send(context, own, Step::kLease,
-                Post("/v1/auth/token/revoke-self", own.login_namespace, credential,
-                     SecretBytes("{}")));
+  Result<HttpResponse> response = api_.Send(
+      context, own, Step::kLease,
+      Post("/v1/auth/token/revoke-self", own.login_namespace, credential, SecretBytes("{}")));
   if (!response.ok()) return response.error().Prepend("failed to revoke the login");
   return {};
 }
@@ -58,8 +56,8 @@ Result<Lease> VaultLeases::RenewLease(const Context& context, const ProviderOpti
   const Options& own = static_cast<const Options&>(options);
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(lease.lifetime).count();
   // In the body: a lease id is path-like and holds slashes.
-  SecretBytes body(fmt::format("{{\"increment\":{},\"lease_id\":{}}}", seconds,
-                               GoJsonString(lease.id)));
+  SecretBytes body(
+      fmt::format("{{\"increment\":{},\"lease_id\":{}}}", seconds, GoJsonString(lease.id)));
   Result<HttpResponse> response =
       api_.Send(context, own, Step::kLease,
                 Post("/v1/sys/leases/renew", own.read_namespace, credential, std::move(body)));
@@ -77,10 +75,9 @@ Result<Lease> VaultLeases::RenewLease(const Context& context, const ProviderOpti
 Status VaultLeases::RevokeLease(const Context& context, const ProviderOptions& options,
                                 const Credential& credential, const Lease& lease) {
   const Options& own = static_cast<const Options&>(options);
-  Result<HttpResponse> response =
-      api_.Send(context, own, Step::kLease,
-                Post("/v1/sys/leases/revoke", own.read_namespace, credential,
-                     JsonBody({{"lease_id", lease.id}})));
+  Result<HttpResponse> response = api_.Send(context, own, Step::kLease,
+                                            Post("/v1/sys/leases/revoke", own.read_namespace,
+                                                 credential, JsonBody({{"lease_id", lease.id}})));
   if (!response.ok()) return response.error().Prepend("failed to revoke lease {}", lease.id);
   return {};
 }

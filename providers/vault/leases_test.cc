@@ -107,8 +107,8 @@ TEST_CASE("vault: a lease that is gone is not found, one that may not be renewed
     INFO(row.name);
     TestMount vault;
     vault.http.On("", "*", {FakeHttpClient::Respond(row.status, row.body)});
-    Result<Lease> renewed = vault.provider->leases()->RenewLease(
-        Context(), vault.options(), TestMount::credential(), kLease);
+    Result<Lease> renewed = vault.provider->leases()->RenewLease(Context(), vault.options(),
+                                                                 TestMount::credential(), kLease);
     CHECK(row.code == CodeOf(renewed));
     CHECK_THAT(MessageOf(renewed),
                ContainsSubstring("failed to renew lease database/creds/app/abc: "));

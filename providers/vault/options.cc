@@ -56,11 +56,16 @@ std::string_view WrongInAuthority(std::string_view authority) {
 
 std::string_view AuthMethodName(AuthMethod method) {
   switch (method) {
-    case AuthMethod::kKubernetes: return "kubernetes";
-    case AuthMethod::kJwt: return "jwt";
-    case AuthMethod::kToken: return "token";
-    case AuthMethod::kAppRole: return "approle";
-    case AuthMethod::kCert: return "cert";
+    case AuthMethod::kKubernetes:
+      return "kubernetes";
+    case AuthMethod::kJwt:
+      return "jwt";
+    case AuthMethod::kToken:
+      return "token";
+    case AuthMethod::kAppRole:
+      return "approle";
+    case AuthMethod::kCert:
+      return "cert";
   }
   return "";
 }
@@ -96,8 +101,7 @@ Result<Address> Address::Parse(std::string_view text) {
 }
 
 std::string Options::Endpoint() const {
-  std::string text =
-      address.unix_socket.empty() ? address.base : "unix://" + address.unix_socket;
+  std::string text = address.unix_socket.empty() ? address.base : "unix://" + address.unix_socket;
   if (!read_namespace.empty()) text += "#" + read_namespace;
   return text;
 }
@@ -131,7 +135,8 @@ std::string Options::CredentialDigest(const PodIdentity& identity) const {
   };
   switch (method) {
     case AuthMethod::kKubernetes:
-    case AuthMethod::kJwt: return "";
+    case AuthMethod::kJwt:
+      return "";
     case AuthMethod::kCert:
       return Sha256Hex(fmt::format("cert {}:{}", tls->client_cert_file, tls->client_key_file));
     case AuthMethod::kToken: {

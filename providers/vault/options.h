@@ -40,13 +40,13 @@ class Options final : public ProviderOptions {
   std::string Endpoint() const;
 
   AuthMethod method = AuthMethod::kKubernetes;
-  std::string address_text;    // as configured
+  std::string address_text;  // as configured
   Address address;
   std::string read_namespace;
   std::string login_namespace;  // equals read_namespace unless `nodekeep/authNamespace` is given
   std::string mount;
   std::string role;
-  std::string audience;         // never empty where the method takes a token of the pod
+  std::string audience;  // never empty where the method takes a token of the pod
   std::shared_ptr<const TlsSettings> tls;
   // Credentials of the node; empty when the class may not use them (see VaultSettings).
   std::string token_file;

@@ -72,7 +72,8 @@ TEST_CASE("vault: requests go where the address says") {
   const Row rows[] = {
       {"http://proxy/prefix/", "http://proxy/prefix/v1/secret/data/a", ""},
       {"https://[fd00::1]:8200", "https://[fd00::1]:8200/v1/secret/data/a", ""},
-      {"unix:///run/vault/agent.sock", "http://localhost/v1/secret/data/a", "/run/vault/agent.sock"},
+      {"unix:///run/vault/agent.sock", "http://localhost/v1/secret/data/a",
+       "/run/vault/agent.sock"},
   };
   for (const Row& row : rows) {
     INFO(row.address);
@@ -86,8 +87,8 @@ TEST_CASE("vault: requests go where the address says") {
 
 TEST_CASE("vault: all questions are asked at once and each gets its own answer") {
   TestMount vault(Attributes{{"objects",
-                    "- {objectName: a, secretPath: a}\n- {objectName: b, secretPath: b}\n"
-                    "- {objectName: c, secretPath: c}"}});
+                              "- {objectName: a, secretPath: a}\n- {objectName: b, secretPath: b}\n"
+                              "- {objectName: c, secretPath: c}"}});
   FakeHttpClient::Gate gate;
   vault.http.On("", "https://vault:8200/v1/a", {gate.Then(FakeHttpClient::Respond(200, kSecret))});
   vault.http.On("", "https://vault:8200/v1/b",
@@ -161,7 +162,8 @@ TEST_CASE("vault: a failed read has its code, the server's words and what to do"
     CHECK_THAT(MessageOf(answer), ContainsSubstring(row.want));
     CHECK_THAT(MessageOf(answer),
                ContainsSubstring("error requesting secret: Error making API request. URL: GET "
-                                 "https://vault:8200/v1/" + row.path) &&
+                                 "https://vault:8200/v1/" +
+                                 row.path) &&
                    !ContainsSubstring("hvs.test-token"));
     if (row.path == "database/creds/a") {
       CHECK_THAT(MessageOf(answer), !ContainsSubstring("KV v"));
@@ -171,10 +173,10 @@ TEST_CASE("vault: a failed read has its code, the server's words and what to do"
 
 TEST_CASE("vault: Retry-After reaches the caller, in seconds or as a date") {
   TestMount vault;
-  vault.http.On("", "*",
-                {FakeHttpClient::Respond(429, "", {{"retry-after", "12"}}),
-                 FakeHttpClient::Respond(429, ""),
-                 FakeHttpClient::Respond(503, "", {{"retry-after", "3"}})});
+  vault.http.On(
+      "", "*",
+      {FakeHttpClient::Respond(429, "", {{"retry-after", "12"}}), FakeHttpClient::Respond(429, ""),
+       FakeHttpClient::Respond(503, "", {{"retry-after", "3"}})});
   Result<Answer> answer = vault.FetchOne();
   CHECK(CodeOf(answer) == "throttled");
   CHECK(answer.error().retry_after() == std::optional<std::chrono::milliseconds>(12s));
@@ -190,11 +192,11 @@ TEST_CASE("vault: one redirect of a standby is followed, with method, body and t
   for (int status : {301, 302, 307, 308}) {
     INFO(status);
     TestMount vault(Attributes{{"objects", Objects("secretPath: pki/issue/w, method: PUT, "
-                                         "secretArgs: {common_name: x}")},
-                     {"vaultCACertPath", "/ca"}});
+                                                   "secretArgs: {common_name: x}")},
+                               {"vaultCACertPath", "/ca"}});
     vault.http.On("", "https://vault:8200/*",
-                  {FakeHttpClient::Respond(
-                      status, "", {{"location", "https://active:8200/v1/pki/issue/w"}})});
+                  {FakeHttpClient::Respond(status, "",
+                                           {{"location", "https://active:8200/v1/pki/issue/w"}})});
     vault.http.On("", "https://active:8200/v1/pki/issue/w",
                   {FakeHttpClient::Respond(200, kSecret)});
     REQUIRE(MessageOf(vault.FetchOne()) == "(ok)");
@@ -255,8 +257,9 @@ TEST_CASE("vault: a refused redirect fails that read only, and the token stays h
                 {FakeHttpClient::Respond(307, "", {{"location", "http://vault:8200/v1/x"}})});
   Result<Answer> answer = vault.FetchOne();
   CHECK(CodeOf(answer) == "invalid");
-  CHECK_THAT(MessageOf(answer), ContainsSubstring("error requesting secret: GET https://vault:8200") &&
-                                    ContainsSubstring("a redirect from https to http"));
+  CHECK_THAT(MessageOf(answer),
+             ContainsSubstring("error requesting secret: GET https://vault:8200") &&
+                 ContainsSubstring("a redirect from https to http"));
   CHECK(vault.http.Requests().size() == 1);
 }
 

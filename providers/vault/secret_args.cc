@@ -14,9 +14,8 @@ namespace nodekeep::vault {
 namespace {
 
 bool AllDigits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isdigit(c) != 0;
-  });
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](unsigned char c) { return std::isdigit(c) != 0; });
 }
 
 std::string_view WithoutSign(std::string_view text) {
@@ -31,9 +30,8 @@ bool LooksLikeInteger(std::string_view text) {
   if (text.size() > 2 && text.front() == '0' && std::isalpha(static_cast<unsigned char>(text[1]))) {
     return std::string_view("xXoObB").find(text[1]) != std::string_view::npos;
   }
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isdigit(c) != 0 || c == '_';
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isdigit(c) != 0 || c == '_'; });
 }
 
 // yaml.v3: [-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
@@ -97,8 +95,10 @@ Result<Json> JsonOfScalar(const YamlNode& node) {
 
 Result<Json> JsonOfYaml(const YamlNode& node) {
   switch (node.kind) {
-    case YamlNode::Kind::kNull: return Json::null();
-    case YamlNode::Kind::kScalar: return JsonOfScalar(node);
+    case YamlNode::Kind::kNull:
+      return Json::null();
+    case YamlNode::Kind::kScalar:
+      return JsonOfScalar(node);
     case YamlNode::Kind::kSequence: {
       Json list(jsoncons::json_array_arg);
       for (const YamlNode& item : node.items) {

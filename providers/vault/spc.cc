@@ -156,9 +156,10 @@ Result<AuthMethod> ReadMethod(const Attributes& attributes) {
                             AuthMethod::kAppRole, AuthMethod::kCert}) {
     if (found->second == AuthMethodName(method)) return method;
   }
-  return Invalid(fmt::format("parameter nodekeep/auth: unknown method \"{}\"; use kubernetes, jwt, "
-                             "token, approle or cert",
-                             found->second));
+  return Invalid(
+      fmt::format("parameter nodekeep/auth: unknown method \"{}\"; use kubernetes, jwt, "
+                  "token, approle or cert",
+                  found->second));
 }
 
 bool NeedsRole(AuthMethod method) {
@@ -174,9 +175,10 @@ Status CheckUniqueNames(const std::vector<Entry>& entries) {
     twice.push_back(entry.object_name.empty() ? "(no name)" : std::string_view(entry.object_name));
   }
   if (twice.empty()) return {};
-  return Invalid(fmt::format("each `objectName` within a SecretProviderClass must be unique; used "
-                             "more than once: {}",
-                             fmt::join(twice, ", ")));
+  return Invalid(
+      fmt::format("each `objectName` within a SecretProviderClass must be unique; used "
+                  "more than once: {}",
+                  fmt::join(twice, ", ")));
 }
 
 // A name cannot be a file and the folder of another file.
@@ -187,9 +189,10 @@ Status CheckNoFolderClash(const std::vector<Entry>& entries) {
     for (std::size_t slash = name.find('/'); slash != std::string_view::npos;
          slash = name.find('/', slash + 1)) {
       if (!names.contains(name.substr(0, slash))) continue;
-      return Invalid(fmt::format("object \"{}\": invalid path: \"{}\" is another object's file and "
-                                 "cannot be a folder as well",
-                                 name, name.substr(0, slash)));
+      return Invalid(
+          fmt::format("object \"{}\": invalid path: \"{}\" is another object's file and "
+                      "cannot be a folder as well",
+                      name, name.substr(0, slash)));
     }
   }
   return {};
@@ -227,8 +230,7 @@ std::string WhyWithheld(const Options& options, const VaultSettings& settings) {
   }
   const TlsSettings& tls = *options.tls;
   if (tls.ca_file != settings.tls.ca_file || tls.ca_directory != settings.tls.ca_directory ||
-      tls.server_name != settings.tls.server_name ||
-      tls.skip_verify != settings.tls.skip_verify) {
+      tls.server_name != settings.tls.server_name || tls.skip_verify != settings.tls.skip_verify) {
     return "the class changes how the server is trusted";
   }
   return "";
@@ -265,8 +267,7 @@ Status ReadNamespaces(const Attributes& attributes, const VaultSettings& setting
   if (options.read_namespace.empty()) options.read_namespace = settings.namespace_name;
   auto login = attributes.find("nodekeep/authNamespace");
   // Present but empty is the root namespace.
-  options.login_namespace =
-      login == attributes.end() ? options.read_namespace : login->second;
+  options.login_namespace = login == attributes.end() ? options.read_namespace : login->second;
   for (const std::string* name : {&options.read_namespace, &options.login_namespace}) {
     if (HasControlCharacters(*name)) {
       return Invalid(fmt::format("{}: vaultNamespace holds control characters", kMountError));
@@ -293,15 +294,17 @@ Result<std::shared_ptr<const Options>> ReadOptions(const Attributes& attributes,
 
   TlsSettings tls = MergeTls(attributes, settings.tls, skip_verify);
   if (tls.client_cert_file.empty() != tls.client_key_file.empty()) {
-    return Invalid(fmt::format("{}: both client cert and client key must be provided: set "
-                               "vaultTLSClientCertPath and vaultTLSClientKeyPath",
-                               kMountError));
+    return Invalid(
+        fmt::format("{}: both client cert and client key must be provided: set "
+                    "vaultTLSClientCertPath and vaultTLSClientKeyPath",
+                    kMountError));
   }
   if (method == AuthMethod::kCert &&
       (tls.client_cert_file.empty() || !options->address.base.starts_with("https://"))) {
-    return Invalid(fmt::format("{}: nodekeep/auth \"cert\" needs an https address, "
-                               "vaultTLSClientCertPath and vaultTLSClientKeyPath",
-                               kMountError));
+    return Invalid(
+        fmt::format("{}: nodekeep/auth \"cert\" needs an https address, "
+                    "vaultTLSClientCertPath and vaultTLSClientKeyPath",
+                    kMountError));
   }
   options->tls = std::make_shared<const TlsSettings>(std::move(tls));
   Result<std::string> mount = ReadMount(attributes, method, settings);
@@ -363,21 +366,21 @@ Status CheckEncoding(const Entry& entry) {
   for (std::string_view known : {"", "utf-8", "base64", "hex"}) {
     if (encoding == known) return {};
   }
-  return Invalid(fmt::format("{}: {{{}}}: {{invalid encoding type \"{}\"; use utf-8, base64 or "
-                             "hex}}",
-                             kMountError, entry.secret_path, entry.encoding));
+  return Invalid(
+      fmt::format("{}: {{{}}}: {{invalid encoding type \"{}\"; use utf-8, base64 or "
+                  "hex}}",
+                  kMountError, entry.secret_path, entry.encoding));
 }
 
-Result<Projection> Project(const Entry& entry, std::uint32_t request_mode,
-                           const Options& options) {
+Result<Projection> Project(const Entry& entry, std::uint32_t request_mode, const Options& options) {
   if (Status path = CheckVolumePath(entry.object_name); !path.ok()) return path.error();
   if (!entry.unknown_reserved_key.empty()) {
     return Invalid(fmt::format("key {} is unknown; keys under nodekeep/ in an object are: {}",
                                entry.unknown_reserved_key, kEntryOptional));
   }
   if (entry.file_permission < 0 || entry.file_permission > kMaxMode) {
-    return Invalid(fmt::format("filePermission {} is no file mode; use 0 to 0777",
-                               entry.file_permission));
+    return Invalid(
+        fmt::format("filePermission {} is no file mode; use 0 to 0777", entry.file_permission));
   }
   if (!IsHttpToken(entry.method)) {
     return Invalid(fmt::format("method \"{}\" is no HTTP method", entry.method));
@@ -392,8 +395,8 @@ Result<Projection> Project(const Entry& entry, std::uint32_t request_mode,
   projection.ref.endpoint = options.Endpoint();
   projection.ref.path = *std::move(path);
   projection.ref.request = RequestText(entry);
-  projection.mode = entry.file_permission == 0 ? request_mode
-                                               : static_cast<std::uint32_t>(entry.file_permission);
+  projection.mode =
+      entry.file_permission == 0 ? request_mode : static_cast<std::uint32_t>(entry.file_permission);
   projection.field = entry.secret_key;
   if (!entry.secret_key.empty()) projection.encoding = Lower(entry.encoding);
   projection.optional = entry.optional;
@@ -408,9 +411,10 @@ Result<std::vector<Projection>> ProjectAll(const std::vector<Entry>& entries,
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Entry& entry = entries[i];
     if (entry.object_name.empty()) {
-      return Invalid(fmt::format("parameter objects: entry {}: objectName is missing: it names the "
-                                 "file",
-                                 i + 1));
+      return Invalid(
+          fmt::format("parameter objects: entry {}: objectName is missing: it names the "
+                      "file",
+                      i + 1));
     }
     Result<Projection> projection = Project(entry, request_mode, options);
     if (!projection.ok()) return projection.error().Prepend("object \"{}\"", entry.object_name);
@@ -426,8 +430,9 @@ Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& set
   const Attributes& attributes = input.attributes;
   if (attributes.contains("vaultKubernetesMountPath") &&
       attributes.contains("vaultAuthMountPath")) {
-    return Invalid("cannot set both vaultKubernetesMountPath and vaultAuthMountPath: keep "
-                   "vaultAuthMountPath");
+    return Invalid(
+        "cannot set both vaultKubernetesMountPath and vaultAuthMountPath: keep "
+        "vaultAuthMountPath");
   }
   bool skip_verify = false;
   if (auto skip = attributes.find("vaultSkipTLSVerify"); skip != attributes.end()) {
@@ -460,8 +465,8 @@ Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& set
   Result<std::vector<Projection>> projections = ProjectAll(*entries, *permission, **options);
   if (!projections.ok()) return projections.error();
   if (Status clash = CheckNoFolderClash(*entries); !clash.ok()) return clash.error();
-  Result<Policy> policy = ReadPolicy(attributes, settings.policy,
-                                     {"nodekeep/auth", "nodekeep/authNamespace"});
+  Result<Policy> policy =
+      ReadPolicy(attributes, settings.policy, {"nodekeep/auth", "nodekeep/authNamespace"});
   if (!policy.ok()) return policy.error();
   if (Status marked = MarkOptional(attributes, *projections); !marked.ok()) return marked.error();
 

@@ -25,9 +25,8 @@ constexpr const char* kObjects = R"(
 // A class that parses, with `changes` over it; the value "-" takes a key away.
 MountInput Input(const Attributes& changes = {}) {
   MountInput input;
-  input.attributes = {{"roleName", "app"},
-                      {"objects", kObjects},
-                      {"csi.storage.k8s.io/pod.name", "web-0"}};
+  input.attributes = {
+      {"roleName", "app"}, {"objects", kObjects}, {"csi.storage.k8s.io/pod.name", "web-0"}};
   for (const auto& [key, value] : changes) {
     if (value == "-") {
       input.attributes.erase(key);
@@ -114,8 +113,9 @@ TEST_CASE("vault: each wrong parameter gets its message") {
        "parameter objects: line 1"},
       {"a name that is a list", {{"objects", "- {objectName: [a], secretPath: p}"}}, "objectName"},
       {"duplicate names",
-       {{"objects", "- {objectName: a, secretPath: p}\n- {objectName: b, secretPath: p}\n"
-                    "- {objectName: b, secretPath: q}\n- {objectName: a, secretPath: q}"}},
+       {{"objects",
+         "- {objectName: a, secretPath: p}\n- {objectName: b, secretPath: p}\n"
+         "- {objectName: b, secretPath: q}\n- {objectName: a, secretPath: q}"}},
        "each `objectName` within a SecretProviderClass must be unique; used more than once: b, a"},
       {"two without a name",
        {{"objects", "- {secretPath: p}\n- {secretPath: q}"}},
@@ -191,7 +191,9 @@ TEST_CASE("vault: each wrong parameter gets its message") {
       {"address without scheme",
        {{"vaultAddress", "vault:8200"}},
        "error making mount request: vaultAddress \"vault:8200\": it must begin with http://"},
-      {"address of another scheme", {{"vaultAddress", "ftp://vault"}}, "it must begin with http://"},
+      {"address of another scheme",
+       {{"vaultAddress", "ftp://vault"}},
+       "it must begin with http://"},
       {"address without host", {{"vaultAddress", "https://"}}, "it names no host"},
       {"address with port only", {{"vaultAddress", "https://:8200"}}, "it names no host"},
       {"address with a bad port", {{"vaultAddress", "https://v:99999"}}, "the port is no number"},
@@ -328,9 +330,9 @@ TEST_CASE("vault: modes are numbers in any base, and absent or zero means the re
     std::string written;
     std::uint32_t want;
   };
-  const Row rows[] = {{"0644", 0644},  {"0o600", 0600}, {"420", 0644}, {"0x1a4", 0644},
-                      {"0b110", 6},    {"0", 0444},     {"~", 0444},   {"4_2_0", 0644},
-                      {"0777", 0777}};
+  const Row rows[] = {{"0644", 0644},  {"0o600", 0600}, {"420", 0644},
+                      {"0x1a4", 0644}, {"0b110", 6},    {"0", 0444},
+                      {"~", 0444},     {"4_2_0", 0644}, {"0777", 0777}};
   for (const Row& row : rows) {
     INFO(row.written);
     MountInput input =
@@ -390,8 +392,8 @@ TEST_CASE("vault: arguments become the JSON that Go makes of the YAML") {
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    const Projection object =
-        OneOf("- objectName: a\n  secretPath: p\n  method: POST\n  secretArgs:\n    k: " + row.yaml);
+    const Projection object = OneOf(
+        "- objectName: a\n  secretPath: p\n  method: POST\n  secretArgs:\n    k: " + row.yaml);
     CHECK("{\"args\":{\"k\":" + row.want + "},\"method\":\"POST\"}" == object.ref.request);
   }
 }
@@ -410,8 +412,9 @@ TEST_CASE("vault: objects that differ only in what is extracted share one read")
 
 TEST_CASE("vault: objects of one path with different arguments are different reads") {
   Result<ParsedMount> mount = ParseMount(
-      WithObjects("- {objectName: a, secretPath: pki/issue/w, method: PUT, secretArgs: {common_name: a}}\n"
-                  "- {objectName: b, secretPath: pki/issue/w, method: PUT, secretArgs: {common_name: b}}"),
+      WithObjects(
+          "- {objectName: a, secretPath: pki/issue/w, method: PUT, secretArgs: {common_name: a}}\n"
+          "- {objectName: b, secretPath: pki/issue/w, method: PUT, secretArgs: {common_name: b}}"),
       VaultSettings());
   REQUIRE(ErrorOf(mount) == "(parsed)");
   CHECK(mount->projections[0].ref != mount->projections[1].ref);
@@ -433,11 +436,11 @@ TEST_CASE("vault: an encoding without a key is not even looked at") {
 }
 
 TEST_CASE("vault: keys that upstream ignores are ignored") {
-  Result<ParsedMount> mount = ParseMount(
-      Input({{"kubernetesServiceAccountPath", "/x"},
-             {"vaultCAPem", "x"},
-             {"objects", "- {objectName: a, secretPath: p, objectVersion: 3}"}}),
-      VaultSettings());
+  Result<ParsedMount> mount =
+      ParseMount(Input({{"kubernetesServiceAccountPath", "/x"},
+                        {"vaultCAPem", "x"},
+                        {"objects", "- {objectName: a, secretPath: p, objectVersion: 3}"}}),
+                 VaultSettings());
   CHECK(ErrorOf(mount) == "(parsed)");
 }
 
@@ -459,17 +462,17 @@ TEST_CASE("vault: the class overrides the node's address, namespace, mount and a
   settings.namespace_name = "node-ns";
   settings.auth_mount = "k8s-node";
 
-  const auto node = OptionsOf(ParseMount(Input({{"vaultAddress", ""}, {"vaultNamespace", ""}}),
-                                             settings));
+  const auto node =
+      OptionsOf(ParseMount(Input({{"vaultAddress", ""}, {"vaultNamespace", ""}}), settings));
   CHECK(node->Endpoint() == "https://node:8200#node-ns");
   CHECK(node->mount == "k8s-node");
   CHECK(node->audience == "vault");
 
   const auto own = OptionsOf(ParseMount(Input({{"vaultAddress", "HTTP://v:80/prefix/"},
-                                                   {"vaultNamespace", "team/a"},
-                                                   {"vaultKubernetesMountPath", "/k8s/one/"},
-                                                   {"audience", "bao"}}),
-                                            settings));
+                                               {"vaultNamespace", "team/a"},
+                                               {"vaultKubernetesMountPath", "/k8s/one/"},
+                                               {"audience", "bao"}}),
+                                        settings));
   CHECK(own->Endpoint() == "http://v:80/prefix#team/a");
   CHECK(own->mount == "k8s/one");
   CHECK(own->audience == "bao");
@@ -553,7 +556,8 @@ TEST_CASE("vault: TLS pieces of the class are added to those of the node") {
   }
 
   settings.tls.skip_verify = true;
-  CHECK(OptionsOf(ParseMount(Input({{"vaultSkipTLSVerify", "false"}}), settings))->tls->skip_verify);
+  CHECK(
+      OptionsOf(ParseMount(Input({{"vaultSkipTLSVerify", "false"}}), settings))->tls->skip_verify);
 }
 
 TEST_CASE("vault: methods without a pod token ask for no audience and default to their mount") {
@@ -590,9 +594,7 @@ TEST_CASE("vault: the node's credential is withheld from a class that could dive
   const std::vector<Row> rows = {
       {"as the node says", {}, true},
       {"the same address, spelled out", {{"vaultAddress", "https://node:8200/"}}, true},
-      {"another mount and namespace",
-       {{"vaultAuthMountPath", "m"}, {"vaultNamespace", "n"}},
-       true},
+      {"another mount and namespace", {{"vaultAuthMountPath", "m"}, {"vaultNamespace", "n"}}, true},
       {"another server", {{"vaultAddress", "https://elsewhere"}}, false},
       {"another CA", {{"vaultCACertPath", "/c"}}, false},
       {"another CA directory", {{"vaultCADirectory", "/c"}}, false},
@@ -626,7 +628,8 @@ TEST_CASE("vault: everything that decides what a login is worth is in its text")
       // Were the parts only joined, this would read like a role and an audience.
       {{"roleName", "app audience=5:vault"}},
   };
-  std::vector<std::string> texts = {OptionsOf(ParseMount(Input(base), VaultSettings()))->LoginText()};
+  std::vector<std::string> texts = {
+      OptionsOf(ParseMount(Input(base), VaultSettings()))->LoginText()};
   for (const Attributes& change : changes) {
     texts.push_back(OptionsOf(ParseMount(Input(change), VaultSettings()))->LoginText());
   }
@@ -660,8 +663,8 @@ TEST_CASE("vault: what --explain prints has the settings and no credential") {
   VaultSettings settings;
   settings.token_file = "/node/token";
   std::string text;
-  const auto options = OptionsOf(ParseMount(
-      Input({{"vaultNamespace", "team"}, {"nodekeep/authNamespace", ""}}), settings));
+  const auto options = OptionsOf(
+      ParseMount(Input({{"vaultNamespace", "team"}, {"nodekeep/authNamespace", ""}}), settings));
   for (const auto& [name, value] : options->Explain()) {
     text += name + "=" + value + "\n";
   }

@@ -31,8 +31,7 @@ inline PodIdentity TestPod() {
 using Attributes = std::map<std::string, std::string>;
 
 struct TestMount {
-  explicit TestMount(Attributes attributes = {},
-                     VaultSettings settings = {}) {
+  explicit TestMount(Attributes attributes = {}, VaultSettings settings = {}) {
     if (settings.version_key.empty()) settings.version_key = SecretBytes("version key");
     provider = MakeVaultProvider(std::move(settings), http, clock);
     attributes.try_emplace("roleName", "app");

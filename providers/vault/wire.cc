@@ -95,7 +95,8 @@ std::string ServerWords(const Json& body, const ApiCall& call) {
       if (std::optional<std::string> text = TextOf(error)) words += " * " + *text;
     }
   }
-  if (const Json* warnings = Find(body, {"warnings"}); warnings != nullptr && warnings->is_array()) {
+  if (const Json* warnings = Find(body, {"warnings"});
+      warnings != nullptr && warnings->is_array()) {
     for (const Json& warning : warnings->array_range()) {
       if (std::optional<std::string> text = TextOf(warning)) words += " * warning: " + *text;
     }
@@ -130,24 +131,36 @@ std::string MissingDataHint(const ApiCall& call) {
        {"/data/", "/metadata/", "/creds/", "/static-creds/", "/issue/", "/cert/"}) {
     if (path.find(known) != std::string_view::npos) return "";
   }
-  return fmt::format("; on a KV v2 engine the secretPath is \"{}/data/{}\"",
-                     path.substr(0, slash), path.substr(slash + 1));
+  return fmt::format("; on a KV v2 engine the secretPath is \"{}/data/{}\"", path.substr(0, slash),
+                     path.substr(slash + 1));
 }
 
 ErrorCode CodeOf(int status, Step step) {
   // Twice in a row: the cluster is electing a leader.
   if (IsRedirect(status)) return ErrorCode::kTransient;
   switch (status) {
-    case 400: return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kInvalid;
-    case 401: return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kAuthExpired;
-    case 403: return ErrorCode::kDenied;
-    case 404: return step == Step::kLogin ? ErrorCode::kInvalid : ErrorCode::kNotFound;
-    case 408: case 412: case 425: return ErrorCode::kTransient;
-    case 429: return ErrorCode::kThrottled;
+    case 400:
+      return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kInvalid;
+    case 401:
+      return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kAuthExpired;
+    case 403:
+      return ErrorCode::kDenied;
+    case 404:
+      return step == Step::kLogin ? ErrorCode::kInvalid : ErrorCode::kNotFound;
+    case 408:
+    case 412:
+    case 425:
+      return ErrorCode::kTransient;
+    case 429:
+      return ErrorCode::kThrottled;
     // Standby nodes say so only to health checks; a balancer that lets one through is passing.
-    case 472: case 473: return ErrorCode::kTransient;
-    case 501: return ErrorCode::kPrecondition;  // not initialised: nothing will come by waiting
-    default: return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
+    case 472:
+    case 473:
+      return ErrorCode::kTransient;
+    case 501:
+      return ErrorCode::kPrecondition;  // not initialised: nothing will come by waiting
+    default:
+      return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
   }
 }
 
@@ -180,10 +193,17 @@ std::string LoginHint(int status, const Options& options) {
     case AuthMethod::kKubernetes:
       check = "check the role's bound service accounts, namespaces and audience";
       break;
-    case AuthMethod::kJwt: check = "check the role's bound claims and audiences"; break;
-    case AuthMethod::kAppRole: check = "check role_id and secret_id"; break;
-    case AuthMethod::kCert: check = "check the role's certificate and allowed names"; break;
-    case AuthMethod::kToken: break;
+    case AuthMethod::kJwt:
+      check = "check the role's bound claims and audiences";
+      break;
+    case AuthMethod::kAppRole:
+      check = "check role_id and secret_id";
+      break;
+    case AuthMethod::kCert:
+      check = "check the role's certificate and allowed names";
+      break;
+    case AuthMethod::kToken:
+      break;
   }
   // Without a token the server does not tell an unknown mount from a refusal.
   return fmt::format("; login by {} was refused: {}{}", LoginWords(options), check,
@@ -225,8 +245,7 @@ std::string Hint(int status, const Json& body, std::string_view words, const Api
 std::string UrlOf(const ApiCall& call, const Options& options) {
   const std::string_view path = call.path;
   const std::size_t query = std::min(path.find('?'), path.size());
-  return options.address.base + EncodePath(path.substr(0, query)) +
-         std::string(path.substr(query));
+  return options.address.base + EncodePath(path.substr(0, query)) + std::string(path.substr(query));
 }
 
 HttpRequest ApiClient::Request(const ApiCall& call, const Options& options) const {
@@ -276,8 +295,7 @@ std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, con
 
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!replies[i].ok()) {
-      replies[i] =
-          replies[i].error().Prepend("{} {}", calls[i].method, UrlOf(calls[i], options));
+      replies[i] = replies[i].error().Prepend("{} {}", calls[i].method, UrlOf(calls[i], options));
     } else if (replies[i]->status < 200 || replies[i]->status > 299) {
       replies[i] = ErrorOf(*replies[i], calls[i], options, step, clock_.Wall());
     }
@@ -288,8 +306,8 @@ std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, con
 Result<HttpResponse> ApiClient::Send(const Context& context, const Options& options, Step step,
                                      const ApiCall& call) {
   std::vector<ApiCall> calls;
-  calls.push_back({call.method, call.path, call.namespace_name, call.token.Clone(),
-                   call.body.Clone()});
+  calls.push_back(
+      {call.method, call.path, call.namespace_name, call.token.Clone(), call.body.Clone()});
   std::vector<Result<HttpResponse>> replies = SendAll(context, options, step, calls);
   return std::move(replies.front());
 }
@@ -352,8 +370,7 @@ Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view loc
   return std::string(location);
 }
 
-SecretBytes JsonBody(
-    std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
+SecretBytes JsonBody(std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
   SecretBytes body("{");
   for (const auto& [name, value] : members) {
     if (body.size() > 1) body.Append(",");

@@ -62,7 +62,6 @@ Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& 
 Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view location);
 
 // {"a":"x","b":"y"}: a body of strings, escaped; the values may be secret.
-SecretBytes JsonBody(
-    std::initializer_list<std::pair<std::string_view, std::string_view>> members);
+SecretBytes JsonBody(std::initializer_list<std::pair<std::string_view, std::string_view>> members);
 
 }  // namespace nodekeep::vault

@@ -7,7 +7,9 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import time
 
 import grpc
 import pytest
@@ -60,42 +62,52 @@ def test_an_older_version_is_asked_for_by_its_query(driver, tenant, openbao, uni
 
 
 VALUES = [
-    # name, JSON as the user wrote it, bytes of the file
-    ("text", '"plain"', b"plain"),
-    ("empty text", '""', b""),
-    ("text that needs escapes in JSON", '"a\\"b\\\\c\\n<&>\\u00e9"', 'a"b\\c\n<&>é'.encode()),
-    ("number keeps its digits", "1.50", b"1.50"),
-    ("large whole number", "12345678901234567890123", b"12345678901234567890123"),
-    ("exponent", "1e3", b"1e3"),
-    ("true", "true", b"true"),
-    ("null", "null", b"null"),
-    ("object, sorted and escaped", '{"b": "<x>", "a": [1, 2.0]}', b'{"a":[1,2.0],"b":"\\u003cx\\u003e"}'),
-    ("empty list", "[]", b"[]"),
+    # name, JSON as the user wrote it, bytes of the file on KV version 1, and on version 2, which itself reads numbers as float64
+    ("text", '"plain"', b"plain", b"plain"),
+    ("empty text", '""', b"", b""),
+    ("text that needs escapes in JSON", '"a\\"b\\\\c\\n<&>\\u00e9"', 'a"b\\c\n<&>é'.encode(), 'a"b\\c\n<&>é'.encode()),
+    ("number keeps its digits", "1.50", b"1.50", b"1.5"),
+    ("whole number", "9007199254740992", b"9007199254740992", b"9007199254740992"),
+    ("large whole number", "12345678901234567890123", b"12345678901234567890123", b"1.2345678901234568e+22"),
+    ("exponent", "1e3", b"1e3", b"1000"),
+    ("true", "true", b"true", b"true"),
+    ("null", "null", b"null", b"null"),
+    ("object, sorted and escaped", '{"b": "<x>", "a": [1, 2.0]}', b'{"a":[1,2.0],"b":"\\u003cx\\u003e"}',
+     b'{"a":[1,2],"b":"\\u003cx\\u003e"}'),
+    ("empty list", "[]", b"[]", b"[]"),
 ]
+ENGINES = [("kv1/{}", "{}", 2), ("secret/data/{}", '{{"data":{}}}', 3)]
 
 
-@pytest.mark.parametrize("engine", ["secret", "kv1"])
-@pytest.mark.parametrize("written, wanted", [row[1:] for row in VALUES], ids=[row[0] for row in VALUES])
-def test_a_key_is_written_with_gos_bytes(shared_agent, shared_tenant, openbao, unique, engine, written, wanted):
-    if engine == "secret":
-        put_text(openbao, f"secret/data/{unique}", '{"data":{"k":%s}}' % written)
-    else:
-        put_text(openbao, f"kv1/{unique}", '{"k":%s}' % written)
-    path = f"secret/data/{unique}" if engine == "secret" else f"kv1/{unique}"
-    mounted = shared_agent.driver().mount(shared_tenant.spc(("f", path, "k")), shared_tenant.first_pod)
-    assert mounted.files["f"] == wanted
+@pytest.mark.parametrize("path, body, column", ENGINES, ids=["version 1", "version 2"])
+@pytest.mark.parametrize("row", VALUES, ids=[row[0] for row in VALUES])
+def test_a_key_is_written_with_gos_bytes(shared_agent, shared_tenant, openbao, unique, path, body, column, row):
+    put_text(openbao, path.format(unique), body.format('{"k":%s}' % row[1]))
+    mounted = shared_agent.driver().mount(shared_tenant.spc(("f", path.format(unique), "k")), shared_tenant.first_pod)
+    assert mounted.files["f"] == row[column]
 
 
-def test_without_a_key_the_whole_response_is_written_as_gos_client_prints_it(driver, tenant, openbao, unique):
-    put_text(openbao, f"secret/data/{unique}", '{"data":{"z":"<&>\\u2028","a":1.50,"n":12345678901234567890}}')
+WHOLE = '{"z":"<&>\\u2028\\u00e9","a":1.50,"n":[9007199254740993,{"y":null,"x":true}]}'
+
+
+def test_without_a_key_the_whole_response_of_version_1_is_written_as_gos_client_prints_it(driver, tenant, openbao, unique):
+    put_text(openbao, f"kv1/{unique}", WHOLE)
+    written = driver.mount(tenant.spc(("all", f"kv1/{unique}")), tenant.pod()).text("all")
+    request_id = json.loads(written)["request_id"]
+    assert re.fullmatch(r"[0-9a-f-]{36}", request_id)
+    seconds = openbao.must("GET", f"kv1/{unique}")["lease_duration"]
+    assert written == (
+        f'{{"request_id":"{request_id}","lease_id":"","lease_duration":{seconds},"renewable":false,'
+        '"data":{"a":1.50,"n":[9007199254740993,{"x":true,"y":null}],"z":"\\u003c\\u0026\\u003e\\u2028é"},"warnings":null}')
+
+
+def test_without_a_key_the_whole_response_of_version_2_is_written_as_gos_client_prints_it(driver, tenant, openbao, unique):
+    openbao.put_secret(unique, {"user": "a<b", "n": 1})
     written = driver.mount(tenant.spc(("all", f"secret/data/{unique}")), tenant.pod()).text("all")
-    reply = json.loads(written)
-    assert list(reply) == ["request_id", "lease_id", "lease_duration", "renewable", "data", "warnings", "mount_type"]
-    assert re.fullmatch(r"[0-9a-f-]{36}", reply["request_id"])
     metadata = openbao.must("GET", f"secret/data/{unique}")["data"]["metadata"]
-    data = '{"data":{"a":1.50,"n":12345678901234567890,"z":"\\u003c\\u0026\\u003e\\u2028"},"metadata":%s}' % go_json(metadata)
-    assert written == (f'{{"request_id":"{reply["request_id"]}","lease_id":"","lease_duration":0,"renewable":false,'
-                       f'"data":{data},"warnings":null,"mount_type":"kv"}}')
+    assert written == (
+        f'{{"request_id":"{json.loads(written)["request_id"]}","lease_id":"","lease_duration":0,"renewable":false,'
+        f'"data":{{"data":{{"n":1,"user":"a\\u003cb"}},"metadata":{go_json(metadata)}}},"warnings":null}}')
 
 
 ENCODINGS = [
@@ -363,30 +375,22 @@ def test_a_certificate_is_issued_once_and_kept(agent, driver, cluster, pki, name
     assert pki.audit.count(mark, "pki/issue/web") == 2
 
 
+LEASE = 15  # seconds; the agent looks after its leases every five, and renews at two thirds
+
+
 @pytest.fixture
-def short_database(database, postgres, unique):
-    """A role database/creds/<unique> whose leases live for 21 seconds unless they are renewed."""
+def short_database(database, unique):
+    """A role database/creds/<unique> whose leases end after LEASE unless they are renewed, and a policy that may use it."""
     database.must("POST", f"database/roles/{unique}", {
-        "db_name": "postgres", "default_ttl": "21s", "max_ttl": "1h",
+        "db_name": "postgres", "default_ttl": f"{LEASE}s", "max_ttl": "1h",
         "creation_statements": ["CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';"]})
-    config = database.must("GET", "database/config/postgres")["data"]
-    allowed = sorted({*config["allowed_roles"], unique})
-    database.must("POST", "database/config/postgres", {"plugin_name": "postgresql-database-plugin", "allowed_roles": allowed})
+    allowed = database.must("GET", "database/config/postgres")["data"]["allowed_roles"]
+    database.must("POST", "database/config/postgres", {
+        "plugin_name": "postgresql-database-plugin", "allowed_roles": sorted({*allowed, unique})})
     database.write_policy(unique, f'path "database/creds/{unique}" {{ capabilities = ["read"] }}\n'
                                   'path "sys/leases/renew" { capabilities = ["update"] }\n'
                                   'path "sys/leases/revoke" { capabilities = ["update"] }')
     return database
-
-
-def database_class(tenant, role, **parameters):
-    path = f"database/creds/{role}"
-    return tenant.spc(("user", path, "username"), ("password", path, "password"), **parameters)
-
-
-def pod_with_directory(tenant, tmp_path):
-    pod = tenant.pod(kubelet_root=str(tmp_path / "kubelet"))
-    os.makedirs(pod.target_path)
-    return pod
 
 
 def logs_in(postgres, mounted) -> bool:
@@ -396,51 +400,37 @@ def logs_in(postgres, mounted) -> bool:
         return False
 
 
-def test_database_credentials_are_one_lease_renewed_and_revoked_with_the_pod(
+def test_database_credentials_are_one_lease_renewed_while_a_pod_is_there_and_then_revoked(
         agent, driver, cluster, short_database, postgres, namespace, unique, tmp_path):
     openbao = short_database
     tenant = Tenant(cluster, openbao, namespace, "web", unique, policies=(unique,))
-    pod = pod_with_directory(tenant, tmp_path)
-    spc = database_class(tenant, unique, **AT_ONCE)
-    mark = openbao.audit.mark()
-    first = driver.mount(spc, pod)
+    pods = [tenant.pod(kubelet_root=str(tmp_path / "kubelet")) for _ in range(2)]
+    for pod in pods:
+        os.makedirs(pod.target_path)
+    path = f"database/creds/{unique}"
+    spc = tenant.spc(("user", path, "username"), ("password", path, "password"), **AT_ONCE)
+    mark, began = openbao.audit.mark(), time.monotonic()
+    first = driver.mount(spc, pods[0])
     assert logs_in(postgres, first)  # user and password belong together
-    for _ in range(3):
+    for pod in (*pods, pods[0]):
         again = driver.mount(spc, pod)
         assert again.files == first.files and again.versions == first.versions
     agent.cli("refresh", "--all")
-    assert driver.mount(spc, pod).files == first.files
-    assert openbao.audit.count(mark, f"database/creds/{unique}", "read") == 1
-
+    assert driver.mount(spc, pods[0]).files == first.files
     lease = agent.status()["leases"][0]
-    assert f"database/creds/{unique}" in lease["ref"] and lease["holders"] == 1
-    agent.wait_for(lambda: openbao.audit.count(mark, "sys/leases/renew") >= 1, "a renewal", timeout=20, every=0.25)
-    # Past the end that the lease had when it was made.
-    agent.wait_for(lambda: agent.status()["mounts"][0]["ageSeconds"] > 0 and openbao.audit.count(mark, "sys/leases/renew") >= 2,
-                   "a second renewal", timeout=20, every=0.25)
-    assert driver.mount(spc, pod).files == first.files
-    assert logs_in(postgres, first)
-    assert openbao.audit.count(mark, f"database/creds/{unique}", "read") == 1
+    assert path in lease["ref"] and lease["holders"] == 2 and 0 < lease["leftSeconds"] <= LEASE
 
-    subprocess.run(["rm", "-r", str(pod.directory)], check=True)
-    agent.wait_for(lambda: not logs_in(postgres, first), "the lease's revocation", timeout=15, every=0.25)
+    shutil.rmtree(pods[0].directory)  # the other pod still needs it
+    agent.wait_for(lambda: openbao.audit.count(mark, "sys/leases/renew") >= 1, "a renewal", timeout=LEASE + 5, every=0.25)
+    agent.wait_for(lambda: time.monotonic() > began + LEASE + 1, "the first end of the lease", timeout=LEASE)
+    assert logs_in(postgres, first)
+    assert driver.mount(spc, pods[1]).files == first.files
+    assert openbao.audit.count(mark, path, "read") == 1
+
+    shutil.rmtree(pods[1].directory)
+    agent.wait_for(lambda: not logs_in(postgres, first), "the revocation", timeout=12, every=0.25)
     assert openbao.audit.count(mark, "sys/leases/revoke") == 1
     assert agent.status()["leases"] == []
-
-
-def test_a_lease_stays_while_another_pod_of_the_account_uses_it(
-        agent, driver, cluster, short_database, postgres, namespace, unique, tmp_path):
-    tenant = Tenant(cluster, short_database, namespace, "web", unique, policies=(unique,))
-    pods = [pod_with_directory(tenant, tmp_path) for _ in range(2)]
-    spc = database_class(tenant, unique)
-    first, second = (driver.mount(spc, pod) for pod in pods)
-    assert second.files == first.files
-    assert agent.status()["leases"][0]["holders"] == 2
-    subprocess.run(["rm", "-r", str(pods[0].directory)], check=True)
-    # Longer than the agent's tick of five seconds.
-    renewals = short_database.audit.mark()
-    agent.wait_for(lambda: short_database.audit.count(renewals, "sys/leases/renew") >= 1, "a renewal", timeout=20, every=0.25)
-    assert logs_in(postgres, first)
 
 
 # -- what users are told

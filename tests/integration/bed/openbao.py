@@ -206,7 +206,8 @@ log_level = "info"
 
     def enable_kubernetes_auth(self, cluster: Cluster, mount: str = "kubernetes", namespace: str | None = None) -> None:
         """Tokens are reviewed by the API server, asked by a service account of its own."""
-        reviewer = f"{self.directory.name}-{namespace or 'root'}-{mount}-reviewer".lower().replace("/", "-").replace("_", "-")
+        # By port, because several servers of one run may trust the same cluster.
+        reviewer = f"openbao-{self.port}-{namespace or 'root'}-{mount}-reviewer".lower().replace("/", "-").replace("_", "-")
         cluster.create_service_account("kube-system", reviewer)
         cluster.bind_cluster_role(reviewer, "system:auth-delegator", "kube-system", reviewer)
         self.must("POST", f"sys/auth/{mount}", {"type": "kubernetes"}, namespace=namespace)

@@ -1,0 +1,42 @@
+#include "agent/app/finding.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace nodekeep {
+namespace {
+
+TEST_CASE("finding: a slip of the pen is recognised, another word is not") {
+  const std::vector<std::string> known = {"level", "format", "maxBytes", "refreshAfter"};
+  struct Row {
+    std::string word, want;
+  };
+  const Row rows[] = {
+      {"levle", "level"},        {"lvl", ""},          {"LEVEL", "level"},
+      {"max_bytes", "maxBytes"}, {"max-byte", "maxBytes"}, {"refresAfter", "refreshAfter"},
+      {"from", ""},              {"", ""},             {std::string(10'000, 'x'), ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.word);
+    CHECK(Nearest(row.word, known) == row.want);
+  }
+}
+
+TEST_CASE("finding: line and column of a YAML error become those of the finding") {
+  const Finding placed =
+      FindingOf("f.yaml", Error(ErrorCode::kInvalid, "line 12, column 3: a key must be a scalar"));
+  CHECK(placed == Finding{.source = "f.yaml", .line = 12, .column = 3,
+                          .message = "a key must be a scalar"});
+  const Finding whole = FindingOf("f.yaml", Error(ErrorCode::kTooLarge, "line of text too long"));
+  CHECK(whole == Finding{.source = "f.yaml", .message = "line of text too long"});
+}
+
+TEST_CASE("finding: its text leaves out what is not known") {
+  CHECK(Finding{.source = "f", .message = "bad"}.Text() == "f: bad");
+  CHECK(Finding{.source = "f", .line = 2, .message = "bad", .fix = "mend it"}.Text() ==
+        "f:2: bad; mend it");
+  CHECK(Finding{.source = "f", .line = 2, .column = 3, .field = "a.b", .message = "bad"}.Text() ==
+        "f:2:3: a.b: bad");
+}
+
+}  // namespace
+}  // namespace nodekeep
