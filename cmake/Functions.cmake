@@ -10,7 +10,6 @@ function(nodekeep_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} Catch2::Catch2WithMain)
-  target_compile_definitions(${name} PRIVATE NODEKEEP_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_dependencies(unit_tests ${name})
   catch_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT 120)

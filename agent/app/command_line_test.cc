@@ -12,6 +12,7 @@
 #include "agent/app/completion.h"
 #include "agent/app/config_print.h"
 #include "agent/base/json.h"
+#include "tests/source_dir.h"
 
 namespace nodekeep {
 namespace {

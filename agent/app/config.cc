@@ -97,10 +97,12 @@ class FileReader {
 
   std::string Suggestion(const std::string& section, const std::string& key) const {
     std::vector<std::string> here;
-    std::vector<std::string> anywhere;
+    std::vector<std::string> last_names;
+    std::vector<std::string> paths;
     for (const Setting& setting : settings_) {
       const std::size_t dot = setting.path.rfind('.');
-      anywhere.push_back(setting.path.substr(dot == std::string::npos ? 0 : dot + 1));
+      last_names.push_back(setting.path.substr(dot == std::string::npos ? 0 : dot + 1));
+      paths.push_back(setting.path);
       if (!IsUnder(setting.path, section)) continue;
       const std::size_t start = section.empty() ? 0 : section.size() + 1;
       std::string name = setting.path.substr(start, setting.path.find('.', start) - start);
@@ -109,9 +111,12 @@ class FileReader {
     if (const std::string near = Nearest(key, here); !near.empty()) {
       return fmt::format("did you mean {}?", near);
     }
-    if (const std::string near = Nearest(key, anywhere); !near.empty()) {
-      const auto at = std::find(anywhere.begin(), anywhere.end(), near) - anywhere.begin();
-      return fmt::format("did you mean {}?", settings_[static_cast<std::size_t>(at)].path);
+    if (const std::string near = Nearest(key, paths); !near.empty()) {
+      return fmt::format("did you mean {}?", near);
+    }
+    if (const std::string near = Nearest(key, last_names); !near.empty()) {
+      const auto at = std::find(last_names.begin(), last_names.end(), near) - last_names.begin();
+      return fmt::format("did you mean {}?", paths[static_cast<std::size_t>(at)]);
     }
     return fmt::format("known here: {}", fmt::join(here, ", "));
   }

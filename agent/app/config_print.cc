@@ -117,7 +117,7 @@ std::string SettingsMarkdown(std::span<const ProviderEntry> providers) {
       "|---|---|---|---|\n";
   for (const Setting& setting : Settings(providers)) {
     std::string elsewhere = Code(setting.environment);
-    if (!setting.flag.empty()) elsewhere += ", " + Code(setting.flag);
+    if (!setting.flag.empty()) elsewhere += (elsewhere.empty() ? "" : ", ") + Code(setting.flag);
     text += fmt::format("| `{}` | {} | {} | {}{} |\n", setting.path,
                         Cell(DefaultText(setting, defaults)), elsewhere, Cell(setting.help),
                         setting.live ? "" : " (restart)");

@@ -54,11 +54,20 @@ SettingCodec File(Get get) {
              Same);
 }
 
+// "1h" where Go writes 1h0m0s.
+std::string ShortestDuration(Duration duration) {
+  std::string text = FormatDuration(duration);
+  for (std::string_view zero : {"m0s", "h0m"}) {
+    if (text.ends_with(zero)) text.resize(text.size() - 2);
+  }
+  return text;
+}
+
 template <typename Get>
 SettingCodec DurationOf(Get get) {
   return One("duration", kDurationHow, get,
              [](const std::string& text) { return ValueOf(ParseDuration(text)); },
-             [](Duration value) { return FormatDuration(value); });
+             ShortestDuration);
 }
 
 template <typename Get>
@@ -68,7 +77,7 @@ SettingCodec DurationAboveZero(Get get) {
                std::optional<Duration> value = ValueOf(ParseDuration(text));
                return value && *value > Duration::zero() ? value : std::nullopt;
              },
-             [](Duration value) { return FormatDuration(value); });
+             ShortestDuration);
 }
 
 std::string FormatByteSize(std::size_t bytes) {

@@ -36,7 +36,8 @@ struct Budget {
 struct RawNode {
   YamlNode::Kind kind = YamlNode::Kind::kNull;
   bool is_alias = false;
-  bool is_open = false;  // its end has not been read yet
+  bool is_open = false;   // its end has not been read yet
+  bool is_block = false;  // a collection by indentation, not by brackets
   bool quoted = false;
   int line = 1;
   int column = 1;
@@ -94,13 +95,13 @@ class Collector final : public YAML::EventHandler {
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    Open(mark, anchor, YamlNode::Kind::kSequence);
+                       YAML::EmitterStyle::value style) override {
+    Open(mark, anchor, YamlNode::Kind::kSequence, style);
   }
   void OnSequenceEnd() override { Close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    Open(mark, anchor, YamlNode::Kind::kMapping);
+                  YAML::EmitterStyle::value style) override {
+    Open(mark, anchor, YamlNode::Kind::kMapping, style);
   }
   void OnMapEnd() override { Close(); }
 
@@ -119,8 +120,23 @@ class Collector final : public YAML::EventHandler {
     if (!problem_) problem_ = ErrorAt(mark.line + first_line_, mark.column + 1, message);
   }
 
+  // yaml-cpp takes what stands below a key, no further in than the key itself, as its value. YAML
+  // allows that for lists only.
+  bool IsNotIndented(const YAML::Mark& mark, YamlNode::Kind kind, bool is_block) const {
+    if (open_.empty() || kind == YamlNode::Kind::kNull) return false;
+    const RawNode& parent = nodes_[open_.back()];
+    const bool is_value = parent.kind == YamlNode::Kind::kMapping && parent.children.size() % 2 == 1;
+    if (!is_value || !parent.is_block) return false;
+    if (kind == YamlNode::Kind::kSequence && is_block) return false;
+    const RawNode& key = nodes_[parent.children.back()];
+    return mark.line + first_line_ > key.line &&
+           mark.column + 1 <= std::min(parent.column, key.column);
+  }
+
   // Null once there is a problem.
-  RawNode* Add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) {
+  RawNode* Add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind,
+               bool is_block = false) {
+    if (IsNotIndented(mark, kind, is_block)) Report(mark, "expected a key and a colon");
     if (problem_) return nullptr;
     if (nodes_.size() >= kMaxYamlNodes) {
       Report(mark, fmt::format("the text has more than {} nodes", kMaxYamlNodes));
@@ -131,16 +147,18 @@ class Collector final : public YAML::EventHandler {
     if (anchor != 0) anchors_[anchor] = index;
     RawNode& node = nodes_.emplace_back();
     node.kind = kind;
+    node.is_block = is_block;
     node.line = mark.line + first_line_;
     node.column = mark.column + 1;
     return &node;
   }
 
-  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) {
+  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind,
+            YAML::EmitterStyle::value style) {
     if (open_.size() >= kMaxYamlDepth) {
       Report(mark, fmt::format("nested deeper than {} levels", kMaxYamlDepth));
     }
-    RawNode* node = Add(mark, anchor, kind);
+    RawNode* node = Add(mark, anchor, kind, style == YAML::EmitterStyle::Block);
     if (node == nullptr) return;
     node->is_open = true;
     open_.push_back(nodes_.size() - 1);

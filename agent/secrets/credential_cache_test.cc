@@ -448,7 +448,7 @@ TEST_CASE("logins: sessions stay within their bound") {
   Logger log(LogLevel::kOff, LogFormat::kText);
   Metrics metrics("test");
   WorkerPool pool({});
-  CredentialCache credentials({.max_sessions = 10}, pool, clock, rng, log, metrics);
+  CredentialCache credentials({.retry = {}, .max_sessions = 10}, pool, clock, rng, log, metrics);
   std::size_t logins = 0;
   for (int i = 0; i < 50; ++i) {
     const std::string name = "web-" + std::to_string(i);

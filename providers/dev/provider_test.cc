@@ -7,6 +7,7 @@
 #include "providers/dev/factory.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/temp_dir.h"
+#include "tests/source_dir.h"
 
 namespace nodekeep {
 namespace {

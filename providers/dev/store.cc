@@ -54,31 +54,25 @@ bool Allows(const std::vector<std::string>& patterns, std::string_view account) 
 class DevStore::Watch {
  public:
   explicit Watch(std::stop_token stop)
-      : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), on_stop_(stop, Wake{wake_}) {}
-  ~Watch() {
-    Close();
-    if (wake_ >= 0) ::close(wake_);
-  }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
+      : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), on_stop_(stop, Wake{wake_.fd}) {}
 
   // Starts afresh: directories come and go, and what is watched by number may be another by now.
   void Cover(const std::vector<std::string>& directories) {
-    Close();
-    inotify_ = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (inotify_ < 0) return;  // out of instances: looking at the files has to do
+    inotify_.Close();
+    inotify_.fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (inotify_.fd < 0) return;  // out of instances: looking at the files has to do
     for (const std::string& directory : directories) {
-      (void)::inotify_add_watch(inotify_, directory.c_str(), kEvents);
+      (void)::inotify_add_watch(inotify_.fd, directory.c_str(), kEvents);
     }
   }
 
   // Until something happens, `longest` is over or the thread is to stop. True: something happened.
   bool Wait(milliseconds longest) {
-    std::array<pollfd, 2> fds{{{wake_, POLLIN, 0}, {inotify_, POLLIN, 0}}};
+    std::array<pollfd, 2> fds{{{wake_.fd, POLLIN, 0}, {inotify_.fd, POLLIN, 0}}};
     const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(longest.count()));
     if (ready <= 0 || (fds[1].revents & POLLIN) == 0) return false;
     std::array<char, 4096> events;
-    while (::read(inotify_, events.data(), events.size()) > 0) {
+    while (::read(inotify_.fd, events.data(), events.size()) > 0) {
     }
     return true;
   }
@@ -92,14 +86,22 @@ class DevStore::Watch {
     }
   };
 
-  void Close() {
-    if (inotify_ >= 0) ::close(inotify_);
-    inotify_ = -1;
-  }
+  struct Descriptor {
+    explicit Descriptor(int its_fd = -1) : fd(its_fd) {}
+    ~Descriptor() { Close(); }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    void Close() {
+      if (fd >= 0) ::close(fd);
+      fd = -1;
+    }
+    int fd;
+  };
 
-  const int wake_;
-  int inotify_ = -1;
-  std::stop_callback<Wake> on_stop_;  // last: no wake-up after the descriptor is closed
+  Descriptor wake_;
+  Descriptor inotify_;
+  // Last, so gone first: it must not write to a descriptor that is closed, or somebody else's.
+  std::stop_callback<Wake> on_stop_;
 };
 
 DevStore::DevStore(std::string path, SecretBytes version_key, Logger& log)

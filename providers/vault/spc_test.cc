@@ -8,6 +8,7 @@
 
 #include "agent/base/yaml.h"
 #include "providers/vault/options.h"
+#include "tests/source_dir.h"
 
 using Catch::Matchers::ContainsSubstring;
 

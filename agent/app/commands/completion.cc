@@ -13,7 +13,7 @@ void AddCompletion(CLI::App& root, Choice& choice) {
   command->add_option("shell", *shell, "Which shell")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
-      ->type_name("");
+      ->type_name("SHELL");
   Examples(*command, {"source <(nodekeep completion bash)",
                       "nodekeep completion zsh > ~/.zfunc/_nodekeep",
                       "nodekeep completion fish | source"});

@@ -44,7 +44,7 @@ void AddConfig(CLI::App& root, Choice& choice) {
   auto output = std::make_shared<std::string>("yaml");
   print->add_option("-o,--output", *output, "Output format (default yaml)")
       ->check(CLI::IsMember({"yaml", "json"}))
-      ->type_name("");
+      ->type_name("FORMAT");
   Examples(*print, {"nodekeep config print", "nodekeep config print --config nodekeep.yaml -o json",
                     "nodekeep config print > nodekeep.yaml"});
   print->callback([&choice, flags, output] {
@@ -58,7 +58,7 @@ void AddConfig(CLI::App& root, Choice& choice) {
   auto format = std::make_shared<std::string>("table");
   settings->add_option("-o,--output", *format, "Output format (default table)")
       ->check(CLI::IsMember({"table", "json", "yaml", "markdown"}))
-      ->type_name("");
+      ->type_name("FORMAT");
   Examples(*settings, {"nodekeep config settings", "nodekeep config settings -o markdown"});
   settings->callback([&choice, format] {
     choice.run = [&choice, format] { return PrintSettings(choice.surroundings, *format); };

@@ -22,7 +22,7 @@ std::shared_ptr<std::string> AddOutput(CLI::App& command) {
   auto output = std::make_shared<std::string>("table");
   command.add_option("-o,--output", *output, "Output format (default table)")
       ->check(CLI::IsMember({"table", "json", "yaml"}))
-      ->type_name("");
+      ->type_name("FORMAT");
   return output;
 }
 
@@ -59,17 +59,17 @@ std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, Choice& choice) {
     std::string help = setting.help;
     if (!setting.environment.empty()) help += fmt::format(" [{}]", setting.environment);
     if (setting.codec.is_list) help += "; a list, or given repeatedly";
-    const bool is_list = setting.codec.is_list;
     // Whatever is given counts, also a text that the loader will refuse.
-    command
-        .add_option_function<std::vector<std::string>>(
-            setting.flag,
-            [flags, path = setting.path, is_list](const std::vector<std::string>& texts) {
-              flags->flags[path] = is_list ? texts : std::vector<std::string>{texts.back()};
-            },
-            help)
-        ->allow_extra_args(false)
-        ->type_name(setting.placeholder);
+    using Texts = std::vector<std::string>;
+    const auto take = [flags, path = setting.path](const Texts& texts) {
+      flags->flags[path] = texts;
+    };
+    CLI::Option* option =
+        setting.codec.is_list
+            ? command.add_option_function<Texts>(setting.flag, take, help)->allow_extra_args(false)
+            : command.add_option_function<std::string>(
+                  setting.flag, [take](const std::string& text) { take({text}); }, help);
+    option->type_name(setting.placeholder);
   }
   return flags;
 }
