@@ -17,6 +17,10 @@ namespace {
 // After Drain everything has been answered; this only bounds how long connections may linger.
 constexpr std::chrono::milliseconds kCloseConnections{500};
 
+// A connection keeps the last bytes it received, tokens among them, until it receives others. An
+// idle one is closed for that reason; clients connect again by themselves.
+constexpr std::chrono::milliseconds kIdle{10'000};
+
 }  // namespace
 
 std::unique_ptr<grpc::Server> StartLocalServer(grpc::Service& service) {
@@ -26,6 +30,7 @@ std::unique_ptr<grpc::Server> StartLocalServer(grpc::Service& service) {
   // A class with ten thousand objects is a request of about a megabyte.
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxReplyBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(2 * kMaxReplyBytes));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, static_cast<int>(kIdle.count()));
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server && server->GetHealthCheckService() != nullptr) {
     server->GetHealthCheckService()->SetServingStatus(true);

@@ -95,9 +95,10 @@ std::string RuntimeNameOf(const std::string& provider) {
 // One mount on its way. Deletes itself when gRPC is done with it.
 class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
  public:
-  MountCall(ProviderService& service, grpc::CallbackServerContext* context,
+  MountCall(ProviderService& service, bool accepted, grpc::CallbackServerContext* context,
             const v1alpha1::MountRequest* request, v1alpha1::MountResponse* response)
       : service_(service),
+        accepted_(accepted),
         request_(request),
         response_(response),
         context_(DeadlineOf(*context, service.clock_, service.budget_), stop_.get_token()),
@@ -143,14 +144,17 @@ class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
 
   void OnDone() override {
     ProviderService& service = service_;
+    const bool accepted = accepted_;
     delete this;
     std::unique_lock lock(service.mutex_);
     --service.in_flight_;
+    if (accepted) --service.accepted_;
     service.changed_.notify_all();
   }
 
  private:
   ProviderService& service_;
+  const bool accepted_;
   const v1alpha1::MountRequest* const request_;
   v1alpha1::MountResponse* const response_;
   std::stop_source stop_;
@@ -186,14 +190,15 @@ grpc::ServerUnaryReactor* ProviderService::Version(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* context,
                                                  const v1alpha1::MountRequest* request,
                                                  v1alpha1::MountResponse* response) {
-  bool accepting = false;
+  bool accepted = false;
   {
     std::unique_lock lock(mutex_);
-    accepting = accepting_;
+    accepted = accepting_;
     ++in_flight_;
+    if (accepted) ++accepted_;
   }
-  auto* call = new MountCall(*this, context, request, response);
-  if (!accepting) {
+  auto* call = new MountCall(*this, accepted, context, request, response);
+  if (!accepted) {
     call->Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
     return call;
   }
@@ -209,14 +214,15 @@ void ProviderService::StopAccepting() {
 }
 
 void ProviderService::Drain(SteadyTime deadline) {
+  const auto answered = [this] { return accepted_ == 0; };
   {
     std::unique_lock lock(mutex_);
-    clock_.WaitUntil(lock, changed_, {}, deadline, [this] { return in_flight_ == 0; });
+    clock_.WaitUntil(lock, changed_, {}, deadline, answered);
   }
   stop_.request_stop();
   // Not for ever: an answer that a peer does not read is never sent.
   std::unique_lock lock(mutex_);
-  clock_.WaitUntil(lock, changed_, {}, clock_.Now() + kGiveUp, [this] { return in_flight_ == 0; });
+  clock_.WaitUntil(lock, changed_, {}, clock_.Now() + kGiveUp, answered);
 }
 
 }  // namespace nodekeep

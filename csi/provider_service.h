@@ -54,7 +54,8 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
   // From now on new mounts are answered UNAVAILABLE.
   void StopAccepting();
   // Waits until no mount is in flight, or until `deadline`; then those left are answered
-  // UNAVAILABLE. Returns when all have been answered, except to peers that do not read.
+  // UNAVAILABLE. Returns when all have been answered, except to peers that do not read. Refused
+  // ones do not count: clients that ask again at once would never let it end.
   void Drain(SteadyTime deadline);
 
  private:
@@ -72,7 +73,8 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   bool accepting_ = true;
-  std::size_t in_flight_ = 0;
+  std::size_t in_flight_ = 0;  // refused ones too
+  std::size_t accepted_ = 0;   // of them
 };
 
 }  // namespace nodekeep

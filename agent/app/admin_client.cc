@@ -36,9 +36,9 @@ Status Probe(const std::string& socket) {
                            "its socket with --admin-socket",
                            socket);
     case ECONNREFUSED:
-      return Error::Format(ErrorCode::kTransient,
-                           "admin socket {}: nobody is listening: the agent has died, start it again",
-                           socket);
+      return Error::Format(
+          ErrorCode::kTransient,
+          "admin socket {}: nobody is listening: the agent has died, start it again", socket);
     case EACCES:
     case EPERM:
       return Error::Format(ErrorCode::kDenied,
@@ -58,8 +58,8 @@ Result<AdminClient> AdminClient::Connect(const std::string& socket, Duration tim
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(-1);
-  auto channel = grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(),
-                                           arguments);
+  auto channel =
+      grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
   return AdminClient(socket, timeout, Admin::NewStub(channel));
 }
 
@@ -94,8 +94,7 @@ Result<admin::v1::RefreshResponse> AdminClient::Refresh(const admin::v1::Refresh
 }
 
 Result<admin::v1::CacheListResponse> AdminClient::CacheList() {
-  return Call<admin::v1::CacheListResponse>(&Admin::Stub::CacheList,
-                                            admin::v1::CacheListRequest());
+  return Call<admin::v1::CacheListResponse>(&Admin::Stub::CacheList, admin::v1::CacheListRequest());
 }
 
 Result<admin::v1::CacheFlushResponse> AdminClient::CacheFlush() {

@@ -24,8 +24,7 @@ class AdminClient {
   Result<admin::v1::HealthResponse> Health();
 
  private:
-  AdminClient(std::string socket, Duration timeout,
-              std::unique_ptr<admin::v1::Admin::Stub> stub)
+  AdminClient(std::string socket, Duration timeout, std::unique_ptr<admin::v1::Admin::Stub> stub)
       : socket_(std::move(socket)), timeout_(timeout), stub_(std::move(stub)) {}
 
   template <typename Response, typename Method, typename Request>

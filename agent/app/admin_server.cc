@@ -31,8 +31,7 @@ Status MakePrivateDirectory(const std::filesystem::path& directory) {
 
 Result<std::unique_ptr<AdminServer>> AdminServer::Open(const std::string& socket,
                                                        AdminBackend backend, Logger& log) {
-  if (Status made = MakePrivateDirectory(std::filesystem::path(socket).parent_path());
-      !made.ok()) {
+  if (Status made = MakePrivateDirectory(std::filesystem::path(socket).parent_path()); !made.ok()) {
     return made.error();
   }
   std::unique_ptr<AdminServer> server(new AdminServer(std::move(backend)));

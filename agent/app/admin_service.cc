@@ -195,8 +195,8 @@ grpc::ServerUnaryReactor* AdminService::Status(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* AdminService::Refresh(grpc::CallbackServerContext* context,
                                                 const admin::v1::RefreshRequest* request,
                                                 admin::v1::RefreshResponse* response) {
-  const auto left = std::chrono::duration_cast<Duration>(context->deadline() -
-                                                         std::chrono::system_clock::now());
+  const auto left =
+      std::chrono::duration_cast<Duration>(context->deadline() - std::chrono::system_clock::now());
   const Duration allowed = std::clamp(left, Duration::zero(), kLongestRefresh);
   auto* call = new RefreshCall(backend_, *request, *response, allowed);
   if (nodekeep::Status posted = pool_.Post([call] { call->Run(); }); !posted.ok()) {

@@ -8,6 +8,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 
 #include "agent/app/admin_client.h"
@@ -74,7 +75,10 @@ struct Bed {
             .clock = clock,
             .version = "1.2.3",
             .node = "node-a",
-            .state = [this] { return state; }};
+            .state = [this] {
+              std::unique_lock lock(mutex);
+              return state;
+            }};
   }
 
   void Open() {
@@ -93,10 +97,10 @@ struct Bed {
   void Mount(const std::string& pod, const std::string& objects) {
     const PlanPtr plan = FakePlan(backend, objects, MakeIdentity("shop", pod, "sa"));
     Result<Bundle> bundle = heart.Fetch(plan);
-    ledger.Record(*plan,
-                  bundle.ok() ? Result<FetchReport>(bundle->report)
-                              : Result<FetchReport>(bundle.error()),
-                  std::chrono::milliseconds(12));
+    ledger.Record(
+        *plan,
+        bundle.ok() ? Result<FetchReport>(bundle->report) : Result<FetchReport>(bundle.error()),
+        std::chrono::milliseconds(12));
   }
 
   FakeClock clock;
@@ -105,7 +109,8 @@ struct Bed {
   MountLedger ledger{clock};
   Nowhere network;
   BackendGate gate{network, clock, heart.rng, heart.metrics, {}};
-  AgentState state;
+  std::mutex mutex;
+  AgentState state;  // guarded by mutex once the door is open
   std::string directory;
   std::string socket;
   std::unique_ptr<AdminServer> server;
@@ -200,7 +205,8 @@ TEST_CASE("admin: refresh asks again for what it is told to, and nothing else") 
   CHECK(response->errors(0).find("no more") != std::string::npos);
 }
 
-TEST_CASE("admin: a refresh that says nothing, or names an unknown pod, is refused with the way out") {
+TEST_CASE(
+    "admin: a refresh that says nothing, or names an unknown pod, is refused with the way out") {
   Bed bed;
   bed.Open();
   admin::v1::RefreshRequest request;
@@ -255,7 +261,10 @@ TEST_CASE("admin: health says why the agent is not ready") {
   Bed bed;
   bed.Open();
   CHECK(bed.Client().Health()->ready());
-  bed.state.ready = Error(ErrorCode::kShuttingDown, "stopping");
+  {
+    std::unique_lock lock(bed.mutex);
+    bed.state.ready = Error(ErrorCode::kShuttingDown, "stopping");
+  }
   const auto health = bed.Client().Health();
   REQUIRE(health.ok());
   CHECK_FALSE(health->ready());
@@ -277,7 +286,7 @@ TEST_CASE("admin: the socket is private, a stale one is replaced, a live one is 
   CHECK(dead.error().message().find("nobody is listening") != std::string::npos);
 
   bed.Open();
-  struct stat info{};
+  struct stat info {};
   REQUIRE(stat(bed.socket.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
   auto second = AdminServer::Open(bed.socket, bed.Backend(), bed.heart.log);
@@ -295,7 +304,7 @@ TEST_CASE("admin: the socket is private, a stale one is replaced, a live one is 
 TEST_CASE("admin: a missing directory is made for the agent alone") {
   Bed bed;
   bed.Open();
-  struct stat info{};
+  struct stat info {};
   REQUIRE(stat((bed.directory + "/run").c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0700);
 }

@@ -18,8 +18,7 @@ const CLI::App* Deepest(const CLI::App& app) {
 
 std::string FullName(const CLI::App& command) {
   const CLI::App* parent = command.get_parent();
-  return parent == nullptr ? command.get_name()
-                           : FullName(*parent) + " " + command.get_name();
+  return parent == nullptr ? command.get_name() : FullName(*parent) + " " + command.get_name();
 }
 
 }  // namespace

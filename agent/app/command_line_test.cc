@@ -109,13 +109,19 @@ TEST_CASE("cli: the exit code tells done, failed and misused apart") {
       {"nothing to refresh", {"refresh"}, kExitUsage, "refresh --help"},
       {"nothing to do with it", {"get", "-f", "x"}, kExitUsage, "get --help"},
       {"shell that is none", {"completion", "tcsh"}, kExitUsage, "tcsh"},
-      {"no agent", {"status", "--admin-socket", "/no/such.sock"}, kExitFailed,
+      {"no agent",
+       {"status", "--admin-socket", "/no/such.sock"},
+       kExitFailed,
        "nodekeep: admin socket /no/such.sock: not there"},
-      {"not healthy", {"healthcheck", "--admin-socket", "/no/such.sock"}, kExitFailed,
+      {"not healthy",
+       {"healthcheck", "--admin-socket", "/no/such.sock"},
+       kExitFailed,
        "is the agent running"},
       {"bad time", {"status", "--timeout", "soon"}, kExitFailed, "--timeout: invalid duration"},
       {"no file", {"get", "-f", "/no/such.yaml", "--explain"}, kExitFailed, "/no/such.yaml"},
-      {"bad configuration", {"run", "--log-level", "loud"}, kExitFailed,
+      {"bad configuration",
+       {"run", "--log-level", "loud"},
+       kExitFailed,
        "flag --log-level: log.level: \"loud\" is no log level"},
       {"version", {"version"}, kExitOk, ""},
       {"help", {"--help"}, kExitOk, ""},
@@ -191,8 +197,8 @@ TEST_CASE("cli: config print shows flags, environment and file in their order") 
   const std::string file = bed.Write("nodekeep.yaml", "log: {level: debug}\nnodeName: from-file\n");
   bed.environment = {{"NODEKEEP_NODE_NAME", "from-environment"},
                      {"VAULT_ADDR", "https://vault:8200"}};
-  REQUIRE(bed.Run({"config", "print", "--config", file, "--log-level", "warn", "--provider-dir", "/a",
-                   "--provider-dir", "/b"}) == kExitOk);
+  REQUIRE(bed.Run({"config", "print", "--config", file, "--log-level", "warn", "--provider-dir",
+                   "/a", "--provider-dir", "/b"}) == kExitOk);
   CHECK(bed.OutHas("level: warn "));
   CHECK(bed.OutHas("nodeName: from-environment "));
   CHECK(bed.OutHas("providerDirs: [/a, /b] "));
@@ -206,29 +212,31 @@ TEST_CASE("cli: config print shows flags, environment and file in their order") 
 TEST_CASE("validate: good files are counted and nothing is said about them") {
   Bed bed;
   const std::string config = bed.Write("nodekeep.yaml", "providers:\n  dev:\n    path: /x\n");
-  const std::string classes = bed.Write("class.yaml", std::string(kDevClass) +
-                                                          "---\napiVersion: v1\nkind: Pod\n");
+  const std::string classes =
+      bed.Write("class.yaml", std::string(kDevClass) + "---\napiVersion: v1\nkind: Pod\n");
   CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
-  CHECK(bed.out == "ok: 1 SecretProviderClasses, 1 configurations, 1 other objects not looked at\n");
+  CHECK(bed.out == "ok: 1 SecretProviderClass, 1 configuration, 1 other object not looked at\n");
   CHECK(bed.Run({"validate", "-f", "-"}, kDevClass) == kExitOk);
 }
 
 TEST_CASE("validate: every finding of every file comes with file, line, field and fix") {
   Bed bed;
   const std::string config = bed.Write("nodekeep.yaml", "log:\n  levle: info\nmountBudget: soon\n");
-  const std::string types = bed.Write(
-      "types.yaml", std::string(kDevClass) + "    flag: true\n---\n" + kDevClass + "    count: 1\n");
-  const std::string unknown = bed.Write(
-      "unknown.yaml", Replaced(kDevClass, "provider: dev", "provider: devv"));
+  const std::string types =
+      bed.Write("types.yaml",
+                std::string(kDevClass) + "    flag: true\n---\n" + kDevClass + "    count: 1\n");
+  const std::string unknown =
+      bed.Write("unknown.yaml", Replaced(kDevClass, "provider: dev", "provider: devv"));
   const std::string broken = bed.Write("broken.yaml", "a: [\n");
-  const std::string dialect = bed.Write(
-      "dialect.yaml", Replaced(kDevClass, "secretKey", "secretKye"));
+  const std::string dialect =
+      bed.Write("dialect.yaml", Replaced(kDevClass, "secretKey", "secretKye"));
   CHECK(bed.Run({"validate", "-f", config, types, "-f", unknown, "-f", broken, dialect,
                  "/no/such.yaml"}) == kExitFailed);
   for (const std::string& text :
        {config + ":2:3: log.levle: unknown setting; did you mean level?\n",
         config + ":3:14: mountBudget: \"soon\" is no duration above zero; write it like",
-        types + ":12:11: spec.parameters.flag: must be a string, found a boolean; quote it: \"true\"",
+        types +
+            ":12:11: spec.parameters.flag: must be a string, found a boolean; quote it: \"true\"",
         types + ":25:12: spec.parameters.count: must be a string, found a number; quote it: \"1\"",
         unknown + ":6: spec.provider: this build has no provider \"devv\"; it has dev, vault",
         broken + ":2:1: ", dialect + ":11: spec.parameters.objects: ",
@@ -248,7 +256,8 @@ TEST_CASE("validate: every finding of every file comes with file, line, field an
 TEST_CASE("validate: the environment of the shell is not the agent's") {
   Bed bed;
   bed.environment = {{"NODEKEEP_LOG_LEVEL", "loud"}};
-  CHECK(bed.Run({"validate", "-f", bed.Write("nodekeep.yaml", "log: {format: text}\n")}) == kExitOk);
+  CHECK(bed.Run({"validate", "-f", bed.Write("nodekeep.yaml", "log: {format: text}\n")}) ==
+        kExitOk);
 }
 
 TEST_CASE("get: --explain prints the plan, asks nobody and needs no token") {
@@ -279,7 +288,7 @@ TEST_CASE("get: --dry-run fetches and shows no content, --out writes the files")
   REQUIRE(json.ok());
   CHECK((*json)["files"][0]["bytes"].as<int>() == 12);
   CHECK(ReadText(directory + "/password") == "the-password");
-  struct stat info{};
+  struct stat info {};
   REQUIRE(stat(directory.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0700);
 
@@ -403,7 +412,7 @@ TEST_CASE("docs: the sample configuration is good and changes nothing it does no
   Bed bed;
   CHECK(bed.Run({"validate", "-f", NODEKEEP_SOURCE_DIR "/deploy/nodekeep.yaml"}) == kExitOk);
   INFO(bed.out);
-  CHECK(bed.OutHas("1 configurations"));
+  CHECK(bed.OutHas("1 configuration"));
 }
 
 }  // namespace

@@ -99,7 +99,9 @@ std::vector<std::string> Names(const Flag& flag) {
   return names;
 }
 
-std::string PathText(const Command& command) { return fmt::format("{}", fmt::join(command.path, " ")); }
+std::string PathText(const Command& command) {
+  return fmt::format("{}", fmt::join(command.path, " "));
+}
 
 // Between single quotes of a shell.
 std::string Quoted(const std::string& text) {
@@ -146,8 +148,8 @@ std::string BashCompletion(const CLI::App& root) {
       for (const std::string& name : Names(flag)) {
         offered.push_back(name);
         if (!flag.values.empty()) {
-          values += fmt::format("    '{} {}') words='{}' ;;\n", path, name,
-                                fmt::join(flag.values, " "));
+          values +=
+              fmt::format("    '{} {}') words='{}' ;;\n", path, name, fmt::join(flag.values, " "));
         } else if (flag.takes_value) {
           valued += fmt::format("    '{} {}') files=yes ;;\n", path, name);
         }
@@ -155,7 +157,8 @@ std::string BashCompletion(const CLI::App& root) {
     }
     words += fmt::format("      '{}') words='{}' ;;\n", path, fmt::join(offered, " "));
   }
-  return fmt::format(R"(# bash completion of nodekeep. Load it with: source <(nodekeep completion bash)
+  return fmt::format(
+      R"(# bash completion of nodekeep. Load it with: source <(nodekeep completion bash)
 _nodekeep() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
   local path='' words='' files='' i next
@@ -179,8 +182,8 @@ _nodekeep() {{
 }}
 complete -o filenames -F _nodekeep nodekeep
 )",
-                     fmt::arg("children", children), fmt::arg("values", values),
-                     fmt::arg("valued", valued), fmt::arg("words", words));
+      fmt::arg("children", children), fmt::arg("values", values), fmt::arg("valued", valued),
+      fmt::arg("words", words));
 }
 
 std::string ZshCompletion(const CLI::App& root) {

@@ -55,9 +55,9 @@ class FileReader {
       const std::string path = Below(section, key.text);
       const auto setting = std::find_if(settings_.begin(), settings_.end(),
                                         [&](const Setting& s) { return s.path == path; });
-      const bool is_section = std::any_of(settings_.begin(), settings_.end(), [&](const Setting& s) {
-        return !key.text.empty() && IsUnder(s.path, path);
-      });
+      const bool is_section =
+          std::any_of(settings_.begin(), settings_.end(),
+                      [&](const Setting& s) { return !key.text.empty() && IsUnder(s.path, path); });
       if (setting != settings_.end()) {
         ReadValue(*setting, value);
       } else if (!is_section) {
@@ -70,11 +70,10 @@ class FileReader {
 
   void ReadValue(const Setting& setting, const YamlNode& value) {
     if (value.IsNull()) return;  // `key:` without a value leaves the default
-    Given given{.origin = fmt::format("{}:{}", file_, value.line),
-                .place = {.source = file_,
-                          .line = value.line,
-                          .column = value.column,
-                          .field = setting.path}};
+    Given given{
+        .origin = fmt::format("{}:{}", file_, value.line),
+        .place = {
+            .source = file_, .line = value.line, .column = value.column, .field = setting.path}};
     if (value.IsScalar()) {
       given.texts = setting.codec.is_list ? SplitList(value.text) : std::vector{value.text};
     } else if (value.IsSequence() && setting.codec.is_list) {
@@ -222,7 +221,8 @@ void Apply(const Setting& setting, const std::vector<Given>& given, LoadedConfig
 // The place of the setting that decided, for findings about values that do not go together.
 Finding PlaceOf(const std::map<std::string, std::vector<Given>>& all, const std::string& path) {
   const auto found = all.find(path);
-  if (found == all.end() || found->second.empty()) return {.source = "configuration", .field = path};
+  if (found == all.end() || found->second.empty())
+    return {.source = "configuration", .field = path};
   return found->second.back().place;
 }
 
@@ -249,8 +249,8 @@ void CheckTogether(const Config& config, const std::map<std::string, std::vector
   const auto check_socket = [&](const std::string& socket, const std::string& path) {
     if (socket.size() <= kMaxSocketPath) return;
     Finding place = PlaceOf(all, path);
-    place.message = fmt::format("the path of socket {} is longer than {} bytes", socket,
-                                kMaxSocketPath);
+    place.message =
+        fmt::format("the path of socket {} is longer than {} bytes", socket, kMaxSocketPath);
     place.fix = "use a directory with a shorter path";
     findings.push_back(std::move(place));
   };
@@ -297,7 +297,8 @@ void FillComputedDefaults(LoadedConfig& loaded) {
 ConfigCheck CheckConfig(const ConfigSources& sources) {
   ConfigCheck check;
   const std::vector<Setting> settings = Settings(sources.providers);
-  LoadedConfig loaded{.config = DefaultConfig(sources.providers), .origins = {}, .sources = sources};
+  LoadedConfig loaded{
+      .config = DefaultConfig(sources.providers), .origins = {}, .sources = sources};
   const auto file = ReadFileSettings(sources, settings, check.findings);
 
   std::map<std::string, std::vector<Given>> all;

@@ -38,8 +38,8 @@ struct Config {
     Duration key_rotation = std::chrono::hours(1);
   };
   struct Fetch {
-    int attempts = 4;                               // of one call, the first one included
-    Duration budget = std::chrono::seconds(30);     // of one call, retries included
+    int attempts = 4;                            // of one call, the first one included
+    Duration budget = std::chrono::seconds(30);  // of one call, retries included
     Duration stale_patience = std::chrono::seconds(2);
     int rate_per_second = 100;  // per backend host, as are the two below
     int burst = 200;
@@ -57,19 +57,19 @@ struct Config {
   Duration shutdown_grace = std::chrono::seconds(20);
   Cache cache;
   Fetch fetch;
-  Policy policy;                                   // of providers that set none
-  std::vector<std::string> enabled_providers;      // in the order of the build's registry
+  Policy policy;                                    // of providers that set none
+  std::vector<std::string> enabled_providers;       // in the order of the build's registry
   std::map<std::string, ProviderConfig> providers;  // every provider of the build
 };
 
 // Where settings come from. Kept with the result, so that a reload asks the same places again.
 struct ConfigSources {
-  std::string file;                                // "" = none
-  std::optional<std::string> file_text;            // used instead of reading `file`
-  std::map<std::string, std::string> environment;  // an empty variable counts as absent
+  std::string file;                                       // "" = none
+  std::optional<std::string> file_text;                   // used instead of reading `file`
+  std::map<std::string, std::string> environment;         // an empty variable counts as absent
   std::map<std::string, std::vector<std::string>> flags;  // by setting path: "log.level"
-  std::string host_name;                           // the default of nodeName
-  std::span<const ProviderEntry> providers;        // of this build
+  std::string host_name;                                  // the default of nodeName
+  std::span<const ProviderEntry> providers;               // of this build
 };
 
 struct LoadedConfig {

@@ -40,18 +40,20 @@ std::string Same(const std::string& text) { return text; }
 
 template <typename Get>
 SettingCodec Text(Get get) {
-  return One("text", "write a text", get,
-             [](const std::string& text) { return std::optional<std::string>(text); }, Same);
+  return One(
+      "text", "write a text", get,
+      [](const std::string& text) { return std::optional<std::string>(text); }, Same);
 }
 
 template <typename Get>
 SettingCodec File(Get get) {
-  return One("absolute path", "write a path that begins with /", get,
-             [](const std::string& text) {
-               return text.empty() || text.starts_with('/') ? std::optional<std::string>(text)
-                                                            : std::nullopt;
-             },
-             Same);
+  return One(
+      "absolute path", "write a path that begins with /", get,
+      [](const std::string& text) {
+        return text.empty() || text.starts_with('/') ? std::optional<std::string>(text)
+                                                     : std::nullopt;
+      },
+      Same);
 }
 
 // "1h" where Go writes 1h0m0s.
@@ -65,19 +67,20 @@ std::string ShortestDuration(Duration duration) {
 
 template <typename Get>
 SettingCodec DurationOf(Get get) {
-  return One("duration", kDurationHow, get,
-             [](const std::string& text) { return ValueOf(ParseDuration(text)); },
-             ShortestDuration);
+  return One(
+      "duration", kDurationHow, get,
+      [](const std::string& text) { return ValueOf(ParseDuration(text)); }, ShortestDuration);
 }
 
 template <typename Get>
 SettingCodec DurationAboveZero(Get get) {
-  return One("duration above zero", kDurationHow, get,
-             [](const std::string& text) {
-               std::optional<Duration> value = ValueOf(ParseDuration(text));
-               return value && *value > Duration::zero() ? value : std::nullopt;
-             },
-             ShortestDuration);
+  return One(
+      "duration above zero", kDurationHow, get,
+      [](const std::string& text) {
+        std::optional<Duration> value = ValueOf(ParseDuration(text));
+        return value && *value > Duration::zero() ? value : std::nullopt;
+      },
+      ShortestDuration);
 }
 
 std::string FormatByteSize(std::size_t bytes) {
@@ -92,46 +95,48 @@ std::string FormatByteSize(std::size_t bytes) {
 
 template <typename Get>
 SettingCodec ByteSize(Get get) {
-  return One("size", "write it like 64MiB, 4MB or a number of bytes", get,
-             [](const std::string& text) { return ValueOf(ParseByteSize(text)); }, FormatByteSize);
+  return One(
+      "size", "write it like 64MiB, 4MB or a number of bytes", get,
+      [](const std::string& text) { return ValueOf(ParseByteSize(text)); }, FormatByteSize);
 }
 
 template <typename Get>
 SettingCodec Count(int lowest, int highest, Get get) {
-  return One("whole number in range", fmt::format("write one from {} to {}", lowest, highest), get,
-             [lowest, highest](const std::string& text) -> std::optional<int> {
-               int value = 0;
-               const auto [end, failure] =
-                   std::from_chars(text.data(), text.data() + text.size(), value);
-               const bool whole = failure == std::errc() && end == text.data() + text.size();
-               if (!whole || value < lowest || value > highest) return std::nullopt;
-               return value;
-             },
-             [](int value) { return fmt::format("{}", value); });
+  return One(
+      "whole number in range", fmt::format("write one from {} to {}", lowest, highest), get,
+      [lowest, highest](const std::string& text) -> std::optional<int> {
+        int value = 0;
+        const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool whole = failure == std::errc() && end == text.data() + text.size();
+        if (!whole || value < lowest || value > highest) return std::nullopt;
+        return value;
+      },
+      [](int value) { return fmt::format("{}", value); });
 }
 
 // host:port, [v6]:port, :port (all addresses); "off" or nothing switches the endpoint off.
 template <typename Get>
 SettingCodec ListenAddress(Get get) {
-  return One("address to listen at",
-             "write host:port, such as 127.0.0.1:9466, :9466 or [::1]:9466, or off", get,
-             [](const std::string& text) -> std::optional<std::string> {
-               if (text.empty() || text == "off") return std::string();
-               const std::size_t colon = text.rfind(':');
-               if (colon == std::string::npos) return std::nullopt;
-               const std::string_view host = std::string_view(text).substr(0, colon);
-               const std::string_view digits = std::string_view(text).substr(colon + 1);
-               const bool bracketed = host.starts_with('[') && host.ends_with(']');
-               if (!bracketed && host.find(':') != std::string_view::npos) return std::nullopt;
-               int port = 0;
-               const auto [end, failure] =
-                   std::from_chars(digits.data(), digits.data() + digits.size(), port);
-               if (failure != std::errc() || end != digits.data() + digits.size()) {
-                 return std::nullopt;
-               }
-               return port >= 0 && port <= 65535 ? std::optional(text) : std::nullopt;
-             },
-             [](const std::string& value) { return value.empty() ? "off" : value; });
+  return One(
+      "address to listen at",
+      "write host:port, such as 127.0.0.1:9466, :9466 or [::1]:9466, or off", get,
+      [](const std::string& text) -> std::optional<std::string> {
+        if (text.empty() || text == "off") return std::string();
+        const std::size_t colon = text.rfind(':');
+        if (colon == std::string::npos) return std::nullopt;
+        const std::string_view host = std::string_view(text).substr(0, colon);
+        const std::string_view digits = std::string_view(text).substr(colon + 1);
+        const bool bracketed = host.starts_with('[') && host.ends_with(']');
+        if (!bracketed && host.find(':') != std::string_view::npos) return std::nullopt;
+        int port = 0;
+        const auto [end, failure] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), port);
+        if (failure != std::errc() || end != digits.data() + digits.size()) {
+          return std::nullopt;
+        }
+        return port >= 0 && port <= 65535 ? std::optional(text) : std::nullopt;
+      },
+      [](const std::string& value) { return value.empty() ? "off" : value; });
 }
 
 template <typename Get>
@@ -154,37 +159,38 @@ SettingCodec List(std::string type, std::string how, Get get,
 }
 
 SettingCodec LogLevelCodec() {
-  return One("log level", "use debug, info, warn, error or off",
-             [](auto& config) -> auto& { return config.log_level; },
-             [](const std::string& text) { return ValueOf(ParseLogLevel(text)); },
-             [](LogLevel level) -> std::string {
-               switch (level) {
-                 case LogLevel::kDebug: return "debug";
-                 case LogLevel::kInfo: return "info";
-                 case LogLevel::kWarn: return "warn";
-                 case LogLevel::kError: return "error";
-                 case LogLevel::kOff: return "off";
-               }
-               return "info";
-             });
+  return One(
+      "log level", "use debug, info, warn, error or off",
+      [](auto& config) -> auto& { return config.log_level; },
+      [](const std::string& text) { return ValueOf(ParseLogLevel(text)); },
+      [](LogLevel level) -> std::string {
+        switch (level) {
+          case LogLevel::kDebug: return "debug";
+          case LogLevel::kInfo: return "info";
+          case LogLevel::kWarn: return "warn";
+          case LogLevel::kError: return "error";
+          case LogLevel::kOff: return "off";
+        }
+        return "info";
+      });
 }
 
 SettingCodec LogFormatCodec() {
-  return One("log format", "use json or text",
-             [](auto& config) -> auto& { return config.log_format; },
-             [](const std::string& text) { return ValueOf(ParseLogFormat(text)); },
-             [](LogFormat format) { return format == LogFormat::kJson ? "json" : "text"; });
+  return One(
+      "log format", "use json or text", [](auto& config) -> auto& { return config.log_format; },
+      [](const std::string& text) { return ValueOf(ParseLogFormat(text)); },
+      [](LogFormat format) { return format == LogFormat::kJson ? "json" : "text"; });
 }
 
 SettingCodec EnabledProviders(std::span<const ProviderEntry> providers) {
   std::vector<std::string> names;
   for (const ProviderEntry& entry : providers) names.emplace_back(entry.name);
-  return List("list of providers of this build",
-              fmt::format("choose from {}", fmt::join(names, ", ")),
-              [](auto& config) -> auto& { return config.enabled_providers; },
-              [names](const std::string& text) {
-                return std::find(names.begin(), names.end(), text) != names.end();
-              });
+  return List(
+      "list of providers of this build", fmt::format("choose from {}", fmt::join(names, ", ")),
+      [](auto& config) -> auto& { return config.enabled_providers; },
+      [names](const std::string& text) {
+        return std::find(names.begin(), names.end(), text) != names.end();
+      });
 }
 
 std::optional<std::string> ReadProviderValue(SettingKey::Kind kind, const std::string& text) {
@@ -292,9 +298,10 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .environment = "NODEKEEP_PROVIDER_DIRS",
        .flag = "--provider-dir",
        .placeholder = "DIR",
-       .codec = List("list of absolute paths", "write paths that begin with /",
-                     [](auto& config) -> auto& { return config.provider_dirs; },
-                     [](const std::string& text) { return text.starts_with('/'); }),
+       .codec = List(
+           "list of absolute paths", "write paths that begin with /",
+           [](auto& config) -> auto& { return config.provider_dirs; },
+           [](const std::string& text) { return text.starts_with('/'); }),
        .help = "Directories in which the CSI driver looks for provider sockets"},
       {.path = "kubeconfig",
        .environment = "NODEKEEP_KUBECONFIG",
@@ -318,12 +325,12 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .live = true},
       {.path = "cache.keyRotation",
        .environment = "NODEKEEP_CACHE_KEY_ROTATION",
-       .codec =
-           DurationAboveZero([](auto& config) -> auto& { return config.cache.key_rotation; }),
+       .codec = DurationAboveZero([](auto& config) -> auto& { return config.cache.key_rotation; }),
        .help = "How often the key that seals cached secrets is replaced"},
       {.path = "fetch.attempts",
        .environment = "NODEKEEP_FETCH_ATTEMPTS",
-       .codec = Count(1, 20, [](auto& config) -> auto& { return config.fetch.attempts; }),
+       .codec = Count(
+           1, 20, [](auto& config) -> auto& { return config.fetch.attempts; }),
        .help = "How often a backend is asked when it fails transiently, the first time included"},
       {.path = "fetch.budget",
        .environment = "NODEKEEP_FETCH_BUDGET",
@@ -335,27 +342,31 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .help = "How long a mount waits for a slow backend when last good values could stand in"},
       {.path = "fetch.ratePerSecond",
        .environment = "NODEKEEP_FETCH_RATE_PER_SECOND",
-       .codec =
-           Count(1, 100'000, [](auto& config) -> auto& { return config.fetch.rate_per_second; }),
+       .codec = Count(
+           1, 100'000, [](auto& config) -> auto& { return config.fetch.rate_per_second; }),
        .help = "Requests per second to one backend host"},
       {.path = "fetch.burst",
        .environment = "NODEKEEP_FETCH_BURST",
-       .codec = Count(1, 100'000, [](auto& config) -> auto& { return config.fetch.burst; }),
+       .codec = Count(
+           1, 100'000, [](auto& config) -> auto& { return config.fetch.burst; }),
        .help = "Requests to one backend host that may exceed the rate at once"},
       {.path = "fetch.concurrency",
        .environment = "NODEKEEP_FETCH_CONCURRENCY",
-       .codec = Count(1, 1000, [](auto& config) -> auto& { return config.fetch.concurrency; }),
+       .codec = Count(
+           1, 1000, [](auto& config) -> auto& { return config.fetch.concurrency; }),
        .help = "Requests in flight to one backend host"},
   };
-  AddPolicy(settings, "policy", [](auto& config) -> auto& { return config.policy; });
-  settings.push_back({.path = "providers.enabled",
-                      .environment = "NODEKEEP_PROVIDERS",
-                      .flag = "--providers",
-                      .placeholder = "NAMES",
-                      .codec = EnabledProviders(providers),
-                      .help = "Providers to serve, each on a socket of its name",
-                      .live = true,
-                      .default_note = "all of the build; dev only where providers.dev.path is set"});
+  AddPolicy(
+      settings, "policy", [](auto& config) -> auto& { return config.policy; });
+  settings.push_back(
+      {.path = "providers.enabled",
+       .environment = "NODEKEEP_PROVIDERS",
+       .flag = "--providers",
+       .placeholder = "NAMES",
+       .codec = EnabledProviders(providers),
+       .help = "Providers to serve, each on a socket of its name",
+       .live = true,
+       .default_note = "all of the build; dev only where providers.dev.path is set"});
   return settings;
 }
 
@@ -366,9 +377,10 @@ std::vector<Setting> Settings(std::span<const ProviderEntry> providers) {
   for (const ProviderEntry& entry : providers) {
     const std::string name(entry.name);
     for (const SettingKey& key : entry.settings()) settings.push_back(ProviderSetting(name, key));
-    AddPolicy(settings, "providers." + name + ".policy", [name](auto& config) -> auto& {
-      return config.providers.find(name)->second.policy;
-    });
+    AddPolicy(
+        settings, "providers." + name + ".policy", [name](auto& config) -> auto& {
+          return config.providers.find(name)->second.policy;
+        });
   }
   return settings;
 }

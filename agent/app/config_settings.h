@@ -30,9 +30,9 @@ struct Setting {
   std::string flag;         // of `run`: "--log-level"; "" = none
   std::string placeholder;  // in the flag's help: "LEVEL"
   SettingCodec codec;
-  std::string help;     // one sentence, without final period
-  bool live = false;    // takes effect on a reload; others need a restart
-  std::string follows;  // path of the setting whose value this one has when it is not set
+  std::string help;          // one sentence, without final period
+  bool live = false;         // takes effect on a reload; others need a restart
+  std::string follows;       // path of the setting whose value this one has when it is not set
   std::string default_note;  // stands for the default in the documentation when that is computed
 };
 

@@ -64,45 +64,117 @@ TEST_CASE("config: a flag wins over the environment, that over the file, that ov
   const Row rows[] = {
       {"nothing set", "log.level", "", {}, {}, "info", "default"},
       {"file", "log.level", "log:\n  level: debug\n", {}, {}, "debug", "nodekeep.yaml:2"},
-      {"environment", "log.level", "log: {level: debug}", {{"NODEKEEP_LOG_LEVEL", "warn"}}, {},
-       "warn", "environment NODEKEEP_LOG_LEVEL"},
-      {"flag", "log.level", "log: {level: debug}", {{"NODEKEEP_LOG_LEVEL", "warn"}},
-       {{"log.level", {"error"}}}, "error", "flag --log-level"},
-      {"an empty variable is none", "log.level", "log: {level: debug}",
-       {{"NODEKEEP_LOG_LEVEL", ""}}, {}, "debug", "nodekeep.yaml:1"},
+      {"environment",
+       "log.level",
+       "log: {level: debug}",
+       {{"NODEKEEP_LOG_LEVEL", "warn"}},
+       {},
+       "warn",
+       "environment NODEKEEP_LOG_LEVEL"},
+      {"flag",
+       "log.level",
+       "log: {level: debug}",
+       {{"NODEKEEP_LOG_LEVEL", "warn"}},
+       {{"log.level", {"error"}}},
+       "error",
+       "flag --log-level"},
+      {"an empty variable is none",
+       "log.level",
+       "log: {level: debug}",
+       {{"NODEKEEP_LOG_LEVEL", ""}},
+       {},
+       "debug",
+       "nodekeep.yaml:1"},
       {"a key without value is none", "mountBudget", "mountBudget:\n", {}, {}, "1m30s", "default"},
-      {"list in the file", "providerDirs", "providerDirs: [/a, /b]", {}, {}, "/a,/b",
+      {"list in the file",
+       "providerDirs",
+       "providerDirs: [/a, /b]",
+       {},
+       {},
+       "/a,/b",
        "nodekeep.yaml:1"},
-      {"list as a text", "providerDirs", "providerDirs: /a,/b", {}, {}, "/a,/b",
-       "nodekeep.yaml:1"},
-      {"list in the environment", "providerDirs", "", {{"NODEKEEP_PROVIDER_DIRS", "/a, /b"}}, {},
-       "/a,/b", "environment NODEKEEP_PROVIDER_DIRS"},
-      {"repeated flag", "providerDirs", "providerDirs: [/a]", {},
-       {{"providerDirs", {"/c", "/d,/c"}}}, "/c,/d", "flag --provider-dir"},
+      {"list as a text", "providerDirs", "providerDirs: /a,/b", {}, {}, "/a,/b", "nodekeep.yaml:1"},
+      {"list in the environment",
+       "providerDirs",
+       "",
+       {{"NODEKEEP_PROVIDER_DIRS", "/a, /b"}},
+       {},
+       "/a,/b",
+       "environment NODEKEEP_PROVIDER_DIRS"},
+      {"repeated flag",
+       "providerDirs",
+       "providerDirs: [/a]",
+       {},
+       {{"providerDirs", {"/c", "/d,/c"}}},
+       "/c,/d",
+       "flag --provider-dir"},
       {"http off", "http.address", "http: {address: off}", {}, {}, "off", "nodekeep.yaml:1"},
-      {"http on every address", "http.address", "http: {address: ':9466'}", {}, {}, ":9466",
+      {"http on every address",
+       "http.address",
+       "http: {address: ':9466'}",
+       {},
+       {},
+       ":9466",
        "nodekeep.yaml:1"},
       {"size", "cache.maxBytes", "cache: {maxBytes: 128Mi}", {}, {}, "128MiB", "nodekeep.yaml:1"},
       {"node name", "nodeName", "", {}, {}, "node-of-the-test", "host name"},
-      {"provider setting", "providers.vault.address", "providers: {vault: {address: http://v}}", {},
-       {}, "http://v", "nodekeep.yaml:1"},
-      {"the dialect's own variable", "providers.vault.address",
-       "providers: {vault: {address: http://v}}", {{"VAULT_ADDR", "http://e"}}, {}, "http://e",
+      {"provider setting",
+       "providers.vault.address",
+       "providers: {vault: {address: http://v}}",
+       {},
+       {},
+       "http://v",
+       "nodekeep.yaml:1"},
+      {"the dialect's own variable",
+       "providers.vault.address",
+       "providers: {vault: {address: http://v}}",
+       {{"VAULT_ADDR", "http://e"}},
+       {},
+       "http://e",
        "environment VAULT_ADDR"},
-      {"boolean as Go reads it", "providers.vault.skipTlsVerify", "", {{"VAULT_SKIP_VERIFY", "1"}},
-       {}, "true", "environment VAULT_SKIP_VERIFY"},
-      {"bare seconds", "providers.vault.timeout", "", {{"VAULT_CLIENT_TIMEOUT", "60"}}, {}, "60s",
+      {"boolean as Go reads it",
+       "providers.vault.skipTlsVerify",
+       "",
+       {{"VAULT_SKIP_VERIFY", "1"}},
+       {},
+       "true",
+       "environment VAULT_SKIP_VERIFY"},
+      {"bare seconds",
+       "providers.vault.timeout",
+       "",
+       {{"VAULT_CLIENT_TIMEOUT", "60"}},
+       {},
+       "60s",
        "environment VAULT_CLIENT_TIMEOUT"},
-      {"provider policy follows the general one", "providers.vault.policy.refreshAfter",
-       "policy: {refreshAfter: 5m}", {}, {}, "5m", "policy.refreshAfter"},
-      {"provider policy of its own", "providers.vault.policy.refreshAfter",
-       "policy: {refreshAfter: 5m}\nproviders:\n  vault:\n    policy: {refreshAfter: 7m}\n", {}, {},
-       "7m", "nodekeep.yaml:4"},
+      {"provider policy follows the general one",
+       "providers.vault.policy.refreshAfter",
+       "policy: {refreshAfter: 5m}",
+       {},
+       {},
+       "5m",
+       "policy.refreshAfter"},
+      {"provider policy of its own",
+       "providers.vault.policy.refreshAfter",
+       "policy: {refreshAfter: 5m}\nproviders:\n  vault:\n    policy: {refreshAfter: 7m}\n",
+       {},
+       {},
+       "7m",
+       "nodekeep.yaml:4"},
       {"dev is not served unasked", "providers.enabled", "", {}, {}, "vault", "default"},
-      {"dev is served once its path is set", "providers.enabled", "",
-       {{"NODEKEEP_DEV_PATH", "/store"}}, {}, "dev,vault", "default"},
-      {"chosen providers, in the order of the build", "providers.enabled", "", {},
-       {{"providers.enabled", {"vault,dev"}}}, "dev,vault", "flag --providers"},
+      {"dev is served once its path is set",
+       "providers.enabled",
+       "",
+       {{"NODEKEEP_DEV_PATH", "/store"}},
+       {},
+       "dev,vault",
+       "default"},
+      {"chosen providers, in the order of the build",
+       "providers.enabled",
+       "",
+       {},
+       {{"providers.enabled", {"vault,dev"}}},
+       "dev,vault",
+       "flag --providers"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -161,7 +233,8 @@ TEST_CASE("config: every unknown key and every bad value is reported at once, wi
       "write one from 1 to 20",
       "nodekeep.yaml:11:12: providers.enabled: \"vault,vualt\" is no list of providers of this "
       "build; choose from dev, vault",
-      "nodekeep.yaml:15:20: providers.vault.skipTlsVerify: \"perhaps\" is no boolean; write true or "
+      "nodekeep.yaml:15:20: providers.vault.skipTlsVerify: \"perhaps\" is no boolean; write true "
+      "or "
       "false",
   };
   CHECK(Texts(check.findings) == want);
@@ -186,10 +259,10 @@ TEST_CASE("config: what does not go together is refused where it was set") {
   const std::string deep = "/" + std::string(104, 'x');
   const Row rows[] = {
       {"stale age below the refresh age", "policy:\n  refreshAfter: 2h\n",
-       "nodekeep.yaml:2:17: policy.refreshAfter: serveStaleFor is shorter than refreshAfter; make it "
+       "nodekeep.yaml:2:17: policy.refreshAfter: serveStaleFor is shorter than refreshAfter; make "
+       "it "
        "at least as long, or 0 for never"},
-      {"the same in a provider",
-       "providers:\n  vault:\n    policy: {serveStaleFor: 1s}\n",
+      {"the same in a provider", "providers:\n  vault:\n    policy: {serveStaleFor: 1s}\n",
        "nodekeep.yaml:3:29: providers.vault.policy.serveStaleFor: serveStaleFor is shorter than "
        "refreshAfter; make it at least as long, or 0 for never"},
       {"admin socket too long", "adminSocket: " + deep + "xyz\n",
@@ -201,10 +274,10 @@ TEST_CASE("config: what does not go together is refused where it was set") {
       {"empty admin socket", "adminSocket: ''\n",
        "nodekeep.yaml:1:14: adminSocket: must not be empty; write the path of the socket"},
       {"two documents", "log: {level: info}\n---\nnodeName: x\n",
-       "nodekeep.yaml:3:1: a configuration file is one YAML document; remove the `---` and join the "
+       "nodekeep.yaml:3:1: a configuration file is one YAML document; remove the `---` and join "
+       "the "
        "documents"},
-      {"no YAML", "log: {level: info\n",
-       "nodekeep.yaml:2:1: end of map flow not found"},
+      {"no YAML", "log: {level: info\n", "nodekeep.yaml:2:1: end of map flow not found"},
       {"the same key twice", "nodeName: a\nnodeName: b\n",
        "nodekeep.yaml:2:1: mapping key \"nodeName\" already defined at line 1"},
       {"a list at the top", "- log\n",
@@ -228,17 +301,28 @@ TEST_CASE("config: bad values of each kind are refused, good ones are read") {
     bool good;
   };
   const Row rows[] = {
-      {"http.address", "127.0.0.1:9466", true}, {"http.address", "[::1]:0", true},
-      {"http.address", ":80", true},            {"http.address", "9466", false},
-      {"http.address", "host:", false},         {"http.address", "host:99999", false},
-      {"http.address", "::1:80", false},        {"adminSocket", "run/x.sock", false},
-      {"fetch.attempts", "20", true},           {"fetch.attempts", "21", false},
-      {"fetch.attempts", "3x", false},          {"fetch.attempts", "-1", false},
-      {"cache.maxBytes", "0", true},            {"cache.maxBytes", "64 MiB", false},
-      {"shutdownGrace", "0", true},             {"shutdownGrace", "20", false},
-      {"log.format", "xml", false},             {"log.format", "text", true},
-      {"providers.enabled", ",", false},        {"providers.enabled", "dev", true},
-      {"providers.vault.timeout", "1x", false}, {"providers.vault.skipTlsVerify", "yes", false},
+      {"http.address", "127.0.0.1:9466", true},
+      {"http.address", "[::1]:0", true},
+      {"http.address", ":80", true},
+      {"http.address", "9466", false},
+      {"http.address", "host:", false},
+      {"http.address", "host:99999", false},
+      {"http.address", "::1:80", false},
+      {"adminSocket", "run/x.sock", false},
+      {"fetch.attempts", "20", true},
+      {"fetch.attempts", "21", false},
+      {"fetch.attempts", "3x", false},
+      {"fetch.attempts", "-1", false},
+      {"cache.maxBytes", "0", true},
+      {"cache.maxBytes", "64 MiB", false},
+      {"shutdownGrace", "0", true},
+      {"shutdownGrace", "20", false},
+      {"log.format", "xml", false},
+      {"log.format", "text", true},
+      {"providers.enabled", ",", false},
+      {"providers.enabled", "dev", true},
+      {"providers.vault.timeout", "1x", false},
+      {"providers.vault.skipTlsVerify", "yes", false},
   };
   for (const Row& row : rows) {
     INFO(row.path << " = " << row.text);
@@ -258,7 +342,8 @@ TEST_CASE("config: a file that is not there is a finding that names it") {
 }
 
 TEST_CASE("config: what `config print` shows reads back as the same configuration") {
-  ConfigSources sources = Sources("providers: {vault: {address: 'http://v: #x', tokenFile: ' t'}}\n");
+  ConfigSources sources =
+      Sources("providers: {vault: {address: 'http://v: #x', tokenFile: ' t'}}\n");
   sources.environment = {{"NODEKEEP_CACHE_MAX_BYTES", "1000"}, {"VAULT_SKIP_VERIFY", "T"}};
   sources.flags = {{"http.address", {"off"}}, {"providers.enabled", {"dev,vault"}}};
   const ConfigCheck first = CheckConfig(sources);
@@ -302,7 +387,8 @@ TEST_CASE("config: names the changed settings that need a restart") {
         std::vector<std::string>{"nodeName", "http.address"});
 }
 
-TEST_CASE("config: every setting has a help sentence, its own names, and a default that reads back") {
+TEST_CASE(
+    "config: every setting has a help sentence, its own names, and a default that reads back") {
   const std::vector<Setting> settings = Settings(FakeRegistry());
   const Config defaults = DefaultConfig(FakeRegistry());
   std::map<std::string, int> names;

@@ -11,9 +11,15 @@ TEST_CASE("finding: a slip of the pen is recognised, another word is not") {
     std::string word, want;
   };
   const Row rows[] = {
-      {"levle", "level"},        {"lvl", ""},          {"LEVEL", "level"},
-      {"max_bytes", "maxBytes"}, {"max-byte", "maxBytes"}, {"refresAfter", "refreshAfter"},
-      {"from", ""},              {"", ""},             {std::string(10'000, 'x'), ""},
+      {"levle", "level"},
+      {"lvl", ""},
+      {"LEVEL", "level"},
+      {"max_bytes", "maxBytes"},
+      {"max-byte", "maxBytes"},
+      {"refresAfter", "refreshAfter"},
+      {"from", ""},
+      {"", ""},
+      {std::string(10'000, 'x'), ""},
   };
   for (const Row& row : rows) {
     INFO(row.word);
@@ -24,8 +30,8 @@ TEST_CASE("finding: a slip of the pen is recognised, another word is not") {
 TEST_CASE("finding: line and column of a YAML error become those of the finding") {
   const Finding placed =
       FindingOf("f.yaml", Error(ErrorCode::kInvalid, "line 12, column 3: a key must be a scalar"));
-  CHECK(placed == Finding{.source = "f.yaml", .line = 12, .column = 3,
-                          .message = "a key must be a scalar"});
+  CHECK(placed ==
+        Finding{.source = "f.yaml", .line = 12, .column = 3, .message = "a key must be a scalar"});
   const Finding whole = FindingOf("f.yaml", Error(ErrorCode::kTooLarge, "line of text too long"));
   CHECK(whole == Finding{.source = "f.yaml", .message = "line of text too long"});
 }

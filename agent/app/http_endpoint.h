@@ -24,10 +24,9 @@ class HttpEndpoint {
     std::function<Status()> ready;
   };
 
-  // `address`: host:port, [v6]:port or :port (all addresses); port 0 = any free one. Errors name the
-  // address and what to do.
-  static Result<std::unique_ptr<HttpEndpoint>> Start(const std::string& address,
-                                                     Handlers handlers);
+  // `address`: host:port, [v6]:port or :port (all addresses); port 0 = any free one. Errors name
+  // the address and what to do.
+  static Result<std::unique_ptr<HttpEndpoint>> Start(const std::string& address, Handlers handlers);
   virtual ~HttpEndpoint() = default;  // waits for requests in flight
 
   virtual int port() const = 0;

@@ -54,9 +54,8 @@ TEST_CASE("http: an address that cannot be listened at is an error that names it
                                         .ready = [] { return Status(); }};
   auto first = HttpEndpoint::Start("127.0.0.1:0", handlers);
   REQUIRE(first.ok());
-  for (const std::string& address :
-       {"127.0.0.1:" + std::to_string((*first)->port()), std::string("192.0.2.1:9466"),
-        std::string("nowhere")}) {
+  for (const std::string& address : {"127.0.0.1:" + std::to_string((*first)->port()),
+                                     std::string("192.0.2.1:9466"), std::string("nowhere")}) {
     INFO(address);
     auto second = HttpEndpoint::Start(address, handlers);
     REQUIRE_FALSE(second.ok());
@@ -65,8 +64,8 @@ TEST_CASE("http: an address that cannot be listened at is an error that names it
 }
 
 TEST_CASE("http: clients that say nothing do not keep the endpoint from stopping") {
-  auto endpoint = HttpEndpoint::Start("[::1]:0", {.metrics = [] { return std::string(); },
-                                                  .ready = [] { return Status(); }});
+  auto endpoint = HttpEndpoint::Start(
+      "[::1]:0", {.metrics = [] { return std::string(); }, .ready = [] { return Status(); }});
   if (!endpoint.ok()) SKIP("this machine has no IPv6");
   httplib::Client client("::1", (*endpoint)->port());
   CHECK(client.Get("/healthz")->status == 200);

@@ -1,8 +1,10 @@
 #include <iostream>
 
+#include "agent/app/agent.h"
 #include "agent/app/command_line.h"
 
 int main(int argc, char** argv) {
+  nodekeep::HardenProcess();
   nodekeep::Surroundings surroundings{.out = std::cout,
                                       .err = std::cerr,
                                       .in = std::cin,

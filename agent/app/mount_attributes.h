@@ -21,8 +21,9 @@ struct PodArguments {
   std::map<std::string, SecretBytes> tokens;  // by audience
 };
 
-// MountRequest.attributes (csi.md 1.4): the parameters of the class, overlaid with the volume context,
-// as compact JSON with sorted keys. Tokens get the expiry that they claim, else one hour from `now`.
+// MountRequest.attributes (csi.md 1.4): the parameters of the class, overlaid with the volume
+// context, as compact JSON with sorted keys. Tokens get the expiry that they claim, else one hour
+// from `now`.
 SecretBytes MountAttributes(const SpcManifest& manifest, const PodArguments& pod, WallTime now);
 
 }  // namespace nodekeep

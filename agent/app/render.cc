@@ -39,9 +39,8 @@ bool IsPlainScalar(std::string_view text) {
 
 // A duration or a size: digits first, a unit last, and so no number to YAML.
 bool IsQuantity(std::string_view text) {
-  const bool shape = std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '.';
-  });
+  const bool shape = std::all_of(text.begin(), text.end(),
+                                 [](unsigned char c) { return std::isalnum(c) != 0 || c == '.'; });
   if (!shape || text.empty() || std::isdigit(static_cast<unsigned char>(text[0])) == 0) {
     return false;
   }
@@ -110,6 +109,7 @@ void WritePretty(const Json& value, std::size_t indent, std::string& out) {
 
 Json FieldAsJson(const Message& message, const FieldDescriptor& field) {
   const Reflection& reflection = *message.GetReflection();
+  if (field.has_presence() && !reflection.HasField(message, &field)) return Json::null();
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL: return Json(reflection.GetBool(message, &field));
     case FieldDescriptor::CPPTYPE_INT32: return Json(reflection.GetInt32(message, &field));
@@ -119,9 +119,7 @@ Json FieldAsJson(const Message& message, const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_DOUBLE: return Json(reflection.GetDouble(message, &field));
     case FieldDescriptor::CPPTYPE_STRING: return Json(reflection.GetString(message, &field));
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return reflection.HasField(message, &field)
-                 ? MessageAsJson(reflection.GetMessage(message, &field))
-                 : Json::null();
+      return MessageAsJson(reflection.GetMessage(message, &field));
     default: return Json::null();
   }
 }

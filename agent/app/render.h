@@ -23,7 +23,7 @@ std::string PrettyJson(const Json& value);
 
 Json JsonTexts(const std::vector<std::string>& texts);
 
-// Every field by its lowerCamelCase name, unset ones too; numbers as numbers.
+// Every field by its lowerCamelCase name; numbers as numbers, `optional` ones that are absent null.
 Json MessageAsJson(const google::protobuf::Message& message);
 
 // Columns as wide as their widest cell, two spaces apart. Control characters become `?`: what is

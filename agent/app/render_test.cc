@@ -14,15 +14,24 @@ TEST_CASE("render: a YAML scalar is quoted where it would read as something else
     std::string text, want;
   };
   const Row rows[] = {
-      {"info", "info"},         {"/run/x.sock", "/run/x.sock"},
-      {"90s", "90s"},           {"1h30m0s", "1h30m0s"},
-      {"64MiB", "64MiB"},       {"", "\"\""},
-      {"true", "\"true\""},     {"Off", "\"Off\""},
-      {"4", "\"4\""},           {"1.5", "\"1.5\""},
-      {"0x1B", "\"0x1B\""},     {"a: b", "\"a: b\""},
-      {"x:", "\"x:\""},         {"# no", "\"# no\""},
-      {"http://v:1", "http://v:1"}, {" a", "\" a\""},
-      {"-", "\"-\""},           {"line\nbreak", "\"line\\nbreak\""},
+      {"info", "info"},
+      {"/run/x.sock", "/run/x.sock"},
+      {"90s", "90s"},
+      {"1h30m0s", "1h30m0s"},
+      {"64MiB", "64MiB"},
+      {"", "\"\""},
+      {"true", "\"true\""},
+      {"Off", "\"Off\""},
+      {"4", "\"4\""},
+      {"1.5", "\"1.5\""},
+      {"0x1B", "\"0x1B\""},
+      {"a: b", "\"a: b\""},
+      {"x:", "\"x:\""},
+      {"# no", "\"# no\""},
+      {"http://v:1", "http://v:1"},
+      {" a", "\" a\""},
+      {"-", "\"-\""},
+      {"line\nbreak", "\"line\\nbreak\""},
   };
   for (const Row& row : rows) {
     INFO(row.text);
@@ -68,6 +77,7 @@ TEST_CASE("render: a message shows every field, numbers as numbers") {
   CHECK(json["sessions"][0]["renewable"].as_bool());
   CHECK(json["ready"].as_bool() == false);
   CHECK(json["leases"].is_array());
+  CHECK(json["sessions"][0]["expiresInSeconds"].is_null());
 }
 
 TEST_CASE("render: a table is aligned and cannot steer a terminal") {

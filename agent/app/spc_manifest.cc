@@ -71,8 +71,8 @@ class Reader {
     ReadParameters(*spec, manifest);
     const YamlNode* objects = spec->Find("secretObjects");
     if (objects != nullptr && !objects->IsSequence() && !objects->IsNull()) {
-      Report(*objects, "spec.secretObjects", fmt::format("expected a list, found {}",
-                                                         TypeOf(*objects)),
+      Report(*objects, "spec.secretObjects",
+             fmt::format("expected a list, found {}", TypeOf(*objects)),
              "write one `- secretName: ...` per Secret");
     }
     return manifest;
@@ -111,9 +111,8 @@ class Reader {
     manifest.provider_line = provider->line;
     const bool valid =
         manifest.provider.size() <= kMaxProviderName &&
-        std::all_of(manifest.provider.begin(), manifest.provider.end(), [](unsigned char c) {
-          return std::isalnum(c) != 0 || c == '_' || c == '-';
-        });
+        std::all_of(manifest.provider.begin(), manifest.provider.end(),
+                    [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
     if (!valid) {
       Report(*provider, "spec.provider",
              fmt::format("invalid provider: provider {}", GoJsonString(manifest.provider)),
@@ -345,8 +344,9 @@ Result<SpcManifest> LoadManifest(const std::string& path, const std::string& nam
                          path, name, fmt::join(names, ", "));
   }
   if (names.size() > 1) {
-    return Error::Format(ErrorCode::kInvalid, "{}: has several SecretProviderClasses; choose from {}",
-                         path, fmt::join(names, ", "));
+    return Error::Format(ErrorCode::kInvalid,
+                         "{}: has several SecretProviderClasses; choose from {}", path,
+                         fmt::join(names, ", "));
   }
   return std::move(check.classes.front());
 }

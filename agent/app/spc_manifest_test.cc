@@ -48,17 +48,17 @@ TEST_CASE("manifest: a SecretProviderClass is read with the lines of its paramet
 }
 
 TEST_CASE("manifest: several documents, Lists and objects of other kinds are sorted out") {
-  const ManifestCheck check = ReadManifests(
-      "all.yaml",
-      "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
-      "---\n"
-      "apiVersion: secrets-store.csi.x-k8s.io/v1alpha1\nkind: SecretProviderClass\n"
-      "metadata: {name: one}\nspec: {provider: dev, parameters: {objects: x}}\n"
-      "---\n"
-      "apiVersion: v1\nkind: List\nitems:\n"
-      "- apiVersion: secrets-store.csi.x-k8s.io/v1\n  kind: SecretProviderClass\n"
-      "  metadata: {name: two}\n  spec: {provider: dev, parameters: {objects: z}}\n"
-      "- {apiVersion: v1, kind: Secret}\n");
+  const ManifestCheck check =
+      ReadManifests("all.yaml",
+                    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
+                    "---\n"
+                    "apiVersion: secrets-store.csi.x-k8s.io/v1alpha1\nkind: SecretProviderClass\n"
+                    "metadata: {name: one}\nspec: {provider: dev, parameters: {objects: x}}\n"
+                    "---\n"
+                    "apiVersion: v1\nkind: List\nitems:\n"
+                    "- apiVersion: secrets-store.csi.x-k8s.io/v1\n  kind: SecretProviderClass\n"
+                    "  metadata: {name: two}\n  spec: {provider: dev, parameters: {objects: z}}\n"
+                    "- {apiVersion: v1, kind: Secret}\n");
   CHECK(Texts(check) == std::vector<std::string>{});
   REQUIRE(check.classes.size() == 2);
   CHECK(check.classes[0].name == "one");
@@ -72,7 +72,8 @@ std::string WithSpec(const std::string& spec) {
          spec;
 }
 
-TEST_CASE("manifest: a parameter that kubectl would not take as a string is reported with its fix") {
+TEST_CASE(
+    "manifest: a parameter that kubectl would not take as a string is reported with its fix") {
   struct Row {
     std::string value, type, fix;
   };
@@ -94,9 +95,9 @@ TEST_CASE("manifest: a parameter that kubectl would not take as a string is repo
   };
   for (const Row& row : rows) {
     INFO(row.value);
-    const ManifestCheck check =
-        ReadManifests("c.yaml", WithSpec("  provider: dev\n  parameters:\n    objects: x\n    p: " +
-                                         row.value + "\n"));
+    const ManifestCheck check = ReadManifests(
+        "c.yaml",
+        WithSpec("  provider: dev\n  parameters:\n    objects: x\n    p: " + row.value + "\n"));
     REQUIRE(check.findings.size() == 1);
     const Finding& finding = check.findings[0];
     CHECK(finding.field == "spec.parameters.p");
@@ -108,8 +109,8 @@ TEST_CASE("manifest: a parameter that kubectl would not take as a string is repo
 }
 
 TEST_CASE("manifest: what kubectl takes as a string is no finding") {
-  for (const char* value : {"app", "\"true\"", "'420'", "1.2.3", "2026-01-31", "10.0.0.1:8200", "1h",
-                            "0x", "e3", "infinite", "nan", "http://x", "|\n      420\n"}) {
+  for (const char* value : {"app", "\"true\"", "'420'", "1.2.3", "2026-01-31", "10.0.0.1:8200",
+                            "1h", "0x", "e3", "infinite", "nan", "http://x", "|\n      420\n"}) {
     INFO(value);
     const ManifestCheck check = ReadManifests(
         "c.yaml", WithSpec("  provider: dev\n  parameters:\n    p: " + std::string(value) + "\n"));
@@ -118,30 +119,30 @@ TEST_CASE("manifest: what kubectl takes as a string is no finding") {
 }
 
 TEST_CASE("manifest: everything wrong with a class is reported at once") {
-  const ManifestCheck check = ReadManifests(
-      "c.yaml",
-      "apiVersion: secrets-store.csi.x-k8s.io/v2\n"
-      "kind: SecretProviderClass\n"
-      "metadata: {namespace: 1}\n"
-      "sepc: {}\n"
-      "spec:\n"
-      "  provider: no/such\n"
-      "  parameter: {}\n"
-      "  parameters: text\n"
-      "  secretObjects: {}\n");
-  CHECK(Texts(check) ==
-        std::vector<std::string>{
-            "c.yaml:1:13: apiVersion: unknown version \"v2\"; write secrets-store.csi.x-k8s.io/v1",
-            "c.yaml:4:1: sepc: unknown field; did you mean spec?",
-            "c.yaml:3:11: metadata.name: missing; give the class a name",
-            "c.yaml:3:23: metadata.namespace: must be a string, found a number; quote it: \"1\"",
-            "c.yaml:7:3: spec.parameter: unknown field; did you mean parameters?",
-            "c.yaml:6:13: spec.provider: invalid provider: provider \"no/such\"; use at most 30 "
-            "letters, digits, - and _",
-            "c.yaml:8:15: spec.parameters: expected a map, found a string; write `name: value` lines "
-            "below it",
-            "c.yaml:9:18: spec.secretObjects: expected a list, found a map; write one `- secretName: "
-            "...` per Secret"});
+  const ManifestCheck check = ReadManifests("c.yaml",
+                                            "apiVersion: secrets-store.csi.x-k8s.io/v2\n"
+                                            "kind: SecretProviderClass\n"
+                                            "metadata: {namespace: 1}\n"
+                                            "sepc: {}\n"
+                                            "spec:\n"
+                                            "  provider: no/such\n"
+                                            "  parameter: {}\n"
+                                            "  parameters: text\n"
+                                            "  secretObjects: {}\n");
+  CHECK(
+      Texts(check) ==
+      std::vector<std::string>{
+          "c.yaml:1:13: apiVersion: unknown version \"v2\"; write secrets-store.csi.x-k8s.io/v1",
+          "c.yaml:4:1: sepc: unknown field; did you mean spec?",
+          "c.yaml:3:11: metadata.name: missing; give the class a name",
+          "c.yaml:3:23: metadata.namespace: must be a string, found a number; quote it: \"1\"",
+          "c.yaml:7:3: spec.parameter: unknown field; did you mean parameters?",
+          "c.yaml:6:13: spec.provider: invalid provider: provider \"no/such\"; use at most 30 "
+          "letters, digits, - and _",
+          "c.yaml:8:15: spec.parameters: expected a map, found a string; write `name: value` lines "
+          "below it",
+          "c.yaml:9:18: spec.secretObjects: expected a list, found a map; write one `- secretName: "
+          "...` per Secret"});
 }
 
 TEST_CASE("manifest: what is missing is reported") {
@@ -157,7 +158,8 @@ TEST_CASE("manifest: what is missing is reported") {
       {"provider", head + "metadata: {name: a}\nspec: {parameters: {objects: x}}\n",
        "c.yaml:4:7: spec.provider: missing; name the provider, such as vault"},
       {"parameters", head + "metadata: {name: a}\nspec: {provider: dev, parameters: {}}\n",
-       "c.yaml:4:35: spec.parameters: missing; add the parameters of the provider; the driver refuses "
+       "c.yaml:4:35: spec.parameters: missing; add the parameters of the provider; the driver "
+       "refuses "
        "a class without any"},
       {"group", "apiVersion: v1\nkind: SecretProviderClass\n",
        "c.yaml:1:1: apiVersion: not the API of SecretProviderClass; write "
@@ -183,8 +185,8 @@ TEST_CASE("manifest: an error of a dialect is shown at the line it is about") {
       {"names a quoted object", "object \"db\": no secretPath", "spec.parameters.objects", 11},
       {"names nothing that is there", "object \"x\": bad", "spec.parameters.objects", 10},
       {"counts lines", "parameter objects: line 3, column 5: bad", "spec.parameters.objects", 13},
-      {"counts lines of a text that is no block", "roleName: line 3: bad", "spec.parameters.roleName",
-       9},
+      {"counts lines of a text that is no block", "roleName: line 3: bad",
+       "spec.parameters.roleName", 9},
       {"a word inside another is no name", "roleNames are bad", "spec.parameters.objects", 10},
   };
   for (const Row& row : rows) {
@@ -201,7 +203,10 @@ TEST_CASE("manifest: the attributes of a mount are those of the driver") {
   const ManifestCheck check = ReadManifests(
       "c.yaml", WithSpec("  provider: dev\n  parameters:\n    objects: \"<a> & b\"\n"));
   REQUIRE(check.classes.size() == 1);
-  PodArguments pod{.namespace_name = "shop", .pod = "web", .pod_uid = "u1", .service_account = "sa",
+  PodArguments pod{.namespace_name = "shop",
+                   .pod = "web",
+                   .pod_uid = "u1",
+                   .service_account = "sa",
                    .tokens = {}};
   const WallTime now = WallTime() + std::chrono::seconds(1'000'000'000);
   CHECK(MountAttributes(check.classes[0], pod, now).Reveal() ==
@@ -220,10 +225,11 @@ TEST_CASE("manifest: the attributes of a mount are those of the driver") {
 
 TEST_CASE("manifest: one class of a file is chosen by name") {
   const std::string path = "spc_manifest_test.yaml";
-  std::ofstream(path) << kGood
-                      << "---\n"
-                         "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
-                         "metadata: {name: local}\nspec: {provider: dev, parameters: {objects: x}}\n";
+  std::ofstream(path)
+      << kGood
+      << "---\n"
+         "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
+         "metadata: {name: local}\nspec: {provider: dev, parameters: {objects: x}}\n";
   const auto named = [&](const std::string& name) {
     const Result<SpcManifest> manifest = LoadManifest(path, name);
     return manifest.ok() ? manifest->provider : manifest.error().message();

@@ -10,9 +10,9 @@ namespace nodekeep {
 namespace {
 
 Error SystemError(const std::string& path, int code) {
-  const ErrorCode kind = code == ENOENT                      ? ErrorCode::kNotFound
+  const ErrorCode kind = code == ENOENT                    ? ErrorCode::kNotFound
                          : code == EACCES || code == EPERM ? ErrorCode::kDenied
-                                                             : ErrorCode::kInvalid;
+                                                           : ErrorCode::kInvalid;
   return Error::Format(kind, "read {}: {}", path, std::strerror(code));
 }
 

@@ -55,7 +55,7 @@ TEST_CASE("clock: a wait without deadline is woken by a change and by a stop") {
       clock.WaitUntil(lock, changed, stop.get_token(), SteadyTime::max(), [] { return false; }));
 }
 
-TEST_CASE("clock: random numbers are in [0, 1) and differ between draws and threads") {
+TEST_CASE("clock: random numbers are from 0 up to 1 and differ between draws and threads") {
   SystemRng rng;
   std::set<double> seen;
   const auto draw = [&] {

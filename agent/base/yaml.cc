@@ -41,12 +41,57 @@ struct RawNode {
   bool quoted = false;
   int line = 1;
   int column = 1;
+  std::size_t offset = 0;  // of line and column in the document's text
   std::string text;
   std::vector<std::size_t> children;  // a mapping's: key, value, key, value...
 };
 
-// Collects the events of one document. yaml-cpp cannot be told to stop, so that after the first
-// problem the remaining events are let pass.
+// The words of yaml.v3.
+constexpr std::string_view kNoColon = "could not find expected ':'";
+
+// Without the anchors and tags that stand in front of a node.
+std::string_view WithoutProperties(std::string_view text) {
+  while (text.starts_with('&') || text.starts_with('!')) {
+    text.remove_prefix(std::min(text.find_first_of(" \t\n"), text.size()));
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\n"), text.size()));
+  }
+  return text;
+}
+
+// Length of the quoted text that `text` begins with.
+std::size_t QuotedLength(std::string_view text) {
+  const char quote = text[0];
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      const bool doubled = quote == '\'' && text.substr(i + 1).starts_with('\'');
+      if (!doubled) return i + 1;
+      ++i;
+    }
+  }
+  return text.size();
+}
+
+// Whether the key that begins at `offset` is written as one: with a colon behind it, or with a
+// question mark in front.
+bool IsWrittenAsKey(std::string_view text, std::size_t offset) {
+  const std::size_t before = text.find_last_not_of(" \t\n", offset == 0 ? 0 : offset - 1);
+  if (offset > 0 && before != std::string_view::npos && text[before] == '?') return true;
+  std::string_view rest = WithoutProperties(text.substr(offset));
+  if (rest.starts_with('"') || rest.starts_with('\'')) {
+    rest.remove_prefix(QuotedLength(rest));
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    return rest.starts_with(':');
+  }
+  rest = rest.substr(0, rest.find('\n'));
+  rest = rest.substr(0, rest.find(" #"));
+  return rest.ends_with(':') || rest.find(": ") != std::string_view::npos ||
+         rest.find(":\t") != std::string_view::npos;
+}
+
+// Collects the events of one document, the source text of which is `text`. yaml-cpp cannot be told to
+// stop, so that after the first problem the remaining events are let pass.
 class Collector final : public YAML::EventHandler {
  public:
   Collector(std::string_view text, int first_line) : text_(text), first_line_(first_line) {}
@@ -108,11 +153,8 @@ class Collector final : public YAML::EventHandler {
   // yaml-cpp takes an opening quote that is the last character of all as an empty text. The mark is
   // where an anchor or tag in front of it begins.
   bool IsOpeningQuoteAtEnd(const YAML::Mark& mark) const {
-    std::string_view rest = text_.substr(static_cast<std::size_t>(mark.pos));
-    while (rest.starts_with('&') || rest.starts_with('!')) {
-      rest.remove_prefix(std::min(rest.find_first_of(" \t\n"), rest.size()));
-      rest.remove_prefix(std::min(rest.find_first_not_of(" \t\n"), rest.size()));
-    }
+    const std::string_view rest =
+        WithoutProperties(text_.substr(static_cast<std::size_t>(mark.pos)));
     return rest == "\"" || rest == "'";
   }
 
@@ -120,23 +162,36 @@ class Collector final : public YAML::EventHandler {
     if (!problem_) problem_ = ErrorAt(mark.line + first_line_, mark.column + 1, message);
   }
 
-  // yaml-cpp takes what stands below a key, no further in than the key itself, as its value. YAML
-  // allows that for lists only.
-  bool IsNotIndented(const YAML::Mark& mark, YamlNode::Kind kind, bool is_block) const {
-    if (open_.empty() || kind == YamlNode::Kind::kNull) return false;
+  // The key that waits for its value, of a mapping by indentation.
+  const RawNode* WaitingKey() const {
+    if (open_.empty()) return nullptr;
     const RawNode& parent = nodes_[open_.back()];
-    const bool is_value = parent.kind == YamlNode::Kind::kMapping && parent.children.size() % 2 == 1;
-    if (!is_value || !parent.is_block) return false;
-    if (kind == YamlNode::Kind::kSequence && is_block) return false;
-    const RawNode& key = nodes_[parent.children.back()];
-    return mark.line + first_line_ > key.line &&
-           mark.column + 1 <= std::min(parent.column, key.column);
+    const bool waits = parent.kind == YamlNode::Kind::kMapping && parent.children.size() % 2 == 1;
+    return waits && parent.is_block ? &nodes_[parent.children.back()] : nullptr;
+  }
+
+  // yaml-cpp takes some lines without colon as keys without value, and what stands below a key, no
+  // further in than the key itself, as its value, which YAML allows for lists only.
+  void CheckKey(const YAML::Mark& mark, YamlNode::Kind kind, bool is_block) {
+    const RawNode* const key = WaitingKey();
+    if (key == nullptr) return;
+    if (kind == YamlNode::Kind::kNull) {
+      if (key->kind == YamlNode::Kind::kScalar && !key->is_alias &&
+          !IsWrittenAsKey(text_, key->offset)) {
+        problem_ = ErrorAt(key->line, key->column, kNoColon);
+      }
+    } else if (kind != YamlNode::Kind::kSequence || !is_block) {
+      const int indentation = std::min(nodes_[open_.back()].column, key->column);
+      if (mark.line + first_line_ > key->line && mark.column + 1 <= indentation) {
+        Report(mark, kNoColon);
+      }
+    }
   }
 
   // Null once there is a problem.
   RawNode* Add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind,
                bool is_block = false) {
-    if (IsNotIndented(mark, kind, is_block)) Report(mark, "expected a key and a colon");
+    if (!problem_) CheckKey(mark, kind, is_block);
     if (problem_) return nullptr;
     if (nodes_.size() >= kMaxYamlNodes) {
       Report(mark, fmt::format("the text has more than {} nodes", kMaxYamlNodes));
@@ -150,6 +205,7 @@ class Collector final : public YAML::EventHandler {
     node.is_block = is_block;
     node.line = mark.line + first_line_;
     node.column = mark.column + 1;
+    node.offset = static_cast<std::size_t>(mark.pos);
     return &node;
   }
 
@@ -304,7 +360,7 @@ std::string ReasonOf(const YAML::Exception& failure) {
       failure.msg.starts_with("illegal EOF in scalar")) {
     return "a quoted text is not closed";
   }
-  if (failure.msg == "end of map not found") return "expected a key and a colon";
+  if (failure.msg == "end of map not found") return std::string(kNoColon);
   for (std::string_view quoting :
        {"the referenced anchor is not defined", "unknown escape character"}) {
     if (failure.msg.starts_with(quoting)) return std::string(quoting);
@@ -338,15 +394,10 @@ Result<std::vector<RawNode>> ReadNodes(const std::string& text, int first_line) 
 }
 
 Result<YamlNode> ParseDocument(const Document& document, Budget& budget) {
-  const std::string text = WithEndMarker(document.text);
-  const Result<std::vector<RawNode>> nodes = ReadNodes(text, document.first_line);
+  const Result<std::vector<RawNode>> nodes =
+      ReadNodes(WithEndMarker(document.text), document.first_line);
   if (!nodes.ok()) return nodes.error();
   if (nodes->empty()) return YamlNode();
-  // yaml-cpp takes a last line without colon as a key that has no value, unless a comment follows.
-  if (nodes->back().kind == YamlNode::Kind::kNull) {
-    const auto again = ReadNodes(std::string(document.text) + "\n#\n#\n", document.first_line);
-    if (!again.ok()) return again.error();
-  }
   return Expander(*nodes, budget).Expand(0, 0);
 }
 

@@ -1,6 +1,7 @@
 #include "agent/identity/mount_plan.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ class PlainOptions final : public ProviderOptions {
 class OneFileProvider final : public Provider {
  public:
   Result<ParsedMount> Parse(const MountInput& input) const override {
+    ++parses;
     attributes = input.attributes;
     if (parse_error) return *parse_error;
     ParsedMount mount;
@@ -50,6 +52,7 @@ class OneFileProvider final : public Provider {
   std::vector<std::string> audiences;
   std::string mount_error;
   std::optional<Error> parse_error;
+  mutable int parses = 0;
   mutable std::map<std::string, std::string> attributes;  // of the last Parse
 };
 
@@ -312,6 +315,114 @@ TEST_CASE("mount plan: what the dialect refuses is said as the dialect says it")
   REQUIRE_FALSE(plan.ok());
   CHECK(plan.error().message() == "missing 'roleName'");
   CHECK(source.asked.empty());
+}
+
+TEST_CASE("parse memo: a request is parsed once, however often it is made") {
+  struct Row {
+    std::string name;
+    std::function<void(MountInput&)> change;
+    int parses;
+  };
+  const Row rows[] = {
+      {"equal", [](MountInput&) {}, 1},
+      {"other tokens", [](MountInput& input) { input.tokens = SecretBytes("{}"); }, 1},
+      {"another value", [](MountInput& input) { input.attributes["roleName"] = "s"; }, 2},
+      {"one more parameter", [](MountInput& input) { input.attributes["x"] = ""; }, 2},
+      {"a value that reads like two parameters",
+       [](MountInput& input) { input.attributes["roleName"] = "r1:x0:"; }, 2},
+      {"another permission", [](MountInput& input) { input.permission = "256"; }, 2},
+      {"another target", [](MountInput& input) { input.target_path = "/elsewhere"; }, 2},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto provider = std::make_shared<OneFileProvider>();
+    ParseMemo memo;
+    MountInput input = std::move(RequestWith("").input);
+    CHECK(memo.Find(provider, input) == nullptr);
+    REQUIRE(memo.Parse(provider, input).ok());
+    row.change(input);
+    CHECK((memo.Find(provider, input) != nullptr) == (row.parses == 1));
+    REQUIRE(memo.Parse(provider, input).ok());
+    CHECK(provider->parses == row.parses);
+  }
+}
+
+TEST_CASE("parse memo: errors, and the answers of a provider that is gone, are not remembered") {
+  ParseMemo memo;
+  const MountInput input = std::move(RequestWith("").input);
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->parse_error = Error(ErrorCode::kInvalid, "missing 'roleName'");
+  CHECK_FALSE(memo.Parse(provider, input).ok());
+  provider->parse_error.reset();
+  CHECK(memo.Parse(provider, input).ok());
+  CHECK(provider->parses == 2);
+
+  auto reloaded = std::make_shared<OneFileProvider>();
+  reloaded->audiences = {"new"};
+  CHECK(memo.Find(reloaded, input) == nullptr);
+  Result<ParsedMount> parsed = memo.Parse(reloaded, input);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->audiences == std::vector<std::string>{"new"});
+}
+
+TEST_CASE("parse memo: the least recently used goes first") {
+  ParseMemo memo(2);
+  auto provider = std::make_shared<OneFileProvider>();
+  const auto ask = [&](const std::string& role) {
+    MountInput input = std::move(RequestWith("").input);
+    input.attributes["roleName"] = role;
+    REQUIRE(memo.Parse(provider, input).ok());
+    return provider->parses;
+  };
+  CHECK(ask("a") == 1);
+  CHECK(ask("b") == 2);
+  CHECK(ask("a") == 2);
+  CHECK(ask("c") == 3);  // in b's place
+  CHECK(ask("a") == 3);
+  CHECK(ask("b") == 4);
+}
+
+TEST_CASE("known mount: planned without parsing or waiting, for the pod that asks now") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->audiences = {"vault"};
+  ParseMemo memo;
+  MountRequestValues first = RequestWith(TokensText({{"vault", Jwt("shop", "web", "sa-uid")}}));
+  CHECK(PlanKnownMount("one", provider, first, memo) == nullptr);
+  REQUIRE(PlanMount(Context(), "one", provider, std::move(first), nullptr, &memo).ok());
+
+  MountRequestValues again = RequestWith(TokensText({{"vault", Jwt("shop", "web", "new-uid")}}));
+  const PlanPtr plan = PlanKnownMount("one", provider, again, memo);
+  REQUIRE(plan != nullptr);
+  CHECK(provider->parses == 1);
+  CHECK(plan->provider == "one");
+  CHECK(plan->backend == provider);
+  CHECK(plan->mount.projections.at(0).path == "db");
+  CHECK(plan->identity.service_account_uid == "new-uid");
+  CHECK(plan->identity.Token("vault")->token.Reveal() == Jwt("shop", "web", "new-uid"));
+  CHECK(plan->target_path == again.input.target_path);
+}
+
+TEST_CASE(
+    "known mount: a request without its token, or with one that cannot be read, is not for it") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->audiences = {"vault"};
+  ParseMemo memo;
+  FakeTokenSource source;
+  REQUIRE(PlanMount(Context(), "one", provider, RequestWith(""), &source, &memo).ok());
+  struct Row {
+    std::string name, tokens;
+  };
+  const Row rows[] = {
+      {"none", ""}, {"of another audience", TokensText({{"other", "t"}})}, {"unreadable", "{"}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    MountRequestValues request = RequestWith(row.tokens);
+    CHECK(PlanKnownMount("one", provider, request, memo) == nullptr);
+    // PlanMount gets the request whole.
+    CHECK(request.input.tokens.Reveal() == row.tokens);
+    CHECK(request.input.attributes.contains("roleName"));
+  }
+  CHECK(source.asked.size() == 1);
 }
 
 }  // namespace nodekeep

@@ -35,7 +35,8 @@ std::size_t SizeOf(const EntryKey& key) {
 Cache::Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, Metrics& metrics)
     : sealer_(sealer), clock_(clock), metrics_(metrics), max_bytes_(max_bytes) {}
 
-std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& policy) {
+std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& policy,
+                                            std::uint64_t login) {
   while (true) {
     CacheHit hit;
     SealedBytes sealed;
@@ -45,9 +46,12 @@ std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& p
       if (found == entries_.end()) return std::nullopt;
       const Entry& entry = found->second;
       if (entry.failure) {
-        if (clock_.Now() < entry.failure_until) return Result<CacheHit>(*entry.failure);
-        Erase(found);
-        return std::nullopt;
+        if (clock_.Now() >= entry.failure_until) {
+          Erase(found);
+          return std::nullopt;
+        }
+        if (entry.failed_login != 0 && entry.failed_login != login) return std::nullopt;
+        return Result<CacheHit>(*entry.failure);
       }
       least_recent_first_.splice(least_recent_first_.end(), least_recent_first_, entry.place);
       hit = HitOf(entry, policy);
@@ -131,11 +135,13 @@ bool Cache::Confirm(const EntryKey& key, const std::string& version) {
   return true;
 }
 
-void Cache::StoreFailure(const EntryKey& key, const Error& error, Duration remember_for) {
+void Cache::StoreFailure(const EntryKey& key, const Error& error, Duration remember_for,
+                         std::uint64_t login) {
   Entry entry;
   entry.failure = error;
   entry.stored = clock_.Now();
   entry.failure_until = entry.stored + remember_for;
+  entry.failed_login = login;
   std::unique_lock lock(mutex_);
   Insert(key, std::move(entry));
 }

@@ -14,6 +14,7 @@
 // Thread-safe. No callback and no crypto happens under the lock.
 
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
@@ -63,8 +64,9 @@ class Cache {
  public:
   Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, Metrics& metrics);
 
-  // Null: nothing known. An Error: the remembered "no".
-  std::optional<Result<CacheHit>> Find(const EntryKey& key, const Policy& policy);
+  // Null: nothing known. An Error: the remembered "no", if it is meant for everybody or for `login`.
+  std::optional<Result<CacheHit>> Find(const EntryKey& key, const Policy& policy,
+                                       std::uint64_t login = 0);
   // What the backend may answer `unchanged` to, without opening the entry; "" when there is none.
   std::string KnownVersion(const EntryKey& key) const;
 
@@ -72,7 +74,9 @@ class Cache {
   void Store(const EntryKey& key, const Answer& answer);
   // The backend said that `version` is still current. False when we hold it no longer.
   bool Confirm(const EntryKey& key, const std::string& version);
-  void StoreFailure(const EntryKey& key, const Error& error, Duration remember_for);
+  // With a `login` (Session::login) only that one was refused: its successor has to ask.
+  void StoreFailure(const EntryKey& key, const Error& error, Duration remember_for,
+                    std::uint64_t login = 0);
 
   void Evict(const EntryKey& key);
   void EvictScope(const std::string& scope);
@@ -110,6 +114,7 @@ class Cache {
     bool expired = false;
     std::optional<Error> failure;
     SteadyTime failure_until;
+    std::uint64_t failed_login = 0;
     std::size_t bytes = 0;
     std::list<const EntryKey*>::iterator place;
   };

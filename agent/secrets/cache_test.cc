@@ -238,6 +238,19 @@ TEST_CASE("cache: a no takes the value's place, and ends with its time") {
   CHECK(shelf.cache.bytes() == 0);
 }
 
+TEST_CASE("cache: a no to one login ends the value for all, but is told to that login only") {
+  Shelf shelf;
+  shelf.cache.Store(KeyOf("a"), AnswerOf("v"));
+  shelf.cache.StoreFailure(KeyOf("a"), Error(ErrorCode::kDenied, "no"), seconds(10), 7);
+  CHECK(Look(shelf.cache, KeyOf("a")) == "(none)");
+  CHECK(!shelf.cache.Find(KeyOf("a"), Policy(), 8));
+  auto refused = shelf.cache.Find(KeyOf("a"), Policy(), 7);
+  REQUIRE(refused);
+  CHECK(!refused->ok());
+  shelf.clock.Advance(seconds(10));
+  CHECK(!shelf.cache.Find(KeyOf("a"), Policy(), 7));
+}
+
 TEST_CASE("cache: a new value ends a no") {
   Shelf shelf;
   shelf.cache.StoreFailure(KeyOf("a"), Error(ErrorCode::kDenied, "no"), hours(1));

@@ -107,6 +107,10 @@ CredentialCache::AttemptPtr CredentialCache::LogIn(const Context& context, const
     attempt->session = usable;
     return attempt;
   }
+  if (std::optional<Error> denial = RememberedDenial(keys)) {
+    attempt->error = *denial;
+    return attempt;
+  }
   attempt->made_by = keys.own;
   RetryLoop retry(options_.retry, clock_, rng_);
   Result<Credential> credential = retry.Run(context, [&] {

@@ -245,8 +245,10 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
       std::chrono::duration_cast<Duration>(clock_.Now() - ask.begun) + Duration(1));
   std::vector<std::size_t> open;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    auto found = cache_.Find(keys[i].entry, since);
-    if (found && found->ok() && ((*found)->fresh || (*found)->permanent)) {
+    auto found = cache_.Find(keys[i].entry, since, keys[i].login);
+    if (found && !found->ok()) {
+      results[i] = found->error();
+    } else if (found && ((*found)->fresh || (*found)->permanent)) {
       results[i] = Served{(*found)->value, (*found)->lease};
     } else {
       open.push_back(i);
@@ -290,11 +292,11 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
   const EntryKey key{ask.session->scope, question.ref};
   if (!answer.ok()) {
     const Error& error = answer.error();
-    if (error.code() == ErrorCode::kNotFound || (Refused(error) && ask.fresh_login())) {
-      cache_.StoreFailure(key, error, ask.route.policy.remember_failure);
-    } else if (Refused(error)) {
-      // A new login may see it again; until then it stands in for nothing.
-      cache_.Evict(key);
+    if (error.code() == ErrorCode::kNotFound || Refused(error)) {
+      // A new login may see it again; until then the old value stands in for nothing.
+      const bool final = !Refused(error) || ask.fresh_login();
+      cache_.StoreFailure(key, error, ask.route.policy.remember_failure,
+                          final ? 0 : ask.session->login);
     }
     return error;
   }

@@ -12,6 +12,11 @@ namespace {
 // Of one lease; only those beyond that were never visible are let go, which frees no lease early.
 constexpr std::size_t kMaxHolders = 4096;
 
+// After a renewal that failed: often enough to come through before the end, not a storm.
+Duration RetryDelay(Duration lifetime) {
+  return std::max<Duration>(lifetime / 12, std::chrono::seconds(5));
+}
+
 bool DirectoryExists(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode);
@@ -268,7 +273,7 @@ void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {
     if (found == leases_.end()) return;
     Held& held = found->second;
     held.busy = false;
-    held.next_try = clock_.Now() + std::max<Duration>(lease.lifetime / 12, options_.tick);
+    held.next_try = clock_.Now() + RetryDelay(lease.lifetime);
     if (error.IsFinal()) held.lease.renewable = false;
     if (gone) Remove(id);
   }
@@ -375,7 +380,7 @@ void LeaseKeeper::RenewLogins() {
       Renewal& renewal = renewals_[login];
       if (renewal.busy || now < renewal.next_try) continue;
       renewal.busy = true;
-      renewal.next_try = now + std::max<Duration>(credential.lifetime / 12, options_.tick);
+      renewal.next_try = now + RetryDelay(credential.lifetime);
       due.push_back(session);
     }
   }

@@ -62,6 +62,7 @@ void FakeProvider::Heal() {
   login_outage_.reset();
   login_faults_.clear();
   renewal_faults_.clear();
+  revocation_faults_.clear();
 }
 
 void FakeProvider::SetReader(Reader reader) {
@@ -105,6 +106,11 @@ void FakeProvider::FailRenewals(std::vector<Error> errors) {
   renewal_faults_.insert(renewal_faults_.end(), errors.begin(), errors.end());
 }
 
+void FakeProvider::FailRevocations(std::vector<Error> errors) {
+  std::unique_lock lock(mutex_);
+  revocation_faults_.insert(revocation_faults_.end(), errors.begin(), errors.end());
+}
+
 void FakeProvider::SetRenewedLifetime(Duration lifetime) {
   std::unique_lock lock(mutex_);
   renewed_lifetime_ = lifetime;
@@ -115,9 +121,16 @@ void FakeProvider::Close() {
   closed_ = true;
 }
 
+void FakeProvider::CloseLeases() {
+  std::unique_lock lock(mutex_);
+  closed_ = true;
+  leases_closed_ = true;
+}
+
 void FakeProvider::Open() {
   std::unique_lock lock(mutex_);
   closed_ = false;
+  leases_closed_ = false;
   changed_.notify_all();
 }
 
@@ -177,7 +190,7 @@ Result<Credential> FakeProvider::Authenticate(const Context& context, const Prov
   {
     std::unique_lock lock(mutex_);
     calls_.push_back({"login", identity.Text(), ""});
-    if (Status passed = PassGate(lock, context); !passed.ok()) return passed.error();
+    if (Status passed = PassGate(lock, context, closed_); !passed.ok()) return passed.error();
     if (login_outage_) return *login_outage_;
     if (!login_faults_.empty()) {
       const Error fault = login_faults_.front();
@@ -210,7 +223,7 @@ std::vector<Result<Answer>> FakeProvider::Fetch(const Context& context, const Pr
     for (const Question& question : questions) {
       calls_.push_back({"read", question.ref.path, std::string(credential.token.Reveal())});
     }
-    if (Status passed = PassGate(lock, context); !passed.ok()) {
+    if (Status passed = PassGate(lock, context, closed_); !passed.ok()) {
       for (std::size_t i = 0; i < questions.size(); ++i) answers.push_back(passed.error());
       return answers;
     }
@@ -264,29 +277,35 @@ Status FakeProvider::RevokeCredential(const Context&, const ProviderOptions&,
   return {};
 }
 
-Result<Lease> FakeProvider::RenewLease(const Context&, const ProviderOptions&,
+Result<Lease> FakeProvider::RenewLease(const Context& context, const ProviderOptions&,
                                        const Credential& credential, const Lease& lease) {
   std::unique_lock lock(mutex_);
   calls_.push_back({"renew-lease", lease.id, std::string(credential.token.Reveal())});
+  if (Status passed = PassGate(lock, context, leases_closed_); !passed.ok()) return passed.error();
   if (std::optional<Error> fault = NextRenewalFault()) return *fault;
   Lease renewed = lease;
   if (renewed_lifetime_ > Duration::zero()) renewed.lifetime = renewed_lifetime_;
   return renewed;
 }
 
-Status FakeProvider::RevokeLease(const Context&, const ProviderOptions&,
+Status FakeProvider::RevokeLease(const Context& context, const ProviderOptions&,
                                  const Credential& credential, const Lease& lease) {
   std::unique_lock lock(mutex_);
   calls_.push_back({"revoke-lease", lease.id, std::string(credential.token.Reveal())});
-  return {};
+  if (Status passed = PassGate(lock, context, leases_closed_); !passed.ok()) return passed;
+  if (revocation_faults_.empty()) return {};
+  const Error fault = revocation_faults_.front();
+  revocation_faults_.pop_front();
+  return fault;
 }
 
-Status FakeProvider::PassGate(std::unique_lock<std::mutex>& lock, const Context& context) {
-  if (!closed_) return {};
+Status FakeProvider::PassGate(std::unique_lock<std::mutex>& lock, const Context& context,
+                              const bool& closed) {
+  if (!closed) return {};
   ++waiting_;
   changed_.notify_all();
   const bool open = clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(),
-                                     [this] { return !closed_; });
+                                     [&closed] { return !closed; });
   --waiting_;
   if (open) return {};
   return context.stop().stop_requested()

@@ -74,13 +74,18 @@ class FakeProvider final : public Provider, public Leases {
 
   // Leases. Off: leases() answers null.
   void EnableLeases() { lease_ability_ = true; }
+  void DisableLeases() { lease_ability_ = false; }
   // What the next renewals of leases and logins answer; then success again.
   void FailRenewals(std::vector<Error> errors);
+  // The same for revocations of leases.
+  void FailRevocations(std::vector<Error> errors);
   // The lifetime that renewals grant; zero = the one asked with.
   void SetRenewedLifetime(Duration lifetime);
 
   // Logins and reads wait until Open; Close them again with Close.
   void Close();
+  // Closes it for renewals and revocations of leases too.
+  void CloseLeases();
   void Open();
   // Blocks the test (in real time, at most ten seconds) until `count` calls wait at the gate.
   bool AwaitWaiting(std::size_t count) const;
@@ -125,7 +130,7 @@ class FakeProvider final : public Provider, public Leases {
   };
 
   // Called with mutex_ held.
-  Status PassGate(std::unique_lock<std::mutex>& lock, const Context& context);
+  Status PassGate(std::unique_lock<std::mutex>& lock, const Context& context, const bool& closed);
   std::optional<Error> NextFault(const std::string& path);
   Result<Answer> AnswerOf(const Credential& credential, const Question& question);
   std::optional<Error> NextRenewalFault();
@@ -148,8 +153,10 @@ class FakeProvider final : public Provider, public Leases {
   LogIn log_in_;
   std::vector<std::string> refused_tokens_;
   std::deque<Error> renewal_faults_;
+  std::deque<Error> revocation_faults_;
   Duration renewed_lifetime_ = Duration::zero();
   bool closed_ = false;
+  bool leases_closed_ = false;
   std::size_t waiting_ = 0;
   std::size_t login_number_ = 0;
   std::size_t batches_ = 0;

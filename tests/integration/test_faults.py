@@ -270,17 +270,18 @@ def test_a_login_in_use_is_renewed_and_one_that_nobody_uses_is_given_back(agent,
     idle = Tenant(cluster, openbao, tenant.namespace, "idle", f"{unique}-idle")
     for each in (tenant, idle):
         openbao.kubernetes_role(each.role, service_accounts=[each.account], namespaces=[each.namespace],
-                                token_ttl="15s", token_max_ttl="1h")
-    mark, began = openbao.audit.mark(), time.monotonic()
+                                token_ttl="24s", token_max_ttl="1h")
+    mark = openbao.audit.mark()
+    spc = tenant.spc(("f", f"secret/data/{unique}", "k"), **AT_ONCE)
     pod = tenant.pod()
-    for each, whose in ((tenant, pod), (idle, idle.pod())):
-        assert driver.mount(each.spc(("f", f"secret/data/{unique}", "k"), **AT_ONCE), whose).files
-    while time.monotonic() < began + 17:
-        assert driver.mount(tenant.spc(("f", f"secret/data/{unique}", "k"), **AT_ONCE), pod).files
-        time.sleep(0.5)
+    assert driver.mount({**spc, "roleName": idle.role}, idle.pod()).files
+
+    def renewed() -> bool:
+        assert driver.mount(spc, pod).files
+        return openbao.audit.count(mark, "auth/token/renew-self") == 1
+    agent.wait_for(renewed, "a renewal", timeout=24, every=0.5)
+    agent.wait_for(lambda: openbao.audit.count(mark, "auth/token/revoke-self") == 1, "a revocation", timeout=8)
     assert openbao.audit.logins(mark) == 2
-    assert openbao.audit.count(mark, "auth/token/renew-self") == 1
-    assert openbao.audit.count(mark, "auth/token/revoke-self") == 1
     assert accessors_of(openbao, idle.role) == [] and len(accessors_of(openbao, tenant.role)) == 1
 
 

@@ -30,8 +30,8 @@ void AddVersion(CLI::App& root, Choice& choice);
 // The examples at the end of a command's help.
 void Examples(CLI::App& command, std::initializer_list<std::string_view> lines);
 
-// The functions below give out what their options are parsed into: the tree keeps plain pointers, so
-// that the command's callback must keep the result alive.
+// The functions below give out what their options are parsed into: the tree keeps plain pointers,
+// so that the command's callback must keep the result alive.
 
 // `-o table|json|yaml`.
 std::shared_ptr<std::string> AddOutput(CLI::App& command);

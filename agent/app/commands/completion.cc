@@ -7,16 +7,16 @@
 namespace nodekeep {
 
 void AddCompletion(CLI::App& root, Choice& choice) {
-  CLI::App* command =
-      root.add_subcommand("completion", "Prints a script that teaches a shell to complete commands");
+  CLI::App* command = root.add_subcommand(
+      "completion", "Prints a script that teaches a shell to complete commands");
   auto shell = std::make_shared<std::string>();
   command->add_option("shell", *shell, "Which shell")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->type_name("SHELL");
-  Examples(*command, {"source <(nodekeep completion bash)",
-                      "nodekeep completion zsh > ~/.zfunc/_nodekeep",
-                      "nodekeep completion fish | source"});
+  Examples(*command,
+           {"source <(nodekeep completion bash)", "nodekeep completion zsh > ~/.zfunc/_nodekeep",
+            "nodekeep completion fish | source"});
   command->callback([&root, &choice, shell] {
     choice.run = [&root, &choice, shell] {
       choice.surroundings.out << (*shell == "bash"  ? BashCompletion(root)

@@ -34,7 +34,8 @@ int PrintSettings(Surroundings& surroundings, const std::string& output) {
 }  // namespace
 
 void AddConfig(CLI::App& root, Choice& choice) {
-  CLI::App* config = root.add_subcommand("config", "Shows the configuration, or what there is to set");
+  CLI::App* config =
+      root.add_subcommand("config", "Shows the configuration, or what there is to set");
   config->require_subcommand(1);
   Examples(*config, {"nodekeep config print", "nodekeep config settings"});
 

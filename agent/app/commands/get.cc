@@ -5,7 +5,6 @@
 #include <cstring>
 #include <ostream>
 
-#include "agent/app/agent.h"
 #include "agent/app/commands/commands.h"
 #include "agent/app/graph.h"
 #include "agent/app/mount_attributes.h"
@@ -182,7 +181,6 @@ Result<std::string> WriteFiles(const Graph& graph, const std::string& directory,
 
 int Fetch(Surroundings& surroundings, const Options& options, const LoadedConfig& loaded,
           const SpcManifest& manifest, const SecretBytes& attributes, Duration timeout) {
-  HardenProcess();
   Logger log(loaded.config.log_level, LogFormat::kText);
   auto graph = Graph::Create(loaded, log);
   if (!graph.ok()) return Fail(surroundings, graph.error());
@@ -230,7 +228,8 @@ void AddGet(CLI::App& root, Choice& choice) {
       ->type_name("FILE");
   command->add_option("--name", options->name, "Which class, when the file has several")
       ->type_name("NAME");
-  command->add_option("-n,--namespace", options->namespace_name, "Namespace of the pod to stand for")
+  command
+      ->add_option("-n,--namespace", options->namespace_name, "Namespace of the pod to stand for")
       ->type_name("NAME");
   command->add_option("--pod", options->pod, "Name of that pod")->type_name("NAME");
   command->add_option("--service-account", options->service_account, "Its service account")
@@ -252,13 +251,13 @@ void AddGet(CLI::App& root, Choice& choice) {
       ->type_name("DURATION");
   options->output = AddOutput(*command);
   options->config = AddConfigFile(*command);
-  Examples(*command,
-           {"nodekeep get -f class.yaml --explain",
-            "kubectl create token web --audience vault > token",
-            "VAULT_ADDR=https://vault:8200 nodekeep get -f class.yaml --token-file vault=token "
-            "--dry-run",
-            "nodekeep get -f class.yaml --namespace shop --pod web-0 --service-account web --out "
-            "./secrets"});
+  Examples(
+      *command,
+      {"nodekeep get -f class.yaml --explain", "kubectl create token web --audience vault > token",
+       "VAULT_ADDR=https://vault:8200 nodekeep get -f class.yaml --token-file vault=token "
+       "--dry-run",
+       "nodekeep get -f class.yaml --namespace shop --pod web-0 --service-account web --out "
+       "./secrets"});
   command->callback([&choice, options] {
     choice.run = [&choice, options] { return Get(choice.surroundings, *options); };
   });

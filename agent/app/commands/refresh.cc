@@ -17,9 +17,8 @@ struct Options {
 };
 
 std::string Text(const RefreshResponse& response) {
-  std::string text =
-      fmt::format("{} cached secrets: {} asked again, {} changed\n", response.matched(),
-                  response.asked(), response.changed());
+  std::string text = fmt::format("{} cached secrets: {} asked again, {} changed\n",
+                                 response.matched(), response.asked(), response.changed());
   if (response.deferred() > 0) {
     text += fmt::format("{} without a live login will be asked at their next mount\n",
                         response.deferred());
@@ -63,9 +62,9 @@ void AddRefresh(CLI::App& root, Choice& choice) {
   what->require_option(1);
   options->agent = AddAgentFlags(*command, "1m");
   options->output = AddOutput(*command);
-  Examples(*command, {"nodekeep refresh --pod shop/web-0",
-                      "nodekeep refresh --ref 'vault:secret/data/shop/*'",
-                      "nodekeep refresh --all"});
+  Examples(*command,
+           {"nodekeep refresh --pod shop/web-0",
+            "nodekeep refresh --ref 'vault:secret/data/shop/*'", "nodekeep refresh --all"});
   command->callback([&choice, options] {
     choice.run = [&choice, options] { return Refresh(choice.surroundings, *options); };
   });

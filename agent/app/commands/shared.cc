@@ -46,8 +46,9 @@ ConfigSources ConfigFlags::Sources(const Surroundings& surroundings) const {
 std::shared_ptr<ConfigFlags> AddConfigFile(CLI::App& command) {
   auto flags = std::make_shared<ConfigFlags>();
   command
-      .add_option("--config", flags->file,
-                  "Configuration file [NODEKEEP_CONFIG; /etc/nodekeep/nodekeep.yaml if it is there]")
+      .add_option(
+          "--config", flags->file,
+          "Configuration file [NODEKEEP_CONFIG; /etc/nodekeep/nodekeep.yaml if it is there]")
       ->type_name("FILE");
   return flags;
 }

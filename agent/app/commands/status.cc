@@ -16,10 +16,10 @@ std::string Shortened(const std::string& text) {
 }
 
 std::string Head(const StatusResponse& status) {
-  std::string text = fmt::format("nodekeep {} on {}, up {}, {}\n", status.version(), status.node(),
-                                 ShortDuration(status.uptime_seconds()),
-                                 status.ready() ? "ready"
-                                                : "not ready: " + status.not_ready_reason());
+  std::string text =
+      fmt::format("nodekeep {} on {}, up {}, {}\n", status.version(), status.node(),
+                  ShortDuration(status.uptime_seconds()),
+                  status.ready() ? "ready" : "not ready: " + status.not_ready_reason());
   text += fmt::format("cache: {} entries, {} of {}, sealed; key in {}\n", status.cache().entries(),
                       ShortSize(status.cache().bytes()), ShortSize(status.cache().max_bytes()),
                       status.key_memory());
@@ -34,28 +34,26 @@ std::string Head(const StatusResponse& status) {
   return text + "\n";
 }
 
-std::string Section(std::string_view title, const TextTable& table) {
-  return table.empty() ? "" : fmt::format("\n{}\n{}", title, table.Text());
-}
+std::string Section(const TextTable& table) { return table.empty() ? "" : "\n" + table.Text(); }
 
 std::string Mounts(const StatusResponse& status) {
-  TextTable table({"POD", "PROVIDER", "OUTCOME", "AGO", "TOOK", "CACHED", "READ", "STALE"});
+  TextTable table(
+      {"MOUNT OF POD", "PROVIDER", "OUTCOME", "AGO", "TOOK", "CACHED", "READ", "STALE"});
   std::string errors;
   for (const auto& mount : status.mounts()) {
     const std::string pod = mount.namespace_() + "/" + mount.pod();
-    table.Add({pod, mount.provider(), mount.outcome(), ShortDuration(mount.age_seconds()),
-               fmt::format("{:.0f} ms", mount.took_seconds() * 1000),
-               fmt::format("{}/{}", mount.hits(), mount.refs()),
-               fmt::format("{}", mount.backend_reads()),
-               mount.stale() == 0
-                   ? "-"
-                   : fmt::format("{}, {} old", mount.stale(),
-                                 ShortDuration(mount.stale_age_seconds()))});
+    table.Add(
+        {pod, mount.provider(), mount.outcome(), ShortDuration(mount.age_seconds()),
+         fmt::format("{:.0f} ms", mount.took_seconds() * 1000),
+         fmt::format("{}/{}", mount.hits(), mount.refs()), fmt::format("{}", mount.backend_reads()),
+         mount.stale() == 0
+             ? "-"
+             : fmt::format("{}, {} old", mount.stale(), ShortDuration(mount.stale_age_seconds()))});
     const std::string& error = mount.error().empty() ? mount.stale_reason() : mount.error();
     if (!error.empty()) errors += fmt::format("  {}: {}\n", pod, Printable(Shortened(error)));
   }
-  std::string text = Section("MOUNTS", table);
-  if (!errors.empty()) text += "\nERRORS OF MOUNTS\n" + errors;
+  std::string text = Section(table);
+  if (!errors.empty()) text += "\nWHY\n" + errors;
   return text;
 }
 
@@ -66,9 +64,9 @@ std::string Table(const StatusResponse& status) {
   }
   TextTable sessions({"LOGIN", "PROVIDER", "AGE", "EXPIRES IN"});
   for (const auto& session : status.sessions()) {
-    sessions.Add({session.scope(), session.provider(), ShortDuration(session.age_seconds()),
-                  session.has_expires_in_seconds() ? ShortDuration(session.expires_in_seconds())
-                                                   : "never"});
+    sessions.Add(
+        {session.scope(), session.provider(), ShortDuration(session.age_seconds()),
+         session.has_expires_in_seconds() ? ShortDuration(session.expires_in_seconds()) : "never"});
   }
   TextTable leases({"LEASE", "LEFT", "PODS", "STATE"});
   for (const auto& lease : status.leases()) {
@@ -85,8 +83,8 @@ std::string Table(const StatusResponse& status) {
                   fmt::format("{}", backend.in_flight()),
                   backend.last_error().empty() ? "-" : Shortened(backend.last_error())});
   }
-  return Head(status) + Section("SOCKETS", sockets) + Section("BACKENDS", backends) +
-         Section("LOGINS", sessions) + Section("LEASES", leases) + Mounts(status);
+  return Head(status) + Section(sockets) + Section(backends) + Section(sessions) + Section(leases) +
+         Mounts(status);
 }
 
 }  // namespace

@@ -118,10 +118,11 @@ void CheckClass(const SpcManifest& manifest, const LoadedConfig& loaded,
                          .service_account = "default",
                          .tokens = {}};
   const SecretBytes attributes = MountAttributes(manifest, pod, SystemClock().Wall());
-  const auto request = ReadMountRequest(attributes.Reveal(), "", "420", "/var/lib/kubelet/validate");
+  const auto request =
+      ReadMountRequest(attributes.Reveal(), "", "420", "/var/lib/kubelet/validate");
   const Error* error = request.ok() ? nullptr : &request.error();
-  const auto parsed = request.ok() ? (*provider)->Parse(request->input)
-                                   : Result<ParsedMount>(request.error());
+  const auto parsed =
+      request.ok() ? (*provider)->Parse(request->input) : Result<ParsedMount>(request.error());
   if (!parsed.ok()) error = &parsed.error();
   if (error != nullptr) report.findings.push_back(manifest.FindingOfParseError(*error, file.text));
 }
@@ -162,13 +163,19 @@ Json ReportJson(const Report& report) {
   return json;
 }
 
+std::string Count(std::size_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
 std::string ReportText(const Report& report) {
   std::string text;
   for (const Finding& finding : report.findings) text += Printable(finding.Text()) + "\n";
-  text += report.findings.empty() ? "ok" : fmt::format("{} findings", report.findings.size());
-  text += fmt::format(": {} SecretProviderClasses, {} configurations", report.classes,
-                      report.configs);
-  if (report.skipped > 0) text += fmt::format(", {} other objects not looked at", report.skipped);
+  text += report.findings.empty() ? "ok" : Count(report.findings.size(), "finding", "findings");
+  text += ": " + Count(report.classes, "SecretProviderClass", "SecretProviderClasses") + ", " +
+          Count(report.configs, "configuration", "configurations");
+  if (report.skipped > 0) {
+    text += ", " + Count(report.skipped, "other object", "other objects") + " not looked at";
+  }
   return text + "\n";
 }
 

@@ -1,0 +1,844 @@
+#include "agent/secrets/fetcher.h"
+
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <numeric>
+#include <set>
+#include <string>
+
+#include "tests/fakes/heart.h"
+#include "tests/fakes/together.h"
+
+namespace nodekeep {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+Error Down() { return Error(ErrorCode::kTransient, "connection refused"); }
+Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
+
+struct Bench {
+  explicit Bench(HeartOptions options = {}) : heart(clock, std::move(options)) {}
+
+  PlanPtr Plan(const std::string& objects, const std::string& pod = "web-1",
+               std::map<std::string, std::string> attributes = {}) {
+    return FakePlan(backend, objects, MakeIdentity("shop", pod, "web"), std::move(attributes));
+  }
+  // The contents of the first file, or "no: <code>".
+  std::string Mount(const PlanPtr& plan, FetchReport* report = nullptr) {
+    Result<Bundle> bundle = heart.Fetch(plan);
+    if (!bundle.ok()) return "no: " + std::string(ErrorCodeName(bundle.error().code()));
+    if (report != nullptr) *report = bundle->report;
+    return bundle->files.empty() ? "(no file)" : std::string(bundle->files[0].contents.Reveal());
+  }
+
+  FakeClock clock;
+  std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
+  Heart heart;
+};
+
+std::string TenObjects() {
+  std::string objects = "s0";
+  for (int i = 1; i < 10; ++i) objects += ",s" + std::to_string(i);
+  return objects;
+}
+
+}  // namespace
+
+TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once by 1 login and 10 reads") {
+  Bench bench;
+  for (int i = 0; i < 10; ++i) {
+    bench.backend->SetValue("s" + std::to_string(i), "value " + std::to_string(i));
+  }
+  bench.backend->Close();
+  constexpr std::size_t kPods = 110;
+  std::vector<std::size_t> right(kPods, 0), reads(kPods, 0), logins(kPods, 0);
+  auto pods = Together(kPods, [&](std::size_t pod) {
+    Result<Bundle> bundle = bench.heart.Fetch(bench.Plan(TenObjects(), "web-" + std::to_string(pod)));
+    if (!bundle.ok()) return;
+    for (int i = 0; i < 10; ++i) {
+      const std::string name = std::to_string(i);
+      right[pod] += ContentsOf(*bundle, "s" + name) == "value " + name ? 1 : 0;
+    }
+    reads[pod] = bundle->report.backend_reads;
+    logins[pod] = bundle->report.logins;
+  });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.backend->Open();
+  pods.clear();
+  for (std::size_t pod = 0; pod < kPods; ++pod) CHECK(right[pod] == 10);
+  CHECK(bench.backend->logins() == 1);
+  CHECK(bench.backend->reads() == 10);
+  CHECK(std::accumulate(reads.begin(), reads.end(), std::size_t{0}) == 10);
+  CHECK(std::accumulate(logins.begin(), logins.end(), std::size_t{0}) == 1);
+}
+
+TEST_CASE("fetch: exactly one read per secret also when the mounts trickle in at any moment") {
+  Bench bench;
+  for (int i = 0; i < 10; ++i) bench.backend->SetValue("s" + std::to_string(i), "v");
+  std::atomic<int> wrong = 0;
+  auto pods = Together(40, [&](std::size_t pod) {
+    for (int i = 0; i < 10; ++i) {
+      // Each pod in an order of its own, so that claims and waits interleave.
+      const std::string first = "s" + std::to_string((i + pod) % 10);
+      const std::string second = "s" + std::to_string((i * 3 + pod) % 10);
+      const std::string objects = first == second ? first : first + "," + second;
+      if (bench.Mount(bench.Plan(objects, "web-" + std::to_string(pod))) != "v") ++wrong;
+    }
+  });
+  pods.clear();
+  CHECK(wrong == 0);
+  CHECK(bench.backend->logins() == 1);
+  CHECK(bench.backend->reads() == 10);
+}
+
+TEST_CASE("fetch: logins that may have looked at the pod share neither themselves nor their entries") {
+  Bench bench;
+  bench.backend->SetSharing(Sharing::kPod);
+  bench.backend->SetReader([](const Context&, const Credential& credential, const Question&) {
+    Answer answer;
+    answer.value = SecretBytes("seen by " + std::string(credential.token.Reveal()));
+    return answer;
+  });
+  constexpr std::size_t kPods = 20;
+  std::vector<std::string> first(kPods), second(kPods);
+  auto pods = Together(kPods, [&](std::size_t pod) {
+    first[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
+    second[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
+  });
+  pods.clear();
+  CHECK(bench.backend->logins() == kPods);
+  CHECK(bench.backend->reads() == kPods);
+  CHECK(std::set<std::string>(first.begin(), first.end()).size() == kPods);
+  CHECK(first == second);
+}
+
+TEST_CASE("fetch: two identities share an entry only if namespace, account and its uid agree") {
+  struct Row {
+    std::string name, ns, account, sa_uid;
+    bool shares;
+  };
+  const Row rows[] = {
+      {"the same account", "shop", "web", "-", true},
+      {"the account created anew", "shop", "web", "new uid", false},
+      {"its uid unknown", "shop", "web", "", false},
+      {"another namespace", "blog", "web", "-", false},
+      {"another account", "shop", "db", "-", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.backend->SetReader([](const Context&, const Credential& credential, const Question&) {
+      Answer answer;
+      answer.value = SecretBytes("seen by " + std::string(credential.token.Reveal()));
+      return answer;
+    });
+    CHECK(bench.Mount(bench.Plan("a", "web-1")) == "seen by token-1");
+    const PlanPtr other =
+        FakePlan(bench.backend, "a", MakeIdentity(row.ns, "web-2", row.account, row.sa_uid));
+    CHECK(bench.Mount(other) == (row.shares ? "seen by token-1" : "seen by token-2"));
+    // Also while the backend is down nobody gets what is another's.
+    bench.clock.Advance(minutes(5));
+    bench.backend->SetReader(nullptr);
+    bench.backend->FailAlways("", Down());
+    bench.backend->FailLoginsAlways(Down());
+    const PlanPtr third =
+        FakePlan(bench.backend, "a", MakeIdentity(row.ns, "web-3", row.account, row.sa_uid));
+    CHECK(bench.Mount(third) == (row.shares ? "seen by token-1"
+                                 : row.sa_uid.empty() ? "no: transient" : "seen by token-2"));
+    const PlanPtr stranger =
+        FakePlan(bench.backend, "a", MakeIdentity("else", "web-1", "web", row.sa_uid));
+    CHECK(bench.Mount(stranger) == "no: transient");
+  }
+}
+
+TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes") {
+  Bench bench({.retry = {.attempts = 1}});
+  std::atomic<std::size_t> calls = 0;
+  bench.backend->SetReader([&](const Context&, const Credential& credential,
+                               const Question& question) -> Result<Answer> {
+    switch (calls++ % 11) {
+      case 3: return Down();
+      case 5: return No();
+      case 7: return Error(ErrorCode::kNotFound, "404");
+      default: break;
+    }
+    Answer answer;
+    answer.value = SecretBytes(std::string(credential.token.Reveal()) + " " + question.ref.path);
+    return answer;
+  });
+  bench.backend->SetLogIn([&](const Context&, const PodIdentity& identity) -> Result<Credential> {
+    if (calls++ % 13 == 4) return Down();
+    Credential credential;
+    credential.token = SecretBytes("token of " + identity.namespace_name);
+    credential.sharing = Sharing::kServiceAccount;
+    credential.service_account_uid = identity.service_account_uid;
+    return credential;
+  });
+  std::atomic<int> served = 0, foreign = 0;
+  auto tenants = Together(64, [&](std::size_t tenant) {
+    const std::string name = "tenant-" + std::to_string(tenant);
+    for (int round = 0; round < 25; ++round) {
+      const std::string path = "p" + std::to_string(round % 3);
+      const PlanPtr plan = FakePlan(bench.backend, path,
+                                    MakeIdentity(name, "web-" + std::to_string(round % 2), "web"),
+                                    {{"nodekeep/refreshAfter", "1s"}});
+      Result<Bundle> bundle = bench.heart.Fetch(plan);
+      bench.clock.Advance(Duration(40));
+      if (!bundle.ok()) continue;
+      ++served;
+      if (ContentsOf(*bundle, path) != "token of " + name + " " + path) ++foreign;
+    }
+  });
+  tenants.clear();
+  CHECK(foreign == 0);
+  CHECK(served > 64);
+}
+
+TEST_CASE("fetch: fresh entries are served without a call, old ones asked about again") {
+  Bench bench;
+  bench.backend->SetValue("a", "one");
+  FetchReport report;
+  CHECK(bench.Mount(bench.Plan("a"), &report) == "one");
+  CHECK(report.hits == 0);
+  CHECK(report.backend_reads == 1);
+  bench.backend->SetValue("a", "two");
+  bench.clock.Advance(minutes(2) - Duration(1));
+  CHECK(bench.Mount(bench.Plan("a"), &report) == "one");
+  CHECK(report.hits == 1);
+  CHECK(report.backend_reads == 0);
+  bench.clock.JumpWall(hours(24 * 365));
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  bench.clock.Advance(Duration(1));
+  CHECK(bench.Mount(bench.Plan("a"), &report) == "two");
+  CHECK(report.backend_reads == 1);
+  CHECK(bench.backend->logins() == 1);
+}
+
+TEST_CASE("fetch: the asker's own ages count, not those of whoever fetched") {
+  Bench bench;
+  bench.backend->SetValue("a", "one");
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  bench.backend->SetValue("a", "two");
+  bench.clock.Advance(seconds(5));
+  CHECK(bench.Mount(bench.Plan("a", "web-2")) == "one");
+  CHECK(bench.Mount(bench.Plan("a", "web-3", {{"nodekeep/refreshAfter", "2s"}})) == "two");
+}
+
+TEST_CASE("fetch: what the backend calls unchanged is young again without being sent") {
+  Bench bench;
+  bench.backend->SetValue("a", "one", "v1");
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  bench.clock.Advance(minutes(3));
+  std::size_t questions = 0;
+  bench.backend->SetReader([&](const Context&, const Credential&, const Question& question) {
+    ++questions;
+    CHECK(question.known_version == "v1");
+    Answer answer;
+    answer.unchanged = true;
+    return answer;
+  });
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  CHECK(questions == 1);
+}
+
+TEST_CASE("fetch: a value dropped while the backend confirmed it is asked for in full") {
+  Bench bench;
+  bench.backend->SetValue("a", "one", "v1");
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  bench.clock.Advance(minutes(3));
+  bench.backend->SetReader([&](const Context&, const Credential&, const Question& question) {
+    Answer answer;
+    answer.unchanged = question.known_version == "v1";
+    if (answer.unchanged) bench.heart.cache.Flush();
+    if (!answer.unchanged) answer.value = SecretBytes("in full");
+    return answer;
+  });
+  CHECK(bench.Mount(bench.Plan("a")) == "in full");
+}
+
+TEST_CASE("fetch: an immutable answer is not asked for again while the login lives") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(hours(10), false);
+  std::size_t reads = 0;
+  bench.backend->SetReader([&](const Context&, const Credential&, const Question&) {
+    ++reads;
+    Answer answer;
+    answer.value = SecretBytes("v");
+    answer.immutable = true;
+    return answer;
+  });
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+  bench.clock.Advance(hours(8));
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+  CHECK(reads == 1);
+  // An identity that may log in no more sees it no more.
+  bench.clock.Advance(hours(3));
+  bench.backend->FailLoginsAlways(No());
+  CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
+  CHECK(reads == 1);
+}
+
+TEST_CASE("fetch: objects of one answer cost one read, and keep the manifest's order") {
+  Bench bench;
+  bench.backend->SetValue("db", "user=alice\npassword=pw");
+  bench.backend->SetValue("z", "last letter first");
+  Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("z,db#password,db#user"));
+  REQUIRE(bundle.ok());
+  REQUIRE(bundle->files.size() == 3);
+  CHECK(bundle->files[0].path == "z");
+  CHECK(bundle->files[1].contents.Reveal() == "pw");
+  CHECK(bundle->files[2].contents.Reveal() == "alice");
+  CHECK(bundle->versions[1].id == "db#password");
+  CHECK(bench.backend->reads() == 2);
+  CHECK(bench.backend->batches() == 1);
+}
+
+TEST_CASE("fetch: versions change with the contents and do not show them") {
+  Bench bench;
+  bench.backend->SetValue("a", "one");
+  bench.backend->SetValue("b", "one");
+  const auto version = [&] { return bench.heart.Fetch(bench.Plan("a"))->versions[0].version; };
+  const std::string first = version();
+  CHECK(version() == first);
+  bench.backend->SetValue("a", "two");
+  bench.clock.Advance(minutes(3));
+  CHECK(version() != first);
+  CHECK(first.find("one") == std::string::npos);
+}
+
+TEST_CASE("fetch: all or nothing; the first failure in the manifest's order speaks") {
+  Bench bench;
+  bench.backend->SetValue("a", "v");
+  bench.backend->SetValue("c", "v");
+  bench.backend->FailAlways("c", No());
+  Result<Bundle> bundle =
+      bench.heart.Fetch(bench.Plan("a,b,c", "web-1", {{"mountError", "error making mount request"}}));
+  REQUIRE(!bundle.ok());
+  CHECK(bundle.error().code() == ErrorCode::kNotFound);
+  CHECK(bundle.error().message() == "error making mount request: nothing at \"b\"");
+}
+
+TEST_CASE("fetch: an optional object is left out when it does not exist, not when it is refused") {
+  struct Row {
+    std::string name, objects, optional, want;
+    std::size_t files;
+  };
+  const Row rows[] = {
+      {"absent", "a,gone", "gone", "v", 1},
+      {"absent key", "a,db#gone", "db#gone", "v", 1},
+      {"all absent", "gone", "*", "(no file)", 0},
+      {"refused", "a,denied", "denied", "no: denied", 0},
+      {"down", "a,down", "down", "no: transient", 0},
+      {"absent for one who needs it", "gone,gone#key", "gone#key", "no: not_found", 0},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench({.retry = {.attempts = 1}});
+    bench.backend->SetValue("a", "v");
+    bench.backend->SetValue("db", "user=alice");
+    bench.backend->FailAlways("denied", No());
+    bench.backend->FailAlways("down", Down());
+    const auto attributes = std::map<std::string, std::string>{{"nodekeep/optional", row.optional}};
+    const PlanPtr plan = bench.Plan(row.objects, "web-1", attributes);
+    for (int mount = 0; mount < 2; ++mount) {
+      CHECK(bench.Mount(plan) == row.want);
+      Result<Bundle> bundle = bench.heart.Fetch(plan);
+      if (!bundle.ok()) continue;
+      CHECK(bundle->files.size() == row.files);
+      CHECK(!bundle->versions.empty());
+    }
+  }
+}
+
+TEST_CASE("fetch: a no is remembered briefly for all who share it") {
+  struct Row {
+    std::string name;
+    Error error;
+  };
+  const Row rows[] = {{"not found", Error(ErrorCode::kNotFound, "404")}, {"denied", No()}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.backend->SetValue("a", "v");
+    bench.backend->FailAlways("a", row.error);
+    for (int pod = 0; pod < 5; ++pod) {
+      CHECK(bench.Mount(bench.Plan("a", "web-" + std::to_string(pod))) ==
+            "no: " + std::string(ErrorCodeName(row.error.code())));
+      bench.clock.Advance(seconds(1));
+    }
+    CHECK(bench.backend->reads() == 1);
+    CHECK(bench.backend->logins() == 1);
+    bench.backend->Heal();
+    bench.clock.Advance(seconds(10));
+    CHECK(bench.Mount(bench.Plan("a")) == "v");
+  }
+}
+
+TEST_CASE("fetch: a refusal after a cached login costs one login and one retry, then is believed") {
+  for (const ErrorCode code : {ErrorCode::kDenied, ErrorCode::kAuthExpired}) {
+    INFO(ErrorCodeName(code));
+    Bench bench;
+    bench.backend->SetValue("a", "v");
+    bench.backend->SetValue("b", "v");
+    CHECK(bench.Mount(bench.Plan("a")) == "v");
+    bench.clock.Advance(minutes(3));
+    bench.backend->FailAlways("a", Error(code, "refused"));
+    constexpr std::size_t kPods = 30;
+    std::vector<std::string> got(kPods);
+    auto pods = Together(kPods, [&](std::size_t pod) {
+      got[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
+    });
+    pods.clear();
+    for (const std::string& text : got) CHECK(text == "no: " + std::string(ErrorCodeName(code)));
+    CHECK(bench.backend->logins() == 2);
+    CHECK(bench.backend->reads("a") == 3);
+    CHECK(bench.Mount(bench.Plan("a")) == "no: " + std::string(ErrorCodeName(code)));
+    CHECK(bench.backend->logins() == 2);
+    CHECK(bench.backend->reads("a") == 3);
+    // The denial is of this secret only.
+    CHECK(bench.Mount(bench.Plan("b")) == "v");
+  }
+}
+
+TEST_CASE("fetch: a login that was revoked is replaced, once for all who meet it") {
+  Bench bench;
+  bench.backend->SetValue("a", "v");
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+  bench.clock.Advance(minutes(3));
+  bench.backend->RefuseToken("token-1");
+  constexpr std::size_t kPods = 30;
+  std::vector<std::string> got(kPods);
+  auto pods = Together(kPods, [&](std::size_t pod) {
+    got[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
+  });
+  pods.clear();
+  for (const std::string& text : got) CHECK(text == "v");
+  CHECK(bench.backend->logins() == 2);
+  CHECK(bench.backend->reads("a") == 3);
+}
+
+TEST_CASE("fetch: a refusal after a login of this very mount is believed at once") {
+  Bench bench;
+  bench.backend->FailAlways("a", No());
+  CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
+  CHECK(bench.backend->logins() == 1);
+  CHECK(bench.backend->reads() == 1);
+}
+
+TEST_CASE("fetch: what was refused is not papered over when no new login can be had") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->SetValue("a", "v");
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+  bench.clock.Advance(minutes(3));
+  bench.backend->FailAlways("a", No());
+  bench.backend->FailLoginsAlways(Down());
+  Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("a"));
+  REQUIRE(!bundle.ok());
+  CHECK(bundle.error().code() == ErrorCode::kDenied);
+  CHECK(bundle.error().message() ==
+        "403 permission denied; logging in once more failed: connection refused");
+  // Nor by the next mount, which only meets the outage.
+  CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
+}
+
+TEST_CASE("fetch: a slow refusal that nobody waited for is not papered over either") {
+  Bench bench;
+  bench.backend->SetValue("a", "v");
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+  bench.clock.Advance(minutes(3));
+  bench.backend->FailAlways("a", No());
+  bench.backend->Close();
+  std::string got;
+  std::jthread pod([&] { got = bench.Mount(bench.Plan("a")); });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.clock.Advance(seconds(3));
+  pod.join();
+  CHECK(got == "v");  // stale: the backend had not answered yet
+  bench.backend->Open();
+  CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
+  bench.backend->FailLoginsAlways(Down());
+  bench.backend->FailAlways("a", Down());
+  bench.clock.Advance(seconds(15));
+  CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
+}
+
+TEST_CASE("fetch: while the backend is down the last good value stands in until its hard age") {
+  struct Row {
+    std::string name;
+    Error error;
+    bool login_down;
+    Duration age;
+    std::string want;
+  };
+  const Error throttled(ErrorCode::kThrottled, "429");
+  const Row rows[] = {
+      {"reads fail, past the soft age", Down(), false, minutes(3), "v"},
+      {"reads throttled", throttled, false, minutes(3), "v"},
+      {"just below the hard age", Down(), false, minutes(60) - Duration(1), "v"},
+      {"at the hard age", Down(), false, minutes(60), "no: transient"},
+      {"login over and its endpoint down", Down(), true, minutes(30), "v"},
+      {"login down, at the hard age", Down(), true, minutes(60), "no: transient"},
+      {"not found", Error(ErrorCode::kNotFound, "404"), false, minutes(3), "no: not_found"},
+      {"denied", No(), false, minutes(3), "no: denied"},
+      {"token expired", Error(ErrorCode::kAuthExpired, "401"), false, minutes(3),
+       "no: auth_expired"},
+      {"request wrong", Error(ErrorCode::kInvalid, "400"), false, minutes(3), "no: invalid"},
+      {"sealed for good", Error(ErrorCode::kPrecondition, "not initialised"), false, minutes(3),
+       "no: precondition"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench({.retry = {.attempts = 1}});
+    bench.backend->SetLoginLifetime(minutes(10), false);
+    if (!row.login_down) bench.backend->SetLoginLifetime(Duration::zero(), false);
+    bench.backend->SetValue("a", "v");
+    CHECK(bench.Mount(bench.Plan("a")) == "v");
+    bench.clock.Advance(row.age);
+    bench.clock.JumpWall(-hours(999));
+    bench.backend->FailAlways("a", row.error);
+    if (row.login_down) bench.backend->FailLoginsAlways(row.error);
+    FetchReport report;
+    CHECK(bench.Mount(bench.Plan("a"), &report) == row.want);
+    if (row.want != "v") continue;
+    CHECK(report.stale == 1);
+    CHECK(report.stale_age == row.age);
+    CHECK(!report.stale_reason.empty());
+    CHECK(bench.heart.metrics.Render().find("nodekeep_stale_served_total{provider=\"fake\"} 1") !=
+          std::string::npos);
+    // Well again: no longer stale.
+    bench.backend->Heal();
+    CHECK(bench.Mount(bench.Plan("a"), &report) == "v");
+    CHECK(report.stale == 0);
+  }
+}
+
+TEST_CASE("fetch: stale is only what was asked for and not answered") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->SetValue("a", "old a");
+  bench.backend->SetValue("b", "old b");
+  CHECK(bench.Mount(bench.Plan("a,b")) == "old a");
+  bench.clock.Advance(minutes(3));
+  bench.backend->SetValue("a", "new a");
+  bench.backend->FailAlways("b", Down());
+  Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("a,b"));
+  REQUIRE(bundle.ok());
+  CHECK(ContentsOf(*bundle, "a") == "new a");
+  CHECK(ContentsOf(*bundle, "b") == "old b");
+  CHECK(bundle->report.stale == 1);
+
+  // One refusal in it ends it, whatever could stand in for the rest.
+  bench.clock.Advance(minutes(3));
+  bench.backend->FailAlways("a", No());
+  CHECK(bench.Mount(bench.Plan("a,b")) == "no: denied");
+  CHECK(bench.Mount(bench.Plan("b,a")) == "no: denied");
+}
+
+TEST_CASE("fetch: nothing stands in where the class says so, or where nothing was served before") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->SetValue("a", "v");
+  const std::map<std::string, std::string> never = {{"nodekeep/serveStaleFor", "0s"}};
+  CHECK(bench.Mount(bench.Plan("a", "web-1", never)) == "v");
+  bench.clock.Advance(minutes(3));
+  bench.backend->FailAlways("", Down());
+  CHECK(bench.Mount(bench.Plan("a", "web-1", never)) == "no: transient");
+  CHECK(bench.Mount(bench.Plan("a,b", "web-1")) == "no: transient");
+}
+
+TEST_CASE("fetch: a slow backend is waited for briefly when last good values are at hand") {
+  Bench bench;
+  bench.backend->SetValue("a", "old");
+  CHECK(bench.Mount(bench.Plan("a")) == "old");
+  bench.clock.Advance(minutes(3));
+  bench.backend->SetValue("a", "new");
+  bench.backend->Close();
+  std::string got;
+  FetchReport report;
+  std::jthread pod([&] { got = bench.Mount(bench.Plan("a"), &report); });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.clock.Advance(seconds(2));
+  pod.join();
+  CHECK(got == "old");
+  CHECK(report.stale == 1);
+  // The read went on for whoever comes next.
+  bench.backend->Open();
+  CHECK(bench.Mount(bench.Plan("a")) == "new");
+  CHECK(bench.backend->reads("a") == 2);
+}
+
+TEST_CASE("fetch: a refused login ends everything fetched in its name") {
+  struct Row {
+    std::string name;
+    Error error;
+  };
+  const Row rows[] = {{"denied", No()},
+                      {"no such auth mount", Error(ErrorCode::kInvalid, "404 no handler")}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench({.retry = {.attempts = 1}});
+    bench.backend->SetLoginLifetime(minutes(10), false);
+    bench.backend->SetValue("a", "v");
+    CHECK(bench.Mount(bench.Plan("a")) == "v");
+    bench.clock.Advance(minutes(11));
+    bench.backend->FailLoginsAlways(row.error);
+    CHECK(bench.Mount(bench.Plan("a")) == "no: " + std::string(ErrorCodeName(row.error.code())));
+    CHECK(bench.heart.cache.List().empty());
+    // The outage that follows finds nothing to paper it over with.
+    bench.clock.Advance(seconds(11));
+    bench.backend->FailLoginsAlways(Down());
+    CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
+  }
+}
+
+TEST_CASE("fetch: a passing failure is asked again for what failed, and only for that") {
+  Bench bench;
+  bench.backend->SetValue("a", "v");
+  bench.backend->SetValue("b", "v");
+  bench.backend->FailReads("b", {Down(), Down()});
+  CHECK(bench.Mount(bench.Plan("a,b")) == "v");
+  CHECK(bench.backend->reads("a") == 1);
+  CHECK(bench.backend->reads("b") == 3);
+}
+
+TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a crash") {
+  class Lazy final : public Provider {
+   public:
+    explicit Lazy(std::shared_ptr<FakeProvider> inner) : inner_(std::move(inner)) {}
+    Result<ParsedMount> Parse(const MountInput& input) const override { return inner_->Parse(input); }
+    Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
+                                    const PodIdentity& identity) override {
+      return inner_->Authenticate(context, options, identity);
+    }
+    std::vector<Result<Answer>> Fetch(const Context&, const ProviderOptions&, const Credential&,
+                                      std::span<const Question>) override {
+      return {};
+    }
+    Result<SecretBytes> Render(const Projection& projection, const SecretBytes& answer) const override {
+      return inner_->Render(projection, answer);
+    }
+
+   private:
+    const std::shared_ptr<FakeProvider> inner_;
+  };
+  Bench bench;
+  auto plan = MakePlan(std::make_shared<Lazy>(bench.backend), "fake", {{"objects", "a,b"}},
+                       MakeIdentity("shop", "web-1", "web"));
+  REQUIRE(plan.ok());
+  CHECK(bench.Mount(*plan) == "no: internal");
+}
+
+TEST_CASE("fetch: a mount that leaves does not take the read with it") {
+  Bench bench;
+  bench.backend->SetValue("a", "v");
+  bench.backend->Close();
+  std::stop_source leaving;
+  Result<Bundle> got = Error(ErrorCode::kInternal, "not asked");
+  std::jthread pod([&] {
+    got = bench.heart.fetcher.Fetch(Context(SteadyTime::max(), leaving.get_token()),
+                                    bench.Plan("a"));
+  });
+  CHECK(bench.backend->AwaitWaiting(1));  // the login
+  std::string other;
+  std::jthread second([&] { other = bench.Mount(bench.Plan("a", "web-2")); });
+  leaving.request_stop();
+  pod.join();
+  REQUIRE(!got.ok());
+  CHECK(got.error().code() == ErrorCode::kCancelled);
+  bench.backend->Open();
+  second.join();
+  CHECK(other == "v");
+  CHECK(bench.backend->logins() == 1);
+}
+
+TEST_CASE("fetch: a mount's own deadline ends it, a login's or read's does not outlive its budget") {
+  Bench bench({.fetch_budget = seconds(30)});
+  bench.backend->SetValue("a", "v");
+  CHECK(bench.Mount(bench.Plan("b")) == "no: not_found");  // logged in
+  bench.backend->Close();
+  Result<Bundle> got = Error(ErrorCode::kInternal, "not asked");
+  std::jthread pod([&] {
+    got = bench.heart.fetcher.Fetch(Context(bench.clock.Now() + seconds(5), {}), bench.Plan("a"));
+  });
+  CHECK(bench.backend->AwaitWaiting(1));
+  bench.clock.Advance(seconds(6));
+  pod.join();
+  REQUIRE(!got.ok());
+  CHECK(got.error().code() == ErrorCode::kDeadlineExceeded);
+  std::string patient;
+  std::atomic<bool> done = false;
+  std::jthread second([&] {
+    patient = bench.Mount(bench.Plan("a", "web-2"));
+    done = true;
+  });
+  while (!done) {
+    bench.clock.Advance(seconds(1));
+    std::this_thread::yield();
+  }
+  CHECK(patient == "no: deadline_exceeded");
+}
+
+TEST_CASE("fetch: from memory only what is there and fresh, and without a call") {
+  Bench bench;
+  bench.backend->SetValue("a", "v");
+  CHECK(!bench.heart.fetcher.FetchFromMemory(bench.Plan("a")));
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+  auto found = bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-2"));
+  REQUIRE(found);
+  REQUIRE(found->ok());
+  CHECK(ContentsOf(**found, "a") == "v");
+  CHECK(!bench.heart.fetcher.FetchFromMemory(
+      FakePlan(bench.backend, "a", MakeIdentity("blog", "web-1", "web"))));
+  bench.clock.Advance(minutes(3));
+  CHECK(!bench.heart.fetcher.FetchFromMemory(bench.Plan("a")));
+  CHECK(bench.backend->reads() == 1);
+}
+
+TEST_CASE("fetch: a budget too small for the answers costs reads, never a wrong answer") {
+  Bench bench({.cache_bytes = 1500});
+  for (int i = 0; i < 10; ++i) {
+    bench.backend->SetValue("s" + std::to_string(i), std::string(900, static_cast<char>('0' + i)), "1");
+  }
+  for (int round = 0; round < 3; ++round) {
+    Result<Bundle> bundle = bench.heart.Fetch(bench.Plan(TenObjects()));
+    REQUIRE(bundle.ok());
+    for (int i = 0; i < 10; ++i) {
+      CHECK(ContentsOf(*bundle, "s" + std::to_string(i)) ==
+            std::string(900, static_cast<char>('0' + i)));
+    }
+    CHECK(bench.heart.cache.bytes() <= 1500);
+    bench.clock.Advance(minutes(3));
+  }
+}
+
+TEST_CASE("refresh: asks again for what matches and says what changed") {
+  Bench bench;
+  bench.backend->SetValue("a", "one", "1");
+  bench.backend->SetValue("b", "same");
+  bench.backend->SetValue("c", "one");
+  bench.backend->SetValue("other", "x");
+  CHECK(bench.Mount(bench.Plan("a,b,c,other")) == "one");
+  bench.backend->SetValue("a", "two", "2");
+  bench.backend->SetValue("c", "two");
+  bench.clock.Advance(seconds(1));
+  const RefreshReport report = bench.heart.fetcher.Refresh(
+      Context(), [](const EntryKey& key) { return key.ref.path != "other"; });
+  CHECK(report.matched == 3);
+  CHECK(report.asked == 3);
+  CHECK(report.changed == 2);
+  CHECK(report.deferred == 0);
+  CHECK(report.errors.empty());
+  CHECK(bench.backend->reads("other") == 1);
+  Result<Bundle> bundle = bench.heart.fetcher.FetchFromMemory(bench.Plan("a,b,c")).value();
+  CHECK(ContentsOf(*bundle, "a") == "two");
+  CHECK(ContentsOf(*bundle, "c") == "two");
+}
+
+TEST_CASE("refresh: one call though many mount at the same time") {
+  Bench bench;
+  bench.backend->SetValue("a", "one");
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  bench.clock.Advance(seconds(1));
+  bench.backend->SetValue("a", "two");
+  bench.backend->Close();
+  RefreshReport report;
+  std::jthread refresh([&] {
+    report = bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+  });
+  CHECK(bench.backend->AwaitWaiting(1));
+  std::vector<std::string> got(10);
+  auto pods = Together(got.size(), [&](std::size_t pod) {
+    got[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
+  });
+  bench.backend->Open();
+  refresh.join();
+  pods.clear();
+  for (const std::string& text : got) CHECK(text == "two");
+  CHECK(bench.backend->reads("a") == 2);
+}
+
+TEST_CASE("refresh: without a live login the next mount asks; the value still stands in") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->SetLoginLifetime(minutes(1), false);
+  bench.backend->SetValue("a", "one");
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  bench.clock.Advance(Duration(70'000));
+  const RefreshReport report =
+      bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+  CHECK(report.deferred == 1);
+  CHECK(report.asked == 0);
+  bench.backend->FailLoginsAlways(Down());
+  CHECK(bench.Mount(bench.Plan("a")) == "one");
+  bench.backend->Heal();
+  bench.backend->SetValue("a", "two");
+  CHECK(bench.Mount(bench.Plan("a")) == "two");
+}
+
+TEST_CASE("refresh: an error is reported by ref, a denial leaves nothing to stand in") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->SetValue("a", "v");
+  bench.backend->SetValue("b", "v");
+  CHECK(bench.Mount(bench.Plan("a,b")) == "v");
+  bench.clock.Advance(seconds(1));
+  bench.backend->FailAlways("a", Down());
+  bench.backend->FailAlways("b", No());
+  const RefreshReport report =
+      bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+  CHECK(report.errors == std::vector<std::string>{"fake:a: connection refused",
+                                                  "fake:b: 403 permission denied"});
+  bench.backend->FailAlways("", Down());
+  bench.backend->FailAlways("b", Down());
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+  CHECK(bench.Mount(bench.Plan("b")) == "no: transient");
+}
+
+TEST_CASE("refresh: a remembered no is forgotten") {
+  Bench bench;
+  CHECK(bench.Mount(bench.Plan("a")) == "no: not_found");
+  bench.backend->SetValue("a", "v");
+  CHECK(bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; }).matched == 1);
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+}
+
+TEST_CASE("fetch: no secret and no token is in what errors and reports say") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->SetValue("a", "hunter2");
+  CHECK(bench.Mount(bench.Plan("a")) == "hunter2");
+  bench.clock.Advance(minutes(3));
+  bench.backend->FailAlways("a", Down());
+  Result<Bundle> stale = bench.heart.Fetch(bench.Plan("a"));
+  REQUIRE(stale.ok());
+  CHECK(stale->report.stale_reason.find("hunter2") == std::string::npos);
+  CHECK(stale->versions[0].version.find("hunter2") == std::string::npos);
+  for (const EntryInfo& info : bench.heart.cache.List()) {
+    CHECK(info.key.scope.find("token-1") == std::string::npos);
+    CHECK(info.version.find("hunter2") == std::string::npos);
+  }
+}
+
+TEST_CASE("fetch: the agent stops in the middle of mounts") {
+  auto bench = std::make_unique<Bench>();
+  bench->backend->SetValue("a", "v");
+  CHECK(bench->Mount(bench->Plan("b")) == "no: not_found");  // logged in
+  bench->backend->Close();
+  std::stop_source leaving;
+  std::vector<std::optional<Result<Bundle>>> got(8);
+  auto pods = Together(got.size(), [&](std::size_t pod) {
+    got[pod] = bench->heart.fetcher.Fetch(Context(SteadyTime::max(), leaving.get_token()),
+                                          bench->Plan("a", "web-" + std::to_string(pod)));
+  });
+  CHECK(bench->backend->AwaitWaiting(1));
+  leaving.request_stop();
+  pods.clear();
+  for (const auto& result : got) {
+    REQUIRE(!result->ok());
+    CHECK(result->error().code() == ErrorCode::kCancelled);
+  }
+  const auto backend = bench->backend;
+  bench.reset();  // stops the read that still waits, and waits for it
+  CHECK(backend.use_count() == 1);
+}
+
+}  // namespace nodekeep

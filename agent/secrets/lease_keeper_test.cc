@@ -1,0 +1,555 @@
+#include "agent/secrets/lease_keeper.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "tests/fakes/heart.h"
+#include "tests/fakes/temp_dir.h"
+#include "tests/fakes/together.h"
+
+namespace nodekeep {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+Error Down() { return Error(ErrorCode::kTransient, "connection refused"); }
+Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
+
+// The directories that kubelet has, as far as the agent can see.
+class Directories {
+ public:
+  bool Has(const std::string& path) const {
+    std::unique_lock lock(mutex_);
+    return present_.contains(path);
+  }
+  void Add(const std::string& path) {
+    std::unique_lock lock(mutex_);
+    present_.insert(path);
+  }
+  void Remove(const std::string& path) {
+    std::unique_lock lock(mutex_);
+    present_.erase(path);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::string> present_ = {"/pods"};
+};
+
+// A backend with dynamic credentials at "db", leased for an hour.
+struct Bench {
+  Bench() {
+    backend->EnableLeases();
+    backend->SetMinted("db", "credentials", hours(1), "lease");
+    backend->SetValue("kv", "v");
+  }
+
+  static std::string Directory(const std::string& pod) { return "/pods/uid-of-" + pod; }
+  PlanPtr Plan(const std::string& pod, const std::string& objects = "db") {
+    return FakePlan(backend, objects, MakeIdentity("shop", pod, "web"));
+  }
+  // "ok" or the error's code; the pod's directory is there.
+  std::string Mount(const std::string& pod, const std::string& objects = "db") {
+    directories.Add(Directory(pod));
+    Result<Bundle> bundle = heart.Fetch(Plan(pod, objects));
+    return bundle.ok() ? "ok" : std::string(ErrorCodeName(bundle.error().code()));
+  }
+  void Tick() {
+    heart.leases.Tick();
+    heart.leases.Drain();
+  }
+  // Steps of a minute, as the thread would find them.
+  void Pass(Duration time) {
+    for (Duration passed = Duration::zero(); passed < time; passed += minutes(1)) {
+      clock.Advance(minutes(1));
+      Tick();
+    }
+  }
+  std::vector<std::string> Calls(const std::string& verb) const {
+    std::vector<std::string> whats;
+    for (const FakeCall& call : backend->calls()) {
+      if (call.verb == verb) whats.push_back(call.what);
+    }
+    return whats;
+  }
+
+  FakeClock clock;
+  Directories directories;
+  std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
+  Heart heart{clock, {.retry = {.attempts = 1},
+                      .directory_exists = [this](const std::string& path) {
+                        return directories.Has(path);
+                      }}};
+};
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("lease: dies with the login that obtained it") {
+  const SteadyTime now = SteadyTime() + hours(1);
+  struct Row {
+    std::string name;
+    Duration lifetime, login;
+    Duration want;
+  };
+  const Row rows[] = {
+      {"shorter than the login", minutes(10), hours(1), minutes(10)},
+      {"longer than the login", hours(2), hours(1), hours(1)},
+      {"login without end", hours(2), Duration::zero(), hours(2)},
+      {"login over", hours(2), -minutes(1), Duration(1)},
+      {"no lifetime granted", Duration::zero(), hours(1), Duration(1)},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Session session;
+    if (row.login != Duration::zero()) session.credential.expires = now + row.login;
+    CHECK(WithinLogin(row.lifetime, session, now) == row.want);
+  }
+}
+
+TEST_CASE("lease: issued once for all pods that share it, and renewed instead of issued again") {
+  Bench bench;
+  auto pods = Together(20, [&](std::size_t pod) { bench.Mount("web-" + std::to_string(pod)); });
+  pods.clear();
+  CHECK(bench.backend->reads("db") == 1);
+  REQUIRE(bench.heart.leases.List().size() == 1);
+  CHECK(bench.heart.leases.List()[0].holders == 20);
+
+  // Polls of six hours, every two minutes.
+  for (int poll = 0; poll < 180; ++poll) {
+    bench.Pass(minutes(2));
+    REQUIRE(bench.Mount("web-" + std::to_string(poll % 20)) == "ok");
+  }
+  CHECK(bench.backend->reads("db") == 1);
+  CHECK(bench.Calls("renew-lease").size() == 9);
+  CHECK(bench.Calls("revoke-lease").empty());
+}
+
+TEST_CASE("lease: renewed at two thirds of its life, not before") {
+  Bench bench;
+  CHECK(bench.Mount("web-1") == "ok");
+  bench.clock.Advance(minutes(40) - Duration(1));
+  bench.Tick();
+  CHECK(bench.Calls("renew-lease").empty());
+  bench.clock.Advance(Duration(1));
+  bench.clock.JumpWall(hours(99));
+  bench.Tick();
+  CHECK(bench.Calls("renew-lease") == Names{"lease.1"});
+  CHECK(bench.heart.leases.List()[0].left == hours(1));
+}
+
+TEST_CASE("lease: a mount in the moments before the renewal comes through is not given a new one") {
+  Bench bench;
+  CHECK(bench.Mount("web-1") == "ok");
+  bench.clock.Advance(minutes(45));
+  CHECK(bench.Mount("web-2") == "ok");
+  CHECK(bench.backend->reads("db") == 1);
+}
+
+TEST_CASE("lease: refreshing neither issues a new one nor lets it go stale") {
+  Bench bench;
+  CHECK(bench.Mount("web-1", "db,kv") == "ok");
+  for (int i = 0; i < 3; ++i) {
+    bench.clock.Advance(seconds(1));
+    const RefreshReport report =
+        bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+    CHECK(report.asked == 1);
+    CHECK(bench.Mount("web-1", "db,kv") == "ok");
+  }
+  CHECK(bench.backend->reads("db") == 1);
+  CHECK(bench.backend->reads("kv") == 4);
+}
+
+TEST_CASE("lease: a renewal that fails in passing is tried again") {
+  Bench bench;
+  CHECK(bench.Mount("web-1") == "ok");
+  bench.backend->FailRenewals({Down(), Down()});
+  bench.clock.Advance(minutes(40));
+  bench.Tick();
+  bench.Tick();  // not at once
+  CHECK(bench.Calls("renew-lease").size() == 1);
+  bench.Pass(minutes(10));
+  CHECK(bench.Calls("renew-lease").size() == 3);
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 1);
+}
+
+TEST_CASE("lease: at its maximum the next mount gets a new one; the old is revoked after a grace") {
+  Bench bench;
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.Mount("web-2") == "ok");
+  bench.backend->SetRenewedLifetime(minutes(30));
+  bench.clock.Advance(minutes(40));
+  bench.Tick();
+  CHECK(bench.Calls("renew-lease").size() == 1);
+  CHECK(bench.backend->reads("db") == 1);  // nothing is issued without a mount
+
+  bench.backend->SetRenewedLifetime(Duration::zero());
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 2);
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 2);
+  // web-2 still uses the old one.
+  REQUIRE(bench.heart.leases.List().size() == 2);
+  CHECK(bench.heart.leases.List()[0].retiring);
+  CHECK(!bench.heart.leases.List()[1].retiring);
+  bench.Pass(minutes(10));
+  CHECK(bench.Calls("revoke-lease").empty());
+
+  CHECK(bench.Mount("web-2") == "ok");
+  CHECK(bench.backend->reads("db") == 2);
+  bench.Pass(minutes(4));
+  CHECK(bench.Calls("revoke-lease").empty());
+  bench.Pass(minutes(2));
+  CHECK(bench.Calls("revoke-lease") == Names{"lease.1"});
+  REQUIRE(bench.heart.leases.List().size() == 1);
+}
+
+TEST_CASE("lease: one that the backend no longer knows is served no more") {
+  struct Row {
+    std::string name;
+    Error error;
+    bool stands_in;
+  };
+  const Row rows[] = {{"not found", Error(ErrorCode::kNotFound, "lease not found"), false},
+                      {"renewal not allowed", No(), true}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    CHECK(bench.Mount("web-1") == "ok");
+    bench.backend->FailRenewals({row.error});
+    bench.clock.Advance(minutes(40));
+    bench.Tick();
+    // A lease that lives on may stand in for a new one; one that is gone may not.
+    bench.backend->FailAlways("db", Down());
+    CHECK(bench.Mount("web-1") == (row.stands_in ? "ok" : "transient"));
+    bench.backend->Heal();
+    CHECK(bench.Mount("web-1") == "ok");
+    CHECK(bench.backend->reads("db") == 3);
+    bench.Pass(minutes(6));
+    CHECK(bench.Calls("revoke-lease") == (row.stands_in ? Names{"lease.1"} : Names{}));
+  }
+}
+
+TEST_CASE("lease: revoked when its last pod is gone, and given to nobody after that") {
+  Bench bench;
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.Mount("web-2") == "ok");
+  bench.directories.Remove(Bench::Directory("web-1"));
+  bench.Tick();
+  CHECK(bench.Calls("revoke-lease").empty());
+  CHECK(bench.heart.leases.List()[0].holders == 1);
+  bench.directories.Remove(Bench::Directory("web-2"));
+  bench.Tick();
+  CHECK(bench.Calls("revoke-lease") == Names{"lease.1"});
+  CHECK(bench.heart.leases.List().empty());
+  CHECK(bench.Mount("web-3") == "ok");
+  CHECK(bench.backend->reads("db") == 2);
+}
+
+TEST_CASE("lease: a pod is gone only when that can be seen") {
+  struct Row {
+    std::string name;
+    bool seen_at_mount, root_there;
+    bool revoked;
+  };
+  const Row rows[] = {
+      {"its directory is gone", true, true, true},
+      {"its directory was never visible", false, true, false},
+      {"the whole pods directory is out of sight", true, false, false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    if (row.seen_at_mount) bench.directories.Add(Bench::Directory("web-1"));
+    REQUIRE(bench.heart.Fetch(bench.Plan("web-1")).ok());
+    bench.directories.Remove(Bench::Directory("web-1"));
+    if (!row.root_there) bench.directories.Remove("/pods");
+    bench.Pass(minutes(30));
+    CHECK(bench.Calls("revoke-lease").size() == (row.revoked ? 1 : 0));
+  }
+}
+
+TEST_CASE("lease: the file system itself says who is gone") {
+  FakeClock clock;
+  TempDir root;
+  auto backend = std::make_shared<FakeProvider>(clock);
+  backend->EnableLeases();
+  backend->SetMinted("db", "credentials", hours(1), "lease");
+  Heart heart(clock, {.directory_exists = nullptr});
+  const std::string pod = root / "pods/uid-of-web-1";
+  std::filesystem::create_directories(pod + "/volumes/x/mount");
+  const PlanPtr made = FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"));
+  auto plan = std::make_shared<FetchPlan>();
+  plan->provider = made->provider;
+  plan->backend = made->backend;
+  plan->mount = made->mount;
+  plan->identity = made->identity.Clone();
+  plan->target_path = pod + "/volumes/x/mount";
+  REQUIRE(heart.Fetch(plan).ok());
+
+  std::filesystem::remove_all(pod + "/volumes");
+  heart.leases.Tick();
+  heart.leases.Drain();
+  CHECK(backend->Count("revoke-lease") == 0);
+  std::filesystem::remove_all(pod);
+  heart.leases.Tick();
+  heart.leases.Drain();
+  CHECK(backend->Count("revoke-lease") == 1);
+}
+
+TEST_CASE("lease: a mount that comes while the last pod leaves gets credentials that live") {
+  Bench bench;
+  CHECK(bench.Mount("web-1") == "ok");
+  bench.directories.Remove(Bench::Directory("web-1"));
+  // The new pod mounts while the revocation is under way.
+  std::vector<std::string> got(12);
+  auto pods = Together(got.size() + 1, [&](std::size_t i) {
+    if (i == got.size()) {
+      bench.Tick();
+      return;
+    }
+    const std::string pod = "new-" + std::to_string(i);
+    bench.directories.Add(Bench::Directory(pod));
+    Result<Bundle> bundle = bench.heart.Fetch(bench.Plan(pod));
+    got[i] = bundle.ok() ? "ok" : "failed";
+  });
+  pods.clear();
+  const Names revoked = bench.Calls("revoke-lease");
+  const std::vector<LeaseInfo> left = bench.heart.leases.List();
+  // Whoever was served holds a lease that was not revoked.
+  std::size_t holders = 0;
+  for (const LeaseInfo& lease : left) holders += lease.holders;
+  std::size_t served = 0;
+  for (const std::string& text : got) served += text == "ok" ? 1 : 0;
+  CHECK(served == got.size());
+  CHECK(holders >= served);
+  CHECK(revoked.size() + left.size() == bench.backend->reads("db"));
+}
+
+TEST_CASE("lease: one whose mount failed on another object is revoked after the grace") {
+  Bench bench;
+  bench.backend->FailAlways("kv", No());
+  CHECK(bench.Mount("web-1", "kv,db") == "denied");
+  REQUIRE(bench.heart.leases.List().size() == 1);
+  bench.heart.cache.Flush();
+  CHECK(bench.Mount("web-1", "kv,db") == "denied");
+  REQUIRE(bench.heart.leases.List().size() == 2);
+  bench.Pass(minutes(4));
+  CHECK(bench.Calls("revoke-lease").empty());
+  bench.directories.Remove(Bench::Directory("web-1"));
+  bench.Pass(minutes(3));
+  CHECK(bench.Calls("revoke-lease").size() == 2);
+  CHECK(bench.heart.leases.List().empty());
+}
+
+TEST_CASE("lease: a revocation that fails in passing is tried again, a final failure is the end") {
+  struct Row {
+    std::string name;
+    std::vector<Error> errors;
+    std::size_t calls;
+  };
+  const Row rows[] = {{"works", {}, 1}, {"backend down twice", {Down(), Down()}, 3},
+                      {"not allowed", {No()}, 1}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    CHECK(bench.Mount("web-1") == "ok");
+    bench.backend->FailRevocations(row.errors);
+    bench.directories.Remove(Bench::Directory("web-1"));
+    bench.Pass(minutes(5));
+    CHECK(bench.Calls("revoke-lease").size() == row.calls);
+    CHECK(bench.heart.leases.List().empty());
+    CHECK(bench.Mount("web-2") == "ok");
+    CHECK(bench.backend->reads("db") == 2);
+  }
+}
+
+TEST_CASE("lease: one that is over is forgotten without a call") {
+  Bench bench;
+  CHECK(bench.Mount("web-1") == "ok");
+  bench.clock.Advance(hours(1));
+  bench.Tick();
+  CHECK(bench.heart.leases.List().empty());
+  CHECK(bench.Calls("revoke-lease").empty());
+  CHECK(bench.Calls("renew-lease").empty());
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 2);
+}
+
+TEST_CASE("lease: one that cannot be renewed is replaced at two thirds of its life") {
+  Bench bench;
+  bench.backend->SetMinted("db", "credentials", hours(1), "fixed", false);
+  CHECK(bench.Mount("web-1") == "ok");
+  bench.Pass(minutes(39));
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 1);
+  bench.Pass(minutes(1));
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 2);
+  CHECK(bench.Calls("renew-lease").empty());
+}
+
+TEST_CASE("lease: a certificate without a lease is replaced at two thirds, never on a refresh") {
+  Bench bench;
+  bench.backend->SetMinted("cert", "PEM", hours(1));
+  CHECK(bench.Mount("web-1", "cert") == "ok");
+  (void)bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+  bench.Pass(minutes(39));
+  CHECK(bench.Mount("web-1", "cert") == "ok");
+  CHECK(bench.backend->reads("cert") == 1);
+  bench.Pass(minutes(1));
+  CHECK(bench.Mount("web-1", "cert") == "ok");
+  CHECK(bench.backend->reads("cert") == 2);
+  CHECK(bench.heart.leases.List().empty());
+}
+
+TEST_CASE("lease: a backend that cannot renew leases is never asked to") {
+  Bench bench;
+  bench.backend->DisableLeases();
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.heart.leases.List().empty());
+  bench.Pass(hours(2));
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 2);
+}
+
+TEST_CASE("lease: its login is renewed as long as it owns it, even after a newer login") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(hours(1), true);
+  CHECK(bench.Mount("web-1") == "ok");
+  // A refusal elsewhere makes a newer login; the pod still uses what the old one leased.
+  bench.clock.Advance(minutes(1));
+  bench.backend->FailAlways("kv", No());
+  CHECK(bench.Mount("web-2", "kv") == "denied");
+  CHECK(bench.backend->logins() == 2);
+  bench.backend->Heal();
+
+  bench.Pass(hours(6));
+  std::size_t by_owner = 0;
+  for (const FakeCall& call : bench.backend->calls()) {
+    if (call.verb == "renew-lease") {
+      CHECK(call.token == "token-1");
+      ++by_owner;
+    }
+  }
+  CHECK(by_owner >= 8);
+  REQUIRE(bench.heart.leases.List().size() == 1);
+  CHECK(bench.heart.leases.List()[0].left > Duration::zero());
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 1);
+}
+
+TEST_CASE("lease: ends with a login that cannot be renewed; the next mount logs in and gets a new one") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(minutes(30), false);
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.heart.leases.List()[0].left == minutes(30));
+  bench.Pass(minutes(26));
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 2);
+  bench.Pass(minutes(3));
+  CHECK(bench.Mount("web-1") == "ok");
+  bench.Pass(minutes(3));
+  CHECK(bench.backend->logins() >= 2);
+  // At no time was the pod left with a lease of a dead login.
+  bench.Pass(minutes(20));
+  CHECK(bench.Mount("web-1") == "ok");
+  bool alive = false;
+  for (const LeaseInfo& lease : bench.heart.leases.List()) {
+    alive |= lease.holders == 1 && lease.left > minutes(1);
+  }
+  CHECK(alive);
+}
+
+TEST_CASE("login: renewed while it is asked for, given back when it is not") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(hours(1), true);
+  CHECK(bench.Mount("web-1", "kv") == "ok");
+  for (int poll = 0; poll < 60; ++poll) {
+    bench.Pass(minutes(3));
+    REQUIRE(bench.Mount("web-1", "kv") == "ok");
+  }
+  CHECK(bench.backend->logins() == 1);
+  CHECK(bench.Calls("renew-login").size() == 4);
+  CHECK(bench.Calls("revoke-login").empty());
+
+  bench.Pass(hours(2));
+  CHECK(bench.Calls("renew-login").size() == 5);
+  CHECK(bench.Calls("revoke-login") == Names{"token-1"});
+  CHECK(bench.heart.credentials.Sessions().empty());
+  CHECK(bench.Mount("web-1", "kv") == "ok");
+  CHECK(bench.backend->logins() == 2);
+}
+
+TEST_CASE("login: one that is near its maximum is used up and then replaced") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(hours(1), true);
+  CHECK(bench.Mount("web-1", "kv") == "ok");
+  bench.clock.Advance(minutes(40));
+  CHECK(bench.Mount("web-1", "kv") == "ok");
+  bench.backend->SetRenewedLifetime(minutes(30));
+  bench.Tick();
+  CHECK(bench.Calls("renew-login").size() == 1);
+  const SessionPtr session = bench.heart.credentials.Sessions().at(0);
+  CHECK(!session->credential.renewable);
+  CHECK(session->credential.expires == bench.clock.Now() + minutes(30));
+  bench.Pass(minutes(28));
+  CHECK(bench.Calls("renew-login").size() == 1);
+  CHECK(bench.Mount("web-1", "kv") == "ok");
+  CHECK(bench.backend->logins() == 2);
+}
+
+TEST_CASE("login: a renewal that fails leaves it in use until its end") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(hours(1), true);
+  CHECK(bench.Mount("web-1", "kv") == "ok");
+  bench.clock.Advance(minutes(40));
+  CHECK(bench.Mount("web-1", "kv") == "ok");
+  bench.backend->FailRenewals({Down(), No()});
+  bench.Tick();
+  bench.Tick();  // not at once
+  CHECK(bench.Calls("renew-login").size() == 1);
+  bench.Pass(minutes(11));
+  CHECK(bench.Calls("renew-login").size() == 3);
+  CHECK(bench.Mount("web-1", "kv") == "ok");
+  CHECK(bench.backend->logins() == 1);
+}
+
+TEST_CASE("lease: the thread keeps the rounds going by itself") {
+  FakeClock clock;
+  auto backend = std::make_shared<FakeProvider>(clock);
+  backend->EnableLeases();
+  backend->SetMinted("db", "credentials", hours(1), "lease");
+  Heart heart(clock, {.lease_tick = seconds(5)});
+  REQUIRE(heart.Fetch(FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"))).ok());
+  while (backend->Count("renew-lease") == 0) {
+    clock.Advance(seconds(1));
+    std::this_thread::yield();
+  }
+  CHECK(backend->reads("db") == 1);
+}
+
+TEST_CASE("lease: the agent stops in the middle of a renewal and a revocation") {
+  FakeClock clock;
+  auto backend = std::make_shared<FakeProvider>(clock);
+  backend->EnableLeases();
+  backend->SetMinted("db", "credentials", hours(1), "lease");
+  {
+    Heart heart(clock, {});
+    REQUIRE(heart.Fetch(FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"))).ok());
+    backend->CloseLeases();
+    clock.Advance(minutes(40));
+    heart.leases.Tick();
+    CHECK(backend->AwaitWaiting(1));
+  }
+  CHECK(backend.use_count() == 1);
+  CHECK(backend->Count("renew-lease") == 1);
+}
+
+}  // namespace nodekeep
