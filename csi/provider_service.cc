@@ -9,6 +9,9 @@ namespace {
 constexpr std::size_t kNamedInTooLarge = 3;
 constexpr std::size_t kMaxInlineBytes = 64 << 10;
 
+// A status travels as a header, percent-encoded, and some clients take 8 KiB of those at most.
+constexpr std::size_t kMaxStatusBytes = 4096;
+
 // How long the mounts that were told to give up may take to do so.
 constexpr Duration kGiveUp = std::chrono::seconds(5);
 
@@ -28,6 +31,25 @@ Error TooLarge(const Bundle& bundle, std::size_t total) {
                        "the volume would be {} bytes, the driver accepts {}; largest objects: {}; "
                        "split them over several SecretProviderClasses",
                        total, kMaxReplyBytes, largest);
+}
+
+std::string Shortened(const std::string& message) {
+  std::size_t end = 0;
+  for (std::size_t sent = 0; end < message.size(); ++end) {
+    const auto c = static_cast<unsigned char>(message[end]);
+    sent += c >= 0x20 && c < 0x7f && c != '%' ? 1 : 3;
+    if (sent > kMaxStatusBytes) break;
+  }
+  if (end == message.size()) return message;
+  // Not in the middle of a UTF-8 character.
+  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xc0) == 0x80) --end;
+  return message.substr(0, end) + "...";
+}
+
+// Whether an error is that of the agent's end rather than of the mount.
+bool MayBeOfTheStop(ErrorCode code) {
+  const grpc::StatusCode wire = GrpcCodeOf(code);
+  return wire == grpc::StatusCode::CANCELLED || wire == grpc::StatusCode::FAILED_PRECONDITION;
 }
 
 SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, const Clock& clock,
@@ -134,10 +156,10 @@ class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
   }
 
   void Fail(const Error& error) {
-    if (service_.stop_.stop_requested() && error.code() == ErrorCode::kCancelled) {
+    if (service_.stop_.stop_requested() && MayBeOfTheStop(error.code())) {
       return Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
     }
-    Finish({GrpcCodeOf(error.code()), error.message()});
+    Finish({GrpcCodeOf(error.code()), Shortened(error.message())});
   }
 
   void OnCancel() override { stop_.request_stop(); }

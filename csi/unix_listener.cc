@@ -70,8 +70,10 @@ Status ClearStale(const std::string& path, const sockaddr_un& address) {
                          "socket {}: a file that is no socket is in the way; remove it", path);
   }
   const FileDescriptor probe = NewSocket();
+  // Only a refused connection proves that nobody listens: a full backlog, a socket of another type
+  // or a forbidden connect is somebody's.
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
-      errno == EAGAIN) {
+      errno != ECONNREFUSED) {
     return Error::Format(
         ErrorCode::kConflict,
         "socket {}: another process is serving it; stop that provider (or agent) first", path);

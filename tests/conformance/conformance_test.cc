@@ -350,7 +350,7 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
       }
     }
     // The case would prove nothing if it saw nothing.
-    CHECK(Contains(seen, "\"event\":"));
+    CHECK_FALSE(captured.Text().empty());
     CHECK(seen.size() > 500);
   });
 }

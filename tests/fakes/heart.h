@@ -32,7 +32,7 @@ struct HeartOptions {
 struct Heart {
   explicit Heart(const Clock& its_clock, HeartOptions options = {})
       : clock(its_clock),
-        log(options.log_level, LogFormat::kText),
+        log(options.log_level, LogFormat::kJson),
         pool({.max_threads = options.pool_threads, .max_queued = 4096}),
         sealer(Sealer::Create()),
         cache(options.cache_bytes, *sealer, clock, metrics),

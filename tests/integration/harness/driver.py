@@ -15,6 +15,12 @@ TOKENS = "csi.storage.k8s.io/serviceAccount.tokens"
 NOT_FINAL = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED,
              grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED)
 
+# The driver's own.
+_SERVICE_CONFIG = json.dumps({"methodConfig": [{
+    "name": [{"service": "v1alpha1.CSIDriverProvider"}], "waitForReady": True,
+    "retryPolicy": {"maxAttempts": 3, "initialBackoff": "1s", "maxBackoff": "10s", "backoffMultiplier": 1.1,
+                    "retryableStatusCodes": ["UNAVAILABLE"]}}]})
+
 _GO_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -99,6 +105,7 @@ class Driver:
         if authority not in self._channels:
             self._channels[authority] = grpc.insecure_channel(f"unix:{self.socket}", options=[
                 ("grpc.default_authority", authority), ("grpc.max_receive_message_length", 4 << 20),
+                ("grpc.service_config", _SERVICE_CONFIG),
                 ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
                 ("grpc.max_reconnect_backoff_ms", 200), ("grpc.use_local_subchannel_pool", 1)])
         return protocol.services().CSIDriverProviderStub(self._channels[authority])

@@ -1,0 +1,504 @@
+#include "csi/provider_service.h"
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <map>
+#include <set>
+#include <string>
+
+#include "csi/provider_door.h"
+#include "csi/unix_listener.h"
+#include "tests/fakes/heart.h"
+#include "tests/fakes/temp_dir.h"
+#include "tests/fakes/together.h"
+
+namespace nodekeep {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr char kAttributes[] =
+    R"({"objects":"app/db#user,app/db#password,cert","mountError":"error making mount request",)"
+    R"("csi.storage.k8s.io/pod.name":"web-1","csi.storage.k8s.io/pod.namespace":"shop",)"
+    R"("csi.storage.k8s.io/pod.uid":"u1","csi.storage.k8s.io/serviceAccount.name":"web"})";
+
+std::string AttributesFor(const std::string& objects, const std::string& pod = "web-1") {
+  return R"({"objects":")" + objects + R"(","csi.storage.k8s.io/pod.name":")" + pod +
+         R"(","csi.storage.k8s.io/pod.namespace":"shop","csi.storage.k8s.io/pod.uid":"u-)" + pod +
+         R"(","csi.storage.k8s.io/serviceAccount.name":"web"})";
+}
+
+// The provider door of a fake backend, served by a real gRPC server behind a real socket.
+struct Door {
+  explicit Door(const std::string& name = "fake", Duration budget = seconds(90))
+      : service(name, "1.2.3", road, pool, clock, budget), server(StartLocalServer(service)) {
+    listener = *UnixListener::Bind(dir / "fake.sock", FeedTo(*server), heart.log);
+    backend->SetValue("app/db", "user=alice\npassword=pw");
+    backend->SetValue("cert", "PEM");
+  }
+  ~Door() {
+    backend->Open();
+    service.StopAccepting();
+    listener.reset();
+    service.Drain(clock.Now());
+    server->Shutdown(std::chrono::system_clock::now());
+  }
+
+  std::shared_ptr<grpc::Channel> Channel(const std::string& authority = "localhost") const {
+    grpc::ChannelArguments arguments;
+    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, authority);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    arguments.SetMaxReceiveMessageSize(4 << 20);
+    return grpc::CreateCustomChannel("unix:" + (dir / "fake.sock"),
+                                     grpc::InsecureChannelCredentials(), arguments);
+  }
+  grpc::Status Mount(const v1alpha1::MountRequest& request,
+                     v1alpha1::MountResponse* reply = nullptr,
+                     milliseconds deadline = seconds(60)) const {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + deadline);
+    v1alpha1::MountResponse ignored;
+    return v1alpha1::CSIDriverProvider::NewStub(Channel())
+        ->Mount(&context, request, reply != nullptr ? reply : &ignored);
+  }
+  grpc::Status Mount(const std::string& attributes,
+                     v1alpha1::MountResponse* reply = nullptr) const {
+    v1alpha1::MountRequest request;
+    request.set_attributes(attributes);
+    request.set_permission("420");
+    request.set_target_path("/pods/u1/volumes/x/mount");
+    return Mount(request, reply);
+  }
+  // Of the latest mount.
+  std::string Outcome() const {
+    const std::vector<MountRecord> records = ledger.List();
+    return records.empty() ? "" : records.front().outcome;
+  }
+
+  SystemClock clock;
+  std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
+  Heart heart{clock, {.retry = {.attempts = 1}}};
+  MountLedger ledger{clock};
+  MountRoad road{[this](const std::string&) { return backend; }, heart.fetcher, ledger, nullptr,
+                 "node-1", clock, heart.log, heart.metrics};
+  WorkerPool pool{{}};
+  TempDir dir;
+  ProviderService service;
+  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<UnixListener> listener;
+};
+
+}  // namespace
+
+TEST_CASE("provider door: says its version in the name of the provider that it stands for") {
+  const std::map<std::string, std::string> rows = {
+      {"vault", "vault-csi-provider"},
+      {"akeyless", "akeyless-csi-provider"},
+      {"aws", "secrets-store-csi-driver-provider-aws"},
+      {"azure", "secrets-store-csi-driver-provider-azure"},
+      {"gcp", "secrets-store-csi-driver-provider-gcp"},
+      {"dev", "nodekeep-dev"},
+  };
+  for (const auto& [name, want] : rows) {
+    INFO(name);
+    Door door(name);
+    grpc::ClientContext context;
+    v1alpha1::VersionRequest request;
+    request.set_version("v1alpha1");
+    v1alpha1::VersionResponse reply;
+    REQUIRE(v1alpha1::CSIDriverProvider::NewStub(door.Channel())
+                ->Version(&context, request, &reply).ok());
+    CHECK(reply.version() == "v1alpha1");
+    CHECK(reply.runtime_name() == want);
+    CHECK(reply.runtime_version() == "1.2.3");
+  }
+}
+
+TEST_CASE("provider door: a mount answers complete files with modes and versions, in list order") {
+  Door door;
+  v1alpha1::MountResponse reply;
+  REQUIRE(door.Mount(kAttributes, &reply).ok());
+  REQUIRE(reply.files_size() == 3);
+  CHECK(reply.files(0).path() == "app-db.user");
+  CHECK(reply.files(0).contents() == "alice");
+  CHECK(reply.files(0).mode() == 0644);
+  CHECK(reply.files(1).contents() == "pw");
+  CHECK(reply.files(2).path() == "cert");
+  REQUIRE(reply.object_version_size() == 3);
+  CHECK(reply.object_version(0).id() == "app/db#user");
+  CHECK(!reply.object_version(0).version().empty());
+  CHECK(reply.error().code().empty());
+  CHECK(door.Outcome() == "ok");
+
+  // Again, from memory: the same bytes, no call.
+  v1alpha1::MountResponse again;
+  REQUIRE(door.Mount(kAttributes, &again).ok());
+  CHECK(again.SerializeAsString() == reply.SerializeAsString());
+  CHECK(door.backend->reads() == 2);
+}
+
+TEST_CASE("provider door: a mount of which every object is optional and absent has a version") {
+  Door door;
+  v1alpha1::MountResponse reply;
+  REQUIRE(door.Mount(R"({"objects":"gone","nodekeep/optional":"*"})", &reply).ok());
+  CHECK(reply.files_size() == 0);
+  CHECK(reply.object_version_size() == 1);
+}
+
+TEST_CASE("provider door: no secrets are sent in three ways") {
+  Door door;
+  for (const char* secrets : {"", "null", "{}", R"({"unused":"x"})"}) {
+    INFO("secrets: " << secrets);
+    v1alpha1::MountRequest request;
+    request.set_attributes(kAttributes);
+    request.set_secrets(secrets);
+    request.set_permission("420");
+    v1alpha1::MountResponse reply;
+    REQUIRE(door.Mount(request, &reply).ok());
+    CHECK(reply.files_size() == 3);
+  }
+}
+
+TEST_CASE("provider door: a backend's failure has a final code, the greppable text first") {
+  struct Row {
+    std::string name;
+    ErrorCode code;
+    grpc::StatusCode want;
+  };
+  const Row rows[] = {
+      {"not found", ErrorCode::kNotFound, grpc::StatusCode::NOT_FOUND},
+      {"denied", ErrorCode::kDenied, grpc::StatusCode::PERMISSION_DENIED},
+      {"token expired", ErrorCode::kAuthExpired, grpc::StatusCode::UNAUTHENTICATED},
+      {"wrong request", ErrorCode::kInvalid, grpc::StatusCode::INVALID_ARGUMENT},
+      {"throttled", ErrorCode::kThrottled, grpc::StatusCode::FAILED_PRECONDITION},
+      {"backend down", ErrorCode::kTransient, grpc::StatusCode::FAILED_PRECONDITION},
+      {"conflict", ErrorCode::kConflict, grpc::StatusCode::FAILED_PRECONDITION},
+      {"sealed", ErrorCode::kPrecondition, grpc::StatusCode::FAILED_PRECONDITION},
+      {"backend slow", ErrorCode::kDeadlineExceeded, grpc::StatusCode::FAILED_PRECONDITION},
+      {"defect", ErrorCode::kInternal, grpc::StatusCode::INTERNAL},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Door door;
+    door.backend->FailAlways("cert", Error(row.code, "the backend's own words"));
+    const grpc::Status status = door.Mount(kAttributes);
+    CHECK(status.error_code() == row.want);
+    CHECK(status.error_message() == "error making mount request: the backend's own words");
+    CHECK(door.Outcome() == ErrorCodeName(row.code));
+  }
+}
+
+TEST_CASE("provider door: no error of a mount has a code on which the driver starts an empty pod") {
+  // csi.md 1.8; CANCELLED goes to a caller that is gone, UNAVAILABLE out only while stopping.
+  const std::set<grpc::StatusCode> never = {
+      grpc::StatusCode::DEADLINE_EXCEEDED, grpc::StatusCode::RESOURCE_EXHAUSTED,
+      grpc::StatusCode::ABORTED, grpc::StatusCode::OK, grpc::StatusCode::UNKNOWN};
+  for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
+    const auto error = static_cast<ErrorCode>(code);
+    INFO(ErrorCodeName(error));
+    CHECK(!never.contains(GrpcCodeOf(error)));
+    CHECK((GrpcCodeOf(error) == grpc::StatusCode::UNAVAILABLE) ==
+          (error == ErrorCode::kShuttingDown));
+    CHECK((GrpcCodeOf(error) == grpc::StatusCode::CANCELLED) == (error == ErrorCode::kCancelled));
+  }
+}
+
+TEST_CASE("provider door: a reply over 4 MiB is refused, the largest objects named") {
+  Door door;
+  const std::size_t sizes[] = {100, 3'000'000, 700'000, 900'000, 5};
+  std::string objects;
+  for (std::size_t size : sizes) {
+    const std::string name = "o" + std::to_string(size);
+    door.backend->SetValue(name, std::string(size, 'x'));
+    objects += (objects.empty() ? "" : ",") + name;
+  }
+  const grpc::Status status = door.Mount(AttributesFor(objects));
+  CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK(status.error_message() ==
+        "the volume would be 4600105 bytes, the driver accepts 4194304; largest objects: "
+        "\"o3000000\" (3000000 bytes), \"o900000\" (900000 bytes), \"o700000\" (700000 bytes); "
+        "split them over several SecretProviderClasses");
+}
+
+TEST_CASE("provider door: the size that counts is that of the whole reply") {
+  struct Row {
+    std::string name;
+    std::size_t contents;
+    bool fits;
+  };
+  const Row rows[] = {{"just fits", kMaxReplyBytes - 128, true},
+                      {"contents fit, the reply does not", kMaxReplyBytes - 4, false},
+                      {"5 MiB in one object", 5u << 20, false}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Door door;
+    door.backend->SetValue("big", std::string(row.contents, 'x'));
+    v1alpha1::MountResponse reply;
+    const grpc::Status status = door.Mount(AttributesFor("big"), &reply);
+    CHECK(status.ok() == row.fits);
+    CHECK(reply.files_size() == (row.fits ? 1 : 0));
+    for (const auto& file : reply.files()) CHECK(file.contents().size() == row.contents);
+  }
+}
+
+TEST_CASE("provider door: any authority is accepted") {
+  const char* rows[] = {"localhost", "%2Fvar%2Frun%2Fx.sock", "", "vault.sock",
+                        "/etc/kubernetes/secrets-store-csi-providers/vault.sock", "a:b:c"};
+  Door door;
+  for (const char* authority : rows) {
+    INFO("authority: " << authority);
+    grpc::ClientContext context;
+    if (*authority != '\0') context.set_authority(authority);
+    v1alpha1::MountRequest request;
+    request.set_attributes(kAttributes);
+    request.set_permission("420");
+    v1alpha1::MountResponse reply;
+    const grpc::Status status = v1alpha1::CSIDriverProvider::NewStub(door.Channel())
+                                    ->Mount(&context, request, &reply);
+    INFO(status.error_message());
+    CHECK(status.ok());
+  }
+}
+
+TEST_CASE("provider door: malformed attributes are answered with what is wrong, and never fatal") {
+  struct Row {
+    std::string name, attributes, want;
+  };
+  const Row rows[] = {
+      {"empty", "", "failed to unmarshal attributes: unexpected end of JSON input"},
+      {"broken off", R"({"objects":"a)", "failed to unmarshal attributes"},
+      {"a list", "[]", "failed to unmarshal attributes"},
+      {"a number as value", R"({"objects":1})", "objects"},
+      {"null", "null", "objects"},
+      {"no objects", "{}", "objects"},
+      {"two values", "{}{}", "failed to unmarshal attributes"},
+      {"nested without end", std::string(100'000, '['), "failed to unmarshal attributes"},
+      {"a lone surrogate", R"({"objects":"\ud800"})", "failed to unmarshal attributes"},
+      {"a raw NUL", std::string("{\"objects\":\"a\0b\"}", 17), "failed to unmarshal attributes"},
+      {"an unknown reserved key", R"({"objects":"a","nodekeep/refreshAftr":"1s"})",
+       "nodekeep/refreshAftr"},
+      {"tokens that are no JSON",
+       R"({"objects":"cert","csi.storage.k8s.io/serviceAccount.tokens":"hunter2"})",
+       "failed to unmarshal service account tokens"},
+  };
+  Door door;
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const grpc::Status status = door.Mount(row.attributes);
+    CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+    INFO(status.error_message());
+    CHECK(status.error_message().find(row.want) != std::string::npos);
+    CHECK(status.error_message().find("hunter2") == std::string::npos);
+  }
+  CHECK(door.Mount(kAttributes).ok());
+}
+
+TEST_CASE("provider door: malformed secrets are refused without being quoted") {
+  Door door;
+  for (const char* secrets : {"hunter2", R"({"password":"hunter2)", R"(["hunter2"])"}) {
+    v1alpha1::MountRequest request;
+    request.set_attributes(kAttributes);
+    request.set_secrets(secrets);
+    const grpc::Status status = door.Mount(request);
+    CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+    CHECK(status.error_message().starts_with("failed to unmarshal secrets"));
+    CHECK(status.error_message().find("hunter2") == std::string::npos);
+  }
+}
+
+TEST_CASE("provider door: names with NUL bytes and bytes that are no UTF-8 are answered") {
+  Door door;
+  const std::string rows[] = {
+      R"({"objects":"a\u0000b"})",
+      "{\"objects\":\"a\xff\xfe\"}",
+      "\xff\xfe\xfd",
+      std::string("\0", 1),
+  };
+  for (const std::string& attributes : rows) {
+    const grpc::Status status = door.Mount(attributes);
+    INFO(status.error_message());
+    CHECK(!status.ok());
+    CHECK(status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED);
+  }
+  CHECK(door.Mount(kAttributes).ok());
+}
+
+TEST_CASE("provider door: bytes that are no message are answered") {
+  Door door;
+  const auto channel = door.Channel();
+  for (const std::string& bytes :
+       {std::string("\xff\xff\xff\xff"), std::string(3, '\0'), std::string("\x0a\xff\x01x", 4)}) {
+    grpc::GenericStub stub(channel);
+    grpc::ClientContext context;
+    grpc::CompletionQueue queue;
+    const grpc::Slice slice(bytes);
+    const grpc::ByteBuffer request(&slice, 1);
+    auto call = stub.PrepareUnaryCall(&context, "/v1alpha1.CSIDriverProvider/Mount", request, &queue);
+    call->StartCall();
+    grpc::ByteBuffer reply;
+    grpc::Status status;
+    call->Finish(&reply, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    REQUIRE(queue.Next(&tag, &ok));
+    CHECK(!status.ok());
+  }
+  CHECK(door.Mount(kAttributes).ok());
+}
+
+TEST_CASE("provider door: 10,000 objects are answered, complete or with one error") {
+  Door door;
+  std::string objects, lines;
+  for (int i = 0; i < 10'000; ++i) {
+    objects += (i == 0 ? "many#k" : ",many#k") + std::to_string(i);
+    if (i < 100) lines += "k" + std::to_string(i) + "=v\n";
+  }
+  door.backend->SetValue("many", lines);
+  const grpc::Status status = door.Mount(AttributesFor(objects));
+  CHECK(status.error_code() == grpc::StatusCode::NOT_FOUND);
+  CHECK(status.error_message() == "key \"k100\" does not exist");
+
+  std::string distinct = "o0";
+  for (int i = 0; i < 10'000; ++i) {
+    door.backend->SetValue("o" + std::to_string(i), "v");
+    if (i > 0) distinct += ",o" + std::to_string(i);
+  }
+  v1alpha1::MountResponse reply;
+  REQUIRE(door.Mount(AttributesFor(distinct), &reply).ok());
+  CHECK(reply.files_size() == 10'000);
+  CHECK(door.backend->batches() == 2);
+}
+
+TEST_CASE("provider door: a very long error is cut to what every client takes as a status") {
+  for (const std::string filler : {"plain words ", "\xc3\xa9t\xc3\xa9", "100%"}) {
+    INFO(filler);
+    Door door;
+    std::string words = "the start: ";
+    while (words.size() < 50'000) words += filler;
+    door.backend->FailAlways("cert", Error(ErrorCode::kDenied, words));
+    const grpc::Status status = door.Mount(AttributesFor("cert"));
+    CHECK(status.error_code() == grpc::StatusCode::PERMISSION_DENIED);
+    CHECK(status.error_message().starts_with("the start: " + filler));
+    CHECK(status.error_message().ends_with("..."));
+    CHECK(status.error_message().size() <= 4100);
+  }
+}
+
+TEST_CASE("provider door: 64 mounts at once are all answered") {
+  Door door;
+  std::atomic<int> right = 0;
+  auto callers = Together(64, [&](std::size_t i) {
+    v1alpha1::MountResponse reply;
+    const std::string pod = "web-" + std::to_string(i);
+    if (door.Mount(AttributesFor("cert", pod), &reply).ok() && reply.files(0).contents() == "PEM") {
+      ++right;
+    }
+  });
+  callers.clear();
+  CHECK(right == 64);
+}
+
+TEST_CASE("provider door: a caller that cancels is let go, and its mount with it") {
+  Door door;
+  door.backend->Close();
+  grpc::ClientContext context;
+  grpc::Status status;
+  std::jthread caller([&] {
+    v1alpha1::MountRequest request;
+    request.set_attributes(kAttributes);
+    v1alpha1::MountResponse reply;
+    status = v1alpha1::CSIDriverProvider::NewStub(door.Channel())->Mount(&context, request, &reply);
+  });
+  REQUIRE(door.backend->AwaitWaiting(1));
+  context.TryCancel();
+  caller.join();
+  CHECK(status.error_code() == grpc::StatusCode::CANCELLED);
+  // The backend still hangs; the mount does not.
+  door.service.Drain(door.clock.Now() + seconds(10));
+  CHECK(door.Outcome() == "cancelled");
+  door.backend->Open();
+}
+
+TEST_CASE("provider door: its own budget ends a mount with a final code") {
+  Door door("fake", milliseconds(50));
+  door.backend->Close();
+  const grpc::Status status = door.Mount(kAttributes);
+  CHECK(status.error_code() == grpc::StatusCode::FAILED_PRECONDITION);
+  CHECK(status.error_message().starts_with("error making mount request: "));
+  CHECK(door.Outcome() == "deadline_exceeded");
+}
+
+TEST_CASE("provider door: the caller's deadline ends a mount before its own budget") {
+  Door door;
+  door.backend->Close();
+  v1alpha1::MountRequest request;
+  request.set_attributes(kAttributes);
+  const grpc::Status status = door.Mount(request, nullptr, milliseconds(50));
+  CHECK(status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED);
+  door.service.Drain(door.clock.Now() + seconds(10));
+  CHECK((door.Outcome() == "deadline_exceeded" || door.Outcome() == "cancelled"));
+}
+
+TEST_CASE("provider door: stopping lets mounts in flight finish, and refuses new ones as UNAVAILABLE") {
+  Door door;
+  door.backend->Close();
+  grpc::Status status;
+  v1alpha1::MountResponse reply;
+  std::jthread caller([&] { status = door.Mount(kAttributes, &reply); });
+  REQUIRE(door.backend->AwaitWaiting(1));
+  door.service.StopAccepting();
+  const grpc::Status refused = door.Mount(kAttributes);
+  CHECK(refused.error_code() == grpc::StatusCode::UNAVAILABLE);
+  CHECK(refused.error_message() == "the agent is stopping");
+  std::jthread drain([&] { door.service.Drain(door.clock.Now() + seconds(60)); });
+  door.backend->Open();
+  drain.join();
+  caller.join();
+  CHECK(status.ok());
+  CHECK(reply.files_size() == 3);
+}
+
+TEST_CASE("provider door: mounts that outlast the grace are answered UNAVAILABLE") {
+  Door door;
+  door.backend->Close();
+  std::vector<grpc::Status> got(5);
+  auto callers = Together(got.size(), [&](std::size_t i) {
+    got[i] = door.Mount(AttributesFor("cert", "web-" + std::to_string(i)));
+  });
+  REQUIRE(door.backend->AwaitWaiting(1));
+  // All have arrived once none is refused any more: a refused one would be UNAVAILABLE as well.
+  door.service.StopAccepting();
+  door.service.Drain(door.clock.Now());
+  callers.clear();
+  for (const grpc::Status& status : got) {
+    CHECK(status.error_code() == grpc::StatusCode::UNAVAILABLE);
+    CHECK(status.error_message() == "the agent is stopping");
+  }
+}
+
+TEST_CASE("provider door: health is answered on the same socket") {
+  Door door;
+  grpc::GenericStub stub(door.Channel());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const grpc::Slice empty("");
+  const grpc::ByteBuffer request(&empty, 1);
+  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer reply;
+  grpc::Status status;
+  call->Finish(&reply, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  REQUIRE(queue.Next(&tag, &ok));
+  REQUIRE(status.ok());
+  grpc::Slice bytes;
+  REQUIRE(reply.DumpToSingleSlice(&bytes).ok());
+  // field 1 (status) = 1 (SERVING)
+  CHECK(std::string(bytes.begin(), bytes.end()) == std::string("\x08\x01", 2));
+}
+
+}  // namespace nodekeep
