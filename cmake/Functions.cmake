@@ -12,7 +12,8 @@ function(nodekeep_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} Catch2::Catch2WithMain)
   add_dependencies(unit_tests ${name})
   catch_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT 120)
+                       PROPERTIES TIMEOUT 120
+                       ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
 endfunction()
 
 # nodekeep_fuzzer(name SOURCE file CORPUS dir DEPENDS ...): a libFuzzer target, or, without clang, a

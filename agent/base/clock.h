@@ -1,6 +1,7 @@
 #pragma once
 
-// Time and randomness come in through the constructor, so that tests step the clock and never sleep.
+// Time and randomness come in through the constructor, so that tests step the clock and never
+// sleep.
 
 #include <chrono>
 #include <condition_variable>

@@ -14,8 +14,9 @@ TEST_CASE("clock: times are written in UTC with milliseconds") {
     std::int64_t milliseconds;
     std::string want;
   };
-  for (const Row& row : {Row{0, "1970-01-01T00:00:00.000Z"}, Row{1'769'860'800'007, "2026-01-31T12:00:00.007Z"},
-                         Row{-1, "1969-12-31T23:59:59.999Z"}, Row{951'782'400'000, "2000-02-29T00:00:00.000Z"}}) {
+  for (const Row& row :
+       {Row{0, "1970-01-01T00:00:00.000Z"}, Row{1'769'860'800'007, "2026-01-31T12:00:00.007Z"},
+        Row{-1, "1969-12-31T23:59:59.999Z"}, Row{951'782'400'000, "2000-02-29T00:00:00.000Z"}}) {
     CHECK(FormatTime(At(row.milliseconds)) == row.want);
   }
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Text encodings of bytes. Decoders return SecretBytes, because what arrives encoded is most often a
-// token or a secret; their errors name the offset, never the content.
+// Text encodings of bytes. Decoders return SecretBytes, because what arrives encoded is most often
+// a token or a secret; their errors name the offset, never the content.
 
 #include <string>
 #include <string_view>

@@ -14,9 +14,14 @@ TEST_CASE("codecs: base64 there and back, the vectors of RFC 4648") {
     std::string bytes, text;
   };
   const Row rows[] = {
-      {"", ""},           {"f", "Zg=="},         {"fo", "Zm8="},
-      {"foo", "Zm9v"},    {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
-      {"foobar", "Zm9vYmFy"}, {std::string("\0\xFF\xFE", 3), "AP/+"},
+      {"", ""},
+      {"f", "Zg=="},
+      {"fo", "Zm8="},
+      {"foo", "Zm9v"},
+      {"foob", "Zm9vYg=="},
+      {"fooba", "Zm9vYmE="},
+      {"foobar", "Zm9vYmFy"},
+      {std::string("\0\xFF\xFE", 3), "AP/+"},
   };
   for (const Row& row : rows) {
     INFO(row.text);
@@ -56,7 +61,10 @@ TEST_CASE("codecs: base64 is decoded as strictly as Go's StdEncoding") {
       {"text after the padding", "Zg==Zg==", kAt + "4"},
       {"space", "Zm 9v", kAt + "2"},
       {"url alphabet", "AP_-", kAt + "2"},
-      {"non-ascii", "Zm\xFF""9", kAt + "2"},
+      {"non-ascii",
+       "Zm\xFF"
+       "9",
+       kAt + "2"},
       {"NUL", std::string("Zm9v\0", 5), kAt + "4"},
   };
   for (const Row& row : rows) {

@@ -37,9 +37,10 @@ EVP_MAC* Hmac() {
 std::array<std::uint8_t, 32> Sha256(std::string_view bytes) {
   std::array<std::uint8_t, 32> digest{};
   unsigned int size = 0;
-  Require(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1 &&
-              size == digest.size(),
-          "compute SHA-256");
+  Require(
+      EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1 &&
+          size == digest.size(),
+      "compute SHA-256");
   return digest;
 }
 

@@ -2,9 +2,10 @@
 
 // SHA-256, HMAC-SHA-256 and random bytes, from OpenSSL.
 //
-// These fail only when OpenSSL itself is broken (no provider loaded, no entropy from the kernel, out
-// of memory). Going on without them would mean guessable keys or colliding cache keys, so such a
-// failure ends the process by design: a line on standard error, then abort. Input never causes it.
+// These fail only when OpenSSL itself is broken (no provider loaded, no entropy from the kernel,
+// out of memory). Going on without them would mean guessable keys or colliding cache keys, so such
+// a failure ends the process by design: a line on standard error, then abort. Input never causes
+// it.
 
 #include <array>
 #include <cstddef>

@@ -13,12 +13,24 @@ TEST_CASE("duration: Go's spellings are read") {
     std::int64_t milliseconds;
   };
   const Row rows[] = {
-      {"0", 0},          {"+0", 0},       {"0s", 0},
-      {"90s", 90'000},   {"1h30m", 5'400'000}, {"1h2m3s4ms", 3'723'004},
-      {"500ms", 500},    {"1.5h", 5'400'000}, {".5s", 500},
-      {"1.s", 1000},     {"+2m", 120'000}, {"1999us", 1},
-      {"2000\xC2\xB5s", 2}, {"2000\xCE\xBCs", 2}, {"1500000ns", 1},
-      {"0.1s", 100},     {"0.333s", 333},  {"2562047h47m16.854s", 9'223'372'036'854},
+      {"0", 0},
+      {"+0", 0},
+      {"0s", 0},
+      {"90s", 90'000},
+      {"1h30m", 5'400'000},
+      {"1h2m3s4ms", 3'723'004},
+      {"500ms", 500},
+      {"1.5h", 5'400'000},
+      {".5s", 500},
+      {"1.s", 1000},
+      {"+2m", 120'000},
+      {"1999us", 1},
+      {"2000\xC2\xB5s", 2},
+      {"2000\xCE\xBCs", 2},
+      {"1500000ns", 1},
+      {"0.1s", 100},
+      {"0.333s", 333},
+      {"2562047h47m16.854s", 9'223'372'036'854},
       {"1m1m", 120'000},
   };
   for (const Row& row : rows) {
@@ -31,8 +43,8 @@ TEST_CASE("duration: Go's spellings are read") {
 
 TEST_CASE("duration: everything else is refused with an example of the right spelling") {
   for (std::string_view text :
-       {"", "+", "5", "1.5", "s", ".s", "1d", "1 s", " 1s", "1s ", "1S", "1h30", "1hm", "+-1s", "1e3s",
-        "3000000h", "99999999999999999999s", "2562047h47m17s", "1s\n"}) {
+       {"", "+", "5", "1.5", "s", ".s", "1d", "1 s", " 1s", "1s ", "1S", "1h30", "1hm", "+-1s",
+        "1e3s", "3000000h", "99999999999999999999s", "2562047h47m17s", "1s\n"}) {
     INFO(text);
     const Result<Duration> duration = ParseDuration(text);
     REQUIRE_FALSE(duration.ok());
@@ -50,10 +62,14 @@ TEST_CASE("duration: is written as Go writes it, and read back") {
     std::string want;
   };
   const Row rows[] = {
-      {milliseconds(0), "0s"},          {milliseconds(1), "1ms"},
-      {milliseconds(999), "999ms"},     {milliseconds(1000), "1s"},
-      {milliseconds(1500), "1.5s"},     {milliseconds(1050), "1.05s"},
-      {milliseconds(90'000), "1m30s"},  {milliseconds(3'600'000), "1h0m0s"},
+      {milliseconds(0), "0s"},
+      {milliseconds(1), "1ms"},
+      {milliseconds(999), "999ms"},
+      {milliseconds(1000), "1s"},
+      {milliseconds(1500), "1.5s"},
+      {milliseconds(1050), "1.05s"},
+      {milliseconds(90'000), "1m30s"},
+      {milliseconds(3'600'000), "1h0m0s"},
       {milliseconds(5'400'001), "1h30m0.001s"},
   };
   for (const Row& row : rows) {
@@ -72,9 +88,18 @@ TEST_CASE("duration: sizes are read in bytes, powers of 1000 and of 1024") {
     std::size_t want;
   };
   const Row rows[] = {
-      {"0", 0},         {"1048576", 1048576}, {"10B", 10},        {"4k", 4000},
-      {"4KB", 4000},    {"4MB", 4'000'000},   {"4M", 4'000'000},  {"64MiB", 64u << 20},
-      {"64Mi", 64u << 20}, {"2GiB", 2ull << 30}, {"1TiB", 1ull << 40}, {"3T", 3'000'000'000'000},
+      {"0", 0},
+      {"1048576", 1048576},
+      {"10B", 10},
+      {"4k", 4000},
+      {"4KB", 4000},
+      {"4MB", 4'000'000},
+      {"4M", 4'000'000},
+      {"64MiB", 64u << 20},
+      {"64Mi", 64u << 20},
+      {"2GiB", 2ull << 30},
+      {"1TiB", 1ull << 40},
+      {"3T", 3'000'000'000'000},
       {"18446744073709551615", 18446744073709551615ull},
   };
   for (const Row& row : rows) {

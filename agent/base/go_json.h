@@ -1,7 +1,7 @@
 #pragma once
 
-// JSON scalars byte for byte as Go's encoding/json writes them (Go 1.22 and newer), because upstream
-// providers are written in Go and the files they write are compared with ours.
+// JSON scalars byte for byte as Go's encoding/json writes them (Go 1.22 and newer), because
+// upstream providers are written in Go and the files they write are compared with ours.
 
 #include <string>
 #include <string_view>

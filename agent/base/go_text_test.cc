@@ -59,13 +59,15 @@ TEST_CASE("go text: the permission is a JSON number in 32 bits") {
   }
   CHECK(ParsePermission("").error().message() == "unexpected end of JSON input");
   for (std::string_view text :
-       {"0644", "-1", "-0", "+1", "1.0", "4e2", "4294967296", "99999999999999999999", "\"420\"", "true",
-        "[420]", "{}", "420 1", "0x1A4", "rw"}) {
+       {"0644", "-1", "-0", "+1", "1.0", "4e2", "4294967296", "99999999999999999999", "\"420\"",
+        "true", "[420]", "{}", "420 1", "0x1A4", "rw"}) {
     INFO(text);
     CHECK_FALSE(ParsePermission(text).ok());
   }
-  CHECK(ParsePermission("4294967296").error().message().starts_with(
-      "json: cannot unmarshal \"4294967296\" into Go value of type uint32"));
+  CHECK(ParsePermission("4294967296")
+            .error()
+            .message()
+            .starts_with("json: cannot unmarshal \"4294967296\" into Go value of type uint32"));
 }
 
 }  // namespace

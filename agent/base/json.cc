@@ -87,8 +87,7 @@ class Builder final : public jsoncons::json_visitor {
     frames_.back().key.assign(name.data(), name.size());
     return true;
   }
-  bool visit_null(jsoncons::semantic_tag, const jsoncons::ser_context&,
-                  std::error_code&) override {
+  bool visit_null(jsoncons::semantic_tag, const jsoncons::ser_context&, std::error_code&) override {
     Add(Json::null());
     return true;
   }
@@ -158,10 +157,8 @@ Error ParseFailure(const std::error_code& code, std::size_t line, std::size_t co
 
 Result<Json> Parse(std::string_view text) {
   jsoncons::json_options options;
-  options.lossless_number(true)
-      .allow_comments(false)
-      .allow_trailing_comma(false)
-      .max_nesting_depth(kMaxJsonDepth);
+  options.lossless_number(true).allow_comments(false).allow_trailing_comma(false).max_nesting_depth(
+      kMaxJsonDepth);
   jsoncons::json_parser parser(options, jsoncons::strict_json_parsing());
   Builder builder(text);
   std::error_code failure;

@@ -189,7 +189,8 @@ TEST_CASE("json: what is no string map is refused, naming the key but not the va
   };
   const Row rows[] = {
       {"empty", "", "unexpected end of JSON input"},
-      {"a list", R"(["a"])", "json: cannot unmarshal array into Go value of type map[string]string"},
+      {"a list", R"(["a"])",
+       "json: cannot unmarshal array into Go value of type map[string]string"},
       {"a string", R"("hunter2")",
        "json: cannot unmarshal string into Go value of type map[string]string"},
       {"number", R"({"port":8200})",

@@ -33,13 +33,11 @@ std::optional<WallTime> ExpiryOf(const Json& payload) {
 
 Result<JwtClaims> ReadJwtClaims(std::string_view token) {
   const std::size_t first = token.find('.');
-  const std::size_t second =
-      first == std::string_view::npos ? first : token.find('.', first + 1);
+  const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
     return NotAToken("it does not have three parts");
   }
-  const Result<SecretBytes> bytes =
-      Base64UrlDecode(token.substr(first + 1, second - first - 1));
+  const Result<SecretBytes> bytes = Base64UrlDecode(token.substr(first + 1, second - first - 1));
   if (!bytes.ok()) return NotAToken("its payload is not base64url");
   const Result<Json> payload = ParseJson(bytes->Reveal());
   if (!payload.ok() || !payload->is_object()) return NotAToken("its payload is not a JSON object");

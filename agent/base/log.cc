@@ -57,8 +57,8 @@ std::string TextValue(const Logger::Value& value) {
 }  // namespace
 
 Result<LogLevel> ParseLogLevel(std::string_view text) {
-  for (LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError,
-                         LogLevel::kOff}) {
+  for (LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError, LogLevel::kOff}) {
     if (text == LevelName(level)) return level;
   }
   return nodekeep::Error::Format(ErrorCode::kInvalid,
@@ -73,8 +73,8 @@ Result<LogFormat> ParseLogFormat(std::string_view text) {
 
 Logger::Logger(LogLevel level, LogFormat format)
     : format_(format),
-      sink_(std::make_shared<spdlog::logger>(
-          "nodekeep", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+      sink_(std::make_shared<spdlog::logger>("nodekeep",
+                                             std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   sink_->set_pattern("%v");
   SetLevel(level);
 }

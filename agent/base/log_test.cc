@@ -90,8 +90,10 @@ TEST_CASE("log: events below the level are not written, and the level can change
     logger.SetLevel(LogLevel::kOff);
     logger.Error("six");
   });
-  for (const char* unwanted : {"one", "two", "six"}) CHECK(text.find(unwanted) == std::string::npos);
-  for (const char* wanted : {"three", "four", "five"}) CHECK(text.find(wanted) != std::string::npos);
+  for (const char* unwanted : {"one", "two", "six"})
+    CHECK(text.find(unwanted) == std::string::npos);
+  for (const char* wanted : {"three", "four", "five"})
+    CHECK(text.find(wanted) != std::string::npos);
 }
 
 TEST_CASE("log: level and format are read by name") {

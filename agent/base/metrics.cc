@@ -40,8 +40,8 @@ Metrics::Metrics(std::string_view version)
                             "Leases renewed, revoked, lost or re-issued.")),
       reloads_(Counter(registry_, "nodekeep_config_reloads_total",
                        "Configuration reloads, by outcome.")),
-      cache_entries_(Gauge(registry_, "nodekeep_cache_entries", "Sealed entries in memory.")
-                         .Add({})),
+      cache_entries_(
+          Gauge(registry_, "nodekeep_cache_entries", "Sealed entries in memory.").Add({})),
       cache_bytes_(
           Gauge(registry_, "nodekeep_cache_bytes", "Bytes held by sealed entries.").Add({})),
       breaker_open_(Gauge(registry_, "nodekeep_backend_breaker_open",
@@ -54,8 +54,7 @@ Metrics::Metrics(std::string_view version)
 void Metrics::CountMount(std::string_view provider, std::string_view outcome,
                          std::chrono::duration<double> took) {
   mounts_.Add({{"provider", std::string(provider)}, {"outcome", std::string(outcome)}}).Increment();
-  mount_seconds_.Add({{"provider", std::string(provider)}}, kMountBuckets)
-      .Observe(took.count());
+  mount_seconds_.Add({{"provider", std::string(provider)}}, kMountBuckets).Observe(took.count());
 }
 void Metrics::CountCacheHits(std::string_view provider, std::size_t count) {
   cache_hits_.Add({{"provider", std::string(provider)}}).Increment(static_cast<double>(count));

@@ -37,7 +37,8 @@ TEST_CASE("metrics: everything that is counted is rendered under its documented 
         R"(nodekeep_config_reloads_total{outcome="ok"} 1)",
         R"(nodekeep_config_reloads_total{outcome="rejected"} 1)", "nodekeep_cache_entries 7",
         "nodekeep_cache_bytes 4096", R"(nodekeep_backend_breaker_open{host="bao.example:8200"} 1)",
-        "# TYPE nodekeep_mounts_total counter", "# TYPE nodekeep_mount_duration_seconds histogram"}) {
+        "# TYPE nodekeep_mounts_total counter",
+        "# TYPE nodekeep_mount_duration_seconds histogram"}) {
     INFO(line);
     CHECK(text.find(std::string(line)) != std::string::npos);
   }

@@ -34,8 +34,8 @@ void Inspect(void* block) {
 
 }  // namespace
 
-// Every buffer of a SecretBytes comes and goes through these: what is in a block is looked at in the
-// moment before it is given back.
+// Every buffer of a SecretBytes comes and goes through these: what is in a block is looked at in
+// the moment before it is given back.
 void* operator new[](std::size_t size) {
   void* const block = std::malloc(size == 0 ? 1 : size);
   if (block == nullptr) throw std::bad_alloc();
@@ -54,11 +54,17 @@ namespace nodekeep {
 namespace {
 
 template <typename T>
-concept HasBegin = requires(T value) { std::begin(value); };
+concept HasBegin = requires(T value) {
+  std::begin(value);
+};
 template <typename T>
-concept Streams = requires(std::ostream& out, const T& value) { out << value; };
+concept Streams = requires(std::ostream& out, const T& value) {
+  out << value;
+};
 template <typename T>
-concept Compares = requires(const T& a, const T& b) { a == b; };
+concept Compares = requires(const T& a, const T& b) {
+  a == b;
+};
 
 static_assert(!std::is_copy_constructible_v<SecretBytes>);
 static_assert(!std::is_copy_assignable_v<SecretBytes>);

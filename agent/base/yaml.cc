@@ -90,8 +90,8 @@ bool IsWrittenAsKey(std::string_view text, std::size_t offset) {
          rest.find(":\t") != std::string_view::npos;
 }
 
-// Collects the events of one document, the source text of which is `text`. yaml-cpp cannot be told to
-// stop, so that after the first problem the remaining events are let pass.
+// Collects the events of one document, the source text of which is `text`. yaml-cpp cannot be told
+// to stop, so that after the first problem the remaining events are let pass.
 class Collector final : public YAML::EventHandler {
  public:
   Collector(std::string_view text, int first_line) : text_(text), first_line_(first_line) {}
@@ -337,8 +337,8 @@ class Expander {
 
 // "---" or "..." at the start of a line and followed by nothing else of a word.
 bool IsMarker(std::string_view line, std::string_view marker) {
-  return line.starts_with(marker) &&
-         (line.size() == marker.size() || line[marker.size()] == ' ' || line[marker.size()] == '\t');
+  return line.starts_with(marker) && (line.size() == marker.size() || line[marker.size()] == ' ' ||
+                                      line[marker.size()] == '\t');
 }
 
 bool IsBlankOrComment(std::string_view line) {

@@ -2,10 +2,10 @@
 
 // A strict YAML reader with the rules of Go's yaml.v3, which upstream's manifests are written for.
 //
-// Scalars keep their spelling (0755, 1.0). Duplicate keys, keys that are not scalars, text after the
-// end of a document, NUL and other control bytes and invalid UTF-8 are errors. Anchors and aliases
-// are expanded, merge keys (`<<`) merged: the reader sees a plain tree. Error texts begin with
-// "line L, column C: " and quote keys, never values.
+// Scalars keep their spelling (0755, 1.0). Duplicate keys, keys that are not scalars, text after
+// the end of a document, NUL and other control bytes and invalid UTF-8 are errors. Anchors and
+// aliases are expanded, merge keys (`<<`) merged: the reader sees a plain tree. Error texts begin
+// with "line L, column C: " and quote keys, never values.
 
 #include <cstddef>
 #include <cstdint>

@@ -72,9 +72,9 @@ Result<std::string> YamlText(const YamlNode& node) {
 }
 
 Result<std::int64_t> YamlInt(const YamlNode& node) {
-  const bool may_be_number = node.IsScalar() && !node.quoted && !node.text.empty() &&
-                             (IsDigit(node.text[0]) || node.text[0] == '+' ||
-                              node.text[0] == '-' || node.text[0] == '.');
+  const bool may_be_number =
+      node.IsScalar() && !node.quoted && !node.text.empty() &&
+      (IsDigit(node.text[0]) || node.text[0] == '+' || node.text[0] == '-' || node.text[0] == '.');
   if (!may_be_number) return WantsScalar(node, "a whole number");
   std::string plain = node.text;
   plain.erase(std::remove(plain.begin(), plain.end(), '_'), plain.end());

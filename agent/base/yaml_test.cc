@@ -39,7 +39,8 @@ TEST_CASE("yaml: the first document becomes a plain tree with literal spellings"
       {"only comments", "# nothing\n\n  # here\n", "~"},
       {"null at the end", "a: 1\nb:", "{a: 1, b: ~}"},
       {"null at the end, explicit key", "? a", "{a: ~}"},
-      {"keys without value", "a:\n\"b\":\n'c''': # d\n\"e\\\"\" :\n&f f:\n? g\n?\n  h\ni::\nj:\t\nk:",
+      {"keys without value",
+       "a:\n\"b\":\n'c''': # d\n\"e\\\"\" :\n&f f:\n? g\n?\n  h\ni::\nj:\t\nk:",
        "{a: ~, \"b\": ~, \"c'\": ~, \"e\"\": ~, f: ~, g: ~, h: ~, i:: ~, j: ~, k: ~}"},
       {"values below their keys", "a:\n x\nb:\n- y\n?\n  c\n:\n  z\nd: &d\n e\nf:\n [g\n]\n",
        "{a: x, b: [y], c: z, d: e, f: [g]}"},
@@ -62,7 +63,10 @@ TEST_CASE("yaml: the first document becomes a plain tree with literal spellings"
       {"end marker first", "...\na: 1\n", "{a: 1}"},
       {"directive", "%YAML 1.2\n---\na: 1\n", "{a: 1}"},
       {"a marker as part of a word", "a: x\n---b: y\n", "{a: x, ---b: y}"},
-      {"byte order mark", "\xEF\xBB\xBF" "a: 1", "{a: 1}"},
+      {"byte order mark",
+       "\xEF\xBB\xBF"
+       "a: 1",
+       "{a: 1}"},
       {"windows line breaks", "a: 1\r\nb: |\r\n  x\r\n  y\r\n", "{a: 1, b: \"x\ny\n\"}"},
       {"old mac line breaks", "a: 1\rb: 2\r", "{a: 1, b: 2}"},
       {"non-ascii", "name: z\xC3\xBC\xF0\x9F\x94\x91", "{name: z\xC3\xBC\xF0\x9F\x94\x91}"},
@@ -71,8 +75,8 @@ TEST_CASE("yaml: the first document becomes a plain tree with literal spellings"
       {"a new anchor of the same name", "a: &x 1\nb: &x 2\nc: *x", "{a: 1, b: 2, c: 2}"},
       {"merge", "base: &b {k: 1, l: 2}\nc:\n  <<: *b\n  k: 3",
        "{base: {k: 1, l: 2}, c: {k: 3, l: 2}}"},
-      {"merge of a list, the earlier wins",
-       "c:\n  <<: [{k: 1}, {k: 2, m: 3}]\n  z: 0", "{c: {z: 0, k: 1, m: 3}}"},
+      {"merge of a list, the earlier wins", "c:\n  <<: [{k: 1}, {k: 2, m: 3}]\n  z: 0",
+       "{c: {z: 0, k: 1, m: 3}}"},
       {"merge of what was merged", "a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b, z: 3}",
        "{a: {x: 1}, b: {y: 2, x: 1}, c: {z: 3, y: 2, x: 1}}"},
       {"a quoted merge sign is a key", "c: {'<<': 1}", "{c: {\"<<\": 1}}"},
@@ -108,24 +112,31 @@ TEST_CASE("yaml: what is wrong is refused with line and column, values unquoted"
       {"merge of a list of scalars", "a:\n  <<: [5]\n", "line 2, column 8: map merge requires map"},
       {"key that is a list", "? [a, b]\n: c\n", "line 1, column 3: a key must be a scalar"},
       {"unknown anchor", "password: *hunter2\n", "line 1, column 11: the referenced anchor"},
-      {"anchor that contains itself", "a: &a [*a]\n", "line 1, column 8: an anchor's value contains"},
+      {"anchor that contains itself", "a: &a [*a]\n",
+       "line 1, column 8: an anchor's value contains"},
       {"unclosed list", "a: [hunter2, b\n", "line "},
       {"unclosed quote", "a: \"hunter2", "line 1, column 12: a quoted text is not closed"},
-      {"an opening quote at the end", "z\xC3\xBC: \"", "line 1, column 6: a quoted text is not closed"},
-      {"an opening quote at the end, anchored", "a: &x '", "line 1, column 4: a quoted text is not"},
-      {"unclosed quote, line break", "a: \"hunter2\n", "line 2, column 1: a quoted text is not closed"},
+      {"an opening quote at the end", "z\xC3\xBC: \"",
+       "line 1, column 6: a quoted text is not closed"},
+      {"an opening quote at the end, anchored", "a: &x '",
+       "line 1, column 4: a quoted text is not"},
+      {"unclosed quote, line break", "a: \"hunter2\n",
+       "line 2, column 1: a quoted text is not closed"},
       {"unclosed single quote", "a: 'hunter2\nb: c\n\n", "line 4, column 1: a quoted text is not"},
-      {"unclosed quote, blanks", "a: 'hunter2\n  ", "line 2, column 1: a quoted text is not closed"},
+      {"unclosed quote, blanks", "a: 'hunter2\n  ",
+       "line 2, column 1: a quoted text is not closed"},
       {"quote over a marker", "a: 'hunter2\n---\nb'", "line 2, column 1: a quoted text is not"},
       {"unknown escape", "a: \"\\qhunter2\"\n", "line 1, column "},
       {"colon in a plain value", "a: hunter2: c\n", "line 1, column 11: "},
       {"text after the value", "- a\n-hunter2\n", "line 2, column 1: unexpected text after"},
       {"text after a quoted value", "\"a\" hunter2\n", "line 1, column 5: unexpected text after"},
-      {"no colon in the last line", "a: 1\nhunter2", "line 2, column 1: could not find expected ':'"},
+      {"no colon in the last line", "a: 1\nhunter2",
+       "line 2, column 1: could not find expected ':'"},
       {"no colon after a key without value", "a:\nhunter2\nb: 1\n", "line 3, column 2: "},
       {"no colon after a key without value, last", "a:\nhunter2\n",
        "line 2, column 1: could not find expected ':'"},
-      {"no colon, quoted", "- a: 1\n  'hunter2'\n", "line 2, column 3: could not find expected ':'"},
+      {"no colon, quoted", "- a: 1\n  'hunter2'\n",
+       "line 2, column 3: could not find expected ':'"},
       {"no colon at the end of a list's map", "- a: 1\n  hunter2\n- b\n",
        "line 2, column 3: could not find expected ':'"},
       {"no colon, but one in a comment", "a: 1\nhunter2 # b: c\n",
@@ -137,7 +148,10 @@ TEST_CASE("yaml: what is wrong is refused with line and column, values unquoted"
       {"NUL", std::string("a: x\nb: \0", 9), "line 2, column 4: control characters"},
       {"escape sign", "a: \x1b[31m", "line 1, column 4: control characters"},
       {"invalid utf-8", "a: x\nbc: \xFF", "line 2, column 5: invalid UTF-8"},
-      {"utf-16", "\xFF\xFE" "a", "line 1, column 1: invalid UTF-8"},
+      {"utf-16",
+       "\xFF\xFE"
+       "a",
+       "line 1, column 1: invalid UTF-8"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -158,7 +172,8 @@ TEST_CASE("yaml: a long key is shown by its beginning") {
 }
 
 TEST_CASE("yaml: all documents are read, with line numbers of the whole text") {
-  const auto documents = ParseYamlDocuments("# head\na: 1\n---\n# two\nb: 2\n...\n---\n---\nc: 3\n");
+  const auto documents =
+      ParseYamlDocuments("# head\na: 1\n---\n# two\nb: 2\n...\n---\n---\nc: 3\n");
   REQUIRE(documents.ok());
   REQUIRE(documents->size() == 4);
   CHECK(Shape((*documents)[0]) == "{a: 1}");
@@ -175,7 +190,8 @@ TEST_CASE("yaml: all documents are read, with line numbers of the whole text") {
 
   const auto broken = ParseYamlDocuments("a: 1\n---\nb: 1\nb: 2\n");
   REQUIRE_FALSE(broken.ok());
-  CHECK(broken.error().message() == "line 4, column 1: mapping key \"b\" already defined at line 3");
+  CHECK(broken.error().message() ==
+        "line 4, column 1: mapping key \"b\" already defined at line 3");
 }
 
 TEST_CASE("yaml: nodes know where they are written") {
@@ -202,7 +218,8 @@ TEST_CASE("yaml: text made to exhaust us is refused") {
   };
   std::string laughs = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
   for (int i = 1; i < 9; ++i) {
-    laughs += fmt::format("a{0}: &a{0} [*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1}]\n", i, i - 1);
+    laughs +=
+        fmt::format("a{0}: &a{0} [*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1}]\n", i, i - 1);
   }
   std::string wide = "a: &a " + std::string(100'000, 'x') + "\nb: [";
   wide += repeat("*a,", 1000) + "]\n";
@@ -213,7 +230,8 @@ TEST_CASE("yaml: text made to exhaust us is refused") {
   std::string chain = "a0: &a0 x\n";
   for (int i = 1; i < 200; ++i) chain += fmt::format("a{0}: &a{0} [*a{1}]\n", i, i - 1);
   std::string merge_chain = "a0: &a0 {x: 1}\n";
-  for (int i = 1; i < 20'000; ++i) merge_chain += fmt::format("a{0}: &a{0} {{<<: *a{1}}}\n", i, i - 1);
+  for (int i = 1; i < 20'000; ++i)
+    merge_chain += fmt::format("a{0}: &a{0} {{<<: *a{1}}}\n", i, i - 1);
 
   struct Row {
     std::string name, text, want;
@@ -315,12 +333,23 @@ TEST_CASE("yaml: booleans are read by yaml.v3's rules") {
     std::optional<bool> want;
   };
   const Row rows[] = {
-      {"true", true},         {"True", true},          {"TRUE", true},
-      {"false", false},       {"False", false},        {"FALSE", false},
-      {"yes", true},          {"on", true},            {"y", true},
-      {"No", false},          {"OFF", false},          {"'yes'", true},
-      {"'true'", std::nullopt}, {"tRUE", std::nullopt}, {"1", std::nullopt},
-      {"~", std::nullopt},    {"[true]", std::nullopt},
+      {"true", true},
+      {"True", true},
+      {"TRUE", true},
+      {"false", false},
+      {"False", false},
+      {"FALSE", false},
+      {"yes", true},
+      {"on", true},
+      {"y", true},
+      {"No", false},
+      {"OFF", false},
+      {"'yes'", true},
+      {"'true'", std::nullopt},
+      {"tRUE", std::nullopt},
+      {"1", std::nullopt},
+      {"~", std::nullopt},
+      {"[true]", std::nullopt},
   };
   for (const Row& row : rows) {
     INFO(row.text);

@@ -1,5 +1,5 @@
-// The JSON reader and writer: whatever is accepted survives being written and read again, and errors
-// stay short.
+// The JSON reader and writer: whatever is accepted survives being written and read again, and
+// errors stay short.
 
 #include <algorithm>
 #include <cstdint>
@@ -35,7 +35,8 @@ void CheckGetters(const Json& value) {
     Require(!IntOf(value) && !BoolOf(value), "a text is nothing else");
   }
   if (const auto number = IntOf(value)) {
-    Require(ScalarText(value) == std::to_string(*number) || *number == 0, "an integer keeps its text");
+    Require(ScalarText(value) == std::to_string(*number) || *number == 0,
+            "an integer keeps its text");
   }
   if (value.is_object()) {
     for (const auto& member : value.object_range()) {
@@ -69,7 +70,8 @@ void CheckStringMap(std::string_view text) {
   const auto map = ParseStringMap(text);
   if (!map.ok()) return;
   const Result<Json> json = ParseJson(text);
-  Require(json.ok() && (json->is_null() || json->size() == map->size()), "a string map is an object");
+  Require(json.ok() && (json->is_null() || json->size() == map->size()),
+          "a string map is an object");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The YAML reader: limits hold, keys are unique, and an accepted tree survives being written as flow
-// YAML and read again.
+// The YAML reader: limits hold, keys are unique, and an accepted tree survives being written as
+// flow YAML and read again.
 
 #include <cstdint>
 #include <set>
