@@ -39,6 +39,8 @@ class ProviderOptions {
 
   // Everything but the pod that decides what a login is worth: endpoint, namespace, auth mount,
   // role, audience, TLS trust. Canonical, printable, without secrets; part of every cache key.
+  // Options with equal texts stand in for each other: refreshes and renewals use those of the plan
+  // that logged in, for refs of any. So whatever else shapes a call must be here or in the ref.
   virtual std::string LoginText() const = 0;
   // Digest (hex) of credentials that came from the configuration or from PodIdentity::secrets, ""
   // when the login uses only the pod's token. Two logins with different digests never share.

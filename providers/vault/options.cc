@@ -111,6 +111,7 @@ std::string Options::LoginText() const {
   AppendPart(text, "address", address.base);
   AppendPart(text, "socket", address.unix_socket);
   AppendPart(text, "namespace", login_namespace);
+  AppendPart(text, "read-namespace", read_namespace);
   AppendPart(text, "mount", mount);
   AppendPart(text, "role", role);
   AppendPart(text, "audience", audience);

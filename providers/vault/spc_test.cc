@@ -618,6 +618,10 @@ TEST_CASE("vault: everything that decides what a login is worth is in its text")
       {{"vaultAddress", "https://other"}},
       {{"vaultAddress", "unix:///other"}},
       {{"vaultNamespace", "other"}},
+      // A login is refreshed, and its leases renewed, by the options that it was made with.
+      {{"vaultNamespace", "one"}, {"nodekeep/authNamespace", "login"}},
+      {{"vaultNamespace", "two"}, {"nodekeep/authNamespace", "login"}},
+      {{"nodekeep/authNamespace", "login"}},
       {{"vaultAuthMountPath", "other"}},
       {{"audience", "other"}},
       {{"nodekeep/auth", "jwt"}, {"vaultAuthMountPath", "kubernetes"}},
