@@ -1,6 +1,7 @@
 #include "csi/provider_door.h"
 
 #include <fcntl.h>
+#include <grpc/grpc.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_posix.h>
@@ -24,6 +25,9 @@ constexpr std::chrono::milliseconds kIdle{10'000};
 }  // namespace
 
 std::unique_ptr<grpc::Server> StartLocalServer(grpc::Service& service) {
+  // Held until the process ends: when the last server goes, the library shuts down, and that waits
+  // for a poller of its own for up to ten seconds.
+  [[maybe_unused]] static const bool held = (grpc_init(), true);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
