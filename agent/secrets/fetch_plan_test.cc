@@ -121,8 +121,13 @@ TEST_CASE("login keys: whoever differs in anything shares nothing") {
   rows.push_back({"other credentials of its own", PlanOf(Web(), "fake", "d2")});
   rows.push_back({"borders moved into the login",
                   PlanOf(Web(), "fake shop/web sa-uid=uid-of-web")});
-  rows.push_back({"a name with a border in it", PlanOf(MakeIdentity("shop", "web-1", "web sa-uid=x"))});
-  rows.push_back({"a namespace with a border in it", PlanOf(MakeIdentity("shop/web", "web-1", ""))});
+  // Each pair would read alike were the parts only joined.
+  rows.push_back({"a border in the namespace", PlanOf(MakeIdentity("a/b", "web-1", "c", "u"))});
+  rows.push_back({"a border in the account", PlanOf(MakeIdentity("a", "web-1", "b/c", "u"))});
+  rows.push_back({"a tag in the account", PlanOf(MakeIdentity("a", "web-1", "b sa-uid=u", ""))});
+  rows.push_back({"a tag in its place", PlanOf(MakeIdentity("a", "web-1", "b", "u"))});
+  rows.push_back({"a gap in the namespace", PlanOf(MakeIdentity("x y", "web-1", "c", "u"))});
+  rows.push_back({"a gap in the login", PlanOf(MakeIdentity("y", "web-1", "c", "u"), "fake x")});
   FetchPlan other_provider = PlanOf(Web());
   other_provider.provider = "vault";
   rows.push_back({"another provider", std::move(other_provider)});

@@ -203,8 +203,8 @@ Status ReadOlderVersions(const YamlNode& node, WrittenSecret& secret) {
 }
 
 Error NoValue(const YamlNode& node) {
-  return Wrong(node, fmt::format("must be text, or a mapping with {}; \"\" for an empty text",
-                                 kSecretKeys));
+  return Wrong(
+      node, fmt::format("must be text, or a mapping with {}; \"\" for an empty text", kSecretKeys));
 }
 
 Result<WrittenSecret> ReadSecret(const YamlNode& node) {
@@ -214,10 +214,10 @@ Result<WrittenSecret> ReadSecret(const YamlNode& node) {
     return secret;
   }
   if (!node.IsMapping()) return NoValue(node);
-  if (Status keys = CheckKeys(
-          node, {"value", "base64", "values", "version", "versions", "serviceAccounts"},
-          fmt::format("a secret has {}; put the keys of the secret itself under values",
-                      kSecretKeys));
+  if (Status keys =
+          CheckKeys(node, {"value", "base64", "values", "version", "versions", "serviceAccounts"},
+                    fmt::format("a secret has {}; put the keys of the secret itself under values",
+                                kSecretKeys));
       !keys.ok()) {
     return keys.error();
   }
@@ -242,8 +242,9 @@ Result<Content> ParseContent(std::string_view text) {
   if (!tree.ok()) return tree.error();
   const YamlNode& root = tree->root;
   if (!root.IsMapping()) {
-    return Error(ErrorCode::kInvalid,
-                 "the file must be a mapping with the key \"secrets\"; is it empty or half written?");
+    return Error(
+        ErrorCode::kInvalid,
+        "the file must be a mapping with the key \"secrets\"; is it empty or half written?");
   }
   if (Status keys = CheckKeys(root, {"secrets"}, "the only one is secrets"); !keys.ok()) {
     return keys.error();
@@ -256,8 +257,8 @@ Result<Content> ParseContent(std::string_view text) {
   Content content;
   for (const auto& [name, node] : secrets->entries) {
     if (Status path = CheckVolumePath(name.text); !path.ok()) {
-      return Wrong(name, "a secret's name is a path such as \"db/password\": " +
-                             path.error().message());
+      return Wrong(name,
+                   "a secret's name is a path such as \"db/password\": " + path.error().message());
     }
     // The reader places a null where the next thing begins.
     Result<WrittenSecret> secret = node.IsNull() ? NoValue(name) : ReadSecret(node);

@@ -62,8 +62,7 @@ secrets:
   CHECK(Text(secret.versions[1]) == "two");
   CHECK(secret.versions[2].version == "one");
   CHECK(Text(secret.versions[2]) == "one");
-  CHECK(*secret.service_accounts ==
-        std::vector<std::string>{"shop/cart", "ops/*", "*/reader"});
+  CHECK(*secret.service_accounts == std::vector<std::string>{"shop/cart", "ops/*", "*/reader"});
 }
 
 TEST_CASE("dev store file: JSON is read as such, tabs and surrogate pairs included") {
@@ -86,37 +85,52 @@ TEST_CASE("dev store file: what is wrong is told with line, secret, key and fix,
       {"empty", "", {"key \"secrets\"", "half written"}},
       {"only a comment", "# nothing\n", {"key \"secrets\""}},
       {"a list", "- canary\n", {"key \"secrets\""}},
-      {"typo at the top", "secret: {a: canary}\n", {"line 1", "\"secret\"", "did you mean secrets?"}},
+      {"typo at the top",
+       "secret: {a: canary}\n",
+       {"line 1", "\"secret\"", "did you mean secrets?"}},
       {"secrets empty", "secrets:\n", {"secrets: must be a mapping", "{} when there are none"}},
       {"secrets a list", "secrets: [canary]\n", {"line 1", "secrets: must be a mapping"}},
       {"null", "secrets:\n  a:\n", {"line 2", "secret \"a\"", "\"\" for an empty text"}},
-      {"a list for a secret", "secrets:\n  a: [canary]\n", {"line 2", "secret \"a\"", "must be text"}},
-      {"keys without values", "secrets:\n  a:\n    username: canary\n",
+      {"a list for a secret",
+       "secrets:\n  a: [canary]\n",
+       {"line 2", "secret \"a\"", "must be text"}},
+      {"keys without values",
+       "secrets:\n  a:\n    username: canary\n",
        {"line 3", "secret \"a\"", "unknown key \"username\"", "under values"}},
-      {"typo in a key", "secrets:\n  a:\n    vaule: canary\n",
+      {"typo in a key",
+       "secrets:\n  a:\n    vaule: canary\n",
        {"line 3", "secret \"a\"", "did you mean value?"}},
       {"no value", "secrets:\n  a: {version: 1}\n", {"secret \"a\"", "give one of value, base64"}},
-      {"two values", "secrets:\n  a: {value: canary, base64: Y2FuYXJ5}\n",
+      {"two values",
+       "secrets:\n  a: {value: canary, base64: Y2FuYXJ5}\n",
        {"secret \"a\"", "more than one of value, base64 and values"}},
-      {"bad base64", "secrets:\n  a: {base64: canary!}\n",
+      {"bad base64",
+       "secrets:\n  a: {base64: canary!}\n",
        {"line 2", "secret \"a\"", "illegal base64 data at input byte"}},
       {"values a text", "secrets:\n  a: {values: canary}\n", {"values: must be a mapping"}},
-      {"values nested", "secrets:\n  a: {values: {k: {x: canary}}}\n",
+      {"values nested",
+       "secrets:\n  a: {values: {k: {x: canary}}}\n",
        {"secret \"a\"", "key \"k\"", "JSON text under value"}},
       {"empty version", "secrets:\n  a: {value: canary, version: \"\"}\n", {"version: is empty"}},
-      {"older version without one", "secrets:\n  a: {value: canary, versions: [{value: x}]}\n",
+      {"older version without one",
+       "secrets:\n  a: {value: canary, versions: [{value: x}]}\n",
        {"secret \"a\"", "each needs its version"}},
       {"version twice",
        "secrets:\n  a: {value: canary, version: 1, versions: [{value: x, version: 1}]}\n",
        {"secret \"a\"", "versions: \"1\" is there twice"}},
-      {"service accounts a text", "secrets:\n  a: {value: canary, serviceAccounts: shop/cart}\n",
+      {"service accounts a text",
+       "secrets:\n  a: {value: canary, serviceAccounts: shop/cart}\n",
        {"serviceAccounts: must be a list of \"namespace/account\""}},
-      {"service account without namespace", "secrets:\n  a: {value: canary, serviceAccounts: [cart]}\n",
+      {"service account without namespace",
+       "secrets:\n  a: {value: canary, serviceAccounts: [cart]}\n",
        {"line 2", "secret \"a\"", "serviceAccounts: must be a list"}},
-      {"service account pattern", "secrets:\n  a: {value: canary, serviceAccounts: [shop/c*]}\n",
+      {"service account pattern",
+       "secrets:\n  a: {value: canary, serviceAccounts: [shop/c*]}\n",
        {"serviceAccounts: must be a list"}},
       {"name outside", "secrets:\n  ../a: canary\n", {"line 2", "name is a path", "invalid path"}},
-      {"name twice", "secrets:\n  a: canary\n  a: canary\n", {"line 3", "already defined at line 2"}},
+      {"name twice",
+       "secrets:\n  a: canary\n  a: canary\n",
+       {"line 3", "already defined at line 2"}},
       {"JSON cut", "{\"secrets\": {\"a\": \"canary\"", {"line 1"}},
   };
   for (const Row& row : rows) {
@@ -181,9 +195,12 @@ TEST_CASE("dev store directory: a file that is not safe to read is refused, the 
     std::string name, part;
   };
   const Row rows[] = {
-      {"open", "chmod o-w"},          {"opendir", "chmod o-w"},
-      {"pipe", "not a regular file"}, {"device", "symbolic link leads out"},
-      {"link", "symbolic link leads out"}, {"dots", "symbolic link leads out"},
+      {"open", "chmod o-w"},
+      {"opendir", "chmod o-w"},
+      {"pipe", "not a regular file"},
+      {"device", "symbolic link leads out"},
+      {"link", "symbolic link leads out"},
+      {"dots", "symbolic link leads out"},
       {"large", "larger than"},
   };
   for (const Row& row : rows) {

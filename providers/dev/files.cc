@@ -45,8 +45,8 @@ Error SystemError(std::string_view step, int error) {
   return Error::Format(code, "{}: {}", step, std::strerror(error));
 }
 
-// For a kernel, or a seccomp profile, without openat2: follows no symbolic link at all, so that none
-// can lead out.
+// For a kernel, or a seccomp profile, without openat2: follows no symbolic link at all, so that
+// none can lead out.
 int OpenWithoutSymlinks(int directory, const std::string& path, int flags) {
   std::vector<File> parents;
   std::string_view rest = path;
@@ -75,9 +75,10 @@ Result<File> OpenBeneath(int directory, const std::string& path) {
   }
   if (fd >= 0) return File(fd);
   if (errno == EXDEV || errno == ELOOP) {
-    return Error(ErrorCode::kDenied,
-                 "a symbolic link leads out of the store's directory, or in a circle: put the file itself "
-                 "there");
+    return Error(
+        ErrorCode::kDenied,
+        "a symbolic link leads out of the store's directory, or in a circle: put the file itself "
+        "there");
   }
   return SystemError("cannot open", errno);
 }
@@ -99,7 +100,8 @@ Status CheckDirectory(const struct stat& facts) {
 
 Status CheckFile(const struct stat& facts, std::size_t max_bytes) {
   if (!S_ISREG(facts.st_mode)) {
-    return Error(ErrorCode::kInvalid, "is not a regular file: devices, pipes and sockets are not read");
+    return Error(ErrorCode::kInvalid,
+                 "is not a regular file: devices, pipes and sockets are not read");
   }
   if ((facts.st_mode & S_IWOTH) != 0) {
     return Error(ErrorCode::kDenied,
@@ -112,7 +114,7 @@ Status CheckFile(const struct stat& facts, std::size_t max_bytes) {
 }
 
 Result<SecretBytes> ReadAll(const File& file, std::size_t max_bytes) {
-  struct stat facts{};
+  struct stat facts {};
   if (::fstat(file.fd(), &facts) != 0) return SystemError("cannot look at the file", errno);
   if (Status check = CheckFile(facts, max_bytes); !check.ok()) return check.error();
   // One byte more than it claims, to notice that it grew meanwhile.
@@ -170,7 +172,7 @@ class Walk {
 
  private:
   Status Enter(const std::string& path, const File& directory, int depth) {
-    struct stat facts{};
+    struct stat facts {};
     if (::fstat(directory.fd(), &facts) != 0) return SystemError("cannot look at it", errno);
     visitor_.OnDirectory(path, facts);
     if (Status check = CheckDirectory(facts); !check.ok()) {
@@ -203,7 +205,7 @@ class Walk {
       if (file.error().code() != ErrorCode::kNotFound) visitor_.OnRefused(path, file.error());
       return {};
     }
-    struct stat facts{};
+    struct stat facts {};
     if (::fstat(file->fd(), &facts) != 0) return SystemError("cannot look at " + path, errno);
     if (S_ISDIR(facts.st_mode)) return Enter(path, *file, depth + 1);
     return visitor_.OnFile(path, *file, facts);
@@ -247,9 +249,7 @@ struct Stamper final : Walk::Visitor {
                         facts.st_mode, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec,
                         facts.st_ctim.tv_sec, facts.st_ctim.tv_nsec);
   }
-  void OnDirectory(const std::string& path, const struct stat& facts) override {
-    Add(path, facts);
-  }
+  void OnDirectory(const std::string& path, const struct stat& facts) override { Add(path, facts); }
   Status OnFile(const std::string& path, const File&, const struct stat& facts) override {
     Add(path, facts);
     return {};
@@ -293,7 +293,7 @@ Result<Content> ReadTree(const std::string& path) {
 Result<Content> ReadFile(const Place& place) {
   Result<File> directory = OpenDirectory(place.directory);
   if (!directory.ok()) return directory.error();
-  struct stat facts{};
+  struct stat facts {};
   if (::fstat(directory->fd(), &facts) != 0) return SystemError("cannot look at it", errno);
   if (Status check = CheckDirectory(facts); !check.ok()) return check.error();
   Result<File> file = OpenBeneath(directory->fd(), place.name);
@@ -321,7 +321,7 @@ std::string ContentStamp(const std::string& path) {
     }
     return stamper.text;
   }
-  struct stat facts{};
+  struct stat facts {};
   for (const std::string& each : {place.directory, path}) {
     if (::stat(each.c_str(), &facts) != 0) return stamper.text + std::strerror(errno);
     // Of the directory only who may write there; its time moves with every other file.

@@ -1,4 +1,5 @@
-// The dialect: whatever `objects` says, the outcome is a mount that the driver can take, or an error.
+// The dialect: whatever `objects` says, the outcome is a mount that the driver can take, or an
+// error.
 
 #include <cstdint>
 #include <set>
@@ -16,9 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   input.attributes["objects"] = std::string(reinterpret_cast<const char*>(data), size);
   const Result<ParsedMount> mount = dev::ParseMount(input, "/store.yaml", Policy());
   if (!mount.ok()) {
-    Require(mount.error().code() == ErrorCode::kInvalid ||
-                mount.error().code() == ErrorCode::kTooLarge,
-            "bad parameters are the author's fault");
+    Require(
+        mount.error().code() == ErrorCode::kInvalid || mount.error().code() == ErrorCode::kTooLarge,
+        "bad parameters are the author's fault");
     Require(mount.error().message().starts_with("parameter objects: "), "the parameter is named");
     return 0;
   }

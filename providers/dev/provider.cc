@@ -84,8 +84,8 @@ class DevProvider final : public Provider {
   Result<Answer> AnswerTo(const Context& context, const std::string& account,
                           const Question& question) const {
     if (Status over = context.Check(clock_); !over.ok()) return over.error();
-    Result<dev::StoreAnswer> found = store_.Read(question.ref.path, question.ref.version, account,
-                                                 question.known_version);
+    Result<dev::StoreAnswer> found =
+        store_.Read(question.ref.path, question.ref.version, account, question.known_version);
     if (!found.ok()) return found.error();
     Answer answer;
     answer.value = std::move(found->value);

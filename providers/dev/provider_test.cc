@@ -62,14 +62,12 @@ TEST_CASE("dev: the sample class is served from the sample store") {
   PodIdentity identity;
   identity.namespace_name = "shop";
   identity.service_account = "cart";
-  Result<Credential> credential =
-      bed.provider->Authenticate(Context(), *mount->options, identity);
+  Result<Credential> credential = bed.provider->Authenticate(Context(), *mount->options, identity);
   REQUIRE(credential.ok());
   std::map<std::string, std::string> files;
   for (const Projection& projection : mount->projections) {
     const Question question{projection.ref, ""};
-    auto answers =
-        bed.provider->Fetch(Context(), *mount->options, *credential, {&question, 1});
+    auto answers = bed.provider->Fetch(Context(), *mount->options, *credential, {&question, 1});
     if (!answers[0].ok()) {
       INFO(answers[0].error().message());
       CHECK(projection.optional);
@@ -124,8 +122,7 @@ TEST_CASE("dev: a login is the service account, and may be shared within it") {
   input.permission = "420";
   Result<ParsedMount> mount = bed.provider->Parse(input);
   REQUIRE(mount.ok());
-  Result<Credential> credential =
-      bed.provider->Authenticate(Context(), *mount->options, identity);
+  Result<Credential> credential = bed.provider->Authenticate(Context(), *mount->options, identity);
   REQUIRE(credential.ok());
   CHECK(credential->sharing == Sharing::kServiceAccount);
   CHECK(credential->service_account_uid == "uid-1");

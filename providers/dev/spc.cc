@@ -17,9 +17,9 @@ namespace {
 
 constexpr std::int64_t kMaxMode = 0777;
 constexpr std::string_view kOptional = "nodekeep/optional";
-constexpr std::string_view kFields[] = {
-    "objectName",     "secretPath", "secretKey", "secretVersion",
-    "filePermission", "encoding",   kOptional};
+constexpr std::string_view kFields[] = {"objectName",    "secretPath",     "secretKey",
+                                        "secretVersion", "filePermission", "encoding",
+                                        kOptional};
 constexpr std::string_view kExample =
     "write a YAML list, each item with at least objectName: the file to make";
 
@@ -61,11 +61,11 @@ Status CheckKeys(const YamlNode& entry, std::string_view object) {
   for (const auto& [key, value] : entry.entries) {
     if (std::ranges::find(kFields, key.text) != std::end(kFields)) continue;
     const std::string closest = ClosestTo(key.text, kFields);
-    return Wrong(key, object,
-                 fmt::format("unknown field \"{}\": {}", key.text,
-                             closest.empty() ? fmt::format("the fields are {}",
-                                                           fmt::join(kFields, ", "))
-                                             : fmt::format("did you mean {}?", closest)));
+    return Wrong(
+        key, object,
+        fmt::format("unknown field \"{}\": {}", key.text,
+                    closest.empty() ? fmt::format("the fields are {}", fmt::join(kFields, ", "))
+                                    : fmt::format("did you mean {}?", closest)));
   }
   return {};
 }
@@ -153,8 +153,8 @@ Result<Projection> ReadEntry(const YamlNode& entry, const std::string& store_pat
   for (auto read : {ReadMode, ReadEncoding, ReadOptional}) {
     if (Status status = read(fields, projection); !status.ok()) return status.error();
   }
-  projection.read_error = fmt::format("dev: read \"{}\" for object \"{}\"", projection.ref.path,
-                                      projection.object);
+  projection.read_error =
+      fmt::format("dev: read \"{}\" for object \"{}\"", projection.ref.path, projection.object);
   return projection;
 }
 
@@ -166,16 +166,18 @@ Status CheckClash(const YamlNode& entry, const std::string& path, std::set<std::
   for (std::size_t slash = path.find('/'); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
     if (taken.contains(path.substr(0, slash))) {
-      return Wrong(entry, path, fmt::format("another object makes the file \"{}\", which here is "
-                                            "the directory",
-                                            path.substr(0, slash)));
+      return Wrong(entry, path,
+                   fmt::format("another object makes the file \"{}\", which here is "
+                               "the directory",
+                               path.substr(0, slash)));
     }
   }
   const auto inside = taken.lower_bound(path + "/");
   if (inside != taken.end() && inside->starts_with(path + "/")) {
-    return Wrong(entry, path, fmt::format("another object makes the file \"{}\", for which this is "
-                                          "the directory",
-                                          *inside));
+    return Wrong(entry, path,
+                 fmt::format("another object makes the file \"{}\", for which this is "
+                             "the directory",
+                             *inside));
   }
   return {};
 }

@@ -65,9 +65,9 @@ TEST_CASE("dev: an object names file, secret, key, version, mode and encoding") 
 }
 
 TEST_CASE("dev: objects that need the same secret share one ref") {
-  Result<ParsedMount> mount = Parse(InputOf(
-      "- {objectName: user, secretPath: db, secretKey: user}\n"
-      "- {objectName: password, secretPath: db, secretKey: password}\n"));
+  Result<ParsedMount> mount =
+      Parse(InputOf("- {objectName: user, secretPath: db, secretKey: user}\n"
+                    "- {objectName: password, secretPath: db, secretKey: password}\n"));
   REQUIRE(mount.ok());
   CHECK(mount->projections[0].ref == mount->projections[1].ref);
 }
@@ -107,31 +107,44 @@ TEST_CASE("dev: a wrong objects parameter is told with line, object, field and f
       {"no name", "- secretPath: a\n", {"line 1", "objectName is missing"}},
       {"empty name", "- objectName: \"\"\n", {"objectName: is empty"}},
       {"name is a list", "- objectName: [a]\n", {"line 1", "objectName: must be text"}},
-      {"typo", "- objectName: a\n  secretpath: b\n",
+      {"typo",
+       "- objectName: a\n  secretpath: b\n",
        {"line 2", "object \"a\"", "unknown field \"secretpath\"", "did you mean secretPath?"}},
-      {"unknown", "- objectName: a\n  colour: red\n",
+      {"unknown",
+       "- objectName: a\n  colour: red\n",
        {"line 2", "object \"a\"", "unknown field \"colour\"", "the fields are objectName"}},
-      {"another dialect's field", "- objectName: a\n  objectAlias: b\n",
+      {"another dialect's field",
+       "- objectName: a\n  objectAlias: b\n",
        {"object \"a\"", "unknown field \"objectAlias\""}},
-      {"mode in quotes", "- objectName: a\n  filePermission: \"0400\"\n",
+      {"mode in quotes",
+       "- objectName: a\n  filePermission: \"0400\"\n",
        {"line 2", "object \"a\"", "filePermission: must be a number without quotes"}},
-      {"mode too large", "- objectName: a\n  filePermission: 1000\n",
+      {"mode too large",
+       "- objectName: a\n  filePermission: 1000\n",
        {"object \"a\"", "filePermission: 1000 is outside 0000 to 0777"}},
-      {"mode negative", "- objectName: a\n  filePermission: -1\n", {"filePermission: -1 is outside"}},
-      {"encoding", "- objectName: a\n  encoding: base32\n",
+      {"mode negative",
+       "- objectName: a\n  filePermission: -1\n",
+       {"filePermission: -1 is outside"}},
+      {"encoding",
+       "- objectName: a\n  encoding: base32\n",
        {"line 2", "object \"a\"", "encoding: \"base32\" is unknown: use utf-8, base64 or hex"}},
-      {"optional", "- objectName: a\n  nodekeep/optional: maybe\n",
+      {"optional",
+       "- objectName: a\n  nodekeep/optional: maybe\n",
        {"object \"a\"", "nodekeep/optional: must be true or false"}},
       {"absolute file", "- objectName: /a\n", {"object \"/a\"", "objectName: invalid path"}},
       {"file outside", "- objectName: ../a\n", {"objectName: invalid path"}},
       {"file not clean", "- objectName: a//b\n", {"objectName: invalid filepath"}},
-      {"secret outside", "- objectName: a\n  secretPath: ../b\n",
+      {"secret outside",
+       "- objectName: a\n  secretPath: ../b\n",
        {"line 2", "object \"a\"", "secretPath: invalid path"}},
-      {"twice", "- objectName: a\n- objectName: b\n- objectName: a\n",
+      {"twice",
+       "- objectName: a\n- objectName: b\n- objectName: a\n",
        {"line 3", "object \"a\"", "used twice"}},
-      {"file where a directory is needed", "- objectName: a\n- objectName: a/b\n",
+      {"file where a directory is needed",
+       "- objectName: a\n- objectName: a/b\n",
        {"line 2", "object \"a/b\"", "another object makes the file \"a\""}},
-      {"directory where a file is needed", "- objectName: a/b/c\n- objectName: a/b\n",
+      {"directory where a file is needed",
+       "- objectName: a/b/c\n- objectName: a/b\n",
        {"line 2", "object \"a/b\"", "another object makes the file \"a/b/c\""}},
   };
   for (const Row& row : rows) {

@@ -272,8 +272,7 @@ Result<StoreAnswer> DevStore::Read(const std::string& name, const std::string& v
   answer.version = (*kept)->Text();
   answer.unchanged = !known_version.empty() && known_version == answer.version;
   if (answer.unchanged) return answer;
-  Result<SecretBytes> value =
-      sealer_->Unseal(Associated(name, (*kept)->hash), (*kept)->sealed);
+  Result<SecretBytes> value = sealer_->Unseal(Associated(name, (*kept)->hash), (*kept)->sealed);
   if (!value.ok()) return value.error();
   answer.value = *std::move(value);
   return answer;

@@ -3,9 +3,9 @@
 // The store in memory: what is at its path now, sealed, with the versions that were there before.
 //
 // A thread watches the path (inotify, and a look at the files every few seconds for file systems
-// that tell nothing) and reads it again when it changes. What cannot be read or understood is logged
-// and changes nothing: the last good content goes on. A store that is gone answers kTransient until
-// it is back, so that policy about backends that are down applies to it.
+// that tell nothing) and reads it again when it changes. What cannot be read or understood is
+// logged and changes nothing: the last good content goes on. A store that is gone answers
+// kTransient until it is back, so that policy about backends that are down applies to it.
 //
 // Values are held sealed (Sealer), as the cache holds them. Thread-safe. No I/O under the lock.
 
@@ -39,8 +39,8 @@ struct StoreAnswer {
 
 class DevStore {
  public:
-  // `path` is absolute. Reads the store once before it returns; a store that is missing or broken is
-  // not an error here.
+  // `path` is absolute. Reads the store once before it returns; a store that is missing or broken
+  // is not an error here.
   DevStore(std::string path, SecretBytes version_key, Logger& log);
   ~DevStore();
 

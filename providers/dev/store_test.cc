@@ -222,11 +222,11 @@ TEST_CASE("dev store: a secret with service accounts is for them only") {
     std::string secret, account, want;
   };
   const Row rows[] = {
-      {"all", "other/any", "x"},          {"all", "/", "x"},
-      {"one", "shop/cart", "x"},          {"one", "shop/cartel", "(denied)"},
-      {"one", "shop2/cart", "(denied)"},  {"one", "/", "(denied)"},
-      {"namespace", "shop/any", "x"},     {"namespace", "shops/any", "(denied)"},
-      {"name", "other/cart", "x"},        {"name", "other/any", "(denied)"},
+      {"all", "other/any", "x"},           {"all", "/", "x"},
+      {"one", "shop/cart", "x"},           {"one", "shop/cartel", "(denied)"},
+      {"one", "shop2/cart", "(denied)"},   {"one", "/", "(denied)"},
+      {"namespace", "shop/any", "x"},      {"namespace", "shops/any", "(denied)"},
+      {"name", "other/cart", "x"},         {"name", "other/any", "(denied)"},
       {"nobody", "shop/cart", "(denied)"}, {"one", "", "(denied)"},
   };
   for (const Row& row : rows) {

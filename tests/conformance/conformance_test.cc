@@ -64,8 +64,7 @@ struct Bed {
 
   std::string Rendered(const ParsedMount& mount, std::size_t i, const Result<Answer>& answer) {
     if (!answer.ok()) return "(" + std::string(ErrorCodeName(answer.error().code())) + ")";
-    Result<SecretBytes> value =
-        subject->provider()->Render(mount.projections[i], answer->value);
+    Result<SecretBytes> value = subject->provider()->Render(mount.projections[i], answer->value);
     return value.ok() ? std::string(value->Reveal()) : "(not rendered)";
   }
 
@@ -306,8 +305,8 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
       bed.subject->Set("a", "canary-value");
       bed.subject->Set("b", R"({"canary-key":"canary"})");
       const auto fetch = [&](const std::vector<std::string>& names) {
-        auto plan = MakePlan(bed.subject->provider(), bed.name, bed.subject->Mount(names),
-                             bed.Pod());
+        auto plan =
+            MakePlan(bed.subject->provider(), bed.name, bed.subject->Mount(names), bed.Pod());
         REQUIRE(plan.ok());
         seen += (*plan)->Explain();
         seen += (*plan)->mount.options->LoginText() + "\n";
@@ -413,9 +412,8 @@ TEST_CASE("conformance: two tenants are never served each other's secrets") {
       const std::string account = i % 2 == 0 ? "red" : "blue";
       for (const std::string name : {"of-red", "of-blue", "of-all"}) {
         // The pods of both have the same names: only the account tells them apart.
-        plans[i][name] =
-            *MakePlan(bed.subject->provider(), bed.name, bed.subject->Mount({name}),
-                      bed.Pod("web-" + std::to_string(i / 2) + account, account));
+        plans[i][name] = *MakePlan(bed.subject->provider(), bed.name, bed.subject->Mount({name}),
+                                   bed.Pod("web-" + std::to_string(i / 2) + account, account));
       }
     }
     {

@@ -30,18 +30,19 @@ class DevSubject final : public Subject {
   std::vector<BadInput> BadInputs() const override {
     return {
         {"file outside the volume", {{"objects", "- objectName: ../evil\n"}}, {"../evil"}},
-        {"bad mode", {{"objects", "- objectName: cert\n  filePermission: 99999\n"}},
+        {"bad mode",
+         {{"objects", "- objectName: cert\n  filePermission: 99999\n"}},
          {"cert", "filePermission"}},
         {"twice", Mount({"db", "db"}), {"db", "twice"}},
         {"unknown field", {{"objects", "- objectName: db\n  secretkey: x\n"}}, {"db", "secretKey"}},
         {"no objects", {}, {"objects"}},
-        {"reserved typo", {{"objects", "- objectName: db\n"}, {"nodekeep/refreshafter", "1s"}},
+        {"reserved typo",
+         {{"objects", "- objectName: db\n"}, {"nodekeep/refreshafter", "1s"}},
          {"nodekeep/refreshafter"}},
     };
   }
 
-  void Set(const std::string& name, const std::string& value,
-           const std::string& account) override {
+  void Set(const std::string& name, const std::string& value, const std::string& account) override {
     secrets_[name] = {value, account};
     Publish();
   }
@@ -53,15 +54,20 @@ class DevSubject final : public Subject {
 
   std::vector<Fault> Faults() override {
     return {
-        {"read: not for this account", false, [this] { Set("a", "x", "nobody/none"); },
-         ErrorCode::kDenied, {}},
+        {"read: not for this account",
+         false,
+         [this] { Set("a", "x", "nobody/none"); },
+         ErrorCode::kDenied,
+         {}},
         {"read: no such secret", false, [this] { Remove("a"); }, ErrorCode::kNotFound, {}},
-        {"read: the store is gone", false,
+        {"read: the store is gone",
+         false,
          [this] {
            std::filesystem::remove(dir_ / "store.yaml");
            Await([this] { return CodeOfRead("marker") == ErrorCode::kTransient; });
          },
-         ErrorCode::kTransient, {}},
+         ErrorCode::kTransient,
+         {}},
     };
   }
 

@@ -1,9 +1,9 @@
 // Nobody is ever served another tenant's bytes, whatever goes wrong meanwhile.
 //
-// Many pods of many tenants ask for the same paths at once, through the real heart. What the backend
-// answers is made of the asking token's owner and the path, so that every served byte tells whose it
-// is. Meanwhile the backend fails, stalls, refuses tokens and asks for patience, the cache is too
-// small, is flushed and re-keyed, logins are dropped and renewed, and time runs.
+// Many pods of many tenants ask for the same paths at once, through the real heart. What the
+// backend answers is made of the asking token's owner and the path, so that every served byte tells
+// whose it is. Meanwhile the backend fails, stalls, refuses tokens and asks for patience, the cache
+// is too small, is flushed and re-keyed, logins are dropped and renewed, and time runs.
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
@@ -39,7 +39,10 @@ std::vector<Tenant> MakeTenants() {
     const std::string pod = "pod-" + std::to_string(i);
     Tenant tenant;
     switch (i % 8) {
-      case 0: case 1: case 2: case 3:  // four pods share by account: (namespace, account, uid)
+      case 0:
+      case 1:
+      case 2:
+      case 3:  // four pods share by account: (namespace, account, uid)
         tenant.identity = MakeIdentity(ns, pod, "app", "uid-" + ns + "-" + group);
         tenant.name = ns + "/app/" + group;
         break;
@@ -99,8 +102,8 @@ std::optional<Error> SomeFault(const Context& context, const Clock& clock) {
 void Script(FakeProvider& backend, const Clock& clock, const std::vector<Tenant>& tenants) {
   std::map<std::string, const Tenant*> by_identity;
   for (const Tenant& tenant : tenants) by_identity[IdentityKey(tenant.identity)] = &tenant;
-  backend.SetLogIn([&clock, by_identity](const Context& context, const PodIdentity& identity)
-                       -> Result<Credential> {
+  backend.SetLogIn([&clock, by_identity](const Context& context,
+                                         const PodIdentity& identity) -> Result<Credential> {
     if (std::optional<Error> fault = SomeFault(context, clock)) return *fault;
     const Tenant& tenant = *by_identity.at(IdentityKey(identity));
     static std::atomic<int> number = 0;
@@ -178,8 +181,8 @@ void AskInALoop(Heart& heart, FakeClock& clock, const std::shared_ptr<FakeProvid
     }
     std::string objects;
     for (const std::string& path : paths) objects += (objects.empty() ? "" : ",") + path;
-    const PlanPtr plan = FakePlan(backend, objects, tenant.identity.Clone(),
-                                  {{"nodekeep/refreshAfter", "2s"}});
+    const PlanPtr plan =
+        FakePlan(backend, objects, tenant.identity.Clone(), {{"nodekeep/refreshAfter", "2s"}});
     const Context context(clock.Now() + std::chrono::seconds(60), {});
     Result<Bundle> bundle = heart.fetcher.Fetch(context, plan);
     Disturb(heart, clock);

@@ -29,9 +29,8 @@ HttpResponse Reply(int status, std::string body,
 class VaultSubject final : public Subject {
  public:
   VaultSubject(FakeClock& clock, Logger& log) : clock_(clock) {
-    http_.On("", "*", {[this](const Context& context, const Seen& seen) {
-               return Answer(context, seen);
-             }});
+    http_.On("", "*",
+             {[this](const Context& context, const Seen& seen) { return Answer(context, seen); }});
     provider_ = MakeRegistered("vault", {{"address", std::string(kServer)}}, http_, clock, log);
   }
 
@@ -40,8 +39,8 @@ class VaultSubject final : public Subject {
   Attributes Mount(const std::vector<std::string>& names) const override {
     std::string objects;
     for (const std::string& name : names) {
-      objects += "- {objectName: " + name + ", secretPath: secret/data/" + name +
-                 ", secretKey: value}\n";
+      objects +=
+          "- {objectName: " + name + ", secretPath: secret/data/" + name + ", secretKey: value}\n";
     }
     return {{"roleName", "app"}, {"objects", objects}};
   }
@@ -55,9 +54,11 @@ class VaultSubject final : public Subject {
       return Attributes{{"roleName", "app"}, {"objects", objects}};
     };
     return {
-        {"file outside the volume", with("- {objectName: ../evil, secretPath: secret/data/x}\n"),
+        {"file outside the volume",
+         with("- {objectName: ../evil, secretPath: secret/data/x}\n"),
          {"../evil"}},
-        {"bad mode", with("- {objectName: cert, secretPath: s/x, filePermission: 99999}\n"),
+        {"bad mode",
+         with("- {objectName: cert, secretPath: s/x, filePermission: 99999}\n"),
          {"cert"}},
         {"twice", Mount({"db", "db"}), {"db"}},
         {"no path", with("- objectName: db\n"), {"db"}},
@@ -66,8 +67,7 @@ class VaultSubject final : public Subject {
     };
   }
 
-  void Set(const std::string& name, const std::string& value,
-           const std::string& account) override {
+  void Set(const std::string& name, const std::string& value, const std::string& account) override {
     std::lock_guard lock(mutex_);
     Stored& stored = secrets_[name];
     stored.value = value;
@@ -103,10 +103,16 @@ class VaultSubject final : public Subject {
         Status(false, 503, ErrorCode::kTransient),
         Failure("read: cut", false, ErrorCode::kTransient, cut),
         Failure("read: too large", false, ErrorCode::kTooLarge, "the reply is too large"),
-        {"read: no JSON", false, [this] { Break(false, Reply(200, "<html>canary</html>")); },
-         ErrorCode::kTransient, {}},
-        {"read: cut JSON", false, [this] { Break(false, Reply(200, R"({"data":{"da)")); },
-         ErrorCode::kTransient, {}},
+        {"read: no JSON",
+         false,
+         [this] { Break(false, Reply(200, "<html>canary</html>")); },
+         ErrorCode::kTransient,
+         {}},
+        {"read: cut JSON",
+         false,
+         [this] { Break(false, Reply(200, R"({"data":{"da)")); },
+         ErrorCode::kTransient,
+         {}},
     };
   }
 
@@ -211,12 +217,11 @@ class VaultSubject final : public Subject {
     const std::string token = "hvs." + std::to_string(++logins_) + ".canary";
     tokens_[token] = name;
     return Reply(
-        200, fmt::format(
-                 R"({{"auth":{{"client_token":"{}","lease_duration":3600,"renewable":true,)"
-                 R"("metadata":{{"role":"app","service_account_name":"{}",)"
-                 R"("service_account_namespace":"{}","service_account_secret_name":"",)"
-                 R"("service_account_uid":"{}"}}}}}})",
-                 token, name.substr(slash + 1), name.substr(0, slash), found->second.uid));
+        200, fmt::format(R"({{"auth":{{"client_token":"{}","lease_duration":3600,"renewable":true,)"
+                         R"("metadata":{{"role":"app","service_account_name":"{}",)"
+                         R"("service_account_namespace":"{}","service_account_secret_name":"",)"
+                         R"("service_account_uid":"{}"}}}}}})",
+                         token, name.substr(slash + 1), name.substr(0, slash), found->second.uid));
   }
 
   Result<HttpResponse> Read(const std::string& path, const Seen& seen) {
@@ -230,10 +235,10 @@ class VaultSubject final : public Subject {
     if (!stored.account.empty() && stored.account != owner->second) {
       return Reply(403, R"({"errors":["1 error occurred:\n\t* permission denied\n\n"]})");
     }
-    return Reply(200, fmt::format(R"({{"request_id":"r{}","data":{{"data":{{"value":{}}},)"
-                                  R"("metadata":{{"version":{},"created_time":"t{}"}}}}}})",
-                                  ++reads_, GoJsonString(stored.value), stored.version,
-                                  stored.version));
+    return Reply(200,
+                 fmt::format(R"({{"request_id":"r{}","data":{{"data":{{"value":{}}},)"
+                             R"("metadata":{{"version":{},"created_time":"t{}"}}}}}})",
+                             ++reads_, GoJsonString(stored.value), stored.version, stored.version));
   }
 
   FakeClock& clock_;
@@ -242,9 +247,9 @@ class VaultSubject final : public Subject {
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::map<std::string, Stored> secrets_;
-  std::map<std::string, Account> accounts_;      // by the pod's token
-  std::map<std::string, std::string> tokens_;    // our token -> account
-  Instead broken_at_login_;  // null = works
+  std::map<std::string, Account> accounts_;    // by the pod's token
+  std::map<std::string, std::string> tokens_;  // our token -> account
+  Instead broken_at_login_;                    // null = works
   Instead broken_at_read_;
   bool hanging_ = false;
   std::size_t hung_ = 0;

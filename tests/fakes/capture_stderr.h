@@ -18,7 +18,8 @@ class CaptureStderr {
  public:
   CaptureStderr() : saved_(::dup(STDERR_FILENO)) {
     std::fflush(stderr);
-    const int file = ::open((dir_ / "err").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    const int file =
+        ::open((dir_ / "err").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
     ::dup2(file, STDERR_FILENO);
     ::close(file);
   }

@@ -3,8 +3,8 @@
 // A backend that plays a script: values by path, faults in a list, and a gate at which calls wait.
 //
 // Counts what reaches it, because most promises of the heart are about calls that are not made.
-// Thread-safe; scripts may change while calls are under way. A call that waits at the gate obeys its
-// context, as a good provider does.
+// Thread-safe; scripts may change while calls are under way. A call that waits at the gate obeys
+// its context, as a good provider does.
 
 #include <condition_variable>
 #include <deque>
@@ -33,15 +33,14 @@ class FakeOptions final : public ProviderOptions {
 
 // One line per call of the provider, in order.
 struct FakeCall {
-  std::string verb;  // login, read, renew-login, revoke-login, renew-lease, revoke-lease
-  std::string what;  // pod of a login, path of a read, id of a lease, token of the others
-  std::string token; // the credential it was made with
+  std::string verb;   // login, read, renew-login, revoke-login, renew-lease, revoke-lease
+  std::string what;   // pod of a login, path of a read, id of a lease, token of the others
+  std::string token;  // the credential it was made with
 };
 
 class FakeProvider final : public Provider, public Leases {
  public:
-  using Reader =
-      std::function<Result<Answer>(const Context&, const Credential&, const Question&)>;
+  using Reader = std::function<Result<Answer>(const Context&, const Credential&, const Question&)>;
   using LogIn = std::function<Result<Credential>(const Context&, const PodIdentity&)>;
 
   explicit FakeProvider(const Clock& clock) : clock_(clock) {}
