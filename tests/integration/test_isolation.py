@@ -111,6 +111,11 @@ def faults(proxy, stop: threading.Event, chance: random.Random) -> None:
         stop.wait(1.0)
 
 
+def reads_cut(agent) -> float:
+    """Tries that a fault ended, whether or not the next one mended it."""
+    return agent.metric("nodekeep_backend_reads_total", outcome="transient")
+
+
 def test_64_tenants_are_never_mixed(start_agent, cluster, openbao, openbao_proxy, namespace, unique):
     crowd = Crowd(cluster, openbao, namespace, unique, f"http://{openbao_proxy.address}")
     # The limits towards one backend are not what is tried here.
@@ -144,8 +149,12 @@ def test_64_tenants_are_never_mixed(start_agent, cluster, openbao, openbao_proxy
     threads.append(threading.Thread(target=faults, args=(openbao_proxy, stop, chance), daemon=True))
     for thread in threads:
         thread.start()
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until and not tally.wrong:
+    began = time.monotonic()
+    while not tally.wrong:
+        elapsed = time.monotonic() - began
+        # A fast machine may need longer until a fault meets a read.
+        if elapsed > SECONDS and (reads_cut(agent) > 0 or elapsed > 4 * SECONDS):
+            break
         crowd.rotate(chance.choice(crowd.names))
         time.sleep(0.02)
     stop.set()
@@ -156,6 +165,6 @@ def test_64_tenants_are_never_mixed(start_agent, cluster, openbao, openbao_proxy
     assert tally.wrong == []
     # It did go on, the faults did bite, and neighbours were refused.
     assert tally.served > 20 * TENANTS, vars(tally)
-    assert agent.metric("nodekeep_stale_served_total") + tally.failed > 0, vars(tally)
+    assert reads_cut(agent) > 0, vars(tally)
     assert tally.denied > 0, vars(tally)
     assert agent.running
