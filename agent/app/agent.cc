@@ -9,6 +9,8 @@
 #include <mutex>
 #include <sstream>
 
+#include <google/protobuf/stubs/logging.h>
+
 #include "agent/app/admin_server.h"
 #include "agent/app/graph.h"
 #include "agent/app/http_endpoint.h"
@@ -143,6 +145,8 @@ void HardenProcess() {
 int RunAgent(const LoadedConfig& loaded) {
   HardenProcess();
   Signals signals(loaded.sources.file);  // before the first thread
+  // Protobuf's own lines on malformed requests are no JSON; the caller gets the error.
+  google::protobuf::SetLogHandler(nullptr);
   Logger log(loaded.config.log_level, loaded.config.log_format);
   Result<std::unique_ptr<Graph>> graph = Graph::Create(loaded, log);
   if (!graph.ok()) {
