@@ -3,7 +3,7 @@
 // The parts of a kubernetes.io/tls Secret, taken out of the content of one file.
 //
 // The file is PEM, or PKCS#12 with an empty password (csi.md 2.10). PKCS#12 as older tools write it
-// (RC2, 3DES) needs OpenSSL's legacy provider, which Debian installs or recommends with OpenSSL.
+// (RC2, 3DES) needs OpenSSL's legacy provider, which Debian installs with OpenSSL.
 //
 // Errors are kInvalid and never hold content. What comes back is never empty: a Secret with an
 // empty PEM would take a server down at its next restart.
