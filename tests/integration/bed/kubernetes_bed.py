@@ -36,7 +36,7 @@ class KubernetesBed:
 
     def __enter__(self) -> "KubernetesBed":
         mounts.enter_own_namespace()
-        _sweep()
+        sweep()
         # Below /tmp whatever TMPDIR says: the path of a socket has 107 bytes at most.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
         self._lock = _lock(self.directory)
@@ -58,6 +58,7 @@ class KubernetesBed:
         self._install_objects()
         self.openbao.start()
         self.openbao.enable_kubernetes_auth(self.cluster)
+        self.openbao.enable_approle()
 
     def _install_objects(self) -> None:
         self.kubectl.run("apply", "-f", REPOSITORY / "deploy" / "crds", "-f", REPOSITORY / "deploy" / "csidriver.yaml")
@@ -91,7 +92,7 @@ def _lock(directory: pathlib.Path) -> int:
     return lock
 
 
-def _sweep() -> None:
+def sweep() -> None:
     """Removes what killed runs left. A directory without its lock is just being made, or empty."""
     for lock in pathlib.Path("/tmp").glob(f"{_PREFIX}*/lock"):
         try:

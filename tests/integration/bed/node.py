@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import time
 
 from bed import mounts
 from bed.cluster import Cluster
@@ -91,11 +92,23 @@ class Node:
             raise BedError("a reboot ends the kubelet too: kill_kubelet() first")
         mounts.unmount_below(self.root / "pods")
 
+    def wait_until_empty(self, timeout: float = 60.0) -> None:
+        """Returns once the kubelet has taken down every pod that is being deleted: a driver that ends earlier would leave them stuck."""
+        deadline = time.monotonic() + timeout
+        while left := [entry.name for entry in (self.root / "pods").glob("*")]:
+            if time.monotonic() > deadline:
+                raise BedError(f"{self.name} still has the pods {left} after {timeout:.0f} s:\n{self._kubelet.log_tail()}")
+            time.sleep(0.1)
+
     def _ready(self) -> bool:
         conditions = self._cluster.must("GET", f"/api/v1/nodes/{self.name}")["status"].get("conditions", [])
         return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
     # -- places
+
+    @property
+    def kubelet_pid(self) -> int:
+        return self._kubelet.pid
 
     @property
     def kubelet_log(self) -> pathlib.Path:

@@ -1,6 +1,5 @@
 """The upstream secrets-store-csi-driver with its registration, for comparison and as the driver before our provider door."""
 
-import os
 import pathlib
 
 from bed.cluster import Cluster
@@ -60,17 +59,22 @@ class UpstreamDriver:
             socket.parent.mkdir(parents=True, exist_ok=True)
         self.driver.start()
         self.driver.wait_until(self._node.driver_socket.exists)
+        before = self._registrations()
         self.registrar.start()
-        self.registrar.wait_until(lambda: DRIVER_NAME in self._node.drivers())
+        self.registrar.wait_until(lambda: self._registrations() > before and DRIVER_NAME in self._node.drivers())
+
+    def _registrations(self) -> int:
+        return self.registrar.log.read_text().count("registered: true") if self.registrar.log.exists() else 0
 
     def stop(self) -> None:
         self.registrar.stop()
         self._node.registration_socket.unlink(missing_ok=True)
-        self.driver.stop()
+        # It would wait for the kubelet's connection, which stays.
+        self.driver.kill()
 
     @property
     def pids(self) -> list[int]:
         return [self.driver.pid, self.registrar.pid]
 
     def log(self) -> str:
-        return self.driver.log.read_text(errors="replace") if os.path.exists(self.driver.log) else ""
+        return self.driver.log.read_text(errors="replace")
