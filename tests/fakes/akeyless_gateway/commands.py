@@ -278,6 +278,38 @@ def export_classic_key(account: Account, body: dict) -> dict:
     return _versioned(account, item, body)
 
 
+# -- issuers
+
+def issuer_of(account: Account, item):
+    """What signs for the item; its keys are made when it is first asked for."""
+    # Not at the top: a gateway without issuers needs no library but Python's own.
+    import issuers
+
+    if item.issuer is None:
+        item.issuer = (issuers.PkiIssuer if item.type == PKI_ISSUER else issuers.SshIssuer)(item.spec, account.now())
+    return item.issuer
+
+
+def _issued(account: Account, body: dict, kind: str) -> tuple:
+    """The item and a new certificate of it."""
+    item = account.item(account.token_of(body), body.get("cert-issuer-name"), "read", kind)
+    if account.settings["saas_down"]:
+        raise Refused(500, "failed to reach the Akeyless service")
+    certificate = issuer_of(account, item).issue(body, account.now())
+    item.mints += 1
+    return item, certificate
+
+
+def get_pki_certificate(account: Account, body: dict) -> dict:
+    item, certificate = _issued(account, body, PKI_ISSUER)
+    return {"data": certificate, "parent_cert": item.issuer.authority, "path": "", "cert_display_id": f"cert-{item.mints:08d}",
+            "cert_item_id": item.item_id + item.mints, "reading_token": ""}
+
+
+def get_ssh_certificate(account: Account, body: dict) -> dict:
+    return {"data": _issued(account, body, SSH_ISSUER)[1], "path": ""}
+
+
 # -- writes
 
 def create_secret(account: Account, body: dict) -> dict:
@@ -315,6 +347,6 @@ COMMANDS = {
     "rotated-secret-get-value": get_rotated_secret_value, "get-dynamic-secret-value": get_dynamic_secret_value,
     "dynamic-secret-get-value": get_dynamic_secret_value, "dynamic-secret-tmp-creds-get": dynamic_secret_tmp_creds_get,
     "dynamic-secret-tmp-creds-delete": dynamic_secret_tmp_creds_delete, "get-certificate-value": get_certificate_value,
-    "export-classic-key": export_classic_key, "create-secret": create_secret, "update-secret-val": update_secret_val,
+    "export-classic-key": export_classic_key, "get-pki-certificate": get_pki_certificate, "get-ssh-certificate": get_ssh_certificate, "create-secret": create_secret, "update-secret-val": update_secret_val,
     "delete-item": delete_item,
 }

@@ -4,6 +4,7 @@ POST   /items {item}                 adds or replaces (items.py)
 POST   /items/value {name, value, overwrite}
 DELETE /items {name}
 GET    /items                        name -> last_version, mints, leases
+POST   /issuer {name}                the authority of an issuer: a PEM certificate, or an OpenSSH public key
 POST   /methods {method}             adds or replaces an auth method (logins.py)
 POST   /methods/rules {access_id, rules}
 POST   /methods/unblock {access_id}
@@ -25,6 +26,7 @@ import http.server
 import json
 import urllib.parse
 
+from commands import issuer_of
 from refused import Refused
 from server import Gateway
 
@@ -44,6 +46,11 @@ def load(gateway: Gateway, state: dict) -> None:
 def _items(gateway: Gateway) -> dict:
     return {item.name: {"last_version": item.last_version, "mints": item.mints, "leases": sorted(item.leases)}
             for item in gateway.account.items.values()}
+
+
+def _authority(gateway: Gateway, name: str) -> dict:
+    issuer = issuer_of(gateway.account, gateway.account.items["/" + name.lstrip("/")])
+    return {"authority": issuer.authority}
 
 
 def _methods(gateway: Gateway) -> dict:
@@ -80,6 +87,7 @@ ROUTES = {
     ("POST", "/items/value"): _put,
     ("DELETE", "/items"): lambda g, b: _delete_item(g, b["name"]),
     ("GET", "/items"): lambda g, b: _items(g),
+    ("POST", "/issuer"): lambda g, b: _authority(g, b["name"]),
     ("POST", "/methods"): lambda g, b: {"access_id": g.account.add_method(b).access_id},
     ("POST", "/methods/rules"): _set_rules,
     ("POST", "/methods/unblock"): lambda g, b: _unblock(g, b["access_id"]),
