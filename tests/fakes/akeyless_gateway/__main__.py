@@ -1,8 +1,4 @@
-"""A scriptable stand-in for an Akeyless gateway: python3 tests/fakes/akeyless_gateway --state FILE
-
-Prints "gateway URL" and "control URL", then serves until it is ended. What is known of the service is in docs and code comments
-marked [C] confirmed by a client's code, [D] documented, [I] inferred, [U] unknown.
-"""
+"""A scriptable stand-in for an Akeyless gateway. README.md tells how to use it."""
 
 import argparse
 import json
@@ -18,7 +14,7 @@ from server import Gateway, Handler, Server
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="akeyless_gateway", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="akeyless_gateway", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="of the gateway; 0 is any free one")
     parser.add_argument("--control-port", type=int, default=0, help="of the tests' door (control.py); 0 is any free one")

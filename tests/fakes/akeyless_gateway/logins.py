@@ -6,6 +6,7 @@ document); `unverified: true` takes any signature.
 
 import base64
 import binascii
+import calendar
 import hashlib
 import hmac
 import json
@@ -233,8 +234,7 @@ def trusted_certificate(account: Account, method: Method, body: dict):
         authority.public_key().verify(certificate.signature, certificate.tbs_certificate_bytes, *how)
     except InvalidSignature:
         raise login_failed("no trusted authority issued the certificate") from None
-    start, end = (moment.replace(tzinfo=None).timestamp() - time.timezone
-                  for moment in (certificate.not_valid_before, certificate.not_valid_after))
+    start, end = (calendar.timegm(moment.timetuple()) for moment in (certificate.not_valid_before, certificate.not_valid_after))
     if not start <= account.now() <= end:
         raise login_failed("the certificate is not in force")
     names = method.spec.get("allowed_names")
@@ -268,7 +268,7 @@ def aws_iam(account: Account, method: Method, body: dict) -> dict:
     signed = _signature_of(headers)
     moment = headers.get("x-amz-date", "")
     try:
-        age = account.now() - (time.mktime(time.strptime(moment, "%Y%m%dT%H%M%SZ")) - time.timezone)
+        age = account.now() - calendar.timegm(time.strptime(moment, "%Y%m%dT%H%M%SZ"))
     except ValueError:
         raise login_failed(f"X-Amz-Date is {moment!r}") from None
     if abs(age) > 15 * 60:
