@@ -7,12 +7,14 @@ import pathlib
 
 import pytest
 
+from bed.akeyless import AkeylessGateway
 from bed.cluster import Cluster
 from bed.openbao import OpenBao
 from bed.postgres import Postgres
 from bed.process import REPOSITORY
 from bed.toxiproxy import Toxiproxy
 from harness.agent import Agent
+from harness.akeyless_sdk import AkeylessSdk, SdkProcess
 from harness.tenant import Tenant
 
 _numbers = itertools.count(1)
@@ -89,6 +91,25 @@ def openbao_proxy(toxiproxy, openbao):
     proxy = toxiproxy.add(f"127.0.0.1:{openbao.port}")
     yield proxy
     proxy.remove()
+
+
+@pytest.fixture
+def akeyless(tmp_path):
+    """An Akeyless gateway of the test's own, with an empty account."""
+    with AkeylessGateway(tmp_path / "akeyless") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def sdk_process():
+    with SdkProcess() as started:
+        yield started
+
+
+@pytest.fixture
+def sdk(sdk_process, akeyless) -> AkeylessSdk:
+    """The official SDK at the test's own gateway."""
+    return AkeylessSdk(sdk_process, akeyless.url)
 
 
 @pytest.fixture
