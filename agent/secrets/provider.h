@@ -62,6 +62,14 @@ struct Projection {
   std::string read_error;   // put before an error of login or read: `couldn't read secret "db"`
 };
 
+// A file as a projection makes it of an answer.
+struct RenderedFile {
+  std::string path;     // relative to the volume; checked by CheckVolumePath
+  SecretBytes contents;
+  std::string object;   // id of its version; "" = the projection's object
+  std::string version;  // the version to report; "" = a keyed hash of the contents
+};
+
 // The result of Parse. Pure data; equal input gives equal output.
 struct ParsedMount {
   std::shared_ptr<const ProviderOptions> options;
@@ -150,6 +158,18 @@ class Provider {
   // Pure: file contents from the raw answer. Errors: kNotFound (no such key), kInvalid (decoding).
   virtual Result<SecretBytes> Render(const Projection& projection,
                                      const SecretBytes& answer) const = 0;
+
+  // Pure: all files of a projection. One, of Render, unless the provider makes several of an answer
+  // (a folder, below a path that no other projection of the mount uses) or reports versions of the
+  // backend's own.
+  virtual Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                        const SecretBytes& answer) const {
+    Result<SecretBytes> contents = Render(projection, answer);
+    if (!contents.ok()) return contents.error();
+    std::vector<RenderedFile> files;
+    files.push_back({projection.path, *std::move(contents), "", ""});
+    return files;
+  }
 
   // The ability to renew and revoke, or null.
   virtual Leases* leases() { return nullptr; }
