@@ -5,6 +5,7 @@
 // The table behind ProviderRegistry is generated from the list in providers/CMakeLists.txt. Each
 // folder's factory.h declares SettingsKeys and Make in a namespace of the provider's name.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -35,6 +36,10 @@ struct SettingKey {
 // By key name; every key of SettingsKeys is present, checked against its kind.
 using SettingValues = std::map<std::string, std::string>;
 
+// The text of an environment variable that holds a credential; empty = not set. Such variables are
+// no settings: the configuration, which can be printed, holds no secret.
+SecretBytes SecretVariable(const std::string& name);
+
 // What a provider may use; outlives it.
 struct ProviderServices {
   HttpClient& http;
@@ -42,6 +47,7 @@ struct ProviderServices {
   Logger& log;
   Policy policy;            // the provider's own, from the configuration
   SecretBytes version_key;  // keyed hashes of secret content
+  std::function<SecretBytes(const std::string& name)> secret_variable = SecretVariable;
 };
 
 struct ProviderEntry {
