@@ -30,6 +30,12 @@ enum class AccessType {
 // As `akeylessAccessType` and the API spell it: "access_key".
 std::string_view AccessTypeName(AccessType type);
 
+// Keys of the Secret that nodePublishSecretRef names. The first is upstream's.
+inline constexpr std::string_view kAccessKeySecret = "akeylessAccessKey";
+inline constexpr std::string_view kUidInitTokenSecret = "akeylessUIDInitToken";
+inline constexpr std::string_view kCertSecret = "akeylessCert";        // PEM, with chain
+inline constexpr std::string_view kCertKeySecret = "akeylessCertKey";  // PEM
+
 struct Gateway {
   std::string base;  // as written, without final slashes: commands are appended as "/<command>"
   // Why it cannot be called; "" = it can. Said by the login, not by Parse: upstream takes any text.
@@ -47,15 +53,22 @@ class Options final : public ProviderOptions {
   // The gateways' URLs: SecretRef::endpoint.
   std::string Endpoint() const;
 
-  // The access key to log in with: of the class, else of the Secret that nodePublishSecretRef names
-  // (key akeylessAccessKey), else of the node. Empty = none. `of_node` tells the last case.
+  // A credential, empty = none; `of_node`: of the node's configuration, hence bound to gateways
+  // that may have the node's identity.
   struct Key {
     std::string_view text;
     bool of_node = false;
   };
+  // Of the class, else of the Secret that nodePublishSecretRef names, else of the node.
   Key AccessKey(const PodIdentity& identity) const;
-  // Universal identity: the first token, of the class, else of the node.
-  Key UidInitToken() const;
+  Key UidInitToken(const PodIdentity& identity) const;
+  // PEM texts of that Secret, else `of_node`: files.
+  struct KeyPair {
+    std::string_view certificate;
+    std::string_view key;
+    bool of_node = false;
+  };
+  KeyPair CertKeyPair(const PodIdentity& identity) const;
 
   std::vector<Gateway> gateways;  // in the order to be asked; never empty
   std::string type_text;          // verbatim, for messages and --explain
@@ -85,5 +98,8 @@ class Options final : public ProviderOptions {
 
 // The dialect: parameters to options and refs. Pure.
 Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& settings);
+
+// "a, b" as its parts, without blanks and empty ones.
+std::vector<std::string> SplitCommas(std::string_view text);
 
 }  // namespace nodekeep::akeyless
