@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "agent/base/clock.h"
+#include "agent/base/environment.h"
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
@@ -36,10 +37,6 @@ struct SettingKey {
 // By key name; every key of SettingsKeys is present, checked against its kind.
 using SettingValues = std::map<std::string, std::string>;
 
-// The text of an environment variable that holds a credential; empty = not set. Such variables are
-// no settings: the configuration, which can be printed, holds no secret.
-SecretBytes SecretVariable(const std::string& name);
-
 // What a provider may use; outlives it.
 struct ProviderServices {
   HttpClient& http;
@@ -47,7 +44,7 @@ struct ProviderServices {
   Logger& log;
   Policy policy;            // the provider's own, from the configuration
   SecretBytes version_key;  // keyed hashes of secret content
-  std::function<SecretBytes(const std::string& name)> secret_variable = SecretVariable;
+  std::function<SecretBytes(const std::string& name)> secret_variable = EnvironmentSecret;
 };
 
 struct ProviderEntry {

@@ -45,8 +45,8 @@ struct ItemRequest {
   int timeout_seconds = 0;  // of the gateway's call to the target; 0 = its default
 
   // kPki, kSsh.
-  std::string ttl;  // kPki: seconds, or with suffix s, m, h, d; kSsh: seconds; "" = the issuer's
-  std::string key_type;     // of the key made on the node: "rsa2048", "rsa4096", "ec256", "ed25519"
+  std::int64_t ttl_seconds = 0;  // 0 = what the issuer says
+  std::string key_type;     // of the key made on the node: rsa2048, rsa4096, ec256, ec384, ed25519
   std::string common_name;  // kPki
   std::string alt_names;    // kPki, comma list
   std::string uri_sans;     // kPki, comma list

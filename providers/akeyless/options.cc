@@ -34,9 +34,7 @@ SecretBytes CredentialOf(AccessType type, const Options& options, const PodIdent
       return text;
     case AccessType::kAwsIam:
     case AccessType::kAzureAd:
-    case AccessType::kGcp:
-      text.Append("cloud identity of the node");
-      return text;
+    case AccessType::kGcp: text.Append("cloud identity of the node"); return text;
     case AccessType::kK8s:
       if (!options.as_pod) text.Append("service account of the agent");
       return text;
@@ -62,22 +60,14 @@ SecretBytes CredentialOf(AccessType type, const Options& options, const PodIdent
 
 std::string_view AccessTypeName(AccessType type) {
   switch (type) {
-    case AccessType::kAccessKey:
-      return "access_key";
-    case AccessType::kAwsIam:
-      return "aws_iam";
-    case AccessType::kAzureAd:
-      return "azure_ad";
-    case AccessType::kGcp:
-      return "gcp";
-    case AccessType::kK8s:
-      return "k8s";
-    case AccessType::kUniversalIdentity:
-      return "universal_identity";
-    case AccessType::kJwt:
-      return "jwt";
-    case AccessType::kCert:
-      return "cert";
+    case AccessType::kAccessKey: return "access_key";
+    case AccessType::kAwsIam: return "aws_iam";
+    case AccessType::kAzureAd: return "azure_ad";
+    case AccessType::kGcp: return "gcp";
+    case AccessType::kK8s: return "k8s";
+    case AccessType::kUniversalIdentity: return "universal_identity";
+    case AccessType::kJwt: return "jwt";
+    case AccessType::kCert: return "cert";
   }
   return "";
 }
