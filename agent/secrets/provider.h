@@ -45,6 +45,9 @@ class ProviderOptions {
   // Digest (hex) of credentials that came from the configuration or from PodIdentity::secrets, ""
   // when the login uses only the pod's token. Two logins with different digests never share.
   virtual std::string CredentialDigest(const PodIdentity& identity) const { return ""; }
+  // False when the backend is shown nothing of the pod: the login belongs to the credentials alone
+  // (those of CredentialDigest, or the node's own), and whoever brings the same ones shares it.
+  virtual bool ShowsPod() const { return true; }
   // One line per setting for `get --explain`: name, value. No secrets.
   virtual std::vector<std::pair<std::string, std::string>> Explain() const = 0;
 };
