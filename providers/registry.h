@@ -5,6 +5,7 @@
 // The table behind ProviderRegistry is generated from the list in providers/CMakeLists.txt. Each
 // folder's factory.h declares SettingsKeys and Make in a namespace of the provider's name.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -12,6 +13,7 @@
 #include <string_view>
 
 #include "agent/base/clock.h"
+#include "agent/base/environment.h"
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
@@ -42,6 +44,7 @@ struct ProviderServices {
   Logger& log;
   Policy policy;            // the provider's own, from the configuration
   SecretBytes version_key;  // keyed hashes of secret content
+  std::function<SecretBytes(const std::string& name)> secret_variable = EnvironmentSecret;
 };
 
 struct ProviderEntry {
