@@ -93,7 +93,8 @@ Result<Json> KubeClient::MergePatch(const Context& context, const std::string& p
   return Send(context, call);
 }
 
-Status KubeClient::Delete(const Context& context, const std::string& path, std::string_view uid) {
+Status KubeClient::Delete(const Context& context, const std::string& path, std::string_view uid,
+                          std::string_view resource_version) {
   Json options;
   options["apiVersion"] = "v1";
   options["kind"] = "DeleteOptions";

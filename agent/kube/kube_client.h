@@ -67,8 +67,10 @@ class KubeClient {
   // kConflict as Update.
   Result<Json> MergePatch(const Context& context, const std::string& path, const Json& body);
   // Deletes the object; its dependents go in the background. One that is gone already is no error.
-  // kConflict: the object of that name has another uid than `uid` ("" = whatever it has).
-  Status Delete(const Context& context, const std::string& path, std::string_view uid);
+  // kConflict: the object of that name has another uid than `uid`, or has changed since
+  // `resource_version` ("" = whatever it has).
+  Status Delete(const Context& context, const std::string& path, std::string_view uid,
+                std::string_view resource_version = "");
 
   const std::string& source() const { return connection_.source; }
 
