@@ -15,6 +15,7 @@ from bed.process import REPOSITORY
 from bed.toxiproxy import Toxiproxy
 from harness.agent import Agent
 from harness.akeyless_sdk import AkeylessSdk, SdkProcess
+from harness.kubelet import Kubelet
 from harness.tenant import Tenant
 
 _numbers = itertools.count(1)
@@ -136,6 +137,12 @@ def start_agent(nodekeep_binary, tmp_path):
             return agents.enter_context(Agent(nodekeep_binary, tmp_path / f"agent-{next(made)}", **options))
 
         yield start
+
+
+@pytest.fixture
+def kubelet():
+    with Kubelet() as made:
+        yield made
 
 
 @pytest.fixture
