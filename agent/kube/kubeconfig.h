@@ -20,6 +20,8 @@ struct KubeConnection {
   SecretBytes token;       // used when there is no token_file; empty = none
   std::string token_file;  // "" = none
   std::string source;      // for messages: "kubeconfig /etc/nodekeep/kubeconfig"
+
+  KubeConnection Clone() const { return {server, tls, token.Clone(), token_file, source}; }
 };
 
 // Reads the current context of the kubeconfig at `path`; relative paths in it start at its own
