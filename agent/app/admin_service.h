@@ -21,6 +21,7 @@
 #include "agent/secrets/lease_keeper.h"
 #include "agent/secrets/mount_ledger.h"
 #include "agent/secrets/sealer.h"
+#include "csi/volume.h"
 #include "proto/admin.grpc.pb.h"
 
 namespace nodekeep {
@@ -50,7 +51,8 @@ struct AdminBackend {
   const Clock& clock;
   std::string version;
   std::string node;
-  std::function<AgentState()> state;  // thread-safe
+  std::function<AgentState()> state;  // thread-safe, as is the one below
+  std::function<std::vector<VolumeRecord>()> volumes = [] { return std::vector<VolumeRecord>(); };
 };
 
 // Thread-safe. Precondition of destruction: the server that serves this has been shut down.
