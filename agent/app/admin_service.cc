@@ -159,6 +159,7 @@ class AdminService::RefreshCall final : public grpc::ServerUnaryReactor {
     response_.set_changed(report.changed);
     response_.set_deferred(report.deferred);
     for (const std::string& error : report.errors) response_.add_errors(error);
+    if (report.changed > 0) backend_.refreshed();
     Finish(grpc::Status::OK);
   }
 

@@ -53,6 +53,8 @@ struct AdminBackend {
   std::string node;
   std::function<AgentState()> state;  // thread-safe, as is the one below
   std::function<std::vector<VolumeRecord>()> volumes = [] { return std::vector<VolumeRecord>(); };
+  // Called when a refresh has changed what is cached: brings the driver's volumes up to date.
+  std::function<void()> refreshed = [] {};
 };
 
 // Thread-safe. Precondition of destruction: the server that serves this has been shut down.

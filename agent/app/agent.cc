@@ -59,6 +59,9 @@ class Agent {
                      std::string(Version()), config.node_name, [this] { return State(); },
                      [this] {
                        return driver_ ? driver_->Volumes() : std::vector<VolumeRecord>();
+                     },
+                     [this] {
+                       if (driver_) driver_->RefreshAll();
                      }},
         log_);
     if (!admin.ok()) return admin.error();

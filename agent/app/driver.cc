@@ -73,6 +73,10 @@ void Driver::Upkeep(std::stop_token stop) {
   }
 }
 
+void Driver::RefreshAll() {
+  registry_.MakeDue([](const Volume&) { return true; }, graph_.clock.Now());
+}
+
 void Driver::OnRegistered() {
   taint_may_stand_ = graph_.kube != nullptr && !options_.startup_taint.empty();
   RemoveTaint(Context().WithDeadline(graph_.clock.Now() + kTaintBudget));

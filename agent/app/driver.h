@@ -39,6 +39,8 @@ class Driver {
 
   std::string socket_path() const { return door_.socket_path(); }
   std::vector<VolumeRecord> Volumes() const { return registry_.List(); }
+  // Makes every volume due now.
+  void RefreshAll();
 
  private:
   void Upkeep(std::stop_token stop);
