@@ -1,7 +1,7 @@
 # The usual names for what CMake, ./test and ./demo do. Nothing here installs packages: setup/install does.
 
 .DEFAULT_GOAL := release
-.PHONY: release dev tsan fuzz test test-fast bench demo format clean help
+.PHONY: release dev tsan fuzz test test-fast bench bench-cluster demo format clean help
 
 help:  ## these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ test-fast:  ## unit tests only
 
 bench: release  ## the benchmark table
 	$(call build,release,bench)
+
+bench-cluster: release  ## both CSI stacks on a real kubelet, one table; needs root
+	tests/tools/build
+	/usr/bin/python3 tests/bench/bench_cluster.py
 
 demo:  ## the main job before your eyes
 	./demo

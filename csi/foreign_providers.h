@@ -30,6 +30,7 @@ class ForeignProviders final : public VolumeSource {
   // with provider error code <code>`, `missing object versions`.
   Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
                 const std::vector<ObjectVersion>& known) override;
+  bool MayWriteItself(const SecretProviderClass&) const override { return true; }
 
  private:
   Result<std::string> SocketOf(const std::string& provider) const;

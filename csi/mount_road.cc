@@ -56,6 +56,7 @@ Result<Bundle> MountRoad::Run(const Context& context, const std::string& name,
     }
     if (!values.ok()) return values.error();
     values->node = node_;
+    values->now = clock_.Wall();
     Result<PlanPtr> planned = PlanMount(context, name, std::move(provider), *std::move(values),
                                         tokens_, &parsed_);
     if (!planned.ok()) return planned.error();

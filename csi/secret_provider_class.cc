@@ -26,6 +26,7 @@ Result<SecretProviderClass> ReadSecretProviderClass(const Json& object) {
   SecretProviderClass result;
   result.namespace_name = TextOf(Find(object, {"metadata", "namespace"})).value_or("");
   result.name = TextOf(Find(object, {"metadata", "name"})).value_or("");
+  result.uid = TextOf(Find(object, {"metadata", "uid"})).value_or("");
   result.resource_version = TextOf(Find(object, {"metadata", "resourceVersion"})).value_or("");
   auto annotations = ReadTexts(Find(object, {"metadata", "annotations"}), "metadata.annotations");
   if (!annotations.ok()) return annotations.error().Prepend("{}", result.Text());

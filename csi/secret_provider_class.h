@@ -14,6 +14,7 @@ namespace nodekeep {
 struct SecretProviderClass {
   std::string namespace_name;
   std::string name;
+  std::string uid;
   std::string provider;
   std::map<std::string, std::string> parameters;
   Json secret_objects;  // spec.secretObjects as it stands; null = none

@@ -31,6 +31,8 @@ struct Volume {
   std::map<std::string, SecretBytes> secrets;     // nodePublishSecretRef
   std::optional<gid_t> group;                     // fsGroup
   bool read_only = false;
+  // Found on the node after a restart; kubelet has not asked since, so there are no tokens.
+  bool recovered = false;
 
   // "namespace/pod".
   std::string Text() const { return namespace_name + "/" + pod; }

@@ -20,6 +20,8 @@ class VolumeMirror {
   // does. An error names the object and the fix.
   virtual Status Converge(const Context& context, const Volume& volume,
                           const SecretProviderClass& spc, const VolumeContent& content) = 0;
+  // Says that a volume found after a restart uses what its class asks for, without writing.
+  virtual void Recover(const Volume& volume, const SecretProviderClass& spc) = 0;
   // The volume has been unmounted.
   virtual void Forget(const Volume& volume) = 0;
 };
@@ -31,6 +33,7 @@ class NoVolumeMirror final : public VolumeMirror {
                   const VolumeContent&) override {
     return {};
   }
+  void Recover(const Volume&, const SecretProviderClass&) override {}
   void Forget(const Volume&) override {}
 };
 

@@ -15,6 +15,15 @@ bool VolumeRegistry::Put(VolumePtr volume, SteadyTime due) {
   return !inserted;
 }
 
+void VolumeRegistry::Recover(VolumePtr volume, SteadyTime due) {
+  std::lock_guard lock(mutex_);
+  const std::string path = volume->target_path;
+  const bool inserted = slots_.try_emplace(path, Slot{{std::move(volume), {}}, due}).second;
+  if (!inserted) return;
+  ++changes_;
+  changed_.notify_all();
+}
+
 void VolumeRegistry::Remove(const std::string& target_path) {
   std::lock_guard lock(mutex_);
   slots_.erase(target_path);
@@ -56,7 +65,7 @@ void VolumeRegistry::MakeDue(const std::function<bool(const Volume&)>& matches, 
 
 std::vector<std::string> VolumeRegistry::AwaitDue(const Context& context) {
   std::unique_lock lock(mutex_);
-  while (context.Check(clock_).ok()) {
+  while (!context.stop().stop_requested()) {
     const SteadyTime now = clock_.Now();
     SteadyTime next = context.deadline();
     std::vector<std::string> due;
@@ -68,7 +77,7 @@ std::vector<std::string> VolumeRegistry::AwaitDue(const Context& context) {
       due.push_back(path);
       slot.due = SteadyTime::max();
     }
-    if (!due.empty()) return due;
+    if (!due.empty() || now >= context.deadline()) return due;
     clock_.WaitUntil(lock, changed_, context.stop(), next,
                      [&, seen = changes_] { return changes_ != seen; });
   }

@@ -27,6 +27,8 @@ class VolumeRegistry {
   // The newest request for a volume. One not known before is due at `due`; one that is known keeps
   // its state and its time. Returns false when it was not known.
   bool Put(VolumePtr volume, SteadyTime due);
+  // The same for a volume that was found on the node; one that is known already stays as it is.
+  void Recover(VolumePtr volume, SteadyTime due);
   void Remove(const std::string& target_path);
 
   std::optional<VolumeRecord> Find(const std::string& target_path) const;

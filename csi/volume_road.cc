@@ -7,8 +7,9 @@
 namespace nodekeep {
 namespace {
 
-// Refreshes of volumes that were published together drift apart by this share of their interval.
-constexpr double kJitter = 0.1;
+// How old what is known of the node's pods may be.
+constexpr Duration kPodsMaxAge = std::chrono::seconds(60);
+constexpr Duration kShortestBeat = std::chrono::milliseconds(500);
 
 // A file system that has been written to completely, by us, by the upstream driver, or by a
 // provider itself. What begins with ".." is the writer's own.
@@ -50,7 +51,10 @@ struct VolumeRoad::Outcome {
 };
 
 VolumeRoad::VolumeRoad(Options options, Stations stations)
-    : options_(options), stations_(stations), locks_(stations.clock) {}
+    : options_(options),
+      stations_(stations),
+      beat_offset_(static_cast<std::size_t>(stations.rng.Uniform() * 1e9)),
+      locks_(stations.clock) {}
 
 Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
   if (Repeat(volume)) return {};
@@ -76,8 +80,8 @@ bool VolumeRoad::Repeat(const VolumePtr& volume) {
   const Result<MountState> state = stations_.mounter.StateOf(volume->target_path);
   if (!state.ok() || *state != MountState::kMounted) return false;
   stations_.registry.Put(volume, stations_.clock.Now());
-  const bool failing = !known->state.error.empty();
-  if (failing && !ConstantTimeEqual(known->volume->tokens, volume->tokens)) {
+  const bool waits = !known->state.error.empty() || known->volume->recovered;
+  if (waits && !ConstantTimeEqual(known->volume->tokens, volume->tokens)) {
     stations_.registry.MakeDue(
         [&](const Volume& other) { return other.target_path == volume->target_path; },
         stations_.clock.Now());
@@ -131,36 +135,46 @@ VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volum
                                   "volume's csi section"),
                             "FailedToMount", provider);
   }
-  Fetched fetched = stations_.source.Fetch(context, **spc, volume, {});
+  Outcome outcome = FetchAndWrite(context, volume, **spc, state);
+  outcome.provider = provider;
+  if (outcome.status.ok()) return outcome;
+  if (Status cleared = stations_.mounter.Clear(volume.target_path); !cleared.ok()) {
+    stations_.log.Error("cannot clean up after a failed publish",
+                        {{"target", volume.target_path}, {"error", cleared.error().message()}});
+  }
+  return outcome;
+}
+
+VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volume& volume,
+                                              const SecretProviderClass& spc, MountState state) {
+  TmpfsOptions tmpfs{.size = options_.volume_size, .group = volume.group};
+  const auto mount = [&](bool executable) -> Status {
+    if (state == MountState::kMounted) return {};
+    tmpfs.executable = executable;
+    state = MountState::kMounted;
+    return stations_.mounter.Mount(volume.target_path, tmpfs);
+  };
+  if (stations_.source.MayWriteItself(spc)) {
+    if (Status mounted = mount(true); !mounted.ok()) {
+      return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint");
+    }
+  }
+  Fetched fetched = stations_.source.Fetch(context, spc, volume, {});
   if (!fetched.content.ok()) {
     return Outcome::Failure(
         fetched.content.error().Prepend("failed to mount secrets store objects for pod {}, err",
                                         volume.Text()),
-        fetched.failure_type, provider);
+        fetched.failure_type);
   }
-  VolumeContent& content = *fetched.content;
   // Before the volume is answered, so that environment variables work at the first start.
-  Mirror(context, volume, **spc, content);
+  Mirror(context, volume, spc, *fetched.content);
   if (Status over = context.Check(stations_.clock); !over.ok()) {
-    return Outcome::Failure(over.error(), "FailedToMount", provider);
+    return Outcome::Failure(over.error(), "FailedToMount");
   }
-  if (state != MountState::kMounted) {
-    const TmpfsOptions tmpfs{.size = options_.volume_size,
-                             .group = volume.group,
-                             .executable = NeedsExecution(content.bundle)};
-    if (Status mounted = stations_.mounter.Mount(volume.target_path, tmpfs); !mounted.ok()) {
-      return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint", provider);
-    }
+  if (Status mounted = mount(NeedsExecution(fetched.content->bundle)); !mounted.ok()) {
+    return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint");
   }
-  Outcome outcome = Write(volume, content);
-  outcome.provider = provider;
-  if (!outcome.status.ok()) {
-    if (Status cleared = stations_.mounter.Clear(volume.target_path); !cleared.ok()) {
-      stations_.log.Error("cannot clean up after a failed publish",
-                          {{"target", volume.target_path}, {"error", cleared.error().message()}});
-    }
-  }
-  return outcome;
+  return Write(volume, *fetched.content);
 }
 
 VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& content) {
@@ -207,7 +221,7 @@ void VolumeRoad::Mirror(const Context& context, const Volume& volume,
 void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
   const WallTime now = stations_.clock.Wall();
   stations_.registry.Update(
-      volume.target_path, NextRefresh(outcome.report.refresh_after), [&](VolumeState& state) {
+      volume.target_path, NextRefresh(volume, outcome.report.refresh_after), [&](VolumeState& state) {
         state.provider = outcome.provider;
         state.versions = outcome.versions;
         state.stale = outcome.report.stale > 0;
@@ -222,10 +236,19 @@ void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
       });
 }
 
-SteadyTime VolumeRoad::NextRefresh(Duration interval) {
+// Volumes of one class are refreshed together, so that they share one question to the API server
+// and each to the backend; classes, and the nodes of a cluster, each have their own beat. It is a
+// little slower than the age at which the cache asks again: at each beat everything is due.
+SteadyTime VolumeRoad::NextRefresh(const Volume& volume, Duration interval) const {
   const Duration base = interval > Duration::zero() ? interval : options_.refresh_after;
-  return stations_.clock.Now() +
-         std::chrono::duration_cast<Duration>(base * (1 + kJitter * stations_.rng.Uniform()));
+  const Duration beat = std::max(base + base / 20, kShortestBeat);
+  const auto phase = Duration(
+      (std::hash<std::string>()(volume.namespace_name + "/" + volume.class_name) + beat_offset_) %
+      static_cast<std::size_t>(beat.count()));
+  const auto now = std::chrono::duration_cast<Duration>(
+      stations_.clock.Now().time_since_epoch());
+  const auto beats = (now + beat / 2 - phase) / beat + 1;
+  return SteadyTime(phase + beats * beat);
 }
 
 Status VolumeRoad::Unpublish(const Context& context, const std::string& target_path) {
@@ -251,11 +274,16 @@ void VolumeRoad::Refresh(const Context& context, const std::string& target_path)
   const SteadyTime begun = stations_.clock.Now();
   auto held = locks_.Take(context, target_path);
   if (!held.ok()) {
-    return stations_.registry.Update(target_path, NextRefresh(Duration::zero()),
+    return stations_.registry.Update(target_path, stations_.clock.Now() + kShortestBeat,
                                      [](VolumeState&) {});
   }
   const std::optional<VolumeRecord> record = stations_.registry.Find(target_path);
   if (!record) return;
+  if (HasEnded((*held)->context(), *record->volume)) {
+    return stations_.registry.Update(target_path,
+                                     NextRefresh(*record->volume, Duration::zero()),
+                                     [](VolumeState&) {});
+  }
   const Outcome outcome = Renew((*held)->context(), *record);
   if ((*held)->context().stop().stop_requested()) return;  // unpublished, or the agent's end
   stations_.metrics.ObserveRotation(stations_.clock.Now() - begun);
@@ -278,6 +306,15 @@ void VolumeRoad::Refresh(const Context& context, const std::string& target_path)
                other.target_path != target_path;
       },
       stations_.clock.Now());
+}
+
+// A pod that is deleted or has finished keeps what it has. When the API server does not know, the
+// volume is kept fresh.
+bool VolumeRoad::HasEnded(const Context& context, const Volume& volume) {
+  auto pods = stations_.pods.OnNode(context, kPodsMaxAge);
+  if (!pods.ok()) return false;
+  const auto found = (*pods)->find(volume.pod_uid);
+  return found != (*pods)->end() && found->second.ending;
 }
 
 VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord& record) {
@@ -313,7 +350,7 @@ void VolumeRoad::RefreshFailed(const VolumeRecord& record, const Outcome& outcom
   const std::string& message = outcome.status.error().message();
   const WallTime now = stations_.clock.Wall();
   stations_.metrics.CountRotationError(outcome.provider, outcome.failure_type);
-  stations_.registry.Update(volume.target_path, NextRefresh(Duration::zero()),
+  stations_.registry.Update(volume.target_path, NextRefresh(volume, Duration::zero()),
                             [&](VolumeState& state) {
                               if (state.error.empty()) state.failing_since = now;
                               state.error = message;
@@ -321,8 +358,9 @@ void VolumeRoad::RefreshFailed(const VolumeRecord& record, const Outcome& outcom
   stations_.log.Warn("rotation failed", {{"pod", volume.Text()},
                                          {"class", volume.class_name},
                                          {"error", message}});
-  // One event per reason, not one per try.
-  if (record.state.error == message) return;
+  // One event per reason, not one per try; and what waits for kubelet's next request to bring
+  // tokens is no failure.
+  if (record.state.error == message || volume.recovered) return;
   stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "MountRotationFailed",
                           fmt::format("the volume keeps its content; provider {}: {}",
                                       outcome.provider, message));

@@ -16,6 +16,7 @@
 #include "agent/base/metrics.h"
 #include "csi/class_source.h"
 #include "csi/mounter.h"
+#include "csi/pod_source.h"
 #include "csi/target_locks.h"
 #include "csi/volume.h"
 #include "csi/volume_events.h"
@@ -35,6 +36,7 @@ class VolumeRoad {
   struct Stations {
     Mounter& mounter;
     ClassSource& classes;
+    PodSource& pods;
     VolumeSource& source;
     VolumeMirror& mirror;
     VolumeEvents& events;
@@ -61,16 +63,20 @@ class VolumeRoad {
   bool Repeat(const VolumePtr& volume);
   Outcome PublishHeld(const Context& context, const VolumePtr& volume);
   Outcome Fill(const Context& context, const Volume& volume, MountState state);
+  Outcome FetchAndWrite(const Context& context, const Volume& volume,
+                        const SecretProviderClass& spc, MountState state);
+  bool HasEnded(const Context& context, const Volume& volume);
   Outcome Renew(const Context& context, const VolumeRecord& record);
   Outcome Write(const Volume& volume, VolumeContent& content);
   void Mirror(const Context& context, const Volume& volume, const SecretProviderClass& spc,
               const VolumeContent& content);
   void Succeeded(const Volume& volume, const Outcome& outcome);
   void RefreshFailed(const VolumeRecord& record, const Outcome& outcome);
-  SteadyTime NextRefresh(Duration interval);
+  SteadyTime NextRefresh(const Volume& volume, Duration interval) const;
 
   const Options options_;
   const Stations stations_;
+  const std::size_t beat_offset_;  // of this process, in milliseconds
   TargetLocks locks_;
 };
 

@@ -33,6 +33,9 @@ class VolumeSource {
   // `known`: the versions last written into the volume, for providers that ask for them.
   virtual Fetched Fetch(const Context& context, const SecretProviderClass& spc,
                         const Volume& volume, const std::vector<ObjectVersion>& known) = 0;
+  // Whether the provider may write into the volume itself, which must be mounted before it is
+  // asked (csi.md 1.7 step 6).
+  virtual bool MayWriteItself(const SecretProviderClass& spc) const = 0;
 };
 
 // The parameters of the class overlaid with the volume's attributes (csi.md 1.4), without tokens.
@@ -46,6 +49,9 @@ class RoadVolumeSource final : public VolumeSource {
 
   Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
                 const std::vector<ObjectVersion>& known) override;
+  bool MayWriteItself(const SecretProviderClass& spc) const override {
+    return !road_.Serves(spc.provider);
+  }
 
  private:
   MountRoad& road_;

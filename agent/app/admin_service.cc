@@ -81,6 +81,23 @@ void FillMounts(const AdminBackend& backend, admin::v1::StatusResponse& response
   }
 }
 
+void FillVolumes(const AdminBackend& backend, admin::v1::StatusResponse& response) {
+  const WallTime now = backend.clock.Wall();
+  for (const VolumeRecord& record : backend.volumes()) {
+    admin::v1::Volume& line = *response.add_volumes();
+    line.set_namespace_(record.volume->namespace_name);
+    line.set_pod(record.volume->pod);
+    line.set_class_(record.volume->class_name);
+    line.set_provider(record.state.provider);
+    line.set_target_path(record.volume->target_path);
+    if (record.state.current_at != WallTime()) {
+      line.set_age_seconds(SecondsBetween(record.state.current_at, now));
+    }
+    line.set_stale(record.state.stale);
+    line.set_condition(ConditionOf(record.state));
+  }
+}
+
 grpc::ServerUnaryReactor* FinishNow(grpc::CallbackServerContext* context, grpc::Status status) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(std::move(status));
@@ -142,6 +159,7 @@ class AdminService::RefreshCall final : public grpc::ServerUnaryReactor {
     response_.set_changed(report.changed);
     response_.set_deferred(report.deferred);
     for (const std::string& error : report.errors) response_.add_errors(error);
+    if (report.changed > 0) backend_.refreshed();
     Finish(grpc::Status::OK);
   }
 
@@ -189,6 +207,7 @@ grpc::ServerUnaryReactor* AdminService::Status(grpc::CallbackServerContext* cont
   FillLeases(backend_, *response);
   FillBackends(backend_, *response);
   FillMounts(backend_, *response);
+  FillVolumes(backend_, *response);
   return FinishNow(context, grpc::Status::OK);
 }
 

@@ -21,6 +21,7 @@
 #include "agent/secrets/lease_keeper.h"
 #include "agent/secrets/mount_ledger.h"
 #include "agent/secrets/sealer.h"
+#include "csi/volume.h"
 #include "proto/admin.grpc.pb.h"
 
 namespace nodekeep {
@@ -50,7 +51,10 @@ struct AdminBackend {
   const Clock& clock;
   std::string version;
   std::string node;
-  std::function<AgentState()> state;  // thread-safe
+  std::function<AgentState()> state;  // thread-safe, as is the one below
+  std::function<std::vector<VolumeRecord>()> volumes = [] { return std::vector<VolumeRecord>(); };
+  // Called when a refresh has changed what is cached: brings the driver's volumes up to date.
+  std::function<void()> refreshed = [] {};
 };
 
 // Thread-safe. Precondition of destruction: the server that serves this has been shut down.

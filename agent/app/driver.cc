@@ -1,9 +1,17 @@
 #include "agent/app/driver.h"
 
+#include <pthread.h>
+
 #include "agent/app/version.h"
+#include "csi/startup_taint.h"
+#include "csi/volume_scan.h"
 
 namespace nodekeep {
 namespace {
+
+// How often Secrets that nobody needs any more are looked for; asks nobody when there are none.
+constexpr Duration kUpkeepEvery = std::chrono::seconds(5);
+constexpr Duration kTaintBudget = std::chrono::seconds(3);
 
 std::vector<std::string> ForeignDirectories(const Config& config) {
   std::vector<std::string> directories = config.driver.additional_provider_dirs;
@@ -14,22 +22,31 @@ std::vector<std::string> ForeignDirectories(const Config& config) {
 }  // namespace
 
 Driver::Driver(const Config& config, Graph& graph, WorkerPool& pool)
-    : classes_({}, graph.kube.get(), graph.backend_pool, graph.clock),
+    : graph_(graph),
+      options_(config.driver),
+      node_name_(config.node_name),
+      classes_({}, graph.kube.get(), graph.backend_pool, graph.clock),
       foreign_({.directories = ForeignDirectories(config)}, graph.clock),
       source_(graph.road, foreign_),
+      pods_(graph.kube.get(), config.node_name, graph.backend_pool, graph.clock),
+      kube_mirror_(graph.kube ? std::make_unique<KubeMirror>(
+                                    KubeMirror::Options{.node_name = config.node_name}, *graph.kube,
+                                    pods_, graph.clock)
+                              : nullptr),
       registry_(graph.clock),
-      road_({.refresh_after = config.policy.refresh_after,
-             .volume_size = config.driver.volume_bytes},
-            {.mounter = mounter_,
-             .classes = classes_,
-             .source = source_,
-             .mirror = mirror_,
-             .events = events_,
-             .registry = registry_,
-             .clock = graph.clock,
-             .rng = graph.rng,
-             .log = graph.log,
-             .metrics = graph.metrics}),
+      road_(
+          {.refresh_after = config.policy.refresh_after, .volume_size = config.driver.volume_bytes},
+          {.mounter = mounter_,
+           .classes = classes_,
+           .pods = pods_,
+           .source = source_,
+           .mirror = kube_mirror_ ? static_cast<VolumeMirror&>(*kube_mirror_) : no_mirror_,
+           .events = events_,
+           .registry = registry_,
+           .clock = graph.clock,
+           .rng = graph.rng,
+           .log = graph.log,
+           .metrics = graph.metrics}),
       rotation_(road_, registry_, pool, graph.clock, config.mount_budget),
       door_({.driver_name = config.driver.name,
              .node_name = config.node_name,
@@ -37,7 +54,67 @@ Driver::Driver(const Config& config, Graph& graph, WorkerPool& pool)
              .version = std::string(Version()),
              .budget = config.mount_budget,
              .ready = [] { return Status(); },
-             .on_registered = [] {}},
-            road_, registry_, pool, graph.clock, graph.log) {}
+             .on_registered = [this] { OnRegistered(); }},
+            road_, registry_, pool, graph.clock, graph.log),
+      upkeep_([this](std::stop_token stop) { Upkeep(stop); }) {}
+
+void Driver::Upkeep(std::stop_token stop) {
+  pthread_setname_np(pthread_self(), "driver-upkeep");
+  const Context context(SteadyTime::max(), stop);
+  bool recovered = RecoverVolumes(context);
+  while (Sleep(context, graph_.clock, kUpkeepEvery).ok()) {
+    RemoveTaint(context);
+    if (!recovered) recovered = RecoverVolumes(context);
+    if (!recovered || kube_mirror_ == nullptr) continue;
+    for (const Error& error : kube_mirror_->Sweep(context)) {
+      graph_.log.Warn("cannot give up a mirrored Secret; tried again",
+                      {{"error", error.message()}});
+    }
+  }
+}
+
+void Driver::RefreshAll() {
+  registry_.MakeDue([](const Volume&) { return true; }, graph_.clock.Now());
+}
+
+void Driver::OnRegistered() {
+  taint_may_stand_ = graph_.kube != nullptr && !options_.startup_taint.empty();
+  RemoveTaint(Context().WithDeadline(graph_.clock.Now() + kTaintBudget));
+}
+
+void Driver::RemoveTaint(const Context& context) {
+  if (!taint_may_stand_.exchange(false)) return;
+  const Result<bool> removed =
+      RemoveStartupTaint(context, *graph_.kube, node_name_, options_.startup_taint);
+  if (removed.ok()) {
+    if (*removed) graph_.log.Info("start-up taint removed", {{"taint", options_.startup_taint}});
+    return;
+  }
+  taint_may_stand_ = !removed.error().IsFinal() || removed.error().code() == ErrorCode::kConflict;
+  graph_.log.Warn("cannot remove the start-up taint", {{"error", removed.error().message()}});
+}
+
+bool Driver::RecoverVolumes(const Context& context) {
+  const std::vector<FoundVolume> found =
+      ScanVolumes(options_.kubelet_root, options_.name, mounter_);
+  if (found.empty()) return true;
+  const auto pods = pods_.OnNode(context, Duration::zero());
+  if (!pods.ok()) {
+    graph_.log.Warn("volumes of before the restart wait for the API server, or for kubelet",
+                    {{"volumes", found.size()}, {"error", pods.error().message()}});
+    return false;
+  }
+  for (const FoundVolume& each : found) {
+    const auto pod = (*pods)->find(each.pod_uid);
+    const VolumePtr volume =
+        pod == (*pods)->end() ? nullptr : RecoverVolume(each, pod->second, options_.name);
+    if (volume == nullptr) continue;
+    registry_.Recover(volume, graph_.clock.Now());
+    const Result<ClassPtr> spc = classes_.Get(context, volume->namespace_name, volume->class_name);
+    if (spc.ok() && kube_mirror_) kube_mirror_->Recover(*volume, **spc);
+    graph_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", each.target_path}});
+  }
+  return true;
+}
 
 }  // namespace nodekeep

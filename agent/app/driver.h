@@ -5,14 +5,18 @@
 //
 // Members stand in build order; destruction is shutdown.
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "agent/app/config.h"
 #include "agent/app/graph.h"
 #include "csi/class_source.h"
 #include "csi/driver_door.h"
 #include "csi/foreign_providers.h"
+#include "csi/kube_mirror.h"
 #include "csi/linux_mounter.h"
 #include "csi/rotation.h"
 #include "csi/volume_events.h"
@@ -35,18 +39,33 @@ class Driver {
 
   std::string socket_path() const { return door_.socket_path(); }
   std::vector<VolumeRecord> Volumes() const { return registry_.List(); }
+  // Makes every volume due now.
+  void RefreshAll();
 
  private:
+  void Upkeep(std::stop_token stop);
+  void OnRegistered();
+  void RemoveTaint(const Context& context);
+  // False when the API server could not say whose the volumes are.
+  bool RecoverVolumes(const Context& context);
+
+  Graph& graph_;
+  const Config::Driver options_;
+  const std::string node_name_;
+  std::atomic<bool> taint_may_stand_ = false;  // kubelet has taken the driver in since
   LinuxMounter mounter_;
   KubeClassSource classes_;
   ForeignProviders foreign_;
   RoadVolumeSource source_;
-  NoVolumeMirror mirror_;
+  KubePodSource pods_;
+  const std::unique_ptr<KubeMirror> kube_mirror_;  // null without an API server
+  NoVolumeMirror no_mirror_;
   NoVolumeEvents events_;
   VolumeRegistry registry_;
   VolumeRoad road_;
   Rotation rotation_;
   DriverDoor door_;
+  std::jthread upkeep_;  // last: stopped first
 };
 
 }  // namespace nodekeep

@@ -55,9 +55,15 @@ Error NoToken(const PodIdentity& identity, const std::string& audience, const st
 }
 
 Status ObtainToken(const Context& context, PodIdentity& identity,
-                   const std::vector<std::string>& audiences, TokenSource* tokens) {
+                   const std::vector<std::string>& audiences, TokenSource* tokens, WallTime now) {
   for (const std::string& audience : audiences) {
-    if (identity.Token(audience) != nullptr) return {};
+    const ServiceAccountToken* token = identity.Token(audience);
+    if (token == nullptr) continue;
+    if (now < token->expires || tokens == nullptr) return {};
+    // The login may be older than the token and still hold: no token at all would be worse.
+    Result<ServiceAccountToken> fresh = tokens->Request(context, identity, audience);
+    if (fresh.ok()) identity.tokens[audience] = *std::move(fresh);
+    return {};
   }
   if (audiences.empty()) return {};
   if (tokens == nullptr) {
@@ -116,7 +122,7 @@ Result<PlanPtr> PlanMount(const Context& context, const std::string& provider_na
   if (!mount.ok()) return mount.error();
   Result<PodIdentity> identity = ReadIdentity(request);
   if (!identity.ok()) return identity.error();
-  Status token = ObtainToken(context, *identity, mount->audiences, tokens);
+  Status token = ObtainToken(context, *identity, mount->audiences, tokens, request.now);
   if (!token.ok()) {
     return mount->mount_error.empty() ? token.error()
                                       : token.error().Prepend("{}", mount->mount_error);
@@ -131,7 +137,7 @@ PlanPtr PlanKnownMount(const std::string& provider_name, std::shared_ptr<Provide
   if (mount == nullptr) return nullptr;
   Result<PodIdentity> identity = ReadIdentity(request);
   if (!identity.ok()) return nullptr;
-  if (!ObtainToken(Context(), *identity, mount->audiences, nullptr).ok()) return nullptr;
+  if (!ObtainToken(Context(), *identity, mount->audiences, nullptr, request.now).ok()) return nullptr;
   return MakePlan(provider_name, std::move(provider), *mount, *std::move(identity), request);
 }
 

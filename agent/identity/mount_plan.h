@@ -21,6 +21,8 @@ struct MountRequestValues {
   MountInput input;
   std::map<std::string, SecretBytes> secrets;  // nodePublishSecretRef
   std::string node;
+  // A token that has expired by then is replaced by one of the API server where that is allowed.
+  WallTime now = WallTime::min();
 };
 
 // What the driver sends as text (csi.md 1.4, 1.5), as values. The token attribute is moved out of

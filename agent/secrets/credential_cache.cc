@@ -14,6 +14,21 @@ bool WorthUsing(const Session& session, SteadyTime now) {
   return now < session.credential.expires - session.credential.lifetime / 10;
 }
 
+// A token that has expired is not shown to the backend, which would answer as to a stranger.
+// Waiting helps: kubelet's next request brings a new one.
+std::optional<Error> ExpiredToken(const FetchPlan& plan, WallTime now) {
+  for (const std::string& audience : plan.mount.audiences) {
+    const ServiceAccountToken* token = plan.identity.Token(audience);
+    if (token == nullptr) continue;
+    if (now < token->expires) return std::nullopt;
+    return Error::Format(ErrorCode::kTransient,
+                         "the token of pod {} for audience \"{}\" has expired at {}; kubelet's next "
+                         "request for the volume brings a new one",
+                         plan.identity.Text(), audience, FormatTime(token->expires));
+  }
+  return std::nullopt;
+}
+
 // Forgets the oldest when a table has outgrown its bound.
 template <typename Map, typename Age>
 void Bound(Map& map, std::size_t bound, Age age) {
@@ -57,6 +72,10 @@ Result<SessionPtr> CredentialCache::Get(const Context& context, const PlanPtr& p
     const SessionPtr old = Use(keys);
     if (old && WorthUsing(*old, clock_.Now())) return old;
     if (std::optional<Error> denial = RememberedDenial(keys)) return *denial;
+    if (std::optional<Error> expired = ExpiredToken(*plan, clock_.Wall())) {
+      if (old) return old;
+      return *expired;
+    }
 
     // While the old login still works, nobody waits long for the new one.
     Result<AttemptPtr> attempt =

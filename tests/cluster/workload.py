@@ -61,7 +61,7 @@ class Pod:
         return found is not None and found["status"].get("phase") == "Running"
 
     def wait_running(self, timeout: float = 60.0) -> "Pod":
-        wait_for(lambda: self.running, f"pod {self.namespace}/{self.name} runs (its events: {self.messages()})", timeout)
+        wait_for(lambda: self.running, lambda: f"pod {self.namespace}/{self.name} runs; its events: {self.messages()}", timeout)
         return self
 
     def volume(self, name: str = VOLUME) -> pathlib.Path:
@@ -77,7 +77,8 @@ class Pod:
                 for path in [entry, *entry.rglob("*")] if path.is_file()}
 
     def wait_for_file(self, path: str, content: str, timeout: float = 60.0, name: str = VOLUME) -> None:
-        wait_for(lambda: self.files(name).get(path) == content, f"{path} of {self.namespace}/{self.name} is {content!r}", timeout)
+        wait_for(lambda: self.files(name).get(path) == content,
+                 lambda: f"{path} of {self.namespace}/{self.name} is {content!r}; there is: {self.files(name)}", timeout)
 
     def events(self) -> list[dict]:
         """Kubelet's and the driver's, oldest first."""
@@ -90,7 +91,8 @@ class Pod:
 
     def wait_for_event(self, reason: str, text: str, timeout: float = 60.0) -> str:
         return wait_for(lambda: next((message for message in self.messages(reason) if text in message), None),
-                        f"event {reason} with {text!r} on {self.namespace}/{self.name}; there are: {self.messages()}", timeout)
+                        lambda: f"event {reason} with {text!r} on {self.namespace}/{self.name}; there are: {self.messages()}",
+                        timeout)
 
     def delete(self) -> None:
         self._bed.cluster.must("DELETE", self.path)

@@ -57,6 +57,17 @@ std::string Mounts(const StatusResponse& status) {
   return text;
 }
 
+std::string Volumes(const StatusResponse& status) {
+  TextTable table({"VOLUME OF POD", "CLASS", "PROVIDER", "CONTENT AGE", "CONDITION"});
+  for (const auto& volume : status.volumes()) {
+    table.Add({volume.namespace_() + "/" + volume.pod(), volume.class_(),
+               volume.provider().empty() ? "-" : volume.provider(),
+               volume.has_age_seconds() ? ShortDuration(volume.age_seconds()) : "-",
+               Printable(Shortened(volume.condition()))});
+  }
+  return Section(table);
+}
+
 std::string Table(const StatusResponse& status) {
   TextTable sockets({"SOCKET", "SERVES"});
   for (const auto& socket : status.sockets()) {
@@ -84,7 +95,7 @@ std::string Table(const StatusResponse& status) {
                   backend.last_error().empty() ? "-" : Shortened(backend.last_error())});
   }
   return Head(status) + Section(sockets) + Section(backends) + Section(sessions) + Section(leases) +
-         Mounts(status);
+         Volumes(status) + Mounts(status);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ class Cluster:
         self.url = f"https://127.0.0.1:{port}"
         self.issuer = self.url
         self._client = JsonClient(self.url, ca_file=self.ca.cert, certificate=self.admin)
-        apiserver = self._launch("kube-apiserver", [
+        self._apiserver = self._launch("kube-apiserver", [
             f"--etcd-servers={etcd}", "--service-cluster-ip-range=10.0.0.0/24", "--bind-address=127.0.0.1",
             f"--secure-port={port}", f"--tls-cert-file={serving.cert}", f"--tls-private-key-file={serving.key}",
             f"--client-ca-file={self.ca.cert}", f"--service-account-issuer={self.issuer}",
@@ -61,11 +61,22 @@ class Cluster:
             "--authorization-mode=Node,RBAC", "--allow-privileged=true", "--enable-admission-plugins=NodeRestriction",
             *self._audit_arguments(),
         ])
-        apiserver.wait_until(lambda: self.request("GET", "/readyz").ok)
+        self._wait_for_api_server()
         self.kubeconfig = self.write_kubeconfig("admin", certificate=self.admin)
         self._start_controllers()
         self._wait_for(lambda: self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default").ok,
                        "the default service account")
+
+    def _wait_for_api_server(self) -> None:
+        self._apiserver.wait_until(lambda: self.request("GET", "/readyz").ok)
+
+    def kill_api_server(self) -> None:
+        """Nothing is lost: etcd has it all."""
+        self._apiserver.kill()
+
+    def start_api_server(self) -> None:
+        self._apiserver.start()
+        self._wait_for_api_server()
 
     def stop(self) -> None:
         for process in reversed(self._processes):

@@ -43,13 +43,13 @@ class Kubectl:
                         "--sort-by=.lastTimestamp")["items"]
 
 
-def wait_for(condition, what: str, timeout: float = 30.0, every: float = 0.1):
-    """What `condition` returns once that is true."""
+def wait_for(condition, what, timeout: float = 30.0, every: float = 0.1):
+    """What `condition` returns once that is true. `what` is a text, or makes one when time is up."""
     deadline = time.monotonic() + timeout
     while True:
         outcome = condition()
         if outcome:
             return outcome
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {timeout:.0f} s")
+            raise AssertionError(f"{what() if callable(what) else what}: not within {timeout:.0f} s")
         time.sleep(every)

@@ -28,9 +28,10 @@ class KubernetesBed:
     the process that started them. So nothing but files can outlive a killed run, and the next one removes those.
     """
 
-    def __init__(self, node_names: tuple = ("node1",), *, sync_frequency: str = "1m", audit: bool = False):
+    def __init__(self, node_names: tuple = ("node1",), *, sync_frequency: str = "1m", audit: bool = False,
+                 kubelet_verbosity: int = 2):
         self._node_names = node_names
-        self._sync_frequency = sync_frequency
+        self._node_options = {"sync_frequency": sync_frequency, "verbosity": kubelet_verbosity}
         self._audit = audit
         self.nodes: dict[str, Node] = {}
 
@@ -53,7 +54,7 @@ class KubernetesBed:
         self.cluster.start()
         self.kubectl = Kubectl(self.cluster.kubeconfig, self.directory)
         for name in self._node_names:
-            self.nodes[name] = Node(self.cluster, name, self.directory / name, sync_frequency=self._sync_frequency)
+            self.nodes[name] = Node(self.cluster, name, self.directory / name, **self._node_options)
             self.nodes[name].start()
         self._install_objects()
         self.openbao.start()

@@ -36,6 +36,16 @@ def below(directory: pathlib.Path) -> list[pathlib.Path]:
     return found[::-1]
 
 
+def options(point: pathlib.Path) -> tuple[str, set]:
+    """File system type and options of the mount at `point`; nothing where none is."""
+    found = ("", set())
+    for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
+        _, where, kind, given, *_ = line.split(" ")
+        if where.encode().decode("unicode_escape") == str(point):
+            found = (kind, set(given.split(",")))
+    return found
+
+
 def unmount_below(directory: pathlib.Path) -> None:
     for point in below(directory):
         _run("umount", "--lazy", point)

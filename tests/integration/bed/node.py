@@ -19,7 +19,8 @@ class Node:
     What a container would see of a volume stands at `volume(pod uid)`. Needs bed.mounts.enter_own_namespace().
     """
 
-    def __init__(self, cluster: Cluster, name: str, directory: pathlib.Path, *, sync_frequency: str = "1m"):
+    def __init__(self, cluster: Cluster, name: str, directory: pathlib.Path, *, sync_frequency: str = "1m",
+                 verbosity: int = 2):
         self.name = name
         self.directory = directory
         self.root = directory / "root"
@@ -35,7 +36,7 @@ class Node:
         self._runtime = Process("fake-runtime", [tool("fake-runtime"), self._runtime_socket], directory)
         self._kubelet = Process("kubelet", [
             tool("kubelet"), f"--config={config}", f"--kubeconfig={kubeconfig}", f"--hostname-override={name}",
-            f"--root-dir={self.root}", f"--cert-dir={directory}", "-v=2",
+            f"--root-dir={self.root}", f"--cert-dir={directory}", f"-v={verbosity}",
         ], directory, workplace=self._workplace)
 
     def _write_kubeconfig(self) -> pathlib.Path:

@@ -3,6 +3,7 @@
 import pathlib
 
 from bed.cluster import Cluster
+from bed.json_client import JsonClient
 from bed.node import DRIVER_NAME, Node
 from bed.process import Process, free_port, tool
 
@@ -75,6 +76,9 @@ class UpstreamDriver:
     @property
     def pids(self) -> list[int]:
         return [self.driver.pid, self.registrar.pid]
+
+    def metrics_text(self) -> str:
+        return JsonClient(f"http://{self.metrics_address}").request("GET", "/metrics").text
 
     def log(self) -> str:
         return self.driver.log.read_text(errors="replace")

@@ -27,7 +27,7 @@ class Agent:
 
     def __init__(self, binary: pathlib.Path, directory: pathlib.Path, *, config: dict | None = None,
                  providers: tuple = ("vault",), kubeconfig: pathlib.Path | None = None, log_level: str = "info",
-                 env: dict | None = None, kubelet: Kubelet | None = None):
+                 env: dict | None = None, kubelet: Kubelet | None = None, node_name: str = NODE_NAME, arguments: list = ()):
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.binary = binary
@@ -40,15 +40,15 @@ class Agent:
         self.admin_socket = self._sockets / "admin.sock"
         self.http_address = f"127.0.0.1:{free_port()}"
         self._providers = providers
-        arguments = [binary, "run", "--config", self.config_file, "--provider-dir", self.provider_dir,
-                     "--admin-socket", self.admin_socket, "--http", self.http_address, "--providers", ",".join(providers),
-                     "--node-name", NODE_NAME, "--log-level", log_level]
+        command = [binary, "run", "--config", self.config_file, "--provider-dir", self.provider_dir,
+                   "--admin-socket", self.admin_socket, "--http", self.http_address, "--providers", ",".join(providers),
+                   "--node-name", node_name, "--log-level", log_level, *arguments]
         if kubeconfig is not None:
-            arguments += ["--kubeconfig", kubeconfig]
+            command += ["--kubeconfig", kubeconfig]
         if kubelet is not None:
-            arguments += ["--driver", "--kubelet-root", kubelet.root]
+            command += ["--driver", "--kubelet-root", kubelet.root]
         self._kubelet = kubelet
-        self._process = Process("nodekeep", arguments, directory, env=env)
+        self._process = Process("nodekeep", command, directory, env=env)
         self._drivers: dict[str, Driver] = {}
 
     def __enter__(self) -> "Agent":
@@ -171,10 +171,13 @@ class Agent:
         """One for each answered mount request."""
         return [line for line in self.events("mount") if pod is None or pod.text in line["pod"]]
 
+    def metrics_text(self) -> str:
+        return self.http("/metrics")[1]
+
     def metrics(self) -> dict[str, float]:
         """Samples by name with labels as Prometheus prints them: 'nodekeep_logins_total{outcome="ok",provider="vault"}'."""
         samples = {}
-        for line in self.http("/metrics")[1].splitlines():
+        for line in self.metrics_text().splitlines():
             if line and not line.startswith("#"):
                 name, value = line.rsplit(" ", 1)
                 samples[name] = float(value)

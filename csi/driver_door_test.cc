@@ -1,0 +1,258 @@
+#include "csi/driver_door.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "csi/class_source.h"
+#include "csi/volume_scan.h"
+#include "proto/pluginregistration.grpc.pb.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_http_client.h"
+#include "tests/fakes/fake_mounter.h"
+#include "tests/fakes/temp_dir.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr char kClassPath[] =
+    "https://api:6443/apis/secrets-store.csi.x-k8s.io/v1/namespaces/shop/secretproviderclasses/app";
+constexpr char kClass[] =
+    R"({"metadata":{"namespace":"shop","name":"app","uid":"c1","annotations":{"a":"b"}},)"
+    R"("spec":{"provider":"dev","parameters":{"objects":"x"},"secretObjects":[{"secretName":"s"}]}})";
+
+struct Api {
+  Api() { connection.server = "https://api:6443"; }
+  KubeClient& client() {
+    if (!client_) {
+      client_.emplace(http, std::move(connection), clock, rng,
+                      KubeClient::Options{.retry = {.attempts = 1}});
+    }
+    return *client_;
+  }
+  FakeClock clock;
+  FakeRng rng{0.0};
+  FakeHttpClient http;
+  KubeConnection connection;
+  WorkerPool pool{{}};
+
+ private:
+  std::optional<KubeClient> client_;
+};
+
+// Kubelet's side of the registration.
+class Registrar {
+ public:
+  explicit Registrar(const std::string& socket)
+      : stub_(pluginregistration::Registration::NewStub(grpc::CreateChannel(
+            "unix:" + socket, grpc::InsecureChannelCredentials()))) {}
+  pluginregistration::PluginInfo Info() {
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    pluginregistration::PluginInfo info;
+    REQUIRE(stub_->GetInfo(&context, {}, &info).ok());
+    return info;
+  }
+  void Notify(const std::string& error) {
+    grpc::ClientContext context;
+    pluginregistration::RegistrationStatus status;
+    status.set_plugin_registered(error.empty());
+    status.set_error(error);
+    pluginregistration::RegistrationStatusResponse ignored;
+    REQUIRE(stub_->NotifyRegistrationStatus(&context, status, &ignored).ok());
+  }
+
+ private:
+  std::unique_ptr<pluginregistration::Registration::Stub> stub_;
+};
+
+// Polls in real time: the other side is a server of its own.
+bool Eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("registration: kubelet learns who serves what where; a refusal is followed by a new offer") {
+  SystemClock clock;
+  Logger log(LogLevel::kOff, LogFormat::kJson);
+  TempDir dir;
+  const std::string socket = dir / "d-reg.sock";
+  std::atomic<int> told = 0;
+  {
+    Registration registration({.driver_name = "d",
+                               .endpoint = "/csi.sock",
+                               .socket_path = socket,
+                               .first_pause = std::chrono::milliseconds(10),
+                               .check_every = std::chrono::milliseconds(20),
+                               .on_registered = [&] { ++told; }},
+                              clock, log);
+    CHECK(registration.state().error().message() == "kubelet has not asked for the driver yet");
+    const auto info = Registrar(socket).Info();
+    CHECK(info.type() == "CSIPlugin");
+    CHECK(info.name() == "d");
+    CHECK(info.endpoint() == "/csi.sock");
+    REQUIRE(info.supported_versions().size() == 1);
+    CHECK(info.supported_versions(0) == "1.0.0");
+
+    Registrar(socket).Notify("already registered");
+    CHECK(Eventually([&] {
+      const Status state = registration.state();
+      return !state.ok() &&
+             state.error().message() == "kubelet refuses driver d: already registered";
+    }));
+    Registrar(socket).Info();  // the new socket
+    Registrar(socket).Notify("");
+    CHECK(Eventually([&] { return registration.state().ok() && told == 1; }));
+
+    // Somebody cleans the directory.
+    std::filesystem::remove(socket);
+    CHECK(Eventually([&] { return !registration.state().ok() || std::filesystem::exists(socket); }));
+    Registrar(socket).Info();
+    Registrar(socket).Notify("");
+    CHECK(Eventually([&] { return registration.state().ok() && told == 2; }));
+  }
+  CHECK_FALSE(std::filesystem::exists(socket));
+}
+
+TEST_CASE("class: read from the API as it stands") {
+  const Result<SecretProviderClass> spc = ReadSecretProviderClass(*ParseJson(kClass));
+  REQUIRE(spc.ok());
+  CHECK(spc->Text() == "shop/app");
+  CHECK(spc->uid == "c1");
+  CHECK(spc->provider == "dev");
+  CHECK(spc->parameters == std::map<std::string, std::string>{{"objects", "x"}});
+  CHECK(spc->secret_objects.size() == 1);
+}
+
+TEST_CASE("class: what is wrong with it is said in upstream's words") {
+  struct Row {
+    std::string spec, want;
+  };
+  const Row rows[] = {
+      {R"({"parameters":{"a":"b"}})", "provider not set in shop/app"},
+      {R"({"provider":"dev"})", "parameters not set in shop/app"},
+      {R"({"provider":"dev","parameters":{}})", "parameters not set in shop/app"},
+      {R"({"provider":"dev","parameters":{"a":1}})",
+       "shop/app: spec.parameters.a: expected a text; put quotes around it"},
+      {R"({"provider":"dev","parameters":[]})",
+       "shop/app: spec.parameters: expected a map of texts"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.spec);
+    const Result<SecretProviderClass> spc = ReadSecretProviderClass(
+        *ParseJson(R"({"metadata":{"namespace":"shop","name":"app"},"spec":)" + row.spec + "}"));
+    REQUIRE_FALSE(spc.ok());
+    CHECK(spc.error().message().starts_with(row.want));
+    CHECK(spc.error().code() == ErrorCode::kInvalid);
+  }
+}
+
+TEST_CASE("class source: one question for all who ask within its memory") {
+  Api api;
+  api.http.On("GET", kClassPath, {FakeHttpClient::Respond(200, kClass)});
+  KubeClassSource source({}, &api.client(), api.pool, api.clock);
+  for (int i = 0; i < 10; ++i) REQUIRE(source.Get(Context(), "shop", "app").ok());
+  CHECK(api.http.Count() == 1);
+  api.clock.Advance(std::chrono::seconds(6));
+  REQUIRE(source.Get(Context(), "shop", "app").ok());
+  CHECK(api.http.Count() == 2);
+}
+
+TEST_CASE("class source: a class seen before serves while the API server is away; a deleted one does not") {
+  Api api;
+  api.http.On("GET", kClassPath,
+              {FakeHttpClient::Respond(200, kClass),
+               FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused"),
+               FakeHttpClient::Respond(404, R"({"kind":"Status","reason":"NotFound","message":"gone"})"),
+               FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
+  KubeClassSource source({}, &api.client(), api.pool, api.clock);
+  REQUIRE(source.Get(Context(), "shop", "app").ok());
+  api.clock.Advance(std::chrono::seconds(6));
+  REQUIRE(source.Get(Context(), "shop", "app").ok());
+  const Result<ClassPtr> gone = source.Get(Context(), "shop", "app");
+  REQUIRE_FALSE(gone.ok());
+  CHECK(gone.error().code() == ErrorCode::kNotFound);
+  CHECK(gone.error().message().starts_with(
+      "failed to get secretproviderclass shop/app, error: kubernetes: GET "));
+  CHECK_FALSE(source.Get(Context(), "shop", "app").ok());
+}
+
+TEST_CASE("class source: without an API server the error says so") {
+  Api api;
+  KubeClassSource source({}, nullptr, api.pool, api.clock);
+  const Result<ClassPtr> none = source.Get(Context(), "shop", "app");
+  REQUIRE_FALSE(none.ok());
+  CHECK(none.error().message() ==
+        "failed to get secretproviderclass shop/app, error: the agent has no API server; run it in "
+        "a pod or give it a kubeconfig");
+}
+
+TEST_CASE("target path: pod and volume are read from its end") {
+  struct Row {
+    std::string path, uid, volume;
+  };
+  const Row rows[] = {
+      {"/var/lib/kubelet/pods/u-1/volumes/kubernetes.io~csi/secrets/mount", "u-1", "secrets"},
+      {"/var/snap/microk8s/common/var/lib/kubelet/pods/u/volumes/kubernetes.io~csi/v/mount", "u",
+       "v"},
+      {"/pods/u/volumes/kubernetes.io~csi/v/mount", "u", "v"},
+      {"/pods/u/volumes/kubernetes.io~csi/v/mount/", "", ""},
+      {"/pods/u/volumes/kubernetes.io~csi/v", "", ""},
+      {"/pods/u/volumes/kubernetes.io~secret/v/mount", "", ""},
+      {"/pods//volumes/kubernetes.io~csi/v/mount", "", ""},
+      {"/tmp/csi/mount", "", ""},
+      {"", "", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.path);
+    const auto parts = ReadTargetPath(row.path);
+    CHECK(parts.has_value() == !row.uid.empty());
+    if (!parts) continue;
+    CHECK(parts->pod_uid == row.uid);
+    CHECK(parts->volume_name == row.volume);
+  }
+}
+
+TEST_CASE("scan: finds the mounted volumes of this driver and no others") {
+  TempDir dir;
+  FakeMounter mounter;
+  const auto add = [&](const std::string& uid, const std::string& driver, bool mounted) {
+    const std::string volume = "pods/" + uid + "/volumes/kubernetes.io~csi/secrets";
+    dir.Write(volume + "/vol_data.json",
+              R"({"driverName":")" + driver + R"(","volumeHandle":"csi-)" + uid + R"("})");
+    if (mounted) REQUIRE(mounter.Mount(dir / (volume + "/mount"), {}).ok());
+  };
+  add("ours", "d", true);
+  add("not-mounted", "d", false);
+  add("of-another", "e", true);
+  dir.Write("pods/broken/volumes/kubernetes.io~csi/secrets/vol_data.json", "{");
+  const std::vector<FoundVolume> found = ScanVolumes(dir.path(), "d", mounter);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].pod_uid == "ours");
+  CHECK(found[0].id == "csi-ours");
+  CHECK(found[0].name == "secrets");
+
+  const PodFacts pod = ReadPodFacts(*ParseJson(
+      R"({"metadata":{"namespace":"shop","name":"web","uid":"ours"},)"
+      R"("spec":{"serviceAccountName":"sa","securityContext":{"fsGroup":4711},"volumes":[)"
+      R"({"name":"secrets","csi":{"driver":"d","volumeAttributes":{"secretProviderClass":"app"}}},)"
+      R"({"name":"other","emptyDir":{}}]},"status":{"phase":"Running"}})"));
+  CHECK_FALSE(pod.ending);
+  const VolumePtr volume = RecoverVolume(found[0], pod, "d");
+  REQUIRE(volume != nullptr);
+  CHECK(volume->class_name == "app");
+  CHECK(volume->Text() == "shop/web");
+  CHECK(volume->service_account == "sa");
+  CHECK(volume->group == 4711);
+  CHECK(volume->recovered);
+  CHECK(volume->attributes.at("csi.storage.k8s.io/pod.uid") == "ours");
+  CHECK(RecoverVolume(found[0], pod, "e") == nullptr);
+}
+
+}  // namespace nodekeep

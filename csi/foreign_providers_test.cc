@@ -1,0 +1,178 @@
+#include "csi/foreign_providers.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+
+#include "csi/local_server.h"
+#include "proto/provider.grpc.pb.h"
+#include "tests/fakes/temp_dir.h"
+
+namespace nodekeep {
+namespace {
+
+// A provider of somebody else: answers what the test sets, and remembers what it was asked.
+class Stranger final : public v1alpha1::CSIDriverProvider::Service {
+ public:
+  grpc::Status Mount(grpc::ServerContext* context, const v1alpha1::MountRequest* request,
+                     v1alpha1::MountResponse* response) override {
+    seen = *request;
+    *response = answer;
+    return status;
+  }
+
+  v1alpha1::MountRequest seen;
+  v1alpha1::MountResponse answer;
+  grpc::Status status;
+};
+
+struct Bench {
+  Bench() {
+    answer_ok();
+    spc.namespace_name = "shop";
+    spc.name = "app";
+    spc.provider = "aws";
+    spc.parameters = {{"objects", "<&>"}, {"region", "eu"}};
+    volume.target_path = "/pods/u/volumes/kubernetes.io~csi/s/mount";
+    volume.attributes = {{"region", "us"}, {"csi.storage.k8s.io/pod.name", "web"}};
+  }
+  void answer_ok() {
+    stranger.answer.Clear();
+    auto* version = stranger.answer.add_object_version();
+    version->set_id("db");
+    version->set_version("v1");
+    auto* file = stranger.answer.add_files();
+    file->set_path("db");
+    file->set_mode(0400);
+    file->set_contents("secret");
+  }
+  void Serve(const std::string& directory) {
+    server = *LocalServer::Start({&stranger}, {}, log);
+    REQUIRE(server->Listen(directory + "/aws.sock").ok());
+  }
+  Fetched Fetch(std::vector<ObjectVersion> known = {}) {
+    return providers.Fetch(Context(), spc, volume, known);
+  }
+
+  SystemClock clock;
+  Logger log{LogLevel::kOff, LogFormat::kJson};
+  TempDir dir;
+  Stranger stranger;
+  std::unique_ptr<LocalServer> server;
+  SecretProviderClass spc;
+  Volume volume;
+  ForeignProviders providers{
+      {.directories = {dir / "old", dir / "new"}, .budget = std::chrono::seconds(5)}, clock};
+};
+
+}  // namespace
+
+TEST_CASE("foreign provider: is asked as the upstream driver asks, and its files are taken") {
+  Bench bench;
+  bench.Serve(bench.dir / "new");
+  bench.volume.tokens = SecretBytes(R"({"":{"token":"t"}})");
+  const Fetched fetched = bench.Fetch({{"db", "v0"}});
+  REQUIRE(fetched.content.ok());
+  CHECK(bench.stranger.seen.attributes() ==
+        R"({"csi.storage.k8s.io/pod.name":"web",)"
+        R"("csi.storage.k8s.io/serviceAccount.tokens":"{\"\":{\"token\":\"t\"}}",)"
+        R"("objects":"\u003c\u0026\u003e","region":"us"})");
+  CHECK(bench.stranger.seen.secrets() == "null");
+  CHECK(bench.stranger.seen.permission() == "420");
+  CHECK(bench.stranger.seen.target_path() == bench.volume.target_path);
+  REQUIRE(bench.stranger.seen.current_object_version().size() == 1);
+  CHECK(bench.stranger.seen.current_object_version(0).version() == "v0");
+  const Bundle& bundle = fetched.content->bundle;
+  REQUIRE(bundle.files.size() == 1);
+  CHECK(bundle.files[0].path == "db");
+  CHECK(bundle.files[0].mode == 0400);
+  CHECK(bundle.files[0].contents.Reveal() == "secret");
+  CHECK(bundle.versions.at(0).version == "v1");
+  CHECK_FALSE(fetched.content->untouched);
+}
+
+TEST_CASE("foreign provider: secrets of nodePublishSecretRef come as a JSON object") {
+  Bench bench;
+  bench.Serve(bench.dir / "new");
+  bench.volume.secrets["key"] = SecretBytes("a\"b");
+  REQUIRE(bench.Fetch().content.ok());
+  CHECK(bench.stranger.seen.secrets() == R"({"key":"a\"b"})");
+}
+
+TEST_CASE("foreign provider: each way to fail has upstream's words and metric label") {
+  struct Row {
+    std::string name;
+    std::function<void(Bench&)> breaks;
+    std::string text;
+    std::string type;
+    ErrorCode code;
+  };
+  const Row rows[] = {
+      {"not there", [](Bench& b) { b.spc.provider = "gcp"; },
+       "provider not found: provider \"gcp\"", "", ErrorCode::kPrecondition},
+      {"bad name", [](Bench& b) { b.spc.provider = "bad/provider/name"; },
+       "invalid provider: provider \"bad/provider/name\"", "", ErrorCode::kInvalid},
+      {"its own status",
+       [](Bench& b) { b.stranger.status = {grpc::StatusCode::PERMISSION_DENIED, "no role"}; },
+       "no role", "GRPCProviderError", ErrorCode::kDenied},
+      {"its own code",
+       [](Bench& b) { b.stranger.answer.mutable_error()->set_code("AuthenticationFailed"); },
+       "mount request failed with provider error code AuthenticationFailed",
+       "AuthenticationFailed", ErrorCode::kPrecondition},
+      {"no versions", [](Bench& b) { b.stranger.answer.clear_object_version(); },
+       "missing object versions", "GRPCProviderError", ErrorCode::kInternal},
+      {"too large",
+       [](Bench& b) {
+         b.stranger.answer.mutable_files(0)->set_contents(std::string(kMaxReplyBytes, 'x'));
+       },
+       "larger than max", "GRPCProviderError", ErrorCode::kTooLarge},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.Serve(bench.dir / "new");
+    row.breaks(bench);
+    const Fetched fetched = bench.Fetch();
+    REQUIRE_FALSE(fetched.content.ok());
+    INFO(fetched.content.error().message());
+    CHECK(fetched.content.error().message().find(row.text) != std::string::npos);
+    CHECK(fetched.content.error().code() == row.code);
+    CHECK(fetched.failure_type == row.type);
+  }
+}
+
+TEST_CASE("foreign provider: an answer without files leaves the volume untouched") {
+  Bench bench;
+  bench.Serve(bench.dir / "new");
+  bench.stranger.answer.clear_files();
+  const Fetched fetched = bench.Fetch();
+  REQUIRE(fetched.content.ok());
+  CHECK(fetched.content->untouched);
+}
+
+TEST_CASE("D12: a provider that moves its socket is found again") {
+  Bench bench;
+  bench.Serve(bench.dir / "new");
+  REQUIRE(bench.Fetch().content.ok());
+  bench.server.reset();
+  CHECK(bench.Fetch().content.error().message().find("provider not found") != std::string::npos);
+  bench.Serve(bench.dir / "old");
+  CHECK(bench.Fetch().content.ok());
+  bench.server.reset();
+  bench.Serve(bench.dir / "old");
+  CHECK(bench.Fetch().content.ok());
+}
+
+TEST_CASE("foreign provider: nobody behind the socket ends within the budget, and says whom to look at") {
+  Bench bench;
+  ForeignProviders hasty({.directories = {bench.dir / "new"},
+                          .budget = std::chrono::milliseconds(200)},
+                         bench.clock);
+  bench.dir.Write("new/aws.sock", "");  // stat finds it, nobody listens
+  const Fetched fetched = hasty.Fetch(Context(), bench.spc, bench.volume, {});
+  REQUIRE_FALSE(fetched.content.ok());
+  CHECK(fetched.content.error().code() == ErrorCode::kDeadlineExceeded);
+  CHECK(fetched.content.error().message().find(
+            "check that provider \"aws\" runs on this node and serves ") != std::string::npos);
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,130 @@
+#include "csi/kube_mirror.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "agent/sink/secret_mirror.h"
+
+namespace nodekeep {
+namespace {
+
+// A pod that is being published is younger than this list.
+constexpr Duration kPodsMaxAge = std::chrono::seconds(60);
+
+// The same after a restart: by pod and volume name where the path tells, else the path itself.
+std::string ClaimName(const Volume& volume) {
+  const std::optional<TargetParts> parts = ReadTargetPath(volume.target_path);
+  return parts ? parts->pod_uid + "/" + parts->volume_name : volume.target_path;
+}
+
+// The files of a volume whose provider wrote them itself.
+Result<std::vector<BundleFile>> ReadFiles(const std::string& root) {
+  std::vector<BundleFile> files;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(root, failed)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("..")) continue;
+    const auto add = [&](const std::filesystem::path& path, const std::string& relative) {
+      std::ifstream in(path, std::ios::binary);
+      SecretBytes contents =
+          SecretBytes::TakeFrom(std::string(std::istreambuf_iterator<char>(in), {}));
+      files.push_back({relative, 0644, std::move(contents)});
+    };
+    if (!std::filesystem::is_directory(entry.path(), failed)) {
+      add(entry.path(), name);
+      continue;
+    }
+    for (const auto& below : std::filesystem::recursive_directory_iterator(entry.path(), failed)) {
+      if (!below.is_regular_file(failed)) continue;
+      add(below.path(), name + "/" + below.path().lexically_relative(entry.path()).string());
+    }
+  }
+  if (failed) {
+    return Error::Format(ErrorCode::kInternal, "read the files of {}: {}", root, failed.message());
+  }
+  return files;
+}
+
+bool WantsSecrets(const SecretProviderClass& spc) {
+  return spc.secret_objects.is_array() && !spc.secret_objects.empty();
+}
+
+}  // namespace
+
+KubeMirror::KubeMirror(Options options, KubeClient& client, PodSource& pods, const Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      pods_(pods),
+      statuses_(client, options_.node_name),
+      secrets_(
+          client, clock,
+          {.node_name = options_.node_name, .recheck = options_.recheck, .observer = nullptr}) {}
+
+Status KubeMirror::Converge(const Context& caller, const Volume& volume,
+                            const SecretProviderClass& spc, const VolumeContent& content) {
+  const Context context = caller.WithDeadline(clock_.Now() + options_.budget);
+  const std::optional<TargetParts> parts = ReadTargetPath(volume.target_path);
+  Result<OwnerReference> status =
+      statuses_.Write(context, {.namespace_name = volume.namespace_name,
+                                .pod = volume.pod,
+                                .pod_uid = volume.pod_uid,
+                                .class_name = volume.class_name,
+                                .volume = parts ? parts->volume_name : "volume",
+                                .target_path = volume.target_path,
+                                .objects = content.bundle.versions});
+  if (!WantsSecrets(spc)) return status.ok() ? Status() : Status(status.error());
+
+  Result<std::vector<OwnerReference>> owners = OwnersOfPod(context, volume);
+  if (!owners.ok()) return owners.error().Prepend("find the owners of pod {}", volume.Text());
+  if (owners->empty()) {
+    if (!status.ok()) return status.error();
+    owners->push_back(*status);
+  }
+  Result<std::vector<BundleFile>> own_files = std::vector<BundleFile>();
+  if (content.untouched) own_files = ReadFiles(volume.target_path);
+  if (!own_files.ok()) return own_files.error();
+  const MirrorOutcome outcome = MirrorSecrets(context, secrets_, spc.secret_objects,
+                                              content.untouched ? *own_files : content.bundle.files,
+                                              ClaimOf(volume, spc, *std::move(owners)));
+  if (outcome.faults.empty()) return status.ok() ? Status() : Status(status.error());
+  std::string all;
+  for (const Error& fault : outcome.faults) all += (all.empty() ? "" : "; ") + fault.message();
+  return Error(outcome.faults.front().code(), std::move(all));
+}
+
+void KubeMirror::Recover(const Volume& volume, const SecretProviderClass& spc) {
+  if (!WantsSecrets(spc)) return;
+  Result<std::vector<OwnerReference>> owners =
+      OwnersOfPod(Context().WithDeadline(clock_.Now() + options_.budget), volume);
+  ClaimSecrets(
+      secrets_, spc.secret_objects,
+      ClaimOf(volume, spc, owners.ok() ? *std::move(owners) : std::vector<OwnerReference>()));
+}
+
+void KubeMirror::Forget(const Volume& volume) {
+  statuses_.Forget(volume.target_path);
+  secrets_.Release(ClaimName(volume));
+}
+
+Result<std::vector<OwnerReference>> KubeMirror::OwnersOfPod(const Context& context,
+                                                            const Volume& volume) {
+  for (const Duration max_age : {kPodsMaxAge, Duration::zero()}) {
+    Result<std::shared_ptr<const PodsByUid>> pods = pods_.OnNode(context, max_age);
+    if (!pods.ok()) return pods.error();
+    auto found = (*pods)->find(volume.pod_uid);
+    if (found != (*pods)->end()) return found->second.owners;
+  }
+  return Error::Format(ErrorCode::kNotFound, "the API server knows no pod of uid {} on this node",
+                       volume.pod_uid);
+}
+
+SecretClaim KubeMirror::ClaimOf(const Volume& volume, const SecretProviderClass& spc,
+                                std::vector<OwnerReference> owners) const {
+  return {
+      .volume = ClaimName(volume),
+      .namespace_name = volume.namespace_name,
+      .owners = std::move(owners),
+      .secret_class = {"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", spc.name, spc.uid}};
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,50 @@
+#include "csi/startup_taint.h"
+
+#include "agent/base/codecs.h"
+
+namespace nodekeep {
+namespace {
+
+// Others write the node too: kubelet every few seconds, the node controllers on change.
+constexpr int kAttempts = 5;
+
+Result<bool> RemoveOnce(const Context& context, KubeClient& kube, const std::string& path,
+                        const std::string& key) {
+  Result<Json> node = kube.Get(context, path);
+  if (!node.ok()) return node.error();
+  const Json* taints = Find(*node, {"spec", "taints"});
+  if (taints == nullptr || !taints->is_array()) return false;
+  Json left(jsoncons::json_array_arg);
+  for (const Json& taint : taints->array_range()) {
+    if (TextOf(Find(taint, {"key"})) != key) left.push_back(taint);
+  }
+  if (left.size() == taints->size()) return false;
+  Json patch;
+  // Else a taint that was added meanwhile would be lost.
+  patch["metadata"]["resourceVersion"] =
+      TextOf(Find(*node, {"metadata", "resourceVersion"})).value_or("");
+  patch["spec"]["taints"] = std::move(left);
+  Result<Json> patched = kube.MergePatch(context, path, patch);
+  if (!patched.ok()) return patched.error();
+  return true;
+}
+
+}  // namespace
+
+Result<bool> RemoveStartupTaint(const Context& context, KubeClient& kube, const std::string& node,
+                                const std::string& key) {
+  const std::string path = "/api/v1/nodes/" + PercentEncode(node, false);
+  Result<bool> removed = RemoveOnce(context, kube, path, key);
+  for (int i = 1; i < kAttempts; ++i) {
+    if (removed.ok() || removed.error().code() != ErrorCode::kConflict) break;
+    removed = RemoveOnce(context, kube, path, key);
+  }
+  if (!removed.ok() && removed.error().code() == ErrorCode::kDenied) {
+    return removed.error().Prepend(
+        "remove taint {} (the agent's role needs get and patch on nodes)", key);
+  }
+  if (!removed.ok()) return removed.error().Prepend("remove taint {}", key);
+  return removed;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,77 @@
+#include "csi/volume_scan.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "agent/base/json.h"
+
+namespace nodekeep {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string ReadText(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+std::vector<fs::path> EntriesOf(const fs::path& directory) {
+  std::vector<fs::path> entries;
+  std::error_code failed;
+  for (fs::directory_iterator at(directory, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    entries.push_back(at->path());
+  }
+  return entries;
+}
+
+}  // namespace
+
+std::vector<FoundVolume> ScanVolumes(const std::string& kubelet_root, const std::string& driver,
+                                     Mounter& mounter) {
+  std::vector<FoundVolume> found;
+  for (const fs::path& pod : EntriesOf(fs::path(kubelet_root) / "pods")) {
+    for (const fs::path& volume : EntriesOf(pod / "volumes" / "kubernetes.io~csi")) {
+      const Result<Json> facts = ParseJson(ReadText(volume / "vol_data.json"));
+      if (!facts.ok() || TextOf(Find(*facts, {"driverName"})) != driver) continue;
+      const std::string target = volume / "mount";
+      const Result<MountState> state = mounter.StateOf(target);
+      if (!state.ok() || *state != MountState::kMounted) continue;
+      found.push_back({.id = TextOf(Find(*facts, {"volumeHandle"})).value_or(""),
+                       .target_path = target,
+                       .pod_uid = pod.filename(),
+                       .name = volume.filename()});
+    }
+  }
+  return found;
+}
+
+VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std::string& driver) {
+  const auto entry = pod.volumes.find(found.name);
+  if (entry == pod.volumes.end()) return nullptr;
+  const PodFacts::CsiVolume& csi = entry->second;
+  const auto class_name = csi.attributes.find("secretProviderClass");
+  if (csi.driver != driver || csi.has_secret_ref || class_name == csi.attributes.end()) {
+    return nullptr;
+  }
+  auto volume = std::make_shared<Volume>();
+  volume->id = found.id;
+  volume->target_path = found.target_path;
+  volume->class_name = class_name->second;
+  volume->namespace_name = pod.namespace_name;
+  volume->pod = pod.name;
+  volume->pod_uid = pod.uid;
+  volume->service_account = pod.service_account;
+  volume->attributes = csi.attributes;
+  volume->attributes["csi.storage.k8s.io/ephemeral"] = "true";
+  volume->attributes["csi.storage.k8s.io/pod.name"] = pod.name;
+  volume->attributes["csi.storage.k8s.io/pod.namespace"] = pod.namespace_name;
+  volume->attributes["csi.storage.k8s.io/pod.uid"] = pod.uid;
+  volume->attributes["csi.storage.k8s.io/serviceAccount.name"] = pod.service_account;
+  volume->group = pod.group;
+  volume->read_only = true;
+  volume->recovered = true;
+  return volume;
+}
+
+}  // namespace nodekeep

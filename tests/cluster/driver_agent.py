@@ -1,0 +1,46 @@
+"""The agent as the CSI driver of a node of the bed."""
+
+import pathlib
+
+from bed.kubernetes_bed import KubernetesBed
+from bed.node import DRIVER_NAME, Node
+from harness.agent import Agent
+
+ACCOUNT = "nodekeep"
+
+# What the driver door asks of the API server.
+RULES = [
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"]},
+    {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
+    {"apiGroups": ["secrets-store.csi.x-k8s.io"], "resources": ["secretproviderclasses"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["secrets-store.csi.x-k8s.io"], "resources": ["secretproviderclasspodstatuses"],
+     "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"]},
+]
+
+
+class DriverAgent(Agent):
+    """Started once the kubelet knows the driver. `foreign_dir`: where sockets of other providers are."""
+
+    def __init__(self, binary: pathlib.Path, directory: pathlib.Path, bed: KubernetesBed, node: Node, *,
+                 config: dict | None = None, providers: tuple = ("vault",), foreign_dir: pathlib.Path | None = None):
+        bed.cluster.grant("kube-system", ACCOUNT, RULES)
+        token = bed.cluster.mint_token("kube-system", ACCOUNT, None, seconds=86400)
+        config = dict(config or {})
+        if foreign_dir is not None:
+            config["driver"] = {**config.get("driver", {}), "additionalProviderDirs": [str(foreign_dir)]}
+        self._node = node
+        super().__init__(binary, directory, config=config, providers=providers, node_name=node.name,
+                         kubeconfig=bed.cluster.write_kubeconfig(f"{ACCOUNT}-{node.name}", token=token),
+                         arguments=["--driver", "--kubelet-root", node.root])
+
+    def start_without_kubelet(self, timeout: float = 10.0) -> None:
+        """As `start`, for a node whose kubelet is down: returns once the driver's sockets are there."""
+        self._process.start()
+        self._process.wait_until(lambda: self._node.registration_socket.exists() and self.admin_socket.exists(), timeout)
+
+    def _serves(self) -> bool:
+        return super()._serves() and DRIVER_NAME in self._node.drivers()

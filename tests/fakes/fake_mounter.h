@@ -1,0 +1,112 @@
+#pragma once
+
+// A mount table in memory over real directories: what would be a tmpfs is the plain directory, and
+// goes with its content when it is unmounted. Plays faults. Thread-safe.
+
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "csi/mounter.h"
+
+namespace nodekeep {
+
+class FakeMounter final : public Mounter {
+ public:
+  Result<MountState> StateOf(const std::string& path) override {
+    std::lock_guard lock(mutex_);
+    auto found = mounts_.find(path);
+    if (found != mounts_.end()) return found->second.stale ? MountState::kStale : MountState::kMounted;
+    return std::filesystem::exists(path) ? MountState::kPlain : MountState::kAbsent;
+  }
+  Status Mount(const std::string& path, const TmpfsOptions& options) override {
+    std::lock_guard lock(mutex_);
+    ++mount_calls_;
+    if (!mount_faults_.empty()) {
+      Error error = mount_faults_.front();
+      mount_faults_.pop_front();
+      return error;
+    }
+    std::filesystem::create_directories(path);
+    // What lay below is hidden by the mount.
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      std::filesystem::remove_all(entry.path());
+    }
+    mounts_[path] = {options, false};
+    return {};
+  }
+  Status Clear(const std::string& path) override {
+    std::lock_guard lock(mutex_);
+    ++clear_calls_;
+    if (!clear_faults_.empty()) {
+      Error error = clear_faults_.front();
+      clear_faults_.pop_front();
+      return error;
+    }
+    mounts_.erase(path);
+    std::filesystem::remove_all(path);
+    return {};
+  }
+
+  // What a reboot does: the mounts are gone, their directories stay, empty.
+  void Reboot() {
+    std::lock_guard lock(mutex_);
+    for (const auto& [path, mount] : mounts_) {
+      for (const auto& entry : std::filesystem::directory_iterator(path)) {
+        std::filesystem::remove_all(entry.path());
+      }
+    }
+    mounts_.clear();
+  }
+  void MakeStale(const std::string& path) {
+    std::lock_guard lock(mutex_);
+    mounts_[path].stale = true;
+  }
+  // The next calls fail so, one after the other.
+  void FailMounts(std::deque<Error> errors) {
+    std::lock_guard lock(mutex_);
+    mount_faults_ = std::move(errors);
+  }
+  void FailClears(std::deque<Error> errors) {
+    std::lock_guard lock(mutex_);
+    clear_faults_ = std::move(errors);
+  }
+
+  std::size_t mounted() const {
+    std::lock_guard lock(mutex_);
+    return mounts_.size();
+  }
+  std::size_t mount_calls() const {
+    std::lock_guard lock(mutex_);
+    return mount_calls_;
+  }
+  std::size_t clear_calls() const {
+    std::lock_guard lock(mutex_);
+    return clear_calls_;
+  }
+  // Of the mount at `path`; nothing when there is none.
+  std::optional<TmpfsOptions> OptionsOf(const std::string& path) const {
+    std::lock_guard lock(mutex_);
+    auto found = mounts_.find(path);
+    return found == mounts_.end() ? std::nullopt : std::optional(found->second.options);
+  }
+
+ private:
+  struct Mounted {
+    TmpfsOptions options;
+    bool stale = false;
+  };
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  std::map<std::string, Mounted> mounts_;
+  std::deque<Error> mount_faults_;
+  std::deque<Error> clear_faults_;
+  std::size_t mount_calls_ = 0;
+  std::size_t clear_calls_ = 0;
+};
+
+}  // namespace nodekeep
