@@ -108,6 +108,7 @@ Status ReadUpstreamKeys(Reader& reader) {
   if (args != nullptr && !args->IsMapping()) {
     return reader.Wrong(*args, "secretArgs: must be a mapping");
   }
+  reader.entry.secret_args = args != nullptr && !args->entries.empty();
   return {};
 }
 
