@@ -34,26 +34,36 @@ MountRoad::MountRoad(ProviderLookup providers, Fetcher& fetcher, MountLedger& le
       metrics_(metrics) {}
 
 Result<Bundle> MountRoad::Mount(const Context& context, const Request& request) {
+  return Run(context, request.provider,
+             ReadMountRequest(request.attributes, request.secrets, request.permission,
+                              request.target_path));
+}
+
+Result<Bundle> MountRoad::Mount(const Context& context, const std::string& provider,
+                                MountRequestValues values) {
+  return Run(context, provider, std::move(values));
+}
+
+Result<Bundle> MountRoad::Run(const Context& context, const std::string& name,
+                              Result<MountRequestValues> values) {
   const SteadyTime begun = clock_.Now();
   PlanPtr plan;
   Result<Bundle> outcome = [&]() -> Result<Bundle> {
-    std::shared_ptr<Provider> provider = providers_(request.provider);
+    std::shared_ptr<Provider> provider = providers_(name);
     if (provider == nullptr) {
       return Error::Format(ErrorCode::kPrecondition, "provider \"{}\" is not enabled on this node",
-                           request.provider);
+                           name);
     }
-    Result<MountRequestValues> values = ReadMountRequest(request.attributes, request.secrets,
-                                                         request.permission, request.target_path);
     if (!values.ok()) return values.error();
     values->node = node_;
-    Result<PlanPtr> planned =
-        PlanMount(context, request.provider, std::move(provider), *std::move(values), tokens_,
-                  &parsed_);
+    Result<PlanPtr> planned = PlanMount(context, name, std::move(provider), *std::move(values),
+                                        tokens_, &parsed_);
     if (!planned.ok()) return planned.error();
     plan = *planned;
     return fetcher_.Fetch(context, plan);
   }();
-  Account(request, plan.get(), outcome, clock_.Now() - begun);
+  if (outcome.ok()) outcome->report.refresh_after = plan->mount.policy.refresh_after;
+  Account(name, plan.get(), outcome, clock_.Now() - begun);
   return outcome;
 }
 
@@ -68,15 +78,15 @@ std::optional<Result<Bundle>> MountRoad::MountFromMemory(const Request& request)
   const PlanPtr plan = PlanKnownMount(request.provider, std::move(provider), *values, parsed_);
   if (plan == nullptr || plan->mount.projections.size() > kMaxInline) return std::nullopt;
   std::optional<Result<Bundle>> outcome = fetcher_.FetchFromMemory(plan);
-  if (outcome) Account(request, plan.get(), *outcome, clock_.Now() - begun);
+  if (outcome) Account(request.provider, plan.get(), *outcome, clock_.Now() - begun);
   return outcome;
 }
 
-void MountRoad::Account(const Request& request, const FetchPlan* plan,
+void MountRoad::Account(const std::string& provider, const FetchPlan* plan,
                         const Result<Bundle>& outcome, SteadyTime::duration took) {
   const std::string_view name = outcome.ok() ? (outcome->report.stale > 0 ? "stale" : "ok")
                                              : ErrorCodeName(outcome.error().code());
-  metrics_.CountMount(request.provider, name, took);
+  metrics_.CountMount(provider, name, took);
   const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
   const std::string pod = plan != nullptr ? plan->identity.Text() : "(not parsed)";
   const std::string refs = plan != nullptr ? RefList(*plan) : "";
@@ -88,7 +98,7 @@ void MountRoad::Account(const Request& request, const FetchPlan* plan,
   }
   if (!outcome.ok()) {
     log_.Warn("mount", {{"pod", pod},
-                        {"provider", request.provider},
+                        {"provider", provider},
                         {"refs", refs},
                         {"ms", milliseconds},
                         {"outcome", name},
@@ -99,7 +109,7 @@ void MountRoad::Account(const Request& request, const FetchPlan* plan,
   const LogLevel level = report.stale > 0 ? LogLevel::kWarn : LogLevel::kInfo;
   log_.Write(level, Context(), "mount",
              {{"pod", pod},
-              {"provider", request.provider},
+              {"provider", provider},
               {"refs", refs},
               {"files", outcome->files.size()},
               {"hits", report.hits},

@@ -2,7 +2,7 @@
 
 // The road of a mount, from the driver's request to the complete content of the volume.
 //
-// One for all provider sockets. Thread-safe; blocks the caller under its context.
+// One for all provider sockets and the driver door. Thread-safe; blocks the caller under its context.
 
 #include <atomic>
 #include <functional>
@@ -39,12 +39,20 @@ class MountRoad {
 
   // Writes the one log line of the mount, its metrics and its ledger record, whatever the outcome.
   Result<Bundle> Mount(const Context& context, const Request& request);
+  // The same for a request that has been read: the driver door's. `values.node` is filled in.
+  Result<Bundle> Mount(const Context& context, const std::string& provider,
+                       MountRequestValues values);
   // The same for a request seen before whose secrets are all in memory and fresh; else nothing, and
   // nothing has been done or written. Never waits, and is small: at most kMaxInline objects.
   std::optional<Result<Bundle>> MountFromMemory(const Request& request);
 
+  // Whether the provider of that name is enabled.
+  bool Serves(const std::string& provider) const { return providers_(provider) != nullptr; }
+
  private:
-  void Account(const Request& request, const FetchPlan* plan, const Result<Bundle>& outcome,
+  Result<Bundle> Run(const Context& context, const std::string& provider,
+                     Result<MountRequestValues> values);
+  void Account(const std::string& provider, const FetchPlan* plan, const Result<Bundle>& outcome,
                SteadyTime::duration took);
 
   const ProviderLookup providers_;

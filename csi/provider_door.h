@@ -8,15 +8,13 @@
 #include <string>
 #include <vector>
 
-#include <grpcpp/grpcpp.h>
-
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/worker_pool.h"
+#include "csi/local_server.h"
 #include "csi/mount_road.h"
 #include "csi/provider_service.h"
-#include "csi/unix_listener.h"
 
 namespace nodekeep {
 
@@ -42,14 +40,10 @@ class ProviderDoor {
   std::vector<std::string> SocketPaths() const;
 
  private:
-  class Connections;
-
-  // One provider name. Members in build order: connections end before the service they call.
+  // One provider name. Members in build order: the server ends before the service it calls.
   struct Served {
     std::unique_ptr<ProviderService> service;
-    std::unique_ptr<grpc::Server> server;
-    std::unique_ptr<Connections> connections;
-    std::vector<std::unique_ptr<UnixListener>> listeners;
+    std::unique_ptr<LocalServer> server;
   };
 
   const Options options_;
@@ -59,10 +53,5 @@ class ProviderDoor {
   Logger& log_;
   std::vector<Served> served_;
 };
-
-// A server for connections that UnixListener accepts. Answers grpc.health.v1 besides `service`.
-std::unique_ptr<grpc::Server> StartLocalServer(grpc::Service& service);
-// The callback that hands accepted connections to `server`, which must outlive the listener.
-UnixListener::OnConnection FeedTo(grpc::Server& server);
 
 }  // namespace nodekeep

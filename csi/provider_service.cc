@@ -9,9 +9,6 @@ namespace {
 constexpr std::size_t kNamedInTooLarge = 3;
 constexpr std::size_t kMaxInlineBytes = 64 << 10;
 
-// A status travels as a header, percent-encoded, and some clients take 8 KiB of those at most.
-constexpr std::size_t kMaxStatusBytes = 4096;
-
 // How long the mounts that were told to give up may take to do so.
 constexpr Duration kGiveUp = std::chrono::seconds(5);
 
@@ -33,54 +30,7 @@ Error TooLarge(const Bundle& bundle, std::size_t total) {
                        total, kMaxReplyBytes, largest);
 }
 
-std::string Shortened(const std::string& message) {
-  std::size_t end = 0;
-  for (std::size_t sent = 0; end < message.size(); ++end) {
-    const auto c = static_cast<unsigned char>(message[end]);
-    sent += c >= 0x20 && c < 0x7f && c != '%' ? 1 : 3;
-    if (sent > kMaxStatusBytes) break;
-  }
-  if (end == message.size()) return message;
-  // Not in the middle of a UTF-8 character.
-  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xc0) == 0x80) --end;
-  return message.substr(0, end) + "...";
-}
-
-// Whether an error is that of the agent's end rather than of the mount.
-bool MayBeOfTheStop(ErrorCode code) {
-  const grpc::StatusCode wire = GrpcCodeOf(code);
-  return wire == grpc::StatusCode::CANCELLED || wire == grpc::StatusCode::FAILED_PRECONDITION;
-}
-
-SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, const Clock& clock,
-                      Duration budget) {
-  const SteadyTime own = clock.Now() + budget;
-  const auto wall = context.deadline();  // time_point::max() without a deadline
-  if (wall == std::chrono::system_clock::time_point::max()) return own;
-  const auto left = std::chrono::duration_cast<Duration>(wall - std::chrono::system_clock::now());
-  return std::min(own, clock.Now() + left);
-}
-
 }  // namespace
-
-grpc::StatusCode GrpcCodeOf(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kNotFound: return grpc::StatusCode::NOT_FOUND;
-    case ErrorCode::kDenied: return grpc::StatusCode::PERMISSION_DENIED;
-    case ErrorCode::kAuthExpired: return grpc::StatusCode::UNAUTHENTICATED;
-    case ErrorCode::kInvalid: return grpc::StatusCode::INVALID_ARGUMENT;
-    case ErrorCode::kTooLarge: return grpc::StatusCode::INVALID_ARGUMENT;
-    case ErrorCode::kThrottled:
-    case ErrorCode::kTransient:
-    case ErrorCode::kConflict:
-    case ErrorCode::kPrecondition:
-    case ErrorCode::kDeadlineExceeded: return grpc::StatusCode::FAILED_PRECONDITION;
-    case ErrorCode::kCancelled: return grpc::StatusCode::CANCELLED;
-    case ErrorCode::kShuttingDown: return grpc::StatusCode::UNAVAILABLE;
-    case ErrorCode::kInternal: return grpc::StatusCode::INTERNAL;
-  }
-  return grpc::StatusCode::INTERNAL;
-}
 
 Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle) {
   v1alpha1::MountResponse reply;
@@ -159,7 +109,7 @@ class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
     if (service_.stop_.stop_requested() && MayBeOfTheStop(error.code())) {
       return Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
     }
-    Finish({GrpcCodeOf(error.code()), Shortened(error.message())});
+    Finish(WireStatusOf(error));
   }
 
   void OnCancel() override { stop_.request_stop(); }

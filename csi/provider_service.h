@@ -20,16 +20,12 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/worker_pool.h"
+#include "csi/local_server.h"
 #include "csi/mount_road.h"
+#include "csi/wire_status.h"
 #include "proto/provider.grpc.pb.h"
 
 namespace nodekeep {
-
-// What the driver accepts by default (csi.md 1.8, --max-call-recv-msg-size).
-inline constexpr std::size_t kMaxReplyBytes = 4u << 20;
-
-// The gRPC code of an error, the one place where the taxonomy meets the wire.
-grpc::StatusCode GrpcCodeOf(ErrorCode code);
 
 // The reply to a bundle. Errors: kTooLarge over kMaxReplyBytes, naming the largest objects.
 Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle);

@@ -34,17 +34,16 @@ std::string AttributesFor(const std::string& objects, const std::string& pod = "
 // The provider door of a fake backend, served by a real gRPC server behind a real socket.
 struct Door {
   explicit Door(const std::string& name = "fake", Duration budget = seconds(90))
-      : service(name, "1.2.3", road, pool, clock, budget), server(StartLocalServer(service)) {
-    listener = *UnixListener::Bind(dir / "fake.sock", FeedTo(*server), heart.log);
+      : service(name, "1.2.3", road, pool, clock, budget), server(*LocalServer::Start({&service}, {}, heart.log)) {
+    REQUIRE(server->Listen(dir / "fake.sock").ok());
     backend->SetValue("app/db", "user=alice\npassword=pw");
     backend->SetValue("cert", "PEM");
   }
   ~Door() {
     backend->Open();
     service.StopAccepting();
-    listener.reset();
+    server->StopListening();
     service.Drain(clock.Now());
-    server->Shutdown(std::chrono::system_clock::now());
   }
 
   std::shared_ptr<grpc::Channel> Channel(const std::string& authority = "localhost") const {
@@ -87,8 +86,7 @@ struct Door {
   WorkerPool pool{{}};
   TempDir dir;
   ProviderService service;
-  std::unique_ptr<grpc::Server> server;
-  std::unique_ptr<UnixListener> listener;
+  std::unique_ptr<LocalServer> server;
 };
 
 }  // namespace

@@ -3,17 +3,11 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 
-#include "csi/provider_door.h"
-
 namespace nodekeep {
 namespace {
-
-// How long a call in flight may take when the agent stops; then it is cancelled.
-constexpr std::chrono::milliseconds kFinishCalls{500};
 
 // UnixListener would make it readable for everybody.
 Status MakePrivateDirectory(const std::filesystem::path& directory) {
@@ -35,19 +29,14 @@ Result<std::unique_ptr<AdminServer>> AdminServer::Open(const std::string& socket
     return made.error();
   }
   std::unique_ptr<AdminServer> server(new AdminServer(std::move(backend)));
-  server->server_ = StartLocalServer(server->service_);
-  if (server->server_ == nullptr) {
-    return Error(ErrorCode::kInternal, "admin socket: cannot start a gRPC server");
+  auto local = LocalServer::Start({&server->service_}, {}, log);
+  if (!local.ok()) return local.error().Prepend("admin socket");
+  server->server_ = *std::move(local);
+  if (Status listening = server->server_->Listen(socket); !listening.ok()) {
+    return listening.error().Prepend("admin");
   }
-  auto listener = UnixListener::Bind(socket, FeedTo(*server->server_), log);
-  if (!listener.ok()) return listener.error().Prepend("admin");
-  server->listener_ = *std::move(listener);
+  server->path_ = socket;
   return server;
-}
-
-AdminServer::~AdminServer() {
-  listener_.reset();
-  if (server_) server_->Shutdown(std::chrono::system_clock::now() + kFinishCalls);
 }
 
 }  // namespace nodekeep

@@ -13,7 +13,7 @@
 
 #include "agent/app/admin_service.h"
 #include "agent/base/log.h"
-#include "csi/unix_listener.h"
+#include "csi/local_server.h"
 
 namespace nodekeep {
 
@@ -22,16 +22,15 @@ class AdminServer {
   // Everything that `backend` refers to outlives the result. Errors: those of UnixListener::Bind.
   static Result<std::unique_ptr<AdminServer>> Open(const std::string& socket, AdminBackend backend,
                                                    Logger& log);
-  ~AdminServer();
 
-  const std::string& path() const { return listener_->path(); }
+  const std::string& path() const { return path_; }
 
  private:
   explicit AdminServer(AdminBackend backend) : service_(std::move(backend)) {}
 
   AdminService service_;
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<UnixListener> listener_;  // last: feeds the server
+  std::string path_;
+  std::unique_ptr<LocalServer> server_;  // last: calls the service
 };
 
 }  // namespace nodekeep

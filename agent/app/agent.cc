@@ -9,7 +9,10 @@
 #include <mutex>
 #include <sstream>
 
+#include <google/protobuf/stubs/logging.h>
+
 #include "agent/app/admin_server.h"
+#include "agent/app/driver.h"
 #include "agent/app/graph.h"
 #include "agent/app/http_endpoint.h"
 #include "agent/app/signals.h"
@@ -39,6 +42,9 @@ class Agent {
                .version = std::string(Version()),
                .mount_budget = loaded_.config.mount_budget},
               graph.road, mount_pool_, graph.clock, log) {
+    if (loaded_.config.driver.enabled) {
+      driver_ = std::make_unique<Driver>(loaded_.config, graph, mount_pool_);
+    }
     state_.config_file = loaded_.sources.file;
     state_.ready = Error(ErrorCode::kPrecondition, "starting");
   }
@@ -62,10 +68,15 @@ class Agent {
       http_ = *std::move(http);
     }
     if (Status open = door_.Open(); !open.ok()) return open;
+    // Last: kubelet comes as soon as it is told.
+    if (driver_) {
+      if (Status open = driver_->Open(); !open.ok()) return open;
+    }
     std::unique_lock lock(mutex_);
     for (const std::string& path : door_.SocketPaths()) {
       state_.sockets.push_back({std::filesystem::path(path).stem(), path});
     }
+    if (driver_) state_.sockets.push_back({loaded_.config.driver.name, driver_->socket_path()});
     state_.sockets.push_back({"", admin_->path()});
     state_.ready = Status();
     return {};
@@ -78,7 +89,9 @@ class Agent {
       std::unique_lock lock(mutex_);
       state_.ready = Error(ErrorCode::kShuttingDown, "stopping");
     }
-    door_.Stop(graph_.clock.Now() + grace);
+    const SteadyTime deadline = graph_.clock.Now() + grace;
+    if (driver_) driver_->Stop(deadline);
+    door_.Stop(deadline);
     log_.Info("stopped");
   }
 
@@ -111,8 +124,13 @@ class Agent {
 
  private:
   AgentState State() {
-    std::unique_lock lock(mutex_);
-    return state_;
+    AgentState state;
+    {
+      std::unique_lock lock(mutex_);
+      state = state_;
+    }
+    if (state.ready.ok() && driver_) state.ready = driver_->Ready();
+    return state;
   }
 
   Graph& graph_;
@@ -125,6 +143,7 @@ class Agent {
 
   WorkerPool mount_pool_;
   ProviderDoor door_;
+  std::unique_ptr<Driver> driver_;  // null when this agent is not the driver
   std::unique_ptr<HttpEndpoint> http_;
   std::unique_ptr<AdminServer> admin_;
 };
@@ -143,6 +162,8 @@ void HardenProcess() {
 int RunAgent(const LoadedConfig& loaded) {
   HardenProcess();
   Signals signals(loaded.sources.file);  // before the first thread
+  // Protobuf's own lines on malformed requests are no JSON; the caller gets the error.
+  google::protobuf::SetLogHandler(nullptr);
   Logger log(loaded.config.log_level, loaded.config.log_format);
   Result<std::unique_ptr<Graph>> graph = Graph::Create(loaded, log);
   if (!graph.ok()) {

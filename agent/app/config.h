@@ -46,6 +46,18 @@ struct Config {
     int concurrency = 64;
   };
 
+  // The driver door.
+  struct Driver {
+    bool enabled = false;
+    std::string name = "secrets-store.csi.k8s.io";
+    std::string kubelet_root = "/var/lib/kubelet";
+    // Where sockets of foreign providers are looked for besides providerDirs, and before them.
+    std::vector<std::string> additional_provider_dirs = {
+        "/etc/kubernetes/secrets-store-csi-providers"};
+    std::size_t volume_bytes = std::size_t{64} << 20;  // limit of each volume's tmpfs
+    std::string startup_taint = "secrets-store.csi.k8s.io/agent-not-ready";  // "" = none
+  };
+
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kJson;
   std::string node_name;
@@ -57,6 +69,7 @@ struct Config {
   Duration shutdown_grace = std::chrono::seconds(20);
   Cache cache;
   Fetch fetch;
+  Driver driver;
   Policy policy;                                    // of providers that set none
   std::vector<std::string> enabled_providers;       // in the order of the build's registry
   std::map<std::string, ProviderConfig> providers;  // every provider of the build

@@ -83,6 +83,16 @@ SettingCodec DurationAboveZero(Get get) {
       ShortestDuration);
 }
 
+template <typename Get>
+SettingCodec Switch(Get get) {
+  SettingCodec codec = One(
+      "boolean", "write true or false", get,
+      [](const std::string& text) { return ValueOf(ParseGoBool(text)); },
+      [](bool value) -> std::string { return value ? "true" : "false"; });
+  codec.is_switch = true;
+  return codec;
+}
+
 std::string FormatByteSize(std::size_t bytes) {
   constexpr std::string_view kUnits[] = {"", "KiB", "MiB", "GiB", "TiB"};
   std::size_t unit = 0;
@@ -310,6 +320,39 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .codec = File([](auto& config) -> auto& { return config.kubeconfig; }),
        .help = "How to reach the API server for pod tokens that the driver does not send",
        .default_note = "the agent's own pod, if it runs in one"},
+      {.path = "driver.enabled",
+       .environment = "NODEKEEP_DRIVER",
+       .flag = "--driver",
+       .codec = Switch([](auto& config) -> auto& { return config.driver.enabled; }),
+       .help = "Be the CSI driver of this node: mount volumes for kubelet and keep them fresh"},
+      {.path = "driver.name",
+       .environment = "NODEKEEP_DRIVER_NAME",
+       .flag = "--driver-name",
+       .placeholder = "NAME",
+       .codec = Text([](auto& config) -> auto& { return config.driver.name; }),
+       .help = "Name under which kubelet and pods know the driver"},
+      {.path = "driver.kubeletRoot",
+       .environment = "NODEKEEP_KUBELET_ROOT",
+       .flag = "--kubelet-root",
+       .placeholder = "DIR",
+       .codec = File([](auto& config) -> auto& { return config.driver.kubelet_root; }),
+       .help = "Kubelet's directory, at the same path for kubelet and the agent"},
+      {.path = "driver.additionalProviderDirs",
+       .environment = "NODEKEEP_ADDITIONAL_PROVIDER_DIRS",
+       .codec = List(
+           "list of absolute paths", "write paths that begin with /",
+           [](auto& config) -> auto& { return config.driver.additional_provider_dirs; },
+           [](const std::string& text) { return text.starts_with('/'); }),
+       .help = "Where the driver looks for sockets of other providers, before providerDirs"},
+      {.path = "driver.volumeSize",
+       .environment = "NODEKEEP_VOLUME_SIZE",
+       .codec = ByteSize([](auto& config) -> auto& { return config.driver.volume_bytes; }),
+       .help = "Most that one volume may hold; memory is taken only as files are written"},
+      {.path = "driver.startupTaint",
+       .environment = "NODEKEEP_STARTUP_TAINT",
+       .codec = Text([](auto& config) -> auto& { return config.driver.startup_taint; }),
+       .help = "Taint that is removed from the node once kubelet has taken the driver in; "
+               "empty = none"},
       {.path = "mountBudget",
        .environment = "NODEKEEP_MOUNT_BUDGET",
        .codec = DurationAboveZero([](auto& config) -> auto& { return config.mount_budget; }),

@@ -19,6 +19,7 @@ struct SettingCodec {
   std::string type;  // "duration"; bad values are called "no duration"
   std::string how;   // "write it like 90s, 1h30m or 500ms"
   bool is_list = false;
+  bool is_switch = false;  // its flag stands alone and means true
   // False when the texts cannot be read. One text, or any number for a list.
   std::function<bool(Config&, const std::vector<std::string>&)> read;
   std::function<std::vector<std::string>(const Config&)> print;

@@ -76,9 +76,11 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
                .version_key = version_key.Clone()},
               cache, credentials, leases, backend_pool, clock, rng, log, metrics),
       ledger(clock),
-      kube(api_server ? std::make_unique<KubeClient>(gate, *std::move(api_server), clock, rng,
-                                                     KubeClient::Options())
-                      : nullptr),
+      kube(api_server
+               ? std::make_unique<KubeClient>(
+                     gate, *std::move(api_server), clock, rng,
+                     KubeClient::Options{.user_agent = fmt::format("nodekeep/{}", Version())})
+               : nullptr),
       tokens(kube ? std::make_unique<KubeTokenSource>(*kube) : nullptr),
       road([this](const std::string& name) { return providers.Find(name); }, fetcher, ledger,
            tokens.get(), loaded.config.node_name, clock, log, metrics),

@@ -19,6 +19,17 @@ prometheus::Family<prometheus::Gauge>& Gauge(prometheus::Registry& registry, con
 const prometheus::Histogram::BucketBoundaries kMountBuckets = {
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
 
+// Those of the upstream driver (csi.md 2.12).
+const prometheus::Histogram::BucketBoundaries kRotationBuckets = {
+    0.1,      0.134928, 0.182056, 0.245646, 0.331445, 0.447214,
+    0.603418, 0.814181, 1.098561, 1.482269, 2};
+
+const prometheus::Labels kLinux = {{"os_type", "linux"}};
+
+prometheus::Labels Linux(std::string_view provider) {
+  return {{"os_type", "linux"}, {"provider", std::string(provider)}};
+}
+
 }  // namespace
 
 Metrics::Metrics(std::string_view version)
@@ -40,6 +51,20 @@ Metrics::Metrics(std::string_view version)
                             "Leases renewed, revoked, lost or re-issued.")),
       reloads_(Counter(registry_, "nodekeep_config_reloads_total",
                        "Configuration reloads, by outcome.")),
+      publishes_(Counter(registry_, "node_publish_total", "Volumes published, repeats included.")),
+      publish_errors_(
+          Counter(registry_, "node_publish_error_total", "Volumes that could not be published.")),
+      unpublishes_(Counter(registry_, "node_unpublish_total", "Volumes unpublished.")),
+      unpublish_errors_(Counter(registry_, "node_unpublish_error_total",
+                                "Volumes that could not be unpublished.")),
+      rotations_(Counter(registry_, "rotation_reconcile_total",
+                         "Refreshes of volumes; rotated=true where the content changed.")),
+      rotation_errors_(Counter(registry_, "rotation_reconcile_error_total",
+                               "Refreshes of volumes that failed.")),
+      rotation_seconds_(prometheus::BuildHistogram()
+                            .Name("rotation_reconcile_duration_sec")
+                            .Help("Time that a refresh of a volume took.")
+                            .Register(registry_)),
       cache_entries_(
           Gauge(registry_, "nodekeep_cache_entries", "Sealed entries in memory.").Add({})),
       cache_bytes_(
@@ -78,6 +103,30 @@ void Metrics::CountLeaseEvent(std::string_view provider, std::string_view event)
 }
 void Metrics::CountReload(bool ok) {
   reloads_.Add({{"outcome", ok ? "ok" : "rejected"}}).Increment();
+}
+void Metrics::CountPublish(std::string_view provider) {
+  publishes_.Add(Linux(provider)).Increment();
+}
+void Metrics::CountPublishError(std::string_view provider, std::string_view error_type) {
+  prometheus::Labels labels = Linux(provider);
+  labels["error_type"] = error_type;
+  publish_errors_.Add(labels).Increment();
+}
+void Metrics::CountUnpublish() { unpublishes_.Add(kLinux).Increment(); }
+void Metrics::CountUnpublishError() { unpublish_errors_.Add(kLinux).Increment(); }
+void Metrics::CountRotation(std::string_view provider, bool rotated) {
+  prometheus::Labels labels = Linux(provider);
+  labels["rotated"] = rotated ? "true" : "false";
+  rotations_.Add(labels).Increment();
+}
+void Metrics::CountRotationError(std::string_view provider, std::string_view error_type) {
+  prometheus::Labels labels = Linux(provider);
+  labels["rotated"] = "false";
+  labels["error_type"] = error_type;
+  rotation_errors_.Add(labels).Increment();
+}
+void Metrics::ObserveRotation(std::chrono::duration<double> took) {
+  rotation_seconds_.Add(kLinux, kRotationBuckets).Observe(took.count());
 }
 void Metrics::SetCache(std::size_t entries, std::size_t bytes) {
   cache_entries_.Set(static_cast<double>(entries));

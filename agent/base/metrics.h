@@ -33,6 +33,17 @@ class Metrics {
   void CountBackendRead(std::string_view provider, std::string_view outcome);
   void CountLeaseEvent(std::string_view provider, std::string_view event);
   void CountReload(bool ok);
+
+  // The driver's own, under the names that the upstream driver made known (csi.md 2.12).
+  // `error_type`: FailedToMount and the like, or a foreign provider's own code.
+  void CountPublish(std::string_view provider);
+  void CountPublishError(std::string_view provider, std::string_view error_type);
+  void CountUnpublish();
+  void CountUnpublishError();
+  void CountRotation(std::string_view provider, bool rotated);
+  void CountRotationError(std::string_view provider, std::string_view error_type);
+  void ObserveRotation(std::chrono::duration<double> took);
+
   void SetCache(std::size_t entries, std::size_t bytes);
   void SetBreakerOpen(std::string_view host, bool open);
 
@@ -50,6 +61,13 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& backend_reads_;
   prometheus::Family<prometheus::Counter>& lease_events_;
   prometheus::Family<prometheus::Counter>& reloads_;
+  prometheus::Family<prometheus::Counter>& publishes_;
+  prometheus::Family<prometheus::Counter>& publish_errors_;
+  prometheus::Family<prometheus::Counter>& unpublishes_;
+  prometheus::Family<prometheus::Counter>& unpublish_errors_;
+  prometheus::Family<prometheus::Counter>& rotations_;
+  prometheus::Family<prometheus::Counter>& rotation_errors_;
+  prometheus::Family<prometheus::Histogram>& rotation_seconds_;
   prometheus::Gauge& cache_entries_;
   prometheus::Gauge& cache_bytes_;
   prometheus::Family<prometheus::Gauge>& breaker_open_;

@@ -60,13 +60,13 @@ Status ObtainToken(const Context& context, PodIdentity& identity,
     if (identity.Token(audience) != nullptr) return {};
   }
   if (audiences.empty()) return {};
-  const std::string& audience = audiences.front();
   if (tokens == nullptr) {
-    return NoToken(identity, audience, "the request carries none and the agent has no kubeconfig");
+    return NoToken(identity, audiences.front(),
+                   "the request carries none and the agent has no kubeconfig");
   }
-  Result<ServiceAccountToken> token = tokens->Request(context, identity, audience);
-  if (!token.ok()) return NoToken(identity, audience, token.error().message());
-  identity.tokens[audience] = *std::move(token);
+  Result<ServiceAccountToken> token = tokens->Request(context, identity, audiences.back());
+  if (!token.ok()) return NoToken(identity, audiences.front(), token.error().message());
+  identity.tokens[audiences.back()] = *std::move(token);
   return {};
 }
 

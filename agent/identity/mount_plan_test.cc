@@ -242,7 +242,7 @@ TEST_CASE("mount plan: a token is asked for only when none of the audiences came
       {"the login needs none", {}, {}, {}},
       {"the first came", {"vault", ""}, {{"vault", "t"}}, {}},
       {"the second came", {"vault", ""}, {{"", "t"}}, {}},
-      {"none came", {"vault", "fallback"}, {}, {"shop/web-0 vault"}},
+      {"none came: the last", {"vault", "fallback"}, {}, {"shop/web-0 fallback"}},
       {"another one came", {"vault"}, {{"other", "t"}}, {"shop/web-0 vault"}},
       {"the cluster's default", {""}, {}, {"shop/web-0 "}},
   };
@@ -257,7 +257,7 @@ TEST_CASE("mount plan: a token is asked for only when none of the audiences came
     REQUIRE(plan.ok());
     CHECK(source.asked == row.asked);
     if (row.asked.empty()) continue;
-    const std::string& audience = row.audiences.front();
+    const std::string& audience = row.audiences.back();
     REQUIRE((*plan)->identity.Token(audience) != nullptr);
     CHECK((*plan)->identity.Token(audience)->token.Reveal() == "made-for-" + audience);
   }

@@ -2,6 +2,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -201,6 +202,111 @@ TEST_CASE("kubernetes: a token file is read anew for each request") {
   REQUIRE_FALSE(missing.ok());
   CHECK(missing.error().code() == ErrorCode::kInvalid);
   CHECK(fixture.http.Count() == 2);
+}
+
+TEST_CASE("kubernetes: each write goes out as its verb wants it, and asks for metadata only") {
+  struct Row {
+    std::string name;
+    std::function<Status(KubeClient&)> write;
+    std::string method, target, content_type, body;
+  };
+  const auto done = [](const Result<Json>& answer) {
+    return answer.ok() ? Status() : Status(answer.error());
+  };
+  Json body;
+  body["kind"] = "Secret";
+  const std::string sent = R"({"kind":"Secret"})";
+  const Row rows[] = {
+      {"create", [&](KubeClient& c) { return done(c.Create(Context(), "/s", body)); }, "POST", "/s",
+       "application/json", sent},
+      {"update", [&](KubeClient& c) { return done(c.Update(Context(), "/s/a", body)); }, "PUT",
+       "/s/a", "application/json", sent},
+      {"apply",
+       [&](KubeClient& c) { return done(c.Apply(Context(), "/s/a", body, "node keep", true)); },
+       "PATCH", "/s/a?fieldManager=node%20keep&force=true", "application/apply-patch+yaml", sent},
+      {"gentle apply",
+       [&](KubeClient& c) { return done(c.Apply(Context(), "/s/a", body, "nk", false)); }, "PATCH",
+       "/s/a?fieldManager=nk&force=false", "application/apply-patch+yaml", sent},
+      {"merge patch", [&](KubeClient& c) { return done(c.MergePatch(Context(), "/s/a", body)); },
+       "PATCH", "/s/a", "application/merge-patch+json", sent},
+      {"delete", [&](KubeClient& c) { return c.Delete(Context(), "/s/a", ""); }, "DELETE", "/s/a",
+       "application/json",
+       R"({"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background"})"},
+      {"delete of that very object",
+       [&](KubeClient& c) { return c.Delete(Context(), "/s/a", "u-1"); }, "DELETE", "/s/a",
+       "application/json",
+       R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u-1"},)"
+       R"("propagationPolicy":"Background"})"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    fixture.http.On("", "https://kube.test:6443/*", {Http::Respond(200, "{}")});
+    KubeClient client = fixture.Client();
+    CHECK(row.write(client).ok());
+    REQUIRE(fixture.http.Count() == 1);
+    const Http::Seen seen = fixture.http.Requests().at(0);
+    CHECK(seen.method == row.method);
+    CHECK(seen.url == "https://kube.test:6443" + row.target);
+    CHECK(seen.headers.at("content-type") == row.content_type);
+    CHECK(seen.headers.at("user-agent") == "nodekeep");
+    CHECK(seen.headers.at("accept").find("as=PartialObjectMetadata;") != std::string::npos);
+    CHECK(seen.body == row.body);
+  }
+}
+
+TEST_CASE("kubernetes: what is gone already is deleted, what was replaced is not") {
+  Fixture fixture;
+  fixture.http.On("DELETE", "https://kube.test:6443/s/gone",
+                  {Http::Respond(404, StatusBody(404, "NotFound", "no"))});
+  fixture.http.On("DELETE", "https://kube.test:6443/s/other",
+                  {Http::Respond(409, StatusBody(409, "Conflict", "the UID does not match"))});
+  KubeClient client = fixture.Client();
+  CHECK(client.Delete(Context(), "/s/gone", "").ok());
+  const Status replaced = client.Delete(Context(), "/s/other", "u-1");
+  REQUIRE_FALSE(replaced.ok());
+  CHECK(replaced.error().code() == ErrorCode::kConflict);
+  CHECK(replaced.error().message() ==
+        "kubernetes: DELETE /s/other: 409 Conflict: the UID does not match");
+}
+
+TEST_CASE("kubernetes: a list is read page by page") {
+  Fixture fixture;
+  fixture.http.On("GET", "https://kube.test:6443/pods?fieldSelector=spec.nodeName%3Dn&limit=500",
+                  {Http::Respond(200, R"({"metadata":{"continue":"a/b"},"items":[{"n":1}]})")});
+  fixture.http.On(
+      "GET", "https://kube.test:6443/pods?fieldSelector=spec.nodeName%3Dn&limit=500&continue=a%2Fb",
+      {Http::Respond(200, R"({"metadata":{},"items":[{"n":2},{"n":3}]})")});
+  Result<std::vector<Json>> pods = fixture.Client().List(
+      Context(), {.path = "/pods", .label_selector = "", .field_selector = "spec.nodeName=n"});
+  REQUIRE(pods.ok());
+  REQUIRE(pods->size() == 3);
+  CHECK(IntOf(Find(pods->at(2), {"n"})) == 3);
+}
+
+TEST_CASE("kubernetes: a list whose next page has expired begins again, once") {
+  struct Row {
+    std::string name;
+    std::vector<Http::Reply> second_pages;
+    bool ok;
+    std::size_t requests;
+  };
+  const Http::Reply expired = Http::Respond(410, StatusBody(410, "Expired", "too old"));
+  const Row rows[] = {
+      {"the second pass succeeds", {expired, Http::Respond(200, R"({"items":[{}]})")}, true, 4},
+      {"the second pass expires too", {expired}, false, 4},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    fixture.http.On("GET", "https://kube.test:6443/pods?limit=500",
+                    {Http::Respond(200, R"({"metadata":{"continue":"x"},"items":[{}]})")});
+    fixture.http.On("GET", "https://kube.test:6443/pods?limit=500&continue=x", row.second_pages);
+    Result<std::vector<Json>> pods = fixture.Client().List(Context(), {.path = "/pods"});
+    CHECK(pods.ok() == row.ok);
+    if (pods.ok()) CHECK(pods->size() == 2);
+    CHECK(fixture.http.Count() == row.requests);
+  }
 }
 
 }  // namespace nodekeep

@@ -31,6 +31,7 @@ struct FetchReport {
   std::size_t stale = 0;          // last good values standing in for a backend that is down
   Duration stale_age = Duration::zero();  // of the oldest of them
   std::string stale_reason;       // why the backend could not be asked
+  Duration refresh_after = Duration::zero();  // of the mount's policy; zero = not known
 };
 
 struct Bundle {

@@ -6,6 +6,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/base/duration.h"
 
 namespace nodekeep {
 namespace {
@@ -44,12 +45,13 @@ std::string FetchPlan::Explain() const {
                         identity.service_account);
   }
   for (const std::string& audience : mount.audiences) {
-    text += fmt::format("token audience: {} ({})\n", audience,
+    text += fmt::format("token audience: {} ({})\n",
+                        audience.empty() ? "the cluster's default" : audience,
                         identity.Token(audience) != nullptr ? "present" : "absent");
   }
-  text += fmt::format("refresh after: {} s\nserve stale for: {} s\n",
-                      std::chrono::duration<double>(mount.policy.refresh_after).count(),
-                      std::chrono::duration<double>(mount.policy.serve_stale_for).count());
+  text += fmt::format("refresh after: {}\nserve stale for: {}\n",
+                      FormatDuration(mount.policy.refresh_after),
+                      FormatDuration(mount.policy.serve_stale_for));
   text += fmt::format("backend reads when nothing is cached: {}\n", Refs().size());
   for (const Projection& projection : mount.projections) {
     text += fmt::format("file: {} (mode {:04o}) <- {}", projection.path, projection.mode,

@@ -55,8 +55,8 @@ TEST_CASE("plan: explain prints everything but secrets") {
         "service account: shop/web\n"
         "token audience: vault (present)\n"
         "token audience: openbao (absent)\n"
-        "refresh after: 90 s\n"
-        "serve stale for: 3600 s\n"
+        "refresh after: 1m30s\n"
+        "serve stale for: 1h0m0s\n"
         "backend reads when nothing is cached: 2\n"
         "file: app-db.user (mode 0400) <- fake:app/db, key user\n"
         "file: app-db.password (mode 0644) <- fake:app/db, key password, decode base64\n"
@@ -70,8 +70,8 @@ TEST_CASE("plan: explain outside Kubernetes says so") {
         "provider: fake\n"
         "login: fake\n"
         "pod: (no pod)\n"
-        "refresh after: 120 s\n"
-        "serve stale for: 3600 s\n"
+        "refresh after: 2m0s\n"
+        "serve stale for: 1h0m0s\n"
         "backend reads when nothing is cached: 1\n"
         "file: a (mode 0644) <- fake:a\n");
 }

@@ -77,7 +77,8 @@ struct RenderedFile {
 struct ParsedMount {
   std::shared_ptr<const ProviderOptions> options;
   std::vector<Projection> projections;  // list order of the manifest; never empty
-  // Audiences whose pod token the login needs, best first; empty = the login needs none.
+  // Audiences whose pod token the login takes, best first; empty = the login needs none. When none of
+  // them came with the mount, a token for the last is asked of the API server ("" = its default).
   std::vector<std::string> audiences;
   // Put before every error that arises after parsing: "error making mount request".
   std::string mount_error;

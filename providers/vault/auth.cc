@@ -176,6 +176,7 @@ Result<Credential> LogInWith(const Context& context, ApiClient& api, const Optio
 Result<Credential> LogInByPodToken(const Context& context, ApiClient& api, const Options& options,
                                    const PodIdentity& identity, const Clock& clock) {
   const ServiceAccountToken* token = identity.Token(options.audience);
+  if (token == nullptr && !options.audience_named) token = identity.Token("");
   if (token == nullptr || token->token.empty()) return NoToken(options, identity);
   return LogInWith(context, api, options, identity, clock,
                    JsonBody({{"jwt", token->token.Reveal()}, {"role", options.role}}));

@@ -137,6 +137,37 @@ TEST_CASE("vault: a missing token names the audience, what is there and the way 
   CHECK(vault.http.Requests().empty());
 }
 
+TEST_CASE("vault: a token of the cluster's default audience serves where the class names none") {
+  struct Row {
+    std::string name;
+    Attributes parameters;
+    std::vector<std::string> present;  // audiences; each token is "jwt-<audience>"
+    std::string sent;                  // "" = none is
+  };
+  const Row rows[] = {
+      {"both came", {}, {"vault", ""}, "jwt-vault"},
+      {"only the default", {}, {""}, "jwt-"},
+      {"another audience", {}, {"other"}, ""},
+      {"the class names one", {{"audience", "bao"}}, {"vault", ""}, ""},
+      {"the class names vault", {{"audience", "vault"}}, {""}, ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TestMount vault(row.parameters);
+    vault.http.On("", "*", {FakeHttpClient::Respond(200, R"({"auth":{"client_token":"t"}})")});
+    PodIdentity pod = TestPod();
+    pod.tokens.clear();
+    for (const std::string& audience : row.present) {
+      pod.tokens[audience].token = SecretBytes("jwt-" + audience);
+    }
+    CHECK(vault.LogIn(pod).ok() == !row.sent.empty());
+    REQUIRE(vault.http.Requests().size() == (row.sent.empty() ? 0 : 1));
+    if (row.sent.empty()) continue;
+    CHECK_THAT(vault.http.Requests()[0].body,
+               ContainsSubstring("\"" + row.sent + "\""));
+  }
+}
+
 TEST_CASE("vault: a token that lives for ever has no expiry") {
   TestMount vault;
   vault.http.On(

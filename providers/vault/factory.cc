@@ -18,6 +18,8 @@ constexpr SettingKey kKeys[] = {
     {"caFile", "VAULT_CACERT", Kind::kText, "", "PEM bundle that signs the server's certificate"},
     {"caDirectory", "VAULT_CAPATH", Kind::kText, "",
      "Directory of PEM certificates, used when caFile is not set"},
+    {"caPem", "VAULT_CACERT_BYTES", Kind::kText, "",
+     "The bundle itself, used when neither caFile nor caDirectory is set"},
     {"tlsServerName", "VAULT_TLS_SERVER_NAME", Kind::kText, "",
      "Name expected in the server's certificate"},
     {"clientCertFile", "VAULT_CLIENT_CERT", Kind::kText, "",
@@ -42,6 +44,7 @@ Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServ
   settings.auth_mount = values.at("authMount");
   settings.tls.ca_file = values.at("caFile");
   settings.tls.ca_directory = values.at("caDirectory");
+  settings.tls.ca_pem = values.at("caPem");
   settings.tls.server_name = values.at("tlsServerName");
   settings.tls.client_cert_file = values.at("clientCertFile");
   settings.tls.client_key_file = values.at("clientKeyFile");

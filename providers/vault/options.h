@@ -47,6 +47,7 @@ class Options final : public ProviderOptions {
   std::string mount;
   std::string role;
   std::string audience;  // never empty where the method takes a token of the pod
+  bool audience_named = false;  // by the class; else a token of the cluster's default will do too
   std::shared_ptr<const TlsSettings> tls;
   // Credentials of the node; empty when the class may not use them (see VaultSettings).
   std::string token_file;

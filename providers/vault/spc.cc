@@ -284,7 +284,8 @@ Result<std::shared_ptr<const Options>> ReadOptions(const Attributes& attributes,
   options->role = Get(attributes, "roleName");
   if (NeedsRole(method)) {
     options->audience = Get(attributes, "audience");
-    if (options->audience.empty()) options->audience = "vault";
+    options->audience_named = !options->audience.empty();
+    if (!options->audience_named) options->audience = "vault";
   }
   options->address_text = Get(attributes, "vaultAddress");
   if (options->address_text.empty()) options->address_text = settings.address;
@@ -472,6 +473,11 @@ Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& set
 
   ParsedMount mount;
   if (!(*options)->audience.empty()) mount.audiences.push_back((*options)->audience);
+  // A token that has to be made has the cluster's default audience where the class names none
+  // (dialects.md 3.2): roles without an audience of their own accept no other.
+  if (!(*options)->audience.empty() && !(*options)->audience_named) {
+    mount.audiences.push_back("");
+  }
   mount.options = *std::move(options);
   mount.projections = *std::move(projections);
   mount.mount_error = kMountError;

@@ -63,7 +63,7 @@ Projection OneOf(const std::string& objects) {
 TEST_CASE("vault: a plain class becomes one read of one key") {
   Result<ParsedMount> mount = ParseMount(Input(), VaultSettings());
   REQUIRE(ErrorOf(mount) == "(parsed)");
-  CHECK(mount->audiences == std::vector<std::string>{"vault"});
+  CHECK(mount->audiences == std::vector<std::string>{"vault", ""});
   CHECK(mount->mount_error == "error making mount request");
   CHECK(mount->policy == Policy());
   REQUIRE(mount->projections.size() == 1);
@@ -566,8 +566,8 @@ TEST_CASE("vault: methods without a pod token ask for no audience and default to
     std::string method, mount;
     std::vector<std::string> audiences;
   };
-  const Row rows[] = {{"kubernetes", "kubernetes", {"vault"}},
-                      {"jwt", "jwt", {"vault"}},
+  const Row rows[] = {{"kubernetes", "kubernetes", {"vault", ""}},
+                      {"jwt", "jwt", {"vault", ""}},
                       {"approle", "approle", {}},
                       {"token", "token", {}},
                       {"cert", "cert", {}}};

@@ -7,12 +7,15 @@ import pathlib
 
 import pytest
 
+from bed.akeyless import AkeylessGateway
 from bed.cluster import Cluster
 from bed.openbao import OpenBao
 from bed.postgres import Postgres
 from bed.process import REPOSITORY
 from bed.toxiproxy import Toxiproxy
 from harness.agent import Agent
+from harness.akeyless_sdk import AkeylessSdk, SdkProcess
+from harness.kubelet import Kubelet
 from harness.tenant import Tenant
 
 _numbers = itertools.count(1)
@@ -92,6 +95,25 @@ def openbao_proxy(toxiproxy, openbao):
 
 
 @pytest.fixture
+def akeyless(tmp_path):
+    """An Akeyless gateway of the test's own, with an empty account."""
+    with AkeylessGateway(tmp_path / "akeyless") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def sdk_process():
+    with SdkProcess() as started:
+        yield started
+
+
+@pytest.fixture
+def sdk(sdk_process, akeyless) -> AkeylessSdk:
+    """The official SDK at the test's own gateway."""
+    return AkeylessSdk(sdk_process, akeyless.url)
+
+
+@pytest.fixture
 def unique() -> str:
     """A name that no other test of this run uses, fit for namespaces, roles and paths."""
     return f"t{next(_numbers)}"
@@ -115,6 +137,12 @@ def start_agent(nodekeep_binary, tmp_path):
             return agents.enter_context(Agent(nodekeep_binary, tmp_path / f"agent-{next(made)}", **options))
 
         yield start
+
+
+@pytest.fixture
+def kubelet():
+    with Kubelet() as made:
+        yield made
 
 
 @pytest.fixture

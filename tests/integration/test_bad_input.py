@@ -60,6 +60,15 @@ def test_a_request_that_is_no_json_is_answered(agent, driver, good, text):
     still_serves(driver, good)
 
 
+def test_a_request_of_bytes_that_are_no_utf8_is_refused_and_the_log_stays_json(agent, driver, good):
+    with grpc.insecure_channel(f"unix:{driver.socket}", options=[("grpc.default_authority", "localhost")]) as channel:
+        mount = channel.unary_unary("/v1alpha1.CSIDriverProvider/Mount")
+        with pytest.raises(grpc.RpcError):
+            mount(b"\x0a\x03{\xff}", timeout=10)  # field 1, three bytes
+    still_serves(driver, good)
+    assert agent.logs()
+
+
 def test_bytes_that_are_no_utf8_in_a_value_arrive_as_go_would_write_them(driver, tenant, openbao, unique):
     openbao.must("POST", f"secret/data/{unique}/binary", {"data": {"k": "gIGC/w=="}})  # base64 of invalid UTF-8
     spc = tenant.spc({"objectName": "raw", "secretPath": f"secret/data/{unique}/binary", "secretKey": "k", "encoding": "base64"})

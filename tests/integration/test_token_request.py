@@ -63,6 +63,14 @@ def test_certificates_may_stand_in_the_kubeconfig_itself(start_agent, tenant, se
     assert agent.driver().mount(tenant.spc(("f", secret, "k"), audience="vault"), tenant.pod(audience=None)).text("f") == "v"
 
 
+def test_a_class_without_an_audience_gets_a_token_of_the_clusters_default(start_agent, tenant, openbao, secret, unique, cluster):
+    pod = tenant.pod(audience=None)
+    openbao.jwt_role(unique, audience=cluster.issuer)
+    agent = start_agent(kubeconfig=cluster.kubeconfig)
+    spc = tenant.spc(("f", secret, "k"), vaultAuthMountPath="jwt")
+    assert agent.driver().mount(spc, pod).text("f") == "v"
+
+
 def test_the_token_is_bound_to_the_pod(start_agent, tenant, openbao, secret, unique, cluster):
     pod = tenant.pod(audience=None)
     openbao.jwt_role(unique, bound_claims={"/kubernetes.io/pod/uid": pod.uid})

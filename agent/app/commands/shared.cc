@@ -65,6 +65,10 @@ std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, Choice& choice) {
     const auto take = [flags, path = setting.path](const Texts& texts) {
       flags->flags[path] = texts;
     };
+    if (setting.codec.is_switch) {
+      command.add_flag_callback(setting.flag, [take] { take({"true"}); }, help);
+      continue;
+    }
     CLI::Option* option =
         setting.codec.is_list
             ? command.add_option_function<Texts>(setting.flag, take, help)->allow_extra_args(false)

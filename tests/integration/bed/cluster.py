@@ -14,7 +14,7 @@ from bed.process import BedError, Process, free_port, tool
 
 NODE = "node1"
 
-# All would need five seconds more to start, and one of them deletes the pods of nodes that do not exist.
+# Those that every test needs. All would need five seconds more to start, and one of them deletes the pods of nodes that do not exist.
 CONTROLLERS = ("serviceaccount-controller", "serviceaccount-token-controller", "root-ca-certificate-publisher-controller",
                "namespace-controller", "garbage-collector-controller")
 
@@ -22,9 +22,11 @@ CONTROLLERS = ("serviceaccount-controller", "serviceaccount-token-controller", "
 class Cluster:
     """Attributes once started: `url`, `ca` (CertificateAuthority), `kubeconfig` (path, cluster admin), `issuer`, `signing_key`."""
 
-    def __init__(self, directory: pathlib.Path):
+    def __init__(self, directory: pathlib.Path, *, more_controllers: tuple = (), audit: bool = False):
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
+        self._controllers = CONTROLLERS + more_controllers
+        self.audit_log = directory / "audit.log" if audit else None
         # Before anything is made, so that a missing program is said at once.
         self._programs = {name: tool(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager")}
         self._processes: list[Process] = []
@@ -57,6 +59,7 @@ class Cluster:
             f"--service-account-key-file={self.signing_key.public}",
             f"--service-account-signing-key-file={self.signing_key.private}", f"--api-audiences={self.issuer}",
             "--authorization-mode=Node,RBAC", "--allow-privileged=true", "--enable-admission-plugins=NodeRestriction",
+            *self._audit_arguments(),
         ])
         apiserver.wait_until(lambda: self.request("GET", "/readyz").ok)
         self.kubeconfig = self.write_kubeconfig("admin", certificate=self.admin)
@@ -92,9 +95,18 @@ class Cluster:
         self._launch("kube-controller-manager", [
             f"--kubeconfig={kubeconfig}", f"--service-account-private-key-file={self.signing_key.private}",
             f"--root-ca-file={self.ca.cert}", "--use-service-account-credentials=true", "--leader-elect=false",
-            f"--controllers={','.join(CONTROLLERS)}", "--kube-api-qps=500", "--kube-api-burst=1000",
+            f"--controllers={','.join(self._controllers)}", "--kube-api-qps=500", "--kube-api-burst=1000",
             "--bind-address=127.0.0.1", f"--secure-port={free_port()}",
         ])
+
+    def _audit_arguments(self) -> list:
+        if self.audit_log is None:
+            return []
+        policy = self.directory / "audit-policy.json"
+        policy.write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+                                      "rules": [{"level": "Metadata"}]}))
+        return [f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}", "--audit-log-mode=batch",
+                "--audit-log-batch-max-wait=1s"]
 
     def _wait_for(self, condition, what: str, timeout: float = 30.0) -> None:
         deadline = time.monotonic() + timeout
@@ -176,6 +188,17 @@ class Cluster:
         })
         if not reply.ok and reply.status != 409:
             raise BedError(f"cluster: bind {role} to {namespace}/{service_account}: {reply.status} {reply.text}")
+
+    def grant(self, namespace: str, account: str, rules: list) -> None:
+        """A service account with a cluster role of its own name."""
+        for path, body in (
+            (f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": account}}),
+            ("/apis/rbac.authorization.k8s.io/v1/clusterroles", {"metadata": {"name": account}, "rules": rules}),
+        ):
+            reply = self.request("POST", path, body)
+            if not reply.ok and reply.status != 409:
+                raise BedError(f"cluster: create {account}: {reply.status} {reply.text}")
+        self.bind_cluster_role(account, account, namespace, account)
 
 
 def claims(token: str) -> dict:

@@ -53,7 +53,7 @@ class Process:
     """
 
     def __init__(self, name: str, argv: list, directory: pathlib.Path, *, env: dict | None = None, user: str | None = None,
-                 stop_signal: int = signal.SIGTERM):
+                 stop_signal: int = signal.SIGTERM, workplace: pathlib.Path | None = None):
         self.name = name
         self.argv = [str(part) for part in argv]
         self.directory = directory
@@ -61,6 +61,7 @@ class Process:
         self._env = env
         self._user = user
         self._stop_signal = stop_signal
+        self._workplace = workplace or directory
         self._popen: subprocess.Popen | None = None
 
     @property
@@ -80,7 +81,7 @@ class Process:
         if self._user is not None and os.geteuid() == 0:
             as_user = {"user": self._user, "group": self._user, "extra_groups": []}
         with open(self.log, "ab") as log:
-            self._popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+            self._popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._workplace,
                                            env={**os.environ, **(self._env or {})}, preexec_fn=_die_with_parent,
                                            start_new_session=True, **as_user)
 

@@ -16,16 +16,18 @@ import yaml
 
 from bed.process import BedError, Process, free_port
 from harness.driver import Driver
+from harness.kubelet import Kubelet
 
 NODE_NAME = "node-of-the-integration-tests"
 
 
 class Agent:
-    """`config` is the YAML configuration as a dict. A test that starts it again finds the same sockets, ports and log."""
+    """`config` is the YAML configuration as a dict. A test that starts it again finds the same sockets, ports and log.
+    With a `kubelet` it is that one's CSI driver, and it has started once it offers itself."""
 
     def __init__(self, binary: pathlib.Path, directory: pathlib.Path, *, config: dict | None = None,
                  providers: tuple = ("vault",), kubeconfig: pathlib.Path | None = None, log_level: str = "info",
-                 env: dict | None = None):
+                 env: dict | None = None, kubelet: Kubelet | None = None):
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.binary = binary
@@ -43,6 +45,9 @@ class Agent:
                      "--node-name", NODE_NAME, "--log-level", log_level]
         if kubeconfig is not None:
             arguments += ["--kubeconfig", kubeconfig]
+        if kubelet is not None:
+            arguments += ["--driver", "--kubelet-root", kubelet.root]
+        self._kubelet = kubelet
         self._process = Process("nodekeep", arguments, directory, env=env)
         self._drivers: dict[str, Driver] = {}
 
@@ -78,6 +83,9 @@ class Agent:
                 return False
             finally:
                 probe.close()
+        if self._kubelet is not None:
+            # Only kubelet can make it ready.
+            return self._kubelet.csi_socket.exists() and self._kubelet.registration_socket.exists()
         return self.admin_socket.exists() and self.http("/readyz")[0] == 200
 
     def stop(self, timeout: float = 10.0) -> int:

@@ -3,9 +3,11 @@
 import atexit
 import functools
 import importlib
+import pathlib
 import sys
 import tempfile
 
+import grpc_tools
 from grpc_tools import protoc
 
 from bed.process import REPOSITORY, BedError
@@ -16,21 +18,24 @@ def _generated() -> str:
     sources = REPOSITORY / "proto"
     folder = tempfile.TemporaryDirectory(prefix="nodekeep-stubs-")
     atexit.register(folder.cleanup)
-    status = protoc.main(["protoc", f"-I{sources}", f"--python_out={folder.name}", f"--grpc_python_out={folder.name}",
-                          str(sources / "provider.proto")])
+    names = [str(sources / f"{name}.proto") for name in ("provider", "csi", "pluginregistration")]
+    # The well-known types come with grpc_tools.
+    own = pathlib.Path(grpc_tools.__file__).parent / "_proto"
+    status = protoc.main(["protoc", f"-I{sources}", f"-I{own}", f"--python_out={folder.name}",
+                          f"--grpc_python_out={folder.name}", *names])
     if status != 0:
-        raise BedError("protoc failed on proto/provider.proto")
+        raise BedError(f"protoc failed on {', '.join(names)}")
     sys.path.append(folder.name)
     return folder.name
 
 
-def messages():
-    """The module of v1alpha1's messages."""
+def messages(name: str = "provider"):
+    """The module of the messages of proto/<name>.proto: provider (v1alpha1), csi or pluginregistration."""
     _generated()
-    return importlib.import_module("provider_pb2")
+    return importlib.import_module(f"{name}_pb2")
 
 
-def services():
-    """The module of v1alpha1's stubs."""
+def services(name: str = "provider"):
+    """The module of its stubs."""
     _generated()
-    return importlib.import_module("provider_pb2_grpc")
+    return importlib.import_module(f"{name}_pb2_grpc")

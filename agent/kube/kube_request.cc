@@ -1,0 +1,139 @@
+#include "agent/kube/kube_request.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "agent/base/codecs.h"
+#include "agent/base/utf8.h"
+#include "agent/http/retry.h"
+#include "agent/kube/read_file.h"
+
+namespace nodekeep {
+namespace {
+
+// A server that is no API server may answer with a page; an event has room for a sentence.
+constexpr std::size_t kMaxMessage = 500;
+
+ErrorCode CodeOf(int status) {
+  switch (status) {
+    case 401: return ErrorCode::kAuthExpired;
+    case 403: return ErrorCode::kDenied;
+    case 404: return ErrorCode::kNotFound;
+    case 409:
+    case 410: return ErrorCode::kConflict;
+    case 413: return ErrorCode::kTooLarge;
+    case 429: return ErrorCode::kThrottled;
+    default: break;
+  }
+  return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
+}
+
+std::string Shortened(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  if (text.size() <= kMaxMessage) return text;
+  return ReplaceInvalidUtf8(text.substr(0, kMaxMessage)) + "...";
+}
+
+// The body of a failure is a Status object:
+// {"kind":"Status","reason":"Forbidden","message":"...","details":{"retryAfterSeconds":1}}
+Error FailureOf(const HttpResponse& response, WallTime now) {
+  const Result<Json> parsed = ParseJson(response.body.Reveal());
+  const Json status = parsed.ok() ? *parsed : Json();
+  const bool is_status = TextOf(Find(status, {"kind"})) == "Status";
+  std::string text = fmt::format("{}", response.status);
+  if (is_status) {
+    text += " " + Shortened(TextOf(Find(status, {"reason"})).value_or("")) + ": " +
+            Shortened(TextOf(Find(status, {"message"})).value_or("no message"));
+  } else if (response.status == 429) {
+    // Priority and fairness turns requests away with plain text.
+    text += ": the API server asks for patience";
+  } else {
+    text += ": not the answer of a Kubernetes API server: check the server address and proxies";
+  }
+  Error error(CodeOf(response.status), std::move(text));
+  std::optional<Duration> wait = ParseRetryAfter(response.Header("retry-after"), now);
+  const std::optional<std::int64_t> seconds = IntOf(Find(status, {"details", "retryAfterSeconds"}));
+  if (!wait && is_status && seconds && *seconds > 0) {
+    wait = std::chrono::seconds(std::min<std::int64_t>(*seconds, 3600));
+  }
+  if (!wait) return error;
+  return std::move(error).WithRetryAfter(*wait);
+}
+
+Result<SecretBytes> BearerToken(const KubeConnection& connection) {
+  if (connection.token_file.empty()) return connection.token.Clone();
+  Result<SecretBytes> content = ReadSmallFile(connection.token_file);
+  if (!content.ok()) return content.error().Prepend("token of {}", connection.source);
+  constexpr std::string_view kSpace = " \t\r\n";
+  std::string_view text = content->Reveal();
+  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+  text = text.substr(0, text.find_last_not_of(kSpace) + 1);
+  if (text.empty()) {
+    return Error::Format(ErrorCode::kInvalid, "token of {}: file \"{}\" is empty",
+                         connection.source, connection.token_file);
+  }
+  return SecretBytes(text);
+}
+
+// A server that does not know the metadata forms falls back to the object.
+std::string_view Accept(KubeAnswer answer) {
+  switch (answer) {
+    case KubeAnswer::kMetadata:
+      return "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+    case KubeAnswer::kMetadataList:
+      return "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+    case KubeAnswer::kObject: break;
+  }
+  return "application/json";
+}
+
+}  // namespace
+
+Result<HttpRequest> MakeKubeRequest(const KubeConnection& connection, std::string_view user_agent,
+                                    const KubeCall& call) {
+  Result<SecretBytes> token = BearerToken(connection);
+  if (!token.ok()) return token.error();
+  HttpRequest request;
+  request.method = call.method;
+  request.url = connection.server + call.path;
+  request.tls = connection.tls;
+  request.headers.push_back({"Accept", SecretBytes(Accept(call.answer))});
+  request.headers.push_back({"User-Agent", SecretBytes(user_agent)});
+  if (!call.body.empty()) {
+    request.headers.push_back({"Content-Type", SecretBytes(call.content_type)});
+    request.body = call.body.Clone();
+  }
+  if (!token->empty()) {
+    SecretBytes bearer("Bearer ");
+    bearer.Append(token->Reveal());
+    request.headers.push_back({"Authorization", std::move(bearer)});
+  }
+  return request;
+}
+
+Result<Json> ReadKubeAnswer(const HttpResponse& response, WallTime now) {
+  if (response.status < 200 || response.status > 299) return FailureOf(response, now);
+  Result<Json> json = ParseJson(response.body.Reveal());
+  if (!json.ok()) {
+    return Error::Format(ErrorCode::kInternal, "{}: the answer is no JSON: {}", response.status,
+                         json.error().message());
+  }
+  return json;
+}
+
+void AddQuery(std::string& path, std::string_view name, std::string_view value) {
+  path += path.find('?') == std::string::npos ? '?' : '&';
+  path += name;
+  path += '=';
+  path += PercentEncode(value, false);
+}
+
+std::string KubeSelection::PathWithQuery() const {
+  std::string text = path;
+  if (!label_selector.empty()) AddQuery(text, "labelSelector", label_selector);
+  if (!field_selector.empty()) AddQuery(text, "fieldSelector", field_selector);
+  return text;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,40 @@
+#include "agent/sink/secret_mirror.h"
+
+#include "agent/sink/secret_object.h"
+
+namespace nodekeep {
+
+MirrorOutcome MirrorSecrets(const Context& context, SecretWriter& writer,
+                            const Json& secret_objects, const std::vector<BundleFile>& files,
+                            const SecretClaim& claim) {
+  MirrorOutcome outcome;
+  for (const Result<SecretObject>& object : ReadSecretObjects(secret_objects)) {
+    if (!object.ok()) {
+      outcome.faults.push_back(object.error());
+      continue;
+    }
+    // Claimed even if it cannot be built today: the Secret of yesterday must not go while it is
+    // used.
+    writer.Claim(claim, *object);
+    const Result<KubeSecret> secret = BuildSecret(*object, files);
+    if (!secret.ok()) {
+      outcome.faults.push_back(secret.error());
+      continue;
+    }
+    const Result<SecretWrite> write = writer.Write(context, *secret, claim);
+    if (!write.ok()) {
+      outcome.faults.push_back(write.error());
+    } else if (*write != SecretWrite::kUnchanged) {
+      ++outcome.written;
+    }
+  }
+  return outcome;
+}
+
+void ClaimSecrets(SecretWriter& writer, const Json& secret_objects, const SecretClaim& claim) {
+  for (const Result<SecretObject>& object : ReadSecretObjects(secret_objects)) {
+    if (object.ok()) writer.Claim(claim, *object);
+  }
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,260 @@
+#include "agent/sink/secret_object.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/fakes/certificates.h"
+
+namespace nodekeep {
+namespace {
+
+std::vector<BundleFile> Files(const std::vector<std::pair<std::string, std::string>>& texts) {
+  std::vector<BundleFile> files;
+  for (const auto& [path, text] : texts) files.push_back({path, 0644, SecretBytes(text)});
+  return files;
+}
+
+Result<std::vector<SecretObject>> Parse(const std::string& text) {
+  Result<Json> json = ParseJson(text);
+  REQUIRE(json.ok());
+  return ParseSecretObjects(*json);
+}
+
+SecretObject One(const std::string& text) {
+  Result<std::vector<SecretObject>> objects = Parse("[" + text + "]");
+  if (!objects.ok()) FAIL(objects.error().message());
+  REQUIRE(objects->size() == 1);
+  return objects->front();
+}
+
+std::string Fault(const Result<KubeSecret>& secret) {
+  return secret.ok() ? "no error" : secret.error().message();
+}
+
+TEST_CASE("secretObjects: an entry becomes a value, its texts trimmed") {
+  const SecretObject object = One(R"({"secretName":" app ","type":" Opaque ",
+      "labels":{"environment":"test"},"annotations":{"team":"shop","nodekeep/deletionPolicy":"Retain"},
+      "data":[{"objectName":" foo/bar.txt ","key":" username "},{"objectName":"b","key":"B_2.x-y"}]})");
+  CHECK(object.secret_name == "app");
+  CHECK(object.type == "Opaque");
+  CHECK(object.labels.at("environment") == "test");
+  CHECK(object.annotations.at("team") == "shop");
+  CHECK(object.deletion == DeletionPolicy::kRetain);
+  REQUIRE(object.data.size() == 2);
+  CHECK(object.data[0].object_name == "foo/bar.txt");
+  CHECK(object.data[0].key == "username");
+  CHECK(object.data[1].key == "B_2.x-y");
+}
+
+TEST_CASE("secretObjects: none, and an empty list, ask for nothing") {
+  for (const char* text : {"null", "[]"}) {
+    INFO(text);
+    Result<std::vector<SecretObject>> objects = Parse(text);
+    REQUIRE(objects.ok());
+    CHECK(objects->empty());
+  }
+}
+
+TEST_CASE("secretObjects: a wrong entry is told with its field and the way out") {
+  const std::string data = R"("data":[{"objectName":"a","key":"k"}])";
+  struct Row {
+    std::string name, entry, want;
+  };
+  const Row rows[] = {
+      {"no map", R"("x")", "secretObjects[0] must be a map"},
+      {"no name", R"({"type":"Opaque",)" + data + "}",
+       "secretObjects[0].secretName: secret name is empty: "},
+      {"blank name", R"({"secretName":"  ","type":"Opaque",)" + data + "}",
+       "secretObjects[0].secretName: secret name is empty: "},
+      {"number as name", R"({"secretName":7,"type":"Opaque",)" + data + "}",
+       "secretObjects[0].secretName must be a string"},
+      {"name in capitals", R"({"secretName":"App","type":"Opaque",)" + data + "}",
+       "secretObjects[0].secretName \"App\" is no name of a Secret"},
+      {"name with empty part", R"({"secretName":"a..b","type":"Opaque",)" + data + "}",
+       "secretObjects[0].secretName \"a..b\" is no name of a Secret"},
+      {"name too long",
+       R"({"secretName":")" + std::string(254, 'a') + R"(","type":"Opaque",)" + data + "}",
+       "is no name of a Secret"},
+      {"no type", R"({"secretName":"app",)" + data + "}",
+       "secretObjects[0].type: secret type is empty: "},
+      {"no data", R"({"secretName":"app","type":"Opaque"})",
+       "secretObjects[0].data: data is empty: "},
+      {"empty data", R"({"secretName":"app","type":"Opaque","data":[]})",
+       "secretObjects[0].data: data is empty: "},
+      {"datum is no map", R"({"secretName":"app","type":"Opaque","data":["a"]})",
+       "secretObjects[0].data[0] must be a map with objectName and key"},
+      {"no objectName", R"({"secretName":"app","type":"Opaque","data":[{"key":"k"}]})",
+       "secretObjects[0].data[0].objectName: object name is empty: "},
+      {"no key", R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a"}]})",
+       "secretObjects[0].data[0].key: key is empty: "},
+      {"key with a slash",
+       R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"a/b"}]})",
+       "secretObjects[0].data[0].key \"a/b\" is no key of a Secret"},
+      {"key of dots",
+       R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":".."}]})",
+       "secretObjects[0].data[0].key \"..\" is no key of a Secret"},
+      {"key twice",
+       R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"k"},
+           {"objectName":"b","key":"k"}]})",
+       "secretObjects[0].data[1].key \"k\" is filled twice, from a and b"},
+      {"label is a number", R"({"secretName":"app","type":"Opaque","labels":{"v":1},)" + data + "}",
+       "secretObjects[0].labels[\"v\"] must be a string"},
+      {"annotations are a list",
+       R"({"secretName":"app","type":"Opaque","annotations":[],)" + data + "}",
+       "secretObjects[0].annotations must be a map of strings"},
+      {"policy misspelt",
+       R"({"secretName":"app","type":"Opaque","annotations":{"nodekeep/deletionPolicy":"Keep"},)" +
+           data + "}",
+       "secretObjects[0].annotations[\"nodekeep/deletionPolicy\"] is \"Keep\": write Delete, "
+       "Retain or WithClass"},
+      {"annotation misspelt",
+       R"({"secretName":"app","type":"Opaque","annotations":{"nodekeep/deletionpolicy":"Retain"},)" +
+           data + "}",
+       "secretObjects[0].annotations[\"nodekeep/deletionpolicy\"] is not known: write "
+       "nodekeep/deletionPolicy"},
+      {"adoption asked for by the class",
+       R"({"secretName":"app","type":"Opaque","annotations":{"nodekeep/adopt":"true"},)" + data +
+           "}",
+       "set it on the Secret that is to be taken over"},
+      {"tls with a foreign key",
+       R"({"secretName":"app","type":"kubernetes.io/tls","data":[{"objectName":"a","key":"crt"}]})",
+       "secretObjects[0].data[0].key \"crt\" does not fit type kubernetes.io/tls: use tls.crt, "
+       "tls.key or ca.crt"},
+      {"tls without its key",
+       R"({"secretName":"app","type":"kubernetes.io/tls",
+           "data":[{"objectName":"a","key":"tls.crt"}]})",
+       "secretObjects[0].data has no key tls.key: type kubernetes.io/tls needs it"},
+      {"docker without its key",
+       R"({"secretName":"app","type":"kubernetes.io/dockerconfigjson",
+           "data":[{"objectName":"a","key":"config"}]})",
+       "secretObjects[0].data has no key .dockerconfigjson"},
+      {"basic auth without both",
+       R"({"secretName":"app","type":"kubernetes.io/basic-auth",
+           "data":[{"objectName":"a","key":"user"}]})",
+       "secretObjects[0].data has no key username or password"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<std::vector<SecretObject>> objects = Parse("[" + row.entry + "]");
+    REQUIRE(!objects.ok());
+    INFO(objects.error().message());
+    CHECK(objects.error().code() == ErrorCode::kInvalid);
+    CHECK(objects.error().message().find(row.want) != std::string::npos);
+  }
+}
+
+TEST_CASE("secretObjects: a wrong entry does not hinder the others, and all faults are told") {
+  Result<Json> json = ParseJson(R"([{"type":"Opaque"},
+      {"secretName":"good","type":"Opaque","data":[{"objectName":"a","key":"k"}]},
+      {"secretName":"bad","data":[{"objectName":"a","key":"k"}]},
+      {"secretName":"good","type":"Opaque","data":[{"objectName":"b","key":"k"}]}])");
+  REQUIRE(json.ok());
+  const std::vector<Result<SecretObject>> entries = ReadSecretObjects(*json);
+  REQUIRE(entries.size() == 4);
+  CHECK(!entries[0].ok());
+  CHECK(entries[1].ok());
+  CHECK(!entries[2].ok());
+  REQUIRE(!entries[3].ok());
+  CHECK(entries[3].error().message() ==
+        "secretObjects[3].secretName \"good\" is there twice: put all keys into one entry");
+  const std::string all = ParseSecretObjects(*json).error().message();
+  CHECK(all.find("secretObjects[0].secretName: secret name is empty") == 0);
+  CHECK(all.find("; secretObjects[2].type: secret type is empty") != std::string::npos);
+}
+
+TEST_CASE("secretObjects: the same line twice is no fault") {
+  CHECK(One(R"({"secretName":"app","type":"Opaque",
+      "data":[{"objectName":"a","key":"k"},{"objectName":"a","key":"k"}]})")
+            .data.size() == 1);
+}
+
+TEST_CASE("mirror: files become keys, byte by byte, and the Secret is labelled") {
+  const SecretObject object = One(R"({"secretName":"app","type":"Opaque",
+      "labels":{"environment":"test","secrets-store.csi.k8s.io/managed":"no"},
+      "annotations":{"a":"b"},
+      "data":[{"objectName":"foo/bar.txt","key":"one"},{"objectName":"raw","key":"two"}]})");
+  const std::string raw("\0\xff\n", 3);
+  Result<KubeSecret> secret =
+      BuildSecret(object, Files({{"foo/bar.txt", "alice"}, {"raw", raw}, {"other", "x"}}));
+  REQUIRE(secret.ok());
+  CHECK(secret->name == "app");
+  CHECK(secret->type == "Opaque");
+  CHECK(secret->labels.size() == 2);
+  CHECK(secret->labels.at("secrets-store.csi.k8s.io/managed") == "true");
+  CHECK(secret->annotations.at("a") == "b");
+  REQUIRE(secret->data.size() == 2);
+  CHECK(secret->data.at("one").Reveal() == "alice");
+  CHECK(secret->data.at("two").Reveal() == raw);
+}
+
+TEST_CASE("mirror: types other than tls get their files as they are") {
+  struct Row {
+    std::string type, key;
+  };
+  const Row rows[] = {
+      {"Opaque", "k"},
+      {"kubernetes.io/basic-auth", "password"},
+      {"kubernetes.io/ssh-auth", "ssh-privatekey"},
+      {"kubernetes.io/dockerconfigjson", ".dockerconfigjson"},
+      {"kubernetes.io/dockercfg", ".dockercfg"},
+      {"kubernetes.io/service-account-token", "extra"},
+      {"bootstrap.kubernetes.io/token", "token-id"},
+      {"example.com/own", "k"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.type);
+    const SecretObject object = One(R"({"secretName":"app","type":")" + row.type +
+                                    R"(","data":[{"objectName":"a","key":")" + row.key + R"("}]})");
+    Result<KubeSecret> secret = BuildSecret(object, Files({{"a", " as it is \n"}}));
+    REQUIRE(secret.ok());
+    CHECK(secret->type == row.type);
+    CHECK(secret->data.at(row.key).Reveal() == " as it is \n");
+  }
+}
+
+TEST_CASE("mirror: a tls Secret gets certificate, key and CA out of one file") {
+  const TestAuthority authority("root");
+  const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
+  const SecretObject object = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls",
+      "data":[{"objectName":"web.pem","key":"tls.crt"},{"objectName":"web.pem","key":"tls.key"},
+              {"objectName":"web.pem","key":"ca.crt"}]})");
+  Result<KubeSecret> secret = BuildSecret(
+      object,
+      Files({{"web.pem", web.key_pem + web.certificate_pem + authority.certificate_pem()}}));
+  if (!secret.ok()) FAIL(secret.error().message());
+  CHECK(secret->data.at("tls.crt").Reveal() == web.certificate_pem + authority.certificate_pem());
+  CHECK(secret->data.at("tls.key").Reveal().starts_with("-----BEGIN EC PRIVATE KEY-----\n"));
+  CHECK(secret->data.at("ca.crt").Reveal() == authority.certificate_pem());
+}
+
+TEST_CASE("mirror: a value that does not fit is told with Secret, key and file") {
+  const SecretObject tls = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls",
+      "data":[{"objectName":"web.pem","key":"tls.crt"},{"objectName":"web.pem","key":"tls.key"}]})");
+  CHECK(Fault(BuildSecret(tls, Files({{"web.pem", "hunter2"}})))
+            .starts_with(
+                "secret web-tls: key tls.crt from objectName web.pem: no certificate found"));
+
+  const SecretObject opaque =
+      One(R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"k"}]})");
+  const Result<KubeSecret> missing = BuildSecret(opaque, Files({{"b", "hunter2"}, {"c/d", "x"}}));
+  CHECK(missing.error().code() == ErrorCode::kNotFound);
+  CHECK(Fault(missing) ==
+        "file matching objectName a not found in the pod: key k of secret app: objectName is the "
+        "path of a file in the volume, and it has b, c/d");
+  CHECK(Fault(BuildSecret(opaque, {})).ends_with("and it has no files"));
+}
+
+TEST_CASE("mirror: a Secret holds one MiB") {
+  const SecretObject object = One(R"({"secretName":"app","type":"Opaque",
+      "data":[{"objectName":"a","key":"k"},{"objectName":"b","key":"l"}]})");
+  const std::string half(512 * 1024, 'x');
+  CHECK(BuildSecret(object, Files({{"a", half}, {"b", half}})).ok());
+  const Result<KubeSecret> over = BuildSecret(object, Files({{"a", half}, {"b", half + "x"}}));
+  REQUIRE(!over.ok());
+  CHECK(over.error().code() == ErrorCode::kTooLarge);
+  CHECK(over.error().message().starts_with("secret app: 1048577 bytes of data"));
+}
+
+}  // namespace
+}  // namespace nodekeep

@@ -1,0 +1,337 @@
+#include "agent/sink/secret_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/codecs.h"
+#include "agent/base/digest.h"
+
+namespace nodekeep {
+namespace {
+
+// A Secret that changes under our hands this often is somebody's toy; the next Write tries again.
+constexpr int kMaxAttempts = 5;
+
+std::string PathOf(const std::string& namespace_name, const std::string& name) {
+  return "/api/v1/namespaces/" + PercentEncode(namespace_name, false) + "/secrets/" +
+         PercentEncode(name, false);
+}
+
+Error Explained(const Error& error) {
+  if (error.code() != ErrorCode::kDenied) return error;
+  return Error(error.code(), error.message() +
+                                 ": the agent's ClusterRole needs the verbs get, create, patch "
+                                 "and delete on secrets to mirror secretObjects");
+}
+
+}  // namespace
+
+// One Write: what shall be, and what is known of what was.
+struct SecretWriter::Task {
+  Name name;
+  const KubeSecret& secret;
+  Json content;                        // ContentBody
+  std::vector<OwnerReference> owners;  // that this node names
+  bool is_known = false;               // this content has been written or found before
+
+  std::string path() const { return PathOf(name.first, name.second); }
+};
+
+SecretWriter::SecretWriter(KubeClient& kube, const Clock& clock, Options options)
+    : kube_(kube),
+      clock_(clock),
+      options_(std::move(options)),
+      manager_(NodeManager(options_.node_name)),
+      key_(RandomBytes(32)) {}
+
+Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret& secret,
+                                        const SecretClaim& claim) {
+  Task task{{claim.namespace_name, secret.name}, secret, Json(), {}, false};
+  task.content = ContentBody(secret, secret.deletion == DeletionPolicy::kWithClass
+                                         ? std::vector<OwnerReference>{claim.secret_class}
+                                         : std::vector<OwnerReference>());
+  SecretBytes digest = HmacSha256(key_, {GoJson(task.content).Reveal()});
+
+  std::unique_lock<std::mutex> lock(mutex_);
+  Known& known = secrets_[task.name];
+  known.claims[claim.volume] = Held{claim.owners, std::nullopt};
+  known.deletion = secret.deletion;
+  Status turn = Begin(context, lock, known);
+  if (!turn.ok()) return turn.error().Prepend("secret {}/{}", claim.namespace_name, secret.name);
+  for (const auto& [volume, held] : known.claims) {
+    if (secret.deletion == DeletionPolicy::kDelete) task.owners = UnionOf(task.owners, held.owners);
+  }
+  task.is_known = ConstantTimeEqual(known.content, digest);
+  const bool is_settled = task.is_known && !known.must_check && known.owners == task.owners &&
+                          clock_.Now() - known.checked < options_.recheck;
+  if (is_settled) {
+    End(known);
+    return SecretWrite::kUnchanged;
+  }
+  known.must_check = false;
+  lock.unlock();
+  Result<SecretWrite> done = Converge(context, task);
+  lock.lock();
+  if (done.ok()) {
+    known.content = std::move(digest);
+    known.owners = std::move(task.owners);
+    known.checked = clock_.Now();
+  } else {
+    known.must_check = true;
+  }
+  End(known);
+  if (!done.ok()) {
+    return Explained(done.error()).Prepend("secret {}/{}", claim.namespace_name, secret.name);
+  }
+  return done;
+}
+
+Result<SecretWrite> SecretWriter::Converge(const Context& context, const Task& task) {
+  for (int attempt = 1;; ++attempt) {
+    Result<SecretWrite> done = ConvergeOnce(context, task);
+    if (done.ok() || attempt == kMaxAttempts) return done;
+    // A Secret that was replaced since it was read has another uid: the API server says conflict
+    // when there is none at the moment, and invalid when there is one.
+    const ErrorCode code = done.error().code();
+    const bool may_be_replaced =
+        code == ErrorCode::kConflict || (code == ErrorCode::kInvalid && attempt == 1);
+    if (!may_be_replaced) return done;
+  }
+}
+
+Result<SecretWrite> SecretWriter::ConvergeOnce(const Context& context, const Task& task) {
+  Result<Json> found = kube_.Get(context, task.path());
+  Observe("read");
+  if (!found.ok()) {
+    if (found.error().code() == ErrorCode::kNotFound) return Create(context, task, {});
+    return found.error();
+  }
+  const LiveSecret live(*std::move(found));
+  if (!live.IsMirror() && !live.IsOfferedForAdoption()) {
+    return Error(ErrorCode::kPrecondition,
+                 "exists and was made by somebody else, so it is left alone: choose another "
+                 "secretName, delete it, or let it be taken over by the annotation "
+                 "nodekeep/adopt: \"true\" on it");
+  }
+  const bool cannot_change =
+      live.type() != task.secret.type || (live.is_immutable() && !live.Holds(task.content));
+  if (!cannot_change) return Adjust(context, task, live);
+  Status replaced = Replace(context, task, live);
+  if (!replaced.ok()) return replaced.error();
+  Result<SecretWrite> created = Create(context, task, live.owners());
+  if (!created.ok()) return created;
+  return SecretWrite::kUpdated;
+}
+
+// Two requests: a process that dies in between leaves a complete Secret without owners, which
+// Kubernetes leaves alone.
+Result<SecretWrite> SecretWriter::Create(const Context& context, const Task& task,
+                                         const std::vector<OwnerReference>& inherited) {
+  // Without force: should somebody else create one at this very moment, nothing of it is lost.
+  Result<Json> made = kube_.Apply(context, task.path(), task.content, kContentManager, false);
+  if (!made.ok()) return made.error();
+  Observe("content");
+  const LiveSecret live(*std::move(made));
+  if (live.HasForeignMaker()) {
+    Result<Json> withdrawn = kube_.Apply(
+        context, task.path(), ClaimBody(task.secret.name, live.uid(), {}), kContentManager, false);
+    if (!withdrawn.ok()) return withdrawn.error();
+    return Error(ErrorCode::kConflict, "was created by somebody else at the same time");
+  }
+  // Owners that other nodes named on a Secret that had to be replaced stay until those nodes have
+  // looked again.
+  const std::vector<OwnerReference> owners = UnionOf(task.owners, inherited);
+  if (owners.empty() || task.secret.deletion != DeletionPolicy::kDelete) {
+    return SecretWrite::kCreated;
+  }
+  Status claimed = ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), owners));
+  if (!claimed.ok()) return claimed.error();
+  return SecretWrite::kCreated;
+}
+
+Result<SecretWrite> SecretWriter::Adjust(const Context& context, const Task& task,
+                                         const LiveSecret& live) {
+  const bool is_content_due = task.is_known
+                                  ? !live.IsUntouched(task.content)
+                                  : !live.Holds(task.content) || !live.IsUntouched(task.content);
+  if (is_content_due) {
+    Json body = task.content;
+    body["metadata"]["uid"] = live.uid();
+    Result<Json> applied = kube_.Apply(context, task.path(), body, kContentManager, true);
+    if (!applied.ok()) return applied.error();
+    Observe("content");
+  }
+  const std::vector<std::string> extra = live.ExtraKeys(task.content);
+  if (is_content_due && !extra.empty()) {
+    Json body;
+    body["metadata"]["uid"] = live.uid();
+    for (const std::string& key : extra) body["data"][key] = Json::null();
+    Result<Json> pruned = kube_.MergePatch(context, task.path(), body);
+    if (!pruned.ok()) return pruned.error();
+    Observe("prune");
+  }
+  const bool is_claim_due = live.OwnersNamedBy(manager_) != task.owners;
+  if (is_claim_due) {
+    Status claimed =
+        ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), task.owners));
+    if (!claimed.ok()) return claimed.error();
+  }
+  return is_content_due || is_claim_due ? SecretWrite::kUpdated : SecretWrite::kUnchanged;
+}
+
+// Makes room for a Secret of another type, or for new content of one that was made immutable.
+Status SecretWriter::Replace(const Context& context, const Task& task, const LiveSecret& live) {
+  if (!live.IsMirror()) {
+    return Error::Format(ErrorCode::kPrecondition,
+                         "is offered for adoption but {}, and is not ours to delete: delete it, or "
+                         "choose another secretName",
+                         live.is_immutable()
+                             ? std::string("is immutable")
+                             : "has type " + live.type() + ", not " + task.secret.type);
+  }
+  Status deleted = kube_.Delete(context, task.path(), live.uid(), live.resource_version());
+  if (deleted.ok()) Observe("delete");
+  return deleted;
+}
+
+Status SecretWriter::ApplyClaim(const Context& context, const Name& name, Json body) {
+  Result<Json> applied =
+      kube_.Apply(context, PathOf(name.first, name.second), body, manager_, true);
+  if (!applied.ok()) return applied.error();
+  Observe("claim");
+  return {};
+}
+
+void SecretWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Known& known = secrets_[{claim.namespace_name, object.secret_name}];
+  known.claims[claim.volume] = Held{claim.owners, std::nullopt};
+  known.deletion = object.deletion;
+}
+
+void SecretWriter::Release(std::string_view volume) {
+  const SteadyTime end = clock_.Now() + options_.linger;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& [name, known] : secrets_) {
+    const auto held = known.claims.find(volume);
+    if (held != known.claims.end() && !held->second.until) held->second.until = end;
+  }
+}
+
+std::vector<Error> SecretWriter::Sweep(const Context& context) {
+  std::vector<Name> due;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& [name, known] : secrets_) {
+      const bool is_due =
+          std::any_of(known.claims.begin(), known.claims.end(), [this](const auto& claim) {
+            return claim.second.until && *claim.second.until <= clock_.Now();
+          });
+      if (is_due) due.push_back(name);
+    }
+  }
+  std::vector<Error> faults;
+  for (const Name& name : due) {
+    Status swept = SweepOne(context, name);
+    if (!swept.ok()) {
+      faults.push_back(
+          Explained(swept.error()).Prepend("secret {}/{}: give it up", name.first, name.second));
+    }
+  }
+  return faults;
+}
+
+Status SecretWriter::SweepOne(const Context& context, const Name& name) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  Known& known = secrets_[name];
+  Status turn = Begin(context, lock, known);
+  if (!turn.ok()) return turn;
+  const SteadyTime now = clock_.Now();
+  const auto is_over = [now](const auto& claim) {
+    return claim.second.until && *claim.second.until <= now;
+  };
+  std::vector<OwnerReference> before;
+  std::vector<OwnerReference> remaining;
+  for (const auto& claim : known.claims) {
+    before = UnionOf(std::move(before), claim.second.owners);
+    if (!is_over(claim)) remaining = UnionOf(std::move(remaining), claim.second.owners);
+  }
+  Status given_up;
+  if (known.deletion == DeletionPolicy::kDelete && before != remaining) {
+    known.must_check = true;
+    lock.unlock();
+    given_up = GiveUp(context, name, remaining);
+    lock.lock();
+  }
+  // A claim that came back meanwhile has no end any more.
+  if (given_up.ok()) std::erase_if(known.claims, is_over);
+  End(known);
+  if (known.claims.empty() && known.waiting == 0) secrets_.erase(name);
+  return given_up;
+}
+
+Status SecretWriter::GiveUp(const Context& context, const Name& name,
+                            const std::vector<OwnerReference>& remaining) {
+  for (int attempt = 1;; ++attempt) {
+    Status done = GiveUpOnce(context, name, remaining);
+    const bool has_changed = !done.ok() && done.error().code() == ErrorCode::kConflict;
+    if (!has_changed || attempt == kMaxAttempts) return done;
+  }
+}
+
+// Both ways out hold only for the version that was read: two nodes that leave at the same time must
+// not both believe that the other one stays.
+Status SecretWriter::GiveUpOnce(const Context& context, const Name& name,
+                                const std::vector<OwnerReference>& remaining) {
+  const std::string path = PathOf(name.first, name.second);
+  Result<Json> found = kube_.Get(context, path);
+  Observe("read");
+  if (!found.ok()) {
+    if (found.error().code() == ErrorCode::kNotFound) return {};
+    return found.error();
+  }
+  const LiveSecret live(*std::move(found));
+  // The annotation on the Secret is what the newest class says.
+  if (!live.IsMirror() || live.IsKept()) return {};
+  if (remaining.empty() && live.IsOwnedThroughOnly(manager_)) {
+    // Whoever made it may have users that are not pods of this class.
+    if (live.HasForeignMaker()) return {};
+    Status deleted = kube_.Delete(context, path, live.uid(), live.resource_version());
+    if (deleted.ok()) Observe("delete");
+    return deleted;
+  }
+  if (live.OwnersNamedBy(manager_) == remaining) return {};
+  Json body = ClaimBody(name.second, live.uid(), remaining);
+  body["metadata"]["resourceVersion"] = live.resource_version();
+  return ApplyClaim(context, name, std::move(body));
+}
+
+void SecretWriter::Invalidate(const std::string& namespace_name, const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = secrets_.find({namespace_name, name});
+  if (found != secrets_.end()) found->second.must_check = true;
+}
+
+Status SecretWriter::Begin(const Context& context, std::unique_lock<std::mutex>& lock,
+                           Known& known) {
+  ++known.waiting;
+  const bool is_free = clock_.WaitUntil(lock, turns_, context.stop(), context.deadline(),
+                                        [&known] { return !known.is_busy; });
+  --known.waiting;
+  Status over = context.Check(clock_);
+  if (!over.ok()) return over;
+  if (!is_free) return Error(ErrorCode::kCancelled, "gave up waiting for another write of it");
+  known.is_busy = true;
+  return {};
+}
+
+void SecretWriter::End(Known& known) {
+  known.is_busy = false;
+  turns_.notify_all();
+}
+
+void SecretWriter::Observe(std::string_view step) const {
+  if (options_.observer) options_.observer(step);
+}
+
+}  // namespace nodekeep

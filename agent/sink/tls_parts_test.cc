@@ -1,0 +1,265 @@
+#include "agent/sink/tls_parts.h"
+
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/provider.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/fakes/certificates.h"
+
+namespace nodekeep {
+namespace {
+
+using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
+
+std::string Text(const std::function<void(BIO*)>& write) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), &BIO_free);
+  write(bio.get());
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
+std::unique_ptr<BIO, decltype(&BIO_free)> Reader(const std::string& text) {
+  return {BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free};
+}
+
+Key KeyOf(const std::string& pem) {
+  return Key(PEM_read_bio_PrivateKey(Reader(pem).get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+}
+
+Certificate CertificateOf(const std::string& pem) {
+  return Certificate(PEM_read_bio_X509(Reader(pem).get(), nullptr, nullptr, nullptr), &X509_free);
+}
+
+Key MakeKey(const std::string& kind) {
+  if (kind == "rsa") return Key(EVP_RSA_gen(2048), &EVP_PKEY_free);
+  if (kind == "ec") return Key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
+  return Key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"), &EVP_PKEY_free);
+}
+
+std::string Pkcs8(const Key& key) {
+  return Text([&key](BIO* bio) {
+    PEM_write_bio_PKCS8PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  });
+}
+
+std::string Traditional(const Key& key) {
+  return Text([&key](BIO* bio) {
+    PEM_write_bio_PrivateKey_traditional(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  });
+}
+
+std::string EncryptedPkcs8(const Key& key) {
+  return Text([&key](BIO* bio) {
+    PEM_write_bio_PKCS8PrivateKey(bio, key.get(), EVP_aes_128_cbc(), "word", 4, nullptr, nullptr);
+  });
+}
+
+std::string EncryptedTraditional(const Key& key) {
+  unsigned char word[] = "word";
+  return Text([&key, &word](BIO* bio) {
+    PEM_write_bio_PrivateKey_traditional(bio, key.get(), EVP_aes_128_cbc(), word, 4, nullptr,
+                                         nullptr);
+  });
+}
+
+// A PKCS#12 file of `pair` and `chain`, as today's tools write it or, `legacy`, as those of
+// Windows and of OpenSSL 1 do.
+std::string Pkcs12(const CertificatePair& pair, const std::string& chain, const char* password,
+                   bool legacy) {
+  OSSL_LIB_CTX* library = OSSL_LIB_CTX_new();
+  OSSL_PROVIDER* current = OSSL_PROVIDER_load(library, "default");
+  OSSL_PROVIDER* old = OSSL_PROVIDER_load(library, "legacy");
+  INFO("OpenSSL's legacy provider is missing: install openssl-provider-legacy");
+  REQUIRE(old != nullptr);
+  std::string text;
+  {
+    const Key key = KeyOf(pair.key_pem);
+    const Certificate leaf = CertificateOf(pair.certificate_pem);
+    const Certificate authority = CertificateOf(chain);
+    STACK_OF(X509)* others = sk_X509_new_null();
+    sk_X509_push(others, authority.get());
+    PKCS12* file = PKCS12_create_ex(
+        password, "web", key.get(), leaf.get(), others,
+        legacy ? NID_pbe_WithSHA1And3_Key_TripleDES_CBC : NID_aes_256_cbc,
+        legacy ? NID_pbe_WithSHA1And40BitRC2_CBC : NID_aes_256_cbc, 0, 0, 0, library, nullptr);
+    REQUIRE(file != nullptr);
+    text = Text([file](BIO* bio) { i2d_PKCS12_bio(bio, file); });
+    PKCS12_free(file);
+    sk_X509_free(others);
+  }
+  OSSL_PROVIDER_unload(old);
+  OSSL_PROVIDER_unload(current);
+  OSSL_LIB_CTX_free(library);
+  return text;
+}
+
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+std::string Value(const Result<SecretBytes>& result) {
+  return result.ok() ? std::string(result->Reveal()) : "error: " + result.error().message();
+}
+
+std::string Fault(const Result<SecretBytes>& result) {
+  return result.ok() ? "no error" : result.error().message();
+}
+
+TEST_CASE("tls: a private key is written in the form its kind is known by") {
+  struct Row {
+    std::string name, kind;
+    std::function<std::string(const Key&)> spelling;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"RSA in PKCS#1", "rsa", &Traditional, "-----BEGIN RSA PRIVATE KEY-----"},
+      {"RSA in PKCS#8", "rsa", &Pkcs8, "-----BEGIN RSA PRIVATE KEY-----"},
+      {"EC in SEC1", "ec", &Traditional, "-----BEGIN EC PRIVATE KEY-----"},
+      {"EC in PKCS#8", "ec", &Pkcs8, "-----BEGIN EC PRIVATE KEY-----"},
+      {"Ed25519", "ed25519", &Pkcs8, "-----BEGIN PRIVATE KEY-----"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const Key key = MakeKey(row.kind);
+    const std::string written = Value(TlsPrivateKey(row.spelling(key)));
+    CHECK(FirstLine(written) == row.want);
+    CHECK(written.back() == '\n');
+    CHECK(written.find_first_of("\r\n") <= 64);
+    const Key read = KeyOf(written);
+    REQUIRE(read != nullptr);
+    CHECK(EVP_PKEY_eq(read.get(), key.get()) == 1);
+  }
+}
+
+TEST_CASE("tls: of several keys the last one counts, whatever stands around it") {
+  const TestAuthority authority("root");
+  const CertificatePair pair = authority.Issue("web", {"DNS:web.test"});
+  const Key first = MakeKey("rsa");
+  const Key last = MakeKey("ec");
+  const std::string parameters =
+      "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n"
+      "-----END EC PARAMETERS-----\n";
+  struct Row {
+    std::string name, content;
+  };
+  const Row rows[] = {
+      {"key before certificate", Pkcs8(last) + pair.certificate_pem},
+      {"key after certificate", pair.certificate_pem + Pkcs8(last)},
+      {"two keys", Pkcs8(first) + pair.certificate_pem + Pkcs8(last)},
+      {"curve parameters before", parameters + Traditional(last)},
+      {"curve parameters after", Traditional(last) + parameters},
+      {"prose between", "Bag Attributes\n  friendlyName: web\n" + Pkcs8(last) + "\n\nthe end\n"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const Key read = KeyOf(Value(TlsPrivateKey(row.content)));
+    REQUIRE(read != nullptr);
+    CHECK(EVP_PKEY_eq(read.get(), last.get()) == 1);
+  }
+}
+
+TEST_CASE("tls: certificates keep their order and lose what stands around them") {
+  const TestAuthority authority("root");
+  const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
+  const std::string leaf = web.certificate_pem;
+  const std::string root = authority.certificate_pem();
+  struct Row {
+    std::string name, content, want;
+  };
+  const Row rows[] = {
+      {"one", leaf, leaf},
+      {"chain", leaf + root, leaf + root},
+      {"chain the other way round", root + leaf, root + leaf},
+      {"key between", leaf + web.key_pem + root, leaf + root},
+      {"prose between", "subject=web\n" + leaf + "\n\nissuer=root\n" + root, leaf + root},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(Value(TlsCertificates(row.content)) == row.want);
+  }
+}
+
+TEST_CASE("tls: ca.crt takes the certificates that sign others, and self-signed ones") {
+  const TestAuthority root("root");
+  const TestAuthority other("other root");
+  const CertificatePair web = root.Issue("web", {"DNS:web.test"});
+  CHECK(Value(TlsAuthorities(web.certificate_pem + web.key_pem + root.certificate_pem())) ==
+        root.certificate_pem());
+  CHECK(Value(TlsAuthorities(root.certificate_pem() + other.certificate_pem())) ==
+        root.certificate_pem() + other.certificate_pem());
+  CHECK(Fault(TlsAuthorities(web.certificate_pem))
+            .starts_with("no CA certificate found among 1 certificates"));
+}
+
+TEST_CASE("tls: PKCS#12 with an empty password is taken apart") {
+  const TestAuthority authority("root");
+  const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
+  const std::string root = authority.certificate_pem();
+  for (const bool legacy : {false, true}) {
+    for (const char* password : {"", static_cast<const char*>(nullptr)}) {
+      INFO((legacy ? "legacy algorithms" : "current algorithms"));
+      INFO((password == nullptr ? "no password" : "empty password"));
+      const std::string file = Pkcs12(web, root, password, legacy);
+      CHECK(Value(TlsCertificates(file)) == web.certificate_pem + root);
+      CHECK(Value(TlsAuthorities(file)) == root);
+      const std::string key = Value(TlsPrivateKey(file));
+      CHECK(FirstLine(key) == "-----BEGIN EC PRIVATE KEY-----");
+      const Key read = KeyOf(key);
+      REQUIRE(read != nullptr);
+      CHECK(EVP_PKEY_eq(read.get(), KeyOf(web.key_pem).get()) == 1);
+    }
+  }
+}
+
+// D17: upstream wrote an empty PRIVATE KEY block for bytes it could not parse.
+TEST_CASE("tls: what cannot be read is an error, never an empty PEM (D17)") {
+  const TestAuthority authority("root");
+  const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
+  const Key ec = MakeKey("ec");
+  const std::string locked = Pkcs12(web, authority.certificate_pem(), "word", false);
+  struct Row {
+    std::string name, content, key_fault, certificate_fault;
+  };
+  const Row rows[] = {
+      {"empty", "", "no private key found", "no certificate found"},
+      {"prose", "not a key", "no private key found", "no certificate found"},
+      {"bytes", std::string("\x30\x82\x01\x00\xff", 5), "no private key found",
+       "no certificate found"},
+      {"no key", web.certificate_pem, "no private key found", ""},
+      {"no certificate", web.key_pem, "", "no certificate found"},
+      {"a key of nothing", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n",
+       "a PEM block is damaged", "a PEM block is damaged"},
+      {"a key of noise", "-----BEGIN PRIVATE KEY-----\nAAAAAAAA\n-----END PRIVATE KEY-----\n",
+       "the private key cannot be read", "no certificate found"},
+      {"cut off", web.key_pem.substr(0, web.key_pem.size() / 2), "a PEM block is damaged",
+       "a PEM block is damaged"},
+      {"encrypted PKCS#8", EncryptedPkcs8(ec), "the private key is encrypted",
+       "no certificate found"},
+      {"encrypted SEC1", EncryptedTraditional(ec), "the private key is encrypted",
+       "no certificate found"},
+      {"PKCS#12 with a password", locked, "no private key found", "no certificate found"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    if (!row.key_fault.empty()) {
+      CHECK(Fault(TlsPrivateKey(row.content)).find(row.key_fault) != std::string::npos);
+    }
+    if (!row.certificate_fault.empty()) {
+      CHECK(Fault(TlsCertificates(row.content)).find(row.certificate_fault) != std::string::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nodekeep

@@ -1,0 +1,69 @@
+#include "csi/class_source.h"
+
+#include <algorithm>
+
+#include "agent/base/codecs.h"
+
+namespace nodekeep {
+
+KubeClassSource::KubeClassSource(Options options, KubeClient* client, WorkerPool& pool,
+                                 const Clock& clock)
+    : options_(options), client_(client), clock_(clock), flights_(pool, clock, options.budget) {}
+
+Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string& namespace_name,
+                                      const std::string& name) {
+  const Key key(namespace_name, name);
+  ClassPtr last;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = seen_.find(key);
+    if (found != seen_.end()) {
+      if (clock_.Now() < found->second.at + options_.fresh_for) return found->second.value;
+      last = found->second.value;
+    }
+  }
+  Result<ClassPtr> answer =
+      flights_
+          .Do(context, {key},
+              [this](const Context& own, const std::vector<Key>& keys) {
+                return std::vector<Result<ClassPtr>>{
+                    Remember(keys.front(), Ask(own, keys.front()))};
+              })
+          .front();
+  if (answer.ok()) return answer;
+  if (last != nullptr && answer.error().IsTransient()) return last;
+  return answer.error().Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,
+                                name);
+}
+
+Result<ClassPtr> KubeClassSource::Ask(const Context& context, const Key& key) {
+  if (client_ == nullptr) {
+    return Error(ErrorCode::kPrecondition,
+                 "the agent has no API server; run it in a pod or give it a kubeconfig");
+  }
+  // Namespaces and names are DNS names; anything else must not reach into the path.
+  Result<Json> object = client_->Get(
+      context, fmt::format("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/secretproviderclasses/{}",
+                           PercentEncode(key.first, false), PercentEncode(key.second, false)));
+  if (!object.ok()) return object.error();
+  Result<SecretProviderClass> value = ReadSecretProviderClass(*object);
+  if (!value.ok()) return value.error();
+  return ClassPtr(std::make_shared<const SecretProviderClass>(*std::move(value)));
+}
+
+Result<ClassPtr> KubeClassSource::Remember(const Key& key, Result<ClassPtr> answer) {
+  std::lock_guard lock(mutex_);
+  if (answer.ok()) {
+    seen_[key] = {*answer, clock_.Now()};
+    if (seen_.size() > options_.max_classes) {
+      seen_.erase(std::min_element(seen_.begin(), seen_.end(), [](const auto& a, const auto& b) {
+        return a.second.at < b.second.at;
+      }));
+    }
+  } else if (answer.error().IsFinal()) {
+    seen_.erase(key);
+  }
+  return answer;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,53 @@
+#include "csi/driver_door.h"
+
+namespace nodekeep {
+
+DriverDoor::DriverDoor(Options options, VolumeRoad& road, VolumeRegistry& registry,
+                       WorkerPool& pool, const Clock& clock, Logger& log)
+    : options_(std::move(options)),
+      clock_(clock),
+      log_(log),
+      identity_(options_.driver_name, options_.version, options_.ready),
+      node_({.node_name = options_.node_name, .budget = options_.budget}, road, registry, pool,
+            clock) {}
+
+DriverDoor::~DriverDoor() { Stop(clock_.Now()); }
+
+std::string DriverDoor::socket_path() const {
+  return options_.kubelet_root + "/plugins/csi-secrets-store/csi.sock";
+}
+
+Status DriverDoor::Open() {
+  auto server = LocalServer::Start({&identity_, &controller_, &node_}, {.close_idle = true}, log_);
+  if (!server.ok()) return server.error().Prepend("driver door");
+  server_ = *std::move(server);
+  if (Status listening = server_->Listen(socket_path()); !listening.ok()) {
+    server_.reset();
+    return listening.error().Prepend("driver door");
+  }
+  log_.Info("serving", {{"driver", options_.driver_name}, {"socket", socket_path()}});
+  registration_ = std::make_unique<Registration>(
+      Registration::Options{.driver_name = options_.driver_name,
+                            .endpoint = socket_path(),
+                            .socket_path = options_.kubelet_root + "/plugins_registry/" +
+                                           options_.driver_name + "-reg.sock",
+                            .on_registered = options_.on_registered},
+      clock_, log_);
+  return {};
+}
+
+Status DriverDoor::Ready() const {
+  if (registration_ == nullptr) return Error(ErrorCode::kPrecondition, "the driver door is closed");
+  if (Status registered = registration_->state(); !registered.ok()) return registered;
+  return options_.ready();
+}
+
+void DriverDoor::Stop(SteadyTime deadline) {
+  registration_.reset();
+  if (server_ == nullptr) return;
+  server_->StopListening();
+  node_.Stop(deadline);
+  server_.reset();
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,175 @@
+#include "csi/foreign_providers.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "agent/base/go_json.h"
+#include "csi/local_server.h"
+#include "proto/provider.grpc.pb.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr char kTokens[] = "csi.storage.k8s.io/serviceAccount.tokens";
+// 0644 in decimal, as upstream always says (csi.md 1.2).
+constexpr char kPermission[] = "420";
+
+bool IsProviderName(const std::string& name) {
+  return !name.empty() && name.size() <= 30 && std::all_of(name.begin(), name.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+         });
+}
+
+// A JSON object of texts with sorted keys, as Go writes it.
+SecretBytes JsonOf(const std::map<std::string, std::string_view>& texts) {
+  SecretBytes json("{");
+  for (const auto& [key, value] : texts) {
+    if (json.size() > 1) json.Append(",");
+    AppendGoJsonString(key, json);
+    json.Append(":");
+    AppendGoJsonString(value, json);
+  }
+  json.Append("}");
+  return json;
+}
+
+v1alpha1::MountRequest RequestOf(const SecretProviderClass& spc, const Volume& volume,
+                                 const std::vector<ObjectVersion>& known) {
+  v1alpha1::MountRequest request;
+  const std::map<std::string, std::string> own = AttributesOf(spc, volume);
+  std::map<std::string, std::string_view> attributes(own.begin(), own.end());
+  if (!volume.tokens.empty()) attributes[kTokens] = volume.tokens.Reveal();
+  request.set_attributes(std::string(JsonOf(attributes).Reveal()));
+  std::map<std::string, std::string_view> secrets;
+  for (const auto& [key, value] : volume.secrets) secrets[key] = value.Reveal();
+  request.set_secrets(secrets.empty() ? "null" : std::string(JsonOf(secrets).Reveal()));
+  request.set_target_path(volume.target_path);
+  request.set_permission(kPermission);
+  for (const ObjectVersion& version : known) {
+    auto* entry = request.add_current_object_version();
+    entry->set_id(version.id);
+    entry->set_version(version.version);
+  }
+  return request;
+}
+
+ErrorCode CodeOf(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::NOT_FOUND: return ErrorCode::kNotFound;
+    case grpc::StatusCode::PERMISSION_DENIED: return ErrorCode::kDenied;
+    case grpc::StatusCode::UNAUTHENTICATED: return ErrorCode::kAuthExpired;
+    case grpc::StatusCode::INVALID_ARGUMENT: return ErrorCode::kInvalid;
+    case grpc::StatusCode::CANCELLED: return ErrorCode::kCancelled;
+    case grpc::StatusCode::DEADLINE_EXCEEDED: return ErrorCode::kDeadlineExceeded;
+    case grpc::StatusCode::RESOURCE_EXHAUSTED: return ErrorCode::kTooLarge;
+    case grpc::StatusCode::UNAVAILABLE: return ErrorCode::kTransient;
+    case grpc::StatusCode::FAILED_PRECONDITION: return ErrorCode::kPrecondition;
+    default: return ErrorCode::kInternal;
+  }
+}
+
+Error ErrorOf(const std::string& provider, const std::string& socket, const grpc::Status& status) {
+  std::string hint;
+  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+    hint = fmt::format("; its answer must stay below {} bytes: split the class", kMaxReplyBytes);
+  }
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+      status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    hint = fmt::format("; check that provider \"{}\" runs on this node and serves {}", provider,
+                       socket);
+  }
+  return Error::Format(CodeOf(status.error_code()), "{}{}", status.error_message(), hint);
+}
+
+VolumeContent ContentOf(v1alpha1::MountResponse& reply) {
+  VolumeContent content;
+  // Of an id given twice the last version counts.
+  std::map<std::string, std::string> versions;
+  for (const auto& version : reply.object_version()) versions[version.id()] = version.version();
+  for (auto& [id, version] : versions) content.bundle.versions.push_back({id, version});
+  for (auto& file : *reply.mutable_files()) {
+    content.bundle.files.push_back({file.path(), static_cast<std::uint32_t>(file.mode()) & 0777,
+                                    SecretBytes::TakeFrom(std::move(*file.mutable_contents()))});
+  }
+  content.untouched = content.bundle.files.empty();
+  return content;
+}
+
+}  // namespace
+
+ForeignProviders::ForeignProviders(Options options, const Clock& clock)
+    : options_(std::move(options)), clock_(clock) {}
+
+Fetched ForeignProviders::Fetch(const Context& context, const SecretProviderClass& spc,
+                                const Volume& volume, const std::vector<ObjectVersion>& known) {
+  Result<std::string> socket = SocketOf(spc.provider);
+  if (!socket.ok()) return {socket.error(), ""};
+  const v1alpha1::MountRequest request = RequestOf(spc, volume, known);
+  v1alpha1::MountResponse reply;
+  grpc::ClientContext call;
+  call.set_wait_for_ready(true);
+  call.set_deadline(std::chrono::system_clock::now() +
+                    std::min(options_.budget, context.Remaining(clock_)));
+  const std::stop_callback cancel(context.stop(), [&call] { call.TryCancel(); });
+  const grpc::Status status =
+      v1alpha1::CSIDriverProvider::NewStub(ChannelTo(*socket))->Mount(&call, request, &reply);
+  if (!status.ok()) {
+    if (!context.stop().stop_requested()) {
+      std::lock_guard lock(mutex_);
+      channels_.erase(*socket);
+    }
+    return {ErrorOf(spc.provider, *socket, status), "GRPCProviderError"};
+  }
+  if (!reply.error().code().empty()) {
+    return {Error::Format(ErrorCode::kPrecondition,
+                          "mount request failed with provider error code {}", reply.error().code()),
+            reply.error().code()};
+  }
+  if (reply.object_version().empty()) {
+    return {Error::Format(ErrorCode::kInternal,
+                          "missing object versions: provider \"{}\" has answered none",
+                          spc.provider),
+            "GRPCProviderError"};
+  }
+  return {ContentOf(reply), ""};
+}
+
+Result<std::string> ForeignProviders::SocketOf(const std::string& provider) const {
+  if (!IsProviderName(provider)) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "invalid provider: provider \"{}\"; a name has at most 30 letters, "
+                         "digits, - and _",
+                         provider);
+  }
+  std::string looked;
+  for (const std::string& directory : options_.directories) {
+    const std::string path = directory + "/" + provider + ".sock";
+    struct stat found;
+    if (stat(path.c_str(), &found) == 0) return path;
+    looked += (looked.empty() ? "" : ", ") + path;
+  }
+  return Error::Format(ErrorCode::kPrecondition,
+                       "provider not found: provider \"{}\"; enable it in the agent "
+                       "(providers.enabled), or install it: looked for {}",
+                       provider, looked);
+}
+
+std::shared_ptr<grpc::Channel> ForeignProviders::ChannelTo(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<grpc::Channel>& channel = channels_[path];
+  if (channel == nullptr) {
+    grpc::ChannelArguments arguments;
+    // The mock provider of the upstream driver refuses any other (csi.md 1.1).
+    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
+    arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxReplyBytes));
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+    channel = grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(),
+                                        arguments);
+  }
+  return channel;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,45 @@
+#pragma once
+
+// Providers of others, behind their sockets (csi.md 1): the driver's side of the provider protocol.
+//
+// Thread-safe. A socket is looked up for each volume, so that a provider may come, go and move.
+
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "csi/volume_source.h"
+
+namespace nodekeep {
+
+class ForeignProviders final : public VolumeSource {
+ public:
+  struct Options {
+    // In the order in which sockets are looked for; the first that is there wins (csi.md 1.3).
+    std::vector<std::string> directories;
+    Duration budget = std::chrono::seconds(60);
+  };
+
+  ForeignProviders(Options options, const Clock& clock);
+
+  // Errors keep upstream's words: `provider not found: provider "<name>"`, `mount request failed
+  // with provider error code <code>`, `missing object versions`.
+  Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
+                const std::vector<ObjectVersion>& known) override;
+
+ private:
+  Result<std::string> SocketOf(const std::string& provider) const;
+  std::shared_ptr<grpc::Channel> ChannelTo(const std::string& path);
+
+  const Options options_;
+  const Clock& clock_;
+
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;  // by path; guarded by mutex_
+};
+
+}  // namespace nodekeep

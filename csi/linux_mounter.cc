@@ -1,0 +1,103 @@
+#include "csi/linux_mounter.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace nodekeep {
+namespace {
+
+// Nobody stacks more mounts than this on one volume; a loop without an end must not be.
+constexpr int kMaxStacked = 16;
+
+Error SystemError(std::string_view step, const std::string& path, int code) {
+  const bool forbidden = code == EPERM || code == EACCES;
+  return Error::Format(forbidden ? ErrorCode::kDenied : ErrorCode::kInternal, "{} {}: {}{}", step,
+                       path, std::strerror(code),
+                       forbidden ? "; the driver needs to run as root with CAP_SYS_ADMIN" : "");
+}
+
+// What stat and opendir say of a file system that is gone while its mount is not.
+bool MeansStale(int code) {
+  return code == ENOTCONN || code == ESTALE || code == EIO || code == EACCES ||
+         code == EHOSTDOWN || code == ENODEV;
+}
+
+bool CanBeListed(const std::string& path) {
+  DIR* listing = opendir(path.c_str());
+  if (listing == nullptr) return false;
+  errno = 0;
+  const bool listed = readdir(listing) != nullptr || errno == 0;
+  closedir(listing);
+  return listed;
+}
+
+}  // namespace
+
+Result<MountState> LinuxMounter::StateOf(const std::string& path) {
+  struct stat own;
+  if (lstat(path.c_str(), &own) != 0) {
+    if (errno == ENOENT) return MountState::kAbsent;
+    if (MeansStale(errno)) return MountState::kStale;
+    return SystemError("look at", path, errno);
+  }
+  if (!S_ISDIR(own.st_mode)) {
+    return Error::Format(ErrorCode::kPrecondition, "look at {}: it is no directory; remove it",
+                         path);
+  }
+  struct stat parent;
+  if (stat((path + "/..").c_str(), &parent) != 0) return SystemError("look above", path, errno);
+  if (own.st_dev == parent.st_dev) return MountState::kPlain;
+  return CanBeListed(path) ? MountState::kMounted : MountState::kStale;
+}
+
+Status LinuxMounter::Mount(const std::string& path, const TmpfsOptions& options) {
+  std::error_code failed;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
+  if (failed) return SystemError("create the directory above", path, failed.value());
+  const bool made = mkdir(path.c_str(), 0750) == 0;
+  if (!made && errno != EEXIST) return SystemError("create directory", path, errno);
+
+  unsigned long flags = MS_NOSUID | MS_NODEV;
+  if (!options.executable) flags |= MS_NOEXEC;
+  const std::string plain =
+      fmt::format("mode=0755,size={}{}", options.size,
+                  options.group ? fmt::format(",gid={}", *options.group) : "");
+  const auto mounts = [&](const std::string& data) {
+    return mount("tmpfs", path.c_str(), "tmpfs", flags, data.c_str()) == 0;
+  };
+  if (!no_noswap_) {
+    if (mounts(plain + ",noswap")) return {};
+    if (errno == EINVAL) no_noswap_ = true;
+  }
+  if (mounts(plain)) return {};
+  const int code = errno;
+  if (made) rmdir(path.c_str());
+  return SystemError("mount a tmpfs on", path, code);
+}
+
+Status LinuxMounter::Clear(const std::string& path) {
+  for (int i = 0; i < kMaxStacked; ++i) {
+    Result<MountState> state = StateOf(path);
+    if (!state.ok()) return state.error();
+    if (*state == MountState::kAbsent) return {};
+    if (*state == MountState::kPlain) break;
+    if (umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) continue;
+    if (umount2(path.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH) == 0) continue;
+    // EACCES of a plain directory looked like a stale mount.
+    if (errno != EINVAL) return SystemError("unmount", path, errno);
+    break;
+  }
+  std::error_code failed;
+  std::filesystem::remove_all(path, failed);
+  if (failed) return SystemError("remove", path, failed.value());
+  return {};
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,23 @@
+#pragma once
+
+// Mounter of this machine. Needs CAP_SYS_ADMIN, and kubelet's pods directory mounted with
+// propagation where the agent runs in a container.
+
+#include <atomic>
+
+#include "csi/mounter.h"
+
+namespace nodekeep {
+
+class LinuxMounter final : public Mounter {
+ public:
+  Result<MountState> StateOf(const std::string& path) override;
+  Status Mount(const std::string& path, const TmpfsOptions& options) override;
+  Status Clear(const std::string& path) override;
+
+ private:
+  // The kernel has refused the option noswap, so it is older than 6.4.
+  std::atomic<bool> no_noswap_ = false;
+};
+
+}  // namespace nodekeep

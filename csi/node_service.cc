@@ -1,0 +1,224 @@
+#include "csi/node_service.h"
+
+#include <sys/statvfs.h>
+
+#include <charconv>
+
+#include "csi/wire_status.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr char kTokens[] = "csi.storage.k8s.io/serviceAccount.tokens";
+
+// How long the calls that were told to give up may take to do so.
+constexpr Duration kGiveUp = std::chrono::seconds(5);
+
+Error Missing(std::string text) { return Error(ErrorCode::kInvalid, std::move(text)); }
+
+Result<std::optional<gid_t>> ReadGroup(const std::string& text) {
+  if (text.empty()) return std::optional<gid_t>();
+  gid_t group = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), group);
+  if (failure != std::errc() || end != text.data() + text.size()) {
+    return Error::Format(ErrorCode::kInvalid, "volume_mount_group \"{}\" is no group id", text);
+  }
+  return std::optional<gid_t>(group);
+}
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, grpc::Status status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(std::move(status));
+  return reactor;
+}
+
+void AddUsage(csi::v1::NodeGetVolumeStatsResponse& response, csi::v1::VolumeUsage::Unit unit,
+              std::uint64_t total, std::uint64_t available, std::uint64_t scale) {
+  csi::v1::VolumeUsage& usage = *response.add_usage();
+  usage.set_unit(unit);
+  usage.set_total(static_cast<std::int64_t>(total * scale));
+  usage.set_available(static_cast<std::int64_t>(available * scale));
+  usage.set_used(static_cast<std::int64_t>((total - available) * scale));
+}
+
+}  // namespace
+
+Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request) {
+  if (!request.has_volume_capability()) return Missing("Volume capability missing in request");
+  if (request.volume_id().empty()) return Missing("Volume ID missing in request");
+  if (request.target_path().empty()) return Missing("Target path missing in request");
+  if (request.volume_context().empty()) return Missing("Volume attributes missing in request");
+  auto group = ReadGroup(request.volume_capability().mount().volume_mount_group());
+  if (!group.ok()) return group.error();
+
+  auto volume = std::make_shared<Volume>();
+  volume->id = request.volume_id();
+  volume->target_path = request.target_path();
+  volume->group = *group;
+  volume->read_only = request.readonly();
+  for (const auto& [key, value] : request.volume_context()) {
+    if (key == kTokens) {
+      volume->tokens = SecretBytes(value);
+    } else {
+      volume->attributes[key] = value;
+    }
+  }
+  // Since Kubernetes 1.35 tokens may come this way (csi.md 1.5), and then it is the newer one.
+  for (const auto& [key, value] : request.secrets()) {
+    if (key == kTokens) {
+      volume->tokens = SecretBytes(value);
+    } else {
+      volume->secrets[key] = SecretBytes(value);
+    }
+  }
+  const auto attribute = [&](const char* key) {
+    auto found = volume->attributes.find(key);
+    return found == volume->attributes.end() ? std::string() : found->second;
+  };
+  volume->class_name = attribute("secretProviderClass");
+  volume->namespace_name = attribute("csi.storage.k8s.io/pod.namespace");
+  volume->pod = attribute("csi.storage.k8s.io/pod.name");
+  volume->pod_uid = attribute("csi.storage.k8s.io/pod.uid");
+  volume->service_account = attribute("csi.storage.k8s.io/serviceAccount.name");
+  return VolumePtr(std::move(volume));
+}
+
+// One call on its way. Deletes itself when gRPC is done with it.
+class NodeService::Call final : public grpc::ServerUnaryReactor {
+ public:
+  Call(NodeService& service, grpc::CallbackServerContext* context,
+       std::function<Status(const Context&)> work)
+      : service_(service),
+        work_(std::move(work)),
+        context_(DeadlineOf(*context, service.clock_, service.options_.budget), stop_.get_token()),
+        on_stop_(service.stop_.get_token(), [this] { stop_.request_stop(); }) {}
+
+  void Run() {
+    const Status done = work_(context_);
+    if (done.ok()) return Finish(grpc::Status::OK);
+    if (service_.stop_.stop_requested() && MayBeOfTheStop(done.error().code())) return Refuse();
+    Finish(WireStatusOf(done.error()));
+  }
+  void Refuse() { Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"}); }
+
+  void OnCancel() override { stop_.request_stop(); }
+  void OnDone() override {
+    NodeService& service = service_;
+    delete this;
+    std::lock_guard lock(service.mutex_);
+    --service.in_flight_;
+    service.changed_.notify_all();
+  }
+
+ private:
+  NodeService& service_;
+  const std::function<Status(const Context&)> work_;
+  std::stop_source stop_;
+  const Context context_;
+  const std::stop_callback<std::function<void()>> on_stop_;
+};
+
+NodeService::NodeService(Options options, VolumeRoad& road, VolumeRegistry& registry,
+                         WorkerPool& pool, const Clock& clock)
+    : options_(std::move(options)), road_(road), registry_(registry), pool_(pool), clock_(clock) {}
+
+NodeService::~NodeService() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return in_flight_ == 0; });
+}
+
+grpc::ServerUnaryReactor* NodeService::Start(grpc::CallbackServerContext* context,
+                                             std::function<Status(const Context&)> work) {
+  bool accepted = false;
+  {
+    std::lock_guard lock(mutex_);
+    accepted = accepting_;
+    ++in_flight_;
+  }
+  auto* call = new Call(*this, context, std::move(work));
+  if (!accepted) {
+    call->Refuse();
+    return call;
+  }
+  Status posted = pool_.Post([call] { call->Run(); });
+  if (!posted.ok()) call->Finish({grpc::StatusCode::UNAVAILABLE, posted.error().message()});
+  return call;
+}
+
+grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
+    grpc::CallbackServerContext* context, const csi::v1::NodePublishVolumeRequest* request,
+    csi::v1::NodePublishVolumeResponse* response) {
+  Result<VolumePtr> volume = ReadPublish(*request);
+  if (!volume.ok()) return Finish(context, WireStatusOf(volume.error()));
+  return Start(context, [this, volume = *std::move(volume)](const Context& own) {
+    return road_.Publish(own, volume);
+  });
+}
+
+grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
+    grpc::CallbackServerContext* context, const csi::v1::NodeUnpublishVolumeRequest* request,
+    csi::v1::NodeUnpublishVolumeResponse* response) {
+  if (request->volume_id().empty()) {
+    return Finish(context, WireStatusOf(Missing("Volume ID missing in request")));
+  }
+  if (request->target_path().empty()) {
+    return Finish(context, WireStatusOf(Missing("Target path missing in request")));
+  }
+  return Start(context, [this, path = request->target_path()](const Context& own) {
+    return road_.Unpublish(own, path);
+  });
+}
+
+grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
+    grpc::CallbackServerContext* context, const csi::v1::NodeGetVolumeStatsRequest* request,
+    csi::v1::NodeGetVolumeStatsResponse* response) {
+  if (request->volume_id().empty()) {
+    return Finish(context, WireStatusOf(Missing("Volume ID missing in request")));
+  }
+  if (request->volume_path().empty()) {
+    return Finish(context, WireStatusOf(Missing("Volume path missing in request")));
+  }
+  const std::optional<VolumeRecord> record = registry_.Find(request->volume_path());
+  struct statvfs usage;
+  if (!record || statvfs(request->volume_path().c_str(), &usage) != 0) {
+    return Finish(context, {grpc::StatusCode::NOT_FOUND,
+                            fmt::format("{} is no volume of this driver", request->volume_path())});
+  }
+  AddUsage(*response, csi::v1::VolumeUsage::BYTES, usage.f_blocks, usage.f_bavail, usage.f_frsize);
+  AddUsage(*response, csi::v1::VolumeUsage::INODES, usage.f_files, usage.f_ffree, 1);
+  csi::v1::VolumeCondition& condition = *response->mutable_volume_condition();
+  condition.set_abnormal(!record->state.error.empty());
+  condition.set_message(ConditionOf(record->state));
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* NodeService::NodeGetCapabilities(
+    grpc::CallbackServerContext* context, const csi::v1::NodeGetCapabilitiesRequest* request,
+    csi::v1::NodeGetCapabilitiesResponse* response) {
+  using RPC = csi::v1::NodeServiceCapability::RPC;
+  for (const RPC::Type type : {RPC::GET_VOLUME_STATS, RPC::VOLUME_CONDITION,
+                               RPC::VOLUME_MOUNT_GROUP}) {
+    response->add_capabilities()->mutable_rpc()->set_type(type);
+  }
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* NodeService::NodeGetInfo(grpc::CallbackServerContext* context,
+                                                   const csi::v1::NodeGetInfoRequest* request,
+                                                   csi::v1::NodeGetInfoResponse* response) {
+  response->set_node_id(options_.node_name);
+  return Finish(context, grpc::Status::OK);
+}
+
+void NodeService::Stop(SteadyTime deadline) {
+  std::unique_lock lock(mutex_);
+  accepting_ = false;
+  const auto answered = [this] { return in_flight_ == 0; };
+  clock_.WaitUntil(lock, changed_, {}, deadline, answered);
+  lock.unlock();
+  stop_.request_stop();
+  lock.lock();
+  clock_.WaitUntil(lock, changed_, {}, clock_.Now() + kGiveUp, answered);
+}
+
+}  // namespace nodekeep

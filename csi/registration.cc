@@ -1,0 +1,127 @@
+#include "csi/registration.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "agent/base/context.h"
+#include "csi/local_server.h"
+#include "proto/pluginregistration.grpc.pb.h"
+
+namespace nodekeep {
+namespace {
+
+ino_t InodeOf(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
+
+}  // namespace
+
+class Registration::Service final : public pluginregistration::Registration::CallbackService {
+ public:
+  explicit Service(nodekeep::Registration& owner) : owner_(owner) {}
+
+  grpc::ServerUnaryReactor* GetInfo(grpc::CallbackServerContext* context,
+                                    const pluginregistration::InfoRequest* request,
+                                    pluginregistration::PluginInfo* response) override {
+    response->set_type("CSIPlugin");
+    response->set_name(owner_.options_.driver_name);
+    response->set_endpoint(owner_.options_.endpoint);
+    response->add_supported_versions("1.0.0");
+    return Finish(context);
+  }
+
+  grpc::ServerUnaryReactor* NotifyRegistrationStatus(
+      grpc::CallbackServerContext* context, const pluginregistration::RegistrationStatus* request,
+      pluginregistration::RegistrationStatusResponse* response) override {
+    std::lock_guard lock(owner_.mutex_);
+    owner_.answer_ = request->plugin_registered()
+                         ? Status()
+                         : Error::Format(ErrorCode::kConflict, "kubelet refuses driver {}: {}",
+                                         owner_.options_.driver_name, request->error());
+    owner_.changed_.notify_all();
+    return Finish(context);
+  }
+
+ private:
+  static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  nodekeep::Registration& owner_;
+};
+
+Registration::Registration(Options options, const Clock& clock, Logger& log)
+    : options_(std::move(options)), clock_(clock), log_(log), thread_([this](std::stop_token stop) {
+        Run(stop);
+      }) {}
+
+Registration::~Registration() = default;
+
+Status Registration::state() const {
+  std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void Registration::SetState(Status state) {
+  std::lock_guard lock(mutex_);
+  state_ = std::move(state);
+}
+
+void Registration::Run(std::stop_token stop) {
+  pthread_setname_np(pthread_self(), "registration");
+  Duration pause = options_.first_pause;
+  while (!stop.stop_requested()) {
+    if (ServeOnce(stop)) pause = options_.first_pause;
+    if (!Sleep(Context(SteadyTime::max(), stop), clock_, pause).ok()) return;
+    pause = std::min(pause * 2, options_.longest_pause);
+  }
+}
+
+bool Registration::ServeOnce(std::stop_token stop) {
+  Service service(*this);
+  auto server = LocalServer::Start({&service}, {.close_idle = false}, log_);
+  const Status listening = server.ok() ? (*server)->Listen(options_.socket_path)
+                                       : Status(server.error());
+  if (!listening.ok()) {
+    log_.Warn("cannot offer the driver to kubelet", {{"error", listening.error().message()}});
+    SetState(listening);
+    return false;
+  }
+  log_.Info("offering the driver to kubelet", {{"driver", options_.driver_name},
+                                               {"socket", options_.socket_path}});
+  const ino_t inode = InodeOf(options_.socket_path);
+  bool registered = false;
+  while (!stop.stop_requested()) {
+    std::optional<Status> answer;
+    {
+      std::unique_lock lock(mutex_);
+      clock_.WaitUntil(lock, changed_, stop, clock_.Now() + options_.check_every,
+                       [this] { return answer_.has_value(); });
+      answer.swap(answer_);
+      if (answer) state_ = *answer;
+    }
+    if (answer && answer->ok()) {
+      registered = true;
+      log_.Info("registered with kubelet", {{"driver", options_.driver_name}});
+      if (options_.on_registered) options_.on_registered();
+    } else if (answer) {
+      log_.Warn("kubelet refuses the driver; offered again after a pause",
+                {{"error", answer->error().message()}});
+      return registered;
+    }
+    if (InodeOf(options_.socket_path) != inode) {
+      log_.Warn("the registration socket was taken away; made anew",
+                {{"socket", options_.socket_path}});
+      SetState(Error(ErrorCode::kPrecondition, "the registration socket was taken away"));
+      return registered;
+    }
+  }
+  return registered;
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,34 @@
+#include "csi/volume.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace nodekeep {
+
+std::optional<TargetParts> ReadTargetPath(std::string_view path) {
+  // From the end: mount, <volume>, kubernetes.io~csi, volumes, <uid>, pods.
+  std::array<std::string_view, 6> parts;
+  for (std::string_view& part : parts) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos) return std::nullopt;
+    part = path.substr(slash + 1);
+    path = path.substr(0, slash);
+    if (part.empty()) return std::nullopt;
+  }
+  const auto& [mount, volume, plugin, volumes, uid, pods] = parts;
+  if (mount != "mount" || plugin != "kubernetes.io~csi" || volumes != "volumes" || pods != "pods") {
+    return std::nullopt;
+  }
+  return TargetParts{std::string(uid), std::string(volume)};
+}
+
+std::string ConditionOf(const VolumeState& state) {
+  if (state.error.empty()) {
+    return state.current_at == WallTime() ? "taken over, not refreshed yet" : "up to date";
+  }
+  return fmt::format("{} since {}: {}", state.stale ? "serving last good values" : "rotation failing",
+                     FormatTime(state.failing_since), state.error);
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,66 @@
+#pragma once
+
+// One inline volume of one pod.
+
+#include <sys/types.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/secret_bytes.h"
+#include "agent/secrets/bundle.h"
+
+namespace nodekeep {
+
+// What kubelet asked for, last: a value, never changed, replaced by the next request.
+struct Volume {
+  std::string id;
+  std::string target_path;
+  std::string class_name;
+  std::string namespace_name;
+  std::string pod;
+  std::string pod_uid;
+  std::string service_account;
+  std::map<std::string, std::string> attributes;  // volume_context without the tokens
+  SecretBytes tokens;                             // as kubelet sent them; empty = none
+  std::map<std::string, SecretBytes> secrets;     // nodePublishSecretRef
+  std::optional<gid_t> group;                     // fsGroup
+  bool read_only = false;
+
+  // "namespace/pod".
+  std::string Text() const { return namespace_name + "/" + pod; }
+};
+
+using VolumePtr = std::shared_ptr<const Volume>;
+
+// How a volume that is mounted stands.
+struct VolumeState {
+  std::string provider;                 // "" = not known yet
+  std::vector<ObjectVersion> versions;  // as last written
+  WallTime current_at{};     // when the content was last known to be the backend's; 0 = not yet
+  std::string error;         // why the latest refresh failed, "" = it did not
+  WallTime failing_since{};  // first of the failures in a row
+  bool stale = false;        // last good values stand in
+};
+
+// For people: "up to date", "rotation failing since 2026-01-31T12:00:00.000Z: <why>".
+std::string ConditionOf(const VolumeState& state);
+
+struct VolumeRecord {
+  VolumePtr volume;
+  VolumeState state;
+};
+
+// What a target path says (csi.md 2.8): <root>/pods/<uid>/volumes/kubernetes.io~csi/<volume>/mount.
+struct TargetParts {
+  std::string pod_uid;
+  std::string volume_name;
+};
+std::optional<TargetParts> ReadTargetPath(std::string_view path);
+
+}  // namespace nodekeep

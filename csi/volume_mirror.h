@@ -1,0 +1,37 @@
+#pragma once
+
+// What a volume's content is copied to in the cluster: the Secrets of spec.secretObjects and the
+// SecretProviderClassPodStatus (csi.md 2.9, 2.10).
+
+#include "agent/base/context.h"
+#include "agent/base/result.h"
+#include "csi/secret_provider_class.h"
+#include "csi/volume.h"
+#include "csi/volume_source.h"
+
+namespace nodekeep {
+
+// Thread-safe.
+class VolumeMirror {
+ public:
+  virtual ~VolumeMirror() = default;
+
+  // Makes the cluster agree with what is, or is about to be, in the volume; costs nothing when it
+  // does. An error names the object and the fix.
+  virtual Status Converge(const Context& context, const Volume& volume,
+                          const SecretProviderClass& spc, const VolumeContent& content) = 0;
+  // The volume has been unmounted.
+  virtual void Forget(const Volume& volume) = 0;
+};
+
+// For an agent without an API server.
+class NoVolumeMirror final : public VolumeMirror {
+ public:
+  Status Converge(const Context&, const Volume&, const SecretProviderClass&,
+                  const VolumeContent&) override {
+    return {};
+  }
+  void Forget(const Volume&) override {}
+};
+
+}  // namespace nodekeep

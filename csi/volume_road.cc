@@ -1,0 +1,331 @@
+#include "csi/volume_road.h"
+
+#include <filesystem>
+
+#include "agent/sink/atomic_writer.h"
+
+namespace nodekeep {
+namespace {
+
+// Refreshes of volumes that were published together drift apart by this share of their interval.
+constexpr double kJitter = 0.1;
+
+// A file system that has been written to completely, by us, by the upstream driver, or by a
+// provider itself. What begins with ".." is the writer's own.
+bool HasContent(const std::string& path) {
+  std::error_code failed;
+  if (std::filesystem::is_symlink(path + "/..data", failed)) return true;
+  for (const auto& entry : std::filesystem::directory_iterator(path, failed)) {
+    if (!entry.path().filename().string().starts_with("..")) return true;
+  }
+  return false;
+}
+
+bool NeedsExecution(const Bundle& bundle) {
+  for (const BundleFile& file : bundle.files) {
+    if ((file.mode & 0111) != 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+// How one passage ended, and what the registry and the metrics are to know of it.
+struct VolumeRoad::Outcome {
+  Status status;
+  std::string failure_type;  // error_type of csi.md 2.12
+  std::string provider;
+  std::vector<ObjectVersion> versions;
+  FetchReport report;
+  bool changed = false;
+  std::string changes;  // for people: "updated db.yaml"
+
+  static Outcome Failure(Error error, std::string type, std::string provider = "") {
+    Outcome outcome;
+    outcome.status = std::move(error);
+    outcome.failure_type = std::move(type);
+    outcome.provider = std::move(provider);
+    return outcome;
+  }
+};
+
+VolumeRoad::VolumeRoad(Options options, Stations stations)
+    : options_(options), stations_(stations), locks_(stations.clock) {}
+
+Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
+  if (Repeat(volume)) return {};
+  auto held = locks_.Take(context, volume->target_path);
+  Outcome outcome = held.ok() ? PublishHeld((*held)->context(), volume)
+                              : Outcome::Failure(held.error(), "FailedToMount");
+  if (outcome.status.ok()) {
+    stations_.metrics.CountPublish(outcome.provider);
+  } else {
+    stations_.metrics.CountPublishError(outcome.provider, outcome.failure_type);
+    stations_.log.Warn("publish failed", {{"pod", volume->Text()},
+                                          {"class", volume->class_name},
+                                          {"target", volume->target_path},
+                                          {"error", outcome.status.error().message()}});
+  }
+  return outcome.status;
+}
+
+// A request for what is there already: its tokens and secrets replace those of the one before.
+bool VolumeRoad::Repeat(const VolumePtr& volume) {
+  const std::optional<VolumeRecord> known = stations_.registry.Find(volume->target_path);
+  if (!known) return false;
+  const Result<MountState> state = stations_.mounter.StateOf(volume->target_path);
+  if (!state.ok() || *state != MountState::kMounted) return false;
+  stations_.registry.Put(volume, stations_.clock.Now());
+  const bool failing = !known->state.error.empty();
+  if (failing && !ConstantTimeEqual(known->volume->tokens, volume->tokens)) {
+    stations_.registry.MakeDue(
+        [&](const Volume& other) { return other.target_path == volume->target_path; },
+        stations_.clock.Now());
+  }
+  stations_.metrics.CountPublish(known->state.provider);
+  return true;
+}
+
+VolumeRoad::Outcome VolumeRoad::PublishHeld(const Context& context, const VolumePtr& volume) {
+  const std::string& path = volume->target_path;
+  Result<MountState> state = stations_.mounter.StateOf(path);
+  if (!state.ok()) return Outcome::Failure(state.error(), "FailedToEnsureMountPoint");
+  if (*state == MountState::kStale) {
+    if (Status cleared = stations_.mounter.Clear(path); !cleared.ok()) {
+      return Outcome::Failure(cleared.error(), "FailedToEnsureMountPoint");
+    }
+    state = MountState::kAbsent;
+  }
+  if (*state == MountState::kMounted && HasContent(path)) {
+    // Complete since before this process: by our predecessor, or by the driver we replace.
+    stations_.registry.Put(volume, stations_.clock.Now());
+    stations_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
+    return Outcome();
+  }
+  Outcome outcome = Fill(context, *volume, *state);
+  if (!outcome.status.ok()) return outcome;
+  stations_.registry.Put(volume, SteadyTime::max());
+  Succeeded(*volume, outcome);
+  return outcome;
+}
+
+// The first content of a volume. In case of an error it ends as if nothing had been done.
+VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volume,
+                                     MountState state) {
+  if (volume.class_name.empty()) {
+    return Outcome::Failure(
+        Error(ErrorCode::kInvalid,
+              "secretProviderClass is not set; set it in the volume's csi.volumeAttributes"),
+        "FailedToMount");
+  }
+  Result<ClassPtr> spc = stations_.classes.Get(context, volume.namespace_name, volume.class_name);
+  if (!spc.ok()) {
+    return Outcome::Failure(spc.error(), spc.error().code() == ErrorCode::kNotFound
+                                             ? "SecretProviderClassNotFound"
+                                             : "FailedToMount");
+  }
+  const std::string& provider = (*spc)->provider;
+  if (!volume.read_only) {
+    return Outcome::Failure(Error(ErrorCode::kInvalid,
+                                  "Readonly is not true in request; set readOnly: true in the "
+                                  "volume's csi section"),
+                            "FailedToMount", provider);
+  }
+  Fetched fetched = stations_.source.Fetch(context, **spc, volume, {});
+  if (!fetched.content.ok()) {
+    return Outcome::Failure(
+        fetched.content.error().Prepend("failed to mount secrets store objects for pod {}, err",
+                                        volume.Text()),
+        fetched.failure_type, provider);
+  }
+  VolumeContent& content = *fetched.content;
+  // Before the volume is answered, so that environment variables work at the first start.
+  Mirror(context, volume, **spc, content);
+  if (Status over = context.Check(stations_.clock); !over.ok()) {
+    return Outcome::Failure(over.error(), "FailedToMount", provider);
+  }
+  if (state != MountState::kMounted) {
+    const TmpfsOptions tmpfs{.size = options_.volume_size,
+                             .group = volume.group,
+                             .executable = NeedsExecution(content.bundle)};
+    if (Status mounted = stations_.mounter.Mount(volume.target_path, tmpfs); !mounted.ok()) {
+      return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint", provider);
+    }
+  }
+  Outcome outcome = Write(volume, content);
+  outcome.provider = provider;
+  if (!outcome.status.ok()) {
+    if (Status cleared = stations_.mounter.Clear(volume.target_path); !cleared.ok()) {
+      stations_.log.Error("cannot clean up after a failed publish",
+                          {{"target", volume.target_path}, {"error", cleared.error().message()}});
+    }
+  }
+  return outcome;
+}
+
+VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& content) {
+  Outcome outcome;
+  outcome.versions = std::move(content.bundle.versions);
+  outcome.report = content.bundle.report;
+  if (content.untouched) return outcome;
+  AtomicWriter::Options options;
+  if (volume.group) {
+    options.gid = volume.group;
+    // What kubelet's own fsGroup handling adds to files of a read-only volume.
+    for (BundleFile& file : content.bundle.files) file.mode |= 0440;
+  }
+  Result<WriteOutcome> written =
+      AtomicWriter(volume.target_path, stations_.clock, std::move(options)).Write(content.bundle);
+  if (!written.ok()) {
+    return Outcome::Failure(
+        written.error().Prepend("failed to mount secrets store objects for pod {}, err",
+                                volume.Text()),
+        "FileWriteError");
+  }
+  outcome.changed = written->changed;
+  for (const auto& [verb, paths] : {std::pair("added", &written->added),
+                                    std::pair("updated", &written->updated),
+                                    std::pair("removed", &written->removed)}) {
+    for (const std::string& path : *paths) {
+      outcome.changes += fmt::format("{}{} {}", outcome.changes.empty() ? "" : ", ", verb, path);
+    }
+  }
+  return outcome;
+}
+
+void VolumeRoad::Mirror(const Context& context, const Volume& volume,
+                        const SecretProviderClass& spc, const VolumeContent& content) {
+  const Status mirrored = stations_.mirror.Converge(context, volume, spc, content);
+  if (mirrored.ok()) return;
+  stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret",
+                          mirrored.error().message());
+  stations_.log.Warn("mirroring failed", {{"pod", volume.Text()},
+                                          {"class", spc.Text()},
+                                          {"error", mirrored.error().message()}});
+}
+
+void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
+  const WallTime now = stations_.clock.Wall();
+  stations_.registry.Update(
+      volume.target_path, NextRefresh(outcome.report.refresh_after), [&](VolumeState& state) {
+        state.provider = outcome.provider;
+        state.versions = outcome.versions;
+        state.stale = outcome.report.stale > 0;
+        if (state.stale) {
+          if (state.error.empty()) state.failing_since = now;
+          state.current_at = now - outcome.report.stale_age;
+          state.error = outcome.report.stale_reason;
+        } else {
+          state.current_at = now;
+          state.error.clear();
+        }
+      });
+}
+
+SteadyTime VolumeRoad::NextRefresh(Duration interval) {
+  const Duration base = interval > Duration::zero() ? interval : options_.refresh_after;
+  return stations_.clock.Now() +
+         std::chrono::duration_cast<Duration>(base * (1 + kJitter * stations_.rng.Uniform()));
+}
+
+Status VolumeRoad::Unpublish(const Context& context, const std::string& target_path) {
+  const std::optional<VolumeRecord> known = stations_.registry.Find(target_path);
+  // Nothing refreshes it from now on.
+  stations_.registry.Remove(target_path);
+  auto held = locks_.TakeOver(context, target_path);
+  Status cleared = held.ok() ? stations_.mounter.Clear(target_path) : Status(held.error());
+  if (cleared.ok()) {
+    // A publish that was under way may have come through before it was told to give up.
+    stations_.registry.Remove(target_path);
+    if (known) stations_.mirror.Forget(*known->volume);
+    stations_.metrics.CountUnpublish();
+    return {};
+  }
+  stations_.metrics.CountUnpublishError();
+  stations_.log.Error("failed to clean and unmount target path",
+                      {{"target", target_path}, {"error", cleared.error().message()}});
+  return cleared;
+}
+
+void VolumeRoad::Refresh(const Context& context, const std::string& target_path) {
+  const SteadyTime begun = stations_.clock.Now();
+  auto held = locks_.Take(context, target_path);
+  if (!held.ok()) {
+    return stations_.registry.Update(target_path, NextRefresh(Duration::zero()),
+                                     [](VolumeState&) {});
+  }
+  const std::optional<VolumeRecord> record = stations_.registry.Find(target_path);
+  if (!record) return;
+  const Outcome outcome = Renew((*held)->context(), *record);
+  if ((*held)->context().stop().stop_requested()) return;  // unpublished, or the agent's end
+  stations_.metrics.ObserveRotation(stations_.clock.Now() - begun);
+  if (!outcome.status.ok()) return RefreshFailed(*record, outcome);
+  stations_.metrics.CountRotation(outcome.provider, outcome.changed);
+  Succeeded(*record->volume, outcome);
+  if (!outcome.changed) return;
+  stations_.log.Info("volume rotated", {{"pod", record->volume->Text()},
+                                        {"class", record->volume->class_name},
+                                        {"changes", outcome.changes}});
+  stations_.events.Record(
+      *record->volume, VolumeEvents::Kind::kNormal, "MountRotationComplete",
+      fmt::format("successfully rotated mounted contents for spc {}/{}: {}",
+                  record->volume->namespace_name, record->volume->class_name, outcome.changes));
+  // Who shares the class finds the new content in memory; nobody waits for his own turn.
+  stations_.registry.MakeDue(
+      [&](const Volume& other) {
+        return other.class_name == record->volume->class_name &&
+               other.namespace_name == record->volume->namespace_name &&
+               other.target_path != target_path;
+      },
+      stations_.clock.Now());
+}
+
+VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord& record) {
+  const Volume& volume = *record.volume;
+  Result<MountState> state = stations_.mounter.StateOf(volume.target_path);
+  if (!state.ok()) return Outcome::Failure(state.error(), "FailedToEnsureMountPoint");
+  if (*state != MountState::kMounted) {
+    return Outcome::Failure(
+        Error::Format(ErrorCode::kPrecondition,
+                      "{} is no longer mounted; kubelet's next request mounts it",
+                      volume.target_path),
+        "UnexpectedTargetPath", record.state.provider);
+  }
+  Result<ClassPtr> spc = stations_.classes.Get(context, volume.namespace_name, volume.class_name);
+  if (!spc.ok()) {
+    return Outcome::Failure(spc.error(), spc.error().code() == ErrorCode::kNotFound
+                                             ? "SecretProviderClassNotFound"
+                                             : "FailedToRotate",
+                            record.state.provider);
+  }
+  Fetched fetched = stations_.source.Fetch(context, **spc, volume, record.state.versions);
+  if (!fetched.content.ok()) {
+    return Outcome::Failure(fetched.content.error(), fetched.failure_type, (*spc)->provider);
+  }
+  Mirror(context, volume, **spc, *fetched.content);
+  Outcome outcome = Write(volume, *fetched.content);
+  outcome.provider = (*spc)->provider;
+  return outcome;
+}
+
+void VolumeRoad::RefreshFailed(const VolumeRecord& record, const Outcome& outcome) {
+  const Volume& volume = *record.volume;
+  const std::string& message = outcome.status.error().message();
+  const WallTime now = stations_.clock.Wall();
+  stations_.metrics.CountRotationError(outcome.provider, outcome.failure_type);
+  stations_.registry.Update(volume.target_path, NextRefresh(Duration::zero()),
+                            [&](VolumeState& state) {
+                              if (state.error.empty()) state.failing_since = now;
+                              state.error = message;
+                            });
+  stations_.log.Warn("rotation failed", {{"pod", volume.Text()},
+                                         {"class", volume.class_name},
+                                         {"error", message}});
+  // One event per reason, not one per try.
+  if (record.state.error == message) return;
+  stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "MountRotationFailed",
+                          fmt::format("the volume keeps its content; provider {}: {}",
+                                      outcome.provider, message));
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,42 @@
+#include "providers/vault/factory.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "providers/vault/options.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_http_client.h"
+
+namespace nodekeep::vault {
+namespace {
+
+TEST_CASE("vault: the node's settings reach every class that sets none of its own") {
+  SettingValues values;
+  for (const SettingKey& key : SettingsKeys()) values[std::string(key.name)] = key.default_text;
+  values["address"] = "https://bao:8200";
+  values["namespace"] = "team";
+  values["authMount"] = "k8s";
+  values["caPem"] = "-----BEGIN CERTIFICATE-----";
+  values["tlsServerName"] = "bao.internal";
+
+  FakeHttpClient http;
+  FakeClock clock;
+  Logger log(LogLevel::kError, LogFormat::kText);
+  Result<std::unique_ptr<Provider>> provider =
+      Make(values, {http, clock, log, Policy(), SecretBytes("version key")});
+  REQUIRE(provider.ok());
+  MountInput input;
+  input.permission = "420";
+  input.target_path = "/pods/1/mount";
+  input.attributes = {{"roleName", "app"},
+                      {"objects", "- {objectName: a, secretPath: secret/data/a, secretKey: k}"}};
+  Result<ParsedMount> mount = (*provider)->Parse(input);
+  REQUIRE(mount.ok());
+  const auto& options = static_cast<const Options&>(*mount->options);
+  CHECK(options.Endpoint() == "https://bao:8200#team");
+  CHECK(options.mount == "k8s");
+  CHECK(options.tls->ca_pem == "-----BEGIN CERTIFICATE-----");
+  CHECK(options.tls->server_name == "bao.internal");
+}
+
+}  // namespace
+}  // namespace nodekeep::vault

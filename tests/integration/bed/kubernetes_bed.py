@@ -1,0 +1,105 @@
+"""The whole bed: a control plane, kubelets and OpenBao, up in seconds, gone without a trace whatever ended the run."""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import tempfile
+
+from bed import mounts
+from bed.cluster import Cluster
+from bed.kubectl import Kubectl
+from bed.node import DRIVER_NAME, Node
+from bed.openbao import OpenBao
+from bed.process import REPOSITORY
+
+_PREFIX = "nodekeep-bed-"
+
+# Owners of pods, and the labels by which one cluster role becomes part of another.
+_CONTROLLERS = ("deployment-controller", "replicaset-controller", "clusterrole-aggregation-controller")
+
+AUDIENCES = ("vault", "aud1", "aud2")
+
+
+class KubernetesBed:
+    """`cluster`, `nodes` (by name), `openbao`, `kubectl`; files and logs below `directory`.
+
+    Everything runs in a mount namespace of its own, which the calling thread enters and does not leave; the processes die with
+    the process that started them. So nothing but files can outlive a killed run, and the next one removes those.
+    """
+
+    def __init__(self, node_names: tuple = ("node1",), *, sync_frequency: str = "1m", audit: bool = False):
+        self._node_names = node_names
+        self._sync_frequency = sync_frequency
+        self._audit = audit
+        self.nodes: dict[str, Node] = {}
+
+    def __enter__(self) -> "KubernetesBed":
+        mounts.enter_own_namespace()
+        sweep()
+        # Below /tmp whatever TMPDIR says: the path of a socket has 107 bytes at most.
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
+        self._lock = _lock(self.directory)
+        self.cluster = Cluster(self.directory / "cluster", more_controllers=_CONTROLLERS, audit=self._audit)
+        self.openbao = OpenBao(self.directory / "openbao")
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
+        self.cluster.start()
+        self.kubectl = Kubectl(self.cluster.kubeconfig, self.directory)
+        for name in self._node_names:
+            self.nodes[name] = Node(self.cluster, name, self.directory / name, sync_frequency=self._sync_frequency)
+            self.nodes[name].start()
+        self._install_objects()
+        self.openbao.start()
+        self.openbao.enable_kubernetes_auth(self.cluster)
+        self.openbao.enable_approle()
+
+    def _install_objects(self) -> None:
+        self.kubectl.run("apply", "-f", REPOSITORY / "deploy" / "crds", "-f", REPOSITORY / "deploy" / "csidriver.yaml")
+        self.kubectl.run("patch", "csidriver", DRIVER_NAME, "--type=merge", "--patch", '{"spec":{"tokenRequests":[%s]}}' % (
+            ",".join('{"audience":"%s"}' % audience for audience in AUDIENCES)))
+        self.kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "-f", REPOSITORY / "deploy" / "crds")
+
+    def __exit__(self, *_) -> None:
+        for node in self.nodes.values():
+            node.stop()
+        self.openbao.kill()
+        self.cluster.stop()
+        mounts.unmount_below(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.close(self._lock)
+
+    @property
+    def node(self) -> Node:
+        """The first one."""
+        return self.nodes[self._node_names[0]]
+
+
+def _lock(directory: pathlib.Path) -> int:
+    """A lock that is free once its owner is dead. Errors: BlockingIOError."""
+    lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def sweep() -> None:
+    """Removes what killed runs left. A directory without its lock is just being made, or empty."""
+    for lock in pathlib.Path("/tmp").glob(f"{_PREFIX}*/lock"):
+        try:
+            held = _lock(lock.parent)
+        except BlockingIOError:
+            continue
+        except FileNotFoundError:
+            continue
+        shutil.rmtree(lock.parent, ignore_errors=True)
+        os.close(held)
