@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "agent/base/utf8.h"
-#include "agent/kube/read_file.h"
+#include "agent/base/read_file.h"
 
 namespace nodekeep {
 namespace {
