@@ -10,7 +10,7 @@
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
 #include "agent/base/json.h"
-#include "providers/akeyless/credential_file.h"
+#include "agent/base/read_file.h"
 #include "providers/akeyless/keys.h"
 
 namespace nodekeep::akeyless {
@@ -62,7 +62,7 @@ Result<SecretBytes> TokenOf(const Options& options, const PodIdentity& identity,
   if (file.empty()) {
     return Missing("no token: set {} of the agent, or akeylessAuthAs: pod in the class", setting);
   }
-  return ReadCredentialFile(file);
+  return ReadTokenFile(file);
 }
 
 // Digits of `text` at `at`, exactly `count` of them; nullopt otherwise.
@@ -230,9 +230,33 @@ Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
     case AccessType::kCert: return CertificateProof(context, options, identity);
     case AccessType::kAwsIam:
     case AccessType::kAzureAd:
-    case AccessType::kGcp: break;
+    case AccessType::kGcp: return CloudProof(type, context, options);
   }
-  return Missing("this build has no cloud identities");
+  return Error(ErrorCode::kInternal, "unknown access type");
+}
+
+Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context,
+                                         const Options& options) {
+  if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
+  Proof proof;
+  Result<SecretBytes> cloud_id(SecretBytes{});
+  if (type == AccessType::kAwsIam) {
+    cloud_id = cloud_ids_.Aws(context, {});
+  } else if (type == AccessType::kAzureAd) {
+    AzureIdentity identity;
+    identity.object_id = options.azure_object_id;
+    cloud_id = cloud_ids_.Azure(context, identity);
+  } else {
+    GcpIdentity identity;
+    identity.audience = options.gcp_audience;
+    cloud_id = cloud_ids_.Gcp(context, identity);
+    proof.body.Text("gcp-audience", options.gcp_audience);
+  }
+  if (!cloud_id.ok()) return cloud_id.error();
+  proof.body.Text("cloud-id", cloud_id->Reveal());
+  // A cloud-id differs with every login, the identity behind it does not.
+  proof.credential = options.azure_object_id;
+  return proof;
 }
 
 Result<Logins::Proof> Logins::UniversalIdentityProof(const Context& context, const Options& options,
@@ -276,7 +300,7 @@ Result<Logins::Proof> Logins::CertificateProof(const Context& context, const Opt
     for (auto& [file, text] :
          {std::pair<const std::string&, SecretBytes&>(options.cert_file, certificate),
           {options.cert_key_file, key}}) {
-      Result<SecretBytes> read = ReadCredentialFile(file);
+      Result<SecretBytes> read = ReadTokenFile(file);
       if (!read.ok()) return read.error();
       text = *std::move(read);
     }

@@ -9,6 +9,7 @@
 #include "agent/base/context.h"
 #include "agent/base/result.h"
 #include "agent/secrets/provider.h"
+#include "providers/akeyless/cloud_id.h"
 #include "providers/akeyless/gateway_client.h"
 #include "providers/akeyless/login_guard.h"
 #include "providers/akeyless/options.h"
@@ -19,9 +20,9 @@ namespace nodekeep::akeyless {
 // Thread-safe; remembers refused logins and the tokens of universal identities.
 class Logins {
  public:
-  // Both must outlive it.
-  Logins(GatewayClient& api, const Clock& clock)
-      : api_(api), clock_(clock), guard_(clock), uid_tokens_(api, clock) {}
+  // All must outlive it.
+  Logins(GatewayClient& api, const CloudIds& cloud_ids, const Clock& clock)
+      : api_(api), cloud_ids_(cloud_ids), clock_(clock), guard_(clock), uid_tokens_(api, clock) {}
 
   // By the first method of `options.login_order` that works. Errors begin with "authentication
   // failed <url>", or with "failed to detect access type of <id>" when no method has what it needs.
@@ -44,6 +45,7 @@ class Logins {
                              const PodIdentity& identity);
   Result<Proof> ProofOf(AccessType type, const Context& context, const Options& options,
                         const PodIdentity& identity);
+  Result<Proof> CloudProof(AccessType type, const Context& context, const Options& options);
   Result<Proof> CertificateProof(const Context& context, const Options& options,
                                  const PodIdentity& identity);
   Result<Proof> UniversalIdentityProof(const Context& context, const Options& options,
@@ -51,6 +53,7 @@ class Logins {
   Result<Credential> CredentialOf(const Json& reply) const;
 
   GatewayClient& api_;
+  const CloudIds& cloud_ids_;
   const Clock& clock_;
   LoginGuard guard_;
   UidTokens uid_tokens_;

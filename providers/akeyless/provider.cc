@@ -1,4 +1,5 @@
 #include "providers/akeyless/akeyless.h"
+#include "providers/akeyless/cloud_id.h"
 #include "providers/akeyless/gateway_client.h"
 #include "providers/akeyless/item.h"
 #include "providers/akeyless/login.h"
@@ -18,7 +19,8 @@ class AkeylessProvider final : public Provider {
   AkeylessProvider(AkeylessSettings settings, HttpClient& http, const Clock& clock)
       : settings_(std::move(settings)),
         api_(http, clock, settings_.timeout),
-        logins_(api_, clock),
+        cloud_ids_(http, clock, settings_.environment),
+        logins_(api_, cloud_ids_, clock),
         reader_(api_, clock) {}
 
   Result<ParsedMount> Parse(const MountInput& input) const override {
@@ -53,6 +55,7 @@ class AkeylessProvider final : public Provider {
  private:
   const AkeylessSettings settings_;
   GatewayClient api_;
+  CloudIds cloud_ids_;
   Logins logins_;
   ItemReader reader_;
 };
