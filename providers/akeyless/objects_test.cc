@@ -88,7 +88,7 @@ TEST_CASE("akeyless objects: each type to ask for takes its own arguments") {
        R"({"args":["b=2","a=1"],"kind":"dynamic"})"},
       {"pki",
        "  nodekeep/type: pki\n"
-       "  nodekeep/arguments: {commonName: web.shop.svc, altNames: [a, b], uriSans: 'spiffe://x',\n"
+       "  nodekeep/arguments: {commonName: web.shop.svc, altNames: 'a, b', uriSans: 'spiffe://x',\n"
        "    extendedKeyUsage: 'serverauth,clientauth', ttl: 30d, keyType: ec256}\n",
        R"({"altNames":"a,b","commonName":"web.shop.svc","extendedKeyUsage":"serverauth,clientauth",)"
        R"("keyType":"ec256","kind":"pki","ttl":2592000,"uriSans":"spiffe://x"})"},
@@ -96,7 +96,7 @@ TEST_CASE("akeyless objects: each type to ask for takes its own arguments") {
        R"({"keyType":"rsa2048","kind":"pki"})"},
       {"ssh", "  nodekeep/type: ssh\n  nodekeep/arguments: {username: [deploy, root], ttl: 1h}\n",
        R"({"keyType":"ed25519","kind":"ssh","ttl":3600,"username":"deploy,root"})"},
-      {"classic key", "  nodekeep/type: classicKey\n", R"({"kind":"classicKey"})"},
+      {"classic key", "  nodekeep/type: classic-key\n", R"({"kind":"classic-key"})"},
       {"folder", "  nodekeep/type: folder\n", R"({"kind":"folder"})"},
   };
   for (const Row& row : rows) {

@@ -100,6 +100,7 @@ std::string ProblemOf(const std::string& url) {
   for (unsigned char c : url) {
     if (c <= 0x20 || c == 0x7f) return "it holds white space or control characters";
   }
+  if (url.find("://") == std::string::npos) return "it must start with https://";
   if (url.find_first_of("?#") != std::string::npos) return "it has a query or a fragment";
   HttpRequest request;
   request.url = url;

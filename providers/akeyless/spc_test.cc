@@ -161,7 +161,7 @@ TEST_CASE("akeyless case 4: an unknown type and a gateway that is no URL are kep
   REQUIRE(Refusal(mount) == "accepted");
   CHECK(OptionsOf(mount).type_text == "aws");
   CHECK(OptionsOf(mount).gateways[0].base == "my-vault-address");
-  CHECK(Contains(OptionsOf(mount).gateways[0].problem, "must start with http:// or https://"));
+  CHECK(Contains(OptionsOf(mount).gateways[0].problem, "must start with https://"));
   CHECK(Logins(OptionsOf(mount)) == kAllOfThem);
 }
 
