@@ -11,9 +11,4 @@ Environment ProcessEnvironment() {
   };
 }
 
-SecretBytes EnvironmentSecret(const std::string& name) {
-  const char* text = std::getenv(name.c_str());
-  return text == nullptr ? SecretBytes() : SecretBytes(text);
-}
-
 }  // namespace nodekeep
