@@ -5,7 +5,6 @@
 // The table behind ProviderRegistry is generated from the list in providers/CMakeLists.txt. Each
 // folder's factory.h declares SettingsKeys and Make in a namespace of the provider's name.
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -44,7 +43,9 @@ struct ProviderServices {
   Logger& log;
   Policy policy;            // the provider's own, from the configuration
   SecretBytes version_key;  // keyed hashes of secret content
-  std::function<SecretBytes(const std::string& name)> secret_variable = EnvironmentSecret;
+  // Holds what the cloud SDKs look at, and upstream's variables with credentials. Those are no
+  // settings: the configuration, which can be printed, holds no secret.
+  Environment environment = ProcessEnvironment();
 };
 
 struct ProviderEntry {

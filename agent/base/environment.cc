@@ -4,9 +4,11 @@
 
 namespace nodekeep {
 
-SecretBytes EnvironmentSecret(const std::string& name) {
-  const char* text = std::getenv(name.c_str());
-  return text == nullptr ? SecretBytes() : SecretBytes(text);
+Environment ProcessEnvironment() {
+  return [](const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return std::string(value == nullptr ? "" : value);
+  };
 }
 
 }  // namespace nodekeep

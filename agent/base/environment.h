@@ -1,13 +1,16 @@
 #pragma once
 
-#include <string>
+// Environment variables come in as a function, so that a test says what is set.
 
-#include "agent/base/secret_bytes.h"
+#include <functional>
+#include <string>
 
 namespace nodekeep {
 
-// The text of an environment variable that holds a credential; empty = not set. Such variables are
-// no settings: the configuration, which can be printed, holds no secret.
-SecretBytes EnvironmentSecret(const std::string& name);
+// The value of an environment variable, "" when it is not set.
+using Environment = std::function<std::string(const std::string& name)>;
+
+// This process's own. Safe from any thread: nobody here changes the environment.
+Environment ProcessEnvironment();
 
 }  // namespace nodekeep

@@ -51,15 +51,12 @@ constexpr SettingKey kKeys[] = {
      "Of one exchange with a gateway"},
 };
 
-std::shared_ptr<const SecretBytes> Shared(SecretBytes text) {
-  return text.empty() ? nullptr : std::make_shared<const SecretBytes>(std::move(text));
-}
-
 // The first of the variables that is set.
 std::shared_ptr<const SecretBytes> SecretOf(const ProviderServices& services,
                                             std::initializer_list<const char*> names) {
   for (const char* name : names) {
-    if (auto text = Shared(services.secret_variable(name)); text != nullptr) return text;
+    SecretBytes text = SecretBytes::TakeFrom(services.environment(name));
+    if (!text.empty()) return std::make_shared<const SecretBytes>(std::move(text));
   }
   return nullptr;
 }
@@ -92,6 +89,7 @@ Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServ
   settings.timeout = *timeout;
   settings.access_key = SecretOf(services, {"AKEYLESS_ACCESS_KEY", "CREDENTIALS"});
   settings.uid_init_token = SecretOf(services, {"AKEYLESS_UID_INIT_TOKEN"});
+  settings.environment = std::move(services.environment);
   settings.version_key = std::move(services.version_key);
   settings.policy = services.policy;
   return MakeAkeylessProvider(std::move(settings), services.http, services.clock);
