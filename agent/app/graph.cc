@@ -7,6 +7,7 @@
 
 #include "agent/app/version.h"
 #include "agent/base/digest.h"
+#include "agent/base/environment.h"
 
 namespace nodekeep {
 namespace {
@@ -35,10 +36,7 @@ Result<std::optional<KubeConnection>> ApiServer(const Config& config) {
     if (!named.ok()) return named.error();
     return std::optional<KubeConnection>(*std::move(named));
   }
-  auto own = InClusterConnection([](const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return std::string(value == nullptr ? "" : value);
-  });
+  auto own = InClusterConnection(ProcessEnvironment());
   if (own.ok()) return std::optional<KubeConnection>(*std::move(own));
   if (own.error().code() == ErrorCode::kPrecondition) return std::optional<KubeConnection>();
   return own.error();

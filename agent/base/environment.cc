@@ -4,6 +4,13 @@
 
 namespace nodekeep {
 
+Environment ProcessEnvironment() {
+  return [](const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return std::string(value == nullptr ? "" : value);
+  };
+}
+
 SecretBytes EnvironmentSecret(const std::string& name) {
   const char* text = std::getenv(name.c_str());
   return text == nullptr ? SecretBytes() : SecretBytes(text);

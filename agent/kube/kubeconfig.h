@@ -2,10 +2,10 @@
 
 // Which API server, and who we are there: from a kubeconfig file or from inside a pod.
 
-#include <functional>
 #include <memory>
 #include <string>
 
+#include "agent/base/environment.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/http/http_client.h"
@@ -28,9 +28,6 @@ struct KubeConnection {
 // not here (exec, auth-provider, username, proxy-url) or would ask for other rights than the
 // user's (as...) is refused by name, never skipped.
 Result<KubeConnection> ReadKubeconfig(const std::string& path);
-
-// The value of an environment variable, "" when it is not set.
-using Environment = std::function<std::string(const std::string& name)>;
 
 // The connection that Kubernetes gives every pod: KUBERNETES_SERVICE_HOST and _PORT, with `token`
 // and `ca.crt` in `folder`. kPrecondition when this is no pod.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/environment.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/http/http_client.h"
 #include "agent/secrets/policy.h"
@@ -47,6 +48,8 @@ struct AkeylessSettings {
   // login made with a pod's token may serve all pods of its service account.
   bool share_by_service_account = false;
 
+  // Where the node's cloud identity looks for the variables of the clouds' SDKs.
+  Environment environment = ProcessEnvironment();
   // Key under which answers without a version of their own get one; empty = random per process.
   SecretBytes version_key;
   Duration timeout = std::chrono::seconds(30);  // of one exchange with a gateway

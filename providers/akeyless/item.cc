@@ -22,7 +22,7 @@ constexpr std::pair<ItemKind, std::string_view> kNames[] = {
     {ItemKind::kDynamic, "dynamic"},
     {ItemKind::kPki, "pki"},
     {ItemKind::kSsh, "ssh"},
-    {ItemKind::kClassicKey, "classicKey"},
+    {ItemKind::kClassicKey, "classic-key"},
     {ItemKind::kFolder, "folder"},
 };
 

@@ -15,6 +15,7 @@
 #include "agent/base/closest.h"
 #include "agent/base/volume_path.h"
 #include "agent/base/yaml.h"
+#include "providers/akeyless/options.h"
 
 namespace nodekeep::akeyless {
 namespace {
@@ -108,6 +109,7 @@ Status ReadUpstreamKeys(Reader& reader) {
   if (args != nullptr && !args->IsMapping()) {
     return reader.Wrong(*args, "secretArgs: must be a mapping");
   }
+  reader.entry.secret_args = args != nullptr && !args->entries.empty();
   return {};
 }
 
@@ -274,6 +276,10 @@ Status ReadArgument(const Reader& reader, std::string_view name, const YamlNode&
   };
   for (const auto& [field, into] : fields) {
     if (field == name) *into = text;
+  }
+  for (std::string* list :
+       {&request.alt_names, &request.uri_sans, &request.extended_key_usage, &request.username}) {
+    *list = fmt::format("{}", fmt::join(SplitCommas(*list), ","));
   }
   return {};
 }

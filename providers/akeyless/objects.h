@@ -24,7 +24,8 @@ struct ObjectEntry {
   std::optional<bool> ignore_cache;   // absent = that of the class
   std::optional<bool> json_text;      // absent = that of the class
   bool optional = false;
-  ItemRequest request;  // without ignore_cache
+  bool secret_args = false;  // given, though they mean nothing
+  ItemRequest request;       // without ignore_cache
 
   bool operator==(const ObjectEntry&) const = default;
 };

@@ -131,6 +131,12 @@ std::string Options::CredentialDigest(const PodIdentity& identity) const {
   return all.empty() ? "" : Sha256Hex(all.Reveal());
 }
 
+bool Options::ShowsPod() const {
+  return as_pod && std::any_of(login_order.begin(), login_order.end(), [](AccessType type) {
+           return type == AccessType::kK8s || type == AccessType::kJwt;
+         });
+}
+
 std::vector<std::pair<std::string, std::string>> Options::Explain() const {
   std::vector<std::pair<std::string, std::string>> lines;
   const auto add = [&](std::string name, std::string value) {
@@ -169,6 +175,7 @@ std::vector<std::pair<std::string, std::string>> Options::Explain() const {
   add("ca directory", tls->ca_directory);
   if (!tls->ca_pem.empty()) add("ca bundle", "in the class");
   add("tls server name", tls->server_name);
+  lines.insert(lines.end(), without_effect.begin(), without_effect.end());
   return lines;
 }
 

@@ -48,6 +48,7 @@ class Options final : public ProviderOptions {
  public:
   std::string LoginText() const override;
   std::string CredentialDigest(const PodIdentity& identity) const override;
+  bool ShowsPod() const override;
   std::vector<std::pair<std::string, std::string>> Explain() const override;
 
   // The gateways' URLs: SecretRef::endpoint.
@@ -94,6 +95,9 @@ class Options final : public ProviderOptions {
   std::string jwt_file;
   std::string cert_file;
   std::string cert_key_file;
+
+  // What the class says to no effect: name, value; for `get --explain`.
+  std::vector<std::pair<std::string, std::string>> without_effect;
 };
 
 // The dialect: parameters to options and refs. Pure.

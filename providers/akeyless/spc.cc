@@ -71,7 +71,7 @@ Result<bool> Flag(const Attributes& attributes, const std::string& key, bool oth
 Status CheckExtensionKeys(const Attributes& attributes) {
   constexpr std::string_view kExtensions[] = {kAuthAs};
   for (const auto& [key, value] : attributes) {
-    if (key == kAuthAs || !ClosestTo(key, kExtensions).starts_with("akeyless")) continue;
+    if (key == kAuthAs || ClosestTo(key, kExtensions).empty()) continue;
     return Invalid(fmt::format("parameter {}: unknown: did you mean {}?", key, kAuthAs));
   }
   return {};
@@ -100,6 +100,7 @@ std::string ProblemOf(const std::string& url) {
   for (unsigned char c : url) {
     if (c <= 0x20 || c == 0x7f) return "it holds white space or control characters";
   }
+  if (url.find("://") == std::string::npos) return "it must start with https://";
   if (url.find_first_of("?#") != std::string::npos) return "it has a query or a fragment";
   HttpRequest request;
   request.url = url;
@@ -223,8 +224,8 @@ Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings
   return {};
 }
 
-Result<std::shared_ptr<const Options>> ReadOptions(const Attributes& attributes,
-                                                   const AkeylessSettings& settings) {
+Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes,
+                                             const AkeylessSettings& settings) {
   auto options = std::make_shared<Options>();
   Result<std::vector<Gateway>> gateways = ReadGateways(attributes, settings);
   if (!gateways.ok()) return gateways.error();
@@ -249,7 +250,7 @@ Result<std::shared_ptr<const Options>> ReadOptions(const Attributes& attributes,
   options->jwt_file = settings.jwt_file;
   options->cert_file = settings.cert_file;
   options->cert_key_file = settings.cert_key_file;
-  return std::shared_ptr<const Options>(std::move(options));
+  return options;
 }
 
 // Defaults of the class for its objects.
@@ -332,7 +333,7 @@ Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& 
     return Invalid("no secrets configured: the class needs a list under \"objects\"");
   }
   if (Status keys = CheckExtensionKeys(attributes); !keys.ok()) return keys.error();
-  Result<std::shared_ptr<const Options>> options = ReadOptions(attributes, settings);
+  Result<std::shared_ptr<Options>> options = ReadOptions(attributes, settings);
   if (!options.ok()) return options.error();
   Result<ObjectDefaults> defaults = ReadDefaults(attributes, *mode);
   if (!defaults.ok()) return defaults.error();
@@ -343,6 +344,11 @@ Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& 
 
   ParsedMount mount;
   for (ObjectEntry& entry : *entries) {
+    if (entry.secret_args) {
+      (*options)->without_effect.emplace_back(
+          fmt::format("secretArgs of object \"{}\"", entry.file_name),
+          "ignored, as upstream does; what reads take stands under nodekeep/arguments");
+    }
     mount.projections.push_back(Project(std::move(entry), *defaults, (*options)->Endpoint()));
   }
   if (Status marked = MarkOptional(attributes, mount.projections); !marked.ok()) {
