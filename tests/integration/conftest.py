@@ -8,6 +8,8 @@ import pathlib
 import pytest
 
 from bed.akeyless import AkeylessGateway
+from bed.certificates import signing_key
+from bed.cloud_metadata import CloudMetadata
 from bed.cluster import Cluster
 from bed.openbao import OpenBao
 from bed.postgres import Postgres
@@ -148,6 +150,19 @@ def web(cluster, namespace):
                    {audience: cluster.mint_token(namespace, "web", audience, pod=made)})
 
     return pod
+
+
+@pytest.fixture(scope="session")
+def issuer_key(tmp_path_factory):
+    """The key of an issuer of JWTs that is no cluster."""
+    return signing_key(tmp_path_factory.mktemp("issuer"), "issuer")
+
+
+@pytest.fixture
+def cloud_metadata(issuer_key):
+    """A metadata service of a cloud, whose tokens `issuer_key` signs."""
+    with CloudMetadata(issuer_key) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

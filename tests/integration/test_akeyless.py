@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from bed.certificates import CertificateAuthority
-from bed.process import BedError
+from bed.cloud_metadata import AZURE_ISSUER
 from harness.akeyless import AkeylessTenant, akeyless_class
 from harness.driver import Pod
 
@@ -439,6 +439,44 @@ def test_aws_credentials_of_the_node(akeyless, start_akeyless_agent):
     driver = start_akeyless_agent(env=AWS_ENVIRONMENT).driver("akeyless")
     spc = akeyless_class(akeyless.url, access_id, ("f", "/a"), access_type="aws_iam")
     assert driver.mount(spc, Pod("shop", "web-0", "uid")).files == {"f": b"v"}
+
+
+def test_googles_identity_of_the_machine(akeyless, start_akeyless_agent, cloud_metadata, issuer_key):
+    access_id = akeyless.add_method("gcp", public_keys=[issuer_key.public.read_text()],
+                                    bound_emails=["app@project.iam.gserviceaccount.com"])
+    akeyless.add_item("/a", "v")
+    driver = start_akeyless_agent(env={"GCE_METADATA_HOST": cloud_metadata.address}).driver("akeyless")
+    spc = akeyless_class(akeyless.url, access_id, ("f", "/a"), access_type="gcp")
+    assert driver.mount(spc, Pod("shop", "web-0", "uid")).files == {"f": b"v"}
+    assert any("audience=akeyless.io" in path and "format=full" in path for _, path, _ in cloud_metadata.requests)
+
+
+def azure_method(akeyless, issuer_key) -> str:
+    return akeyless.add_method("azure_ad", public_keys=[issuer_key.public.read_text()], issuer=AZURE_ISSUER,
+                               bound_object_ids=["object"])
+
+
+def test_azures_managed_identity_by_its_object_id(akeyless, start_akeyless_agent, cloud_metadata, issuer_key):
+    access_id = azure_method(akeyless, issuer_key)
+    akeyless.add_item("/a", "v")
+    driver = start_akeyless_agent(
+        env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{cloud_metadata.address}"}).driver("akeyless")
+    spc = akeyless_class(akeyless.url, access_id, ("f", "/a"), access_type="azure_ad", akeylessAzureObjectID="object")
+    assert driver.mount(spc, Pod("shop", "web-0", "uid")).files == {"f": b"v"}
+    assert any("object_id=object" in path for _, path, _ in cloud_metadata.requests)
+
+
+def test_azures_workload_identity(akeyless, start_akeyless_agent, cloud_metadata, issuer_key, tmp_path):
+    access_id = azure_method(akeyless, issuer_key)
+    akeyless.add_item("/a", "v")
+    (tmp_path / "token").write_text("header.claims.signature")
+    driver = start_akeyless_agent(env={
+        "AZURE_AUTHORITY_HOST": f"http://{cloud_metadata.address}/", "AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client",
+        "AZURE_FEDERATED_TOKEN_FILE": str(tmp_path / "token")}).driver("akeyless")
+    spc = akeyless_class(akeyless.url, access_id, ("f", "/a"), access_type="azure_ad")
+    assert driver.mount(spc, Pod("shop", "web-0", "uid")).files == {"f": b"v"}
+    form = cloud_metadata.requests[-1][2]
+    assert (form["client_id"], form["client_assertion"]) == ("client", "header.claims.signature")
 
 
 def test_a_universal_identity_is_rotated_by_one_at_a_time(akeyless, akeyless_driver):
