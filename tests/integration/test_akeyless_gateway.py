@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.x509.oid import NameOID
 
 from bed.akeyless import AkeylessGateway
-from bed.certificates import CertificateAuthority, signing_key
+from bed.certificates import CertificateAuthority
 from bed.json_client import JsonClient
 from harness.akeyless import decoded_cloud_id, same_body
 from harness.akeyless_sdk import AkeylessSdk, SdkError, aws_cloud_id
@@ -39,12 +39,6 @@ def token(akeyless, sdk) -> str:
     """Of an access key that may read and list everything."""
     access_id, key = akeyless.add_access_key()
     return sdk.log_in(access_id=access_id, access_key=key)
-
-
-@pytest.fixture(scope="module")
-def issuer_key(tmp_path_factory):
-    """The key of an issuer of JWTs that is no cluster."""
-    return signing_key(tmp_path_factory.mktemp("issuer"), "issuer")
 
 
 def signed(key, **claims) -> str:

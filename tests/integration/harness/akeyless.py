@@ -5,6 +5,8 @@ import json
 
 import yaml
 
+from harness.driver import Pod
+
 
 def akeyless_objects(*entries) -> str:
     """The `objects` parameter: entries as dicts, or (fileName, secretPath)."""
@@ -21,6 +23,24 @@ def akeyless_class(gateway: str, access_id: str | None, *entries, access_type: s
             spc[key] = value
     return spc
 
+class AkeylessTenant:
+    """One access id with its key at a gateway, and the classes and pods of its owner. No cluster is needed for it."""
+
+    def __init__(self, gateway, namespace: str = "shop", account: str = "web", **method):
+        self.gateway = gateway
+        self.namespace = namespace
+        self.account = account
+        self.access_id, self.access_key = gateway.add_access_key(**method)
+        self._pods = 0
+
+    def pod(self, **changes) -> Pod:
+        self._pods += 1
+        name = f"{self.account}-{self._pods}"
+        return Pod(self.namespace, name, f"uid-{self.namespace}-{name}", self.account).with_(**changes)
+
+    def spc(self, *entries, gateway: str | None = None, **parameters) -> dict:
+        return akeyless_class(gateway or self.gateway.url, self.access_id, *entries, access_key=self.access_key, **parameters)
+
 
 # What the SDK sends unasked: defaults of its models that stand for "as without it" (akeyless.md 1.4, 3; dialects.md 2.2).
 SDK_DEFAULTS = {
@@ -32,7 +52,8 @@ SDK_DEFAULTS = {
 }
 
 # Differ between any two calls: what is compared is that both send one of the same shape.
-_EPHEMERAL = {"token", "uid-token", "cert-challenge", "signed-cert-challenge", "k8s-service-account-token", "csr-data-base64"}
+_EPHEMERAL = {"token", "uid-token", "send-manual-ack-token", "cert-challenge", "signed-cert-challenge", "k8s-service-account-token",
+              "csr-data-base64", "public-key-data"}
 
 
 def _shape(value):
@@ -41,6 +62,8 @@ def _shape(value):
         return type(value).__name__
     if value[:2] in ("t-", "u-"):
         return value[:2]
+    if value.startswith("ssh-"):
+        return value.split()[0]
     try:
         base64.b64decode(value, validate=True)
         return "base64"
