@@ -150,6 +150,7 @@ Status CurlTransfer::Open(CURLSH* share, const Limits& limits, void* owner) {
   easy_.reset(curl_easy_init());
   if (!easy_) return Error(ErrorCode::kInternal, "curl cannot make a request handle");
   limits_ = limits;
+  last_heard_ = std::chrono::steady_clock::now();
   Set(CURLOPT_PRIVATE, owner);
   Set(CURLOPT_SHARE, share);
   Set(CURLOPT_ERRORBUFFER, error_text_);
@@ -251,6 +252,7 @@ std::size_t CurlTransfer::OnBody(char* data, std::size_t size, std::size_t count
 }
 
 bool CurlTransfer::TakeHeader(std::string_view line) {
+  last_heard_ = std::chrono::steady_clock::now();
   header_bytes_ += line.size();
   too_large_ = header_bytes_ > kMaxHeaderBytes;
   if (too_large_) return false;
@@ -259,7 +261,10 @@ bool CurlTransfer::TakeHeader(std::string_view line) {
     headers_complete_ = false;
     return true;
   }
-  if (Trim(line).empty()) headers_complete_ = true;
+  if (Trim(line).empty()) {
+    headers_complete_ = true;
+    if (receiver_ != nullptr && StatusCode() / 100 == 2) receiver_->OnHead();
+  }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || line.starts_with(':')) return true;
   response_.headers.emplace_back(Lower(Trim(line.substr(0, colon))),
@@ -268,6 +273,11 @@ bool CurlTransfer::TakeHeader(std::string_view line) {
 }
 
 bool CurlTransfer::TakeBody(std::string_view bytes) {
+  last_heard_ = std::chrono::steady_clock::now();
+  if (receiver_ != nullptr && StatusCode() / 100 == 2) {
+    receiver_is_full_ = !receiver_->OnBytes(bytes);
+    return !receiver_is_full_;
+  }
   if (response_.body.empty()) {
     curl_off_t announced = -1;
     curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
@@ -292,10 +302,20 @@ Result<HttpResponse> CurlTransfer::Finish(CURLcode code) {
                          "read the answer of {}: the connection was cut inside the headers",
                          origin_.text);
   }
+  response_.status = StatusCode();
+  return std::move(response_);
+}
+
+int CurlTransfer::StatusCode() const {
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
-  response_.status = static_cast<int>(status);
-  return std::move(response_);
+  return static_cast<int>(status);
+}
+
+curl_socket_t CurlTransfer::Connection() const {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket);
+  return socket;
 }
 
 std::string CurlTransfer::Step() const {
@@ -337,6 +357,10 @@ Error CurlTransfer::Failure(CURLcode code) const {
   }
   switch (code) {
     case CURLE_WRITE_ERROR:
+      if (receiver_is_full_) {
+        return Error::Format(ErrorCode::kTooLarge,
+                             "read the answer of {}: it is more than can be kept", host);
+      }
       return Error::Format(
           ErrorCode::kTooLarge, "read the answer of {}: it is larger than the limit of {} bytes",
           host, header_bytes_ > kMaxHeaderBytes ? kMaxHeaderBytes : request_.max_response_bytes);
@@ -381,8 +405,7 @@ Error CurlTransfer::Failure(CURLcode code) const {
     case CURLE_UNKNOWN_OPTION:
     case CURLE_NOT_BUILT_IN:
       return Error::Format(ErrorCode::kInternal, "request to {}: {}", host, curl_words);
-    default:
-      return Error::Format(ErrorCode::kTransient, "{}: {}", Step(), words);
+    default: return Error::Format(ErrorCode::kTransient, "{}: {}", Step(), words);
   }
 }
 
