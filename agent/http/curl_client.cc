@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -165,11 +164,11 @@ class CurlClient::Loop {
   Orders orders_;  // guarded by mutex_; `stop` stays set
 
   // Loop thread only.
+  OpenSockets sockets_;
   CURLM* multi_ = nullptr;
   CURLSH* const share_;
   std::map<Batch::Call*, std::shared_ptr<Batch>> running_;
   std::set<std::pair<SteadyTime, Batch::Call*>> due_;  // of the running calls
-  std::map<curl_socket_t, SteadyTime> heard_;  // when answered calls last heard of a connection
   bool keeps_connections_ = false;
   std::optional<SteadyTime> idle_since_;
 };
@@ -264,7 +263,7 @@ void CurlClient::Loop::Start(const std::shared_ptr<Batch>& batch) {
   const CurlTransfer::Limits limits = {options_.connect_timeout, options_.idle_timeout};
   for (Batch::Call& call : batch->calls) {
     running_.emplace(&call, batch);
-    Status started = call.transfer->Open(share_, limits, &call);
+    Status started = call.transfer->Open(share_, limits, sockets_, &call);
     call.started = call.transfer->last_heard();
     call.due = DueOf(call);
     due_.emplace(call.due, &call);
@@ -279,10 +278,7 @@ void CurlClient::Loop::Start(const std::shared_ptr<Batch>& batch) {
 
 void CurlClient::Loop::Finish(Batch::Call& call, Result<HttpResponse> result) {
   if (call.transfer->handle() != nullptr) {
-    const curl_socket_t socket = call.transfer->Connection();
-    if (socket != CURL_SOCKET_BAD && WasHeard(call)) {
-      heard_[socket] = std::max(heard_[socket], call.transfer->last_heard());
-    }
+    if (WasHeard(call)) sockets_.Heard(call.transfer->Connection(), call.transfer->last_heard());
     curl_multi_remove_handle(multi_, call.transfer->handle());
   }
   call.transfer.reset();
@@ -335,15 +331,13 @@ void CurlClient::Loop::DropOverdue() {
 // that many requests share for alive as long as the kernel does, which is a quarter of an hour.
 void CurlClient::Loop::CloseIfHung(const Batch::Call& call, SteadyTime now) {
   const SteadyTime silent_since = call.transfer->last_heard();
-  const curl_socket_t socket = call.transfer->Connection();
-  if (now - silent_since < options_.hung_after || socket == CURL_SOCKET_BAD) return;
-  const auto heard = heard_.find(socket);
-  if (heard != heard_.end() && heard->second > silent_since) return;
+  const std::string connection = call.transfer->Connection();
+  if (connection.empty() || now - silent_since < options_.hung_after) return;
   for (const auto& [other, batch] : running_) {
-    if (!WasHeard(*other) || other->transfer->Connection() != socket) continue;
-    if (other->transfer->last_heard() > silent_since) return;
+    if (WasHeard(*other))
+      sockets_.Heard(other->transfer->Connection(), other->transfer->last_heard());
   }
-  shutdown(socket, SHUT_RDWR);
+  if (!sockets_.HeardSince(connection, silent_since)) sockets_.ShutDown(connection);
 }
 
 void CurlClient::Loop::Harvest() {
@@ -367,7 +361,6 @@ void CurlClient::Loop::CloseIdleConnections() {
   if (now < *idle_since_ + options_.idle_timeout) return;
   curl_multi_cleanup(multi_);
   MakeMulti();
-  heard_.clear();
   keeps_connections_ = false;
   idle_since_.reset();
 }

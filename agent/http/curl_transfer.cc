@@ -146,7 +146,7 @@ void CurlTransfer::Set(CURLoption option, Value value) {
   if (code != CURLE_OK && option_error_ == CURLE_OK) option_error_ = code;
 }
 
-Status CurlTransfer::Open(CURLSH* share, const Limits& limits, void* owner) {
+Status CurlTransfer::Open(CURLSH* share, const Limits& limits, OpenSockets& sockets, void* owner) {
   easy_.reset(curl_easy_init());
   if (!easy_) return Error(ErrorCode::kInternal, "curl cannot make a request handle");
   limits_ = limits;
@@ -161,6 +161,10 @@ Status CurlTransfer::Open(CURLSH* share, const Limits& limits, void* owner) {
   Set(CURLOPT_USERAGENT, "nodekeep");
   Set(CURLOPT_HTTPHEADER, header_list_.data());
   Set(CURLOPT_NOSIGNAL, 1L);
+  Set(CURLOPT_OPENSOCKETFUNCTION, &OpenSockets::OnOpen);
+  Set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&sockets));
+  Set(CURLOPT_CLOSESOCKETFUNCTION, &OpenSockets::OnClose);
+  Set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets));
   // Without it, giving up on a name that does not resolve waits for the resolver, and with it
   // everybody whose transfers share the loop.
   Set(CURLOPT_QUICK_EXIT, 1L);
@@ -312,10 +316,12 @@ int CurlTransfer::StatusCode() const {
   return static_cast<int>(status);
 }
 
-curl_socket_t CurlTransfer::Connection() const {
-  curl_socket_t socket = CURL_SOCKET_BAD;
-  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket);
-  return socket;
+std::string CurlTransfer::Connection() const {
+  long local_port = 0;
+  long remote_port = 0;
+  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &local_port);
+  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &remote_port);
+  return local_port == 0 ? "" : ConnectionName(local_port, remote_port);
 }
 
 std::string CurlTransfer::Step() const {

@@ -17,6 +17,7 @@
 #include "agent/base/result.h"
 #include "agent/http/http_client.h"
 #include "agent/http/http_stream.h"
+#include "agent/http/open_sockets.h"
 #include "agent/http/origin.h"
 #include "agent/http/tls_material.h"
 
@@ -38,7 +39,7 @@ class CurlTransfer {
   };
   // Makes the curl handle. `owner` comes back as the handle's CURLINFO_PRIVATE. Errors:
   // kTransient when memory is short, kInternal when curl does not know an option.
-  Status Open(CURLSH* share, const Limits& limits, void* owner);
+  Status Open(CURLSH* share, const Limits& limits, OpenSockets& sockets, void* owner);
   // Null before Open. It must have left its multi handle before this object goes.
   CURL* handle() const { return easy_.get(); }
 
@@ -51,8 +52,8 @@ class CurlTransfer {
   Duration longest_silence() const { return request_.longest_silence; }
   // When the last piece of the answer came; before the first, when Open was called.
   SteadyTime last_heard() const { return last_heard_; }
-  // The connection it uses or used; CURL_SOCKET_BAD if there is none (any more).
-  curl_socket_t Connection() const;
+  // Which connection it uses or used; "" while it has none.
+  std::string Connection() const;
 
  private:
   CurlTransfer(HttpRequest request, Origin origin, std::shared_ptr<const TlsMaterial> material);
