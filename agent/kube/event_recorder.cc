@@ -51,18 +51,20 @@ EventRecorder::EventRecorder(KubeClient& kube, const Clock& clock, Rng& rng, Log
 void EventRecorder::Record(const ObjectReference& object, EventType type, std::string_view reason,
                            std::string_view message) {
   Key key{object, type, std::string(reason), CutAt(message, kMaxMessage)};
-  const WallTime now = clock_.Wall();
+  const WallTime wall = clock_.Wall();
+  const SteadyTime now = clock_.Now();
   std::lock_guard lock(mutex_);
   if (const auto known = waiting_.find(key); known != waiting_.end()) {
     ++known->second.count;
-    known->second.last = now;
+    known->second.last = wall;
+    known->second.last_steady = now;
     return;
   }
   if (!TakeShare(object) || queue_.size() >= options_.max_queued) {
     ++dropped_;
     return;
   }
-  waiting_.emplace(key, Occurrence{1, now, now});
+  waiting_.emplace(key, Occurrence{1, wall, wall, now});
   queue_.push_back(std::move(key));
   changed_.notify_all();
 }
@@ -108,7 +110,7 @@ void EventRecorder::Run(std::stop_token stop) {
 
 Status EventRecorder::Send(const Context& context, const Key& key, const Occurrence& occurrence) {
   const auto known = sent_.find(key);
-  if (known == sent_.end() || clock_.Now() - known->second.last > options_.window) {
+  if (known == sent_.end() || occurrence.last_steady - known->second.last > options_.window) {
     return Create(context, key, occurrence);
   }
   Json patch;
@@ -121,7 +123,7 @@ Status EventRecorder::Send(const Context& context, const Key& key, const Occurre
   }
   if (!patched.ok()) return patched.error();
   known->second.count += occurrence.count;
-  known->second.last = clock_.Now();
+  known->second.last = occurrence.last_steady;
   return {};
 }
 
@@ -161,7 +163,8 @@ Status EventRecorder::Create(const Context& context, const Key& key, const Occur
   Result<Json> created = kube_.Create(context, events, event);
   // The name is ours alone: a conflict is the answer to a request that was cut after its effect.
   if (!created.ok() && created.error().code() != ErrorCode::kConflict) return created.error();
-  sent_[key] = {events + "/" + PercentEncode(name, false), occurrence.count, clock_.Now()};
+  sent_[key] = {events + "/" + PercentEncode(name, false), occurrence.count,
+                occurrence.last_steady};
   Bound(sent_, options_.max_remembered);
   return {};
 }

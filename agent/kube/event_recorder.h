@@ -76,12 +76,13 @@ class EventRecorder {
     int count = 0;  // since it was sent last
     WallTime first;
     WallTime last;
+    SteadyTime last_steady;
   };
   // An Event that the API server has.
   struct Sent {
     std::string path;
     int count = 0;
-    SteadyTime last;
+    SteadyTime last;  // when it happened last, not when that was told
   };
   struct Share {
     TokenBucket bucket;

@@ -42,7 +42,8 @@ class Informer final : private WatchLoop::Member, private Reflector::Target {
   struct Options {
     KubeSelection selection;
     // What is kept of an object; null = all of it. An update in which nothing kept has changed is
-    // not told. Runs on the watch loop's thread, as does the handler.
+    // not told. Runs on the watch loop's thread, as does the handler. Objects of a list come
+    // without apiVersion and kind.
     std::function<Json(const Json& object)> keep = nullptr;
   };
   // Called on the watch loop's thread, where all other watches wait for it: puts a key into a queue

@@ -71,17 +71,18 @@ Reflector::Reflector(const WatchParts& parts, std::shared_ptr<WatchLoop::Bell> b
 Reflector::~Reflector() { stop_.request_stop(); }
 
 SteadyTime Reflector::MoveOn(SteadyTime now) {
-  if (inbox_) Read(now);
+  if (inbox_) Read();
   // A page that was read asks for the next one at once.
   while (!inbox_ && due_ <= now) {
     Send(now);
-    Read(now);
+    if (inbox_) Read();
   }
   return inbox_ ? SteadyTime::max() : due_;
 }
 
 void Reflector::Send(SteadyTime now) {
   sent_ = now;
+  sent_step_ = step_;
   made_progress_ = false;
   received_ = SecretBytes();
   if (step_ == Step::kList && continue_.empty()) target_.OnListBegin();
@@ -114,9 +115,9 @@ void Reflector::Send(SteadyTime now) {
   parts_.http.Open(Context(SteadyTime::max(), stop_.get_token()), *std::move(request), inbox_);
 }
 
-void Reflector::Read(SteadyTime now) {
-  if (!inbox_) return;
+void Reflector::Read() {
   Inbox::Mail mail = inbox_->Take();
+  const SteadyTime now = parts_.clock.Now();  // not earlier than what came
   received_.Append(mail.bytes.Reveal());
   if (step_ == Step::kWatch) {
     if (mail.begun) TroubleOver();
@@ -231,8 +232,8 @@ void Reflector::Failed(const Error& error, SteadyTime now) {
   }
   due_ = now + delay;
   in_trouble_ = true;
-  target_.OnTrouble(
-      error.Prepend("kubernetes: {} {}", step_ == Step::kList ? "list" : "watch", selection_.path));
+  target_.OnTrouble(error.Prepend("kubernetes: {} {}", sent_step_ == Step::kList ? "list" : "watch",
+                                  selection_.path));
 }
 
 }  // namespace nodekeep

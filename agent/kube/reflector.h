@@ -51,7 +51,7 @@ class Reflector {
   enum class Step { kList, kWatch };
 
   void Send(SteadyTime now);
-  void Read(SteadyTime now);
+  void Read();
   void ReadPage(const HttpResponse& response, SteadyTime now);
   void ReadEvents(SteadyTime now);
   // False when the watch is over.
@@ -77,6 +77,7 @@ class Reflector {
   std::shared_ptr<Inbox> inbox_;
   std::stop_source stop_;
   SteadyTime sent_;
+  Step sent_step_ = Step::kList;
   SecretBytes received_;  // what came of it and is not read yet
   bool made_progress_ = false;
 };

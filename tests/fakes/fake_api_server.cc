@@ -6,13 +6,13 @@
 #include <cstdlib>
 #include <utility>
 
+#include "tests/fakes/kube_fields.h"
+
 namespace nodekeep {
 namespace {
 
-using FieldPath = std::vector<std::string>;
-using Fields = std::map<FieldPath, Json>;
-
-constexpr std::string_view kOwners = "ownerReferences";
+// The manager of fields that were not applied.
+constexpr char kOtherWriters[] = "other writers";
 
 std::string Decoded(std::string_view text) {
   std::string out;
@@ -25,16 +25,6 @@ std::string Decoded(std::string_view text) {
     }
   }
   return out;
-}
-
-std::vector<std::string> Split(std::string_view text, char at) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(at), text.size());
-    if (end > 0) parts.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
 }
 
 FakeApiServer::Request ReadRequest(const HttpRequest& http) {
@@ -63,10 +53,6 @@ FakeApiServer::Request ReadRequest(const HttpRequest& http) {
 std::string Query(const FakeApiServer::Request& request, const std::string& name) {
   const auto found = request.query.find(name);
   return found == request.query.end() ? "" : found->second;
-}
-
-std::string Text(const Json& object, std::initializer_list<std::string_view> path) {
-  return TextOf(Find(object, path)).value_or("");
 }
 
 std::string Spelled(const Json& json) { return std::string(GoJson(json).Reveal()); }
@@ -109,144 +95,6 @@ Json Seen(const Json& object, bool metadata_only) {
   partial["apiVersion"] = "meta.k8s.io/v1";
   partial["metadata"] = object.at("metadata");
   return partial;
-}
-
-Json& Member(Json& object, const std::string& name) {
-  if (!object.is_object()) object = Json(jsoncons::json_object_arg);
-  if (!object.contains(name)) object.insert_or_assign(name, Json(jsoncons::json_object_arg));
-  return object.at(name);
-}
-
-// What an object says, field by field, without what identifies it.
-void Flatten(const Json& value, const FieldPath& path, Fields& fields) {
-  static const std::set<FieldPath> kIdentity = {{"apiVersion"},
-                                                {"kind"},
-                                                {"metadata", "name"},
-                                                {"metadata", "namespace"},
-                                                {"metadata", "uid"},
-                                                {"metadata", "resourceVersion"},
-                                                {"metadata", "creationTimestamp"},
-                                                {"metadata", "managedFields"}};
-  if (kIdentity.contains(path)) return;
-  const auto below = [&](std::string step) {
-    FieldPath longer = path;
-    longer.push_back(std::move(step));
-    return longer;
-  };
-  if (value.is_object() && !value.empty()) {
-    for (const auto& member : value.object_range()) {
-      Flatten(member.value(), below(std::string(member.key())), fields);
-    }
-  } else if (value.is_array() && path == FieldPath{"metadata", std::string(kOwners)}) {
-    for (const Json& owner : value.array_range()) fields[below(Text(owner, {"uid"}))] = owner;
-  } else if (path.size() > 1 || !value.is_object()) {
-    fields[path] = value;
-  }
-}
-
-Fields FieldsOf(const Json& object) {
-  Fields fields;
-  Flatten(object, {}, fields);
-  return fields;
-}
-
-bool IsOwner(const FieldPath& path) {
-  return path.size() == 3 && path[0] == "metadata" && path[1] == kOwners;
-}
-
-void EraseField(Json& object, const FieldPath& path) {
-  Json* parent = &object;
-  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
-    if (!parent->is_object() || !parent->contains(path[i])) return;
-    parent = &parent->at(path[i]);
-  }
-  if (!IsOwner(path)) {
-    if (parent->is_object()) parent->erase(path.back());
-    return;
-  }
-  Json kept(jsoncons::json_array_arg);
-  for (const Json& owner : parent->array_range()) {
-    if (Text(owner, {"uid"}) != path.back()) kept.push_back(owner);
-  }
-  *parent = std::move(kept);
-  if (parent->empty()) object.at("metadata").erase(std::string(kOwners));
-}
-
-void SetField(Json& object, const FieldPath& path, const Json& value) {
-  if (IsOwner(path)) {
-    Json& metadata = Member(object, "metadata");
-    Json owners(jsoncons::json_array_arg);
-    if (metadata.contains(kOwners)) owners = metadata.at(std::string(kOwners));
-    bool known = false;
-    for (Json& owner : owners.array_range()) {
-      if (Text(owner, {"uid"}) != path.back()) continue;
-      owner = value;
-      known = true;
-    }
-    if (!known) owners.push_back(value);
-    metadata.insert_or_assign(std::string(kOwners), std::move(owners));
-    return;
-  }
-  Json* parent = &object;
-  for (std::size_t i = 0; i + 1 < path.size(); ++i) parent = &Member(*parent, path[i]);
-  parent->insert_or_assign(path.back(), value);
-}
-
-// RFC 7386.
-void Merge(Json& target, const Json& patch) {
-  if (!patch.is_object()) {
-    target = patch;
-    return;
-  }
-  if (!target.is_object()) target = Json(jsoncons::json_object_arg);
-  for (const auto& member : patch.object_range()) {
-    const std::string name(member.key());
-    if (member.value().is_null()) {
-      target.erase(name);
-    } else if (member.value().is_object()) {
-      Merge(Member(target, name), member.value());
-    } else {
-      target.insert_or_assign(name, member.value());
-    }
-  }
-}
-
-std::string FieldText(const Json& object, const std::string& dotted) {
-  const Json* value = &object;
-  for (const std::string& step : Split(dotted, '.')) {
-    if (!value->is_object() || !value->contains(step)) return "";
-    value = &value->at(step);
-  }
-  return ScalarText(value).value_or("");
-}
-
-bool HasLabels(const Json& object, const std::string& selector) {
-  for (std::string term : Split(selector, ',')) {
-    const bool absent = term.front() == '!';
-    if (absent) term.erase(0, 1);
-    const std::size_t mark = term.find('=');
-    const bool differs = mark != std::string::npos && mark > 0 && term[mark - 1] == '!';
-    const std::string name = term.substr(0, differs ? mark - 1 : mark);
-    const std::optional<std::string> label =
-        TextOf(Find(object, {"metadata", "labels", std::string_view(name)}));
-    if (mark == std::string::npos) {
-      if (label.has_value() == absent) return false;
-      continue;
-    }
-    const std::size_t value =
-        term[std::min(mark + 1, term.size() - 1)] == '=' ? mark + 2 : mark + 1;
-    if ((label == term.substr(std::min(value, term.size()))) == differs) return false;
-  }
-  return true;
-}
-
-bool HasFields(const Json& object, const std::string& selector) {
-  for (const std::string& term : Split(selector, ',')) {
-    const std::size_t mark = term.find('=');
-    const std::size_t value = mark + (term.substr(mark).starts_with("==") ? 2 : 1);
-    if (FieldText(object, term.substr(0, mark)) != term.substr(value)) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -506,7 +354,6 @@ HttpResponse FakeApiServer::Apply(const Request& request, const Address& address
   for (const auto& [path, value] : wanted) {
     const auto now = present.find(path);
     if (now == present.end() || Same(now->second, value)) continue;
-    // A field that nobody applied belongs to whoever wrote it, unless it was us who applied it.
     for (auto& [other, paths] : applied) {
       if (other == manager || !paths.contains(path)) continue;
       conflicts += fmt::format(" {} by \"{}\"", fmt::join(path, "."), other);
@@ -541,6 +388,11 @@ HttpResponse FakeApiServer::Delete(const Request& request, const Address& addres
   if (!uid.empty() && uid != Text(objects_.at(address).object, {"metadata", "uid"})) {
     return Refuse(409, "Conflict", "the UID in the precondition does not match");
   }
+  const std::string version = Text(*options, {"preconditions", "resourceVersion"});
+  if (!version.empty() &&
+      version != Text(objects_.at(address).object, {"metadata", "resourceVersion"})) {
+    return Refuse(409, "Conflict", "the ResourceVersion in the precondition does not match");
+  }
   Erase(address);
   Json status;
   status["kind"] = "Status";
@@ -568,15 +420,19 @@ const Json& FakeApiServer::Store(const Address& address, Json object) {
   metadata.insert_or_assign("resourceVersion", std::to_string(++version_));
   Stored& stored = objects_[address];
   stored.object = std::move(object);
-  // A field that was written by other means than apply, or is gone, is nobody's.
+  // What was written by other means than apply belongs to whoever wrote it.
+  const Fields then = before ? FieldsOf(*before) : Fields();
   const Fields now = FieldsOf(stored.object);
+  const auto stayed = [&](const FieldPath& path) {
+    const auto old = then.find(path);
+    const auto value = now.find(path);
+    return old != then.end() && value != now.end() && Same(old->second, value->second);
+  };
   for (auto& [manager, paths] : stored.applied) {
-    const Fields then = FieldsOf(*before);
-    std::erase_if(paths, [&](const FieldPath& path) {
-      const auto value = now.find(path);
-      const auto old = then.find(path);
-      return value == now.end() || old == then.end() || !Same(value->second, old->second);
-    });
+    std::erase_if(paths, [&](const FieldPath& path) { return !stayed(path); });
+  }
+  for (const auto& [path, value] : now) {
+    if (!stayed(path)) stored.applied[kOtherWriters].insert(path);
   }
   history_.push_back({version_, address, before, stored.object});
   Tell(history_.back());
@@ -687,7 +543,7 @@ void FakeApiServer::CollectGarbage() {
     }
     std::vector<Address> orphans;
     for (const auto& [address, stored] : objects_) {
-      const Json* owners = Find(stored.object, {"metadata", kOwners});
+      const Json* owners = Find(stored.object, {"metadata", "ownerReferences"});
       if (owners == nullptr || !owners->is_array() || owners->empty()) continue;
       const auto range = owners->array_range();
       const bool owned = std::any_of(range.begin(), range.end(), [&](const Json& owner) {

@@ -7,10 +7,10 @@
 // other uid) and 410; writes that change nothing leave the version alone; lists with label
 // selectors (=, ==, !=, key, !key), field selectors (= on any field) and pages; watches with
 // bookmarks, from any version that is not compacted; merge patches; metadata-only answers;
-// server-side apply with an owner per field, where metadata.ownerReferences is a list by uid,
-// every other list is one value, and a field that was written by other means has no owner. It does
-// not know schemas, defaults, admission, RBAC, finalizers, graceful deletion or subresources;
-// garbage is collected when the test says so.
+// server-side apply with owners per field, where metadata.ownerReferences is a list by uid and
+// every other list is one value; all that is written by other means has one owner. It does not
+// know schemas, defaults, admission, RBAC, finalizers, graceful deletion or subresources; garbage
+// is collected when the test says so.
 //
 // Thread-safe. Receivers are called under its lock, which they cannot notice: they call nobody.
 // A watch whose context has ended is given kCancelled the next time anything happens.
@@ -103,7 +103,7 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   };
   struct Stored {
     Json object;
-    std::map<std::string, std::set<FieldPath>> applied;  // by field manager
+    std::map<std::string, std::set<FieldPath>> applied;  // whose fields are which
   };
   struct Happened {
     long version = 0;
