@@ -179,7 +179,7 @@ VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volu
 
 VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& content) {
   Outcome outcome;
-  outcome.versions = std::move(content.bundle.versions);
+  outcome.versions = content.bundle.versions;
   outcome.report = content.bundle.report;
   if (content.untouched) return outcome;
   AtomicWriter::Options options;
@@ -339,9 +339,10 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
   if (!fetched.content.ok()) {
     return Outcome::Failure(fetched.content.error(), fetched.failure_type, (*spc)->provider);
   }
-  Mirror(context, volume, **spc, *fetched.content);
   Outcome outcome = Write(volume, *fetched.content);
   outcome.provider = (*spc)->provider;
+  // After the files, which must not wait for an API server that is away.
+  if (outcome.status.ok()) Mirror(context, volume, **spc, *fetched.content);
   return outcome;
 }
 
