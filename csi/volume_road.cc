@@ -102,9 +102,11 @@ VolumeRoad::Outcome VolumeRoad::PublishHeld(const Context& context, const Volume
   }
   if (*state == MountState::kMounted && HasContent(path)) {
     // Complete since before this process: by our predecessor, or by the driver we replace.
+    Outcome outcome;
+    if (const auto known = stations_.registry.Find(path)) outcome.provider = known->state.provider;
     stations_.registry.Put(volume, stations_.clock.Now());
     stations_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
-    return Outcome();
+    return outcome;
   }
   Outcome outcome = Fill(context, *volume, *state);
   if (!outcome.status.ok()) return outcome;
