@@ -6,7 +6,7 @@
 
 namespace nodekeep {
 
-KubeClassSource::KubeClassSource(Options options, KubeClient* client, WorkerPool& pool,
+KubeClassSource::KubeClassSource(Options options, KubeClient& client, WorkerPool& pool,
                                  const Clock& clock)
     : options_(options), client_(client), clock_(clock), flights_(pool, clock, options.budget) {}
 
@@ -37,12 +37,8 @@ Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string&
 }
 
 Result<ClassPtr> KubeClassSource::Ask(const Context& context, const Key& key) {
-  if (client_ == nullptr) {
-    return Error(ErrorCode::kPrecondition,
-                 "the agent has no API server; run it in a pod or give it a kubeconfig");
-  }
   // Namespaces and names are DNS names; anything else must not reach into the path.
-  Result<Json> object = client_->Get(
+  Result<Json> object = client_.Get(
       context, fmt::format("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/secretproviderclasses/{}",
                            PercentEncode(key.first, false), PercentEncode(key.second, false)));
   if (!object.ok()) return object.error();

@@ -156,7 +156,7 @@ TEST_CASE("class: what is wrong with it is said in upstream's words") {
 TEST_CASE("class source: one question for all who ask within its memory") {
   Api api;
   api.http.On("GET", kClassPath, {FakeHttpClient::Respond(200, kClass)});
-  KubeClassSource source({}, &api.client(), api.pool, api.clock);
+  KubeClassSource source({}, api.client(), api.pool, api.clock);
   for (int i = 0; i < 10; ++i) REQUIRE(source.Get(Context(), "shop", "app").ok());
   CHECK(api.http.Count() == 1);
   api.clock.Advance(std::chrono::seconds(6));
@@ -171,7 +171,7 @@ TEST_CASE("class source: a class seen before serves while the API server is away
                FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused"),
                FakeHttpClient::Respond(404, R"({"kind":"Status","reason":"NotFound","message":"gone"})"),
                FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
-  KubeClassSource source({}, &api.client(), api.pool, api.clock);
+  KubeClassSource source({}, api.client(), api.pool, api.clock);
   REQUIRE(source.Get(Context(), "shop", "app").ok());
   api.clock.Advance(std::chrono::seconds(6));
   REQUIRE(source.Get(Context(), "shop", "app").ok());
@@ -181,16 +181,6 @@ TEST_CASE("class source: a class seen before serves while the API server is away
   CHECK(gone.error().message().starts_with(
       "failed to get secretproviderclass shop/app, error: kubernetes: GET "));
   CHECK_FALSE(source.Get(Context(), "shop", "app").ok());
-}
-
-TEST_CASE("class source: without an API server the error says so") {
-  Api api;
-  KubeClassSource source({}, nullptr, api.pool, api.clock);
-  const Result<ClassPtr> none = source.Get(Context(), "shop", "app");
-  REQUIRE_FALSE(none.ok());
-  CHECK(none.error().message() ==
-        "failed to get secretproviderclass shop/app, error: the agent has no API server; run it in "
-        "a pod or give it a kubeconfig");
 }
 
 TEST_CASE("target path: what is removed one day must be spelled plainly") {

@@ -41,7 +41,7 @@ PodFacts ReadPodFacts(const Json& pod) {
   return facts;
 }
 
-KubePodSource::KubePodSource(KubeClient* client, std::string node_name, WorkerPool& pool,
+KubePodSource::KubePodSource(KubeClient& client, std::string node_name, WorkerPool& pool,
                              const Clock& clock)
     : client_(client),
       node_name_(std::move(node_name)),
@@ -50,7 +50,6 @@ KubePodSource::KubePodSource(KubeClient* client, std::string node_name, WorkerPo
       flights_(pool, clock, kBudget) {}
 
 Result<KubePodSource::PodsPtr> KubePodSource::OnNode(const Context& context, Duration max_age) {
-  if (client_ == nullptr) return std::make_shared<const PodsByUid>();
   PodsPtr last;
   {
     std::lock_guard lock(mutex_);
@@ -70,7 +69,7 @@ Result<KubePodSource::PodsPtr> KubePodSource::OnNode(const Context& context, Dur
 }
 
 Result<KubePodSource::PodsPtr> KubePodSource::Ask(const Context& context) {
-  Result<std::vector<Json>> pods = client_->List(
+  Result<std::vector<Json>> pods = client_.List(
       context, {.path = "/api/v1/pods", .field_selector = "spec.nodeName=" + node_name_});
   if (!pods.ok()) return pods.error();
   auto by_uid = std::make_shared<PodsByUid>();
