@@ -44,8 +44,8 @@ struct Api {
 class Registrar {
  public:
   explicit Registrar(const std::string& socket)
-      : stub_(pluginregistration::Registration::NewStub(grpc::CreateChannel(
-            "unix:" + socket, grpc::InsecureChannelCredentials()))) {}
+      : stub_(pluginregistration::Registration::NewStub(
+            grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()))) {}
   pluginregistration::PluginInfo Info() {
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
@@ -78,7 +78,8 @@ bool Eventually(const std::function<bool()>& condition) {
 
 }  // namespace
 
-TEST_CASE("registration: kubelet learns who serves what where; a refusal is followed by a new offer") {
+TEST_CASE(
+    "registration: kubelet learns who serves what where; a refusal is followed by a new offer") {
   SystemClock clock;
   Logger log(LogLevel::kOff, LogFormat::kJson);
   TempDir dir;
@@ -112,7 +113,8 @@ TEST_CASE("registration: kubelet learns who serves what where; a refusal is foll
 
     // Somebody cleans the directory.
     std::filesystem::remove(socket);
-    CHECK(Eventually([&] { return !registration.state().ok() || std::filesystem::exists(socket); }));
+    CHECK(
+        Eventually([&] { return !registration.state().ok() || std::filesystem::exists(socket); }));
     Registrar(socket).Info();
     Registrar(socket).Notify("");
     CHECK(Eventually([&] { return registration.state().ok() && told == 2; }));
@@ -164,13 +166,16 @@ TEST_CASE("class source: one question for all who ask within its memory") {
   CHECK(api.http.Count() == 2);
 }
 
-TEST_CASE("class source: a class seen before serves while the API server is away; a deleted one does not") {
+TEST_CASE(
+    "class source: a class seen before serves while the API server is away; a deleted one does "
+    "not") {
   Api api;
-  api.http.On("GET", kClassPath,
-              {FakeHttpClient::Respond(200, kClass),
-               FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused"),
-               FakeHttpClient::Respond(404, R"({"kind":"Status","reason":"NotFound","message":"gone"})"),
-               FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
+  api.http.On(
+      "GET", kClassPath,
+      {FakeHttpClient::Respond(200, kClass),
+       FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused"),
+       FakeHttpClient::Respond(404, R"({"kind":"Status","reason":"NotFound","message":"gone"})"),
+       FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
   KubeClassSource source({}, api.client(), api.pool, api.clock);
   REQUIRE(source.Get(Context(), "shop", "app").ok());
   api.clock.Advance(std::chrono::seconds(6));
@@ -188,8 +193,8 @@ TEST_CASE("target path: what is removed one day must be spelled plainly") {
     INFO(path);
     CHECK(CheckTargetPath(path).ok());
   }
-  for (const char* path : {"/", "", "relative", "/pods/..", "/pods/../etc", "/pods/./x", "/pods//x",
-                           "/pods/x/"}) {
+  for (const char* path :
+       {"/", "", "relative", "/pods/..", "/pods/../etc", "/pods/./x", "/pods//x", "/pods/x/"}) {
     INFO(path);
     CHECK_FALSE(CheckTargetPath(path).ok());
   }

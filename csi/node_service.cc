@@ -200,8 +200,8 @@ grpc::ServerUnaryReactor* NodeService::NodeGetCapabilities(
     grpc::CallbackServerContext* context, const csi::v1::NodeGetCapabilitiesRequest* request,
     csi::v1::NodeGetCapabilitiesResponse* response) {
   using RPC = csi::v1::NodeServiceCapability::RPC;
-  for (const RPC::Type type : {RPC::GET_VOLUME_STATS, RPC::VOLUME_CONDITION,
-                               RPC::VOLUME_MOUNT_GROUP}) {
+  for (const RPC::Type type :
+       {RPC::GET_VOLUME_STATS, RPC::VOLUME_CONDITION, RPC::VOLUME_MOUNT_GROUP}) {
     response->add_capabilities()->mutable_rpc()->set_type(type);
   }
   return Finish(context, grpc::Status::OK);

@@ -57,13 +57,12 @@ Result<KubePodSource::PodsPtr> KubePodSource::OnNode(const Context& context, Dur
     if (ever && clock_.Now() < listed_ + max_age) return pods_;
     if (ever) last = pods_;
   }
-  Result<PodsPtr> answer =
-      flights_
-          .Do(context, {""},
-              [this](const Context& own, const std::vector<std::string>&) {
-                return std::vector<Result<PodsPtr>>{Ask(own)};
-              })
-          .front();
+  Result<PodsPtr> answer = flights_
+                               .Do(context, {""},
+                                   [this](const Context& own, const std::vector<std::string>&) {
+                                     return std::vector<Result<PodsPtr>>{Ask(own)};
+                                   })
+                               .front();
   if (!answer.ok() && last != nullptr) return last;
   return answer;
 }

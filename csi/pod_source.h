@@ -32,8 +32,8 @@ struct PodFacts {
   std::string name;
   std::string uid;
   std::string service_account;
-  bool ending = false;                // deleted, succeeded or failed
-  std::optional<gid_t> group;         // fsGroup
+  bool ending = false;         // deleted, succeeded or failed
+  std::optional<gid_t> group;  // fsGroup
   std::vector<OwnerReference> owners;
   std::map<std::string, CsiVolume> volumes;  // inline ones, by name
 };

@@ -35,7 +35,8 @@ std::string ConditionOf(const VolumeState& state) {
   if (state.error.empty()) {
     return state.current_at == WallTime() ? "taken over, not refreshed yet" : "up to date";
   }
-  return fmt::format("{} since {}: {}", state.stale ? "serving last good values" : "rotation failing",
+  return fmt::format("{} since {}: {}",
+                     state.stale ? "serving last good values" : "rotation failing",
                      FormatTime(state.failing_since), state.error);
 }
 

@@ -104,9 +104,10 @@ bool Driver::RecoverVolumes(const Context& context) {
       ScanVolumes(options_.kubelet_root, options_.name, mounter_);
   const auto pods = pods_.OnNode(context, Duration::zero());
   if (!pods.ok()) {
-    graph_.log.Warn("the API server does not answer; volumes found on the node wait for it, or "
-                    "for kubelet",
-                    {{"volumes", found.size()}, {"error", pods.error().message()}});
+    graph_.log.Warn(
+        "the API server does not answer; volumes found on the node wait for it, or "
+        "for kubelet",
+        {{"volumes", found.size()}, {"error", pods.error().message()}});
     return false;
   }
   api_seen_ = true;
