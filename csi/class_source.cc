@@ -6,7 +6,7 @@
 
 namespace nodekeep {
 
-KubeClassSource::KubeClassSource(Options options, KubeClient* client, WorkerPool& pool,
+KubeClassSource::KubeClassSource(Options options, KubeClient& client, WorkerPool& pool,
                                  const Clock& clock)
     : options_(options), client_(client), clock_(clock), flights_(pool, clock, options.budget) {}
 
@@ -22,14 +22,13 @@ Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string&
       last = found->second.value;
     }
   }
-  Result<ClassPtr> answer =
-      flights_
-          .Do(context, {key},
-              [this](const Context& own, const std::vector<Key>& keys) {
-                return std::vector<Result<ClassPtr>>{
-                    Remember(keys.front(), Ask(own, keys.front()))};
-              })
-          .front();
+  Result<ClassPtr> answer = flights_
+                                .Do(context, {key},
+                                    [this](const Context& own, const std::vector<Key>& keys) {
+                                      return std::vector<Result<ClassPtr>>{
+                                          Remember(keys.front(), Ask(own, keys.front()))};
+                                    })
+                                .front();
   if (answer.ok()) return answer;
   if (last != nullptr && answer.error().IsTransient()) return last;
   return answer.error().Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,
@@ -37,14 +36,11 @@ Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string&
 }
 
 Result<ClassPtr> KubeClassSource::Ask(const Context& context, const Key& key) {
-  if (client_ == nullptr) {
-    return Error(ErrorCode::kPrecondition,
-                 "the agent has no API server; run it in a pod or give it a kubeconfig");
-  }
   // Namespaces and names are DNS names; anything else must not reach into the path.
-  Result<Json> object = client_->Get(
-      context, fmt::format("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/secretproviderclasses/{}",
-                           PercentEncode(key.first, false), PercentEncode(key.second, false)));
+  Result<Json> object = client_.Get(
+      context,
+      fmt::format("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/secretproviderclasses/{}",
+                  PercentEncode(key.first, false), PercentEncode(key.second, false)));
   if (!object.ok()) return object.error();
   Result<SecretProviderClass> value = ReadSecretProviderClass(*object);
   if (!value.ok()) return value.error();

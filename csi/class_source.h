@@ -38,8 +38,8 @@ class KubeClassSource final : public ClassSource {
     std::size_t max_classes = 1024;
   };
 
-  // `client` may be null: then every class is an error that says so.
-  KubeClassSource(Options options, KubeClient* client, WorkerPool& pool, const Clock& clock);
+  // `client` outlives it, as does the rest.
+  KubeClassSource(Options options, KubeClient& client, WorkerPool& pool, const Clock& clock);
 
   Result<ClassPtr> Get(const Context& context, const std::string& namespace_name,
                        const std::string& name) override;
@@ -55,7 +55,7 @@ class KubeClassSource final : public ClassSource {
   Result<ClassPtr> Remember(const Key& key, Result<ClassPtr> answer);
 
   const Options options_;
-  KubeClient* const client_;
+  KubeClient& client_;
   const Clock& clock_;
 
   std::mutex mutex_;

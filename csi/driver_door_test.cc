@@ -44,8 +44,8 @@ struct Api {
 class Registrar {
  public:
   explicit Registrar(const std::string& socket)
-      : stub_(pluginregistration::Registration::NewStub(grpc::CreateChannel(
-            "unix:" + socket, grpc::InsecureChannelCredentials()))) {}
+      : stub_(pluginregistration::Registration::NewStub(
+            grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()))) {}
   pluginregistration::PluginInfo Info() {
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
@@ -78,7 +78,8 @@ bool Eventually(const std::function<bool()>& condition) {
 
 }  // namespace
 
-TEST_CASE("registration: kubelet learns who serves what where; a refusal is followed by a new offer") {
+TEST_CASE(
+    "registration: kubelet learns who serves what where; a refusal is followed by a new offer") {
   SystemClock clock;
   Logger log(LogLevel::kOff, LogFormat::kJson);
   TempDir dir;
@@ -112,7 +113,8 @@ TEST_CASE("registration: kubelet learns who serves what where; a refusal is foll
 
     // Somebody cleans the directory.
     std::filesystem::remove(socket);
-    CHECK(Eventually([&] { return !registration.state().ok() || std::filesystem::exists(socket); }));
+    CHECK(
+        Eventually([&] { return !registration.state().ok() || std::filesystem::exists(socket); }));
     Registrar(socket).Info();
     Registrar(socket).Notify("");
     CHECK(Eventually([&] { return registration.state().ok() && told == 2; }));
@@ -156,7 +158,7 @@ TEST_CASE("class: what is wrong with it is said in upstream's words") {
 TEST_CASE("class source: one question for all who ask within its memory") {
   Api api;
   api.http.On("GET", kClassPath, {FakeHttpClient::Respond(200, kClass)});
-  KubeClassSource source({}, &api.client(), api.pool, api.clock);
+  KubeClassSource source({}, api.client(), api.pool, api.clock);
   for (int i = 0; i < 10; ++i) REQUIRE(source.Get(Context(), "shop", "app").ok());
   CHECK(api.http.Count() == 1);
   api.clock.Advance(std::chrono::seconds(6));
@@ -164,14 +166,17 @@ TEST_CASE("class source: one question for all who ask within its memory") {
   CHECK(api.http.Count() == 2);
 }
 
-TEST_CASE("class source: a class seen before serves while the API server is away; a deleted one does not") {
+TEST_CASE(
+    "class source: a class seen before serves while the API server is away; a deleted one does "
+    "not") {
   Api api;
-  api.http.On("GET", kClassPath,
-              {FakeHttpClient::Respond(200, kClass),
-               FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused"),
-               FakeHttpClient::Respond(404, R"({"kind":"Status","reason":"NotFound","message":"gone"})"),
-               FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
-  KubeClassSource source({}, &api.client(), api.pool, api.clock);
+  api.http.On(
+      "GET", kClassPath,
+      {FakeHttpClient::Respond(200, kClass),
+       FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused"),
+       FakeHttpClient::Respond(404, R"({"kind":"Status","reason":"NotFound","message":"gone"})"),
+       FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
+  KubeClassSource source({}, api.client(), api.pool, api.clock);
   REQUIRE(source.Get(Context(), "shop", "app").ok());
   api.clock.Advance(std::chrono::seconds(6));
   REQUIRE(source.Get(Context(), "shop", "app").ok());
@@ -183,14 +188,16 @@ TEST_CASE("class source: a class seen before serves while the API server is away
   CHECK_FALSE(source.Get(Context(), "shop", "app").ok());
 }
 
-TEST_CASE("class source: without an API server the error says so") {
-  Api api;
-  KubeClassSource source({}, nullptr, api.pool, api.clock);
-  const Result<ClassPtr> none = source.Get(Context(), "shop", "app");
-  REQUIRE_FALSE(none.ok());
-  CHECK(none.error().message() ==
-        "failed to get secretproviderclass shop/app, error: the agent has no API server; run it in "
-        "a pod or give it a kubeconfig");
+TEST_CASE("target path: what is removed one day must be spelled plainly") {
+  for (const char* path : {"/pods/u/volumes/kubernetes.io~csi/v/mount", "/tmp/x"}) {
+    INFO(path);
+    CHECK(CheckTargetPath(path).ok());
+  }
+  for (const char* path :
+       {"/", "", "relative", "/pods/..", "/pods/../etc", "/pods/./x", "/pods//x", "/pods/x/"}) {
+    INFO(path);
+    CHECK_FALSE(CheckTargetPath(path).ok());
+  }
 }
 
 TEST_CASE("target path: pod and volume are read from its end") {

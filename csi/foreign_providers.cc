@@ -18,8 +18,8 @@ constexpr char kPermission[] = "420";
 
 bool IsProviderName(const std::string& name) {
   return !name.empty() && name.size() <= 30 && std::all_of(name.begin(), name.end(), [](char c) {
-           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-         });
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+  });
 }
 
 // A JSON object of texts with sorted keys, as Go writes it.
@@ -128,10 +128,10 @@ Fetched ForeignProviders::Fetch(const Context& context, const SecretProviderClas
             reply.error().code()};
   }
   if (reply.object_version().empty()) {
-    return {Error::Format(ErrorCode::kInternal,
-                          "missing object versions: provider \"{}\" has answered none",
-                          spc.provider),
-            "GRPCProviderError"};
+    return {
+        Error::Format(ErrorCode::kInternal,
+                      "missing object versions: provider \"{}\" has answered none", spc.provider),
+        "GRPCProviderError"};
   }
   return {ContentOf(reply), ""};
 }
@@ -166,8 +166,8 @@ std::shared_ptr<grpc::Channel> ForeignProviders::ChannelTo(const std::string& pa
     arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxReplyBytes));
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-    channel = grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(),
-                                        arguments);
+    channel =
+        grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments);
   }
   return channel;
 }

@@ -112,12 +112,14 @@ TEST_CASE("foreign provider: each way to fail has upstream's words and metric la
       {"bad name", [](Bench& b) { b.spc.provider = "bad/provider/name"; },
        "invalid provider: provider \"bad/provider/name\"", "", ErrorCode::kInvalid},
       {"its own status",
-       [](Bench& b) { b.stranger.status = {grpc::StatusCode::PERMISSION_DENIED, "no role"}; },
+       [](Bench& b) {
+         b.stranger.status = {grpc::StatusCode::PERMISSION_DENIED, "no role"};
+       },
        "no role", "GRPCProviderError", ErrorCode::kDenied},
       {"its own code",
        [](Bench& b) { b.stranger.answer.mutable_error()->set_code("AuthenticationFailed"); },
-       "mount request failed with provider error code AuthenticationFailed",
-       "AuthenticationFailed", ErrorCode::kPrecondition},
+       "mount request failed with provider error code AuthenticationFailed", "AuthenticationFailed",
+       ErrorCode::kPrecondition},
       {"no versions", [](Bench& b) { b.stranger.answer.clear_object_version(); },
        "missing object versions", "GRPCProviderError", ErrorCode::kInternal},
       {"too large",
@@ -162,11 +164,11 @@ TEST_CASE("D12: a provider that moves its socket is found again") {
   CHECK(bench.Fetch().content.ok());
 }
 
-TEST_CASE("foreign provider: nobody behind the socket ends within the budget, and says whom to look at") {
+TEST_CASE(
+    "foreign provider: nobody behind the socket ends within the budget, and says whom to look at") {
   Bench bench;
-  ForeignProviders hasty({.directories = {bench.dir / "new"},
-                          .budget = std::chrono::milliseconds(200)},
-                         bench.clock);
+  ForeignProviders hasty(
+      {.directories = {bench.dir / "new"}, .budget = std::chrono::milliseconds(200)}, bench.clock);
   bench.dir.Write("new/aws.sock", "");  // stat finds it, nobody listens
   const Fetched fetched = hasty.Fetch(Context(), bench.spc, bench.volume, {});
   REQUIRE_FALSE(fetched.content.ok());

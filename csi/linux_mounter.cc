@@ -25,8 +25,8 @@ Error SystemError(std::string_view step, const std::string& path, int code) {
 
 // What stat and opendir say of a file system that is gone while its mount is not.
 bool MeansStale(int code) {
-  return code == ENOTCONN || code == ESTALE || code == EIO || code == EACCES ||
-         code == EHOSTDOWN || code == ENODEV;
+  return code == ENOTCONN || code == ESTALE || code == EIO || code == EACCES || code == EHOSTDOWN ||
+         code == ENODEV;
 }
 
 bool CanBeListed(const std::string& path) {

@@ -59,8 +59,8 @@ class LocalServer::Connections {
 
 LocalServer::LocalServer(Logger& log) : log_(log), connections_(std::make_unique<Connections>()) {}
 
-Result<std::unique_ptr<LocalServer>> LocalServer::Start(
-    const std::vector<grpc::Service*>& services, Options options, Logger& log) {
+Result<std::unique_ptr<LocalServer>> LocalServer::Start(const std::vector<grpc::Service*>& services,
+                                                        Options options, Logger& log) {
   // Held until the process ends: when the last server goes, the library shuts down, and that waits
   // for a poller of its own for up to ten seconds.
   [[maybe_unused]] static const bool held = (grpc_init(), true);

@@ -48,6 +48,7 @@ Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request) 
   if (request.volume_id().empty()) return Missing("Volume ID missing in request");
   if (request.target_path().empty()) return Missing("Target path missing in request");
   if (request.volume_context().empty()) return Missing("Volume attributes missing in request");
+  if (Status plain = CheckTargetPath(request.target_path()); !plain.ok()) return plain.error();
   auto group = ReadGroup(request.volume_capability().mount().volume_mount_group());
   if (!group.ok()) return group.error();
 
@@ -164,6 +165,9 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
   if (request->target_path().empty()) {
     return Finish(context, WireStatusOf(Missing("Target path missing in request")));
   }
+  if (Status plain = CheckTargetPath(request->target_path()); !plain.ok()) {
+    return Finish(context, WireStatusOf(plain.error()));
+  }
   return Start(context, [this, path = request->target_path()](const Context& own) {
     return road_.Unpublish(own, path);
   });
@@ -196,8 +200,8 @@ grpc::ServerUnaryReactor* NodeService::NodeGetCapabilities(
     grpc::CallbackServerContext* context, const csi::v1::NodeGetCapabilitiesRequest* request,
     csi::v1::NodeGetCapabilitiesResponse* response) {
   using RPC = csi::v1::NodeServiceCapability::RPC;
-  for (const RPC::Type type : {RPC::GET_VOLUME_STATS, RPC::VOLUME_CONDITION,
-                               RPC::VOLUME_MOUNT_GROUP}) {
+  for (const RPC::Type type :
+       {RPC::GET_VOLUME_STATS, RPC::VOLUME_CONDITION, RPC::VOLUME_MOUNT_GROUP}) {
     response->add_capabilities()->mutable_rpc()->set_type(type);
   }
   return Finish(context, grpc::Status::OK);

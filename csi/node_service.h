@@ -33,9 +33,9 @@ class NodeService final : public csi::v1::Node::CallbackService {
   // Precondition: the server that serves this has been shut down.
   ~NodeService() override;
 
-  grpc::ServerUnaryReactor* NodePublishVolume(grpc::CallbackServerContext* context,
-                                              const csi::v1::NodePublishVolumeRequest* request,
-                                              csi::v1::NodePublishVolumeResponse* response) override;
+  grpc::ServerUnaryReactor* NodePublishVolume(
+      grpc::CallbackServerContext* context, const csi::v1::NodePublishVolumeRequest* request,
+      csi::v1::NodePublishVolumeResponse* response) override;
   grpc::ServerUnaryReactor* NodeUnpublishVolume(
       grpc::CallbackServerContext* context, const csi::v1::NodeUnpublishVolumeRequest* request,
       csi::v1::NodeUnpublishVolumeResponse* response) override;

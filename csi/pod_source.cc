@@ -41,7 +41,7 @@ PodFacts ReadPodFacts(const Json& pod) {
   return facts;
 }
 
-KubePodSource::KubePodSource(KubeClient* client, std::string node_name, WorkerPool& pool,
+KubePodSource::KubePodSource(KubeClient& client, std::string node_name, WorkerPool& pool,
                              const Clock& clock)
     : client_(client),
       node_name_(std::move(node_name)),
@@ -50,7 +50,6 @@ KubePodSource::KubePodSource(KubeClient* client, std::string node_name, WorkerPo
       flights_(pool, clock, kBudget) {}
 
 Result<KubePodSource::PodsPtr> KubePodSource::OnNode(const Context& context, Duration max_age) {
-  if (client_ == nullptr) return std::make_shared<const PodsByUid>();
   PodsPtr last;
   {
     std::lock_guard lock(mutex_);
@@ -58,19 +57,18 @@ Result<KubePodSource::PodsPtr> KubePodSource::OnNode(const Context& context, Dur
     if (ever && clock_.Now() < listed_ + max_age) return pods_;
     if (ever) last = pods_;
   }
-  Result<PodsPtr> answer =
-      flights_
-          .Do(context, {""},
-              [this](const Context& own, const std::vector<std::string>&) {
-                return std::vector<Result<PodsPtr>>{Ask(own)};
-              })
-          .front();
+  Result<PodsPtr> answer = flights_
+                               .Do(context, {""},
+                                   [this](const Context& own, const std::vector<std::string>&) {
+                                     return std::vector<Result<PodsPtr>>{Ask(own)};
+                                   })
+                               .front();
   if (!answer.ok() && last != nullptr) return last;
   return answer;
 }
 
 Result<KubePodSource::PodsPtr> KubePodSource::Ask(const Context& context) {
-  Result<std::vector<Json>> pods = client_->List(
+  Result<std::vector<Json>> pods = client_.List(
       context, {.path = "/api/v1/pods", .field_selector = "spec.nodeName=" + node_name_});
   if (!pods.ok()) return pods.error();
   auto by_uid = std::make_shared<PodsByUid>();

@@ -32,8 +32,8 @@ struct PodFacts {
   std::string name;
   std::string uid;
   std::string service_account;
-  bool ending = false;                // deleted, succeeded or failed
-  std::optional<gid_t> group;         // fsGroup
+  bool ending = false;         // deleted, succeeded or failed
+  std::optional<gid_t> group;  // fsGroup
   std::vector<OwnerReference> owners;
   std::map<std::string, CsiVolume> volumes;  // inline ones, by name
 };
@@ -56,8 +56,8 @@ class PodSource {
 // By one list of the node's pods, shared by all who ask.
 class KubePodSource final : public PodSource {
  public:
-  // `client` may be null: then there are no pods to be known.
-  KubePodSource(KubeClient* client, std::string node_name, WorkerPool& pool, const Clock& clock);
+  // `client` outlives it, as does the rest.
+  KubePodSource(KubeClient& client, std::string node_name, WorkerPool& pool, const Clock& clock);
 
   Result<std::shared_ptr<const PodsByUid>> OnNode(const Context& context,
                                                   Duration max_age) override;
@@ -67,7 +67,7 @@ class KubePodSource final : public PodSource {
 
   Result<PodsPtr> Ask(const Context& context);
 
-  KubeClient* const client_;
+  KubeClient& client_;
   const std::string node_name_;
   const Clock& clock_;
 

@@ -56,9 +56,10 @@ class Registration::Service final : public pluginregistration::Registration::Cal
 };
 
 Registration::Registration(Options options, const Clock& clock, Logger& log)
-    : options_(std::move(options)), clock_(clock), log_(log), thread_([this](std::stop_token stop) {
-        Run(stop);
-      }) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      log_(log),
+      thread_([this](std::stop_token stop) { Run(stop); }) {}
 
 Registration::~Registration() = default;
 
@@ -85,15 +86,15 @@ void Registration::Run(std::stop_token stop) {
 bool Registration::ServeOnce(std::stop_token stop) {
   Service service(*this);
   auto server = LocalServer::Start({&service}, {.close_idle = false}, log_);
-  const Status listening = server.ok() ? (*server)->Listen(options_.socket_path)
-                                       : Status(server.error());
+  const Status listening =
+      server.ok() ? (*server)->Listen(options_.socket_path) : Status(server.error());
   if (!listening.ok()) {
     log_.Warn("cannot offer the driver to kubelet", {{"error", listening.error().message()}});
     SetState(listening);
     return false;
   }
-  log_.Info("offering the driver to kubelet", {{"driver", options_.driver_name},
-                                               {"socket", options_.socket_path}});
+  log_.Info("offering the driver to kubelet",
+            {{"driver", options_.driver_name}, {"socket", options_.socket_path}});
   const ino_t inode = InodeOf(options_.socket_path);
   bool registered = false;
   while (!stop.stop_requested()) {

@@ -10,8 +10,8 @@ constexpr std::size_t kAtOnce = 16;
 
 }  // namespace
 
-Rotation::Rotation(VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool,
-                   const Clock& clock, Duration budget)
+Rotation::Rotation(VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool, const Clock& clock,
+                   Duration budget)
     : road_(road),
       registry_(registry),
       pool_(pool),

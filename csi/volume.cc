@@ -3,8 +3,16 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <filesystem>
 
 namespace nodekeep {
+
+Status CheckTargetPath(std::string_view path) {
+  const std::filesystem::path given(path);
+  if (given.is_absolute() && given.has_filename() && given.lexically_normal() == given) return {};
+  return Error::Format(ErrorCode::kInvalid,
+                       "target path \"{}\" is not absolute and in its shortest form", path);
+}
 
 std::optional<TargetParts> ReadTargetPath(std::string_view path) {
   // From the end: mount, <volume>, kubernetes.io~csi, volumes, <uid>, pods.
@@ -27,7 +35,8 @@ std::string ConditionOf(const VolumeState& state) {
   if (state.error.empty()) {
     return state.current_at == WallTime() ? "taken over, not refreshed yet" : "up to date";
   }
-  return fmt::format("{} since {}: {}", state.stale ? "serving last good values" : "rotation failing",
+  return fmt::format("{} since {}: {}",
+                     state.stale ? "serving last good values" : "rotation failing",
                      FormatTime(state.failing_since), state.error);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/base/log.h"
 #include "csi/volume.h"
 
 namespace nodekeep {
@@ -21,10 +22,18 @@ class VolumeEvents {
                       const std::string& message) = 0;
 };
 
-// For an agent without an API server.
-class NoVolumeEvents final : public VolumeEvents {
+// Into the agent's own log.
+class LoggedVolumeEvents final : public VolumeEvents {
  public:
-  void Record(const Volume&, Kind, std::string_view, const std::string&) override {}
+  explicit LoggedVolumeEvents(Logger& log) : log_(log) {}
+  void Record(const Volume& volume, Kind kind, std::string_view reason,
+              const std::string& message) override {
+    const LogLevel level = kind == Kind::kWarning ? LogLevel::kWarn : LogLevel::kInfo;
+    log_.Write(level, Context(), reason, {{"pod", volume.Text()}, {"message", message}});
+  }
+
+ private:
+  Logger& log_;
 };
 
 }  // namespace nodekeep

@@ -26,15 +26,4 @@ class VolumeMirror {
   virtual void Forget(const Volume& volume) = 0;
 };
 
-// For an agent without an API server.
-class NoVolumeMirror final : public VolumeMirror {
- public:
-  Status Converge(const Context&, const Volume&, const SecretProviderClass&,
-                  const VolumeContent&) override {
-    return {};
-  }
-  void Recover(const Volume&, const SecretProviderClass&) override {}
-  void Forget(const Volume&) override {}
-};
-
 }  // namespace nodekeep

@@ -102,9 +102,11 @@ VolumeRoad::Outcome VolumeRoad::PublishHeld(const Context& context, const Volume
   }
   if (*state == MountState::kMounted && HasContent(path)) {
     // Complete since before this process: by our predecessor, or by the driver we replace.
+    Outcome outcome;
+    if (const auto known = stations_.registry.Find(path)) outcome.provider = known->state.provider;
     stations_.registry.Put(volume, stations_.clock.Now());
     stations_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
-    return Outcome();
+    return outcome;
   }
   Outcome outcome = Fill(context, *volume, *state);
   if (!outcome.status.ok()) return outcome;
@@ -179,7 +181,7 @@ VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volu
 
 VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& content) {
   Outcome outcome;
-  outcome.versions = std::move(content.bundle.versions);
+  outcome.versions = content.bundle.versions;
   outcome.report = content.bundle.report;
   if (content.untouched) return outcome;
   AtomicWriter::Options options;
@@ -197,9 +199,9 @@ VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& conte
         "FileWriteError");
   }
   outcome.changed = written->changed;
-  for (const auto& [verb, paths] : {std::pair("added", &written->added),
-                                    std::pair("updated", &written->updated),
-                                    std::pair("removed", &written->removed)}) {
+  for (const auto& [verb, paths] :
+       {std::pair("added", &written->added), std::pair("updated", &written->updated),
+        std::pair("removed", &written->removed)}) {
     for (const std::string& path : *paths) {
       outcome.changes += fmt::format("{}{} {}", outcome.changes.empty() ? "" : ", ", verb, path);
     }
@@ -213,27 +215,27 @@ void VolumeRoad::Mirror(const Context& context, const Volume& volume,
   if (mirrored.ok()) return;
   stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret",
                           mirrored.error().message());
-  stations_.log.Warn("mirroring failed", {{"pod", volume.Text()},
-                                          {"class", spc.Text()},
-                                          {"error", mirrored.error().message()}});
+  stations_.log.Warn(
+      "mirroring failed",
+      {{"pod", volume.Text()}, {"class", spc.Text()}, {"error", mirrored.error().message()}});
 }
 
 void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
   const WallTime now = stations_.clock.Wall();
-  stations_.registry.Update(
-      volume.target_path, NextRefresh(volume, outcome.report.refresh_after), [&](VolumeState& state) {
-        state.provider = outcome.provider;
-        state.versions = outcome.versions;
-        state.stale = outcome.report.stale > 0;
-        if (state.stale) {
-          if (state.error.empty()) state.failing_since = now;
-          state.current_at = now - outcome.report.stale_age;
-          state.error = outcome.report.stale_reason;
-        } else {
-          state.current_at = now;
-          state.error.clear();
-        }
-      });
+  stations_.registry.Update(volume.target_path, NextRefresh(volume, outcome.report.refresh_after),
+                            [&](VolumeState& state) {
+                              state.provider = outcome.provider;
+                              state.versions = outcome.versions;
+                              state.stale = outcome.report.stale > 0;
+                              if (state.stale) {
+                                if (state.error.empty()) state.failing_since = now;
+                                state.current_at = now - outcome.report.stale_age;
+                                state.error = outcome.report.stale_reason;
+                              } else {
+                                state.current_at = now;
+                                state.error.clear();
+                              }
+                            });
 }
 
 // Volumes of one class are refreshed together, so that they share one question to the API server
@@ -245,8 +247,7 @@ SteadyTime VolumeRoad::NextRefresh(const Volume& volume, Duration interval) cons
   const auto phase = Duration(
       (std::hash<std::string>()(volume.namespace_name + "/" + volume.class_name) + beat_offset_) %
       static_cast<std::size_t>(beat.count()));
-  const auto now = std::chrono::duration_cast<Duration>(
-      stations_.clock.Now().time_since_epoch());
+  const auto now = std::chrono::duration_cast<Duration>(stations_.clock.Now().time_since_epoch());
   const auto beats = (now + beat / 2 - phase) / beat + 1;
   return SteadyTime(phase + beats * beat);
 }
@@ -280,8 +281,7 @@ void VolumeRoad::Refresh(const Context& context, const std::string& target_path)
   const std::optional<VolumeRecord> record = stations_.registry.Find(target_path);
   if (!record) return;
   if (HasEnded((*held)->context(), *record->volume)) {
-    return stations_.registry.Update(target_path,
-                                     NextRefresh(*record->volume, Duration::zero()),
+    return stations_.registry.Update(target_path, NextRefresh(*record->volume, Duration::zero()),
                                      [](VolumeState&) {});
   }
   const Outcome outcome = Renew((*held)->context(), *record);
@@ -330,18 +330,20 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
   }
   Result<ClassPtr> spc = stations_.classes.Get(context, volume.namespace_name, volume.class_name);
   if (!spc.ok()) {
-    return Outcome::Failure(spc.error(), spc.error().code() == ErrorCode::kNotFound
-                                             ? "SecretProviderClassNotFound"
-                                             : "FailedToRotate",
+    return Outcome::Failure(spc.error(),
+                            spc.error().code() == ErrorCode::kNotFound
+                                ? "SecretProviderClassNotFound"
+                                : "FailedToRotate",
                             record.state.provider);
   }
   Fetched fetched = stations_.source.Fetch(context, **spc, volume, record.state.versions);
   if (!fetched.content.ok()) {
     return Outcome::Failure(fetched.content.error(), fetched.failure_type, (*spc)->provider);
   }
-  Mirror(context, volume, **spc, *fetched.content);
   Outcome outcome = Write(volume, *fetched.content);
   outcome.provider = (*spc)->provider;
+  // After the files, which must not wait for an API server that is away.
+  if (outcome.status.ok()) Mirror(context, volume, **spc, *fetched.content);
   return outcome;
 }
 
@@ -355,15 +357,14 @@ void VolumeRoad::RefreshFailed(const VolumeRecord& record, const Outcome& outcom
                               if (state.error.empty()) state.failing_since = now;
                               state.error = message;
                             });
-  stations_.log.Warn("rotation failed", {{"pod", volume.Text()},
-                                         {"class", volume.class_name},
-                                         {"error", message}});
+  stations_.log.Warn("rotation failed",
+                     {{"pod", volume.Text()}, {"class", volume.class_name}, {"error", message}});
   // One event per reason, not one per try; and what waits for kubelet's next request to bring
   // tokens is no failure.
   if (record.state.error == message || volume.recovered) return;
-  stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "MountRotationFailed",
-                          fmt::format("the volume keeps its content; provider {}: {}",
-                                      outcome.provider, message));
+  stations_.events.Record(
+      volume, VolumeEvents::Kind::kWarning, "MountRotationFailed",
+      fmt::format("the volume keeps its content; provider {}: {}", outcome.provider, message));
 }
 
 }  // namespace nodekeep

@@ -4,8 +4,8 @@
 //
 // Publish fetches first and mounts after, so that a failure leaves nothing behind (csi.md 2.14 D1).
 // What is mounted and complete is answered at once, without a call to anybody; its refreshing is
-// the rotation's. A refresh that fails changes nothing in the volume: it is seen in events, metrics,
-// the volume's condition and `nodekeep status`.
+// the rotation's. A refresh that fails changes nothing in the volume: it is seen in events,
+// metrics, the volume's condition and `nodekeep status`.
 //
 // Thread-safe; one worker per target path. Blocks the caller under its context.
 

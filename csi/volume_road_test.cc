@@ -67,9 +67,9 @@ class NoForeignProviders final : public VolumeSource {
  public:
   Fetched Fetch(const Context&, const SecretProviderClass& spc, const Volume&,
                 const std::vector<ObjectVersion>&) override {
-    return {Error(ErrorCode::kPrecondition,
-                  "provider not found: provider \"" + spc.provider + "\""),
-            ""};
+    return {
+        Error(ErrorCode::kPrecondition, "provider not found: provider \"" + spc.provider + "\""),
+        ""};
   }
   bool MayWriteItself(const SecretProviderClass&) const override { return true; }
 };
@@ -141,8 +141,7 @@ struct Node {
     auto volume = std::make_shared<Volume>();
     volume->id = "csi-" + pod;
     volume->target_path = dir / ("pods/u-" + pod + "/volumes/kubernetes.io~csi/secrets/mount");
-    std::filesystem::create_directories(
-        std::filesystem::path(volume->target_path).parent_path());
+    std::filesystem::create_directories(std::filesystem::path(volume->target_path).parent_path());
     volume->class_name = "app";
     volume->namespace_name = "shop";
     volume->pod = pod;
@@ -176,10 +175,14 @@ struct Node {
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
   Heart heart{clock, {.retry = {.attempts = 1}}};
   MountLedger ledger{clock};
-  MountRoad mounts{[this](const std::string& name) {
-                     return name == "fake" ? backend : nullptr;
-                   },
-                   heart.fetcher, ledger, nullptr, "node-1", clock, heart.log, heart.metrics};
+  MountRoad mounts{[this](const std::string& name) { return name == "fake" ? backend : nullptr; },
+                   heart.fetcher,
+                   ledger,
+                   nullptr,
+                   "node-1",
+                   clock,
+                   heart.log,
+                   heart.metrics};
   TempDir dir;
   FakeMounter mounter;
   FakeClasses classes;
@@ -189,17 +192,18 @@ struct Node {
   MirrorList mirror;
   EventList events;
   VolumeRegistry registry{clock};
-  VolumeRoad road{{}, {.mounter = mounter,
-                       .classes = classes,
-                       .pods = pods,
-                       .source = source,
-                       .mirror = mirror,
-                       .events = events,
-                       .registry = registry,
-                       .clock = clock,
-                       .rng = heart.rng,
-                       .log = heart.log,
-                       .metrics = heart.metrics}};
+  VolumeRoad road{{},
+                  {.mounter = mounter,
+                   .classes = classes,
+                   .pods = pods,
+                   .source = source,
+                   .mirror = mirror,
+                   .events = events,
+                   .registry = registry,
+                   .clock = clock,
+                   .rng = heart.rng,
+                   .log = heart.log,
+                   .metrics = heart.metrics}};
 };
 
 }  // namespace
@@ -234,8 +238,8 @@ TEST_CASE("driver: a publish that fails says why in upstream's words and leaves 
       {"no class named", [](Node&, Volume& v) { v.class_name = ""; }, ErrorCode::kInvalid,
        "secretProviderClass is not set", "FailedToMount"},
       {"class of another namespace", [](Node&, Volume& v) { v.namespace_name = "other"; },
-       ErrorCode::kNotFound, "failed to get secretproviderclass other/app, error: ",
-       "SecretProviderClassNotFound"},
+       ErrorCode::kNotFound,
+       "failed to get secretproviderclass other/app, error: ", "SecretProviderClassNotFound"},
       {"not read-only", [](Node&, Volume& v) { v.read_only = false; }, ErrorCode::kInvalid,
        "Readonly is not true in request", "FailedToMount"},
       {"provider not there",
@@ -244,9 +248,8 @@ TEST_CASE("driver: a publish that fails says why in upstream's words and leaves 
        "failed to mount secrets store objects for pod shop/web-1, err: provider not found: "
        "provider \"nobody\"",
        ""},
-      {"secret not there", [](Node& n, Volume&) { n.backend->Remove("db"); },
-       ErrorCode::kNotFound, "failed to mount secrets store objects for pod shop/web-1, err: ",
-       "GRPCProviderError"},
+      {"secret not there", [](Node& n, Volume&) { n.backend->Remove("db"); }, ErrorCode::kNotFound,
+       "failed to mount secrets store objects for pod shop/web-1, err: ", "GRPCProviderError"},
       {"no mount to be had",
        [](Node& n, Volume&) { n.mounter.FailMounts({Error(ErrorCode::kDenied, "mount: no")}); },
        ErrorCode::kDenied, "mount: no", "FailedToEnsureMountPoint"},
@@ -293,7 +296,9 @@ TEST_CASE("D1: after a reboot the directory that is left is mounted and filled a
   CHECK(Node::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("D1: a first publish that fails transiently leaves no directory that a retry could take for content") {
+TEST_CASE(
+    "D1: a first publish that fails transiently leaves no directory that a retry could take for "
+    "content") {
   Node node;
   const VolumePtr volume = node.MakeVolume();
   node.backend->FailReads("db", {Error(ErrorCode::kTransient, "connection refused")});
@@ -304,7 +309,8 @@ TEST_CASE("D1: a first publish that fails transiently leaves no directory that a
   CHECK(Node::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("D2: while nothing changes, the backend is asked once per interval, whatever kubelet repeats") {
+TEST_CASE(
+    "D2: while nothing changes, the backend is asked once per interval, whatever kubelet repeats") {
   Node node;
   std::vector<VolumePtr> volumes;
   for (int i = 0; i < 20; ++i) {
@@ -331,8 +337,8 @@ TEST_CASE("D5, D6: a refresh that fails keeps the volume, is answered OK, and is
       {"class gone", [](Node& n) { n.classes.Remove("shop/app"); },
        "failed to get secretproviderclass shop/app"},
       {"secret gone", [](Node& n) { n.backend->Remove("db"); }, "db"},
-      {"provider gone",
-       [](Node& n) { n.classes.Set(Node::Class("app", "db", "nobody")); }, "provider not found"},
+      {"provider gone", [](Node& n) { n.classes.Set(Node::Class("app", "db", "nobody")); },
+       "provider not found"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -349,8 +355,7 @@ TEST_CASE("D5, D6: a refresh that fails keeps the volume, is answered OK, and is
     CHECK(node.StateOf(*volume).error.find(row.text) != std::string::npos);
     REQUIRE(node.events.reasons() == std::vector<std::string>{"MountRotationFailed"});
     CHECK(node.events.last().find(row.text) != std::string::npos);
-    CHECK(node.heart.metrics.Render().find("rotation_reconcile_error_total{") !=
-          std::string::npos);
+    CHECK(node.heart.metrics.Render().find("rotation_reconcile_error_total{") != std::string::npos);
     // The same again is no news.
     node.clock.Advance(minutes(3));
     node.Refresh(volume);
@@ -381,7 +386,8 @@ TEST_CASE("D9: a change of mode alone is applied") {
   auto volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
   const auto mode = [&] {
-    return static_cast<unsigned>(std::filesystem::status(volume->target_path + "/db").permissions());
+    return static_cast<unsigned>(
+        std::filesystem::status(volume->target_path + "/db").permissions());
   };
   CHECK(mode() == 0644);
   auto grouped = node.MakeVolume();
@@ -463,14 +469,12 @@ TEST_CASE("driver: a changed secret reaches every volume of the class by one que
   }
   node.backend->SetValue("db", "user=bob");
   node.clock.Advance(minutes(3));
-  const std::vector<std::string> due =
-      node.registry.AwaitDue(Context(node.clock.Now(), {}));
+  const std::vector<std::string> due = node.registry.AwaitDue(Context(node.clock.Now(), {}));
   CHECK(due.size() == 10);
   for (const std::string& target : due) node.road.Refresh(Context(), target);
   for (const VolumePtr& volume : volumes) CHECK(Node::Read(*volume) == "user=bob");
   CHECK(node.events.reasons().size() == 10);
-  CHECK(node.events.last() ==
-        "successfully rotated mounted contents for spc shop/app: updated db");
+  CHECK(node.events.last() == "successfully rotated mounted contents for spc shop/app: updated db");
   CHECK(node.Metric(
             R"(rotation_reconcile_total{os_type="linux",provider="fake",rotated="true"})") == 10);
 }
@@ -488,7 +492,8 @@ TEST_CASE("driver: an unchanged secret is neither written nor told") {
             R"(rotation_reconcile_total{os_type="linux",provider="fake",rotated="false"})") == 1);
 }
 
-TEST_CASE("driver: while the backend is down the volume keeps its content and its condition says so") {
+TEST_CASE(
+    "driver: while the backend is down the volume keeps its content and its condition says so") {
   Node node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -518,7 +523,9 @@ TEST_CASE("driver: a pod that is deleted or has finished is left alone") {
   CHECK(Node::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("driver: Secrets are mirrored before the volume is answered; a fault is told and hinders nothing") {
+TEST_CASE(
+    "driver: Secrets are mirrored before the volume is answered; a fault is told and hinders "
+    "nothing") {
   Node node;
   const VolumePtr volume = node.MakeVolume();
   node.mirror.fault = Error(ErrorCode::kPrecondition, "Secret shop/db is somebody else's");

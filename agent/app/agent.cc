@@ -42,8 +42,8 @@ class Agent {
                .version = std::string(Version()),
                .mount_budget = loaded_.config.mount_budget},
               graph.road, mount_pool_, graph.clock, log) {
-    if (loaded_.config.driver.enabled) {
-      driver_ = std::make_unique<Driver>(loaded_.config, graph, mount_pool_);
+    if (loaded_.config.driver.enabled && graph.kube) {
+      driver_ = std::make_unique<Driver>(loaded_.config, graph, *graph.kube, mount_pool_);
     }
     state_.config_file = loaded_.sources.file;
     state_.ready = Error(ErrorCode::kPrecondition, "starting");
@@ -52,6 +52,11 @@ class Agent {
   // The admin door first: whoever looks at a failing start finds somebody to ask.
   Status Open() {
     const Config& config = loaded_.config;
+    if (config.driver.enabled && !driver_) {
+      return Error(ErrorCode::kInvalid,
+                   "driver: it reads SecretProviderClasses from the API server; give it a "
+                   "kubeconfig, or run the agent in a pod");
+    }
     auto admin = AdminServer::Open(
         config.admin_socket,
         AdminBackend{graph_.cache, graph_.credentials, graph_.leases, graph_.ledger,

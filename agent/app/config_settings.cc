@@ -332,7 +332,8 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .flag = "--kubeconfig",
        .placeholder = "FILE",
        .codec = File([](auto& config) -> auto& { return config.kubeconfig; }),
-       .help = "How to reach the API server for pod tokens that the driver does not send",
+       .help = "How to reach the API server: for pod tokens that did not come with a mount, and "
+               "for all that the driver needs",
        .default_note = "the agent's own pod, if it runs in one"},
       {.path = "versionKeySecret",
        .environment = "NODEKEEP_VERSION_KEY_SECRET",

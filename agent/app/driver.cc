@@ -21,18 +21,17 @@ std::vector<std::string> ForeignDirectories(const Config& config) {
 
 }  // namespace
 
-Driver::Driver(const Config& config, Graph& graph, WorkerPool& pool)
+Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool& pool)
     : graph_(graph),
+      kube_(kube),
       options_(config.driver),
       node_name_(config.node_name),
-      classes_({}, graph.kube.get(), graph.backend_pool, graph.clock),
+      classes_({}, kube, graph.backend_pool, graph.clock),
       foreign_({.directories = ForeignDirectories(config)}, graph.clock),
       source_(graph.road, foreign_),
-      pods_(graph.kube.get(), config.node_name, graph.backend_pool, graph.clock),
-      kube_mirror_(graph.kube ? std::make_unique<KubeMirror>(
-                                    KubeMirror::Options{.node_name = config.node_name}, *graph.kube,
-                                    pods_, graph.clock)
-                              : nullptr),
+      pods_(kube, config.node_name, graph.backend_pool, graph.clock),
+      mirror_({.node_name = config.node_name}, kube, pods_, graph.clock),
+      events_(graph.log),
       registry_(graph.clock),
       road_(
           {.refresh_after = config.policy.refresh_after, .volume_size = config.driver.volume_bytes},
@@ -40,7 +39,7 @@ Driver::Driver(const Config& config, Graph& graph, WorkerPool& pool)
            .classes = classes_,
            .pods = pods_,
            .source = source_,
-           .mirror = kube_mirror_ ? static_cast<VolumeMirror&>(*kube_mirror_) : no_mirror_,
+           .mirror = mirror_,
            .events = events_,
            .registry = registry_,
            .clock = graph.clock,
@@ -65,12 +64,18 @@ void Driver::Upkeep(std::stop_token stop) {
   while (Sleep(context, graph_.clock, kUpkeepEvery).ok()) {
     RemoveTaint(context);
     if (!recovered) recovered = RecoverVolumes(context);
-    if (!recovered || kube_mirror_ == nullptr) continue;
-    for (const Error& error : kube_mirror_->Sweep(context)) {
+    if (!recovered) continue;
+    for (const Error& error : mirror_.Sweep(context)) {
       graph_.log.Warn("cannot give up a mirrored Secret; tried again",
                       {{"error", error.message()}});
     }
   }
+}
+
+Status Driver::Ready() const {
+  if (Status ready = door_.Ready(); !ready.ok()) return ready;
+  if (!api_seen_) return Error(ErrorCode::kPrecondition, "the API server has not answered yet");
+  return {};
 }
 
 void Driver::RefreshAll() {
@@ -78,14 +83,14 @@ void Driver::RefreshAll() {
 }
 
 void Driver::OnRegistered() {
-  taint_may_stand_ = graph_.kube != nullptr && !options_.startup_taint.empty();
+  taint_may_stand_ = !options_.startup_taint.empty();
   RemoveTaint(Context().WithDeadline(graph_.clock.Now() + kTaintBudget));
 }
 
 void Driver::RemoveTaint(const Context& context) {
   if (!taint_may_stand_.exchange(false)) return;
   const Result<bool> removed =
-      RemoveStartupTaint(context, *graph_.kube, node_name_, options_.startup_taint);
+      RemoveStartupTaint(context, kube_, node_name_, options_.startup_taint);
   if (removed.ok()) {
     if (*removed) graph_.log.Info("start-up taint removed", {{"taint", options_.startup_taint}});
     return;
@@ -97,13 +102,15 @@ void Driver::RemoveTaint(const Context& context) {
 bool Driver::RecoverVolumes(const Context& context) {
   const std::vector<FoundVolume> found =
       ScanVolumes(options_.kubelet_root, options_.name, mounter_);
-  if (found.empty()) return true;
   const auto pods = pods_.OnNode(context, Duration::zero());
   if (!pods.ok()) {
-    graph_.log.Warn("volumes of before the restart wait for the API server, or for kubelet",
-                    {{"volumes", found.size()}, {"error", pods.error().message()}});
+    graph_.log.Warn(
+        "the API server does not answer; volumes found on the node wait for it, or "
+        "for kubelet",
+        {{"volumes", found.size()}, {"error", pods.error().message()}});
     return false;
   }
+  api_seen_ = true;
   for (const FoundVolume& each : found) {
     const auto pod = (*pods)->find(each.pod_uid);
     const VolumePtr volume =
@@ -111,7 +118,7 @@ bool Driver::RecoverVolumes(const Context& context) {
     if (volume == nullptr) continue;
     registry_.Recover(volume, graph_.clock.Now());
     const Result<ClassPtr> spc = classes_.Get(context, volume->namespace_name, volume->class_name);
-    if (spc.ok() && kube_mirror_) kube_mirror_->Recover(*volume, **spc);
+    if (spc.ok()) mirror_.Recover(*volume, **spc);
     graph_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", each.target_path}});
   }
   return true;

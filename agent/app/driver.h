@@ -29,12 +29,12 @@ namespace nodekeep {
 
 class Driver {
  public:
-  // `pool` serves mounts; it and `graph` outlive the driver.
-  Driver(const Config& config, Graph& graph, WorkerPool& pool);
+  // `kube` is that of `graph`; `pool` serves mounts. All outlive the driver.
+  Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool& pool);
 
   Status Open() { return door_.Open(); }
   // Whether kubelet knows the driver and a mount can be expected to succeed.
-  Status Ready() const { return door_.Ready(); }
+  Status Ready() const;
   void Stop(SteadyTime deadline) { door_.Stop(deadline); }
 
   std::string socket_path() const { return door_.socket_path(); }
@@ -50,17 +50,18 @@ class Driver {
   bool RecoverVolumes(const Context& context);
 
   Graph& graph_;
+  KubeClient& kube_;
   const Config::Driver options_;
   const std::string node_name_;
+  std::atomic<bool> api_seen_ = false;         // the API server has answered once
   std::atomic<bool> taint_may_stand_ = false;  // kubelet has taken the driver in since
   LinuxMounter mounter_;
   KubeClassSource classes_;
   ForeignProviders foreign_;
   RoadVolumeSource source_;
   KubePodSource pods_;
-  const std::unique_ptr<KubeMirror> kube_mirror_;  // null without an API server
-  NoVolumeMirror no_mirror_;
-  NoVolumeEvents events_;
+  KubeMirror mirror_;
+  LoggedVolumeEvents events_;
   VolumeRegistry registry_;
   VolumeRoad road_;
   Rotation rotation_;

@@ -263,6 +263,38 @@ TEST_CASE("mount plan: a token is asked for only when none of the audiences came
   }
 }
 
+TEST_CASE("mount plan: a token that has expired is replaced where that is allowed, else kept") {
+  const WallTime expires = ParseServiceAccountTokens(SecretBytes(TokensText({{"vault", "old"}})))
+                               ->at("vault")
+                               .expires;
+  struct Row {
+    std::string name;
+    WallTime now;
+    bool refused;
+    std::string want;
+    std::size_t asked;
+  };
+  const Row rows[] = {
+      {"still good", expires - std::chrono::seconds(1), false, "old", 0},
+      {"expired", expires, false, "made-for-vault", 1},
+      {"expired, and none to be had", expires, true, "old", 1},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto provider = std::make_shared<OneFileProvider>();
+    provider->audiences = {"vault"};
+    FakeTokenSource source;
+    if (row.refused) source.error = Error(ErrorCode::kDenied, "no");
+    MountRequestValues request = RequestWith(TokensText({{"vault", "old"}}));
+    request.now = row.now;
+    const Result<PlanPtr> plan =
+        PlanMount(Context(), "one", provider, std::move(request), &source);
+    REQUIRE(plan.ok());
+    CHECK((*plan)->identity.Token("vault")->token.Reveal() == row.want);
+    CHECK(source.asked.size() == row.asked);
+  }
+}
+
 TEST_CASE("mount plan: a missing token is upstream's error with the cause and the way out") {
   FakeTokenSource refusing;
   refusing.error = Error(ErrorCode::kDenied, "kubernetes: 403 Forbidden: no");

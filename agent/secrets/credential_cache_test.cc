@@ -44,6 +44,38 @@ struct Bench {
 
 }  // namespace
 
+TEST_CASE("logins: an expired token is not shown to the backend; a login that still holds is used") {
+  Bench bench;
+  bench.backend->SetLoginLifetime(seconds(100), false);
+  const auto plan_with_token = [&](Duration lifetime) {
+    const PlanPtr base = bench.Plan("web-1");
+    auto plan = std::make_shared<FetchPlan>();
+    plan->provider = base->provider;
+    plan->backend = base->backend;
+    plan->mount = base->mount;
+    plan->identity = base->identity.Clone();
+    plan->mount.audiences = {"vault"};
+    plan->identity.tokens["vault"] = {SecretBytes("t"), bench.clock.Wall() + lifetime};
+    return PlanPtr(std::move(plan));
+  };
+  const PlanPtr expired = plan_with_token(-seconds(1));
+  const Result<SessionPtr> refused = bench.Get(expired);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kTransient);
+  CHECK(refused.error().message().find("audience \"vault\" has expired at ") !=
+        std::string::npos);
+  CHECK(bench.backend->logins() == 0);
+
+  const PlanPtr good = plan_with_token(seconds(50));
+  CHECK(bench.Get(good).ok());
+  bench.clock.Advance(seconds(95));  // the login is due, its token is over, it still holds
+  CHECK(bench.Get(good).ok());
+  CHECK(bench.backend->logins() == 1);
+  bench.clock.Advance(seconds(10));
+  CHECK_FALSE(bench.Get(good).ok());
+  CHECK(bench.backend->logins() == 1);
+}
+
 TEST_CASE("logins: pods of one service account share one, however many ask at once") {
   Bench bench;
   bench.backend->Close();

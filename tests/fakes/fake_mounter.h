@@ -19,7 +19,8 @@ class FakeMounter final : public Mounter {
   Result<MountState> StateOf(const std::string& path) override {
     std::lock_guard lock(mutex_);
     auto found = mounts_.find(path);
-    if (found != mounts_.end()) return found->second.stale ? MountState::kStale : MountState::kMounted;
+    if (found != mounts_.end())
+      return found->second.stale ? MountState::kStale : MountState::kMounted;
     return std::filesystem::exists(path) ? MountState::kPlain : MountState::kAbsent;
   }
   Status Mount(const std::string& path, const TmpfsOptions& options) override {
