@@ -6,7 +6,7 @@ function(add_provider name)
   file(GLOB fuzzers CONFIGURE_DEPENDS ${name}/fuzz_*.cc)
   list(REMOVE_ITEM sources ${tests} ${fuzzers})
   nodekeep_library(provider_${name} SOURCES ${sources}
-                   DEPENDS nodekeep_base nodekeep_http nodekeep_secrets)
+                   DEPENDS nodekeep_base nodekeep_http nodekeep_cloud nodekeep_secrets)
   if(tests)
     nodekeep_test(${name}_test SOURCES ${tests} DEPENDS provider_${name} nodekeep_fakes)
   endif()

@@ -193,6 +193,18 @@ TEST_CASE("class source: without an API server the error says so") {
         "a pod or give it a kubeconfig");
 }
 
+TEST_CASE("target path: what is removed one day must be spelled plainly") {
+  for (const char* path : {"/pods/u/volumes/kubernetes.io~csi/v/mount", "/tmp/x"}) {
+    INFO(path);
+    CHECK(CheckTargetPath(path).ok());
+  }
+  for (const char* path : {"/", "", "relative", "/pods/..", "/pods/../etc", "/pods/./x", "/pods//x",
+                           "/pods/x/"}) {
+    INFO(path);
+    CHECK_FALSE(CheckTargetPath(path).ok());
+  }
+}
+
 TEST_CASE("target path: pod and volume are read from its end") {
   struct Row {
     std::string path, uid, volume;

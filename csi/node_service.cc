@@ -48,6 +48,7 @@ Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request) 
   if (request.volume_id().empty()) return Missing("Volume ID missing in request");
   if (request.target_path().empty()) return Missing("Target path missing in request");
   if (request.volume_context().empty()) return Missing("Volume attributes missing in request");
+  if (Status plain = CheckTargetPath(request.target_path()); !plain.ok()) return plain.error();
   auto group = ReadGroup(request.volume_capability().mount().volume_mount_group());
   if (!group.ok()) return group.error();
 
@@ -163,6 +164,9 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
   }
   if (request->target_path().empty()) {
     return Finish(context, WireStatusOf(Missing("Target path missing in request")));
+  }
+  if (Status plain = CheckTargetPath(request->target_path()); !plain.ok()) {
+    return Finish(context, WireStatusOf(plain.error()));
   }
   return Start(context, [this, path = request->target_path()](const Context& own) {
     return road_.Unpublish(own, path);

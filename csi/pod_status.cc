@@ -1,6 +1,7 @@
 #include "csi/pod_status.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "agent/base/codecs.h"
@@ -121,9 +122,9 @@ Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const
       answer = kube_.Create(context, collection, fresh);
       continue;
     }
+    const std::optional<std::string> target = TextOf(Find(*found, {"status", "targetPath"}));
     const bool is_other_volume =
-        IsOfPod(*found, status.pod_uid) &&
-        TextOf(Find(*found, {"status", "targetPath"})) != status.target_path;
+        IsOfPod(*found, status.pod_uid) && target && *target != status.target_path;
     if (may_be_taken && is_other_volume) {
       return Error(ErrorCode::kPrecondition, "belongs to another volume of the pod");
     }

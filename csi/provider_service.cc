@@ -64,6 +64,17 @@ std::string RuntimeNameOf(const std::string& provider) {
   return "nodekeep-" + provider;
 }
 
+namespace {
+
+grpc::Status PutBundle(Bundle bundle, v1alpha1::MountResponse& response) {
+  Result<v1alpha1::MountResponse> reply = ReplyOf(std::move(bundle));
+  if (!reply.ok()) return WireStatusOf(reply.error());
+  response = *std::move(reply);
+  return grpc::Status::OK;
+}
+
+}  // namespace
+
 // One mount on its way. Deletes itself when gRPC is done with it.
 class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
  public:
@@ -76,33 +87,10 @@ class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
         context_(DeadlineOf(*context, service.clock_, service.budget_), stop_.get_token()),
         on_drain_(service.stop_.get_token(), [this] { stop_.request_stop(); }) {}
 
-  // On gRPC's own thread. False: it takes waiting, so Run is to be called on the pool.
-  bool RunFromMemory() {
-    // A request of this size has more objects than are served here; reading it twice is a waste.
-    if (request_->attributes().size() > kMaxInlineBytes) return false;
-    std::optional<Result<Bundle>> bundle = service_.road_.MountFromMemory(Request());
-    if (bundle) Answer(*std::move(bundle));
-    return bundle.has_value();
-  }
-
-  void Run() { Answer(service_.road_.Mount(context_, Request())); }
-
-  MountRoad::Request Request() const {
-    MountRoad::Request request;
-    request.provider = service_.provider_;
-    request.attributes = request_->attributes();
-    request.secrets = request_->secrets();
-    request.permission = request_->permission();
-    request.target_path = request_->target_path();
-    return request;
-  }
-
-  void Answer(Result<Bundle> bundle) {
+  void Run() {
+    Result<Bundle> bundle = service_.road_.Mount(context_, service_.RequestOf(*request_));
     if (!bundle.ok()) return Fail(bundle.error());
-    Result<v1alpha1::MountResponse> reply = ReplyOf(*std::move(bundle));
-    if (!reply.ok()) return Fail(reply.error());
-    *response_ = *std::move(reply);
-    Finish(grpc::Status::OK);
+    Finish(PutBundle(*std::move(bundle), *response_));
   }
 
   void Fail(const Error& error) {
@@ -159,9 +147,36 @@ grpc::ServerUnaryReactor* ProviderService::Version(grpc::CallbackServerContext* 
   return reactor;
 }
 
+MountRoad::Request ProviderService::RequestOf(const v1alpha1::MountRequest& request) const {
+  MountRoad::Request values;
+  values.provider = provider_;
+  values.attributes = request.attributes();
+  values.secrets = request.secrets();
+  values.permission = request.permission();
+  values.target_path = request.target_path();
+  return values;
+}
+
+std::optional<grpc::Status> ProviderService::ServeFromMemory(const v1alpha1::MountRequest& request,
+                                                             v1alpha1::MountResponse& response) {
+  // A request of this size has more objects than are served here; reading it twice is a waste.
+  if (request.attributes().size() > kMaxInlineBytes) return std::nullopt;
+  std::optional<Result<Bundle>> bundle = road_.MountFromMemory(RequestOf(request));
+  if (!bundle) return std::nullopt;
+  return bundle->ok() ? PutBundle(**std::move(bundle), response) : WireStatusOf(bundle->error());
+}
+
 grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* context,
                                                  const v1alpha1::MountRequest* request,
                                                  v1alpha1::MountResponse* response) {
+  // gRPC's own reactor: it is done with on this very thread, ours only after one more switch.
+  if (Accepting()) {
+    if (std::optional<grpc::Status> status = ServeFromMemory(*request, *response)) {
+      grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+      reactor->Finish(*std::move(status));
+      return reactor;
+    }
+  }
   bool accepted = false;
   {
     std::unique_lock lock(mutex_);
@@ -174,10 +189,14 @@ grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* co
     call->Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
     return call;
   }
-  if (call->RunFromMemory()) return call;
   Status posted = pool_.Post([call] { call->Run(); });
   if (!posted.ok()) call->Fail(posted.error());
   return call;
+}
+
+bool ProviderService::Accepting() {
+  std::unique_lock lock(mutex_);
+  return accepting_;
 }
 
 void ProviderService::StopAccepting() {

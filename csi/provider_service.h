@@ -7,14 +7,15 @@
 // first, and is stopped when the caller cancels.
 //
 // Status codes are final ones on backend outages: driver v1.6.0 lets a pod start with an empty
-// volume after UNAVAILABLE and its like on the first mount (csi.md 1.8). UNAVAILABLE is answered only
-// while this process stops, when the driver's retry finds the successor.
+// volume after UNAVAILABLE and its like on the first mount (csi.md 1.8). UNAVAILABLE is answered
+// only while this process stops, when the driver's retry finds the successor.
 
 #include <grpcpp/grpcpp.h>
 
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -56,6 +57,12 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
 
  private:
   class MountCall;
+
+  MountRoad::Request RequestOf(const v1alpha1::MountRequest& request) const;
+  // On gRPC's own thread, so it never waits. Nothing: it takes waiting, and nothing has been done.
+  std::optional<grpc::Status> ServeFromMemory(const v1alpha1::MountRequest& request,
+                                              v1alpha1::MountResponse& response);
+  bool Accepting();
 
   const std::string provider_;
   const std::string version_;

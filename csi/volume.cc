@@ -3,8 +3,16 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <filesystem>
 
 namespace nodekeep {
+
+Status CheckTargetPath(std::string_view path) {
+  const std::filesystem::path given(path);
+  if (given.is_absolute() && given.has_filename() && given.lexically_normal() == given) return {};
+  return Error::Format(ErrorCode::kInvalid,
+                       "target path \"{}\" is not absolute and in its shortest form", path);
+}
 
 std::optional<TargetParts> ReadTargetPath(std::string_view path) {
   // From the end: mount, <volume>, kubernetes.io~csi, volumes, <uid>, pods.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/secrets/bundle.h"
 
@@ -57,6 +58,10 @@ struct VolumeRecord {
   VolumePtr volume;
   VolumeState state;
 };
+
+// Whatever is at a target path is unmounted and removed one day, so it must be plain: absolute,
+// without "." and "..", and not the root. Errors: kInvalid.
+Status CheckTargetPath(std::string_view path);
 
 // What a target path says (csi.md 2.8): <root>/pods/<uid>/volumes/kubernetes.io~csi/<volume>/mount.
 struct TargetParts {

@@ -102,9 +102,11 @@ VolumeRoad::Outcome VolumeRoad::PublishHeld(const Context& context, const Volume
   }
   if (*state == MountState::kMounted && HasContent(path)) {
     // Complete since before this process: by our predecessor, or by the driver we replace.
+    Outcome outcome;
+    if (const auto known = stations_.registry.Find(path)) outcome.provider = known->state.provider;
     stations_.registry.Put(volume, stations_.clock.Now());
     stations_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
-    return Outcome();
+    return outcome;
   }
   Outcome outcome = Fill(context, *volume, *state);
   if (!outcome.status.ok()) return outcome;
@@ -179,7 +181,7 @@ VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volu
 
 VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& content) {
   Outcome outcome;
-  outcome.versions = std::move(content.bundle.versions);
+  outcome.versions = content.bundle.versions;
   outcome.report = content.bundle.report;
   if (content.untouched) return outcome;
   AtomicWriter::Options options;
@@ -339,9 +341,10 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
   if (!fetched.content.ok()) {
     return Outcome::Failure(fetched.content.error(), fetched.failure_type, (*spc)->provider);
   }
-  Mirror(context, volume, **spc, *fetched.content);
   Outcome outcome = Write(volume, *fetched.content);
   outcome.provider = (*spc)->provider;
+  // After the files, which must not wait for an API server that is away.
+  if (outcome.status.ok()) Mirror(context, volume, **spc, *fetched.content);
   return outcome;
 }
 

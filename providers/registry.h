@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "agent/base/clock.h"
+#include "agent/base/environment.h"
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
@@ -42,6 +43,9 @@ struct ProviderServices {
   Logger& log;
   Policy policy;            // the provider's own, from the configuration
   SecretBytes version_key;  // keyed hashes of secret content
+  // Holds what the cloud SDKs look at, and upstream's variables with credentials. Those are no
+  // settings: the configuration, which can be printed, holds no secret.
+  Environment environment = ProcessEnvironment();
 };
 
 struct ProviderEntry {

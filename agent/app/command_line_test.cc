@@ -270,6 +270,20 @@ TEST_CASE("get: --explain prints the plan, asks nobody and needs no token") {
   CHECK(bed.OutHas("file: password"));
 }
 
+TEST_CASE("get: --explain takes the samples of every provider") {
+  for (const auto& [file, name] :
+       {std::pair("vault", "shop-vault"), {"akeyless", "shop-akeyless"}}) {
+    INFO(file);
+    Bed bed;
+    const int exit =
+        bed.Run({"get", "-f", fmt::format("{}/deploy/samples/{}.yaml", NODEKEEP_SOURCE_DIR, file),
+                 "--name", name, "--explain"});
+    INFO(bed.err);
+    CHECK(exit == kExitOk);
+    CHECK(bed.OutHas("file: api-key"));
+  }
+}
+
 TEST_CASE("get: --dry-run fetches and shows no content, --out writes the files") {
   Bed bed;
   bed.environment = {{"NODEKEEP_DEV_PATH", bed.Write("store.yaml", kStore)}};

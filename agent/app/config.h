@@ -65,6 +65,7 @@ struct Config {
   std::string admin_socket = "/run/nodekeep/admin.sock";
   std::vector<std::string> provider_dirs = {"/var/run/secrets-store-csi-providers"};
   std::string kubeconfig;  // "" = that of the pod, if it has one
+  std::string version_key_secret;  // "namespace/name"; "" = a key of this process
   Duration mount_budget = std::chrono::seconds(90);
   Duration shutdown_grace = std::chrono::seconds(20);
   Cache cache;

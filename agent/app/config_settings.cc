@@ -56,6 +56,20 @@ SettingCodec File(Get get) {
       Same);
 }
 
+template <typename Get>
+SettingCodec SecretName(Get get) {
+  return One(
+      "namespace/name", "write the namespace and the name of a Secret, as in kube-system/nodekeep",
+      get,
+      [](const std::string& text) {
+        const std::size_t slash = text.find('/');
+        const bool two = slash != std::string::npos && slash > 0 && slash + 1 < text.size() &&
+                         text.find('/', slash + 1) == std::string::npos;
+        return text.empty() || two ? std::optional<std::string>(text) : std::nullopt;
+      },
+      Same);
+}
+
 // "1h" where Go writes 1h0m0s.
 std::string ShortestDuration(Duration duration) {
   std::string text = FormatDuration(duration);
@@ -318,8 +332,16 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .flag = "--kubeconfig",
        .placeholder = "FILE",
        .codec = File([](auto& config) -> auto& { return config.kubeconfig; }),
-       .help = "How to reach the API server for pod tokens that the driver does not send",
+       .help = "How to reach the API server: for pod tokens that did not come with a mount, and "
+               "for all that the driver needs",
        .default_note = "the agent's own pod, if it runs in one"},
+      {.path = "versionKeySecret",
+       .environment = "NODEKEEP_VERSION_KEY_SECRET",
+       .codec = SecretName([](auto& config) -> auto& { return config.version_key_secret; }),
+       .help =
+           "Kubernetes Secret (namespace/name) of the key that makes object versions opaque, made "
+           "when it is absent; with it they are the same on all nodes and after a restart",
+       .default_note = "a key of this process"},
       {.path = "driver.enabled",
        .environment = "NODEKEEP_DRIVER",
        .flag = "--driver",

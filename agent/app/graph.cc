@@ -6,7 +6,9 @@
 #include <cstdlib>
 
 #include "agent/app/version.h"
+#include "agent/app/version_key.h"
 #include "agent/base/digest.h"
+#include "agent/base/environment.h"
 
 namespace nodekeep {
 namespace {
@@ -35,13 +37,32 @@ Result<std::optional<KubeConnection>> ApiServer(const Config& config) {
     if (!named.ok()) return named.error();
     return std::optional<KubeConnection>(*std::move(named));
   }
-  auto own = InClusterConnection([](const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return std::string(value == nullptr ? "" : value);
-  });
+  auto own = InClusterConnection(ProcessEnvironment());
   if (own.ok()) return std::optional<KubeConnection>(*std::move(own));
   if (own.error().code() == ErrorCode::kPrecondition) return std::optional<KubeConnection>();
   return own.error();
+}
+
+// How long the start may wait for the API server's word on the version key.
+constexpr Duration kVersionKeyBudget = std::chrono::seconds(15);
+
+// A key of its own makes no volume wrong: versions only change once more, so the start goes on.
+SecretBytes VersionKey(const Config& config, const std::optional<KubeConnection>& api_server,
+                       Logger& log) {
+  if (config.version_key_secret.empty()) return RandomBytes(32);
+  Result<SecretBytes> key = Error(ErrorCode::kPrecondition, "the agent has no kubeconfig");
+  if (api_server) {
+    SystemClock clock;
+    SystemRng rng;
+    CurlClient curl({});
+    KubeClient kube(curl, api_server->Clone(), clock, rng, {});
+    key = SharedVersionKey(Context(clock.Now() + kVersionKeyBudget, {}), kube,
+                           config.version_key_secret);
+  }
+  if (key.ok()) return *std::move(key);
+  log.Warn("no shared version key; one of this process is used until the next start",
+           {{"secret", config.version_key_secret}, {"error", key.error().message()}});
+  return RandomBytes(32);
 }
 
 }  // namespace
@@ -60,7 +81,7 @@ Result<std::unique_ptr<Graph>> Graph::Create(const LoadedConfig& loaded, Logger&
 Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConnection> api_server)
     : log(its_log),
       metrics(Version()),
-      version_key(RandomBytes(32)),
+      version_key(VersionKey(loaded.config, api_server, its_log)),
       backend_pool({.max_threads = 64}),
       curl({}),
       gate(curl, clock, rng, metrics, GateOptions(loaded.config)),

@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <time.h>
 
 #include <random>
 
@@ -31,6 +32,25 @@ std::string FormatTime(WallTime time) {
   std::tm parts{};
   gmtime_r(&whole, &parts);
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", parts, (since_epoch - seconds).count());
+}
+
+std::optional<WallTime> ParseTime(std::string_view text) {
+  const std::string copy(text);
+  std::tm parts{};
+  const char* rest = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr) return std::nullopt;
+  if (*rest == '.') {
+    do ++rest;
+    while (*rest >= '0' && *rest <= '9');
+  }
+  const WallTime local = std::chrono::system_clock::from_time_t(timegm(&parts));
+  if (std::string_view(rest) == "Z") return local;
+  std::tm offset{};
+  if (*rest != '+' && *rest != '-') return std::nullopt;
+  const char* end = strptime(rest + 1, "%H:%M", &offset);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  const std::chrono::minutes ahead(offset.tm_hour * 60 + offset.tm_min);
+  return *rest == '+' ? local - ahead : local + ahead;
 }
 
 }  // namespace nodekeep

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 namespace nodekeep {
 
@@ -60,5 +62,9 @@ class SystemRng final : public Rng {
 
 // RFC 3339 in UTC with milliseconds: 2026-01-31T12:00:00.000Z.
 std::string FormatTime(WallTime time);
+
+// Reads RFC 3339 to the second: a fraction is dropped, an offset other than Z is applied. Nothing
+// when it is no such time.
+std::optional<WallTime> ParseTime(std::string_view text);
 
 }  // namespace nodekeep

@@ -21,6 +21,24 @@ TEST_CASE("clock: times are written in UTC with milliseconds") {
   }
 }
 
+TEST_CASE("clock: a time is read back to the second") {
+  struct Row {
+    std::string text;
+    std::optional<WallTime> want;
+  };
+  for (const Row& row : {Row{"2026-01-31T12:00:00Z", At(1'769'860'800'000)},
+                         Row{"2026-01-31T12:00:00.987654321Z", At(1'769'860'800'000)},
+                         Row{"2026-01-31T14:30:00+02:30", At(1'769'860'800'000)},
+                         Row{"2026-01-31T05:00:00-07:00", At(1'769'860'800'000)},
+                         Row{"2026-01-31T12:00:00", std::nullopt},
+                         Row{"2026-01-31T12:00:00 UTC", std::nullopt},
+                         Row{"2026-01-31T12:00:00+02:30x", std::nullopt},
+                         Row{"2026-13-31T12:00:00Z", std::nullopt}, Row{"", std::nullopt}}) {
+    INFO(row.text);
+    CHECK(ParseTime(row.text) == row.want);
+  }
+}
+
 TEST_CASE("clock: a wait ends at once when ready, past its deadline or stopped") {
   const SystemClock clock;
   std::mutex mutex;

@@ -99,11 +99,10 @@ Status KubeClient::Delete(const Context& context, const std::string& path, std::
   options["apiVersion"] = "v1";
   options["kind"] = "DeleteOptions";
   options["propagationPolicy"] = "Background";
-  if (!uid.empty()) {
-    Json preconditions;
-    preconditions["uid"] = std::string(uid);
-    options["preconditions"] = std::move(preconditions);
-  }
+  Json preconditions(jsoncons::json_object_arg);
+  if (!uid.empty()) preconditions["uid"] = std::string(uid);
+  if (!resource_version.empty()) preconditions["resourceVersion"] = std::string(resource_version);
+  if (!preconditions.empty()) options["preconditions"] = std::move(preconditions);
   Result<Json> deleted = Send(context, Write("DELETE", path, options));
   if (deleted.ok() || deleted.error().code() == ErrorCode::kNotFound) return {};
   return deleted.error();

@@ -237,6 +237,11 @@ TEST_CASE("kubernetes: each write goes out as its verb wants it, and asks for me
        "application/json",
        R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u-1"},)"
        R"("propagationPolicy":"Background"})"},
+      {"delete of that very version",
+       [&](KubeClient& c) { return c.Delete(Context(), "/s/a", "u-1", "7"); }, "DELETE", "/s/a",
+       "application/json",
+       R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"resourceVersion":"7",)"
+       R"("uid":"u-1"},"propagationPolicy":"Background"})"},
   };
   for (const Row& row : rows) {
     INFO(row.name);

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "agent/base/codecs.h"
+#include "agent/base/read_file.h"
 #include "agent/base/utf8.h"
 #include "agent/http/retry.h"
-#include "agent/kube/read_file.h"
 
 namespace nodekeep {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/yaml.h"
-#include "agent/kube/read_file.h"
+#include "agent/base/read_file.h"
 
 namespace nodekeep {
 namespace {

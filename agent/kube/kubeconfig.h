@@ -2,10 +2,10 @@
 
 // Which API server, and who we are there: from a kubeconfig file or from inside a pod.
 
-#include <functional>
 #include <memory>
 #include <string>
 
+#include "agent/base/environment.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/http/http_client.h"
@@ -20,6 +20,8 @@ struct KubeConnection {
   SecretBytes token;       // used when there is no token_file; empty = none
   std::string token_file;  // "" = none
   std::string source;      // for messages: "kubeconfig /etc/nodekeep/kubeconfig"
+
+  KubeConnection Clone() const { return {server, tls, token.Clone(), token_file, source}; }
 };
 
 // Reads the current context of the kubeconfig at `path`; relative paths in it start at its own
@@ -28,9 +30,6 @@ struct KubeConnection {
 // not here (exec, auth-provider, username, proxy-url) or would ask for other rights than the
 // user's (as...) is refused by name, never skipped.
 Result<KubeConnection> ReadKubeconfig(const std::string& path);
-
-// The value of an environment variable, "" when it is not set.
-using Environment = std::function<std::string(const std::string& name)>;
 
 // The connection that Kubernetes gives every pod: KUBERNETES_SERVICE_HOST and _PORT, with `token`
 // and `ca.crt` in `folder`. kPrecondition when this is no pod.

@@ -62,6 +62,31 @@ TEST_CASE("logins: pods of one service account share one, however many ask at on
   CHECK(std::accumulate(logins.begin(), logins.end(), std::size_t{0}) == 1);
 }
 
+TEST_CASE("logins: one that shows nothing of the pod is made once for all who bring its credentials") {
+  Bench bench;
+  bench.backend->SetSharing(Sharing::kPod);
+  const auto plan = [&](const std::string& pod, const std::string& digest) {
+    auto options = std::make_shared<FakeOptions>();
+    options->digest = digest;
+    options->shows_pod = false;
+    auto made = std::make_shared<FetchPlan>();
+    made->provider = "fake";
+    made->backend = bench.backend;
+    made->mount.options = options;
+    made->identity = MakeIdentity("ns-of-" + pod, pod, "account-of-" + pod);
+    return made;
+  };
+  constexpr std::size_t kPods = 20;
+  std::vector<std::string> tokens(kPods);
+  auto pods = Together(kPods, [&](std::size_t i) {
+    tokens[i] = bench.TokenOf(plan("web-" + std::to_string(i), "d1"));
+  });
+  pods.clear();
+  CHECK(bench.backend->logins() == 1);
+  CHECK(std::set<std::string>(tokens.begin(), tokens.end()).size() == 1);
+  CHECK(bench.TokenOf(plan("web-1", "d2")) == "token-2");
+}
+
 TEST_CASE("logins: one that may have looked at the pod is made by each pod") {
   Bench bench;
   bench.backend->SetSharing(Sharing::kPod);

@@ -67,6 +67,10 @@ std::string FetchPlan::Explain() const {
 LoginKeys LoginKeysOf(const FetchPlan& plan) {
   const PodIdentity& identity = plan.identity;
   const std::string digest = plan.mount.options->CredentialDigest(identity);
+  if (!plan.mount.options->ShowsPod()) {
+    return {"", fmt::format("{} {} any-pod credential={}", plan.provider,
+                            plan.mount.options->LoginText(), Part(digest))};
+  }
   std::string account =
       fmt::format("{} {} {}/{}", plan.provider, plan.mount.options->LoginText(),
                   Part(identity.namespace_name), Part(identity.service_account));

@@ -45,7 +45,8 @@ struct LoginKeys {
   // service account uid, or credentials other than the pod's token took part.
   std::string shared;
   // The above + this pod; + a digest of the credentials in use where the pod's uid, or other
-  // credentials than its token, leave open whose they are.
+  // credentials than its token, leave open whose they are. Of a login that shows nothing of the pod:
+  // the login settings + that digest.
   std::string own;
 };
 

@@ -9,12 +9,13 @@ namespace nodekeep {
 namespace {
 
 FetchPlan PlanOf(PodIdentity identity, const std::string& login_text = "fake",
-                 const std::string& digest = "") {
+                 const std::string& digest = "", bool shows_pod = true) {
   FetchPlan plan;
   plan.provider = "fake";
   auto options = std::make_shared<FakeOptions>();
   options->login_text = login_text;
   options->digest = digest;
+  options->shows_pod = shows_pod;
   plan.mount.options = options;
   plan.identity = std::move(identity);
   return plan;
@@ -128,6 +129,11 @@ TEST_CASE("login keys: whoever differs in anything shares nothing") {
   rows.push_back({"a tag in its place", PlanOf(MakeIdentity("a", "web-1", "b", "u"))});
   rows.push_back({"a gap in the namespace", PlanOf(MakeIdentity("x y", "web-1", "c", "u"))});
   rows.push_back({"a gap in the login", PlanOf(MakeIdentity("y", "web-1", "c", "u"), "fake x")});
+  rows.push_back({"only its credentials", PlanOf(Web(), "fake", "d1", false)});
+  rows.push_back({"only the node's credentials", PlanOf(Web(), "fake", "", false)});
+  rows.push_back({"a pod spelled in the login",
+                  PlanOf(Web(), "fake shop/web sa-uid=uid-of-web pod=web-1/uid-of-web-1", "d1",
+                         false)});
   FetchPlan other_provider = PlanOf(Web());
   other_provider.provider = "vault";
   rows.push_back({"another provider", std::move(other_provider)});
@@ -163,6 +169,18 @@ TEST_CASE("login keys: nothing is shared without a proven account or with creden
     CHECK(!keys.shared.empty() == row.shared);
     CHECK(!keys.own.empty());
   }
+}
+
+TEST_CASE("login keys: a login that shows nothing of the pod belongs to its credentials") {
+  const auto own = [](PodIdentity identity, const std::string& digest) {
+    const LoginKeys keys = LoginKeysOf(PlanOf(std::move(identity), "fake", digest, false));
+    CHECK(keys.shared.empty());
+    return keys.own;
+  };
+  const std::string web = own(Web(), "d1");
+  CHECK(web == own(MakeIdentity("blog", "db-0", "db"), "d1"));
+  CHECK(web == own(PodIdentity(), "d1"));
+  CHECK(web != own(Web(), "d2"));
 }
 
 TEST_CASE("login keys: without a pod uid the token tells callers apart, and is not in the key") {

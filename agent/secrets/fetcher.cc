@@ -371,14 +371,18 @@ Result<Bundle> Fetcher::Assemble(Round& round) {
   for (const Projection& projection : plan.mount.projections) {
     const Known& state = round.known[projection.ref];
     if (!state.value) continue;  // optional and not found
-    Result<SecretBytes> contents = plan.backend->Render(projection, *state.value);
-    if (!contents.ok()) {
-      if (projection.optional && contents.error().code() == ErrorCode::kNotFound) continue;
-      const Error& error = contents.error();
+    Result<std::vector<RenderedFile>> files = plan.backend->RenderFiles(projection, *state.value);
+    if (!files.ok()) {
+      if (projection.optional && files.error().code() == ErrorCode::kNotFound) continue;
+      const Error& error = files.error();
       return plan.mount.mount_error.empty() ? error : error.Prepend("{}", plan.mount.mount_error);
     }
-    bundle.versions.push_back({projection.object, VersionOf(projection, *contents)});
-    bundle.files.push_back({projection.path, projection.mode, *std::move(contents)});
+    for (RenderedFile& file : *files) {
+      if (file.version.empty()) file.version = VersionOf(projection, file.contents);
+      bundle.versions.push_back({file.object.empty() ? projection.object : std::move(file.object),
+                                 std::move(file.version)});
+      bundle.files.push_back({std::move(file.path), projection.mode, std::move(file.contents)});
+    }
   }
   // The driver refuses an answer without versions, even when every object is optional and absent.
   if (bundle.versions.empty()) bundle.versions.push_back({"nodekeep/no-objects", "0"});

@@ -630,6 +630,69 @@ TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a
   CHECK(bench.Mount(*plan) == "no: internal");
 }
 
+TEST_CASE("fetch: a provider may make several files of one answer and report versions of its own") {
+  class Folders final : public Provider {
+   public:
+    explicit Folders(std::shared_ptr<FakeProvider> inner) : inner_(std::move(inner)) {}
+    Result<ParsedMount> Parse(const MountInput& input) const override { return inner_->Parse(input); }
+    Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
+                                    const PodIdentity& identity) override {
+      return inner_->Authenticate(context, options, identity);
+    }
+    std::vector<Result<Answer>> Fetch(const Context& context, const ProviderOptions& options,
+                                      const Credential& credential,
+                                      std::span<const Question> questions) override {
+      return inner_->Fetch(context, options, credential, questions);
+    }
+    Result<SecretBytes> Render(const Projection& projection, const SecretBytes& answer) const override {
+      return inner_->Render(projection, answer);
+    }
+    Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                  const SecretBytes& answer) const override {
+      if (projection.object != "folder") return Provider::RenderFiles(projection, answer);
+      if (answer.Reveal() == "empty") return Error(ErrorCode::kNotFound, "nothing in it");
+      std::vector<RenderedFile> files;
+      files.push_back({"folder/x", SecretBytes("1"), "folder/x:/x", "7"});
+      files.push_back({"folder/y", SecretBytes("2"), "", ""});
+      return files;
+    }
+
+   private:
+    const std::shared_ptr<FakeProvider> inner_;
+  };
+  Bench bench;
+  bench.backend->SetValue("folder", "v");
+  bench.backend->SetValue("a", "one");
+  const auto folders = std::make_shared<Folders>(bench.backend);
+  const auto plan = [&](std::map<std::string, std::string> attributes) {
+    attributes["objects"] = "folder,a";
+    auto made = MakePlan(folders, "fake", attributes, MakeIdentity("shop", "web-1", "web"));
+    REQUIRE(made.ok());
+    return *made;
+  };
+  Result<Bundle> bundle = bench.heart.Fetch(plan({}));
+  REQUIRE(bundle.ok());
+  REQUIRE(bundle->files.size() == 3);
+  CHECK(ContentsOf(*bundle, "folder/x") == "1");
+  CHECK(ContentsOf(*bundle, "folder/y") == "2");
+  CHECK(ContentsOf(*bundle, "a") == "one");
+  REQUIRE(bundle->versions.size() == 3);
+  CHECK(bundle->versions[0].id == "folder/x:/x");
+  CHECK(bundle->versions[0].version == "7");
+  CHECK(bundle->versions[1].id == "folder");
+  CHECK(bundle->versions[1].version.size() == 44);  // a keyed hash in base64
+  CHECK(bundle->versions[2].id == "a");
+
+  bench.backend->SetValue("folder", "empty");
+  bench.clock.Advance(hours(1));
+  bundle = bench.heart.Fetch(plan({}));
+  REQUIRE(!bundle.ok());
+  CHECK(bundle.error().code() == ErrorCode::kNotFound);
+  bundle = bench.heart.Fetch(plan({{"nodekeep/optional", "folder"}}));
+  REQUIRE(bundle.ok());
+  CHECK(bundle->files.size() == 1);
+}
+
 TEST_CASE("fetch: a mount that leaves does not take the read with it") {
   Bench bench;
   bench.backend->SetValue("a", "v");

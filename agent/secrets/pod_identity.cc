@@ -1,7 +1,5 @@
 #include "agent/secrets/pod_identity.h"
 
-#include <time.h>
-
 #include "agent/base/json.h"
 
 namespace nodekeep {
@@ -9,10 +7,7 @@ namespace {
 
 // kubelet writes UTC with a "Z"; a token whose end cannot be read is used until it is refused.
 WallTime ParseExpiry(const std::string& text) {
-  std::tm parts{};
-  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (end == nullptr) return WallTime::max();
-  return std::chrono::system_clock::from_time_t(timegm(&parts));
+  return ParseTime(text).value_or(WallTime::max());
 }
 
 }  // namespace

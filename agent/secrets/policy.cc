@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "agent/base/closest.h"
 #include "agent/base/duration.h"
 #include "agent/secrets/provider.h"
 
@@ -48,8 +49,10 @@ Result<Policy> ReadPolicy(const std::map<std::string, std::string>& attributes,
   for (const auto& [key, value] : attributes) {
     if (!LooksReserved(key)) continue;
     if (std::find(allowed.begin(), allowed.end(), key) != allowed.end()) continue;
-    return Error::Format(ErrorCode::kInvalid, "parameter {}: unknown; keys under {} are: {}", key,
-                         kPrefix, fmt::join(allowed, ", "));
+    const std::string closest = ClosestTo(key, allowed);
+    return Error::Format(ErrorCode::kInvalid, "parameter {}: unknown{}; keys under {} are: {}", key,
+                         closest.empty() ? "" : ": did you mean " + closest + "?", kPrefix,
+                         fmt::join(allowed, ", "));
   }
   Policy policy = defaults;
   if (Status status = ReadDuration(attributes, "nodekeep/refreshAfter", policy.refresh_after);

@@ -52,17 +52,18 @@ TEST_CASE("policy: a mistyped reserved parameter is refused with the list of tho
   struct Row {
     std::string name, key;
     bool ok;
+    std::string meant = "";
   };
   const Row rows[] = {
       {"one of every dialect", "nodekeep/optional", true},
       {"one of this dialect", "nodekeep/auth", true},
-      {"a typing error", "nodekeep/refreshAfterr", false},
-      {"another case of the name", "nodekeep/refreshafter", false},
-      {"another case of the prefix", "Nodekeep/refreshAfter", false},
-      {"shouted", "NODEKEEP/refreshAfter", false},
+      {"a typing error", "nodekeep/refreshAfterr", false, "nodekeep/refreshAfter"},
+      {"another case of the name", "nodekeep/refreshafter", false, "nodekeep/refreshAfter"},
+      {"another case of the prefix", "Nodekeep/refreshAfter", false, "nodekeep/refreshAfter"},
+      {"shouted", "NODEKEEP/refreshAfter", false, "nodekeep/refreshAfter"},
       {"a domain for a prefix", "nodekeep.io/refreshAfter", false},
-      {"a dash for a slash", "nodekeep-refreshAfter", false},
-      {"no separator", "nodekeeprefreshAfter", false},
+      {"a dash for a slash", "nodekeep-refreshAfter", false, "nodekeep/refreshAfter"},
+      {"no separator", "nodekeeprefreshAfter", false, "nodekeep/refreshAfter"},
       {"nothing after the prefix", "nodekeep/", false},
       {"only the name", "nodekeep", false},
       {"of somebody else", "node/refreshAfter", true},
@@ -78,7 +79,8 @@ TEST_CASE("policy: a mistyped reserved parameter is refused with the list of tho
     CHECK(policy.error().code() == ErrorCode::kInvalid);
     CHECK(policy.error().message() ==
           "parameter " + row.key +
-              ": unknown; keys under nodekeep/ are: nodekeep/refreshAfter, nodekeep/serveStaleFor, "
+              ": unknown" + (row.meant.empty() ? "" : ": did you mean " + row.meant + "?") +
+              "; keys under nodekeep/ are: nodekeep/refreshAfter, nodekeep/serveStaleFor, "
               "nodekeep/optional, nodekeep/auth");
   }
   CHECK_FALSE(ReadPolicy({{"nodekeep/auth", "jwt"}}, Policy(), {}).ok());

@@ -45,6 +45,9 @@ class ProviderOptions {
   // Digest (hex) of credentials that came from the configuration or from PodIdentity::secrets, ""
   // when the login uses only the pod's token. Two logins with different digests never share.
   virtual std::string CredentialDigest(const PodIdentity& identity) const { return ""; }
+  // False when the backend is shown nothing of the pod: the login belongs to the credentials alone
+  // (those of CredentialDigest, or the node's own), and whoever brings the same ones shares it.
+  virtual bool ShowsPod() const { return true; }
   // One line per setting for `get --explain`: name, value. No secrets.
   virtual std::vector<std::pair<std::string, std::string>> Explain() const = 0;
 };
@@ -60,6 +63,14 @@ struct Projection {
   bool optional = false;    // left out, not failed, when the backend says not found
   std::string version_seed; // bound into the object's version besides the contents
   std::string read_error;   // put before an error of login or read: `couldn't read secret "db"`
+};
+
+// A file as a projection makes it of an answer.
+struct RenderedFile {
+  std::string path;     // relative to the volume; checked by CheckVolumePath
+  SecretBytes contents;
+  std::string object;   // id of its version; "" = the projection's object
+  std::string version;  // the version to report; "" = a keyed hash of the contents
 };
 
 // The result of Parse. Pure data; equal input gives equal output.
@@ -151,6 +162,18 @@ class Provider {
   // Pure: file contents from the raw answer. Errors: kNotFound (no such key), kInvalid (decoding).
   virtual Result<SecretBytes> Render(const Projection& projection,
                                      const SecretBytes& answer) const = 0;
+
+  // Pure: all files of a projection. One, of Render, unless the provider makes several of an answer
+  // (a folder, below a path that no other projection of the mount uses) or reports versions of the
+  // backend's own.
+  virtual Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                        const SecretBytes& answer) const {
+    Result<SecretBytes> contents = Render(projection, answer);
+    if (!contents.ok()) return contents.error();
+    std::vector<RenderedFile> files;
+    files.push_back({projection.path, *std::move(contents), "", ""});
+    return files;
+  }
 
   // The ability to renew and revoke, or null.
   virtual Leases* leases() { return nullptr; }

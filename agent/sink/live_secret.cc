@@ -32,7 +32,7 @@ bool AreFields(const Json* object, const std::vector<const Json*>& fields,
                std::initializer_list<std::string_view> path) {
   if (object == nullptr) return true;
   for (const auto& member : object->object_range()) {
-    const std::string name = "f:" + std::string(member.key());
+    const std::string name = fmt::format("f:{}", std::string_view(member.key()));
     const bool is_held = std::any_of(fields.begin(), fields.end(), [&](const Json* entry) {
       return Member(Find(*entry, path), name) != nullptr;
     });
@@ -42,7 +42,7 @@ bool AreFields(const Json* object, const std::vector<const Json*>& fields,
 }
 
 bool NamesOwner(const Json& fields, const OwnerReference& owner) {
-  const std::string key = "k:{\"uid\":\"" + owner.uid + "\"}";
+  const std::string key = fmt::format("k:{{\"uid\":\"{}\"}}", owner.uid);
   return Find(fields, {"f:metadata", "f:ownerReferences", key}) != nullptr;
 }
 
@@ -70,8 +70,8 @@ bool IsOurManager(std::string_view manager) {
 std::string NodeManager(std::string_view node_name) {
   std::string name = fmt::format("{}:{}", kContentManager, node_name);
   if (name.size() <= kMaxManagerSize) return name;
-  const std::string mark = "." + Sha256Hex(node_name).substr(0, 16);
-  return name.substr(0, kMaxManagerSize - mark.size()) + mark;
+  const std::string mark = Sha256Hex(node_name).substr(0, 16);
+  return fmt::format("{}.{}", name.substr(0, kMaxManagerSize - mark.size() - 1), mark);
 }
 
 Json ContentBody(const KubeSecret& secret, const std::vector<OwnerReference>& owners) {

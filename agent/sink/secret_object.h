@@ -43,9 +43,9 @@ struct SecretObjectKey {
 struct SecretObject {
   std::string secret_name;
   std::string type;
-  std::map<std::string, std::string> labels;
-  std::map<std::string, std::string> annotations;
-  std::vector<SecretObjectKey> data;
+  std::map<std::string, std::string> labels{};
+  std::map<std::string, std::string> annotations{};
+  std::vector<SecretObjectKey> data{};
   DeletionPolicy deletion = DeletionPolicy::kDelete;
 };
 

@@ -61,7 +61,7 @@ class SecretWriter {
     Duration linger = std::chrono::minutes(1);
     // Told of each request once it is done: "read", "content", "prune", "claim", "delete". It only
     // looks on; a test uses it to end the process between two steps.
-    std::function<void(std::string_view step)> observer;
+    std::function<void(std::string_view step)> observer{};
   };
 
   // `kube` and `clock` outlive the writer.

@@ -4,7 +4,6 @@
 
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +47,5 @@ std::string ContentStamp(const std::string& path);
 // The directories in which something happens when the content changes, those above a missing path
 // included.
 std::vector<std::string> DirectoriesToWatch(const std::string& path);
-
-// `word` as the user should have written it, or "".
-std::string ClosestTo(std::string_view word, std::span<const std::string_view> known);
 
 }  // namespace nodekeep::dev

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/base/closest.h"
 #include "agent/base/go_text.h"
 #include "agent/base/volume_path.h"
 #include "agent/base/yaml.h"

@@ -6,6 +6,7 @@
 (b) warm mounts of 10 secrets
 (c) 110 pods x 10 secrets at once, one service account, cold and warm; reads and logins as OpenBao's audit log counts them
 (d) resident memory: idle, after the storm, with 10,000 cached secrets of 1 KiB
+(e) 110 pods x 10 secrets of Akeyless at once over 5 access ids, as the gateway of tests/fakes counts requests
 
 The figures of the peer are those measured on this bed with the upstream driver, registrar and vault provider 1.7.4
 (docs/benchmarks.md tells how).
@@ -22,10 +23,12 @@ import time
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 
+from bed.akeyless import AkeylessGateway  # noqa: E402
 from bed.cluster import Cluster  # noqa: E402
 from bed.openbao import OpenBao  # noqa: E402
 from bed.process import Process  # noqa: E402
 from harness.agent import Agent  # noqa: E402
+from harness.akeyless import AkeylessTenant  # noqa: E402
 from harness.driver import attributes  # noqa: E402
 from harness.tenant import Tenant  # noqa: E402
 
@@ -153,6 +156,33 @@ def measure(nodekeep: pathlib.Path, load: Load, directory: pathlib.Path) -> list
     return rows
 
 
+def measure_akeyless(nodekeep: pathlib.Path, load: Load, directory: pathlib.Path) -> list:
+    """What one access id may read says nothing of another: each costs a login, one list of the folder and one read."""
+    config = {**CONFIG, "providers": {"akeyless": {"allowPlainHttp": True}}}
+    with AkeylessGateway(directory / "gateway") as gateway:
+        for i in range(10):
+            gateway.add_item(f"/bench/s{i}", "v" * 100)
+        tenants = [AkeylessTenant(gateway, account=f"team{n}") for n in range(5)]
+        classes = [tenant.spc(*[(f"object-{i}", f"/bench/s{i}") for i in range(10)]) for tenant in tenants]
+        storm = [attributes(classes[n % 5], tenants[n % 5].pod()) for n in range(110)]
+        with Agent(nodekeep, directory / "agent-akeyless", config=config, providers=("akeyless",)) as agent:
+            say("Akeyless: storm, cold and warm")
+            time.sleep(2)
+            idle = megabytes(agent)
+            cold = load.call(agent.socket("akeyless"), storm, 110, 1)
+            reads, logins = gateway.reads(), gateway.logins()
+            mark = gateway.mark()
+            warm = load.call(agent.socket("akeyless"), storm, 110, 1)
+            return [
+                ("(e) Akeyless storm 110 x 10, 5 access ids, cold: wall, p50, p99",
+                 f"{cold['wall_ms'] / 1000:.3f} s, {cold['p50_ms']:.1f} ms, {cold['p99_ms']:.1f} ms", "", ""),
+                ("(e) storm cold: requests / logins", f"{reads} / {logins}", "fewest 10 / 5", f"{reads / 10:.2f}x"),
+                ("(e) storm warm: wall, requests", f"{warm['wall_ms'] / 1000:.3f} s, {len(gateway.requests(mark))}", "", ""),
+                ("(e) resident memory, after the storm", f"{megabytes(agent):.1f} MB", f"idle {idle:.1f} MB",
+                 f"{megabytes(agent) / idle:.2f}x"),
+            ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodekeep", type=pathlib.Path, default=REPOSITORY / "build/release/nodekeep")
@@ -160,7 +190,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nodekeep-bench-") as name:
         directory = pathlib.Path(name)
-        rows = measure(arguments.nodekeep.resolve(), Load(arguments.load.resolve(), directory), directory)
+        load = Load(arguments.load.resolve(), directory)
+        rows = measure(arguments.nodekeep.resolve(), load, directory) + measure_akeyless(
+            arguments.nodekeep.resolve(), load, directory)
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())

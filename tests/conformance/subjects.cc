@@ -5,11 +5,13 @@
 
 namespace nodekeep::conformance {
 
+std::unique_ptr<Subject> MakeAkeylessSubject(FakeClock& clock, Logger& log);
 std::unique_ptr<Subject> MakeDevSubject(FakeClock& clock, Logger& log);
 std::unique_ptr<Subject> MakeVaultSubject(FakeClock& clock, Logger& log);
 
 const std::vector<SubjectEntry>& Subjects() {
   static const std::vector<SubjectEntry> kSubjects = {
+      {"akeyless", MakeAkeylessSubject},
       {"dev", MakeDevSubject},
       {"vault", MakeVaultSubject},
   };

@@ -44,6 +44,10 @@ class CountingProvider final : public Provider {
                              const SecretBytes& answer) const override {
     return inner_->Render(projection, answer);
   }
+  Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                const SecretBytes& answer) const override {
+    return inner_->RenderFiles(projection, answer);
+  }
   Leases* leases() override { return inner_->leases(); }
 
  private:

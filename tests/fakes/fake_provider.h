@@ -23,12 +23,14 @@ class FakeOptions final : public ProviderOptions {
  public:
   std::string LoginText() const override { return login_text; }
   std::string CredentialDigest(const PodIdentity&) const override { return digest; }
+  bool ShowsPod() const override { return shows_pod; }
   std::vector<std::pair<std::string, std::string>> Explain() const override {
     return {{"login", login_text}};
   }
 
   std::string login_text = "fake";
   std::string digest;
+  bool shows_pod = true;
 };
 
 // One line per call of the provider, in order.

@@ -7,12 +7,18 @@ import pathlib
 
 import pytest
 
+from bed.akeyless import AkeylessGateway
+from bed.certificates import signing_key
+from bed.cloud_metadata import CloudMetadata
 from bed.cluster import Cluster
 from bed.openbao import OpenBao
 from bed.postgres import Postgres
 from bed.process import REPOSITORY
 from bed.toxiproxy import Toxiproxy
 from harness.agent import Agent
+from harness.akeyless import AkeylessTenant
+from harness.akeyless_sdk import AkeylessSdk, SdkProcess
+from harness.driver import Pod
 from harness.kubelet import Kubelet
 from harness.tenant import Tenant
 
@@ -90,6 +96,85 @@ def openbao_proxy(toxiproxy, openbao):
     proxy = toxiproxy.add(f"127.0.0.1:{openbao.port}")
     yield proxy
     proxy.remove()
+
+
+@pytest.fixture
+def akeyless(tmp_path):
+    """An Akeyless gateway of the test's own, with an empty account."""
+    with AkeylessGateway(tmp_path / "akeyless") as started:
+        yield started
+
+
+@pytest.fixture
+def akeyless_proxy(toxiproxy, akeyless):
+    """A proxy in front of the test's own gateway."""
+    proxy = toxiproxy.add(f"127.0.0.1:{akeyless.port}")
+    yield proxy
+    proxy.remove()
+
+
+@pytest.fixture
+def akeyless_tenant(akeyless) -> AkeylessTenant:
+    """An access id that may read and list everything."""
+    return AkeylessTenant(akeyless)
+
+
+@pytest.fixture
+def start_akeyless_agent(start_agent):
+    """Starts agents that serve akeyless and may call the gateway of the tests, which has no TLS."""
+    def start(settings: dict | None = None, config: dict | None = None, **options) -> Agent:
+        providers = {"akeyless": {"allowPlainHttp": True, **(settings or {})}}
+        return start_agent(providers=("akeyless",), config={**(config or {}), "providers": providers}, **options)
+
+    return start
+
+
+@pytest.fixture
+def akeyless_agent(start_akeyless_agent) -> Agent:
+    return start_akeyless_agent()
+
+
+@pytest.fixture
+def akeyless_driver(akeyless_agent):
+    return akeyless_agent.driver("akeyless")
+
+
+@pytest.fixture
+def web(cluster, namespace):
+    """A pod of the service account "web" of the real cluster, with tokens for akeyless as kubelet would have them minted."""
+    cluster.create_service_account(namespace, "web")
+
+    def pod(name: str = "web-0", audience: str = "akeyless") -> Pod:
+        made = cluster.create_pod(namespace, name, "web")
+        return Pod(namespace, name, made["metadata"]["uid"], "web",
+                   {audience: cluster.mint_token(namespace, "web", audience, pod=made)})
+
+    return pod
+
+
+@pytest.fixture(scope="session")
+def issuer_key(tmp_path_factory):
+    """The key of an issuer of JWTs that is no cluster."""
+    return signing_key(tmp_path_factory.mktemp("issuer"), "issuer")
+
+
+@pytest.fixture
+def cloud_metadata(issuer_key):
+    """A metadata service of a cloud, whose tokens `issuer_key` signs."""
+    with CloudMetadata(issuer_key) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def sdk_process():
+    with SdkProcess() as started:
+        yield started
+
+
+@pytest.fixture
+def sdk(sdk_process, akeyless) -> AkeylessSdk:
+    """The official SDK at the test's own gateway."""
+    return AkeylessSdk(sdk_process, akeyless.url)
 
 
 @pytest.fixture

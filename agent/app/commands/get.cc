@@ -19,6 +19,8 @@
 namespace nodekeep {
 namespace {
 
+// Stands for the volume where nothing is written: dialects refuse a request that names none.
+constexpr char kNoVolume[] = "/no/volume";
 constexpr char kPermission[] = "420";  // what every driver sends (csi.md 1.2)
 constexpr std::size_t kMaxTokenBytes = 64 << 10;
 constexpr Duration kRevokeBudget = std::chrono::seconds(5);
@@ -98,7 +100,7 @@ int Explain(Surroundings& surroundings, const LoadedConfig& loaded, const SpcMan
   OfflineProviders providers;
   auto provider = providers.Make(manifest.provider, loaded);
   if (!provider.ok()) return Fail(surroundings, provider.error());
-  auto request = ReadMountRequest(attributes.Reveal(), "", kPermission, "");
+  auto request = ReadMountRequest(attributes.Reveal(), "", kPermission, kNoVolume);
   if (!request.ok()) return Fail(surroundings, request.error());
   auto tokens = ParseServiceAccountTokens(request->input.tokens);
   if (!tokens.ok()) return Fail(surroundings, tokens.error());
@@ -185,11 +187,12 @@ int Fetch(Surroundings& surroundings, const Options& options, const LoadedConfig
   auto graph = Graph::Create(loaded, log);
   if (!graph.ok()) return Fail(surroundings, graph.error());
   const Context context((*graph)->clock.Now() + timeout, std::stop_token());
+  const std::string target = options.dry_run ? kNoVolume : options.directory;
   const Result<Bundle> bundle = (*graph)->road.Mount(context, {.provider = manifest.provider,
                                                                .attributes = attributes.Reveal(),
                                                                .secrets = "",
                                                                .permission = kPermission,
-                                                               .target_path = options.directory});
+                                                               .target_path = target});
   if (options.dry_run) RevokeLogins(**graph);
   if (!bundle.ok()) return Fail(surroundings, bundle.error());
   std::string outcome = "dry run: nothing was written";

@@ -1,9 +1,10 @@
-#include "agent/kube/read_file.h"
+#include "agent/base/read_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <string_view>
 #include <system_error>
 
 namespace nodekeep {
@@ -30,6 +31,18 @@ Result<SecretBytes> ReadSmallFile(const std::string& path) {
     return Error::Format(ErrorCode::kInvalid, "read \"{}\": larger than 1 MiB", path);
   }
   return content;
+}
+
+Result<SecretBytes> ReadTokenFile(const std::string& path) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  Result<SecretBytes> content = ReadSmallFile(path);
+  if (!content.ok()) return content;
+  const std::string_view text = content->Reveal();
+  const std::size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) {
+    return Error::Format(ErrorCode::kInvalid, "read \"{}\": it is empty", path);
+  }
+  return SecretBytes(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
 }
 
 }  // namespace nodekeep

@@ -12,4 +12,7 @@ namespace nodekeep {
 // At most 1 MiB. Errors are kInvalid and name the file.
 Result<SecretBytes> ReadSmallFile(const std::string& path);
 
+// Its text without the white space that editors leave around a token; empty is an error.
+Result<SecretBytes> ReadTokenFile(const std::string& path);
+
 }  // namespace nodekeep

@@ -1,0 +1,16 @@
+#include "agent/base/environment.h"
+
+#include <stdlib.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace nodekeep {
+
+TEST_CASE("environment: the process's own variables are read, and empty where they are not set") {
+  ::setenv("NODEKEEP_TEST_VARIABLE", "value", 1);
+  CHECK(ProcessEnvironment()("NODEKEEP_TEST_VARIABLE") == "value");
+  ::unsetenv("NODEKEEP_TEST_VARIABLE");
+  CHECK(ProcessEnvironment()("NODEKEEP_TEST_VARIABLE").empty());
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,152 @@
+#include "agent/cloud/aws_environment.h"
+
+#include <string_view>
+#include <utility>
+
+#include "agent/base/read_file.h"
+#include "agent/cloud/aws_sources.h"
+
+namespace nodekeep {
+namespace {
+
+std::string FirstSet(const Environment& environment, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (std::string value = environment(name); !value.empty()) return value;
+  }
+  return "";
+}
+
+Error SayWho(const Error& error, std::string_view source) {
+  return error.Prepend("AWS credentials from {}", source);
+}
+
+Result<AwsCredentials> FromWebIdentity(const Context& context, HttpClient& http,
+                                       const AwsEnvironment& environment) {
+  if (environment.role_arn.empty() || environment.web_identity_token_file.empty()) {
+    return Error::Format(
+        ErrorCode::kInvalid, "{} is set, but {} is not",
+        environment.role_arn.empty() ? "AWS_WEB_IDENTITY_TOKEN_FILE" : "AWS_ROLE_ARN",
+        environment.role_arn.empty() ? "AWS_ROLE_ARN" : "AWS_WEB_IDENTITY_TOKEN_FILE");
+  }
+  Result<SecretBytes> token = ReadTokenFile(environment.web_identity_token_file);
+  if (!token.ok()) return token.error();
+  AwsRole role;
+  role.arn = environment.role_arn;
+  role.session_name = environment.role_session_name;
+  role.sts_url =
+      environment.sts_url.empty() ? AwsServiceUrl("sts", environment.region) : environment.sts_url;
+  return AssumeRoleWithWebIdentity(context, http, role, *token);
+}
+
+// Keys of the profile, from the credentials file first; kNotFound when no file has it.
+Result<AwsCredentials> FromFiles(const AwsEnvironment& environment) {
+  std::string why;
+  for (const std::string& path : {environment.credentials_file, environment.config_file}) {
+    if (path.empty()) continue;
+    Result<SecretBytes> text = ReadSmallFile(path);
+    if (!text.ok()) {
+      why += (why.empty() ? "" : ", ") + text.error().message();
+      continue;
+    }
+    Result<AwsCredentials> keys = ProfileCredentials(*text, environment.profile);
+    if (keys.ok()) return keys;
+    if (keys.error().code() != ErrorCode::kNotFound) return keys.error().Prepend("{}", path);
+    why += (why.empty() ? "" : ", ") + path + ": " + keys.error().message();
+  }
+  return Error(ErrorCode::kNotFound, why.empty() ? "no home directory" : why);
+}
+
+Result<AwsCredentials> FromContainer(const Context& context, HttpClient& http,
+                                     const AwsEnvironment& environment) {
+  if (environment.container_token_file.empty()) {
+    return ContainerCredentials(context, http, environment.container_url,
+                                environment.container_token);
+  }
+  Result<SecretBytes> token = ReadTokenFile(environment.container_token_file);
+  if (!token.ok()) return token.error();
+  return ContainerCredentials(context, http, environment.container_url, *token);
+}
+
+}  // namespace
+
+AwsEnvironment AwsEnvironment::From(const Environment& environment) {
+  AwsEnvironment aws;
+  aws.access_key_id = FirstSet(environment, {"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"});
+  aws.secret_access_key =
+      SecretBytes::TakeFrom(FirstSet(environment, {"AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"}));
+  aws.session_token = SecretBytes::TakeFrom(environment("AWS_SESSION_TOKEN"));
+  aws.role_arn = environment("AWS_ROLE_ARN");
+  aws.web_identity_token_file = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
+  if (std::string name = environment("AWS_ROLE_SESSION_NAME"); !name.empty()) {
+    aws.role_session_name = std::move(name);
+  }
+  if (std::string name = environment("AWS_PROFILE"); !name.empty()) {
+    aws.profile = std::move(name);
+    aws.profile_named = true;
+  }
+  const std::string home = environment("HOME");
+  aws.credentials_file = environment("AWS_SHARED_CREDENTIALS_FILE");
+  if (aws.credentials_file.empty() && !home.empty()) {
+    aws.credentials_file = home + "/.aws/credentials";
+  }
+  aws.config_file = environment("AWS_CONFIG_FILE");
+  if (aws.config_file.empty() && !home.empty()) aws.config_file = home + "/.aws/config";
+  // The relative one wins, as in the SDKs.
+  aws.container_url = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+  if (const std::string path = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+      !path.empty()) {
+    aws.container_url = "http://169.254.170.2" + path;
+  }
+  aws.container_token = SecretBytes::TakeFrom(environment("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
+  aws.container_token_file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+  aws.metadata_disabled = environment("AWS_EC2_METADATA_DISABLED") == "true";
+  aws.metadata_endpoint = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+  if (aws.metadata_endpoint.empty()) {
+    aws.metadata_endpoint = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE") == "IPv6"
+                                ? "http://[fd00:ec2::254]"
+                                : kAwsInstanceMetadata;
+  }
+  while (aws.metadata_endpoint.ends_with('/')) aws.metadata_endpoint.pop_back();
+  aws.region = FirstSet(environment, {"AWS_REGION", "AWS_DEFAULT_REGION"});
+  aws.sts_url = FirstSet(environment, {"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"});
+  return aws;
+}
+
+Result<AwsCredentials> OwnAwsCredentials(const Context& context, HttpClient& http,
+                                         const AwsEnvironment& environment) {
+  if (environment.access_key_id.empty() != environment.secret_access_key.empty()) {
+    return Error(ErrorCode::kInvalid,
+                 "AWS credentials from the environment: only one of AWS_ACCESS_KEY_ID and "
+                 "AWS_SECRET_ACCESS_KEY is set");
+  }
+  if (!environment.access_key_id.empty()) {
+    return AwsCredentials{environment.access_key_id, environment.secret_access_key.Clone(),
+                          environment.session_token.Clone()};
+  }
+  if (!environment.role_arn.empty() || !environment.web_identity_token_file.empty()) {
+    Result<AwsCredentials> found = FromWebIdentity(context, http, environment);
+    return found.ok() ? std::move(found) : SayWho(found.error(), "web identity");
+  }
+  Result<AwsCredentials> found = FromFiles(environment);
+  const bool absent = !found.ok() && found.error().code() == ErrorCode::kNotFound;
+  if (!absent || environment.profile_named) {
+    return found.ok() ? std::move(found) : SayWho(found.error(), "shared files");
+  }
+  if (!environment.container_url.empty()) {
+    found = FromContainer(context, http, environment);
+    return found.ok() ? std::move(found) : SayWho(found.error(), "the container endpoint");
+  }
+  constexpr std::string_view kNothingSet =
+      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, "
+      "AWS_PROFILE and AWS_CONTAINER_CREDENTIALS_FULL_URI are not set";
+  if (environment.metadata_disabled) {
+    return Error::Format(ErrorCode::kPrecondition,
+                         "AWS credentials: none: {}, and AWS_EC2_METADATA_DISABLED is true",
+                         kNothingSet);
+  }
+  found = InstanceCredentials(context, http, environment.metadata_endpoint);
+  if (found.ok()) return found;
+  return SayWho(found.error(), fmt::format("the instance, because {}", kNothingSet));
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,60 @@
+#pragma once
+
+// Where AWS credentials come from, one function a source (backends.md 2.3).
+//
+// Stateless and thread-safe; each call asks anew. What is obtained is kept, sealed, by whoever logs
+// in with it. All values come in as arguments, a pod's token included, so that the agent's own
+// identity (AwsEnvironment) and a pod's take the same road. Errors name the source and the fix; see
+// Exchange for their codes.
+
+#include <string>
+
+#include "agent/base/clock.h"
+#include "agent/base/context.h"
+#include "agent/base/result.h"
+#include "agent/base/secret_bytes.h"
+#include "agent/cloud/aws_credentials.h"
+#include "agent/http/http_client.h"
+
+namespace nodekeep {
+
+inline constexpr const char* kAwsInstanceMetadata = "http://169.254.169.254";
+// The agent of EKS Pod Identity; on IPv6 http://[fd00:ec2::23]/v1/credentials.
+inline constexpr const char* kEksPodIdentity = "http://169.254.170.23/v1/credentials";
+
+// "https://sts.eu-west-1.amazonaws.com/", with the host suffix of the region's partition. Region ""
+// is the global host, which belongs to us-east-1.
+std::string AwsServiceUrl(const std::string& service, const std::string& region);
+
+struct AwsRole {
+  std::string arn;
+  std::string session_name;  // 2-64 of [\w+=,.@-]
+  std::string external_id;   // "" = none; only with AssumeRole
+  std::string sts_url;       // see AwsServiceUrl
+  std::string region;        // of the signature; only with AssumeRole
+  Duration lifetime = std::chrono::hours(1);
+};
+
+// IRSA: a service account token of audience sts.amazonaws.com for the credentials of a role.
+// kAuthExpired when STS calls the token expired.
+Result<AwsCredentials> AssumeRoleWithWebIdentity(const Context& context, HttpClient& http,
+                                                 const AwsRole& role, const SecretBytes& token);
+// From one role to the next, signed with `credentials`.
+Result<AwsCredentials> AssumeRole(const Context& context, HttpClient& http, const AwsRole& role,
+                                  const AwsCredentials& credentials, WallTime now);
+
+// EKS Pod Identity (token of audience pods.eks.amazonaws.com) and ECS. kInvalid for a URL that is
+// neither https nor one of the known link-local or loopback hosts: the token would leave the node.
+Result<AwsCredentials> ContainerCredentials(const Context& context, HttpClient& http,
+                                            const std::string& url, const SecretBytes& token);
+
+// The instance's role, by IMDSv2 only. From a pod the hop limit must be 2.
+Result<AwsCredentials> InstanceCredentials(const Context& context, HttpClient& http,
+                                           const std::string& endpoint);
+
+// Keys of `profile` in the text of a shared credentials or config file. kNotFound if the profile is
+// not there; kInvalid if it needs what a node agent does not do (sso, credential_process,
+// source_profile).
+Result<AwsCredentials> ProfileCredentials(const SecretBytes& text, const std::string& profile);
+
+}  // namespace nodekeep

@@ -1,0 +1,67 @@
+#pragma once
+
+// Google access tokens and identity tokens, one function a source (backends.md 4.1, akeyless.md
+// 2.3).
+//
+// Stateless and thread-safe; each call asks anew, whoever logs in with a token keeps it. Errors
+// name the source and the fix; see Exchange for their codes.
+
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/context.h"
+#include "agent/base/environment.h"
+#include "agent/base/result.h"
+#include "agent/base/secret_bytes.h"
+#include "agent/cloud/cloud_token.h"
+#include "agent/http/http_client.h"
+
+namespace nodekeep {
+
+inline constexpr const char* kGcpScope = "https://www.googleapis.com/auth/cloud-platform";
+inline constexpr const char* kGcpSts = "https://sts.googleapis.com/v1/token";
+
+// A token of another issuer, a pod's for example, for a federated access token.
+struct GcpFederation {
+  std::string url = kGcpSts;  // GKE: https://securetoken.googleapis.com/v1/identitybindingtoken
+  // "//iam.googleapis.com/projects/..." or GKE's "identitynamespace:<pool>:<provider>"
+  std::string audience;
+  std::string token_type = "urn:ietf:params:oauth:token-type:jwt";
+};
+Result<CloudToken> ExchangeForGcpToken(const Context& context, HttpClient& http,
+                                       const GcpFederation& federation, const SecretBytes& token);
+
+// Becoming a service account, with an access token that may.
+struct GcpServiceAccount {
+  std::string email;
+  std::vector<std::string> delegates;  // emails, first to last
+  std::string endpoint = "https://iamcredentials.googleapis.com";
+};
+Result<CloudToken> ImpersonateForAccessToken(const Context& context, HttpClient& http,
+                                             const GcpServiceAccount& account,
+                                             const SecretBytes& access_token);
+Result<CloudToken> ImpersonateForIdentityToken(const Context& context, HttpClient& http,
+                                               const GcpServiceAccount& account,
+                                               const SecretBytes& access_token,
+                                               const std::string& audience);
+
+struct GcpEnvironment {
+  static GcpEnvironment From(const Environment& environment);
+
+  // GOOGLE_APPLICATION_CREDENTIALS: a key of a service account, or a federation (external_account)
+  // whose token is in a file; read at each call. "" = the metadata server.
+  std::string credentials_file;
+  std::string metadata_host;  // GCE_METADATA_HOST; never empty
+};
+
+// The identity of this process: the credentials file if one is named, else the metadata server.
+Result<CloudToken> OwnGcpAccessToken(const Context& context, HttpClient& http,
+                                     const GcpEnvironment& environment, WallTime now);
+// A token signed by Google that says to `audience` who this is. A federation needs a service
+// account to impersonate.
+Result<CloudToken> OwnGcpIdentityToken(const Context& context, HttpClient& http,
+                                       const GcpEnvironment& environment,
+                                       const std::string& audience, WallTime now);
+
+}  // namespace nodekeep

@@ -1,0 +1,501 @@
+#include "agent/sink/secret_writer.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_http_client.h"
+
+namespace nodekeep {
+namespace {
+
+using Http = FakeHttpClient;
+
+const std::string kPath = "/api/v1/namespaces/shop/secrets/app";
+const std::string kContent = "PATCH content ";
+const std::string kClaim = "PATCH claim ";
+const OwnerReference kWeb{"apps/v1", "ReplicaSet", "web-1", "r1"};
+const OwnerReference kJobs{"batch/v1", "Job", "jobs", "j1"};
+const std::string kWebJson =
+    R"({"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-1","uid":"r1"})";
+
+KubeSecret App(const std::string& value = "v") {
+  KubeSecret secret;
+  secret.name = "app";
+  secret.type = "Opaque";
+  secret.labels = {{"secrets-store.csi.k8s.io/managed", "true"}};
+  secret.data.emplace("k", SecretBytes(value));
+  return secret;
+}
+
+SecretClaim Of(const std::string& volume, std::vector<OwnerReference> owners) {
+  return {volume,
+          "shop",
+          std::move(owners),
+          {"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", "app", "c1"}};
+}
+
+// A Secret as the API server shows it.
+struct Shown {
+  std::string data = R"({"k":"dg=="})";
+  std::string type = "Opaque";
+  std::string labels = R"({"secrets-store.csi.k8s.io/managed":"true"})";
+  std::string annotations = "{}";
+  std::string owners{};             // list elements
+  std::string held = "\"f:k\":{}";  // of the data, by the agents
+  std::string node1{};              // owner uid that our node names
+  std::string more{};               // further managedFields
+  std::string uid = "u1";
+  bool immutable = false;
+
+  std::string text() const {
+    const std::string claim =
+        node1.empty()
+            ? ""
+            : R"(,{"manager":"nodekeep:node1","fieldsV1":{"f:metadata":{"f:ownerReferences":)"
+              R"({"k:{\"uid\":\")" +
+                  node1 + R"(\"}":{}}}}})";
+    return R"({"kind":"Secret","type":")" + type + R"(","immutable":)" +
+           (immutable ? "true" : "false") + R"(,"data":)" + data +
+           R"(,"metadata":{"name":"app","uid":")" + uid + R"(","resourceVersion":"7","labels":)" +
+           labels + R"(,"annotations":)" + annotations + R"(,"ownerReferences":[)" + owners +
+           R"(],"managedFields":[{"manager":"nodekeep","fieldsV1":{"f:type":{},"f:data":{)" + held +
+           R"(},"f:metadata":{"f:labels":{"f:secrets-store.csi.k8s.io/managed":{}}}}})" + claim +
+           more + "]}}";
+  }
+};
+
+std::string Trouble(int code, const std::string& reason) {
+  return fmt::format(
+      R"({{"kind":"Status","status":"Failure","code":{},"reason":"{}","message":"words"}})", code,
+      reason);
+}
+
+struct Fixture {
+  explicit Fixture(SecretWriter::Options options = {.node_name = "node1"})
+      : kube(http,
+             {.server = "https://kube.test",
+              .tls = {},
+              .token = {},
+              .token_file = {},
+              .source = "k"},
+             clock, rng, {.retry = {.attempts = 1}}),
+        writer(kube, clock, std::move(options)) {}
+
+  void Get(std::vector<Http::Reply> replies) {
+    http.On("GET", "https://kube.test" + kPath, std::move(replies));
+  }
+  void Show(const Shown& shown) { Get({Http::Respond(200, shown.text())}); }
+  void ShowNone() { Get({Http::Respond(404, Trouble(404, "NotFound"))}); }
+  void Answer(const std::string& method, std::vector<Http::Reply> replies) {
+    http.On(method, "https://kube.test" + kPath + "*", std::move(replies));
+  }
+  void Accept() {
+    Answer("PATCH", {Http::Respond(200, R"({"metadata":{"uid":"u1","resourceVersion":"8"}})")});
+    Answer("DELETE", {Http::Respond(200, R"({"kind":"Status","status":"Success"})")});
+  }
+
+  // "GET", "PATCH content {...}", "PATCH claim {...}", "PATCH merge {...}", "DELETE {...}" since
+  // the last call.
+  std::vector<std::string> Calls() {
+    std::vector<std::string> calls;
+    const std::vector<Http::Seen> all = http.Requests();
+    for (std::size_t i = seen; i < all.size(); ++i) calls.push_back(Spelled(all[i]));
+    seen = all.size();
+    return calls;
+  }
+  static std::string Spelled(const Http::Seen& request) {
+    if (request.method != "PATCH") {
+      return request.method + (request.body.empty() ? "" : " " + request.body);
+    }
+    std::string what = "merge ";
+    if (request.url.find("fieldManager=nodekeep%3Anode1&force=true") != std::string::npos) {
+      what = "claim ";
+    } else if (request.url.find("fieldManager=nodekeep&force=true") != std::string::npos) {
+      what = "content ";
+    } else if (request.url.find("fieldManager=nodekeep&force=false") != std::string::npos) {
+      what = "gentle content ";
+    }
+    return "PATCH " + what + request.body;
+  }
+  std::string Fault(const Result<SecretWrite>& result) {
+    return result.ok() ? "no error" : result.error().message();
+  }
+
+  FakeHttpClient http;
+  FakeClock clock;
+  FakeRng rng;
+  KubeClient kube;
+  SecretWriter writer;
+  std::size_t seen = 0;
+};
+
+std::string ContentOf(const std::string& base64, const std::string& uid = "") {
+  return R"({"apiVersion":"v1","data":{"k":")" + base64 +
+         R"("},"kind":"Secret","metadata":{"labels":{"secrets-store.csi.k8s.io/managed":"true"},)" +
+         R"("name":"app")" + (uid.empty() ? "" : R"(,"uid":")" + uid + "\"") +
+         R"(},"type":"Opaque"})";
+}
+
+std::string ClaimOf(const std::string& owners) {
+  return R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"app",)" +
+         (owners.empty() ? "" : R"("ownerReferences":[)" + owners + "],") + R"("uid":"u1"}})";
+}
+
+TEST_CASE("secret writer: a new Secret gets its content, then its owners, by uid") {
+  Fixture fixture;
+  fixture.ShowNone();
+  fixture.Accept();
+  Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+  REQUIRE(write.ok());
+  CHECK(*write == SecretWrite::kCreated);
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET",
+                                                    "PATCH gentle content " + ContentOf("dg=="),
+                                                    kClaim + ClaimOf(kWebJson)});
+}
+
+TEST_CASE("secret writer: at rest nothing is asked, a change is written once") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(404, Trouble(404, "NotFound")),
+               Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text())});
+  fixture.Accept();
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  fixture.Calls();
+
+  for (const char* volume : {"p1/v", "p2/v", "p1/v"}) {
+    Result<SecretWrite> again = fixture.writer.Write(Context(), App(), Of(volume, {kWeb}));
+    REQUIRE(again.ok());
+    CHECK(*again == SecretWrite::kUnchanged);
+  }
+  CHECK(fixture.Calls().empty());
+
+  Result<SecretWrite> changed = fixture.writer.Write(Context(), App("w"), Of("p1/v", {kWeb}));
+  REQUIRE(changed.ok());
+  CHECK(*changed == SecretWrite::kUpdated);
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", kContent + ContentOf("dw==", "u1")});
+}
+
+TEST_CASE("secret writer: what is right already is only read, and read again after half an hour") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+  REQUIRE(write.ok());
+  CHECK(*write == SecretWrite::kUnchanged);
+  fixture.clock.Advance(std::chrono::minutes(29));
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+  fixture.clock.Advance(std::chrono::minutes(2));
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+}
+
+// D4: upstream's writes dropped the owner references.
+TEST_CASE("secret writer: a second owner is added beside the first, the content stays (D4)") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  fixture.Accept();
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p2/v", {kJobs})).ok());
+  CHECK(fixture.Calls() ==
+        std::vector<std::string>{
+            "GET", "GET",
+            kClaim + ClaimOf(R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"},)" +
+                             kWebJson)});
+}
+
+TEST_CASE("secret writer: somebody else's Secret is left alone, and named") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1"},"type":"Opaque"})")});
+  const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+  REQUIRE(!write.ok());
+  CHECK(write.error().code() == ErrorCode::kPrecondition);
+  CHECK(write.error().message().starts_with(
+      "secret shop/app: exists and was made by somebody else, so it is left alone"));
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+}
+
+TEST_CASE("secret writer: what is offered is taken over, its other keys go") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1",
+      "annotations":{"nodekeep/adopt":"true"}},"type":"Opaque","data":{"old":"eA=="}})")});
+  fixture.Accept();
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(fixture.Calls() ==
+        std::vector<std::string>{"GET", kContent + ContentOf("dg==", "u1"),
+                                 R"(PATCH merge {"data":{"old":null},"metadata":{"uid":"u1"}})",
+                                 kClaim + ClaimOf(kWebJson)});
+}
+
+TEST_CASE("secret writer: drift is put back, another node's newer content is not") {
+  struct Row {
+    std::string name;
+    Shown shown;
+    std::vector<std::string> want;
+  };
+  const Row rows[] = {
+      {"somebody changed the key, so it is his now",
+       {.data = R"({"k":"eA=="})", .owners = kWebJson, .held = "", .node1 = "r1"},
+       {"GET", kContent + ContentOf("dg==", "u1")}},
+      {"another agent wrote it",
+       {.data = R"({"k":"eA=="})", .owners = kWebJson, .node1 = "r1"},
+       {"GET"}},
+      {"somebody took the owner away", {}, {"GET", kClaim + ClaimOf(kWebJson)}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    fixture.Get({Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text()),
+                 Http::Respond(200, row.shown.text())});
+    fixture.Accept();
+    REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+    fixture.Calls();
+    fixture.writer.Invalidate("shop", "app");
+    REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+    CHECK(fixture.Calls() == row.want);
+  }
+}
+
+TEST_CASE("secret writer: a Secret that cannot be changed is replaced, its owners inherited") {
+  struct Row {
+    std::string name;
+    Shown shown;
+  };
+  const Row rows[] = {
+      {"another type", {.type = "kubernetes.io/tls", .owners = kWebJson}},
+      {"immutable", {.data = R"({"k":"eA=="})", .owners = kWebJson, .immutable = true}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    fixture.Show(row.shown);
+    fixture.Accept();
+    Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kJobs}));
+    REQUIRE(write.ok());
+    CHECK(*write == SecretWrite::kUpdated);
+    CHECK(
+        fixture.Calls() ==
+        std::vector<std::string>{
+            "GET",
+            R"(DELETE {"apiVersion":"v1","kind":"DeleteOptions","preconditions":)"
+            R"({"resourceVersion":"7","uid":"u1"},"propagationPolicy":"Background"})",
+            "PATCH gentle content " + ContentOf("dg=="),
+            kClaim + ClaimOf(R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"},)" +
+                             kWebJson)});
+  }
+}
+
+TEST_CASE("secret writer: what is only offered is not deleted to change its type") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1",
+      "annotations":{"nodekeep/adopt":"true"}},"type":"example.com/own"})")});
+  const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+  CHECK(fixture.Fault(write).starts_with(
+      "secret shop/app: is offered for adoption but has type example.com/own, not Opaque"));
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+}
+
+TEST_CASE("secret writer: a Secret that vanishes or is replaced meanwhile is looked at again") {
+  struct Row {
+    int code;
+    std::string reason;
+  };
+  // 1.34 says Conflict when there is none of that name, Invalid when there is one of another uid.
+  for (const Row& row : {Row{409, "Conflict"}, Row{422, "Invalid"}}) {
+    INFO(row.reason);
+    Fixture fixture;
+    fixture.Get({Http::Respond(200, Shown{.held = ""}.text()),
+                 Http::Respond(404, Trouble(404, "NotFound"))});
+    fixture.Answer("PATCH", {Http::Respond(row.code, Trouble(row.code, row.reason)),
+                             Http::Respond(200, R"({"metadata":{"uid":"u1"}})")});
+    Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+    REQUIRE(write.ok());
+    CHECK(*write == SecretWrite::kCreated);
+    CHECK(fixture.Calls().size() == 5);
+  }
+}
+
+TEST_CASE("secret writer: a refusal by the API server is told after one more look") {
+  Fixture fixture;
+  fixture.ShowNone();
+  fixture.Answer("PATCH", {Http::Respond(422, Trouble(422, "Invalid"))});
+  const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+  CHECK(fixture.Fault(write).find("secret shop/app: kubernetes: PATCH ") == 0);
+  CHECK(fixture.Fault(write).ends_with("422 Invalid: words"));
+  CHECK(fixture.Calls().size() == 4);
+}
+
+TEST_CASE("secret writer: a missing right is told with the verbs that are needed") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(403, Trouble(403, "Forbidden"))});
+  const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+  REQUIRE(!write.ok());
+  CHECK(write.error().code() == ErrorCode::kDenied);
+  CHECK(write.error().message().ends_with(
+      "needs the verbs get, create, patch and delete on secrets to mirror secretObjects"));
+}
+
+TEST_CASE("secret writer: what somebody else creates at the same moment is given back") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(404, Trouble(404, "NotFound")),
+               Http::Respond(200, R"({"metadata":{"uid":"u1"},"type":"Opaque"})")});
+  fixture.Answer("PATCH", {Http::Respond(200, R"({"metadata":{"uid":"u1","managedFields":[
+                      {"manager":"nodekeep","fieldsV1":{"f:type":{}}},
+                      {"manager":"kubectl","fieldsV1":{"f:type":{}}}]}})"),
+                           Http::Respond(200, "{}")});
+  const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+  CHECK(fixture.Fault(write).find("was made by somebody else") != std::string::npos);
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET",
+                                                    "PATCH gentle content " + ContentOf("dg=="),
+                                                    "PATCH gentle content " + ClaimOf(""), "GET"});
+}
+
+TEST_CASE("secret writer: other policies own the Secret through the class, or not at all") {
+  for (const DeletionPolicy policy : {DeletionPolicy::kRetain, DeletionPolicy::kWithClass}) {
+    INFO(static_cast<int>(policy));
+    Fixture fixture;
+    fixture.ShowNone();
+    fixture.Accept();
+    KubeSecret secret = App();
+    secret.deletion = policy;
+    REQUIRE(fixture.writer.Write(Context(), secret, Of("p1/v", {kWeb})).ok());
+    const std::vector<std::string> calls = fixture.Calls();
+    REQUIRE(calls.size() == 2);
+    const bool has_class =
+        calls[1].find(R"("ownerReferences":[{"apiVersion":"secrets-store.csi.x-k8s.io/v1",)"
+                      R"("kind":"SecretProviderClass","name":"app","uid":"c1"}])") !=
+        std::string::npos;
+    CHECK(has_class == (policy == DeletionPolicy::kWithClass));
+
+    fixture.writer.Release("p1/v");
+    fixture.clock.Advance(std::chrono::hours(1));
+    CHECK(fixture.writer.Sweep(Context()).empty());
+    CHECK(fixture.Calls().empty());
+  }
+}
+
+const std::string kDelete =
+    R"(DELETE {"apiVersion":"v1","kind":"DeleteOptions","preconditions":)"
+    R"({"resourceVersion":"7","uid":"u1"},"propagationPolicy":"Background"})";
+
+TEST_CASE(
+    "secret writer: after the last pod the Secret goes, unless somebody else still holds it") {
+  const std::string other_node =
+      R"(,{"manager":"nodekeep:node2","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}}}})";
+  const std::string maker = R"(,{"manager":"kubectl","fieldsV1":{"f:type":{}}})";
+  std::string claim = ClaimOf("");
+  claim.replace(claim.find(R"("uid")"), 5, R"("resourceVersion":"7","uid")");
+  struct Row {
+    std::string name;
+    Shown shown;
+    std::vector<std::string> want;
+  };
+  const Row rows[] = {
+      {"the last one", {.owners = kWebJson, .node1 = "r1"}, {"GET", kDelete}},
+      {"nobody's owner is left", {}, {"GET", kDelete}},
+      {"a pod on another node",
+       {.owners = kWebJson, .node1 = "r1", .more = other_node},
+       {"GET", kClaim + claim}},
+      {"somebody else made it", {.owners = kWebJson, .node1 = "r1", .more = maker}, {"GET"}},
+      {"the class keeps it by now",
+       {.annotations = R"({"nodekeep/deletionPolicy":"Retain"})",
+        .owners = kWebJson,
+        .node1 = "r1"},
+       {"GET"}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    fixture.Show(row.shown);
+    fixture.Accept();
+    fixture.writer.Claim(Of("p1/v", {kWeb}), {.secret_name = "app", .type = "Opaque"});
+    fixture.writer.Release("p1/v");
+    fixture.clock.Advance(std::chrono::seconds(59));
+    CHECK(fixture.writer.Sweep(Context()).empty());
+    CHECK(fixture.Calls().empty());
+    fixture.clock.Advance(std::chrono::seconds(1));
+    CHECK(fixture.writer.Sweep(Context()).empty());
+    CHECK(fixture.Calls() == row.want);
+    CHECK(fixture.writer.Sweep(Context()).empty());
+    CHECK(fixture.Calls().empty());
+  }
+}
+
+TEST_CASE("secret writer: a pod that comes within a minute finds the Secret where it was") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  fixture.writer.Release("p1/v");
+  fixture.clock.Advance(std::chrono::seconds(30));
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p2/v", {kWeb})).ok());
+  fixture.clock.Advance(std::chrono::minutes(2));
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+}
+
+TEST_CASE("secret writer: a Secret whose going failed goes with the next sweep") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  fixture.Answer("DELETE", {Http::Respond(500, Trouble(500, "InternalError")),
+                            Http::Respond(200, R"({"status":"Success"})")});
+  fixture.writer.Claim(Of("p1/v", {kWeb}), {.secret_name = "app", .type = "Opaque"});
+  fixture.writer.Release("p1/v");
+  fixture.clock.Advance(std::chrono::minutes(1));
+  const std::vector<Error> faults = fixture.writer.Sweep(Context());
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].message().starts_with("secret shop/app: give it up: kubernetes: DELETE "));
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete, "GET", kDelete});
+}
+
+TEST_CASE("secret writer: who leaves while somebody comes looks again") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text()),
+               Http::Respond(404, Trouble(404, "NotFound"))});
+  fixture.Answer("DELETE", {Http::Respond(409, Trouble(409, "Conflict"))});
+  fixture.writer.Claim(Of("p1/v", {kWeb}), {.secret_name = "app", .type = "Opaque"});
+  fixture.writer.Release("p1/v");
+  fixture.clock.Advance(std::chrono::minutes(1));
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete, "GET"});
+}
+
+TEST_CASE("secret writer: pods that start together write their Secret once") {
+  Fixture fixture;
+  Http::Gate gate;
+  fixture.Get({gate.Then(Http::Respond(404, Trouble(404, "NotFound")))});
+  fixture.Accept();
+  std::vector<std::jthread> pods;
+  for (int i = 0; i < 8; ++i) {
+    pods.emplace_back([&fixture, i] {
+      Result<SecretWrite> write =
+          fixture.writer.Write(Context(), App(), Of(fmt::format("p{}/v", i), {kWeb}));
+      CHECK(write.ok());
+    });
+  }
+  gate.AwaitArrivals(1);
+  gate.Release();
+  pods.clear();
+  CHECK(fixture.Calls().size() == 3);
+}
+
+TEST_CASE("secret writer: who waits for his turn leaves when his time is over") {
+  Fixture fixture;
+  Http::Gate gate;
+  fixture.Get({gate.Then(Http::Respond(404, Trouble(404, "NotFound")))});
+  fixture.Accept();
+  std::jthread first(
+      [&fixture] { CHECK(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok()); });
+  gate.AwaitArrivals(1);
+  std::stop_source stop;
+  stop.request_stop();
+  const Result<SecretWrite> second =
+      fixture.writer.Write(Context().WithStop(stop.get_token()), App(), Of("p2/v", {kWeb}));
+  CHECK(second.error().code() == ErrorCode::kCancelled);
+  gate.Release();
+}
+
+}  // namespace
+}  // namespace nodekeep

@@ -1,0 +1,63 @@
+#pragma once
+
+// Akeyless: the SecretProviderClass dialect of the `akeyless` provider, its logins and its reads.
+// README.md lists the parameters and where we differ from the upstream provider.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/environment.h"
+#include "agent/base/secret_bytes.h"
+#include "agent/http/http_client.h"
+#include "agent/secrets/policy.h"
+#include "agent/secrets/provider.h"
+
+namespace nodekeep {
+
+// What the node's configuration says; a SecretProviderClass overrides all but the last two groups.
+struct AkeylessSettings {
+  std::string gateway = "https://api.akeyless.io";  // base URL; a path prefix is kept
+  std::vector<std::string> fallback_gateways;       // asked in this order while `gateway` is down
+  std::string access_type;                          // "" = not said: access_key
+  std::string access_id;
+  std::string azure_object_id;
+  std::string gcp_audience;
+  std::string k8s_auth_config;
+  TlsSettings tls;
+
+  // Credentials of the node, used by classes that bring none of their own.
+  std::shared_ptr<const SecretBytes> access_key;      // null = none
+  std::shared_ptr<const SecretBytes> uid_init_token;  // null = none
+  // The agent's own service account token; read at each login.
+  std::string service_account_token_file = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+  std::string jwt_file;   // for access type jwt; read at each login; "" = the pod's token
+  std::string cert_file;  // for access type cert: PEM certificate and key of the node
+  std::string cert_key_file;
+  // Base URLs that the node's identity (the above, its cloud identity, its service account token)
+  // may be sent to; "*" = any. A class names its own gateway: where authors of classes are not
+  // trusted with the node's rights, list the gateways.
+  std::vector<std::string> node_identity_gateways = {"*"};
+
+  // Tokens and values travel in bodies: http:// is refused unless this or the class says otherwise.
+  bool allow_plain_http = false;
+  // Log in as upstream does: every method in turn, whatever the class says (dialects.md 2.2).
+  bool legacy_probing = false;
+  // The access rules of the account look at namespace and service account only, never at a pod: a
+  // login made with a pod's token may serve all pods of its service account.
+  bool share_by_service_account = false;
+
+  // Where the node's cloud identity looks for the variables of the clouds' SDKs.
+  Environment environment = ProcessEnvironment();
+  // Key under which answers without a version of their own get one; empty = random per process.
+  SecretBytes version_key;
+  Duration timeout = std::chrono::seconds(30);  // of one exchange with a gateway
+  Policy policy;
+};
+
+// `http` and `clock` must outlive the provider.
+std::unique_ptr<Provider> MakeAkeylessProvider(AkeylessSettings settings, HttpClient& http,
+                                               const Clock& clock);
+
+}  // namespace nodekeep

@@ -1,0 +1,75 @@
+#pragma once
+
+// cloud-id: what proves a cloud identity to `/auth` (akeyless.md 2), for the access types aws_iam,
+// azure_ad and gcp.
+//
+// A cloud-id is a bearer credential for minutes (AWS: fifteen) to an hour: make one for each login,
+// keep none. The identity is that of this process, unless a pod's token is given: then the pod's
+// alone, never falling back to the node's. Errors begin with "cloud-id".
+
+#include <string>
+
+#include "agent/base/clock.h"
+#include "agent/base/context.h"
+#include "agent/base/environment.h"
+#include "agent/base/result.h"
+#include "agent/base/secret_bytes.h"
+#include "agent/cloud/aws_credentials.h"
+#include "agent/cloud/aws_environment.h"
+#include "agent/cloud/azure.h"
+#include "agent/cloud/gcp.h"
+#include "agent/http/http_client.h"
+
+namespace nodekeep::akeyless {
+
+struct AwsIdentity {
+  // Region and URL of the signed STS request. Both "" = the global host and us-east-1, which auth
+  // methods expect by default (akeyless.md 2.1), or the regional host where AWS_REGION lies in
+  // another partition. A region alone chooses its regional host.
+  std::string sts_region;
+  std::string sts_url;
+  // For a pod: its role, and its token of audience sts.amazonaws.com. Null = this process.
+  std::string role_arn;
+  const SecretBytes* pod_token = nullptr;
+};
+
+struct AzureIdentity {
+  std::string object_id;  // a user-assigned identity of the machine; "" = the usual chain
+  // For a pod: its application, and its token of audience api://AzureADTokenExchange. Null = this
+  // process.
+  std::string tenant_id;  // "" = AZURE_TENANT_ID
+  std::string client_id;
+  const SecretBytes* pod_token = nullptr;
+};
+
+struct GcpIdentity {
+  std::string audience;  // "" = "akeyless.io"
+  // For a pod: how its token is exchanged, and the service account it then becomes. Null = this
+  // process.
+  GcpFederation federation;
+  GcpServiceAccount account;
+  const SecretBytes* pod_token = nullptr;
+};
+
+// Thread-safe. `http` and `clock` must outlive it.
+class CloudIds {
+ public:
+  CloudIds(HttpClient& http, const Clock& clock, const Environment& environment);
+
+  Result<SecretBytes> Aws(const Context& context, const AwsIdentity& identity) const;
+  Result<SecretBytes> Azure(const Context& context, const AzureIdentity& identity) const;
+  Result<SecretBytes> Gcp(const Context& context, const GcpIdentity& identity) const;
+
+ private:
+  HttpClient& http_;
+  const Clock& clock_;
+  const AwsEnvironment aws_;
+  const AzureEnvironment azure_;
+  const GcpEnvironment gcp_;
+};
+
+// The cloud-id of a signed STS GetCallerIdentity request, which itself is never sent. Pure.
+Result<SecretBytes> AwsCloudId(const AwsCredentials& credentials, const std::string& sts_url,
+                               const std::string& region, WallTime now);
+
+}  // namespace nodekeep::akeyless

@@ -1,0 +1,319 @@
+#include "providers/akeyless/cloud_id.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <map>
+
+#include "agent/base/codecs.h"
+#include "agent/base/digest.h"
+#include "agent/base/json.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_http_client.h"
+#include "tests/fakes/temp_dir.h"
+
+using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::StartsWith;
+
+namespace nodekeep::akeyless {
+namespace {
+
+constexpr const char* kEntraToken = R"({"access_token":"entra","expires_in":3599})";
+constexpr const char* kAssumed =
+    "<AssumeRoleWithWebIdentityResponse><Credentials><AccessKeyId>ASIAPOD</AccessKeyId>"
+    "<SecretAccessKey>podsecret</SecretAccessKey><SessionToken>podsession</SessionToken>"
+    "<Expiration>2026-01-31T12:00:00Z</Expiration></Credentials></"
+    "AssumeRoleWithWebIdentityResponse>";
+
+// What stands in a cloud-id of AWS.
+struct Quoted {
+  std::string method, url, body;
+  std::map<std::string, std::string> headers;
+};
+
+std::string Decoded(std::string_view text) {
+  Result<SecretBytes> bytes = Base64Decode(text);
+  REQUIRE(bytes.ok());
+  return std::string(bytes->Reveal());
+}
+
+Json ParsedJson(const std::string& text) {
+  Result<Json> json = ParseJson(text);
+  REQUIRE(json.ok());
+  return *json;
+}
+
+Quoted Unpack(const Result<SecretBytes>& cloud_id) {
+  INFO((cloud_id.ok() ? "" : cloud_id.error().message()));
+  REQUIRE(cloud_id.ok());
+  const Json outer = ParsedJson(Decoded(cloud_id->Reveal()));
+  REQUIRE(outer.size() == 4);
+  Quoted quoted;
+  quoted.method = outer["sts_request_method"].as<std::string>();
+  quoted.url = Decoded(outer["sts_request_url"].as<std::string>());
+  quoted.body = Decoded(outer["sts_request_body"].as<std::string>());
+  const Json headers = ParsedJson(Decoded(outer["sts_request_headers"].as<std::string>()));
+  for (const auto& member : headers.object_range()) {
+    REQUIRE(member.value().size() == 1);
+    quoted.headers[std::string(member.key())] = member.value()[0].as<std::string>();
+  }
+  return quoted;
+}
+
+AwsCredentials ExampleCredentials(const std::string& session_token = "") {
+  AwsCredentials credentials;
+  credentials.access_key_id = "AKIDEXAMPLE";
+  credentials.secret_access_key = SecretBytes("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+  credentials.session_token = SecretBytes(session_token);
+  return credentials;
+}
+
+WallTime ExampleTime() { return *ParseTime("2025-01-02T03:04:05Z"); }
+
+// Builders over a scripted network and environment.
+struct Machine {
+  FakeHttpClient http;
+  FakeClock clock;
+  std::map<std::string, std::string> environment;
+
+  CloudIds Ids() {
+    return CloudIds(http, clock, [this](const std::string& name) {
+      auto found = environment.find(name);
+      return found == environment.end() ? std::string() : found->second;
+    });
+  }
+};
+
+TEST_CASE("cloud-id: aws_iam is byte for byte the published example") {
+  struct Row {
+    std::string name, session_token;
+    std::size_t size;
+    std::string digest;
+  };
+  // akeyless.md 2.1; the signatures within were cross-checked with botocore 1.43.11.
+  const Row rows[] = {
+      {"key of a user", "", 844,
+       "6ba9e3c3b0d97c0e51241845950f32fd4787b5d5003d97bb35576e226513dc56"},
+      {"credentials of a role", "SESSIONTOKENEXAMPLE", 964,
+       "b33fb2fabeaafc81ae8bc1da9252307e174ab5d87ec2b533d832a219b2a6459c"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<SecretBytes> cloud_id =
+        AwsCloudId(ExampleCredentials(row.session_token), "https://sts.eu-west-1.amazonaws.com/",
+                   "eu-west-1", ExampleTime());
+    REQUIRE(cloud_id.ok());
+    CHECK(cloud_id->size() == row.size);
+    CHECK(Sha256Hex(cloud_id->Reveal()) == row.digest);
+  }
+}
+
+TEST_CASE("cloud-id: aws_iam quotes a request that is never sent") {
+  Machine machine;
+  machine.environment = {{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+                         {"AWS_SECRET_ACCESS_KEY", "sesame-open"}};
+  const Result<SecretBytes> cloud_id = machine.Ids().Aws({}, {});
+  const Quoted quoted = Unpack(cloud_id);
+  CHECK(machine.http.Requests().empty());
+  CHECK(quoted.method == "POST");
+  CHECK(quoted.url == "https://sts.amazonaws.com/");
+  CHECK(quoted.body == "Action=GetCallerIdentity&Version=2011-06-15");
+  CHECK(quoted.headers.size() == 3);
+  CHECK(quoted.headers.at("Content-Type") == "application/x-www-form-urlencoded");
+  CHECK(quoted.headers.contains("X-Amz-Date"));
+  CHECK_THAT(quoted.headers.at("Authorization"),
+             ContainsSubstring("/us-east-1/sts/aws4_request, "
+                               "SignedHeaders=content-length;content-type;host;x-amz-date,"));
+  CHECK(Decoded(cloud_id->Reveal()).find("sesame-open") == std::string::npos);
+}
+
+TEST_CASE("cloud-id: aws_iam signs for the global host unless told, or in another partition") {
+  struct Row {
+    std::string name, environment_region, sts_region, sts_url, want_url, want_region;
+  };
+  const Row rows[] = {
+      {"nothing said", "", "", "", "https://sts.amazonaws.com/", "us-east-1"},
+      {"the pod's own region changes nothing", "eu-west-1", "", "", "https://sts.amazonaws.com/",
+       "us-east-1"},
+      {"China", "cn-north-1", "", "", "https://sts.cn-north-1.amazonaws.com.cn/", "cn-north-1"},
+      {"US government", "us-gov-west-1", "", "", "https://sts.us-gov-west-1.amazonaws.com/",
+       "us-gov-west-1"},
+      {"a region asked for", "", "eu-west-1", "", "https://sts.eu-west-1.amazonaws.com/",
+       "eu-west-1"},
+      {"a host asked for", "", "eu-west-1", "https://vpce-1.sts.example",
+       "https://vpce-1.sts.example/", "eu-west-1"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Machine machine;
+    machine.environment = {{"AWS_ACCESS_KEY_ID", "A"},
+                           {"AWS_SECRET_ACCESS_KEY", "s"},
+                           {"AWS_REGION", row.environment_region}};
+    AwsIdentity identity;
+    identity.sts_region = row.sts_region;
+    identity.sts_url = row.sts_url;
+    const Quoted quoted = Unpack(machine.Ids().Aws({}, identity));
+    CHECK(quoted.url == row.want_url);
+    CHECK_THAT(quoted.headers.at("Authorization"),
+               ContainsSubstring("/" + row.want_region + "/sts/aws4_request"));
+  }
+}
+
+TEST_CASE("cloud-id: a pod's aws_iam is the role that its own token gets, whatever the node is") {
+  Machine machine;
+  machine.environment = {{"AWS_ACCESS_KEY_ID", "AKIDNODE"},
+                         {"AWS_SECRET_ACCESS_KEY", "node"},
+                         {"AWS_REGION", "eu-west-1"}};
+  machine.http.On("POST", "https://sts.eu-west-1.amazonaws.com/",
+                  {FakeHttpClient::Respond(200, kAssumed)});
+  const SecretBytes token("pod-jwt");
+  AwsIdentity identity;
+  identity.role_arn = "arn:aws:iam::1:role/app";
+  identity.pod_token = &token;
+  const Quoted quoted = Unpack(machine.Ids().Aws({}, identity));
+  CHECK_THAT(quoted.headers.at("Authorization"), ContainsSubstring("Credential=ASIAPOD/"));
+  CHECK(quoted.headers.at("X-Amz-Security-Token") == "podsession");
+  CHECK_THAT(machine.http.Requests().at(0).body,
+             ContainsSubstring("RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fapp&") &&
+                 ContainsSubstring("&WebIdentityToken=pod-jwt&"));
+}
+
+TEST_CASE("cloud-id: a pod's refusal is not made good with the node's identity") {
+  Machine machine;
+  machine.environment = {{"AWS_ACCESS_KEY_ID", "AKIDNODE"}, {"AWS_SECRET_ACCESS_KEY", "node"},
+                         {"AZURE_TENANT_ID", "tenant"},     {"AZURE_CLIENT_ID", "node"},
+                         {"AZURE_CLIENT_SECRET", "node"},   {"AZURE_CLOUD", "AzureCloud"}};
+  machine.http.On("", "*", {FakeHttpClient::Respond(403, "{}")});
+  const SecretBytes token("pod-jwt");
+  AwsIdentity aws;
+  aws.pod_token = &token;
+  AzureIdentity azure;
+  azure.client_id = "app";
+  azure.pod_token = &token;
+  GcpIdentity gcp;
+  gcp.pod_token = &token;
+  CHECK_FALSE(machine.Ids().Aws({}, aws).ok());
+  CHECK_FALSE(machine.Ids().Azure({}, azure).ok());
+  CHECK_FALSE(machine.Ids().Gcp({}, gcp).ok());
+  CHECK(machine.http.Requests().size() == 3);
+  for (const auto& seen : machine.http.Requests()) {
+    CHECK_THAT(seen.body, ContainsSubstring("pod-jwt"));
+  }
+}
+
+TEST_CASE("cloud-id: azure_ad is the access token for the resource manager, encoded") {
+  struct Row {
+    std::string name, cloud, url, scope;
+  };
+  const Row rows[] = {
+      {"public", "AzurePublicCloud", "https://login.microsoftonline.com/tenant/oauth2/v2.0/token",
+       "https%3A%2F%2Fmanagement.azure.com%2F.default"},
+      {"US government", "AzureUSGovernmentCloud",
+       "https://login.microsoftonline.us/tenant/oauth2/v2.0/token",
+       "https%3A%2F%2Fmanagement.usgovcloudapi.net%2F.default"},
+      {"China", " azurechinacloud ", "https://login.chinacloudapi.cn/tenant/oauth2/v2.0/token",
+       "https%3A%2F%2Fmanagement.chinacloudapi.cn%2F.default"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Machine machine;
+    machine.environment = {{"AZURE_ENVIRONMENT", row.cloud},
+                           {"AZURE_TENANT_ID", "tenant"},
+                           {"AZURE_CLIENT_ID", "app"},
+                           {"AZURE_CLIENT_SECRET", "s"}};
+    machine.http.On("POST", row.url, {FakeHttpClient::Respond(200, kEntraToken)});
+    Result<SecretBytes> cloud_id = machine.Ids().Azure({}, {});
+    REQUIRE(cloud_id.ok());
+    CHECK(cloud_id->Reveal() == "ZW50cmE=");
+    CHECK_THAT(machine.http.Requests().at(0).body, ContainsSubstring("&scope=" + row.scope));
+  }
+}
+
+TEST_CASE("cloud-id: azure_ad with an object id asks the instance for that identity") {
+  Machine machine;
+  machine.environment = {{"AZURE_CLOUD", "AzureCloud"}, {"AZURE_CLIENT_ID", "unused"}};
+  machine.http.On("GET",
+                  "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&"
+                  "resource=https%3A%2F%2Fmanagement.azure.com%2F&object_id=oid",
+                  {FakeHttpClient::Respond(200, kEntraToken)});
+  AzureIdentity identity;
+  identity.object_id = "oid";
+  Result<SecretBytes> cloud_id = machine.Ids().Azure({}, identity);
+  REQUIRE(cloud_id.ok());
+  CHECK(cloud_id->Reveal() == "ZW50cmE=");
+  CHECK(machine.http.Requests().at(0).headers.at("metadata") == "true");
+}
+
+TEST_CASE("cloud-id: a pod's azure_ad exchanges its own token for its own application") {
+  Machine machine;
+  machine.environment = {{"AZURE_CLOUD", "AzureCloud"}, {"AZURE_TENANT_ID", "tenant"}};
+  machine.http.On("POST", "*", {FakeHttpClient::Respond(200, kEntraToken)});
+  const SecretBytes token("pod-jwt");
+  AzureIdentity identity;
+  identity.client_id = "app";
+  identity.pod_token = &token;
+  REQUIRE(machine.Ids().Azure({}, identity).ok());
+  identity.tenant_id = "other";
+  REQUIRE(machine.Ids().Azure({}, identity).ok());
+  const auto seen = machine.http.Requests();
+  CHECK(seen.at(0).url == "https://login.microsoftonline.com/tenant/oauth2/v2.0/token");
+  CHECK(seen.at(1).url == "https://login.microsoftonline.com/other/oauth2/v2.0/token");
+  CHECK_THAT(seen.at(0).body,
+             ContainsSubstring("client_id=app&") && ContainsSubstring("&client_assertion=pod-jwt"));
+}
+
+TEST_CASE("cloud-id: gcp is the identity token for the audience, encoded") {
+  struct Row {
+    std::string audience, want;
+  };
+  for (const Row& row :
+       {Row{"", "akeyless.io"}, Row{"https://team.example/x", "https%3A%2F%2Fteam.example%2Fx"}}) {
+    Machine machine;
+    machine.http.On("GET",
+                    "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/"
+                    "default/identity?audience=" +
+                        row.want + "&format=full",
+                    {FakeHttpClient::Respond(200, "h.p.s")});
+    GcpIdentity identity;
+    identity.audience = row.audience;
+    Result<SecretBytes> cloud_id = machine.Ids().Gcp({}, identity);
+    REQUIRE(cloud_id.ok());
+    CHECK(cloud_id->Reveal() == "aC5wLnM=");
+  }
+}
+
+TEST_CASE("cloud-id: a pod's gcp is exchanged and impersonated with its own token") {
+  Machine machine;
+  machine.http.On("POST", "https://sts.googleapis.com/v1/token",
+                  {FakeHttpClient::Respond(200, R"({"access_token":"fed","expires_in":3600})")});
+  machine.http.On("POST",
+                  "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
+                  "app%40p.iam.gserviceaccount.com:generateIdToken",
+                  {FakeHttpClient::Respond(200, R"({"token":"h.p.s"})")});
+  const SecretBytes token("pod-jwt");
+  GcpIdentity identity;
+  identity.federation.audience = "//iam.googleapis.com/projects/1/x";
+  identity.account.email = "app@p.iam.gserviceaccount.com";
+  identity.pod_token = &token;
+  Result<SecretBytes> cloud_id = machine.Ids().Gcp({}, identity);
+  REQUIRE(cloud_id.ok());
+  CHECK(cloud_id->Reveal() == "aC5wLnM=");
+  CHECK(machine.http.Requests().at(1).headers.at("authorization") == "Bearer fed");
+  CHECK_THAT(machine.http.Requests().at(1).body, ContainsSubstring(R"("audience":"akeyless.io")"));
+}
+
+TEST_CASE("cloud-id: an error says which type, which source and what to set") {
+  Machine machine;
+  machine.http.On("", "*", {FakeHttpClient::Fail(ErrorCode::kTransient, "no route to host")});
+  CHECK_THAT(machine.Ids().Aws({}, {}).error().message(),
+             StartsWith("cloud-id for aws_iam: AWS credentials from the instance, because ") &&
+                 ContainsSubstring("AWS_ROLE_ARN") && ContainsSubstring("no route to host"));
+  CHECK_THAT(machine.Ids().Azure({}, {}).error().message(),
+             StartsWith("cloud-id for azure_ad: Azure token by managed identity, because ") &&
+                 ContainsSubstring("AZURE_FEDERATED_TOKEN_FILE"));
+  CHECK_THAT(machine.Ids().Gcp({}, {}).error().message(),
+             StartsWith("cloud-id for gcp: Google token by metadata, because ") &&
+                 ContainsSubstring("GOOGLE_APPLICATION_CREDENTIALS"));
+}
+
+}  // namespace
+}  // namespace nodekeep::akeyless

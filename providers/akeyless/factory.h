@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "agent/base/result.h"
+#include "providers/registry.h"
+
+namespace nodekeep::akeyless {
+
+std::span<const SettingKey> SettingsKeys();
+Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services);
+
+}  // namespace nodekeep::akeyless

@@ -1,0 +1,346 @@
+#include "providers/akeyless/login.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "agent/base/codecs.h"
+#include "agent/base/digest.h"
+#include "agent/base/json.h"
+#include "agent/base/read_file.h"
+#include "providers/akeyless/keys.h"
+
+namespace nodekeep::akeyless {
+namespace {
+
+constexpr Duration kAssumedLifetime = std::chrono::minutes(15);
+// A token is replaced so long before its end, or a tenth of its life if that is longer, which is
+// the heart's own rule.
+constexpr Duration kMargin = std::chrono::seconds(60);
+
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return "";
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+// An input that is not there: upstream's probing passes over the method.
+template <typename... Args>
+Error Missing(fmt::format_string<Args...> format, Args&&... args) {
+  return Error::Format(ErrorCode::kInvalid, format, std::forward<Args>(args)...);
+}
+
+// Node credentials go to no gateway of the class unless all of them may have it: the token that
+// comes of them is sent to whichever answers.
+Status MayUseNodeIdentity(const Options& options) {
+  for (const Gateway& gateway : options.gateways) {
+    if (gateway.node_identity_withheld.empty()) continue;
+    return Missing("the node's own credential is withheld from {}: {}", gateway.base,
+                   gateway.node_identity_withheld);
+  }
+  return {};
+}
+
+// The pod's token, or that of a file of the node.
+Result<SecretBytes> TokenOf(const Options& options, const PodIdentity& identity,
+                            const std::string& file, std::string_view setting) {
+  if (options.as_pod) {
+    const ServiceAccountToken* token = identity.Token(options.audience);
+    if (token != nullptr && !token->token.empty()) {
+      return SecretBytes(Trimmed(token->token.Reveal()));
+    }
+    return Missing(
+        "no service account token of pod {} for audience \"{}\" came with the mount: add that "
+        "audience to spec.tokenRequests of the CSIDriver object secrets-store.csi.k8s.io",
+        identity.Text(), options.audience);
+  }
+  if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
+  if (file.empty()) {
+    return Missing("no token: set {} of the agent, or akeylessAuthAs: pod in the class", setting);
+  }
+  return ReadTokenFile(file);
+}
+
+// Digits of `text` at `at`, exactly `count` of them; nullopt otherwise.
+std::optional<int> Digits(std::string_view text, std::size_t at, std::size_t count) {
+  if (text.size() < at + count) return std::nullopt;
+  int value = 0;
+  for (char c : text.substr(at, count)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
+  return value;
+}
+
+// Of "+0130", "+01:30", "Z", "" and anything else: what is no offset is none.
+std::chrono::minutes ZoneOffset(std::string_view zone) {
+  zone = Trimmed(zone);
+  if (!zone.starts_with('+') && !zone.starts_with('-')) return {};
+  const std::size_t minutes_at = zone.substr(3).starts_with(':') ? 4 : 3;
+  const std::optional<int> hours = Digits(zone, 1, 2);
+  const std::optional<int> minutes = Digits(zone, minutes_at, 2);
+  if (!hours || !minutes) return {};
+  const std::chrono::minutes offset(*hours * 60 + *minutes);
+  return zone.front() == '-' ? -offset : offset;
+}
+
+std::optional<WallTime> ParseTime(std::string_view text) {
+  text = Trimmed(text);
+  // YYYY-MM-DD?HH:MM:SS
+  const auto year = Digits(text, 0, 4), month = Digits(text, 5, 2), day = Digits(text, 8, 2);
+  const auto hour = Digits(text, 11, 2), minute = Digits(text, 14, 2), second = Digits(text, 17, 2);
+  if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(*year),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+  std::string_view rest = text.substr(19);
+  if (rest.starts_with('.')) {
+    rest.remove_prefix(1);
+    while (!rest.empty() && rest.front() >= '0' && rest.front() <= '9') rest.remove_prefix(1);
+  }
+  return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(*hour) +
+         std::chrono::minutes(*minute) + std::chrono::seconds(*second) - ZoneOffset(rest);
+}
+
+bool IsRefusal(const Error& error) {
+  return error.code() == ErrorCode::kDenied || error.code() == ErrorCode::kAuthExpired;
+}
+
+// One error for all methods that were tried: what may pass counts most, then what was refused.
+Error Combined(const std::vector<Error>& failures, const Options& options) {
+  const Error* worst = &failures.front();
+  std::string words;
+  for (const Error& failure : failures) {
+    words += (words.empty() ? "" : "; ") + failure.message();
+    if ((failure.IsTransient() && !worst->IsTransient()) ||
+        (IsRefusal(failure) && !worst->IsTransient() && !IsRefusal(*worst))) {
+      worst = &failure;
+    }
+  }
+  if (!worst->IsTransient() && !IsRefusal(*worst) && failures.size() > 1) {
+    return Error::Format(worst->code(), "failed to detect access type of {}: {}",
+                         options.access_id.empty() ? "(no access id)" : options.access_id, words);
+  }
+  Error error(worst->code(), words);
+  if (worst->retry_after()) error = std::move(error).WithRetryAfter(*worst->retry_after());
+  return error.Prepend("authentication failed {}", options.Endpoint());
+}
+
+}  // namespace
+
+Duration TokenLifetime(std::string_view expiration, WallTime now) {
+  const std::optional<WallTime> end = ParseTime(expiration);
+  // An end in the past means that the clocks disagree: a token just made is good.
+  if (!end || *end <= now) return kAssumedLifetime;
+  return std::min(std::chrono::floor<Duration>(*end - now), Duration(std::chrono::hours(24 * 365)));
+}
+
+Result<Credential> Logins::LogIn(const Context& context, const Options& options,
+                                 const PodIdentity& identity) {
+  std::vector<Error> failures;
+  for (AccessType type : options.login_order) {
+    Result<Credential> credential = LogInBy(type, context, options, identity);
+    if (credential.ok()) return credential;
+    failures.push_back(credential.error().Prepend("{}", AccessTypeName(type)));
+    if (Status over = context.Check(clock_); !over.ok()) break;
+  }
+  return Combined(failures, options);
+}
+
+Result<Credential> Logins::LogInBy(AccessType type, const Context& context, const Options& options,
+                                   const PodIdentity& identity) {
+  if (options.access_id.empty() && type != AccessType::kUniversalIdentity) {
+    return Missing("akeylessAccessID is missing: set it in the class, or accessId of the agent");
+  }
+  Result<Proof> proof = ProofOf(type, context, options, identity);
+  if (!proof.ok()) return proof.error();
+
+  LoginAttempt attempt;
+  attempt.credential = fmt::format("{} {}", AccessTypeName(type), proof->credential);
+  attempt.account = fmt::format("{} {}", options.Endpoint(),
+                                options.access_id.empty() ? attempt.credential : options.access_id);
+  if (Status admitted = guard_.Admit(context, attempt); !admitted.ok()) return admitted.error();
+  Result<Json> reply = api_.Send(context, options, Step::kLogin,
+                                 {"auth", proof->body.Text("access-id", options.access_id)
+                                              .Text("access-type", AccessTypeName(type))
+                                              .Take()});
+  Result<Credential> credential = reply.ok() ? CredentialOf(*reply) : reply.error();
+  if (credential.ok()) {
+    guard_.Settle(attempt, LoginGuard::Outcome::kAccepted);
+    if (options.as_pod && options.share_by_service_account) {
+      credential->sharing = Sharing::kServiceAccount;
+      credential->service_account_uid = identity.service_account_uid;
+    }
+    return credential;
+  }
+  const bool refused = IsRefusal(credential.error());
+  guard_.Settle(attempt, refused ? LoginGuard::Outcome::kRefused : LoginGuard::Outcome::kUnknown,
+                credential.error().message(), 1 + proof->refusals_before);
+  if (proof->remark.empty()) return credential;
+  return Error(credential.error().code(),
+               fmt::format("{}; {}", credential.error().message(), proof->remark));
+}
+
+Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
+                                      const Options& options, const PodIdentity& identity) {
+  Proof proof;
+  switch (type) {
+    case AccessType::kAccessKey: {
+      const Options::Key key = options.AccessKey(identity);
+      if (key.text.empty()) {
+        return Missing(
+            "there is no access key: put akeylessAccessKey into the Secret of "
+            "nodePublishSecretRef, or AKEYLESS_ACCESS_KEY into the agent's environment");
+      }
+      if (key.of_node) {
+        if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
+      }
+      const std::string_view text = Trimmed(key.text);
+      proof.body.Text("access-key", text);
+      proof.credential = Sha256Hex(text);
+      return proof;
+    }
+    case AccessType::kK8s: {
+      if (options.k8s_auth_config.empty()) {
+        return Missing(
+            "akeylessK8sAuthConfigName is missing: the name of the gateway's auth configuration");
+      }
+      Result<SecretBytes> token =
+          TokenOf(options, identity, options.service_account_token_file, "serviceAccountTokenFile");
+      if (!token.ok()) return token.error();
+      const SecretBytes encoded = SecretBytes::TakeFrom(Base64Encode(token->Reveal()));
+      proof.body.Text("k8s-auth-config-name", options.k8s_auth_config)
+          .Text("k8s-service-account-token", encoded.Reveal());
+      proof.credential = Sha256Hex(token->Reveal());
+      return proof;
+    }
+    case AccessType::kJwt: {
+      Result<SecretBytes> token = TokenOf(options, identity, options.jwt_file, "jwtFile");
+      if (!token.ok()) return token.error();
+      proof.body.Text("jwt", token->Reveal());
+      proof.credential = Sha256Hex(token->Reveal());
+      return proof;
+    }
+    case AccessType::kUniversalIdentity: return UniversalIdentityProof(context, options, identity);
+    case AccessType::kCert: return CertificateProof(context, options, identity);
+    case AccessType::kAwsIam:
+    case AccessType::kAzureAd:
+    case AccessType::kGcp: return CloudProof(type, context, options);
+  }
+  return Error(ErrorCode::kInternal, "unknown access type");
+}
+
+Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context,
+                                         const Options& options) {
+  if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
+  Proof proof;
+  Result<SecretBytes> cloud_id(SecretBytes{});
+  if (type == AccessType::kAwsIam) {
+    cloud_id = cloud_ids_.Aws(context, {});
+  } else if (type == AccessType::kAzureAd) {
+    AzureIdentity identity;
+    identity.object_id = options.azure_object_id;
+    cloud_id = cloud_ids_.Azure(context, identity);
+  } else {
+    GcpIdentity identity;
+    identity.audience = options.gcp_audience;
+    cloud_id = cloud_ids_.Gcp(context, identity);
+    proof.body.Text("gcp-audience", options.gcp_audience);
+  }
+  if (!cloud_id.ok()) return cloud_id.error();
+  proof.body.Text("cloud-id", cloud_id->Reveal());
+  // A cloud-id differs with every login, the identity behind it does not.
+  proof.credential = options.azure_object_id;
+  return proof;
+}
+
+Result<Logins::Proof> Logins::UniversalIdentityProof(const Context& context, const Options& options,
+                                                     const PodIdentity& identity) {
+  const Options::Key first = options.UidInitToken(identity);
+  const std::string_view text = Trimmed(first.text);
+  if (text.empty()) {
+    return Missing(
+        "there is no first token: put akeylessUIDInitToken into the Secret of "
+        "nodePublishSecretRef, or AKEYLESS_UID_INIT_TOKEN into the agent's environment");
+  }
+  if (first.of_node) {
+    if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
+  }
+  Result<UidTokens::Newest> newest = uid_tokens_.Get(context, options, text);
+  if (!newest.ok()) return newest.error();
+  // Exchanged for a token of the ordinary kind, as the vendor advises [D]: rotations then do not
+  // pull it away from reads under way.
+  Proof proof;
+  proof.body.Text("uid-token", newest->token.Reveal());
+  proof.credential = Sha256Hex(newest->token.Reveal());
+  proof.refusals_before = newest->refused_now ? 1 : 0;
+  if (newest->not_rotated) {
+    proof.remark = "the token could not be rotated before: " + newest->not_rotated->message();
+  }
+  return proof;
+}
+
+// The key signs a challenge and is not sent (akeyless.md 1.7).
+Result<Logins::Proof> Logins::CertificateProof(const Context& context, const Options& options,
+                                               const PodIdentity& identity) {
+  const Options::KeyPair pair = options.CertKeyPair(identity);
+  SecretBytes certificate(pair.certificate), key(pair.key);
+  if (pair.of_node) {
+    if (options.cert_file.empty() || options.cert_key_file.empty()) {
+      return Missing(
+          "there is no certificate: put akeylessCert and akeylessCertKey into the Secret of "
+          "nodePublishSecretRef, or set certFile and certKeyFile of the agent");
+    }
+    if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
+    for (auto& [file, text] :
+         {std::pair<const std::string&, SecretBytes&>(options.cert_file, certificate),
+          {options.cert_key_file, key}}) {
+      Result<SecretBytes> read = ReadTokenFile(file);
+      if (!read.ok()) return read.error();
+      text = *std::move(read);
+    }
+  }
+  const std::string encoded = Base64Encode(certificate.Reveal());
+  Result<Json> reply = api_.Send(
+      context, options, Step::kLogin,
+      {"get-cert-challenge",
+       RequestBody().Text("access-id", options.access_id).Text("cert-data", encoded).Take()});
+  if (!reply.ok()) return reply.error();
+  const std::string challenge = TextOf(Find(*reply, {"challenge"})).value_or("");
+  Result<SecretBytes> bytes = Base64Decode(challenge);
+  if (!bytes.ok() || bytes->empty()) {
+    return Error(ErrorCode::kTransient, "the reply to get-cert-challenge has no challenge");
+  }
+  Result<SecretBytes> signature = SignSha256(key, bytes->Reveal());
+  if (!signature.ok()) return signature.error();
+  Proof proof;
+  proof.body.Text("cert-data", encoded)
+      .Text("cert-challenge", challenge)
+      .Text("signed-cert-challenge", Base64Encode(signature->Reveal()));
+  proof.credential = Sha256Hex(certificate.Reveal());
+  return proof;
+}
+
+Result<Credential> Logins::CredentialOf(const Json& reply) const {
+  std::optional<std::string> token = TextOf(Find(reply, {"token"}));
+  if (!token || token->empty()) {
+    return Error(ErrorCode::kTransient,
+                 "the reply to auth has no token: this method may need a browser, or a proxy is in "
+                 "between");
+  }
+  Credential credential;
+  credential.token = SecretBytes::TakeFrom(*std::move(token));
+  credential.lifetime =
+      TokenLifetime(TextOf(Find(reply, {"expiration"})).value_or(""), clock_.Wall());
+  const Duration margin =
+      std::clamp(kMargin - credential.lifetime / 10, Duration::zero(), credential.lifetime / 2);
+  credential.expires = clock_.Now() + credential.lifetime - margin;
+  return credential;
+}
+
+}  // namespace nodekeep::akeyless

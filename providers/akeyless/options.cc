@@ -1,0 +1,182 @@
+#include "providers/akeyless/options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "agent/base/digest.h"
+
+namespace nodekeep::akeyless {
+namespace {
+
+// Length first, so that no choice of values reads like another.
+void AppendPart(std::string& text, std::string_view name, std::string_view value) {
+  text += fmt::format(" {}={}:{}", name, value.size(), value);
+}
+
+std::string_view SecretOf(const PodIdentity& identity, std::string_view key) {
+  auto found = identity.secrets.find(std::string(key));
+  return found == identity.secrets.end() ? std::string_view() : found->second.Reveal();
+}
+
+// What `type` logs in with, to be digested; "" where it is the pod's own token.
+SecretBytes CredentialOf(AccessType type, const Options& options, const PodIdentity& identity) {
+  SecretBytes text;
+  switch (type) {
+    case AccessType::kAccessKey:
+      text.Append("access key ");
+      text.Append(options.AccessKey(identity).text);
+      return text;
+    case AccessType::kUniversalIdentity:
+      text.Append("first token ");
+      text.Append(options.UidInitToken(identity).text);
+      return text;
+    case AccessType::kAwsIam:
+    case AccessType::kAzureAd:
+    case AccessType::kGcp: text.Append("cloud identity of the node"); return text;
+    case AccessType::kK8s:
+      if (!options.as_pod) text.Append("service account of the agent");
+      return text;
+    case AccessType::kJwt:
+      if (!options.as_pod) text.Append("jwt file of the node " + options.jwt_file);
+      return text;
+    case AccessType::kCert: {
+      const Options::KeyPair pair = options.CertKeyPair(identity);
+      if (pair.of_node) {
+        text.Append("certificate of the node " + options.cert_file);
+        return text;
+      }
+      text.Append(fmt::format("certificate {}:", pair.certificate.size()));
+      text.Append(pair.certificate);
+      text.Append(pair.key);
+      return text;
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string_view AccessTypeName(AccessType type) {
+  switch (type) {
+    case AccessType::kAccessKey: return "access_key";
+    case AccessType::kAwsIam: return "aws_iam";
+    case AccessType::kAzureAd: return "azure_ad";
+    case AccessType::kGcp: return "gcp";
+    case AccessType::kK8s: return "k8s";
+    case AccessType::kUniversalIdentity: return "universal_identity";
+    case AccessType::kJwt: return "jwt";
+    case AccessType::kCert: return "cert";
+  }
+  return "";
+}
+
+std::string Options::Endpoint() const {
+  std::string text;
+  for (const Gateway& gateway : gateways) {
+    if (!text.empty()) text += ",";
+    text += gateway.base;
+  }
+  return text;
+}
+
+Options::Key Options::AccessKey(const PodIdentity& identity) const {
+  if (class_access_key) return {class_access_key->Reveal(), false};
+  if (std::string_view key = SecretOf(identity, kAccessKeySecret); !key.empty()) {
+    return {key, false};
+  }
+  return {node_access_key ? node_access_key->Reveal() : std::string_view(), true};
+}
+
+Options::Key Options::UidInitToken(const PodIdentity& identity) const {
+  if (class_uid_init_token) return {class_uid_init_token->Reveal(), false};
+  if (std::string_view token = SecretOf(identity, kUidInitTokenSecret); !token.empty()) {
+    return {token, false};
+  }
+  return {node_uid_init_token ? node_uid_init_token->Reveal() : std::string_view(), true};
+}
+
+Options::KeyPair Options::CertKeyPair(const PodIdentity& identity) const {
+  const std::string_view certificate = SecretOf(identity, kCertSecret);
+  const std::string_view key = SecretOf(identity, kCertKeySecret);
+  return {certificate, key, certificate.empty() && key.empty()};
+}
+
+std::string Options::LoginText() const {
+  std::string text = Endpoint();
+  for (AccessType type : login_order) AppendPart(text, "type", AccessTypeName(type));
+  AppendPart(text, "access-id", access_id);
+  AppendPart(text, "azure-object", azure_object_id);
+  AppendPart(text, "gcp-audience", gcp_audience);
+  AppendPart(text, "k8s-config", k8s_auth_config);
+  AppendPart(text, "as", as_pod ? "pod" : "agent");
+  AppendPart(text, "audience", audience);
+  AppendPart(text, "shared", share_by_service_account ? "yes" : "");
+  AppendPart(text, "ca-file", tls->ca_file);
+  AppendPart(text, "ca-directory", tls->ca_directory);
+  AppendPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
+  AppendPart(text, "server-name", tls->server_name);
+  return text;
+}
+
+std::string Options::CredentialDigest(const PodIdentity& identity) const {
+  SecretBytes all;
+  for (AccessType type : login_order) {
+    const SecretBytes credential = CredentialOf(type, *this, identity);
+    if (credential.empty()) continue;
+    all.Append(fmt::format("{}:", credential.size()));
+    all.Append(credential.Reveal());
+  }
+  return all.empty() ? "" : Sha256Hex(all.Reveal());
+}
+
+bool Options::ShowsPod() const {
+  return as_pod && std::any_of(login_order.begin(), login_order.end(), [](AccessType type) {
+           return type == AccessType::kK8s || type == AccessType::kJwt;
+         });
+}
+
+std::vector<std::pair<std::string, std::string>> Options::Explain() const {
+  std::vector<std::pair<std::string, std::string>> lines;
+  const auto add = [&](std::string name, std::string value) {
+    if (!value.empty()) lines.emplace_back(std::move(name), std::move(value));
+  };
+  const auto takes = [&](AccessType type) {
+    return std::find(login_order.begin(), login_order.end(), type) != login_order.end();
+  };
+  for (const Gateway& gateway : gateways) {
+    add("gateway", gateway.problem.empty() ? gateway.base
+                                           : fmt::format("{} ({})", gateway.base, gateway.problem));
+    if (!gateway.node_identity_withheld.empty()) {
+      add("identity of the node", "withheld: " + gateway.node_identity_withheld);
+    }
+  }
+  add("access type", type_text);
+  if (login_order.size() > 1) {
+    std::vector<std::string_view> names;
+    for (AccessType type : login_order) names.push_back(AccessTypeName(type));
+    add("logins tried in turn", fmt::format("{}", fmt::join(names, ", ")));
+  }
+  add("access id", access_id);
+  if (takes(AccessType::kAccessKey) && class_access_key) {
+    add("access key", "in the class, readable to whoever may read it: move it to a Secret");
+  }
+  if (takes(AccessType::kUniversalIdentity) && class_uid_init_token) {
+    add("first token", "in the class, readable to whoever may read it: move it to a Secret");
+  }
+  if (takes(AccessType::kAzureAd)) add("azure object id", azure_object_id);
+  if (takes(AccessType::kGcp)) add("gcp audience", gcp_audience);
+  if (takes(AccessType::kK8s)) {
+    add("k8s auth config", k8s_auth_config);
+    add("logs in as", as_pod ? "the pod" : "the agent");
+  }
+  add("ca file", tls->ca_file);
+  add("ca directory", tls->ca_directory);
+  if (!tls->ca_pem.empty()) add("ca bundle", "in the class");
+  add("tls server name", tls->server_name);
+  lines.insert(lines.end(), without_effect.begin(), without_effect.end());
+  return lines;
+}
+
+}  // namespace nodekeep::akeyless

@@ -1,0 +1,109 @@
+#pragma once
+
+// What the dialect makes of a SecretProviderClass: the typed options that login and read work on.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/base/secret_bytes.h"
+#include "agent/http/http_client.h"
+#include "agent/secrets/provider.h"
+#include "providers/akeyless/akeyless.h"
+
+namespace nodekeep::akeyless {
+
+enum class AccessType {
+  kAccessKey,
+  kAwsIam,
+  kAzureAd,
+  kGcp,
+  kK8s,
+  kUniversalIdentity,
+  kJwt,
+  kCert
+};
+
+// As `akeylessAccessType` and the API spell it: "access_key".
+std::string_view AccessTypeName(AccessType type);
+
+// Keys of the Secret that nodePublishSecretRef names. The first is upstream's.
+inline constexpr std::string_view kAccessKeySecret = "akeylessAccessKey";
+inline constexpr std::string_view kUidInitTokenSecret = "akeylessUIDInitToken";
+inline constexpr std::string_view kCertSecret = "akeylessCert";        // PEM, with chain
+inline constexpr std::string_view kCertKeySecret = "akeylessCertKey";  // PEM
+
+struct Gateway {
+  std::string base;  // as written, without final slashes: commands are appended as "/<command>"
+  // Why it cannot be called; "" = it can. Said by the login, not by Parse: upstream takes any text.
+  std::string problem;
+  // Why the node's own identity must not be sent there; "" = it may.
+  std::string node_identity_withheld;
+};
+
+class Options final : public ProviderOptions {
+ public:
+  std::string LoginText() const override;
+  std::string CredentialDigest(const PodIdentity& identity) const override;
+  bool ShowsPod() const override;
+  std::vector<std::pair<std::string, std::string>> Explain() const override;
+
+  // The gateways' URLs: SecretRef::endpoint.
+  std::string Endpoint() const;
+
+  // A credential, empty = none; `of_node`: of the node's configuration, hence bound to gateways
+  // that may have the node's identity.
+  struct Key {
+    std::string_view text;
+    bool of_node = false;
+  };
+  // Of the class, else of the Secret that nodePublishSecretRef names, else of the node.
+  Key AccessKey(const PodIdentity& identity) const;
+  Key UidInitToken(const PodIdentity& identity) const;
+  // PEM texts of that Secret, else `of_node`: files.
+  struct KeyPair {
+    std::string_view certificate;
+    std::string_view key;
+    bool of_node = false;
+  };
+  KeyPair CertKeyPair(const PodIdentity& identity) const;
+
+  std::vector<Gateway> gateways;  // in the order to be asked; never empty
+  std::string type_text;          // verbatim, for messages and --explain
+  // Methods to log in with, in order. One, unless upstream's probing applies (dialects.md 2.2): the
+  // type is unknown, or nobody said one and access_key failed, or the operator asked for it. A
+  // method whose inputs are missing is skipped.
+  std::vector<AccessType> login_order;
+  std::string access_id;
+  std::string azure_object_id;
+  std::string gcp_audience;  // "" = akeyless.io
+  std::string k8s_auth_config;
+  // `akeylessAuthAs: pod`: k8s and jwt use the token of the pod, else the agent's own.
+  bool as_pod = false;
+  std::string audience;  // of the pod's token; "" = that of the API server
+  bool share_by_service_account = false;
+  std::shared_ptr<const TlsSettings> tls;
+
+  std::shared_ptr<const SecretBytes> class_access_key;      // null = none
+  std::shared_ptr<const SecretBytes> class_uid_init_token;  // null = none
+  std::shared_ptr<const SecretBytes> node_access_key;       // null = none
+  std::shared_ptr<const SecretBytes> node_uid_init_token;   // null = none
+  std::string service_account_token_file;
+  std::string jwt_file;
+  std::string cert_file;
+  std::string cert_key_file;
+
+  // What the class says to no effect: name, value; for `get --explain`.
+  std::vector<std::pair<std::string, std::string>> without_effect;
+};
+
+// The dialect: parameters to options and refs. Pure.
+Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& settings);
+
+// "a, b" as its parts, without blanks and empty ones.
+std::vector<std::string> SplitCommas(std::string_view text);
+
+}  // namespace nodekeep::akeyless

@@ -1,0 +1,67 @@
+#pragma once
+
+// Reads of items (akeyless.md 3): one batch of questions with as few calls as the API allows.
+//
+//   1. What are they, and have they changed? Two and more items of one folder are looked up with
+//   one
+//      list-items, all others (and those that the list does not show) with describe-item.
+//   2. Nothing of what is known to be current is read. All static items go into one
+//      get-secret-value per pinned version; certificates and rotated secrets take a call each.
+//   3. Dynamic secrets, PKI and SSH certificates are made anew: the heart asks for them only at the
+//      end of their life.
+//
+// A 200 proves nothing about freshness, because a gateway may answer from its cache (akeyless.md
+// 8.1). So an item that has changed is read past that cache; what a first read found in it is read
+// once more, past it, a minute later; and every item every half hour, since overwriting a value may
+// leave its version as it was [I].
+
+#include <map>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/context.h"
+#include "agent/base/result.h"
+#include "agent/secrets/provider.h"
+#include "providers/akeyless/gateway_client.h"
+#include "providers/akeyless/options.h"
+
+namespace nodekeep::akeyless {
+
+// Folders with far more items than are read from them: their items are described one by one.
+// Thread-safe.
+class CrowdedFolders {
+ public:
+  explicit CrowdedFolders(const Clock& clock) : clock_(clock) {}
+
+  bool Has(const std::string& folder) const;
+  void Add(const std::string& folder);
+
+ private:
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::map<std::string, SteadyTime> until_;  // guarded by mutex_
+};
+
+// Thread-safe; remembers nothing but crowded folders.
+class ItemReader {
+ public:
+  // Both must outlive it.
+  ItemReader(GatewayClient& api, const Clock& clock) : api_(api), clock_(clock), crowded_(clock) {}
+
+  // The i-th result answers the i-th question. Errors begin with "can't describe item", "can't get
+  // secret value", "can't get certificate value" and so on, as upstream's do; "unsupported item
+  // type" names what to ask for instead.
+  std::vector<Result<Answer>> Read(const Context& context, const Options& options,
+                                   const Credential& credential,
+                                   std::span<const Question> questions);
+
+ private:
+  GatewayClient& api_;
+  const Clock& clock_;
+  CrowdedFolders crowded_;
+};
+
+}  // namespace nodekeep::akeyless

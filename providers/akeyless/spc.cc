@@ -1,0 +1,363 @@
+// The SecretProviderClass dialect (dialects.md 2): parameters over the node's settings. What
+// upstream accepts is accepted; keys of our own are checked.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+#include "agent/base/closest.h"
+#include "agent/base/codecs.h"
+#include "agent/base/go_text.h"
+#include "agent/http/origin.h"
+#include "providers/akeyless/item.h"
+#include "providers/akeyless/objects.h"
+#include "providers/akeyless/options.h"
+
+namespace nodekeep::akeyless {
+namespace {
+
+using Attributes = std::map<std::string, std::string>;
+
+constexpr std::int64_t kMaxMode = 0777;
+constexpr char kAuthAs[] = "akeylessAuthAs";
+constexpr char kFallbackGateways[] = "nodekeep/fallbackGateways";
+constexpr char kAudience[] = "nodekeep/audience";
+constexpr char kCaFile[] = "nodekeep/caFile";
+constexpr char kCaBundle[] = "nodekeep/caBundle";
+constexpr char kTlsServerName[] = "nodekeep/tlsServerName";
+constexpr char kAllowPlainHttp[] = "nodekeep/allowPlainHttp";
+constexpr char kIgnoreCache[] = "nodekeep/ignoreCache";
+constexpr char kJsonText[] = "nodekeep/jsonText";
+// Of a pod's token for access type jwt: what Akeyless expects of Google's as well.
+constexpr char kJwtAudience[] = "akeyless.io";
+
+// The order in which upstream tries to log in.
+constexpr AccessType kProbing[] = {AccessType::kAccessKey, AccessType::kAwsIam,
+                                   AccessType::kAzureAd,   AccessType::kGcp,
+                                   AccessType::kK8s,       AccessType::kUniversalIdentity};
+
+Error Invalid(std::string message) { return Error(ErrorCode::kInvalid, std::move(message)); }
+
+// "" for an absent key.
+std::string Get(const Attributes& attributes, const std::string& key) {
+  auto found = attributes.find(key);
+  return found == attributes.end() ? "" : found->second;
+}
+
+// The class's value, else the node's: an empty one counts as absent, as upstream.
+std::string Or(const Attributes& attributes, const std::string& key, const std::string& node) {
+  const std::string value = Get(attributes, key);
+  return value.empty() ? node : value;
+}
+
+std::shared_ptr<const SecretBytes> Secret(const Attributes& attributes, const std::string& key) {
+  const std::string value = Get(attributes, key);
+  return value.empty() ? nullptr : std::make_shared<const SecretBytes>(value);
+}
+
+Result<bool> Flag(const Attributes& attributes, const std::string& key, bool otherwise) {
+  auto found = attributes.find(key);
+  if (found == attributes.end()) return otherwise;
+  Result<bool> value = ParseGoBool(found->second);
+  if (!value.ok()) return value.error().Prepend("parameter {}: must be true or false", key);
+  return value;
+}
+
+// Upstream ignores keys that it does not know; those that are surely a misspelt extension would be
+// ignored to somebody's harm.
+Status CheckExtensionKeys(const Attributes& attributes) {
+  constexpr std::string_view kExtensions[] = {kAuthAs};
+  for (const auto& [key, value] : attributes) {
+    if (key == kAuthAs || ClosestTo(key, kExtensions).empty()) continue;
+    return Invalid(fmt::format("parameter {}: unknown: did you mean {}?", key, kAuthAs));
+  }
+  return {};
+}
+
+std::optional<AccessType> KnownType(std::string_view text) {
+  if (text == "api_key") return AccessType::kAccessKey;  // as Akeyless's other tools call it
+  for (AccessType type :
+       {AccessType::kAccessKey, AccessType::kAwsIam, AccessType::kAzureAd, AccessType::kGcp,
+        AccessType::kK8s, AccessType::kUniversalIdentity, AccessType::kJwt, AccessType::kCert}) {
+    if (text == AccessTypeName(type)) return type;
+  }
+  return std::nullopt;
+}
+
+bool IsHttp(std::string_view url) {
+  constexpr std::string_view kScheme = "http://";
+  return url.size() >= kScheme.size() &&
+         std::equal(kScheme.begin(), kScheme.end(), url.begin(), [](char a, char b) {
+           return a == std::tolower(static_cast<unsigned char>(b));
+         });
+}
+
+// What keeps `url` from being called; "" when nothing does.
+std::string ProblemOf(const std::string& url) {
+  for (unsigned char c : url) {
+    if (c <= 0x20 || c == 0x7f) return "it holds white space or control characters";
+  }
+  if (url.find("://") == std::string::npos) return "it must start with https://";
+  if (url.find_first_of("?#") != std::string::npos) return "it has a query or a fragment";
+  HttpRequest request;
+  request.url = url;
+  Result<Origin> origin = ParseOrigin(request);
+  return origin.ok() ? "" : origin.error().message();
+}
+
+Result<Gateway> ReadGateway(std::string url, std::string_view parameter, bool allow_plain_http) {
+  while (url.ends_with('/')) url.pop_back();
+  // A user name in a URL comes with a password, and the URL is shown in messages.
+  if (url.find('@') != std::string::npos) {
+    return Invalid(
+        fmt::format("parameter {}: the URL holds a user name: credentials of Akeyless "
+                    "are an access id and what belongs to its type",
+                    parameter));
+  }
+  if (IsHttp(url) && !allow_plain_http) {
+    return Invalid(fmt::format(
+        "parameter {}: {} would carry tokens and secrets unencrypted: use https, or allow it with "
+        "{}: \"true\" in the class or allowPlainHttp in the node's configuration",
+        parameter, url, kAllowPlainHttp));
+  }
+  Gateway gateway;
+  gateway.problem = ProblemOf(url);
+  gateway.base = std::move(url);
+  return gateway;
+}
+
+Result<std::vector<Gateway>> ReadGateways(const Attributes& attributes,
+                                          const AkeylessSettings& settings) {
+  Result<bool> plain = Flag(attributes, kAllowPlainHttp, settings.allow_plain_http);
+  if (!plain.ok()) return plain.error();
+  std::vector<std::string> urls = {Get(attributes, "akeylessGatewayURL")};
+  std::vector<std::string> more = SplitCommas(Get(attributes, kFallbackGateways));
+  if (urls.front().empty()) {
+    urls.front() = settings.gateway;
+    if (more.empty()) more = settings.fallback_gateways;
+  }
+  urls.insert(urls.end(), more.begin(), more.end());
+  std::vector<Gateway> gateways;
+  for (std::size_t i = 0; i < urls.size(); ++i) {
+    Result<Gateway> gateway =
+        ReadGateway(urls[i], i == 0 ? "akeylessGatewayURL" : kFallbackGateways, *plain);
+    if (!gateway.ok()) return gateway.error();
+    gateways.push_back(*std::move(gateway));
+  }
+  return gateways;
+}
+
+Result<TlsSettings> ReadTls(const Attributes& attributes, const TlsSettings& node) {
+  TlsSettings tls = node;
+  if (std::string name = Get(attributes, kTlsServerName); !name.empty()) tls.server_name = name;
+  const std::string file = Get(attributes, kCaFile);
+  const std::string bundle = Get(attributes, kCaBundle);
+  if (file.empty() && bundle.empty()) return tls;
+  if (!file.empty() && !bundle.empty()) {
+    return Invalid(fmt::format("parameters {} and {}: set one of them", kCaFile, kCaBundle));
+  }
+  tls.ca_file = file;
+  tls.ca_directory.clear();
+  tls.ca_pem = bundle;
+  constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+  if (bundle.empty() || bundle.find(kBegin) != std::string::npos) return tls;
+  Result<SecretBytes> decoded = Base64Decode(bundle);
+  if (!decoded.ok() || decoded->Reveal().find(kBegin) == std::string_view::npos) {
+    return Invalid(
+        fmt::format("parameter {}: must be PEM certificates, or those in base64", kCaBundle));
+  }
+  tls.ca_pem = std::string(decoded->Reveal());
+  return tls;
+}
+
+// Why the node's identity may not be sent to `gateway`; "" if it may.
+std::string WhyWithheld(const Gateway& gateway, const TlsSettings& tls,
+                        const AkeylessSettings& settings) {
+  const std::vector<std::string>& allowed = settings.node_identity_gateways;
+  if (std::find(allowed.begin(), allowed.end(), "*") != allowed.end()) return "";
+  const bool listed = std::any_of(allowed.begin(), allowed.end(), [&](std::string url) {
+    while (url.ends_with('/')) url.pop_back();
+    return url == gateway.base;
+  });
+  if (!listed) return "nodeIdentityGateways of the node's configuration does not list this gateway";
+  if (tls != settings.tls) return "the class changes how the gateway is trusted";
+  return "";
+}
+
+// Access type, and as whom: akeylessAuthAs.
+Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings,
+                  Options& options) {
+  const std::string said = Or(attributes, "akeylessAccessType", settings.access_type);
+  options.type_text = said.empty() ? "access_key" : said;
+  const std::optional<AccessType> type = KnownType(options.type_text);
+
+  const std::string as = Get(attributes, kAuthAs);
+  if (!as.empty() && as != "pod" && as != "agent") {
+    return Invalid(fmt::format("parameter {}: \"{}\" is unknown; use pod or agent", kAuthAs, as));
+  }
+  options.as_pod =
+      as == "pod" || (as.empty() && type == AccessType::kJwt && settings.jwt_file.empty());
+  if (options.as_pod && type != AccessType::kK8s && type != AccessType::kJwt) {
+    return Invalid(fmt::format("parameter {}: pod goes with akeylessAccessType k8s or jwt, not {}",
+                               kAuthAs, options.type_text));
+  }
+  if (type == AccessType::kJwt && !options.as_pod && settings.jwt_file.empty()) {
+    return Invalid(
+        fmt::format("parameter {}: agent with akeylessAccessType jwt needs jwtFile in "
+                    "the node's configuration",
+                    kAuthAs));
+  }
+  const bool probing = said.empty() || !type || settings.legacy_probing;
+  if (probing && !options.as_pod) {
+    options.login_order.assign(std::begin(kProbing), std::end(kProbing));
+  } else {
+    options.login_order = {*type};
+  }
+  if (options.as_pod) {
+    options.audience =
+        Or(attributes, kAudience, type == AccessType::kJwt ? kJwtAudience : std::string());
+    options.share_by_service_account = settings.share_by_service_account;
+  }
+  return {};
+}
+
+Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes,
+                                             const AkeylessSettings& settings) {
+  auto options = std::make_shared<Options>();
+  Result<std::vector<Gateway>> gateways = ReadGateways(attributes, settings);
+  if (!gateways.ok()) return gateways.error();
+  options->gateways = *std::move(gateways);
+  if (Status read = ReadAccess(attributes, settings, *options); !read.ok()) return read.error();
+  Result<TlsSettings> tls = ReadTls(attributes, settings.tls);
+  if (!tls.ok()) return tls.error();
+  for (Gateway& gateway : options->gateways) {
+    gateway.node_identity_withheld = WhyWithheld(gateway, *tls, settings);
+  }
+  options->tls = std::make_shared<const TlsSettings>(*std::move(tls));
+
+  options->access_id = Or(attributes, "akeylessAccessID", settings.access_id);
+  options->azure_object_id = Or(attributes, "akeylessAzureObjectID", settings.azure_object_id);
+  options->gcp_audience = Or(attributes, "akeylessGCPAudience", settings.gcp_audience);
+  options->k8s_auth_config = Or(attributes, "akeylessK8sAuthConfigName", settings.k8s_auth_config);
+  options->class_access_key = Secret(attributes, "akeylessAccessKey");
+  options->class_uid_init_token = Secret(attributes, "akeylessUIDInitToken");
+  options->node_access_key = settings.access_key;
+  options->node_uid_init_token = settings.uid_init_token;
+  options->service_account_token_file = settings.service_account_token_file;
+  options->jwt_file = settings.jwt_file;
+  options->cert_file = settings.cert_file;
+  options->cert_key_file = settings.cert_key_file;
+  return options;
+}
+
+// Defaults of the class for its objects.
+struct ObjectDefaults {
+  std::uint32_t mode = 0;
+  bool ignore_cache = false;
+  bool json_text = false;
+};
+
+Result<ObjectDefaults> ReadDefaults(const Attributes& attributes, std::uint32_t mode) {
+  Result<bool> ignore_cache = Flag(attributes, kIgnoreCache, false);
+  if (!ignore_cache.ok()) return ignore_cache.error();
+  Result<bool> json_text = Flag(attributes, kJsonText, false);
+  if (!json_text.ok()) return json_text.error();
+  return ObjectDefaults{mode, *ignore_cache, *json_text};
+}
+
+// The gateway caches what it reads, not what it makes.
+bool IsCached(ItemKind kind) {
+  return kind != ItemKind::kDynamic && kind != ItemKind::kPki && kind != ItemKind::kSsh;
+}
+
+// A folder begins and ends with a slash, as list-items takes it.
+std::string FolderPath(std::string path) {
+  if (!path.starts_with('/')) path.insert(path.begin(), '/');
+  if (!path.ends_with('/')) path += '/';
+  return path;
+}
+
+Projection Project(ObjectEntry entry, const ObjectDefaults& defaults, const std::string& endpoint) {
+  ItemRequest request = std::move(entry.request);
+  request.ignore_cache =
+      IsCached(request.kind) && entry.ignore_cache.value_or(defaults.ignore_cache);
+  Projection projection;
+  projection.object = entry.file_name;
+  projection.path = entry.file_name;
+  projection.ref.provider = "akeyless";
+  projection.ref.endpoint = endpoint;
+  projection.ref.path = request.kind == ItemKind::kFolder ? FolderPath(std::move(entry.secret_path))
+                                                          : std::move(entry.secret_path);
+  projection.ref.version = std::move(entry.version);
+  projection.ref.request = request.Text();
+  projection.mode = entry.mode.value_or(defaults.mode);
+  projection.field = std::move(entry.property);
+  projection.encoding = std::move(entry.decode);
+  if (projection.encoding.empty() && entry.json_text.value_or(defaults.json_text)) {
+    projection.encoding = "json";
+  }
+  projection.optional = entry.optional;
+  return projection;
+}
+
+}  // namespace
+
+std::vector<std::string> SplitCommas(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    std::string_view part = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    part.remove_prefix(std::min(part.find_first_not_of(kBlank), part.size()));
+    part = part.substr(0, part.find_last_not_of(kBlank) + 1);
+    if (!part.empty()) parts.emplace_back(part);
+  }
+  return parts;
+}
+
+Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& settings) {
+  const Attributes& attributes = input.attributes;
+  Result<std::vector<ObjectEntry>> entries = ReadObjects(Get(attributes, "objects"));
+  if (!entries.ok()) return entries.error();
+  Result<std::uint32_t> mode = ParsePermission(input.permission);
+  if (!mode.ok()) return mode.error().Prepend("permission of the mount request");
+  if (*mode > kMaxMode) {
+    return Invalid(fmt::format("permission of the mount request: {} is no file mode", *mode));
+  }
+  if (input.target_path.empty()) return Invalid("missing target path field");
+  if (entries->empty()) {
+    return Invalid("no secrets configured: the class needs a list under \"objects\"");
+  }
+  if (Status keys = CheckExtensionKeys(attributes); !keys.ok()) return keys.error();
+  Result<std::shared_ptr<Options>> options = ReadOptions(attributes, settings);
+  if (!options.ok()) return options.error();
+  Result<ObjectDefaults> defaults = ReadDefaults(attributes, *mode);
+  if (!defaults.ok()) return defaults.error();
+  Result<Policy> policy = ReadPolicy(attributes, settings.policy,
+                                     {kFallbackGateways, kAudience, kCaFile, kCaBundle,
+                                      kTlsServerName, kAllowPlainHttp, kIgnoreCache, kJsonText});
+  if (!policy.ok()) return policy.error();
+
+  ParsedMount mount;
+  for (ObjectEntry& entry : *entries) {
+    if (entry.secret_args) {
+      (*options)->without_effect.emplace_back(
+          fmt::format("secretArgs of object \"{}\"", entry.file_name),
+          "ignored, as upstream does; what reads take stands under nodekeep/arguments");
+    }
+    mount.projections.push_back(Project(std::move(entry), *defaults, (*options)->Endpoint()));
+  }
+  if (Status marked = MarkOptional(attributes, mount.projections); !marked.ok()) {
+    return marked.error();
+  }
+  if ((*options)->as_pod) mount.audiences.push_back((*options)->audience);
+  mount.options = *std::move(options);
+  mount.policy = *policy;
+  return mount;
+}
+
+}  // namespace nodekeep::akeyless

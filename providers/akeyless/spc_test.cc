@@ -1,0 +1,564 @@
+#include <catch2/catch_test_macros.hpp>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "agent/base/codecs.h"
+#include "agent/base/yaml.h"
+#include "providers/akeyless/item.h"
+#include "providers/akeyless/options.h"
+#include "tests/source_dir.h"
+
+namespace nodekeep::akeyless {
+namespace {
+
+using Attributes = std::map<std::string, std::string>;
+
+constexpr char kOne[] = "- {fileName: a, secretPath: /a}";
+
+MountInput Input(Attributes attributes) {
+  MountInput input;
+  attributes.try_emplace("objects", kOne);
+  input.attributes = std::move(attributes);
+  input.permission = "420";
+  input.target_path = "/var/lib/kubelet/pods/1/volumes/s/mount";
+  return input;
+}
+
+Result<ParsedMount> Parse(Attributes attributes, const AkeylessSettings& settings = {}) {
+  return ParseMount(Input(std::move(attributes)), settings);
+}
+
+Options OptionsOf(const Result<ParsedMount>& mount) {
+  return static_cast<const Options&>(*mount->options);
+}
+
+// The message, or "accepted".
+std::string Refusal(const Result<ParsedMount>& mount) {
+  return mount.ok() ? "accepted" : mount.error().message();
+}
+
+bool Contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::shared_ptr<const SecretBytes> Secret(std::string_view text) {
+  return std::make_shared<const SecretBytes>(text);
+}
+
+PodIdentity WithSecret(std::string_view key, std::string_view value) {
+  PodIdentity identity;
+  identity.secrets[std::string(key)] = SecretBytes(value);
+  return identity;
+}
+
+std::string Logins(const Options& options) {
+  std::string names;
+  for (AccessType type : options.login_order) {
+    names += (names.empty() ? "" : " ") + std::string(AccessTypeName(type));
+  }
+  return names;
+}
+
+constexpr char kAllOfThem[] = "access_key aws_iam azure_ad gcp k8s universal_identity";
+
+}  // namespace
+
+TEST_CASE("akeyless case 1: two objects, one with secretArgs, type by default") {
+  Result<ParsedMount> mount = Parse({{"objects",
+                                      "- secretPath: /F1/F2/secret1\n"
+                                      "  fileName: secret1\n"
+                                      "  secretArgs: {foo: bar}\n"
+                                      "- secretPath: /secret2\n"
+                                      "  fileName: secret2\n"
+                                      "  secretType: static\n"}});
+  REQUIRE(Refusal(mount) == "accepted");
+  REQUIRE(mount->projections.size() == 2);
+  CHECK(mount->projections[0].path == "secret1");
+  CHECK(mount->projections[0].ref.path == "/F1/F2/secret1");
+  CHECK(mount->projections[0].mode == 0644);
+  CHECK(mount->projections[1].path == "secret2");
+  CHECK(mount->projections[1].ref.path == "/secret2");
+  for (const Projection& projection : mount->projections) {
+    CHECK(projection.ref.provider == "akeyless");
+    CHECK(projection.ref.endpoint == "https://api.akeyless.io");
+    CHECK(projection.ref.version.empty());
+    CHECK(projection.ref.request.empty());
+    CHECK(projection.encoding.empty());
+    CHECK_FALSE(projection.optional);
+  }
+  CHECK(OptionsOf(mount).type_text == "access_key");
+  CHECK(mount->audiences.empty());
+}
+
+TEST_CASE("akeyless case 2: attributes as the driver sends them") {
+  AkeylessSettings other;
+  other.gateway = "https://other.example";
+  Result<ParsedMount> mount =
+      Parse({{"csi.storage.k8s.io/ephemeral", "true"},
+             {"csi.storage.k8s.io/pod.name", "nginx"},
+             {"csi.storage.k8s.io/pod.namespace", "test"},
+             {"csi.storage.k8s.io/pod.uid", "9aeb260f-d64a-426c-9872-95b6bab37e00"},
+             {"csi.storage.k8s.io/serviceAccount.name", "default"},
+             {"secretProviderClass", "akeyless-test"},
+             {"akeylessGatewayURL", "https://vault.akeyless.io"},
+             {"objects",
+              "- secretPath: /foo/bar\n  fileName: bar1\n- secretPath: /bar2\n  fileName: bar2\n"}},
+            other);
+  REQUIRE(Refusal(mount) == "accepted");
+  const Options& options = OptionsOf(mount);
+  REQUIRE(options.gateways.size() == 1);
+  CHECK(options.gateways[0].base == "https://vault.akeyless.io");
+  CHECK(options.gateways[0].problem.empty());
+  CHECK(options.type_text == "access_key");
+  CHECK(mount->projections[0].path == "bar1");
+  CHECK(mount->projections[1].path == "bar2");
+}
+
+TEST_CASE("akeyless case 3: what a class does not say comes from the node") {
+  AkeylessSettings settings;
+  settings.gateway = "https://gw.example:8000/api/v2/";
+  settings.fallback_gateways = {"https://gw2.example/api/v2"};
+  settings.access_id = "p-node";
+  settings.access_type = "k8s";
+  settings.k8s_auth_config = "cluster-1";
+  settings.azure_object_id = "object";
+  settings.gcp_audience = "audience";
+  Result<ParsedMount> mount = Parse({}, settings);
+  REQUIRE(Refusal(mount) == "accepted");
+  const Options& node = OptionsOf(mount);
+  CHECK(node.Endpoint() == "https://gw.example:8000/api/v2,https://gw2.example/api/v2");
+  CHECK(node.access_id == "p-node");
+  CHECK(node.k8s_auth_config == "cluster-1");
+  CHECK(node.azure_object_id == "object");
+  CHECK(node.gcp_audience == "audience");
+  CHECK(Logins(node) == "k8s");
+
+  Result<ParsedMount> own = Parse({{"akeylessGatewayURL", "https://own.example"},
+                                   {"akeylessAccessID", "p-own"},
+                                   {"akeylessAccessType", "gcp"},
+                                   {"akeylessK8sAuthConfigName", "own"},
+                                   {"akeylessAzureObjectID", "own object"},
+                                   {"akeylessGCPAudience", "own audience"}},
+                                  settings);
+  REQUIRE(Refusal(own) == "accepted");
+  CHECK(OptionsOf(own).Endpoint() == "https://own.example");
+  CHECK(OptionsOf(own).access_id == "p-own");
+  CHECK(OptionsOf(own).k8s_auth_config == "own");
+  CHECK(OptionsOf(own).azure_object_id == "own object");
+  CHECK(OptionsOf(own).gcp_audience == "own audience");
+  CHECK(Logins(OptionsOf(own)) == "gcp");
+  CHECK(Refusal(Parse({{"akeylessAccessID", ""}}, settings)) == "accepted");
+  CHECK(OptionsOf(Parse({{"akeylessAccessID", ""}}, settings)).access_id == "p-node");
+}
+
+TEST_CASE("akeyless case 4: an unknown type and a gateway that is no URL are kept as written") {
+  Result<ParsedMount> mount = Parse({{"akeylessAccessType", "aws"},
+                                     {"akeylessGatewayURL", "my-vault-address"},
+                                     {"vaultKubernetesMountPath", "kubernetes"},
+                                     {"KubernetesServiceAccountPath", "my-account-path"}});
+  REQUIRE(Refusal(mount) == "accepted");
+  CHECK(OptionsOf(mount).type_text == "aws");
+  CHECK(OptionsOf(mount).gateways[0].base == "my-vault-address");
+  CHECK(Contains(OptionsOf(mount).gateways[0].problem, "must start with https://"));
+  CHECK(Logins(OptionsOf(mount)) == kAllOfThem);
+}
+
+TEST_CASE(
+    "akeyless case 5: a request without target path or objects is refused in upstream's words") {
+  MountInput no_target = Input({});
+  no_target.target_path.clear();
+  CHECK(Refusal(ParseMount(no_target, {})) == "missing target path field");
+  CHECK(Refusal(Parse({{"objects", ""}})).starts_with("no secrets configured"));
+  CHECK(Refusal(Parse({{"objects", "[]"}})).starts_with("no secrets configured"));
+  struct Row {
+    std::string name, permission, want;
+  };
+  const Row rows[] = {
+      {"empty", "", "permission of the mount request: unexpected end of JSON input"},
+      {"leading zero", "0644", "permission of the mount request: "},
+      {"no mode", "512", "permission of the mount request: 512 is no file mode"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    MountInput input = Input({});
+    input.permission = row.permission;
+    CHECK(Refusal(ParseMount(input, {})).starts_with(row.want));
+  }
+}
+
+TEST_CASE("akeyless case 6: the access key is the class's, else the Secret's, else the node's") {
+  AkeylessSettings settings;
+  settings.access_key = Secret("of the node");
+  const Result<ParsedMount> with_key = Parse({{"akeylessAccessKey", "of the class"}}, settings);
+  const Result<ParsedMount> without = Parse({}, settings);
+  REQUIRE(Refusal(with_key) == "accepted");
+  REQUIRE(Refusal(without) == "accepted");
+  const PodIdentity secret = WithSecret("akeylessAccessKey", "of the secret");
+  CHECK(OptionsOf(with_key).AccessKey(secret).text == "of the class");
+  CHECK_FALSE(OptionsOf(with_key).AccessKey(secret).of_node);
+  CHECK(OptionsOf(without).AccessKey(secret).text == "of the secret");
+  CHECK_FALSE(OptionsOf(without).AccessKey(secret).of_node);
+  CHECK(OptionsOf(without).AccessKey(PodIdentity()).text == "of the node");
+  CHECK(OptionsOf(without).AccessKey(PodIdentity()).of_node);
+  CHECK(OptionsOf(Parse({})).AccessKey(PodIdentity()).text.empty());
+}
+
+TEST_CASE("akeyless: upstream's probing is only for types that nobody named or nobody knows") {
+  struct Row {
+    std::string name, of_class, of_node;
+    bool legacy;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"nobody names a type", "", "", false, kAllOfThem},
+      {"the class names one", "k8s", "", false, "k8s"},
+      {"the node names one", "", "aws_iam", false, "aws_iam"},
+      {"the class wins over the node", "gcp", "aws_iam", false, "gcp"},
+      {"the default's name is a name", "access_key", "", false, "access_key"},
+      {"access_key's other name", "api_key", "", false, "access_key"},
+      {"nobody knows it", "aws", "", false, kAllOfThem},
+      {"case matters, as upstream", "K8S", "", false, kAllOfThem},
+      {"the operator wants it", "k8s", "", true, kAllOfThem},
+      {"not for what upstream does not have", "cert", "", false, "cert"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    AkeylessSettings settings;
+    settings.access_type = row.of_node;
+    settings.legacy_probing = row.legacy;
+    Result<ParsedMount> mount = Parse({{"akeylessAccessType", row.of_class}}, settings);
+    REQUIRE(Refusal(mount) == "accepted");
+    CHECK(Logins(OptionsOf(mount)) == row.want);
+  }
+}
+
+TEST_CASE("akeyless: a pod logs in with its own token where the class says so") {
+  struct Row {
+    std::string name;
+    Attributes attributes;
+    AkeylessSettings settings;
+    std::string want_logins;
+    std::vector<std::string> want_audiences;
+  };
+  Row rows[] = {
+      {"k8s as the pod: for the API server's audience",
+       {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}},
+       {},
+       "k8s",
+       {""}},
+      {"k8s as the pod: for the audience of the auth method",
+       {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}, {"nodekeep/audience", "x"}},
+       {},
+       "k8s",
+       {"x"}},
+      {"k8s by default as the agent", {{"akeylessAccessType", "k8s"}}, {}, "k8s", {}},
+      {"k8s as the agent",
+       {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "agent"}},
+       {},
+       "k8s",
+       {}},
+      {"jwt by default as the pod", {{"akeylessAccessType", "jwt"}}, {}, "jwt", {"akeyless.io"}},
+      {"jwt with the node's", {{"akeylessAccessType", "jwt"}}, {}, "jwt", {}},
+      {"jwt as the pod although the node has one",
+       {{"akeylessAccessType", "jwt"}, {"akeylessAuthAs", "pod"}},
+       {},
+       "jwt",
+       {"akeyless.io"}},
+      {"no probing for a class that asks for the pod's identity",
+       {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}},
+       {},
+       "k8s",
+       {""}},
+  };
+  rows[5].settings.jwt_file = "/jwt";
+  rows[6].settings.jwt_file = "/jwt";
+  rows[7].settings.legacy_probing = true;
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<ParsedMount> mount = Parse(row.attributes, row.settings);
+    REQUIRE(Refusal(mount) == "accepted");
+    CHECK(mount->audiences == row.want_audiences);
+    CHECK(OptionsOf(mount).as_pod == !row.want_audiences.empty());
+    CHECK(Logins(OptionsOf(mount)) == row.want_logins);
+  }
+}
+
+TEST_CASE("akeyless: a login with a pod's token is shared only where the node's operator says so") {
+  AkeylessSettings settings;
+  const Attributes pod = {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}};
+  CHECK_FALSE(OptionsOf(Parse(pod, settings)).share_by_service_account);
+  settings.share_by_service_account = true;
+  CHECK(OptionsOf(Parse(pod, settings)).share_by_service_account);
+  CHECK(
+      Contains(Refusal(Parse({{"nodekeep/shareByServiceAccount", "true"}}, settings)), "unknown"));
+}
+
+TEST_CASE("akeyless: wrong parameters are refused with what to do") {
+  struct Row {
+    std::string name;
+    Attributes attributes;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"misspelt authAs", {{"akeylessAuthAS", "pod"}}, "did you mean akeylessAuthAs?"},
+      {"misspelt authAs by a letter", {{"akeylessAuthA", "pod"}}, "did you mean akeylessAuthAs?"},
+      {"authAs somebody else", {{"akeylessAuthAs", "Pod"}}, "use pod or agent"},
+      {"authAs pod without a type", {{"akeylessAuthAs", "pod"}}, "k8s or jwt, not access_key"},
+      {"authAs agent with jwt",
+       {{"akeylessAuthAs", "agent"}, {"akeylessAccessType", "jwt"}},
+       "needs jwtFile"},
+      {"misspelt extension",
+       {{"nodekeep/ignorCache", "true"}},
+       "did you mean nodekeep/ignoreCache?"},
+      {"ignoreCache is no boolean", {{"nodekeep/ignoreCache", "yes"}}, "must be true or false"},
+      {"jsonText is no boolean", {{"nodekeep/jsonText", ""}}, "nodekeep/jsonText"},
+      {"allowPlainHttp is no boolean",
+       {{"nodekeep/allowPlainHttp", "on"}},
+       "must be true or false"},
+      {"plain HTTP", {{"akeylessGatewayURL", "http://gw:8080"}}, "unencrypted"},
+      {"plain HTTP in other letters", {{"akeylessGatewayURL", "HTTP://gw:8080"}}, "unencrypted"},
+      {"plain HTTP behind",
+       {{"akeylessGatewayURL", "https://gw"}, {"nodekeep/fallbackGateways", "http://gw2"}},
+       "nodekeep/fallbackGateways: http://gw2"},
+      {"two trusts",
+       {{"nodekeep/caFile", "/ca"}, {"nodekeep/caBundle", "-----BEGIN CERTIFICATE-----"}},
+       "set one of them"},
+      {"no bundle", {{"nodekeep/caBundle", "not pem"}}, "must be PEM certificates"},
+      {"base64 of no bundle", {{"nodekeep/caBundle", "bm8="}}, "must be PEM certificates"},
+      {"optional names nothing", {{"nodekeep/optional", "b"}}, "no object is named \"b\""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(Contains(Refusal(Parse(row.attributes)), row.want));
+  }
+}
+
+TEST_CASE("akeyless: a password in a URL is refused and never repeated") {
+  const std::string refusal = Refusal(Parse({{"akeylessGatewayURL", "https://u:s3cret@gw"}}));
+  CHECK(Contains(refusal, "user name"));
+  CHECK_FALSE(Contains(refusal, "s3cret"));
+}
+
+TEST_CASE("akeyless: plain HTTP is called where class or node allow it") {
+  AkeylessSettings settings;
+  const Attributes plain = {{"akeylessGatewayURL", "http://gw:8080/v2/"}};
+  Attributes allowed = plain;
+  allowed["nodekeep/allowPlainHttp"] = "true";
+  REQUIRE(Refusal(Parse(allowed, settings)) == "accepted");
+  CHECK(OptionsOf(Parse(allowed, settings)).gateways[0].base == "http://gw:8080/v2");
+  CHECK(OptionsOf(Parse(allowed, settings)).gateways[0].problem.empty());
+  settings.allow_plain_http = true;
+  CHECK(Refusal(Parse(plain, settings)) == "accepted");
+  allowed["nodekeep/allowPlainHttp"] = "false";
+  CHECK(Contains(Refusal(Parse(allowed, settings)), "unencrypted"));
+}
+
+TEST_CASE("akeyless: gateways are asked in the order written, with their path prefixes") {
+  AkeylessSettings settings;
+  settings.fallback_gateways = {"https://node-fallback"};
+  const Options& options =
+      OptionsOf(Parse({{"akeylessGatewayURL", "https://a/akeyless-api/v2/"},
+                       {"nodekeep/fallbackGateways", " https://b:8000/api/v2, https://c//"}},
+                      settings));
+  REQUIRE(options.gateways.size() == 3);
+  CHECK(options.gateways[0].base == "https://a/akeyless-api/v2");
+  CHECK(options.gateways[1].base == "https://b:8000/api/v2");
+  CHECK(options.gateways[2].base == "https://c");
+  // A class that names its gateway does not mean the node's others.
+  CHECK(OptionsOf(Parse({{"akeylessGatewayURL", "https://a"}}, settings)).Endpoint() ==
+        "https://a");
+}
+
+TEST_CASE("akeyless: what cannot be called is told by the login, as upstream takes any text") {
+  struct Row {
+    std::string name, url;
+  };
+  const Row rows[] = {
+      {"white space", "https://a b"},     {"query", "https://a?x"},
+      {"other scheme", "ftp://a"},        {"no host", "https://"},
+      {"bad port", "https://a:notaport"}, {"control character", "https://a\n"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<ParsedMount> mount = Parse({{"akeylessGatewayURL", row.url}});
+    REQUIRE(Refusal(mount) == "accepted");
+    CHECK_FALSE(OptionsOf(mount).gateways[0].problem.empty());
+  }
+}
+
+TEST_CASE("akeyless: the node's identity goes only to the gateways that the operator lists") {
+  AkeylessSettings settings;
+  const auto withheld = [&](const Attributes& attributes) {
+    Result<ParsedMount> mount = Parse(attributes, settings);
+    REQUIRE(Refusal(mount) == "accepted");
+    return OptionsOf(mount).gateways[0].node_identity_withheld;
+  };
+  CHECK(withheld({{"akeylessGatewayURL", "https://anywhere"}}).empty());
+  settings.node_identity_gateways = {"https://gw:8000/api/v2/"};
+  CHECK(withheld({{"akeylessGatewayURL", "https://gw:8000/api/v2"}}).empty());
+  CHECK(Contains(withheld({{"akeylessGatewayURL", "https://gw:8000"}}), "nodeIdentityGateways"));
+  CHECK(Contains(withheld({{"akeylessGatewayURL", "https://evil"}}), "nodeIdentityGateways"));
+  CHECK(Contains(
+      withheld({{"akeylessGatewayURL", "https://gw:8000/api/v2"}, {"nodekeep/caFile", "/tmp/ca"}}),
+      "changes how the gateway is trusted"));
+}
+
+TEST_CASE("akeyless: a CA bundle of the class replaces the node's") {
+  AkeylessSettings settings;
+  settings.tls.ca_file = "/node-ca";
+  const std::string pem = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n";
+  CHECK(OptionsOf(Parse({}, settings)).tls->ca_file == "/node-ca");
+  for (const std::string& bundle : {pem, Base64Encode(pem)}) {
+    const Options& options = OptionsOf(Parse({{"nodekeep/caBundle", bundle}}, settings));
+    CHECK(options.tls->ca_pem == pem);
+    CHECK(options.tls->ca_file.empty());
+  }
+  const Options& file =
+      OptionsOf(Parse({{"nodekeep/caFile", "/own"}, {"nodekeep/tlsServerName", "gw"}}, settings));
+  CHECK(file.tls->ca_file == "/own");
+  CHECK(file.tls->server_name == "gw");
+}
+
+TEST_CASE("akeyless: defaults of the class reach the objects that say nothing") {
+  Result<ParsedMount> mount =
+      Parse({{"nodekeep/ignoreCache", "true"},
+             {"nodekeep/jsonText", "true"},
+             {"nodekeep/optional", "a"},
+             {"objects",
+              "- {fileName: a, secretPath: /a}\n"
+              "- {fileName: b, secretPath: /b, nodekeep/ignoreCache: false,"
+              " nodekeep/jsonText: false, nodekeep/filePermission: 0400}\n"
+              "- {fileName: c, secretPath: /c, nodekeep/type: dynamic}\n"
+              "- {fileName: d, secretPath: /d, nodekeep/decode: base64}\n"}});
+  REQUIRE(Refusal(mount) == "accepted");
+  const auto& files = mount->projections;
+  CHECK(files[0].ref.request == R"({"ignoreCache":true})");
+  CHECK(files[0].encoding == "json");
+  CHECK(files[0].optional);
+  CHECK(files[0].mode == 0644);
+  CHECK(files[1].ref.request.empty());
+  CHECK(files[1].encoding.empty());
+  CHECK(files[1].mode == 0400);
+  CHECK_FALSE(files[1].optional);
+  CHECK(files[2].ref.request == R"({"kind":"dynamic"})");  // made afresh: no cache to ignore
+  CHECK(files[3].encoding == "base64");
+}
+
+TEST_CASE("akeyless: a folder is named with slashes at both ends, whatever the class wrote") {
+  for (std::string path : {"app", "/app", "app/", "/app/"}) {
+    INFO(path);
+    Result<ParsedMount> mount =
+        Parse({{"objects", "- {fileName: app, secretPath: " + path + ", nodekeep/type: folder}"}});
+    REQUIRE(Refusal(mount) == "accepted");
+    CHECK(mount->projections[0].ref.path == "/app/");
+    CHECK(mount->projections[0].ref.request == R"({"kind":"folder"})");
+  }
+}
+
+TEST_CASE("akeyless: logins of different worth have different texts") {
+  AkeylessSettings settings;
+  const auto text = [&](const Attributes& attributes) {
+    Result<ParsedMount> mount = Parse(attributes, settings);
+    REQUIRE(Refusal(mount) == "accepted");
+    return mount->options->LoginText();
+  };
+  const Attributes rows[] = {
+      {},
+      {{"akeylessGatewayURL", "https://a"}},
+      {{"akeylessGatewayURL", "https://a"}, {"nodekeep/fallbackGateways", "https://b"}},
+      {{"akeylessAccessID", "p-1"}},
+      {{"akeylessAccessType", "access_key"}},
+      {{"akeylessAccessType", "k8s"}},
+      {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}},
+      {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}, {"nodekeep/audience", "x"}},
+      {{"akeylessAccessType", "k8s"}, {"akeylessK8sAuthConfigName", "c"}},
+      {{"akeylessAzureObjectID", "o"}},
+      {{"akeylessGCPAudience", "g"}},
+      {{"nodekeep/caFile", "/ca"}},
+      {{"nodekeep/caBundle", "-----BEGIN CERTIFICATE-----"}},
+      {{"nodekeep/tlsServerName", "n"}},
+  };
+  std::set<std::string> texts;
+  for (const Attributes& row : rows) texts.insert(text(row));
+  CHECK(texts.size() == std::size(rows));
+  CHECK(text({{"akeylessAccessKey", "k"}, {"nodekeep/ignoreCache", "true"}}) == text({}));
+}
+
+TEST_CASE("akeyless flaw: concurrent tenants never share a login or a token") {
+  // 7.1.1, dialects.md 2.6: upstream keeps one client and one token for the whole process.
+  const Result<ParsedMount> one =
+      Parse({{"akeylessAccessID", "p-1"}, {"akeylessAccessKey", "key 1"}});
+  const Result<ParsedMount> two =
+      Parse({{"akeylessAccessID", "p-2"}, {"akeylessAccessKey", "key 2"}});
+  const Result<ParsedMount> forged =
+      Parse({{"akeylessAccessID", "p-1"}, {"akeylessAccessKey", "guess"}});
+  CHECK(one->options->LoginText() != two->options->LoginText());
+  CHECK(one->options->LoginText() == forged->options->LoginText());
+  CHECK(one->options->CredentialDigest(PodIdentity()) !=
+        forged->options->CredentialDigest(PodIdentity()));
+  CHECK(one->options->CredentialDigest(PodIdentity()).size() == 64);
+}
+
+TEST_CASE("akeyless: whatever credential takes part in a login is in its digest") {
+  AkeylessSettings settings;
+  settings.access_key = Secret("node key");
+  const Result<ParsedMount> plain = Parse({}, settings);
+  const auto digest = [&](const PodIdentity& identity) {
+    return plain->options->CredentialDigest(identity);
+  };
+  CHECK(digest(PodIdentity()) != digest(WithSecret("akeylessAccessKey", "x")));
+  CHECK(digest(WithSecret("akeylessAccessKey", "y")) !=
+        digest(WithSecret("akeylessAccessKey", "x")));
+  CHECK(digest(PodIdentity()) == digest(WithSecret("unrelated", "x")));
+  const Result<ParsedMount> pod = Parse({{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}});
+  CHECK(pod->options->CredentialDigest(PodIdentity()).empty());
+  const Result<ParsedMount> cert = Parse({{"akeylessAccessType", "cert"}});
+  CHECK(cert->options->CredentialDigest(WithSecret("akeylessCert", "x")) !=
+        cert->options->CredentialDigest(WithSecret("akeylessCert", "y")));
+  const Result<ParsedMount> uid = Parse({{"akeylessAccessType", "universal_identity"}});
+  CHECK(uid->options->CredentialDigest(WithSecret("akeylessUIDInitToken", "u-1")) !=
+        uid->options->CredentialDigest(WithSecret("akeylessUIDInitToken", "u-2")));
+}
+
+TEST_CASE("akeyless flaw: a credential in clear text in the class is pointed out, never shown") {
+  const Result<ParsedMount> mount =
+      Parse({{"akeylessAccessKey", "CANARY"}, {"akeylessUIDInitToken", "u-CANARY"}});
+  std::string text = mount->options->LoginText() + mount->options->CredentialDigest(PodIdentity());
+  for (const auto& [name, value] : mount->options->Explain()) text += name + ": " + value + "\n";
+  CHECK(Contains(text, "access key: in the class"));
+  CHECK(Contains(text, "first token: in the class"));
+  CHECK_FALSE(Contains(text, "CANARY"));
+}
+
+TEST_CASE("akeyless flaw: secretArgs, which mean nothing, are pointed out") {
+  const Result<ParsedMount> mount =
+      Parse({{"objects", "- {fileName: a, secretPath: /a, secretArgs: {foo: bar}}"}});
+  REQUIRE(Refusal(mount) == "accepted");
+  CHECK(mount->options->Explain().back().first == "secretArgs of object \"a\"");
+  CHECK(Parse({})->options->Explain().back().first != "secretArgs of object \"a\"");
+}
+
+TEST_CASE("akeyless: the classes of the sample are valid") {
+  std::ifstream file(NODEKEEP_SOURCE_DIR "/deploy/samples/akeyless.yaml");
+  std::stringstream text;
+  text << file.rdbuf();
+  Result<std::vector<YamlNode>> documents = ParseYamlDocuments(text.str());
+  REQUIRE(documents.ok());
+  std::vector<std::size_t> objects;
+  for (const YamlNode& document : *documents) {
+    if (document.Find("kind")->text != "SecretProviderClass") continue;
+    Attributes attributes;
+    for (const auto& [key, value] : document.Find("spec")->Find("parameters")->entries) {
+      attributes[key.text] = value.text;
+    }
+    Result<ParsedMount> mount = Parse(attributes);
+    REQUIRE(Refusal(mount) == "accepted");
+    for (const Gateway& gateway : OptionsOf(mount).gateways) CHECK(gateway.problem.empty());
+    objects.push_back(mount->projections.size());
+  }
+  CHECK(objects == std::vector<std::size_t>{9, 1});
+}
+
+}  // namespace nodekeep::akeyless

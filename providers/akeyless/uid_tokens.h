@@ -1,0 +1,70 @@
+#pragma once
+
+// Universal identities: the newest token of each, by its first one (akeyless.md 1.10).
+//
+// A rotation ends the token before it, so an identity is rotated by one caller at a time and not
+// more often than kRotateEvery, however many mounts use it. It is done in two phases: with manual
+// acknowledgement the old token lives until we have the new one in hand, so that no lost reply
+// loses the identity. A restart begins again at the first token, which the server may have ended by
+// then: give each node a token of its own.
+//
+// Thread-safe. Waits under the caller's context; nothing is called out under the lock.
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/base/clock.h"
+#include "agent/base/context.h"
+#include "agent/base/result.h"
+#include "agent/base/secret_bytes.h"
+#include "providers/akeyless/gateway_client.h"
+
+namespace nodekeep::akeyless {
+
+class UidTokens {
+ public:
+  static constexpr Duration kRotateEvery = std::chrono::minutes(2);  // as upstream
+
+  // A token that denies rotation, or is unknown, is not asked again for so long: every refusal
+  // counts as a failed login.
+  static constexpr Duration kDeniedFor = std::chrono::hours(1);
+
+  struct Newest {
+    SecretBytes token;
+    // Why it could not be rotated; it may still be good (a token may deny rotation).
+    std::optional<Error> not_rotated;
+    bool refused_now = false;  // the rotation was refused by this very call
+  };
+
+  UidTokens(GatewayClient& api, const Clock& clock) : api_(api), clock_(clock) {}
+
+  // The newest token of the identity that began with `first`, rotated if it is time to. Errors:
+  // those of the context.
+  Result<Newest> Get(const Context& context, const Options& options, std::string_view first);
+
+ private:
+  struct Identity {
+    SecretBytes token;
+    SteadyTime next;  // rotation; not before
+    std::optional<Error> not_rotated;
+    bool busy = false;
+  };
+
+  Result<SecretBytes> Rotate(const Context& context, const Options& options,
+                             const SecretBytes& token);
+
+  GatewayClient& api_;
+  const Clock& clock_;
+
+  std::mutex mutex_;
+  std::condition_variable_any idle_;
+  // Guarded by mutex_. By a digest of the first token; never forgotten, since what comes after the
+  // first token exists nowhere else.
+  std::map<std::string, Identity> identities_;
+};
+
+}  // namespace nodekeep::akeyless

@@ -1,0 +1,184 @@
+// Mirrors Secrets as agents of several nodes do, for tests against a real API server.
+//
+// Reads one JSON command a line from standard input and answers each with one line:
+//
+//   {"node":"n1","write":{"objects":[...],"files":{"path":"text"},"namespace":"shop",
+//    "volume":"p1/v","owners":[...],"class":{...}},"times":200}
+//   {"node":"n1","release":"p1/v"}    {"node":"n1","sweep":true}
+//   {"node":"n1","invalidate":{"namespace":"shop","name":"app"}}
+//   {"node":"n1","status":{...fields of PodStatus..., "objects":{"id":"version"}}}
+//   {"together":[command, ...]}       each on a thread of its own
+//
+// With --die-after STEP it kills itself with SIGKILL once that step of the writer is done.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/json.h"
+#include "agent/http/curl_client.h"
+#include "agent/kube/kube_client.h"
+#include "agent/sink/secret_mirror.h"
+#include "csi/pod_status.h"
+
+namespace nodekeep {
+namespace {
+
+std::string Text(const Json& json, std::initializer_list<std::string_view> path) {
+  return TextOf(Find(json, path)).value_or("");
+}
+
+// One agent: its writers, and a client of its own as on a machine of its own.
+class Node {
+ public:
+  Node(const std::string& name, const std::string& kubeconfig, const std::string& die_after)
+      : kube_(curl_, *ReadKubeconfig(kubeconfig), clock_, rng_, {}),
+        secrets_(kube_, clock_,
+                 {.node_name = name,
+                  .linger = Duration::zero(),
+                  .observer =
+                      [die_after](std::string_view step) {
+                        if (step == die_after) kill(getpid(), SIGKILL);
+                      }}),
+        statuses_(kube_, name) {}
+
+  Json Do(const Json& command) {
+    if (command.contains("write")) return Write(command);
+    if (command.contains("status")) return WriteStatus(command.at("status"));
+    Json answer(jsoncons::json_object_arg);
+    if (command.contains("release")) secrets_.Release(Text(command, {"release"}));
+    if (command.contains("invalidate")) {
+      secrets_.Invalidate(Text(command, {"invalidate", "namespace"}),
+                          Text(command, {"invalidate", "name"}));
+    }
+    if (command.contains("sweep")) AddFaults(secrets_.Sweep(Context()), answer);
+    return answer;
+  }
+
+ private:
+  static void AddFaults(const std::vector<Error>& faults, Json& answer) {
+    Json list(jsoncons::json_array_arg);
+    for (const Error& fault : faults) list.push_back(fault.message());
+    answer["faults"] = std::move(list);
+  }
+
+  // With "times": each round has a content of its own, "<text> <round>".
+  Json Write(const Json& command) {
+    const Json& write = command.at("write");
+    const std::int64_t times = IntOf(Find(command, {"times"})).value_or(1);
+    SecretClaim claim{Text(write, {"volume"}), Text(write, {"namespace"}), {}, {}};
+    Json pod;
+    pod["metadata"]["ownerReferences"] = write.at("owners");
+    claim.owners = OwnersOf(pod);
+    claim.secret_class = {Text(write, {"class", "apiVersion"}), Text(write, {"class", "kind"}),
+                          Text(write, {"class", "name"}), Text(write, {"class", "uid"})};
+    MirrorOutcome all;
+    for (std::int64_t round = 0; round < times; ++round) {
+      std::vector<BundleFile> files;
+      for (const auto& file : write.at("files").object_range()) {
+        const std::string suffix = times > 1 ? fmt::format(" {}", round) : "";
+        files.push_back(
+            {std::string(file.key()), 0644, SecretBytes(file.value().as_string() + suffix)});
+      }
+      MirrorOutcome outcome = MirrorSecrets(Context(), secrets_, write.at("objects"), files, claim);
+      all.written += outcome.written;
+      for (Error& fault : outcome.faults) all.faults.push_back(std::move(fault));
+    }
+    Json answer;
+    answer["written"] = all.written;
+    AddFaults(all.faults, answer);
+    return answer;
+  }
+
+  Json WriteStatus(const Json& fields) {
+    PodStatus status{Text(fields, {"namespace"}),
+                     Text(fields, {"pod"}),
+                     Text(fields, {"uid"}),
+                     Text(fields, {"class"}),
+                     Text(fields, {"volume"}),
+                     Text(fields, {"target"}),
+                     {}};
+    for (const auto& object : fields.at("objects").object_range()) {
+      status.objects.push_back({std::string(object.key()), object.value().as_string()});
+    }
+    Result<OwnerReference> owner = statuses_.Write(Context(), status);
+    Json answer;
+    AddFaults(owner.ok() ? std::vector<Error>() : std::vector<Error>{owner.error()}, answer);
+    if (owner.ok()) answer["owner"] = ToJson({*owner})[0];
+    return answer;
+  }
+
+  SystemClock clock_;
+  SystemRng rng_;
+  CurlClient curl_{{}};
+  KubeClient kube_;
+  SecretWriter secrets_;
+  PodStatusWriter statuses_;
+};
+
+class Probe {
+ public:
+  Probe(std::string kubeconfig, std::string die_after)
+      : kubeconfig_(std::move(kubeconfig)), die_after_(std::move(die_after)) {}
+
+  Json Do(const Json& command) {
+    if (!command.contains("together")) return NodeOf(command).Do(command);
+    const Json& commands = command.at("together");
+    std::vector<Json> answers(commands.size());
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+      Node& node = NodeOf(commands.at(i));
+      threads.emplace_back(
+          [&answers, &commands, &node, i] { answers[i] = node.Do(commands.at(i)); });
+    }
+    threads.clear();
+    Json list(jsoncons::json_array_arg);
+    for (Json& answer : answers) list.push_back(std::move(answer));
+    return list;
+  }
+
+ private:
+  Node& NodeOf(const Json& command) {
+    std::unique_ptr<Node>& node = nodes_[Text(command, {"node"})];
+    if (!node) node = std::make_unique<Node>(Text(command, {"node"}), kubeconfig_, die_after_);
+    return *node;
+  }
+
+  const std::string kubeconfig_;
+  const std::string die_after_;
+  std::map<std::string, std::unique_ptr<Node>> nodes_;
+};
+
+}  // namespace
+}  // namespace nodekeep
+
+int main(int argc, char** argv) {
+  std::string kubeconfig;
+  std::string die_after;
+  CLI::App app{"Mirrors Secrets as agents do"};
+  app.add_option("--kubeconfig", kubeconfig)->required();
+  app.add_option("--die-after", die_after);
+  CLI11_PARSE(app, argc, argv);
+  if (auto connection = nodekeep::ReadKubeconfig(kubeconfig); !connection.ok()) {
+    std::cerr << "mirror-probe: " << connection.error().message() << "\n";
+    return 1;
+  }
+  nodekeep::Probe probe(kubeconfig, die_after);
+  for (std::string line; std::getline(std::cin, line);) {
+    nodekeep::Result<nodekeep::Json> command = nodekeep::ParseJson(line);
+    if (!command.ok()) {
+      std::cerr << "mirror-probe: " << command.error().message() << "\n";
+      return 1;
+    }
+    std::cout << nodekeep::GoJson(probe.Do(*command)).Reveal() << std::endl;
+  }
+  return 0;
+}

@@ -1,0 +1,32 @@
+"""The one exception of the gateway: an answer that is not 200."""
+
+
+class Refused(Exception):
+    def __init__(self, status: int, text: str, headers: dict | None = None):
+        super().__init__(f"{status} {text}")
+        self.status = status
+        self.text = text
+        self.headers = headers or {}
+
+
+def bad_request(text: str) -> Refused:
+    return Refused(400, text)
+
+
+def login_failed(why: str) -> Refused:
+    return Refused(401, f"AuthenticationFailed: {why}")
+
+
+def invalid_credentials(why: str) -> Refused:
+    # The exact text for an expired token is not known ([U] in akeyless.md 1.9): the markers are those that were seen.
+    return Refused(401, f"failed to get credentials: Status 401 Unauthorized, InvalidCredentials: {why}")
+
+
+def denied(account_id: str, access_id: str, name: str) -> Refused:
+    """Whether or not the item exists. Names whose rights were looked at, as the service's own text does."""
+    return Refused(401, f"failed to get item: Status 401 Unauthorized, UnauthorizedAccess: account {account_id}, "
+                        f"access id {access_id} may not do this on {name}")
+
+
+def not_found(name: str) -> Refused:
+    return Refused(404, f"failed to get item: Status 404 Not Found, NotFound: {name}")

@@ -1,0 +1,43 @@
+"""Agents of several nodes that mirror Secrets: the program mirror-probe, spoken to in JSON lines."""
+
+import json
+import pathlib
+import subprocess
+
+
+class ProbeDied(Exception):
+    """The probe ended instead of answering; `code` as subprocess says it."""
+
+    def __init__(self, code: int):
+        super().__init__(f"mirror-probe ended with {code}")
+        self.code = code
+
+
+class MirrorProbe:
+    def __init__(self, binary: pathlib.Path, kubeconfig: pathlib.Path, *, die_after: str | None = None):
+        arguments = [str(binary), f"--kubeconfig={kubeconfig}", *([f"--die-after={die_after}"] if die_after else [])]
+        self._popen = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> "MirrorProbe":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._popen.stdin.close()
+        self._popen.stdout.close()
+        self._popen.kill()
+        self._popen.wait()
+
+    def do(self, command: dict):
+        try:
+            self._popen.stdin.write(json.dumps(command) + "\n")
+            self._popen.stdin.flush()
+            line = self._popen.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise ProbeDied(self._popen.wait())
+        return json.loads(line)
+
+    def together(self, *commands: dict) -> list:
+        """At once, each on a thread of its own."""
+        return self.do({"together": list(commands)})
