@@ -6,6 +6,7 @@ The gateway is shown credible by test_akeyless_gateway.py.
 import base64
 import json
 import subprocess
+import time
 
 import grpc
 import pytest
@@ -326,6 +327,17 @@ def test_a_pki_certificate_is_for_a_key_that_never_leaves_the_node(akeyless, ake
     assert akeyless_driver.mount(spc, akeyless_tenant.pod()).files == mounted.files
 
 
+def test_a_certificate_is_issued_again_at_two_thirds_of_its_life(akeyless, akeyless_agent, akeyless_driver, akeyless_tenant):
+    akeyless.add_item("/pki", type="PKI_CERT_ISSUER")
+    arguments = {"commonName": "web", "ttl": "9s", "keyType": "ec256"}
+    spc = akeyless_tenant.spc(entry("crt", "/pki", type="pki", property="certificate_pem", arguments=arguments), **AT_ONCE)
+    pod = akeyless_tenant.pod()
+    first, began = akeyless_driver.mount(spc, pod).files, time.monotonic()
+    akeyless_agent.wait_for(lambda: akeyless_driver.mount(spc, pod).files != first, "another certificate", 12)
+    assert 5 <= time.monotonic() - began <= 9
+    assert akeyless.mints("/pki") == 2
+
+
 @pytest.mark.parametrize("key_type", ["ed25519", "ec256", "rsa2048"])
 def test_an_ssh_certificate_and_its_key_are_what_openssh_reads(akeyless, akeyless_driver, akeyless_tenant, tmp_path, key_type):
     akeyless.add_item("/ssh", type="SSH_CERT_ISSUER", allowed_users=["ubuntu"])
@@ -493,6 +505,16 @@ def test_a_universal_identity_is_rotated_by_one_at_a_time(akeyless, akeyless_dri
     # Two phases of one rotation.
     assert [bool(request["body"].get("send-manual-ack-token")) for request in rotations] == [False, True]
     assert rotations[0]["body"]["with-manual-ack"] is True
+
+
+def test_legacy_probing_logs_in_by_what_works_first(akeyless, start_akeyless_agent, akeyless_tenant):
+    akeyless.add_item("/a", "v")
+    spc = {**akeyless_tenant.spc(("f", "/a")), "akeylessAccessType": "k8s", "akeylessK8sAuthConfigName": "none"}
+    strict, legacy = (start_akeyless_agent({"legacyProbing": probing, "serviceAccountTokenFile": "/dev/null"}).driver("akeyless")
+                      for probing in (False, True))
+    assert "authentication failed" in strict.failure(spc, akeyless_tenant.pod()).message
+    assert akeyless.requests(0, "auth") == []  # there is no token to show
+    assert legacy.mount(spc, akeyless_tenant.pod()).files == {"f": b"v"}
 
 
 # -- nothing leaks
