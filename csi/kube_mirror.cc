@@ -86,10 +86,12 @@ Status KubeMirror::Converge(const Context& caller, const Volume& volume,
   const MirrorOutcome outcome = MirrorSecrets(context, secrets_, spc.secret_objects,
                                               content.untouched ? *own_files : content.bundle.files,
                                               ClaimOf(volume, spc, *std::move(owners)));
-  if (outcome.faults.empty()) return status.ok() ? Status() : Status(status.error());
+  std::vector<Error> faults = outcome.faults;
+  if (!status.ok()) faults.push_back(status.error());
+  if (faults.empty()) return {};
   std::string all;
-  for (const Error& fault : outcome.faults) all += (all.empty() ? "" : "; ") + fault.message();
-  return Error(outcome.faults.front().code(), std::move(all));
+  for (const Error& fault : faults) all += (all.empty() ? "" : "; ") + fault.message();
+  return Error(faults.front().code(), std::move(all));
 }
 
 void KubeMirror::Recover(const Volume& volume, const SecretProviderClass& spc) {

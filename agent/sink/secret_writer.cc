@@ -252,9 +252,16 @@ Status SecretWriter::SweepOne(const Context& context, const Name& name) {
   };
   std::vector<OwnerReference> before;
   std::vector<OwnerReference> remaining;
+  bool is_owner_unknown = false;
   for (const auto& claim : known.claims) {
     before = UnionOf(std::move(before), claim.second.owners);
-    if (!is_over(claim)) remaining = UnionOf(std::move(remaining), claim.second.owners);
+    if (is_over(claim)) continue;
+    remaining = UnionOf(std::move(remaining), claim.second.owners);
+    is_owner_unknown = is_owner_unknown || claim.second.owners.empty();
+  }
+  if (is_owner_unknown) {
+    End(known);
+    return {};
   }
   Status given_up;
   if (known.deletion == DeletionPolicy::kDelete && before != remaining) {

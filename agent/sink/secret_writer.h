@@ -75,7 +75,8 @@ class SecretWriter {
                             const SecretClaim& claim);
 
   // Says that a volume uses a Secret, without writing it: for volumes that are found after a
-  // restart. All of them come before the first Sweep, lest a Secret be taken for unused.
+  // restart. All of them come before the first Sweep, lest a Secret be taken for unused. A claim
+  // whose owners are not known yet (none) keeps the Secret as it is until a Write names them.
   void Claim(const SecretClaim& claim, const SecretObject& object);
   // The volume is gone, and with it its claims once they have lingered. Asks nobody.
   void Release(std::string_view volume);

@@ -435,6 +435,22 @@ TEST_CASE("secret writer: a pod that comes within a minute finds the Secret wher
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
+TEST_CASE("secret writer: a claim whose owners are not known yet keeps the Secret as it is") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  fixture.Accept();
+  fixture.writer.Claim(Of("p1/v", {kWeb}), {.secret_name = "app", .type = "Opaque"});
+  fixture.writer.Claim(Of("p2/v", {}), {.secret_name = "app", .type = "Opaque"});
+  fixture.writer.Release("p1/v");
+  fixture.clock.Advance(std::chrono::minutes(1));
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls().empty());
+  fixture.writer.Release("p2/v");
+  fixture.clock.Advance(std::chrono::minutes(1));
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete});
+}
+
 TEST_CASE("secret writer: a Secret whose going failed goes with the next sweep") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
