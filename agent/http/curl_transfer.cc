@@ -281,6 +281,7 @@ bool CurlTransfer::TakeHeader(std::string_view line) {
 
 bool CurlTransfer::TakeBody(std::string_view bytes) {
   last_heard_ = std::chrono::steady_clock::now();
+  body_bytes_ += bytes.size();
   if (receiver_ != nullptr && StatusCode() / 100 == 2) {
     receiver_is_full_ = !receiver_->OnBytes(bytes);
     return !receiver_is_full_;
@@ -407,7 +408,7 @@ Error CurlTransfer::Failure(CURLcode code) const {
     case CURLE_PARTIAL_FILE:
       return Error::Format(ErrorCode::kTransient,
                            "read the answer of {}: the connection was cut after {} bytes", host,
-                           response_.body.size());
+                           body_bytes_);
     case CURLE_SEND_ERROR:
       return Error::Format(ErrorCode::kTransient, "send the request to {}: {}", host, words);
     case CURLE_BAD_FUNCTION_ARGUMENT:

@@ -43,8 +43,8 @@ Error FailureOf(const HttpResponse& response, WallTime now) {
   const bool is_status = TextOf(Find(status, {"kind"})) == "Status";
   std::string text = fmt::format("{}", response.status);
   if (is_status) {
-    text += " " + Shortened(TextOf(Find(status, {"reason"})).value_or("")) + ": " +
-            Shortened(TextOf(Find(status, {"message"})).value_or("no message"));
+    text += fmt::format(" {}: {}", Shortened(TextOf(Find(status, {"reason"})).value_or("")),
+                        Shortened(TextOf(Find(status, {"message"})).value_or("no message")));
   } else if (response.status == 429) {
     // Priority and fairness turns requests away with plain text.
     text += ": the API server asks for patience";
