@@ -7,8 +7,8 @@
 namespace nodekeep {
 namespace {
 
-// How old what is known of the node's pods may be.
-constexpr Duration kPodsMaxAge = std::chrono::seconds(60);
+// How long a refresh waits to learn of the node's pods, at the very first.
+constexpr Duration kPatienceForPods = std::chrono::seconds(2);
 constexpr Duration kShortestBeat = std::chrono::milliseconds(500);
 
 // A file system that has been written to completely, by us, by the upstream driver, or by a
@@ -311,7 +311,8 @@ void VolumeRoad::Refresh(const Context& context, const std::string& target_path)
 // A pod that is deleted or has finished keeps what it has. When the API server does not know, the
 // volume is kept fresh.
 bool VolumeRoad::HasEnded(const Context& context, const Volume& volume) {
-  auto pods = stations_.pods.OnNode(context, kPodsMaxAge);
+  auto pods = stations_.pods.OnNode(
+      context.WithDeadline(stations_.clock.Now() + kPatienceForPods));
   if (!pods.ok()) return false;
   const auto found = (*pods)->find(volume.pod_uid);
   return found != (*pods)->end() && found->second.ending;

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,19 +22,28 @@
 namespace nodekeep {
 namespace {
 
-// The requests of one SendAll.
+constexpr std::string_view kCallerLeft = "the caller has gone away";
+
+// The requests of one SendAll, or the one of an Open, which has a receiver.
 struct Batch {
   struct Call {
     std::size_t index = 0;
     std::unique_ptr<CurlTransfer> transfer;  // null once it is answered
     SteadyTime deadline;
     bool deadline_is_callers = false;
+    SteadyTime started{};
+    SteadyTime due{};  // the deadline, or sooner: when the answer has been silent for too long
   };
 
   // Filled by the caller before Submit, then the loop thread's until `finished`.
   std::vector<Call> calls;
   std::vector<std::optional<Result<HttpResponse>>> answers;
   std::size_t unanswered = 0;
+
+  std::shared_ptr<HttpReceiver> receiver;
+  // Of an Open; both reset by the loop thread once it is answered.
+  std::optional<std::stop_callback<std::function<void()>>> leave;
+  std::atomic<bool> cancelled = false;
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -88,7 +99,20 @@ std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest
   return batch;
 }
 
+SteadyTime DueOf(const Batch::Call& call) {
+  const Duration silence = call.transfer->longest_silence();
+  const SteadyTime heard = call.transfer->last_heard();
+  if (silence >= std::chrono::ceil<Duration>(call.deadline - heard)) return call.deadline;
+  return heard + silence;
+}
+
+bool WasHeard(const Batch::Call& call) { return call.transfer->last_heard() > call.started; }
+
 Error OverdueError(const Batch::Call& call) {
+  if (call.due < call.deadline) {
+    return Error::Format(ErrorCode::kTransient, "{}: nothing came for {}", call.transfer->Step(),
+                         FormatDuration(call.transfer->longest_silence()));
+  }
   if (!call.deadline_is_callers) {
     return Error::Format(ErrorCode::kTransient, "{}: no answer within {}", call.transfer->Step(),
                          FormatDuration(call.transfer->timeout()));
@@ -126,6 +150,8 @@ class CurlClient::Loop {
   void Drop(Batch& batch, ErrorCode code, std::string_view why);
   void DropAll();
   void DropOverdue();
+  // Closes the connection of an overdue call if it is dead to all of us.
+  void CloseIfHung(const Batch::Call& call, SteadyTime now);
   void Harvest();
   void CloseIdleConnections();
   void Sleep();
@@ -138,10 +164,11 @@ class CurlClient::Loop {
   Orders orders_;  // guarded by mutex_; `stop` stays set
 
   // Loop thread only.
+  OpenSockets sockets_;
   CURLM* multi_ = nullptr;
   CURLSH* const share_;
   std::map<Batch::Call*, std::shared_ptr<Batch>> running_;
-  std::set<std::pair<SteadyTime, Batch::Call*>> deadlines_;  // of the running calls
+  std::set<std::pair<SteadyTime, Batch::Call*>> due_;  // of the running calls
   bool keeps_connections_ = false;
   std::optional<SteadyTime> idle_since_;
 };
@@ -217,7 +244,7 @@ void CurlClient::Loop::Run() {
     const Orders orders = TakeOrders();
     for (const std::shared_ptr<Batch>& batch : orders.submitted) Start(batch);
     for (const std::shared_ptr<Batch>& batch : orders.cancelled) {
-      Drop(*batch, ErrorCode::kCancelled, "the caller has gone away");
+      Drop(*batch, ErrorCode::kCancelled, kCallerLeft);
     }
     if (orders.stop) break;
     DropOverdue();
@@ -236,24 +263,34 @@ void CurlClient::Loop::Start(const std::shared_ptr<Batch>& batch) {
   const CurlTransfer::Limits limits = {options_.connect_timeout, options_.idle_timeout};
   for (Batch::Call& call : batch->calls) {
     running_.emplace(&call, batch);
-    deadlines_.emplace(call.deadline, &call);
-    Status started = call.transfer->Open(share_, limits, &call);
+    Status started = call.transfer->Open(share_, limits, sockets_, &call);
+    call.started = call.transfer->last_heard();
+    call.due = DueOf(call);
+    due_.emplace(call.due, &call);
     if (started.ok() && curl_multi_add_handle(multi_, call.transfer->handle()) != CURLM_OK) {
       started = Error(ErrorCode::kInternal, "curl cannot take another request");
     }
     if (!started.ok()) Finish(call, started.error());
   }
+  // It was cancelled before it came here, when there was nothing to drop.
+  if (batch->cancelled) Drop(*batch, ErrorCode::kCancelled, kCallerLeft);
 }
 
 void CurlClient::Loop::Finish(Batch::Call& call, Result<HttpResponse> result) {
   if (call.transfer->handle() != nullptr) {
+    if (WasHeard(call)) sockets_.Heard(call.transfer->Connection(), call.transfer->last_heard());
     curl_multi_remove_handle(multi_, call.transfer->handle());
   }
   call.transfer.reset();
-  deadlines_.erase({call.deadline, &call});
+  due_.erase({call.due, &call});
   const auto entry = running_.find(&call);
   const std::shared_ptr<Batch> batch = std::move(entry->second);
   running_.erase(entry);
+  if (batch->receiver) {
+    batch->leave.reset();
+    batch->receiver->OnEnd(std::move(result));
+    return;
+  }
   batch->answers[call.index] = std::move(result);
   if (--batch->unanswered > 0) return;
   std::lock_guard lock(batch->mutex);
@@ -263,7 +300,8 @@ void CurlClient::Loop::Finish(Batch::Call& call, Result<HttpResponse> result) {
 
 void CurlClient::Loop::Drop(Batch& batch, ErrorCode code, std::string_view why) {
   for (Batch::Call& call : batch.calls) {
-    if (call.transfer) Finish(call, Error::Format(code, "{}: {}", call.transfer->Step(), why));
+    if (!call.transfer || !running_.contains(&call)) continue;
+    Finish(call, Error::Format(code, "{}: {}", call.transfer->Step(), why));
   }
 }
 
@@ -276,10 +314,30 @@ void CurlClient::Loop::DropAll() {
 
 void CurlClient::Loop::DropOverdue() {
   const SteadyTime now = std::chrono::steady_clock::now();
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    Batch::Call& call = *deadlines_.begin()->second;
+  while (!due_.empty() && due_.begin()->first <= now) {
+    Batch::Call& call = *due_.begin()->second;
+    due_.erase(due_.begin());
+    call.due = DueOf(call);
+    if (call.due > now) {
+      due_.emplace(call.due, &call);
+      continue;
+    }
+    CloseIfHung(call, now);
     Finish(call, OverdueError(call));
   }
+}
+
+// Shutting the socket down is the only way to keep curl from using it on: it takes a connection
+// that many requests share for alive as long as the kernel does, which is a quarter of an hour.
+void CurlClient::Loop::CloseIfHung(const Batch::Call& call, SteadyTime now) {
+  const SteadyTime silent_since = call.transfer->last_heard();
+  const std::string connection = call.transfer->Connection();
+  if (connection.empty() || now - silent_since < options_.hung_after) return;
+  for (const auto& [other, batch] : running_) {
+    if (WasHeard(*other))
+      sockets_.Heard(other->transfer->Connection(), other->transfer->last_heard());
+  }
+  if (!sockets_.HeardSince(connection, silent_since)) sockets_.ShutDown(connection);
 }
 
 void CurlClient::Loop::Harvest() {
@@ -309,7 +367,7 @@ void CurlClient::Loop::CloseIdleConnections() {
 
 void CurlClient::Loop::Sleep() {
   SteadyTime wake = std::chrono::steady_clock::now() + std::chrono::hours(1);
-  if (!deadlines_.empty()) wake = std::min(wake, deadlines_.begin()->first);
+  if (!due_.empty()) wake = std::min(wake, due_.begin()->first);
   if (idle_since_) wake = std::min(wake, *idle_since_ + options_.idle_timeout);
   auto left = std::chrono::ceil<Duration>(wake - std::chrono::steady_clock::now());
   // Out of descriptors: orders cannot wake us, so look for them.
@@ -358,6 +416,29 @@ std::vector<Result<HttpResponse>> CurlClient::SendAll(const Context& context,
     results.push_back(*std::move(answer));
   }
   return results;
+}
+
+void CurlClient::Open(const Context& context, HttpRequest request,
+                      std::shared_ptr<HttpReceiver> receiver) {
+  const std::shared_ptr<Loop> loop = loop_;
+  std::vector<HttpRequest> one;
+  one.push_back(std::move(request));
+  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(one));
+  if (batch->unanswered == 0) {
+    receiver->OnEnd(*std::move(batch->answers.front()));
+    return;
+  }
+  batch->calls.front().transfer->SetReceiver(receiver.get());
+  batch->receiver = receiver;
+  batch->leave.emplace(context.stop(), [loop, weak = std::weak_ptr<Batch>(batch)] {
+    const std::shared_ptr<Batch> left = weak.lock();
+    if (!left) return;
+    left->cancelled = true;
+    loop->Cancel(left);
+  });
+  if (loop->Submit(batch)) return;
+  batch->leave.reset();
+  receiver->OnEnd(Error(ErrorCode::kShuttingDown, "the agent is stopping"));
 }
 
 }  // namespace nodekeep

@@ -146,10 +146,11 @@ void CurlTransfer::Set(CURLoption option, Value value) {
   if (code != CURLE_OK && option_error_ == CURLE_OK) option_error_ = code;
 }
 
-Status CurlTransfer::Open(CURLSH* share, const Limits& limits, void* owner) {
+Status CurlTransfer::Open(CURLSH* share, const Limits& limits, OpenSockets& sockets, void* owner) {
   easy_.reset(curl_easy_init());
   if (!easy_) return Error(ErrorCode::kInternal, "curl cannot make a request handle");
   limits_ = limits;
+  last_heard_ = std::chrono::steady_clock::now();
   Set(CURLOPT_PRIVATE, owner);
   Set(CURLOPT_SHARE, share);
   Set(CURLOPT_ERRORBUFFER, error_text_);
@@ -160,6 +161,10 @@ Status CurlTransfer::Open(CURLSH* share, const Limits& limits, void* owner) {
   Set(CURLOPT_USERAGENT, "nodekeep");
   Set(CURLOPT_HTTPHEADER, header_list_.data());
   Set(CURLOPT_NOSIGNAL, 1L);
+  Set(CURLOPT_OPENSOCKETFUNCTION, &OpenSockets::OnOpen);
+  Set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&sockets));
+  Set(CURLOPT_CLOSESOCKETFUNCTION, &OpenSockets::OnClose);
+  Set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets));
   // Without it, giving up on a name that does not resolve waits for the resolver, and with it
   // everybody whose transfers share the loop.
   Set(CURLOPT_QUICK_EXIT, 1L);
@@ -251,6 +256,7 @@ std::size_t CurlTransfer::OnBody(char* data, std::size_t size, std::size_t count
 }
 
 bool CurlTransfer::TakeHeader(std::string_view line) {
+  last_heard_ = std::chrono::steady_clock::now();
   header_bytes_ += line.size();
   too_large_ = header_bytes_ > kMaxHeaderBytes;
   if (too_large_) return false;
@@ -259,7 +265,10 @@ bool CurlTransfer::TakeHeader(std::string_view line) {
     headers_complete_ = false;
     return true;
   }
-  if (Trim(line).empty()) headers_complete_ = true;
+  if (Trim(line).empty()) {
+    headers_complete_ = true;
+    if (receiver_ != nullptr && StatusCode() / 100 == 2) receiver_->OnHead();
+  }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || line.starts_with(':')) return true;
   response_.headers.emplace_back(Lower(Trim(line.substr(0, colon))),
@@ -268,6 +277,11 @@ bool CurlTransfer::TakeHeader(std::string_view line) {
 }
 
 bool CurlTransfer::TakeBody(std::string_view bytes) {
+  last_heard_ = std::chrono::steady_clock::now();
+  if (receiver_ != nullptr && StatusCode() / 100 == 2) {
+    receiver_is_full_ = !receiver_->OnBytes(bytes);
+    return !receiver_is_full_;
+  }
   if (response_.body.empty()) {
     curl_off_t announced = -1;
     curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
@@ -292,10 +306,22 @@ Result<HttpResponse> CurlTransfer::Finish(CURLcode code) {
                          "read the answer of {}: the connection was cut inside the headers",
                          origin_.text);
   }
+  response_.status = StatusCode();
+  return std::move(response_);
+}
+
+int CurlTransfer::StatusCode() const {
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
-  response_.status = static_cast<int>(status);
-  return std::move(response_);
+  return static_cast<int>(status);
+}
+
+std::string CurlTransfer::Connection() const {
+  long local_port = 0;
+  long remote_port = 0;
+  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &local_port);
+  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &remote_port);
+  return local_port == 0 ? "" : ConnectionName(local_port, remote_port);
 }
 
 std::string CurlTransfer::Step() const {
@@ -337,6 +363,10 @@ Error CurlTransfer::Failure(CURLcode code) const {
   }
   switch (code) {
     case CURLE_WRITE_ERROR:
+      if (receiver_is_full_) {
+        return Error::Format(ErrorCode::kTooLarge,
+                             "read the answer of {}: it is more than can be kept", host);
+      }
       return Error::Format(
           ErrorCode::kTooLarge, "read the answer of {}: it is larger than the limit of {} bytes",
           host, header_bytes_ > kMaxHeaderBytes ? kMaxHeaderBytes : request_.max_response_bytes);
@@ -381,8 +411,7 @@ Error CurlTransfer::Failure(CURLcode code) const {
     case CURLE_UNKNOWN_OPTION:
     case CURLE_NOT_BUILT_IN:
       return Error::Format(ErrorCode::kInternal, "request to {}: {}", host, curl_words);
-    default:
-      return Error::Format(ErrorCode::kTransient, "{}: {}", Step(), words);
+    default: return Error::Format(ErrorCode::kTransient, "{}: {}", Step(), words);
   }
 }
 

@@ -16,6 +16,8 @@
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
 #include "agent/http/http_client.h"
+#include "agent/http/http_stream.h"
+#include "agent/http/open_sockets.h"
 #include "agent/http/origin.h"
 #include "agent/http/tls_material.h"
 
@@ -26,6 +28,8 @@ class CurlTransfer {
   // `material` belongs to request.tls; null when that is null.
   static Result<std::unique_ptr<CurlTransfer>> Prepare(HttpRequest request,
                                                        std::shared_ptr<const TlsMaterial> material);
+  // The body of a 2xx answer goes there instead of into the response. Before Open.
+  void SetReceiver(HttpReceiver* receiver) { receiver_ = receiver; }
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
@@ -35,7 +39,7 @@ class CurlTransfer {
   };
   // Makes the curl handle. `owner` comes back as the handle's CURLINFO_PRIVATE. Errors:
   // kTransient when memory is short, kInternal when curl does not know an option.
-  Status Open(CURLSH* share, const Limits& limits, void* owner);
+  Status Open(CURLSH* share, const Limits& limits, OpenSockets& sockets, void* owner);
   // Null before Open. It must have left its multi handle before this object goes.
   CURL* handle() const { return easy_.get(); }
 
@@ -45,6 +49,11 @@ class CurlTransfer {
   std::string Step() const;
 
   Duration timeout() const { return request_.timeout; }
+  Duration longest_silence() const { return request_.longest_silence; }
+  // When the last piece of the answer came; before the first, when Open was called.
+  SteadyTime last_heard() const { return last_heard_; }
+  // Which connection it uses or used; "" while it has none.
+  std::string Connection() const;
 
  private:
   CurlTransfer(HttpRequest request, Origin origin, std::shared_ptr<const TlsMaterial> material);
@@ -53,6 +62,7 @@ class CurlTransfer {
   static std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* self);
   bool TakeHeader(std::string_view line);
   bool TakeBody(std::string_view bytes);
+  int StatusCode() const;
 
   void BuildHeaders();
   void AddHeaderLine(std::string_view name, std::string_view value);
@@ -69,6 +79,7 @@ class CurlTransfer {
   Origin origin_;
   std::shared_ptr<const TlsMaterial> material_;
   std::string url_;
+  HttpReceiver* receiver_ = nullptr;
   std::vector<SecretBytes> header_lines_;  // zero-terminated
   std::vector<curl_slist> header_list_;    // points into header_lines_
   std::string connect_to_;
@@ -80,9 +91,11 @@ class CurlTransfer {
   Limits limits_{};
   char error_text_[CURL_ERROR_SIZE] = "";
   HttpResponse response_;
+  SteadyTime last_heard_;
   std::size_t header_bytes_ = 0;
   bool headers_complete_ = false;
   bool too_large_ = false;
+  bool receiver_is_full_ = false;
 };
 
 }  // namespace nodekeep

@@ -14,6 +14,7 @@ HttpRequest HttpRequest::Clone() const {
   copy.tls = tls;
   copy.bypass_proxy = bypass_proxy;
   copy.timeout = timeout;
+  copy.longest_silence = longest_silence;
   copy.max_response_bytes = max_response_bytes;
   return copy;
 }

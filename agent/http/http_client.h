@@ -49,6 +49,7 @@ struct HttpRequest {
   std::shared_ptr<const TlsSettings> tls;       // null = the system's trust store
   bool bypass_proxy = false;                    // link-local metadata hosts
   Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter
+  Duration longest_silence = Duration::max();   // between two pieces of the answer; then kTransient
   std::size_t max_response_bytes = 10u << 20;
 
   HttpRequest Clone() const;

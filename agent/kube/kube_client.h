@@ -73,6 +73,8 @@ class KubeClient {
                 std::string_view resource_version = "");
 
   const std::string& source() const { return connection_.source; }
+  // For the watches, which are of the same server under the same name.
+  const KubeConnection& connection() const { return connection_; }
 
  private:
   Result<Json> Send(const Context& context, const KubeCall& call);

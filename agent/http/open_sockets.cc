@@ -1,0 +1,78 @@
+#include "agent/http/open_sockets.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace nodekeep {
+namespace {
+
+// So many closed connections may stay remembered: looking for them costs system calls.
+constexpr std::size_t kForgetAfter = 64;
+
+long PortOf(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  }
+  if (address.ss_family == AF_INET6) {
+    return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
+  }
+  return 0;
+}
+
+// "" when it is not connected, or has no ports.
+std::string NameOf(curl_socket_t socket) {
+  sockaddr_storage local{};
+  sockaddr_storage remote{};
+  socklen_t size = sizeof local;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size) != 0) return "";
+  size = sizeof remote;
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&remote), &size) != 0) return "";
+  return PortOf(local) == 0 ? "" : ConnectionName(PortOf(local), PortOf(remote));
+}
+
+}  // namespace
+
+std::string ConnectionName(long local_port, long remote_port) {
+  return fmt::format("{} to {}", local_port, remote_port);
+}
+
+void OpenSockets::Heard(const std::string& connection, SteadyTime when) {
+  if (heard_.size() > open_.size() + kForgetAfter) ForgetClosed();
+  SteadyTime& heard = heard_[connection];
+  heard = std::max(heard, when);
+}
+
+void OpenSockets::ForgetClosed() {
+  std::set<std::string> names;
+  for (curl_socket_t socket : open_) names.insert(NameOf(socket));
+  std::erase_if(heard_, [&](const auto& entry) { return !names.contains(entry.first); });
+}
+
+bool OpenSockets::HeardSince(const std::string& connection, SteadyTime when) const {
+  const auto heard = heard_.find(connection);
+  return heard != heard_.end() && heard->second > when;
+}
+
+void OpenSockets::ShutDown(std::string_view connection) const {
+  for (curl_socket_t socket : open_) {
+    if (NameOf(socket) == connection) shutdown(socket, SHUT_RDWR);
+  }
+}
+
+curl_socket_t OpenSockets::OnOpen(void* self, curlsocktype, curl_sockaddr* address) {
+  const int made = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (made < 0) return CURL_SOCKET_BAD;
+  static_cast<OpenSockets*>(self)->open_.insert(made);
+  return made;
+}
+
+int OpenSockets::OnClose(void* self, curl_socket_t socket) {
+  static_cast<OpenSockets*>(self)->open_.erase(socket);
+  return close(socket);
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,199 @@
+#include "agent/kube/event_recorder.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "agent/base/codecs.h"
+#include "agent/base/json.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr std::size_t kMaxMessage = 1024;  // of events.k8s.io, kept by core/v1 clients
+constexpr std::size_t kMaxNamePrefix = 200;
+constexpr Duration kPause = std::chrono::seconds(10);
+
+std::string CutAt(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return std::string(text);
+  constexpr std::string_view kDots = "...";
+  std::size_t end = limit - kDots.size();
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return std::string(text.substr(0, end)) + std::string(kDots);
+}
+
+// Forgets the entry that was used longest ago when there are more than `limit`.
+template <typename Map>
+void Bound(Map& map, std::size_t limit) {
+  if (map.size() <= limit) return;
+  map.erase(std::min_element(map.begin(), map.end(), [](const auto& a, const auto& b) {
+    return a.second.last < b.second.last;
+  }));
+}
+
+std::string NamespaceOf(const ObjectReference& object) {
+  return object.namespace_name.empty() ? "default" : object.namespace_name;
+}
+
+}  // namespace
+
+EventRecorder::EventRecorder(KubeClient& kube, const Clock& clock, Rng& rng, Logger& log,
+                             Options options)
+    : kube_(kube),
+      clock_(clock),
+      rng_(rng),
+      log_(log),
+      options_(std::move(options)),
+      thread_([this](std::stop_token stop) { Run(std::move(stop)); }) {}
+
+void EventRecorder::Record(const ObjectReference& object, EventType type, std::string_view reason,
+                           std::string_view message) {
+  Key key{object, type, std::string(reason), CutAt(message, kMaxMessage)};
+  const WallTime wall = clock_.Wall();
+  const SteadyTime now = clock_.Now();
+  std::lock_guard lock(mutex_);
+  if (const auto known = waiting_.find(key); known != waiting_.end()) {
+    ++known->second.count;
+    known->second.last = wall;
+    known->second.last_steady = now;
+    return;
+  }
+  if (!TakeShare(object) || queue_.size() >= options_.max_queued) {
+    ++dropped_;
+    return;
+  }
+  waiting_.emplace(key, Occurrence{1, wall, wall, now});
+  queue_.push_back(std::move(key));
+  changed_.notify_all();
+}
+
+std::uint64_t EventRecorder::dropped() const {
+  std::lock_guard lock(mutex_);
+  return dropped_;
+}
+
+bool EventRecorder::TakeShare(const ObjectReference& object) {
+  const SteadyTime now = clock_.Now();
+  const double rate = 1 / std::chrono::duration<double>(options_.refill).count();
+  TokenBucket::Options share;
+  share.rate = share.lowest_rate = rate;
+  share.burst = options_.burst;
+  const auto entry = shares_.try_emplace(object, Share{TokenBucket(share, now), now}).first;
+  entry->second.last = now;
+  const bool taken = entry->second.bucket.TryTake(now);
+  Bound(shares_, options_.max_remembered);
+  return taken;
+}
+
+void EventRecorder::Run(std::stop_token stop) {
+  pthread_setname_np(pthread_self(), "events");
+  const Context context(SteadyTime::max(), stop);
+  while (true) {
+    std::unique_lock lock(mutex_);
+    const auto has_work = [this] { return !queue_.empty(); };
+    if (!clock_.WaitUntil(lock, changed_, stop, SteadyTime::max(), has_work)) return;
+    if (stop.stop_requested()) return;
+    const Key key = std::move(queue_.front());
+    queue_.pop_front();
+    const Occurrence occurrence = waiting_.at(key);
+    waiting_.erase(key);
+    lock.unlock();
+    if (Status sent = Send(context, key, occurrence); !sent.ok()) {
+      Failed(context, key, occurrence, sent.error());
+    } else {
+      in_trouble_ = false;
+    }
+  }
+}
+
+Status EventRecorder::Send(const Context& context, const Key& key, const Occurrence& occurrence) {
+  const auto known = sent_.find(key);
+  if (known == sent_.end() || occurrence.last_steady - known->second.last > options_.window) {
+    return Create(context, key, occurrence);
+  }
+  Json patch;
+  patch["count"] = known->second.count + occurrence.count;
+  patch["lastTimestamp"] = FormatTime(occurrence.last);
+  Result<Json> patched = kube_.MergePatch(context, known->second.path, patch);
+  // The server keeps Events for an hour, or less.
+  if (!patched.ok() && patched.error().code() == ErrorCode::kNotFound) {
+    return Create(context, key, occurrence);
+  }
+  if (!patched.ok()) return patched.error();
+  known->second.count += occurrence.count;
+  known->second.last = occurrence.last_steady;
+  return {};
+}
+
+Status EventRecorder::Create(const Context& context, const Key& key, const Occurrence& occurrence) {
+  const ObjectReference& object = key.object;
+  const std::string name =
+      fmt::format("{}.{:x}{:04x}", object.name.substr(0, kMaxNamePrefix),
+                  occurrence.first.time_since_epoch().count(), made_++ & 0xffff);
+  Json metadata;
+  metadata["name"] = name;
+  metadata["namespace"] = NamespaceOf(object);
+  Json involved;
+  involved["apiVersion"] = object.api_version;
+  involved["kind"] = object.kind;
+  if (!object.namespace_name.empty()) involved["namespace"] = object.namespace_name;
+  involved["name"] = object.name;
+  involved["uid"] = object.uid;
+  Json source;
+  source["component"] = options_.component;
+  source["host"] = options_.host;
+  Json event;
+  event["apiVersion"] = "v1";
+  event["kind"] = "Event";
+  event["metadata"] = std::move(metadata);
+  event["involvedObject"] = std::move(involved);
+  event["type"] = key.type == EventType::kWarning ? "Warning" : "Normal";
+  event["reason"] = key.reason;
+  event["message"] = key.message;
+  event["source"] = std::move(source);
+  event["reportingComponent"] = options_.component;
+  event["reportingInstance"] = options_.host;
+  event["firstTimestamp"] = FormatTime(occurrence.first);
+  event["lastTimestamp"] = FormatTime(occurrence.last);
+  event["count"] = occurrence.count;
+  const std::string events =
+      fmt::format("/api/v1/namespaces/{}/events", PercentEncode(NamespaceOf(object), false));
+  Result<Json> created = kube_.Create(context, events, event);
+  // The name is ours alone: a conflict is the answer to a request that was cut after its effect.
+  if (!created.ok() && created.error().code() != ErrorCode::kConflict) return created.error();
+  sent_[key] = {events + "/" + PercentEncode(name, false), occurrence.count,
+                occurrence.last_steady};
+  Bound(sent_, options_.max_remembered);
+  return {};
+}
+
+void EventRecorder::Failed(const Context& context, const Key& key, const Occurrence& occurrence,
+                           const Error& error) {
+  const bool may_pass = error.IsTransient();
+  {
+    std::lock_guard lock(mutex_);
+    const auto [entry, is_new] = waiting_.try_emplace(key, occurrence);
+    if (!is_new) {
+      // It happened again meanwhile, and is in the queue.
+      entry->second.count += occurrence.count;
+      entry->second.first = occurrence.first;
+    } else if (may_pass && queue_.size() < options_.max_queued) {
+      queue_.push_front(key);
+    } else {
+      waiting_.erase(entry);
+      ++dropped_;
+    }
+  }
+  if (!context.Check(clock_).ok()) return;
+  if (!std::exchange(in_trouble_, true)) {
+    log_.Warn("cannot write an event", {{"error", error.message()}, {"reason", key.reason}});
+  }
+  if (!may_pass) return;
+  const Duration pause = error.retry_after().value_or(kPause);
+  [[maybe_unused]] const Status slept =
+      Sleep(context, clock_, pause + std::chrono::duration_cast<Duration>(pause * rng_.Uniform()));
+}
+
+}  // namespace nodekeep

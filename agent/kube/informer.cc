@@ -1,0 +1,142 @@
+#include "agent/kube/informer.h"
+
+#include <utility>
+
+namespace nodekeep {
+namespace {
+
+std::string MetadataText(const Json& object, std::string_view field) {
+  return TextOf(Find(object, {"metadata", field})).value_or("");
+}
+
+}  // namespace
+
+Informer::Informer(WatchLoop& loop, Options options, Handler handler)
+    : loop_(loop),
+      options_(std::move(options)),
+      handler_(std::move(handler)),
+      reflector_(loop.parts(), loop.bell(), options_.selection, *this) {
+  loop_.Add(*this);
+}
+
+Informer::~Informer() { loop_.Remove(*this); }
+
+bool Informer::synced() const {
+  std::lock_guard lock(mutex_);
+  return synced_;
+}
+
+Status Informer::AwaitSynced(const Context& context) const {
+  const Clock& clock = loop_.parts().clock;
+  std::unique_lock lock(mutex_);
+  const bool reached = clock.WaitUntil(lock, changed_, context.stop(), context.deadline(),
+                                       [this] { return synced_; });
+  if (reached) return {};
+  const Status over = context.Check(clock);
+  const ErrorCode code = over.ok() ? ErrorCode::kDeadlineExceeded : over.error().code();
+  return Error::Format(code, "wait for the list of {}: {}", options_.selection.path,
+                       trouble_ ? trouble_->message() : "it has not come yet");
+}
+
+Informer::Object Informer::Find(std::string_view namespace_name, std::string_view name) const {
+  std::lock_guard lock(mutex_);
+  const auto found = known_.find(Key{std::string(namespace_name), std::string(name)});
+  return found == known_.end() ? nullptr : found->second.object;
+}
+
+std::vector<Informer::Object> Informer::All() const {
+  std::vector<Object> all;
+  std::lock_guard lock(mutex_);
+  for (const auto& [key, entry] : known_) all.push_back(entry.object);
+  return all;
+}
+
+std::optional<Error> Informer::trouble() const {
+  std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void Informer::OnListBegin() { listed_.clear(); }
+
+void Informer::OnListed(Json object) {
+  listed_.insert(Key{MetadataText(object, "namespace"), MetadataText(object, "name")});
+  Put(object);
+}
+
+void Informer::OnListEnd() {
+  std::vector<Key> gone;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [key, entry] : known_) {
+      if (!listed_.contains(key)) gone.push_back(key);
+    }
+  }
+  for (const Key& key : gone) Take(key);
+  listed_.clear();
+  std::lock_guard lock(mutex_);
+  synced_ = true;
+  changed_.notify_all();
+}
+
+void Informer::OnChange(Json object, bool gone) {
+  if (!gone) return Put(object);
+  Take(Key{MetadataText(object, "namespace"), MetadataText(object, "name")});
+}
+
+void Informer::OnTrouble(const std::optional<Error>& error) {
+  bool is_new = false;
+  {
+    std::lock_guard lock(mutex_);
+    is_new = trouble_.has_value() != error.has_value();
+    trouble_ = error;
+  }
+  if (!is_new) return;
+  Logger& log = loop_.parts().log;
+  if (error) {
+    log.Warn("cannot follow objects of the cluster", {{"error", error->message()}});
+  } else {
+    log.Info("follows objects of the cluster again", {{"path", options_.selection.path}});
+  }
+}
+
+void Informer::Put(const Json& object) {
+  const Key key{MetadataText(object, "namespace"), MetadataText(object, "name")};
+  Entry entry{MetadataText(object, "uid"), MetadataText(object, "resourceVersion"), nullptr};
+  Object before;
+  {
+    // Nobody else writes: what is found here stays until it is written below.
+    std::lock_guard lock(mutex_);
+    const auto found = known_.find(key);
+    if (found != known_.end()) {
+      if (found->second.uid == entry.uid &&
+          found->second.resource_version == entry.resource_version) {
+        return;
+      }
+      if (found->second.uid == entry.uid) before = found->second.object;
+    }
+  }
+  if (!before) Take(key);
+  entry.object = std::make_shared<const Json>(options_.keep ? options_.keep(object) : object);
+  const bool is_same = before && GoJson(*before).Reveal() == GoJson(*entry.object).Reveal();
+  if (is_same) entry.object = before;
+  const Object after = entry.object;
+  {
+    std::lock_guard lock(mutex_);
+    known_.insert_or_assign(key, std::move(entry));
+  }
+  if (!is_same && handler_) handler_({key.namespace_name, key.name, before, after});
+}
+
+void Informer::Take(const Key& key) {
+  Object before;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = known_.find(key);
+    if (found == known_.end()) return;
+    before = std::move(found->second.object);
+    known_.erase(found);
+  }
+  if (handler_) handler_({key.namespace_name, key.name, before, nullptr});
+}
+
+}  // namespace nodekeep

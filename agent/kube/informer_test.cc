@@ -1,0 +1,359 @@
+#include "agent/kube/informer.h"
+
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/fakes/fake_api_server.h"
+#include "tests/fakes/fake_clock.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr char kPods[] = "/api/v1/namespaces/shop/pods";
+
+std::string Pod(const std::string& name, const std::string& image = "1",
+                const std::string& node = "n") {
+  return fmt::format(R"({{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"{}"}},)"
+                     R"("spec":{{"nodeName":"{}","image":"{}"}},"status":{{"phase":"Running"}}}})",
+                     name, node, image);
+}
+
+// What the handler was told: "+a", "~a", "-a".
+class Told {
+ public:
+  Informer::Handler handler() {
+    return [this](const ObjectChange& change) {
+      const char* sign = !change.before ? "+" : change.after ? "~" : "-";
+      std::lock_guard lock(mutex_);
+      told_.push_back(sign + change.name);
+      changed_.notify_all();
+    };
+  }
+  std::vector<std::string> Await(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return told_.size() >= count; });
+    return told_;
+  }
+  void Forget() {
+    std::lock_guard lock(mutex_);
+    told_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> told_;
+};
+
+using Lines = std::vector<std::string>;
+
+struct Fixture {
+  Fixture() {
+    clock.AdvanceOnWait(true);
+    connection.server = "https://kube.test:6443";
+  }
+  std::unique_ptr<Informer> Follow(Informer::Options options) {
+    return std::make_unique<Informer>(*loop, std::move(options), told.handler());
+  }
+  std::unique_ptr<Informer> FollowPods() {
+    Informer::Options options;
+    options.selection.path = kPods;
+    return Follow(std::move(options));
+  }
+
+  FakeClock clock;
+  FakeRng rng;
+  FakeApiServer server;
+  KubeConnection connection;
+  Logger log{LogLevel::kOff, LogFormat::kText};
+  Told told;
+  std::unique_ptr<WatchLoop> loop = std::make_unique<WatchLoop>(
+      WatchParts{server, connection, clock, rng, log, WatchPolicy{.page_size = 2}});
+};
+
+std::string ImageOf(const Informer::Object& pod) {
+  return pod ? TextOf(Find(*pod, {"spec", "image"})).value_or("") : "none";
+}
+
+}  // namespace
+
+TEST_CASE("informer: what is there is told, then what happens, in order") {
+  Fixture fixture;
+  for (const char* name : {"a", "b", "c", "d", "e"}) fixture.server.PutText(kPods, Pod(name));
+  const auto informer = fixture.FollowPods();
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  CHECK(fixture.told.Await(5) == Lines{"+a", "+b", "+c", "+d", "+e"});
+  CHECK(fixture.server.Count("LIST") == 3);  // pages of two
+  CHECK(informer->All().size() == 5);
+  CHECK(informer->Find("shop", "z") == nullptr);
+  CHECK_FALSE(informer->trouble().has_value());
+
+  fixture.server.PutText(kPods, Pod("f"));
+  fixture.server.PutText(kPods, Pod("f", "2"));
+  fixture.server.Remove(std::string(kPods) + "/a");
+  CHECK(fixture.told.Await(8) == Lines{"+a", "+b", "+c", "+d", "+e", "+f", "~f", "-a"});
+  CHECK(ImageOf(informer->Find("shop", "f")) == "2");
+  CHECK(informer->Find("shop", "a") == nullptr);
+}
+
+TEST_CASE("informer: only the selection is followed; what leaves it is gone") {
+  Fixture fixture;
+  fixture.server.PutText(kPods, Pod("mine", "1", "n"));
+  fixture.server.PutText(kPods, Pod("theirs", "1", "m"));
+  Informer::Options options;
+  options.selection = {.path = "/api/v1/pods", .field_selector = "spec.nodeName=n"};
+  const auto informer = fixture.Follow(std::move(options));
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  CHECK(fixture.told.Await(1) == Lines{"+mine"});
+  fixture.server.AwaitWatches(1);
+  fixture.server.PutText(kPods, Pod("mine", "1", "m"));
+  fixture.server.PutText(kPods, Pod("theirs", "2", "n"));
+  CHECK(fixture.told.Await(3) == Lines{"+mine", "-mine", "+theirs"});
+}
+
+TEST_CASE("informer: only what the owner keeps stays in memory, and counts as a change") {
+  Fixture fixture;
+  fixture.server.PutText(kPods, Pod("a"));
+  Informer::Options options;
+  options.selection.path = kPods;
+  options.keep = [](const Json& pod) {
+    Json spec;
+    spec["image"] = pod.at("spec").at("image");
+    Json kept;
+    kept["spec"] = std::move(spec);
+    return kept;
+  };
+  const auto informer = fixture.Follow(std::move(options));
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  CHECK(std::string(GoJson(*informer->Find("shop", "a")).Reveal()) == R"({"spec":{"image":"1"}})");
+  fixture.server.AwaitWatches(1);
+  fixture.server.PutText(kPods, Pod("a", "1", "moved"));
+  fixture.server.PutText(kPods, Pod("a", "2", "moved"));
+  CHECK(fixture.told.Await(2) == Lines{"+a", "~a"});
+  CHECK(ImageOf(informer->Find("shop", "a")) == "2");
+}
+
+TEST_CASE("informer: metadata only is asked for, and got") {
+  Fixture fixture;
+  fixture.server.PutText(
+      "/api/v1/namespaces/shop/secrets",
+      R"({"metadata":{"name":"s","labels":{"managed":"true"}},"data":{"k":"dg=="}})");
+  fixture.server.PutText("/api/v1/namespaces/shop/secrets", R"({"metadata":{"name":"other"}})");
+  Informer::Options options;
+  options.selection = {
+      .path = "/api/v1/secrets", .label_selector = "managed=true", .metadata_only = true};
+  const auto informer = fixture.Follow(std::move(options));
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  REQUIRE(informer->All().size() == 1);
+  CHECK(Find(*informer->Find("shop", "s"), {"data"}) == nullptr);
+  CHECK(TextOf(Find(*informer->Find("shop", "s"), {"metadata", "labels", "managed"})) == "true");
+}
+
+TEST_CASE("informer: whatever happens to its watch, it ends up knowing what is there") {
+  struct Row {
+    std::string name;
+    std::function<void(Fixture&)> before;  // the others go on
+    std::function<void(Fixture&)> after;
+    std::size_t lists;  // requests
+  };
+  const auto nothing = [](Fixture&) {};
+  const auto cut = [](Fixture& f) { f.server.CutWatches(); };
+  const Row rows[] = {
+      {"nothing at all", nothing, nothing, 1},
+      {"cut between events", cut, nothing, 1},
+      {"cut within an event", [](Fixture& f) { f.server.CutWithinNextEvent(); }, nothing, 1},
+      {"cut, and cut again three times",
+       [](Fixture& f) {
+         f.server.AddFault({.method = "WATCH", .times = 3});
+         f.server.CutWatches();
+       },
+       nothing, 1},
+      {"its time was over",
+       [](Fixture& f) {
+         f.clock.Advance(std::chrono::minutes(7));
+         f.server.EndWatches();
+       },
+       nothing, 1},
+      {"ended at once", [](Fixture& f) { f.server.EndWatches(); }, nothing, 1},
+      {"server error inside the stream",
+       [](Fixture& f) { f.server.SendWatchError(500, "InternalError"); }, nothing, 1},
+      {"expired inside the stream", [](Fixture& f) { f.server.SendWatchError(410, "Expired"); },
+       nothing, 2},
+      {"cut, and refused as expired when it comes back", [](Fixture& f) { f.server.SetDown(true); },
+       [](Fixture& f) {
+         f.server.Compact();
+         f.server.SetDown(false);
+       },
+       2},
+      {"cut, and told so inside the stream when it comes back",
+       [](Fixture& f) { f.server.SetDown(true); },
+       [](Fixture& f) {
+         f.server.Compact(true);
+         f.server.SetDown(false);
+       },
+       2},
+      {"throttled when it comes back",
+       [](Fixture& f) {
+         f.server.AddFault({.method = "WATCH", .times = 2, .status = 429, .retry_after = 2});
+         f.server.CutWatches();
+       },
+       nothing, 1},
+      {"hung, then cut", [](Fixture& f) { f.server.HangWatches(); }, cut, 1},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    fixture.server.PutText(kPods, Pod("a"));
+    fixture.server.PutText(kPods, Pod("b"));
+    const auto informer = fixture.FollowPods();
+    fixture.server.AwaitWatches(1);
+    fixture.told.Await(2);
+    fixture.told.Forget();
+    row.before(fixture);
+    fixture.server.PutText(kPods, Pod("a", "2"));
+    fixture.server.Remove(std::string(kPods) + "/b");
+    fixture.server.PutText(kPods, Pod("c"));
+    row.after(fixture);
+    Lines told = fixture.told.Await(3);
+    std::sort(told.begin(), told.end());
+    CHECK(told == Lines{"+c", "-b", "~a"});
+    CHECK(ImageOf(informer->Find("shop", "a")) == "2");
+    CHECK(informer->Find("shop", "b") == nullptr);
+    CHECK(informer->synced());
+
+    fixture.server.AwaitWatches(1);
+    fixture.server.PutText(kPods, Pod("d"));
+    CHECK(fixture.told.Await(4).back() == "+d");
+    CHECK(fixture.server.Count("LIST") == row.lists);
+    CHECK_FALSE(informer->trouble().has_value());
+  }
+}
+
+TEST_CASE("informer: a bookmark moves the place from which it goes on") {
+  Fixture fixture;
+  fixture.server.PutText(kPods, Pod("a"));
+  const auto informer = fixture.FollowPods();
+  fixture.server.AwaitWatches(1);
+  fixture.server.PutText("/api/v1/namespaces/shop/secrets", R"({"metadata":{"name":"noise"}})");
+  fixture.server.Compact();
+  fixture.server.SendBookmarks();
+  fixture.server.CutWatches();
+  fixture.server.AwaitWatches(1);
+  fixture.server.PutText(kPods, Pod("b"));
+  CHECK(fixture.told.Await(2) == Lines{"+a", "+b"});
+  CHECK(fixture.server.Count("LIST") == 1);
+}
+
+TEST_CASE("informer: silence without a bookmark is not trusted, all is listed anew") {
+  Fixture fixture;
+  const auto informer = fixture.FollowPods();
+  fixture.server.AwaitWatches(1);
+  fixture.clock.Advance(std::chrono::minutes(3));
+  fixture.server.CutWatches();
+  fixture.server.PutText(kPods, Pod("a"));
+  CHECK(fixture.told.Await(1) == Lines{"+a"});
+  fixture.server.AwaitWatches(1);
+  CHECK(fixture.server.Count("LIST") == 2);
+}
+
+TEST_CASE("informer: an object that was replaced by another of its name goes and appears") {
+  Fixture fixture;
+  fixture.server.PutText(kPods, Pod("a"));
+  const auto informer = fixture.FollowPods();
+  fixture.server.AwaitWatches(1);
+  fixture.server.SetDown(true);
+  fixture.server.Remove(std::string(kPods) + "/a");
+  fixture.server.PutText(kPods, Pod("a"));
+  fixture.server.Compact();
+  fixture.server.SetDown(false);
+  CHECK(fixture.told.Await(3) == Lines{"+a", "-a", "+a"});
+}
+
+TEST_CASE("informer: a list whose next page is forgotten begins again and tells nothing twice") {
+  Fixture fixture;
+  for (const char* name : {"a", "b", "c"}) fixture.server.PutText(kPods, Pod(name));
+  Informer::Options options;
+  options.selection.path = kPods;
+  // The first object of the first page makes the server forget.
+  bool forgotten = false;
+  options.keep = [&](const Json& pod) {
+    if (!std::exchange(forgotten, true)) fixture.server.Compact();
+    return pod;
+  };
+  const auto informer = fixture.Follow(std::move(options));
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  CHECK(fixture.told.Await(3) == Lines{"+a", "+b", "+c"});
+  CHECK(fixture.server.Count("LIST") == 4);  // first page, the refused one, two more
+}
+
+TEST_CASE("informer: without a server it waits longer and longer, says why, and then works") {
+  Fixture fixture;
+  fixture.server.SetDown(true);
+  const auto informer = fixture.FollowPods();
+  const SteadyTime start = fixture.clock.Now();
+  while (fixture.server.Count("LIST") < 20) std::this_thread::yield();
+  // Half of 0.2 + 0.4 + ... + 12.8 + 30 + ... seconds.
+  CHECK(fixture.clock.Now() - start >= std::chrono::seconds(150));
+  CHECK_FALSE(informer->synced());
+  REQUIRE(informer->trouble().has_value());
+  CHECK(informer->trouble()->message() ==
+        "kubernetes: list /api/v1/namespaces/shop/pods: connect: connection refused");
+  const Status waited = informer->AwaitSynced(Context().WithDeadline(fixture.clock.Now()));
+  REQUIRE_FALSE(waited.ok());
+  CHECK(waited.error().code() == ErrorCode::kDeadlineExceeded);
+  CHECK(waited.error().message().ends_with("connection refused"));
+
+  fixture.server.SetDown(false);
+  CHECK(informer->AwaitSynced(Context()).ok());
+  fixture.server.AwaitWatches(1);
+}
+
+TEST_CASE("informer: a server that throttles is left alone as long as it asks") {
+  Fixture fixture;
+  fixture.server.AddFault({.method = "LIST", .status = 429, .retry_after = 40});
+  const SteadyTime start = fixture.clock.Now();
+  const auto informer = fixture.FollowPods();
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  CHECK(fixture.clock.Now() - start >= std::chrono::seconds(40));
+}
+
+TEST_CASE("informer: a watch that is refused for ever does not become a storm") {
+  Fixture fixture;
+  fixture.server.AddFault({.method = "WATCH", .times = 12, .status = 410, .reason = "Expired"});
+  const SteadyTime start = fixture.clock.Now();
+  const auto informer = fixture.FollowPods();
+  fixture.server.AwaitWatches(1);
+  // Lists in between succeed, and do not count as a sign of health.
+  CHECK(fixture.server.Count("LIST") == 13);
+  CHECK(fixture.clock.Now() - start >= std::chrono::seconds(60));
+}
+
+TEST_CASE("informer: many live on one thread and leave one by one") {
+  Fixture fixture;
+  std::vector<std::unique_ptr<Informer>> informers;
+  for (int i = 0; i < 20; ++i) {
+    fixture.server.PutText(kPods, Pod(fmt::format("p{}", i)));
+    Informer::Options options;
+    options.selection = {.path = kPods, .field_selector = fmt::format("metadata.name=p{}", i)};
+    informers.push_back(fixture.Follow(std::move(options)));
+  }
+  fixture.server.AwaitWatches(20);
+  CHECK(fixture.told.Await(20).size() == 20);
+  informers.resize(5);
+  CHECK(fixture.server.open_watches() == 5);
+  fixture.server.PutText(kPods, Pod("p19", "2"));
+  fixture.server.PutText(kPods, Pod("p4", "2"));
+  CHECK(fixture.told.Await(21).back() == "~p4");
+  informers.clear();
+  CHECK(fixture.server.open_watches() == 0);
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,154 @@
+#pragma once
+
+// A Kubernetes API server in memory, behind the two seams to the network.
+//
+// It keeps objects by path and does what kube-apiserver does with them, as far as the agent can
+// tell: uid, resourceVersion and creationTimestamp; 404, 409 (name taken, stale resourceVersion,
+// other uid) and 410; writes that change nothing leave the version alone; lists with label
+// selectors (=, ==, !=, key, !key), field selectors (= on any field) and pages; watches with
+// bookmarks, from any version that is not compacted; merge patches; metadata-only answers;
+// server-side apply with owners per field, where metadata.ownerReferences is a list by uid and
+// every other list is one value; all that is written by other means has one owner. It does not
+// know schemas, defaults, admission, RBAC, finalizers, graceful deletion or subresources; garbage
+// is collected when the test says so.
+//
+// Thread-safe. Receivers are called under its lock, which they cannot notice: they call nobody.
+// A watch whose context has ended is given kCancelled the next time anything happens.
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/json.h"
+#include "agent/http/http_client.h"
+#include "agent/http/http_stream.h"
+
+namespace nodekeep {
+
+class FakeApiServer final : public HttpClient, public HttpStreamClient {
+ public:
+  FakeApiServer();
+  ~FakeApiServer() override;
+
+  struct Request {
+    std::string method;
+    std::string path;                            // decoded, without the query
+    std::map<std::string, std::string> query;    // decoded
+    std::map<std::string, std::string> headers;  // names in lower case
+    std::string body;
+  };
+  // What goes wrong with the next requests that match. Faults are tried in order.
+  struct Fault {
+    std::string method = "";  // "" = any; "LIST" and "WATCH" are not "GET" here
+    std::string path = "";    // a part of it
+    int times = 1;
+    int status = 0;  // 0 = the connection is cut
+    std::string reason = "InternalError";
+    int retry_after = 0;        // seconds; 0 = not said
+    bool after_effect = false;  // the request has its effect, only the answer is lost
+  };
+
+  std::vector<Result<HttpResponse>> SendAll(const Context& context,
+                                            std::vector<HttpRequest> requests) override;
+  void Open(const Context& context, HttpRequest request,
+            std::shared_ptr<HttpReceiver> receiver) override;
+
+  // What other clients do. Put creates or replaces the object below a collection
+  // ("/api/v1/namespaces/shop/pods") and returns it as stored; PutText takes it as JSON text.
+  Json Put(const std::string& collection, const Json& object);
+  Json PutText(const std::string& collection, std::string_view json);
+  void Remove(const std::string& path);
+  // The object at a path, null if there is none.
+  std::optional<Json> Object(const std::string& path) const;
+  // Deletes what has owners that are all gone, until nothing more goes.
+  void CollectGarbage();
+
+  void AddFault(Fault fault);
+  // While it is down every connection is refused; watches are cut.
+  void SetDown(bool down);
+  // Forgets what happened before now: a watch or a next page from then is answered with 410, a
+  // watch inside the stream if so asked.
+  void Compact(bool in_stream = false);
+
+  // For each open watch:
+  void SendBookmarks();
+  void EndWatches();  // as after timeoutSeconds
+  void CutWatches();
+  void SendWatchError(int code, const std::string& reason);
+  // The next event reaches each watch by half, then it is cut.
+  void CutWithinNextEvent();
+  // From now on events do not arrive, and nobody is told. New watches are not affected.
+  void HangWatches();
+
+  std::size_t open_watches() const;
+  void AwaitWatches(std::size_t count) const;
+  std::vector<Request> Requests() const;
+  // Requests of that method ("" = any; LIST and WATCH as in Fault) whose path contains `part`.
+  std::size_t Count(std::string_view method, std::string_view part = "") const;
+
+ private:
+  using FieldPath = std::vector<std::string>;
+  // Where an object lives: {"/api/v1/pods", "shop", "web-0"}.
+  struct Address {
+    std::string resource;
+    std::string namespace_name;
+    std::string name;
+    auto operator<=>(const Address&) const = default;
+  };
+  struct Stored {
+    Json object;
+    std::map<std::string, std::set<FieldPath>> applied;  // whose fields are which
+  };
+  struct Happened {
+    long version = 0;
+    Address address;
+    std::optional<Json> before;
+    std::optional<Json> after;
+  };
+  struct Selection;
+  struct Watch;
+
+  static Address ParseAddress(const std::string& path);
+  static std::string KindOfRequest(const Request& request, const Address& address);
+
+  // All below: mutex_ is held.
+  Result<HttpResponse> Answer(const Request& request);
+  std::optional<Fault> TakeFault(const std::string& kind, const Request& request);
+  HttpResponse Do(const std::string& kind, const Request& request, const Address& address);
+  HttpResponse List(const Request& request, const Address& address);
+  HttpResponse Create(const Request& request, Address address);
+  HttpResponse Update(const Request& request, const Address& address);
+  HttpResponse Patch(const Request& request, const Address& address);
+  HttpResponse Apply(const Request& request, const Address& address, const Json& body);
+  HttpResponse Delete(const Request& request, const Address& address);
+  void OpenWatch(const Context& context, const Request& request,
+                 std::shared_ptr<HttpReceiver> receiver);
+  // Stores `object` under the next version, unless it is what is there.
+  const Json& Store(const Address& address, Json object);
+  void Erase(const Address& address);
+  void Tell(const Happened& happened);
+  void DropCancelled();
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  // Guarded by mutex_.
+  std::map<Address, Stored> objects_;
+  std::vector<Happened> history_;
+  std::vector<std::unique_ptr<Watch>> watches_;
+  std::vector<Fault> faults_;
+  std::vector<std::pair<std::string, Request>> requests_;  // with their kinds
+  long version_ = 100;
+  long compacted_ = 0;
+  bool expires_in_stream_ = false;
+  bool cut_within_next_event_ = false;
+  bool down_ = false;
+  long made_ = 0;
+};
+
+}  // namespace nodekeep

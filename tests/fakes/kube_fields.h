@@ -1,0 +1,36 @@
+#pragma once
+
+// What the fake API server knows about the inside of objects: fields, owners, selectors.
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/json.h"
+
+namespace nodekeep {
+
+// The way to a field, step by step. Below metadata.ownerReferences the step is an owner's uid.
+using FieldPath = std::vector<std::string>;
+using Fields = std::map<FieldPath, Json>;
+
+// What an object says, field by field, without what identifies it.
+Fields FieldsOf(const Json& object);
+void SetField(Json& object, const FieldPath& path, const Json& value);
+void EraseField(Json& object, const FieldPath& path);
+// RFC 7386.
+void Merge(Json& target, const Json& patch);
+// The member of that name, an empty object if there was none.
+Json& Member(Json& object, const std::string& name);
+
+bool HasLabels(const Json& object, const std::string& selector);
+bool HasFields(const Json& object, const std::string& selector);
+
+// The text at a path, "" when there is none.
+std::string Text(const Json& object, std::initializer_list<std::string_view> path);
+// The parts between the marks; empty ones are left out.
+std::vector<std::string> Split(std::string_view text, char mark);
+
+}  // namespace nodekeep
