@@ -16,11 +16,9 @@ class KubeVolumeEvents final : public VolumeEvents {
 
   void Record(const Volume& volume, Kind kind, std::string_view reason,
               const std::string& message) override {
-    recorder_.Record({.namespace_name = volume.namespace_name,
-                      .name = volume.pod,
-                      .uid = volume.pod_uid},
-                     kind == Kind::kWarning ? EventType::kWarning : EventType::kNormal, reason,
-                     message);
+    recorder_.Record(
+        {.namespace_name = volume.namespace_name, .name = volume.pod, .uid = volume.pod_uid},
+        kind == Kind::kWarning ? EventType::kWarning : EventType::kNormal, reason, message);
   }
 
  private:

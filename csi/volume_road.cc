@@ -57,7 +57,7 @@ VolumeRoad::VolumeRoad(Options options, Stations stations)
       locks_(stations.clock) {}
 
 Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
-  if (Repeat(volume)) return {};
+  if (PublishAgain(volume)) return {};
   auto held = locks_.Take(context, volume->target_path);
   Outcome outcome = held.ok() ? PublishHeld((*held)->context(), volume)
                               : Outcome::Failure(held.error(), "FailedToMount");
@@ -73,12 +73,12 @@ Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
   return outcome.status;
 }
 
-// A request for what is there already: its tokens and secrets replace those of the one before.
-bool VolumeRoad::Repeat(const VolumePtr& volume) {
+bool VolumeRoad::PublishAgain(const VolumePtr& volume) {
   const std::optional<VolumeRecord> known = stations_.registry.Find(volume->target_path);
   if (!known) return false;
   const Result<MountState> state = stations_.mounter.StateOf(volume->target_path);
   if (!state.ok() || *state != MountState::kMounted) return false;
+  // Its tokens and secrets replace those of the request before.
   stations_.registry.Put(volume, stations_.clock.Now());
   const bool waits = !known->state.error.empty() || known->volume->recovered;
   if (waits && !ConstantTimeEqual(known->volume->tokens, volume->tokens)) {

@@ -14,8 +14,8 @@ Result<ClassPtr> WatchedClasses::Get(const Context& context, const std::string& 
     std::lock_guard lock(watch->mutex);
     if (watch->value != nullptr) return watch->value;
     if (watch->fault) {
-      return watch->fault->Prepend("failed to get secretproviderclass {}/{}, error",
-                                   namespace_name, name);
+      return watch->fault->Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,
+                                   name);
     }
   }
   // Not watched, or created a moment ago: the server knows best.
@@ -48,9 +48,9 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
                                             PercentEncode(key.first, false)),
                         .field_selector = "metadata.name=" + key.second}},
       [this, key, raw = watch.get()](const ObjectChange& change) {
-        Result<SecretProviderClass> next =
-            change.after ? ReadSecretProviderClass(*change.after)
-                         : Result<SecretProviderClass>(SecretProviderClass());
+        Result<SecretProviderClass> next = change.after
+                                               ? ReadSecretProviderClass(*change.after)
+                                               : Result<SecretProviderClass>(SecretProviderClass());
         {
           std::lock_guard lock(raw->mutex);
           const bool same = next.ok() && change.after && raw->value != nullptr &&
