@@ -1,5 +1,7 @@
 #include "agent/cloud/gcp.h"
 
+#include <algorithm>
+#include <cctype>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -42,6 +44,20 @@ HttpRequest MetadataRequest(const GcpEnvironment& environment, const std::string
                   kMetadataTimeout);
   request.headers.push_back({"Metadata-Flavor", SecretBytes("Google")});
   return request;
+}
+
+// The metadata server answers the bare text of a JWT; another host of that name, anything.
+Result<CloudToken> JwtIn(const SecretBytes& body) {
+  std::string_view text = body.Reveal();
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const auto is_jwt = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
+  };
+  if (std::count(text.begin(), text.end(), '.') != 2 ||
+      !std::all_of(text.begin(), text.end(), is_jwt)) {
+    return Error::Format(ErrorCode::kTransient, "{}: the answer is no token", kMetadata);
+  }
+  return CloudToken{SecretBytes(text), std::chrono::seconds(kLifetimeSeconds)};
 }
 
 Result<Json> ReadCredentials(const std::string& path) {
@@ -228,10 +244,10 @@ Result<CloudToken> IdentityToken(const Context& context, HttpClient& http,
     // `full` adds the claims of the instance, to which bindings of GCE type refer.
     const std::string path =
         "identity?audience=" + PercentEncode(audience, /*keep_slash=*/false) + "&format=full";
-    Result<SecretBytes> token =
+    Result<SecretBytes> body =
         Exchange(context, http, MetadataRequest(environment, path), kMetadata);
-    if (!token.ok()) return token.error();
-    return CloudToken{*std::move(token), std::chrono::seconds(kLifetimeSeconds)};
+    if (!body.ok()) return body.error();
+    return JwtIn(*body);
   }
   Result<Json> file = ReadCredentials(environment.credentials_file);
   if (!file.ok()) return file.error();

@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
@@ -399,6 +400,24 @@ TEST_CASE("curl: a kept connection that the server has closed is replaced unnoti
   CurlClient client{{}};
   for (int i = 0; i < 10; ++i) REQUIRE(client.Send({}, Get(server.url())).ok());
   CHECK(server.connections() == 10);
+}
+
+TEST_CASE(
+    "curl: what may be sent once only is not sent again when a connection ends without an answer") {
+  HttpServer server([](const HttpServer::Request& request, HttpServer::Connection& connection) {
+    if (request.target == "/mint") return connection.Close();
+    connection.Write(HttpServer::Reply(200, request.target));
+  });
+  CurlClient client{{}};
+  REQUIRE(client.Send({}, Get(server.url())).ok());
+  HttpRequest mint = Get(server.url() + "/mint");
+  mint.method = "POST";
+  mint.at_most_once = true;
+  Result<HttpResponse> reply = client.Send({}, std::move(mint));
+  REQUIRE(!reply.ok());
+  CHECK(reply.error().code() == ErrorCode::kTransient);
+  const std::vector<HttpServer::Request> requests = server.requests();
+  CHECK(std::ranges::count(requests, "/mint", &HttpServer::Request::target) == 1);
 }
 
 TEST_CASE("curl: idle connections are closed without a further request") {

@@ -174,7 +174,10 @@ Status CurlTransfer::Open(CURLSH* share, const Limits& limits, OpenSockets& sock
   Set(CURLOPT_DNS_CACHE_TIMEOUT, kDnsCacheSeconds);
   Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   // Wait for a connection that may turn out to carry many requests, rather than open many.
-  Set(CURLOPT_PIPEWAIT, origin_.scheme == "https" ? 1L : 0L);
+  Set(CURLOPT_PIPEWAIT, origin_.scheme == "https" && !request_.at_most_once ? 1L : 0L);
+  // Over a connection that it has used before, curl sends a request once more when that ends
+  // without an answer: it takes it for one that the server had closed.
+  Set(CURLOPT_FRESH_CONNECT, request_.at_most_once ? 1L : 0L);
   Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   Set(CURLOPT_HEADERFUNCTION, &CurlTransfer::OnHeader);
   Set(CURLOPT_HEADERDATA, static_cast<void*>(this));

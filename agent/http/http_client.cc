@@ -13,6 +13,7 @@ HttpRequest HttpRequest::Clone() const {
   copy.body = body.Clone();
   copy.tls = tls;
   copy.bypass_proxy = bypass_proxy;
+  copy.at_most_once = at_most_once;
   copy.timeout = timeout;
   copy.longest_silence = longest_silence;
   copy.max_response_bytes = max_response_bytes;

@@ -48,6 +48,7 @@ struct HttpRequest {
   SecretBytes body;                             // sent when not empty, with any method
   std::shared_ptr<const TlsSettings> tls;       // null = the system's trust store
   bool bypass_proxy = false;                    // link-local metadata hosts
+  bool at_most_once = false;                    // the server may have done it though no answer came
   Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter
   Duration longest_silence = Duration::max();   // between two pieces of the answer; then kTransient
   std::size_t max_response_bytes = 10u << 20;

@@ -59,7 +59,7 @@ struct Projection {
   std::string path;         // of the file, relative to the volume; checked by CheckVolumePath
   std::uint32_t mode = 0644;
   std::string field;        // key inside the answer; "" = whole
-  std::string encoding;     // "", "utf-8", "base64", "hex": how the value is encoded at the backend
+  std::string encoding;     // "", "utf-8", "base64", "hex", "json": what the backend's value is in
   bool optional = false;    // left out, not failed, when the backend says not found
   std::string version_seed; // bound into the object's version besides the contents
   std::string read_error;   // put before an error of login or read: `couldn't read secret "db"`

@@ -207,6 +207,7 @@ std::vector<Result<Json>> GatewayClient::SendTo(const std::string& url, const Co
     request.url = url + "/" + command->name;
     request.tls = options.tls;
     request.timeout = timeout;
+    request.at_most_once = step == Step::kMint;
     request.headers.push_back({"Content-Type", SecretBytes("application/json")});
     request.headers.push_back({"Accept", SecretBytes("application/json")});
     // Its effect is [U]; every client of this API names itself so (akeyless.md 8.4).

@@ -120,13 +120,17 @@ Result<SecretBytes> WholeOf(const Item& item, bool json_text) {
                        GoTypeOf(item.value), item.name);
 }
 
-// `name` as a key, else key by key at the dots; array elements by number.
+// `name` as a key, else key by key at the dots, a key with dots in it before those without; array
+// elements by number.
 const Json* FindProperty(const Json& value, std::string_view name) {
   if (const Json* found = Find(value, {name}); found != nullptr) return found;
-  const std::size_t dot = name.find('.');
-  if (dot == std::string_view::npos) return nullptr;
-  const Json* inner = Find(value, {name.substr(0, dot)});
-  return inner == nullptr ? nullptr : FindProperty(*inner, name.substr(dot + 1));
+  for (std::size_t dot = name.rfind('.'); dot != std::string_view::npos && dot > 0;
+       dot = name.rfind('.', dot - 1)) {
+    const Json* inner = Find(value, {name.substr(0, dot)});
+    if (inner == nullptr) continue;
+    if (const Json* found = FindProperty(*inner, name.substr(dot + 1))) return found;
+  }
+  return nullptr;
 }
 
 // JSON inside of JSON: the text of a static secret, of a custom rotator's payload, of a custom

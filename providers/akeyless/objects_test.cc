@@ -121,7 +121,7 @@ TEST_CASE("akeyless objects: what is wrong is named with place, object and way o
       {"secretArgs is no mapping", "- {fileName: a, secretPath: /a, secretArgs: x}",
        "secretArgs: must be a mapping"},
       {"climbing", "- {fileName: ../a, secretPath: /a}", "invalid path"},
-      {"absolute", "- {fileName: /a, secretPath: /a}", "invalid filepath"},
+      {"absolute", "- {fileName: /a, secretPath: /a}", "invalid path"},
       {"control character", "- {fileName: a, secretPath: \"/a\\n\"}", "control characters"},
       {"one name for two items", "- {fileName: a, secretPath: /a}\n- {fileName: a, secretPath: /b}",
        "line 2, column 3: object \"a\": the fileName is used twice"},

@@ -217,6 +217,8 @@ Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings
     options.login_order = {*type};
   }
   if (options.as_pod) {
+    // k8s: a gateway has the token reviewed without naming audiences, as far as is known [I], and
+    // such a review accepts the API server's own.
     options.audience =
         Or(attributes, kAudience, type == AccessType::kJwt ? kJwtAudience : std::string());
     options.share_by_service_account = settings.share_by_service_account;

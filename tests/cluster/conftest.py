@@ -11,6 +11,9 @@ from bed.process import REPOSITORY
 from harness.tenant import Tenant
 from workload import Workload
 
+# Whose tokens kubelet brings to the driver, as upstream's tests ask for several.
+AUDIENCES = ("vault", "aud1", "aud2")
+
 _numbers = itertools.count(1)
 
 
@@ -28,7 +31,7 @@ def bed():
     if os.geteuid() != 0:
         pytest.fail("the cluster tests mount file systems as a kubelet does: run them as root (sudo ./test)", pytrace=False)
     # Volumes are published again every two seconds instead of every minute or so.
-    with KubernetesBed(("node1", "node2"), sync_frequency="2s") as started:
+    with KubernetesBed(("node1", "node2"), sync_frequency="2s", audiences=AUDIENCES) as started:
         yield started
 
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from bed.kubectl import wait_for
-from bed.kubernetes_bed import AUDIENCES
 from bed.upstream_driver import UpstreamDriver
+from conftest import AUDIENCES
 from driver_agent import DriverAgent
 from harness import mock_provider
 from harness.mock_provider import MockProvider

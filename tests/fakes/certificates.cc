@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -90,6 +91,14 @@ CertificatePair TestAuthority::Issue(const std::string& common_name,
     AddExtension(certificate.get(), state_->certificate.get(), NID_subject_alt_name, joined);
   }
   X509_sign(certificate.get(), state_->key.get(), EVP_sha256());
+  return {CertificatePem(certificate.get()), KeyPem(key.get())};
+}
+
+CertificatePair MakeRsaPair(const std::string& common_name) {
+  const Key key(EVP_RSA_gen(2048), &EVP_PKEY_free);
+  const Certificate certificate = MakeCertificate(common_name, key.get());
+  X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
+  X509_sign(certificate.get(), key.get(), EVP_sha256());
   return {CertificatePem(certificate.get()), KeyPem(key.get())};
 }
 

@@ -30,6 +30,10 @@ class TestAuthority {
   std::string certificate_pem_;
 };
 
+// A self-signed certificate and its RSA key, as Entra applications and Google service accounts
+// have.
+CertificatePair MakeRsaPair(const std::string& common_name);
+
 // A key that belongs to nobody's certificate.
 std::string MakePrivateKeyPem();
 

@@ -6,6 +6,7 @@ The gateway is shown credible by test_akeyless_gateway.py.
 import base64
 import json
 import subprocess
+import time
 
 import grpc
 import pytest
@@ -238,11 +239,15 @@ def test_a_token_that_ended_is_replaced_once(akeyless, akeyless_driver, akeyless
     assert akeyless.logins() == 2
 
 
-def test_a_denied_path_does_not_cost_a_login_each_time(akeyless, akeyless_driver):
+@pytest.mark.parametrize("marker", ["UnauthorizedAccess", "in other words"])
+def test_a_denied_path_does_not_cost_a_login_each_time(akeyless, akeyless_driver, marker):
+    akeyless.set(denied_marker=marker)
     tenant = AkeylessTenant(akeyless, rules=[("/mine", "read")])
     spc = tenant.spc(("f", "/yours"), **AT_ONCE)
     for _ in range(10):
-        assert akeyless_driver.failure(spc, tenant.pod()).code == grpc.StatusCode.PERMISSION_DENIED
+        # The API says of a stale token and of a denied path alike: 401.
+        assert akeyless_driver.failure(spc, tenant.pod()).code in (
+            grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
     assert akeyless.logins() + akeyless.failed_logins() <= 2
 
 
@@ -324,6 +329,17 @@ def test_a_pki_certificate_is_for_a_key_that_never_leaves_the_node(akeyless, ake
     assert mounted.text("ca") == akeyless.authority("/pki") and akeyless.mints("/pki") == 1
     assert "PRIVATE KEY" not in json.dumps(akeyless.requests())
     assert akeyless_driver.mount(spc, akeyless_tenant.pod()).files == mounted.files
+
+
+def test_a_certificate_is_issued_again_at_two_thirds_of_its_life(akeyless, akeyless_agent, akeyless_driver, akeyless_tenant):
+    akeyless.add_item("/pki", type="PKI_CERT_ISSUER")
+    arguments = {"commonName": "web", "ttl": "9s", "keyType": "ec256"}
+    spc = akeyless_tenant.spc(entry("crt", "/pki", type="pki", property="certificate_pem", arguments=arguments), **AT_ONCE)
+    pod = akeyless_tenant.pod()
+    first, began = akeyless_driver.mount(spc, pod).files, time.monotonic()
+    akeyless_agent.wait_for(lambda: akeyless_driver.mount(spc, pod).files != first, "another certificate", 12)
+    assert 5 <= time.monotonic() - began <= 9
+    assert akeyless.mints("/pki") == 2
 
 
 @pytest.mark.parametrize("key_type", ["ed25519", "ec256", "rsa2048"])
@@ -493,6 +509,16 @@ def test_a_universal_identity_is_rotated_by_one_at_a_time(akeyless, akeyless_dri
     # Two phases of one rotation.
     assert [bool(request["body"].get("send-manual-ack-token")) for request in rotations] == [False, True]
     assert rotations[0]["body"]["with-manual-ack"] is True
+
+
+def test_legacy_probing_logs_in_by_what_works_first(akeyless, start_akeyless_agent, akeyless_tenant):
+    akeyless.add_item("/a", "v")
+    spc = {**akeyless_tenant.spc(("f", "/a")), "akeylessAccessType": "k8s", "akeylessK8sAuthConfigName": "none"}
+    strict, legacy = (start_akeyless_agent({"legacyProbing": probing, "serviceAccountTokenFile": "/dev/null"}).driver("akeyless")
+                      for probing in (False, True))
+    assert "authentication failed" in strict.failure(spc, akeyless_tenant.pod()).message
+    assert akeyless.requests(0, "auth") == []  # there is no token to show
+    assert legacy.mount(spc, akeyless_tenant.pod()).files == {"f": b"v"}
 
 
 # -- nothing leaks

@@ -175,6 +175,21 @@ def test_an_access_id_that_others_got_blocked_is_tried_again_when_the_block_ends
     assert akeyless.failed_logins() <= 5 + 8
 
 
+@pytest.mark.parametrize("type, extensions, command", [
+    ("DYNAMIC_SECRET", {"nodekeep/type": "dynamic"}, "get-dynamic-secret-value"),
+    ("PKI_CERT_ISSUER", {"nodekeep/type": "pki", "nodekeep/arguments": {"commonName": "web"}}, "get-pki-certificate")])
+def test_what_is_made_anew_is_not_asked_for_twice_when_the_answer_is_lost(akeyless, akeyless_tenant, driver, type, extensions, command):
+    akeyless.add_item("/made", type=type)
+    akeyless.fault("reset", command=command, times=1)
+    spc = akeyless_tenant.spc({"fileName": "f", "secretPath": "/made", **extensions})
+    failed = driver.failure(spc, akeyless_tenant.pod())
+    assert failed.code not in NOT_FINAL, failed
+    assert akeyless.mints("/made") == 1
+    # kubelet's next try.
+    assert driver.mount(spc, akeyless_tenant.pod()).files
+    assert akeyless.mints("/made") == 2
+
+
 # -- the gateway's cache
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from harness import memory
 from harness.agent import NODE_NAME
+from harness.akeyless import akeyless_class
 from harness.driver import attributes, go_json
 from harness.tenant import Tenant, vault_class
 
@@ -131,3 +132,40 @@ def test_a_mount_that_fails_leaves_nothing_behind_either(agent, driver, tenant, 
     log = agent.log_path.read_text()
     for secret in (value, secret_id, forged):
         assert secret not in log
+
+
+def test_of_akeyless_nothing_is_left_either(akeyless, akeyless_agent, akeyless_driver, akeyless_tenant, cluster, web):
+    values = {"static": canary("static"), "rotated": canary("rotated"), "certificate's key": canary("key"), "in a folder": canary("folder")}
+    akeyless.add_item("/own/static", values["static"])
+    akeyless.add_item("/own/rotated", {"password": values["rotated"]}, type="ROTATED_SECRET")
+    akeyless.add_item("/own/certificate", {"certificate_pem": "C", "private_key_pem": values["certificate's key"]}, type="CERTIFICATE")
+    akeyless.add_item("/folder/item", values["in a folder"])
+    akeyless.add_item("/dynamic", type="DYNAMIC_SECRET", shape={"id": "{n}", "password": "minted-{random}", "ttl_in_minutes": "60"})
+    akeyless.add_item("/pki", type="PKI_CERT_ISSUER")
+    own = {"nodekeep/type": "pki", "nodekeep/arguments": {"commonName": "web"}, "nodekeep/property": "private_key_pem"}
+    spc = akeyless_tenant.spc(
+        ("static", "/own/static"), ("rotated", "/own/rotated"), ("certificate", "/own/certificate"),
+        {"fileName": "folder", "secretPath": "/folder", "nodekeep/type": "folder"},
+        {"fileName": "dynamic", "secretPath": "/dynamic", "nodekeep/type": "dynamic", "nodekeep/property": "password"},
+        {"fileName": "key", "secretPath": "/pki", **own}, **{"nodekeep/refreshAfter": "0s"})
+    del spc["akeylessAccessKey"]
+    access_id = akeyless.add_method("k8s", config_name="the-cluster", public_keys=[cluster.signing_key.public.read_text()])
+    as_pod = akeyless_class(akeyless.url, access_id, ("static", "/own/static"), access_type="k8s", akeylessAuthAs="pod",
+                            akeylessK8sAuthConfigName="the-cluster", **{"nodekeep/audience": "akeyless"})
+    pods = [web(f"web-{i}") for i in range(4)]
+    for _ in range(10):
+        for pod in pods:
+            mounted = akeyless_driver.mount(spc, pod, secrets={"akeylessAccessKey": akeyless_tenant.access_key})
+            assert mounted.text("static") == akeyless_driver.mount(as_pod, pod).text("static") == values["static"]
+    akeyless_driver.failure({**spc, "akeylessAccessKey": (wrong := canary("wrong")), "akeylessAccessType": "access_key"}, pods[0])
+    akeyless_agent.cli("status")
+    akeyless_agent.cli("refresh", "--all")
+
+    needles = needles_of({**values, "access key": akeyless_tenant.access_key, "wrong access key": wrong,
+                          "minted": mounted.text("dynamic")})
+    needles |= {f"token of {pod.name}": signature(pod.tokens["akeyless"]) for pod in pods}
+    needles["key made on the node"] = mounted.files["key"].splitlines()[5]
+    assert summary(found_at_rest(akeyless_agent, needles)) == {}
+    mark = akeyless.mark()
+    assert akeyless_driver.mount({**as_pod, "nodekeep/refreshAfter": "1h"}, pods[0]).text("static") == values["static"]
+    assert akeyless.requests(mark) == []

@@ -19,6 +19,7 @@ SETTINGS = {
     "v1_prefixes": ["/api/v1"],          # where every call is answered "unknown command"
     "token_ttl": 900,                    # seconds; the real default is [U], clients of the vendor assume 15 minutes
     "expiration": "go",                  # how /auth tells the end of a token: go, rfc3339, rfc3339nano, bare, none, or any text as it is
+    "denied_marker": "UnauthorizedAccess",  # [D]; clients must not rely on the word
     "missing_access_id_status": 401,     # [U]: 400 or 401
     "block_after": 5,                    # failed logins in a row; 0 is never
     "block_seconds": 60,
@@ -152,7 +153,7 @@ class Account:
 
     def demand(self, token: Token, name: str, capability: str) -> None:
         if capability not in self.permissions(token, name):
-            raise denied(ACCOUNT_ID, token.method.access_id, name)
+            raise denied(ACCOUNT_ID, token.method.access_id, name, self.settings["denied_marker"])
 
     def item(self, token: Token, requested, capability: str = "read", *types: str) -> Item:
         """The item that a call names, of one of these types. Errors: 400, 401, 404."""

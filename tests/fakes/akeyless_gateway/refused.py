@@ -22,9 +22,9 @@ def invalid_credentials(why: str) -> Refused:
     return Refused(401, f"failed to get credentials: Status 401 Unauthorized, InvalidCredentials: {why}")
 
 
-def denied(account_id: str, access_id: str, name: str) -> Refused:
+def denied(account_id: str, access_id: str, name: str, marker: str = "UnauthorizedAccess") -> Refused:
     """Whether or not the item exists. Names whose rights were looked at, as the service's own text does."""
-    return Refused(401, f"failed to get item: Status 401 Unauthorized, UnauthorizedAccess: account {account_id}, "
+    return Refused(401, f"failed to get item: Status 401 Unauthorized, {marker}: account {account_id}, "
                         f"access id {access_id} may not do this on {name}")
 
 

@@ -18,8 +18,6 @@ _PREFIX = "nodekeep-bed-"
 # Owners of pods, and the labels by which one cluster role becomes part of another.
 _CONTROLLERS = ("deployment-controller", "replicaset-controller", "clusterrole-aggregation-controller")
 
-AUDIENCES = ("vault", "aud1", "aud2")
-
 
 class KubernetesBed:
     """`cluster`, `nodes` (by name), `openbao`, `kubectl`; files and logs below `directory`.
@@ -29,10 +27,11 @@ class KubernetesBed:
     """
 
     def __init__(self, node_names: tuple = ("node1",), *, sync_frequency: str = "1m", audit: bool = False,
-                 kubelet_verbosity: int = 2):
+                 kubelet_verbosity: int = 2, audiences: tuple = ("vault",)):
         self._node_names = node_names
         self._node_options = {"sync_frequency": sync_frequency, "verbosity": kubelet_verbosity}
         self._audit = audit
+        self._audiences = audiences
         self.nodes: dict[str, Node] = {}
 
     def __enter__(self) -> "KubernetesBed":
@@ -64,7 +63,7 @@ class KubernetesBed:
     def _install_objects(self) -> None:
         self.kubectl.run("apply", "-f", REPOSITORY / "deploy" / "crds", "-f", REPOSITORY / "deploy" / "csidriver.yaml")
         self.kubectl.run("patch", "csidriver", DRIVER_NAME, "--type=merge", "--patch", '{"spec":{"tokenRequests":[%s]}}' % (
-            ",".join('{"audience":"%s"}' % audience for audience in AUDIENCES)))
+            ",".join('{"audience":"%s"}' % audience for audience in self._audiences)))
         self.kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "-f", REPOSITORY / "deploy" / "crds")
 
     def __exit__(self, *_) -> None:
