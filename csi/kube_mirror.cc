@@ -8,8 +8,9 @@
 namespace nodekeep {
 namespace {
 
-// A pod that is being published is younger than this list.
-constexpr Duration kPodsMaxAge = std::chrono::seconds(60);
+// A pod that kubelet knows may not have reached our watch yet.
+constexpr Duration kPatienceForPod = std::chrono::seconds(3);
+constexpr Duration kLookAgain = std::chrono::milliseconds(50);
 
 // The same after a restart: by pod and volume name where the path tells, else the path itself.
 std::string ClaimName(const Volume& volume) {
@@ -110,12 +111,13 @@ void KubeMirror::Forget(const Volume& volume) {
 
 Result<std::vector<OwnerReference>> KubeMirror::OwnersOfPod(const Context& context,
                                                             const Volume& volume) {
-  for (const Duration max_age : {kPodsMaxAge, Duration::zero()}) {
-    Result<std::shared_ptr<const PodsByUid>> pods = pods_.OnNode(context, max_age);
+  const SteadyTime patience = clock_.Now() + kPatienceForPod;
+  do {
+    Result<std::shared_ptr<const PodsByUid>> pods = pods_.OnNode(context);
     if (!pods.ok()) return pods.error();
     auto found = (*pods)->find(volume.pod_uid);
     if (found != (*pods)->end()) return found->second.owners;
-  }
+  } while (Sleep(context.WithDeadline(patience), clock_, kLookAgain).ok());
   return Error::Format(ErrorCode::kNotFound, "the API server knows no pod of uid {} on this node",
                        volume.pod_uid);
 }

@@ -151,6 +151,7 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     csi::v1::NodePublishVolumeResponse* response) {
   Result<VolumePtr> volume = ReadPublish(*request);
   if (!volume.ok()) return Finish(context, WireStatusOf(volume.error()));
+  if (road_.PublishAgain(*volume)) return Finish(context, grpc::Status::OK);
   return Start(context, [this, volume = *std::move(volume)](const Context& own) {
     return road_.Publish(own, volume);
   });

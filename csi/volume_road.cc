@@ -7,8 +7,8 @@
 namespace nodekeep {
 namespace {
 
-// How old what is known of the node's pods may be.
-constexpr Duration kPodsMaxAge = std::chrono::seconds(60);
+// How long a refresh waits to learn of the node's pods, at the very first.
+constexpr Duration kPatienceForPods = std::chrono::seconds(2);
 constexpr Duration kShortestBeat = std::chrono::milliseconds(500);
 
 // A file system that has been written to completely, by us, by the upstream driver, or by a
@@ -57,7 +57,7 @@ VolumeRoad::VolumeRoad(Options options, Stations stations)
       locks_(stations.clock) {}
 
 Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
-  if (Repeat(volume)) return {};
+  if (PublishAgain(volume)) return {};
   auto held = locks_.Take(context, volume->target_path);
   Outcome outcome = held.ok() ? PublishHeld((*held)->context(), volume)
                               : Outcome::Failure(held.error(), "FailedToMount");
@@ -73,12 +73,12 @@ Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
   return outcome.status;
 }
 
-// A request for what is there already: its tokens and secrets replace those of the one before.
-bool VolumeRoad::Repeat(const VolumePtr& volume) {
+bool VolumeRoad::PublishAgain(const VolumePtr& volume) {
   const std::optional<VolumeRecord> known = stations_.registry.Find(volume->target_path);
   if (!known) return false;
   const Result<MountState> state = stations_.mounter.StateOf(volume->target_path);
   if (!state.ok() || *state != MountState::kMounted) return false;
+  // Its tokens and secrets replace those of the request before.
   stations_.registry.Put(volume, stations_.clock.Now());
   const bool waits = !known->state.error.empty() || known->volume->recovered;
   if (waits && !ConstantTimeEqual(known->volume->tokens, volume->tokens)) {
@@ -311,7 +311,8 @@ void VolumeRoad::Refresh(const Context& context, const std::string& target_path)
 // A pod that is deleted or has finished keeps what it has. When the API server does not know, the
 // volume is kept fresh.
 bool VolumeRoad::HasEnded(const Context& context, const Volume& volume) {
-  auto pods = stations_.pods.OnNode(context, kPodsMaxAge);
+  auto pods = stations_.pods.OnNode(
+      context.WithDeadline(stations_.clock.Now() + kPatienceForPods));
   if (!pods.ok()) return false;
   const auto found = (*pods)->find(volume.pod_uid);
   return found != (*pods)->end() && found->second.ending;

@@ -52,6 +52,9 @@ class VolumeRoad {
   // Idempotent. Errors keep upstream's words (csi.md 2.5) and leave no mount behind; a volume that
   // was complete before is never failed, unmounted or blanked.
   Status Publish(const Context& context, VolumePtr volume);
+  // The whole of Publish for a volume that is known and mounted, which is what kubelet asks about
+  // every minute; else false, and nothing has been done. Never waits.
+  bool PublishAgain(const VolumePtr& volume);
   // Idempotent; tolerates leftovers and stale mounts (csi.md 2.7). Ends what is under way there.
   Status Unpublish(const Context& context, const std::string& target_path);
   // Brings a known volume up to date. What fails is recorded, not returned.
@@ -60,7 +63,6 @@ class VolumeRoad {
  private:
   struct Outcome;
 
-  bool Repeat(const VolumePtr& volume);
   Outcome PublishHeld(const Context& context, const VolumePtr& volume);
   Outcome Fill(const Context& context, const Volume& volume, MountState state);
   Outcome FetchAndWrite(const Context& context, const Volume& volume,

@@ -57,7 +57,7 @@ class FakeClasses final : public ClassSource {
 
 class FakePods final : public PodSource {
  public:
-  Result<std::shared_ptr<const PodsByUid>> OnNode(const Context&, Duration) override {
+  Result<std::shared_ptr<const PodsByUid>> OnNode(const Context&) override {
     return std::make_shared<const PodsByUid>(pods);
   }
   PodsByUid pods;

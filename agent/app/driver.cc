@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <set>
+
 #include "agent/app/version.h"
 #include "csi/startup_taint.h"
 #include "csi/volume_scan.h"
@@ -11,6 +13,7 @@ namespace {
 
 // How often Secrets that nobody needs any more are looked for; asks nobody when there are none.
 constexpr Duration kUpkeepEvery = std::chrono::seconds(5);
+constexpr Duration kFirstList = std::chrono::seconds(10);
 constexpr Duration kTaintBudget = std::chrono::seconds(3);
 
 std::vector<std::string> ForeignDirectories(const Config& config) {
@@ -26,13 +29,29 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       kube_(kube),
       options_(config.driver),
       node_name_(config.node_name),
-      classes_({}, kube, graph.backend_pool, graph.clock),
+      registry_(graph.clock),
+      watches_({.http = graph.curl,
+                .connection = kube.connection(),
+                .clock = graph.clock,
+                .rng = graph.rng,
+                .log = graph.log,
+                .policy = {.user_agent = "nodekeep/" + std::string(Version())}}),
+      live_classes_({}, kube, graph.backend_pool, graph.clock),
+      classes_(watches_, live_classes_,
+               [this](const WatchedClasses::Key& key) {
+                 registry_.MakeDue(
+                     [&](const Volume& volume) {
+                       return volume.namespace_name == key.first && volume.class_name == key.second;
+                     },
+                     graph_.clock.Now());
+               }),
+      pods_(watches_, config.node_name),
       foreign_({.directories = ForeignDirectories(config)}, graph.clock),
       source_(graph.road, foreign_),
-      pods_(kube, config.node_name, graph.backend_pool, graph.clock),
       mirror_({.node_name = config.node_name}, kube, pods_, graph.clock),
-      events_(graph.log),
-      registry_(graph.clock),
+      recorder_(kube, graph.clock, graph.rng, graph.log,
+                {.component = "csi-secrets-store-rotation", .host = config.node_name}),
+      events_(recorder_),
       road_(
           {.refresh_after = config.policy.refresh_after, .volume_size = config.driver.volume_bytes},
           {.mounter = mounter_,
@@ -64,6 +83,7 @@ void Driver::Upkeep(std::stop_token stop) {
   while (Sleep(context, graph_.clock, kUpkeepEvery).ok()) {
     RemoveTaint(context);
     if (!recovered) recovered = RecoverVolumes(context);
+    EndUnusedWatches();
     if (!recovered) continue;
     for (const Error& error : mirror_.Sweep(context)) {
       graph_.log.Warn("cannot give up a mirrored Secret; tried again",
@@ -74,8 +94,7 @@ void Driver::Upkeep(std::stop_token stop) {
 
 Status Driver::Ready() const {
   if (Status ready = door_.Ready(); !ready.ok()) return ready;
-  if (!api_seen_) return Error(ErrorCode::kPrecondition, "the API server has not answered yet");
-  return {};
+  return pods_.state();
 }
 
 void Driver::RefreshAll() {
@@ -99,10 +118,18 @@ void Driver::RemoveTaint(const Context& context) {
   graph_.log.Warn("cannot remove the start-up taint", {{"error", removed.error().message()}});
 }
 
+void Driver::EndUnusedWatches() {
+  std::set<WatchedClasses::Key> in_use;
+  for (const VolumeRecord& record : registry_.List()) {
+    in_use.emplace(record.volume->namespace_name, record.volume->class_name);
+  }
+  classes_.KeepOnly(in_use);
+}
+
 bool Driver::RecoverVolumes(const Context& context) {
   const std::vector<FoundVolume> found =
       ScanVolumes(options_.kubelet_root, options_.name, mounter_);
-  const auto pods = pods_.OnNode(context, Duration::zero());
+  const auto pods = pods_.OnNode(context.WithDeadline(graph_.clock.Now() + kFirstList));
   if (!pods.ok()) {
     graph_.log.Warn(
         "the API server does not answer; volumes found on the node wait for it, or "
@@ -110,7 +137,6 @@ bool Driver::RecoverVolumes(const Context& context) {
         {{"volumes", found.size()}, {"error", pods.error().message()}});
     return false;
   }
-  api_seen_ = true;
   for (const FoundVolume& each : found) {
     const auto pod = (*pods)->find(each.pod_uid);
     const VolumePtr volume =

@@ -16,6 +16,7 @@
 #include "csi/class_source.h"
 #include "csi/driver_door.h"
 #include "csi/foreign_providers.h"
+#include "csi/kube_events.h"
 #include "csi/kube_mirror.h"
 #include "csi/linux_mounter.h"
 #include "csi/rotation.h"
@@ -24,6 +25,8 @@
 #include "csi/volume_registry.h"
 #include "csi/volume_road.h"
 #include "csi/volume_source.h"
+#include "csi/watched_classes.h"
+#include "csi/watched_pods.h"
 
 namespace nodekeep {
 
@@ -46,6 +49,8 @@ class Driver {
   void Upkeep(std::stop_token stop);
   void OnRegistered();
   void RemoveTaint(const Context& context);
+  // Watches are for the classes of the volumes that are here, and no others.
+  void EndUnusedWatches();
   // False when the API server could not say whose the volumes are.
   bool RecoverVolumes(const Context& context);
 
@@ -53,16 +58,18 @@ class Driver {
   KubeClient& kube_;
   const Config::Driver options_;
   const std::string node_name_;
-  std::atomic<bool> api_seen_ = false;         // the API server has answered once
   std::atomic<bool> taint_may_stand_ = false;  // kubelet has taken the driver in since
   LinuxMounter mounter_;
-  KubeClassSource classes_;
+  VolumeRegistry registry_;
+  WatchLoop watches_;
+  KubeClassSource live_classes_;
+  WatchedClasses classes_;
+  WatchedPods pods_;
   ForeignProviders foreign_;
   RoadVolumeSource source_;
-  KubePodSource pods_;
   KubeMirror mirror_;
-  LoggedVolumeEvents events_;
-  VolumeRegistry registry_;
+  EventRecorder recorder_;
+  KubeVolumeEvents events_;
   VolumeRoad road_;
   Rotation rotation_;
   DriverDoor door_;

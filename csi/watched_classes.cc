@@ -1,0 +1,89 @@
+#include "csi/watched_classes.h"
+
+#include "agent/base/codecs.h"
+
+namespace nodekeep {
+
+WatchedClasses::WatchedClasses(WatchLoop& loop, ClassSource& live, OnChange on_change)
+    : loop_(loop), live_(live), on_change_(std::move(on_change)) {}
+
+Result<ClassPtr> WatchedClasses::Get(const Context& context, const std::string& namespace_name,
+                                     const std::string& name) {
+  const Key key(namespace_name, name);
+  if (const WatchPtr watch = Find(key)) {
+    std::lock_guard lock(watch->mutex);
+    if (watch->value != nullptr) return watch->value;
+    if (watch->fault) {
+      return watch->fault->Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,
+                                   name);
+    }
+  }
+  // Not watched, or created a moment ago: the server knows best.
+  Result<ClassPtr> answer = live_.Get(context, namespace_name, name);
+  if (answer.ok()) Start(key, *answer);
+  return answer;
+}
+
+WatchedClasses::WatchPtr WatchedClasses::Find(const Key& key) {
+  std::lock_guard lock(mutex_);
+  auto found = watches_.find(key);
+  if (found == watches_.end()) return nullptr;
+  found->second->unused = false;
+  return found->second;
+}
+
+void WatchedClasses::Start(const Key& key, ClassPtr seen) {
+  auto watch = std::make_shared<Watch>();
+  watch->value = std::move(seen);
+  {
+    std::lock_guard lock(mutex_);
+    if (!watches_.try_emplace(key, watch).second) return;
+  }
+  // The informer goes before the watch does, so that the handler finds it.
+  watch->informer = std::make_unique<Informer>(
+      loop_,
+      Informer::Options{
+          .selection = {.path = fmt::format("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/"
+                                            "secretproviderclasses",
+                                            PercentEncode(key.first, false)),
+                        .field_selector = "metadata.name=" + key.second}},
+      [this, key, raw = watch.get()](const ObjectChange& change) {
+        Result<SecretProviderClass> next = change.after
+                                               ? ReadSecretProviderClass(*change.after)
+                                               : Result<SecretProviderClass>(SecretProviderClass());
+        {
+          std::lock_guard lock(raw->mutex);
+          const bool same = next.ok() && change.after && raw->value != nullptr &&
+                            raw->value->resource_version == next->resource_version;
+          if (same) return;
+          raw->value = nullptr;
+          raw->fault.reset();
+          if (!next.ok()) {
+            raw->fault = next.error();
+          } else if (change.after) {
+            raw->value = std::make_shared<const SecretProviderClass>(*std::move(next));
+          }
+        }
+        on_change_(key);
+      });
+}
+
+void WatchedClasses::KeepOnly(const std::set<Key>& in_use) {
+  std::vector<WatchPtr> ended;  // outside the lock: an informer waits for its handler
+  std::lock_guard lock(mutex_);
+  for (auto at = watches_.begin(); at != watches_.end();) {
+    Watch& watch = *at->second;
+    if (in_use.contains(at->first)) {
+      watch.unused = false;
+    } else if (!std::exchange(watch.unused, true)) {
+      // May be in the hands of a first publish.
+    } else {
+      ended.push_back(at->second);
+      at = watches_.erase(at);
+      continue;
+    }
+    ++at;
+  }
+}
+
+}  // namespace nodekeep
