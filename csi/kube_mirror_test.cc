@@ -23,7 +23,7 @@ std::string Trouble(int code, const std::string& reason) {
 // One pod, web-0.
 class OnePod final : public PodSource {
  public:
-  Result<std::shared_ptr<const PodsByUid>> OnNode(const Context&, Duration) override {
+  Result<std::shared_ptr<const PodsByUid>> OnNode(const Context&) override {
     auto pods = std::make_shared<PodsByUid>();
     (*pods)["u1"].owners = owners;
     return std::shared_ptr<const PodsByUid>(std::move(pods));
