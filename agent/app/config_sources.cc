@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kDefaultFile[] = "/etc/nodekeep/nodekeep.yaml";
 
-std::map<std::string, std::string> Environment() {
+std::map<std::string, std::string> AllVariables() {
   std::map<std::string, std::string> variables;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
@@ -32,7 +32,7 @@ std::string HostName() {
 
 ConfigSources SystemConfigSources(std::string file) {
   ConfigSources sources;
-  sources.environment = Environment();
+  sources.environment = AllVariables();
   sources.host_name = HostName();
   sources.providers = ProviderRegistry();
   sources.file = std::move(file);
