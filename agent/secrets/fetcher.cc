@@ -22,8 +22,7 @@ struct Known {
 
   // Nothing more is to be found out about this ref.
   bool settled() const {
-    return value != nullptr ||
-           (!required && failure && failure->code() == ErrorCode::kNotFound);
+    return value != nullptr || (!required && failure && failure->code() == ErrorCode::kNotFound);
   }
 };
 
@@ -117,7 +116,7 @@ Result<Bundle> Fetcher::Fetch(const Context& context, const PlanPtr& plan) {
   Status asked = AskBackend(patience, round, *session);
 
   const bool cached_login = (*session)->logged_in < round.begun;
-  if (cached_login && !round.NewRefusals().empty()) asked = AskAgain(context, round, *session);
+  if (cached_login && Doubts(round, **session)) asked = AskAgain(context, round, *session);
   if (!asked.ok()) return StandIn(round, asked.error());
   return Assemble(round);
 }
@@ -194,6 +193,38 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
   return {};
 }
 
+// Whether some refusal may be the login's fault, as far as is known.
+bool Fetcher::Doubts(Round& round, const Session& session) {
+  const SteadyTime now = clock_.Now();
+  std::unique_lock lock(mutex_);
+  for (const auto& [ref, state] : round.known) {
+    if (!state.failure || !Refused(*state.failure) || state.remembered) continue;
+    auto found = beliefs_.find({session.scope, ref});
+    if (found == beliefs_.end() || now >= found->second.until) return true;
+  }
+  return false;
+}
+
+void Fetcher::Believe(const EntryKey& key) {
+  constexpr std::size_t kMaxBeliefs = 4096;
+  const SteadyTime now = clock_.Now();
+  std::unique_lock lock(mutex_);
+  if (beliefs_.size() >= kMaxBeliefs) {
+    std::erase_if(beliefs_, [&](const auto& item) { return now >= item.second.until; });
+    if (beliefs_.size() >= kMaxBeliefs) beliefs_.clear();
+  }
+  Belief& belief = beliefs_[key];
+  belief.wait = belief.wait == Duration::zero()
+                    ? options_.believe_refusal
+                    : std::min(belief.wait * 2, options_.believe_refusal_longest);
+  belief.until = now + belief.wait;
+}
+
+void Fetcher::Disbelieve(const EntryKey& key) {
+  std::unique_lock lock(mutex_);
+  beliefs_.erase(key);
+}
+
 // The cached login may have been revoked or have lost its policy: log in once more, ask once more,
 // and then believe it. What was refused has no stand-in, so this takes the time that it takes.
 Status Fetcher::AskAgain(const Context& context, Round& round, const SessionPtr& refused) {
@@ -203,8 +234,8 @@ Status Fetcher::AskAgain(const Context& context, Round& round, const SessionPtr&
     if (session.error().IsFinal()) ForgetIdentity(*round.plan);
     for (Known* state : round.NewRefusals()) {
       state->failure = Error(state->failure->code(),
-                             state->failure->message() + "; logging in once more failed: " +
-                                 session.error().message());
+                             state->failure->message() +
+                                 "; logging in once more failed: " + session.error().message());
     }
     return *round.FirstFailure();
   }
@@ -236,13 +267,13 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
                                                           std::size_t& reads) {
   Result<Credential> credential = ask.session->Open();
   if (!credential.ok()) return {keys.size(), Result<Served>(credential.error())};
-  std::vector<Result<Served>> results(
-      keys.size(), Result<Served>(Error(ErrorCode::kInternal, "not asked")));
+  std::vector<Result<Served>> results(keys.size(),
+                                      Result<Served>(Error(ErrorCode::kInternal, "not asked")));
   // Fetched by the flight before this one, between our look and our turn?
   Policy since = ask.route.policy;
-  since.refresh_after = std::min(
-      since.refresh_after,
-      std::chrono::duration_cast<Duration>(clock_.Now() - ask.begun) + Duration(1));
+  since.refresh_after =
+      std::min(since.refresh_after,
+               std::chrono::duration_cast<Duration>(clock_.Now() - ask.begun) + Duration(1));
   std::vector<std::size_t> open;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     auto found = cache_.Find(keys[i].entry, since, keys[i].login);
@@ -297,9 +328,11 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
       const bool final = !Refused(error) || ask.fresh_login();
       cache_.StoreFailure(key, error, ask.route.policy.remember_failure,
                           final ? 0 : ask.session->login);
+      if (final && Refused(error)) Believe(key);
     }
     return error;
   }
+  Disbelieve(key);
   if (answer->unchanged) {
     if (cache_.Confirm(key, question.known_version)) {
       auto found = cache_.Find(key, ask.route.policy);
@@ -392,9 +425,9 @@ Result<Bundle> Fetcher::Assemble(Round& round) {
 
 std::string Fetcher::VersionOf(const Projection& projection, const SecretBytes& contents) const {
   // The NUL keeps the seed apart from the contents.
-  const SecretBytes code = HmacSha256(
-      options_.version_key,
-      {projection.version_seed, std::string_view("\0", 1), contents.Reveal()});
+  const SecretBytes code =
+      HmacSha256(options_.version_key,
+                 {projection.version_seed, std::string_view("\0", 1), contents.Reveal()});
   return Base64UrlEncode(code.Reveal());
 }
 

@@ -11,7 +11,9 @@
 // Thread-safe. Blocks the caller under its context.
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,8 +34,8 @@ namespace nodekeep {
 
 // What `nodekeep refresh` did.
 struct RefreshReport {
-  std::size_t matched = 0;   // minted entries among them
-  std::size_t asked = 0;     // asked of the backend now
+  std::size_t matched = 0;  // minted entries among them
+  std::size_t asked = 0;    // asked of the backend now
   std::size_t changed = 0;
   std::size_t deferred = 0;  // no live login: asked at the next mount
   std::vector<std::string> errors;
@@ -47,6 +49,10 @@ class Fetcher {
     Duration fetch_budget = std::chrono::seconds(30);
     // How long a mount waits for a slow backend when last good values could stand in.
     Duration stale_patience = std::chrono::seconds(2);
+    // A refusal that a new login did not change is not questioned by another login for so long,
+    // doubling up to the longest: a path that stays denied must not cost a login per mount.
+    Duration believe_refusal = std::chrono::minutes(1);
+    Duration believe_refusal_longest = std::chrono::minutes(10);
     // Keys the HMAC that makes object versions opaque.
     SecretBytes version_key;
   };
@@ -60,7 +66,8 @@ class Fetcher {
   std::optional<Result<Bundle>> FetchFromMemory(const PlanPtr& plan);
 
   // Asks the backend again for the entries that `matches` picks; minted ones are left alone.
-  RefreshReport Refresh(const Context& context, const std::function<bool(const EntryKey&)>& matches);
+  RefreshReport Refresh(const Context& context,
+                        const std::function<bool(const EntryKey&)>& matches);
 
  private:
   struct Round;
@@ -82,11 +89,18 @@ class Fetcher {
     bool fresh_login() const { return session->logged_in >= begun; }
   };
 
+  // A refusal that was met with a login made just now.
+  struct Belief {
+    Duration wait = Duration::zero();
+    SteadyTime until;
+  };
+
   // The steps of Fetch; each fills in what it finds out.
   Round Begin(const PlanPtr& plan) const;
   bool ServeFromMemory(Round& round);
   void CountHits(const Round& round);
   Status AskBackend(const Context& context, Round& round, const SessionPtr& session);
+  bool Doubts(Round& round, const Session& session);
   Status AskAgain(const Context& context, Round& round, const SessionPtr& refused);
   Result<Bundle> LoginFailed(Round& round, const Error& why);
   void ForgetIdentity(const FetchPlan& plan);
@@ -100,6 +114,8 @@ class Fetcher {
   std::vector<Result<Served>> CallBackend(const Context& context, const Ask& ask,
                                           const std::vector<FlightKey>& keys, std::size_t& reads);
   Result<Served> Keep(const Ask& ask, const Question& question, Result<Answer> answer);
+  void Believe(const EntryKey& key);
+  void Disbelieve(const EntryKey& key);
   std::string Fingerprint(const EntryKey& key);
   std::string VersionOf(const Projection& projection, const SecretBytes& contents) const;
 
@@ -111,6 +127,9 @@ class Fetcher {
   Rng& rng_;
   Logger& log_;
   Metrics& metrics_;
+
+  std::mutex mutex_;
+  std::map<EntryKey, Belief> beliefs_;  // guarded by mutex_
 
   SingleFlight<FlightKey, Served> flights_;
 };

@@ -404,6 +404,33 @@ TEST_CASE("fetch: a refusal after a cached login costs one login and one retry, 
   }
 }
 
+TEST_CASE("fetch: a path that stays denied costs ever fewer logins, and none of the others' reads") {
+  Bench bench;
+  bench.backend->SetValue("b", "v");
+  bench.backend->FailAlways("a", No());
+  // Polled once a minute for an hour, beside a mount that is well.
+  std::vector<int> logins_at;
+  std::size_t before = 0;
+  for (int minute = 0; minute < 60; ++minute) {
+    CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
+    CHECK(bench.Mount(bench.Plan("b")) == "v");
+    if (bench.backend->logins() != before) logins_at.push_back(minute);
+    before = bench.backend->logins();
+    bench.clock.Advance(minutes(1));
+  }
+  CHECK(logins_at == std::vector<int>{0, 1, 3, 7, 15, 25, 35, 45, 55});
+
+  bench.backend->Heal();
+  bench.backend->SetValue("a", "v");
+  CHECK(bench.Mount(bench.Plan("a")) == "v");
+  // Denied anew, it is doubted at once.
+  bench.clock.Advance(minutes(3));
+  bench.backend->FailAlways("a", No());
+  before = bench.backend->logins();
+  CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
+  CHECK(bench.backend->logins() == before + 1);
+}
+
 TEST_CASE("fetch: a login that was revoked is replaced, once for all who meet it") {
   Bench bench;
   bench.backend->SetValue("a", "v");
