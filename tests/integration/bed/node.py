@@ -55,9 +55,10 @@ class Node:
             "authorization": {"mode": "AlwaysAllow"}, "resolvConf": "", "evictionHard": {},
             "tlsCertFile": str(serving.cert), "tlsPrivateKeyFile": str(serving.key), "address": "127.0.0.1", "port": free_port(),
             "healthzBindAddress": "127.0.0.1", "healthzPort": int(self._health.url.rsplit(":", 1)[1]),
-            # With the defaults, the kubelet's own limits take a minute for 100 pods and hide every difference.
-            "registryPullQPS": 0, "serializeImagePulls": False, "kubeAPIQPS": 500, "kubeAPIBurst": 1000, "eventRecordQPS": 0,
-            "maxPods": 250,
+            # With the defaults, the kubelet's own limits take a minute for 100 pods and hide every difference. 0 events a second
+            # would mean its client's default, 5: after a storm of pods, events came minutes late.
+            "registryPullQPS": 0, "serializeImagePulls": False, "kubeAPIQPS": 500, "kubeAPIBurst": 1000, "eventRecordQPS": 1000,
+            "eventBurst": 2000, "maxPods": 250,
             # How often a pod is looked at, and with it how often its volumes are published again.
             "syncFrequency": sync_frequency,
         }, indent=2))
