@@ -79,7 +79,7 @@ std::optional<int> Digits(std::string_view text, std::size_t at, std::size_t cou
 // Of "+0130", "+01:30", "Z", "" and anything else: what is no offset is none.
 std::chrono::minutes ZoneOffset(std::string_view zone) {
   zone = Trimmed(zone);
-  if (!zone.starts_with('+') && !zone.starts_with('-')) return {};
+  if (zone.size() < 5 || (zone.front() != '+' && zone.front() != '-')) return {};
   const std::size_t minutes_at = zone.substr(3).starts_with(':') ? 4 : 3;
   const std::optional<int> hours = Digits(zone, 1, 2);
   const std::optional<int> minutes = Digits(zone, minutes_at, 2);

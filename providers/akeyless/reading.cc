@@ -4,62 +4,22 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
+#include <map>
 #include <set>
+#include <string>
 #include <utility>
 
-#include "agent/base/codecs.h"
 #include "agent/base/digest.h"
-#include "providers/akeyless/item.h"
-#include "providers/akeyless/keys.h"
+#include "agent/base/json.h"
+#include "providers/akeyless/caller.h"
+#include "providers/akeyless/minting.h"
 
 namespace nodekeep::akeyless {
 namespace {
 
 constexpr std::size_t kMaxNamesPerCall = 100;
-constexpr std::size_t kMaxFolderItems = 1000;
-constexpr std::size_t kMaxPages = 64;
-// Looking up a few items by listing their folder pays up to so many others in it.
-constexpr std::size_t kListedPerItem = 20;
-constexpr Duration kCrowdedFor = std::chrono::hours(1);
-constexpr std::size_t kMaxCrowded = 1024;
 constexpr std::chrono::seconds kConfirmCachedAfter(60);
 constexpr std::chrono::seconds kReadAgainAfter(1800);
-// When neither the reply nor the item says how long dynamic credentials live: the vendor's default.
-constexpr Duration kDynamicLifetime = std::chrono::minutes(60);
-
-// What describe-item and list-items say of an item.
-struct Description {
-  std::string name;  // the server's spelling
-  std::string type;
-  std::int64_t last_version = 0;
-  std::string modified;
-  std::string user_ttl;  // of a dynamic secret
-
-  // Equal as long as nothing that the server tells of has changed. Holds no blank at its end.
-  std::string Stamp() const {
-    return fmt::format("{} {} {}", type, last_version, modified.empty() ? "-" : modified);
-  }
-};
-
-Description DescriptionOf(const Json& item) {
-  Description description;
-  description.name = TextOf(Find(item, {"item_name"})).value_or("");
-  description.type = TextOf(Find(item, {"item_type"})).value_or("");
-  description.last_version = IntOf(Find(item, {"last_version"})).value_or(0);
-  description.modified = TextOf(Find(item, {"modification_date"})).value_or("");
-  description.user_ttl =
-      ScalarText(Find(item, {"item_general_info", "dynamic_secret_producer_details", "user_ttl"}))
-          .value_or("");
-  return description;
-}
-
-std::string WithSlash(std::string_view path) {
-  return path.starts_with('/') ? std::string(path) : "/" + std::string(path);
-}
-
-// "/app/" of "/app/db", "/" of "/db".
-std::string FolderOf(const std::string& name) { return name.substr(0, name.rfind('/') + 1); }
 
 // Answer::version: what the server says of the item, when we read it, and whether a gateway's cache
 // may have answered.
@@ -81,14 +41,6 @@ bool IsCurrent(std::string_view known, const std::string& stamp, WallTime now) {
   const bool cached = std::string_view(end, known.data() + known.size()) == " cached";
   const auto age = now - WallTime(std::chrono::seconds(seconds));
   return age >= Duration::zero() && age < (cached ? kConfirmCachedAfter : kReadAgainAfter);
-}
-
-// The kind of an item that is read by its type alone.
-std::optional<ItemKind> ReadableKind(std::string_view type) {
-  if (type == "STATIC_SECRET") return ItemKind::kStatic;
-  if (type == "CERTIFICATE") return ItemKind::kCertificate;
-  if (type == "ROTATED_SECRET") return ItemKind::kRotated;
-  return std::nullopt;
 }
 
 Error Unsupported(const std::string& type, const std::string& path) {
@@ -117,27 +69,6 @@ std::int64_t NumberOf(const std::string& text) {
   return number;
 }
 
-// "60m", "1h30m", "3600s", or a plain number of minutes.
-std::optional<Duration> TtlOf(std::string_view text) {
-  Duration total = Duration::zero();
-  while (!text.empty()) {
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || number < 0 || number > 10'000'000) return std::nullopt;
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    const char unit = text.empty() ? 'm' : text.front();
-    if (!text.empty()) text.remove_prefix(1);
-    switch (unit) {
-      case 's': total += std::chrono::seconds(number); break;
-      case 'm': total += std::chrono::minutes(number); break;
-      case 'h': total += std::chrono::hours(number); break;
-      case 'd': total += std::chrono::hours(24 * number); break;
-      default: return std::nullopt;
-    }
-  }
-  return total > Duration::zero() ? std::optional(total) : std::nullopt;
-}
-
 // The value of one name in a reply of get-secret-value: under the server's spelling, as upstream
 // looks it up, or the requested one, or alone.
 const Json* StaticValue(const Json& reply, const Target& target, bool alone) {
@@ -152,14 +83,8 @@ const Json* StaticValue(const Json& reply, const Target& target, bool alone) {
 // One call of ItemReader::Read.
 class Batch {
  public:
-  Batch(GatewayClient& api, const Clock& clock, CrowdedFolders& crowded, const Context& context,
-        const Options& options, const Credential& credential)
-      : api_(api),
-        clock_(clock),
-        crowded_(crowded),
-        context_(context),
-        options_(options),
-        credential_(credential) {}
+  Batch(const Caller& caller, const Clock& clock, CrowdedFolders& crowded)
+      : caller_(caller), clock_(clock), crowded_(crowded) {}
 
   std::vector<Result<Answer>> Run(std::span<const Question> questions);
 
@@ -173,160 +98,107 @@ class Batch {
     bool past_cache = false;
   };
 
-  // The token under the name that its kind has in a body.
-  RequestBody Body() const {
-    RequestBody body;
-    const std::string_view token = credential_.token.Reveal();
-    body.Text(token.starts_with("u-") ? "uid-token" : "token", token);
-    return body;
-  }
-  Command DescribeCommand(const std::string& path) const {
-    return {"describe-item", Body().Text("name", path).Take()};
-  }
-  Command ListCommand(const std::string& folder, bool deep, const std::string& page) const;
-
-  void Describe(const std::vector<Ask*>& asks);
-  void DescribeByListing(const std::set<std::string>& paths);
-  void DescribeOneByOne(const std::vector<std::string>& paths);
-  void ListFolder(Ask& ask);
-  void Choose(Ask& ask);
+  // What to read for the ask, or its answer already.
+  void LookAtFolder(Ask& ask);
+  void LookAtItem(Ask& ask, const Result<Description>& described);
+  bool IsSettled(Ask& ask);
   void AddTarget(Ask& ask, const Description& item, ItemKind kind);
+
   void ReadTargets();
   void ReadStatic(const std::vector<std::vector<Target*>>& groups);
   std::optional<Command> CommandOf(const Target& target) const;
-  void Finish(Ask& ask);
-  void Mint(const std::vector<Ask*>& asks);
-  Result<Answer> Minted(const Ask& ask, const Json& reply, const CertificateKey& key,
-                        const SshKey& ssh_key);
-  Result<Answer> MintedDynamic(const Ask& ask, const Json& reply);
+  Result<Answer> AnswerOf(const Ask& ask);
 
-  GatewayClient& api_;
+  const Caller& caller_;
   const Clock& clock_;
   CrowdedFolders& crowded_;
-  const Context& context_;
-  const Options& options_;
-  const Credential& credential_;
 
-  std::map<std::string, Result<Description>> described_;  // by path as the class spells it
   std::vector<Target> targets_;
 };
 
-Command Batch::ListCommand(const std::string& folder, bool deep, const std::string& page) const {
-  RequestBody body = Body();
-  body.Text("path", folder).Text("auto-pagination", "disabled").Text("pagination-token", page);
-  if (!deep) body.Flag("current-folder", true);
-  return {"list-items", body.Take()};
-}
-
 std::vector<Result<Answer>> Batch::Run(std::span<const Question> questions) {
   std::vector<Ask> asks;
+  std::vector<std::size_t> single, minted;
+  std::set<std::string> paths;
+  std::vector<MintOrder> orders;
   for (const Question& question : questions) {
-    Ask ask{&question, {}, {}, {}, "", false};
+    asks.push_back({&question, {}, {}, {}, "", false});
+    Ask& ask = asks.back();
     Result<ItemRequest> request = ItemRequest::Parse(question.ref.request);
-    if (request.ok()) {
-      ask.request = *std::move(request);
-    } else {
+    if (!request.ok()) {
       ask.answer = request.error();
+      continue;
     }
-    asks.push_back(std::move(ask));
-  }
-  std::vector<Ask*> single, minted;
-  for (Ask& ask : asks) {
-    if (ask.answer) continue;
+    ask.request = *std::move(request);
     switch (ask.request.kind) {
       case ItemKind::kDynamic:
       case ItemKind::kPki:
-      case ItemKind::kSsh: minted.push_back(&ask); break;
-      case ItemKind::kFolder: ListFolder(ask); break;
-      default: single.push_back(&ask); break;
+      case ItemKind::kSsh:
+        minted.push_back(asks.size() - 1);
+        orders.push_back({question.ref.path, ask.request});
+        break;
+      case ItemKind::kFolder: LookAtFolder(ask); break;
+      default:
+        single.push_back(asks.size() - 1);
+        paths.insert(question.ref.path);
+        break;
     }
   }
-  if (!single.empty()) Describe(single);
-  for (Ask* ask : single) Choose(*ask);
+  const Descriptions described = Describe(caller_, crowded_, paths);
+  for (std::size_t i : single) LookAtItem(asks[i], described.at(asks[i].question->ref.path));
   ReadTargets();
-  if (!minted.empty()) Mint(minted);
+  std::vector<Result<Answer>> made = Mint(caller_, clock_, orders);
+  for (std::size_t i = 0; i < minted.size(); ++i) asks[minted[i]].answer = std::move(made[i]);
 
   std::vector<Result<Answer>> answers;
-  for (Ask& ask : asks) {
-    if (!ask.answer) Finish(ask);
-    answers.push_back(*std::move(ask.answer));
-  }
+  for (Ask& ask : asks) answers.push_back(ask.answer ? *std::move(ask.answer) : AnswerOf(ask));
   return answers;
 }
 
-void Batch::Describe(const std::vector<Ask*>& asks) {
-  std::set<std::string> paths;
-  for (const Ask* ask : asks) paths.insert(ask->question->ref.path);
-  DescribeByListing(paths);
-  std::vector<std::string> rest;
-  for (const std::string& path : paths) {
-    if (!described_.contains(path)) rest.push_back(path);
+void Batch::LookAtFolder(Ask& ask) {
+  Result<std::vector<Description>> items = ListFolder(caller_, WithSlash(ask.question->ref.path));
+  if (!items.ok()) {
+    ask.answer = items.error();
+    return;
   }
-  if (!rest.empty()) DescribeOneByOne(rest);
+  std::string stamps;
+  for (const Description& item : *items) stamps += item.name + " " + item.Stamp() + "\n";
+  ask.stamp = "folder " + Sha256Hex(stamps);
+  if (IsSettled(ask)) return;
+  for (const Description& item : *items) AddTarget(ask, item, *ReadableKind(item.type));
 }
 
-// Fills in what the folders' lists show. What they do not show is asked one by one: only
-// describe-item tells what is not there from what may not be seen.
-void Batch::DescribeByListing(const std::set<std::string>& paths) {
-  std::map<std::string, std::vector<std::string>> by_folder;
-  for (const std::string& path : paths) by_folder[FolderOf(WithSlash(path))].push_back(path);
-  std::erase_if(by_folder, [&](const auto& item) {
-    return item.second.size() < 2 || crowded_.Has(options_.Endpoint() + item.first);
-  });
-  if (by_folder.empty()) return;
-  std::vector<Command> commands;
-  for (const auto& [folder, members] : by_folder) {
-    commands.push_back(ListCommand(folder, false, ""));
+void Batch::LookAtItem(Ask& ask, const Result<Description>& described) {
+  if (!described.ok()) {
+    ask.answer = described.error();
+    return;
   }
-  std::vector<Result<Json>> replies = api_.SendAll(context_, options_, Step::kRead, commands);
-  std::size_t i = 0;
-  for (const auto& [folder, members] : by_folder) {
-    const Result<Json>& reply = replies[i++];
-    if (!reply.ok()) {
-      if (!reply.error().IsTransient()) continue;
-      for (const std::string& path : members) {
-        described_.insert_or_assign(path,
-                                    reply.error().Prepend("can't describe item: {}, error", path));
-      }
-      continue;
+  // A classic key's type is the name of its algorithm: it is known by being asked for.
+  ItemKind kind = ItemKind::kClassicKey;
+  if (ask.request.kind == ItemKind::kDetected) {
+    const std::optional<ItemKind> readable = ReadableKind(described->type);
+    if (!readable) {
+      ask.answer = Unsupported(described->type, ask.question->ref.path);
+      return;
     }
-    const Json* items = Find(*reply, {"items"});
-    if (items == nullptr || !items->is_array()) continue;
-    if (items->size() > kListedPerItem * members.size()) {
-      crowded_.Add(options_.Endpoint() + folder);
-    }
-    for (const Json& item : items->array_range()) {
-      Description description = DescriptionOf(item);
-      // A list that leaves the version out is no help.
-      if (description.last_version == 0 || description.type.empty()) continue;
-      for (const std::string& path : members) {
-        if (WithSlash(path) == description.name) described_.insert_or_assign(path, description);
-      }
-    }
+    kind = *readable;
   }
+  ask.stamp = described->Stamp();
+  if (!IsSettled(ask)) AddTarget(ask, *described, kind);
 }
 
-void Batch::DescribeOneByOne(const std::vector<std::string>& paths) {
-  std::vector<Command> commands;
-  for (const std::string& path : paths) commands.push_back(DescribeCommand(path));
-  std::vector<Result<Json>> replies = api_.SendAll(context_, options_, Step::kRead, commands);
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    if (!replies[i].ok()) {
-      described_.insert_or_assign(
-          paths[i], replies[i].error().Prepend("can't describe item: {}, error", paths[i]));
-      continue;
-    }
-    Description description = DescriptionOf(*replies[i]);
-    if (description.type.empty()) {
-      described_.insert_or_assign(
-          paths[i],
-          Error::Format(ErrorCode::kTransient,
-                        "can't describe item: {}, error: the reply has no item_type", paths[i]));
-      continue;
-    }
-    if (description.name.empty()) description.name = WithSlash(paths[i]);
-    described_.insert_or_assign(paths[i], std::move(description));
+// True, and answered, when what is known of the ask is current; else says how it is to be read.
+bool Batch::IsSettled(Ask& ask) {
+  const std::string& known = ask.question->known_version;
+  if (!IsCurrent(known, ask.stamp, clock_.Wall())) {
+    ask.past_cache = ask.request.ignore_cache || !known.empty();
+    return false;
   }
+  Answer unchanged;
+  unchanged.version = known;
+  unchanged.unchanged = true;
+  ask.answer = std::move(unchanged);
+  return true;
 }
 
 void Batch::AddTarget(Ask& ask, const Description& item, ItemKind kind) {
@@ -341,88 +213,9 @@ void Batch::AddTarget(Ask& ask, const Description& item, ItemKind kind) {
   targets_.push_back(std::move(target));
 }
 
-// Whether the item has to be read, and how.
-void Batch::Choose(Ask& ask) {
-  const Result<Description>& described = described_.at(ask.question->ref.path);
-  if (!described.ok()) {
-    ask.answer = described.error();
-    return;
-  }
-  ItemKind kind = ItemKind::kClassicKey;
-  if (ask.request.kind == ItemKind::kDetected) {
-    const std::optional<ItemKind> readable = ReadableKind(described->type);
-    if (!readable) {
-      ask.answer = Unsupported(described->type, ask.question->ref.path);
-      return;
-    }
-    kind = *readable;
-  }
-  const std::string& known = ask.question->known_version;
-  ask.stamp = described->Stamp();
-  if (IsCurrent(known, ask.stamp, clock_.Wall())) {
-    Answer unchanged;
-    unchanged.version = known;
-    unchanged.unchanged = true;
-    ask.answer = std::move(unchanged);
-    return;
-  }
-  ask.past_cache = ask.request.ignore_cache || !known.empty();
-  AddTarget(ask, *described, kind);
-}
-
-void Batch::ListFolder(Ask& ask) {
-  const std::string folder = WithSlash(ask.question->ref.path);
-  std::vector<Description> items;
-  std::string page;
-  for (std::size_t pages = 0;; ++pages) {
-    Result<Json> reply =
-        api_.Send(context_, options_, Step::kRead, ListCommand(folder, true, page));
-    if (!reply.ok()) {
-      ask.answer = reply.error().Prepend("can't list folder: {}, error", folder);
-      return;
-    }
-    if (const Json* list = Find(*reply, {"items"}); list != nullptr && list->is_array()) {
-      for (const Json& item : list->array_range()) {
-        Description description = DescriptionOf(item);
-        if (ReadableKind(description.type)) items.push_back(std::move(description));
-      }
-    }
-    if (items.size() > kMaxFolderItems || pages >= kMaxPages) {
-      ask.answer = Error::Format(ErrorCode::kTooLarge,
-                                 "can't list folder: {}, error: it has more than {} items", folder,
-                                 kMaxFolderItems);
-      return;
-    }
-    page = TextOf(Find(*reply, {"next_page"})).value_or("");
-    if (!BoolOf(Find(*reply, {"has_next"})).value_or(false) || page.empty()) break;
-  }
-  if (items.empty()) {
-    // What may not be listed is hidden, not refused (akeyless.md 3.6).
-    ask.answer = Error::Format(
-        ErrorCode::kNotFound,
-        "can't list folder: {}, error: no static, certificate or rotated item in it that the "
-        "access role may list",
-        folder);
-    return;
-  }
-  std::ranges::sort(items, {}, &Description::name);
-  for (const Description& item : items) ask.stamp += item.name + " " + item.Stamp() + "\n";
-  ask.stamp = "folder " + Sha256Hex(ask.stamp);
-  const std::string& known = ask.question->known_version;
-  if (IsCurrent(known, ask.stamp, clock_.Wall())) {
-    Answer unchanged;
-    unchanged.version = known;
-    unchanged.unchanged = true;
-    ask.answer = std::move(unchanged);
-    return;
-  }
-  ask.past_cache = ask.request.ignore_cache || !known.empty();
-  for (const Description& item : items) AddTarget(ask, item, *ReadableKind(item.type));
-}
-
 // The call for one item that is no static secret.
 std::optional<Command> Batch::CommandOf(const Target& target) const {
-  RequestBody body = Body();
+  RequestBody body = caller_.Body();
   if (target.version != 0) body.Number("version", target.version);
   if (target.past_cache) body.Text("ignore-cache", "true");
   switch (target.kind) {
@@ -486,7 +279,7 @@ void Batch::ReadTargets() {
   }
   if (!groups.empty()) ReadStatic(groups);
   if (commands.empty()) return;
-  std::vector<Result<Json>> replies = api_.SendAll(context_, options_, Step::kRead, commands);
+  std::vector<Result<Json>> replies = caller_.SendAll(Step::kRead, commands);
   for (std::size_t i = 0; i < others.size(); ++i) {
     Target& target = *others[i];
     if (!replies[i].ok()) {
@@ -509,13 +302,13 @@ void Batch::ReadStatic(const std::vector<std::vector<Target*>>& groups) {
         names.push_back(target->item.name);
       }
     }
-    RequestBody body = Body();
+    RequestBody body = caller_.Body();
     body.Texts("names", names);
     if (group.front()->version != 0) body.Number("version", group.front()->version);
     if (group.front()->past_cache) body.Text("ignore-cache", "true");
     commands.push_back({"get-secret-value", body.Take()});
   }
-  std::vector<Result<Json>> replies = api_.SendAll(context_, options_, Step::kRead, commands);
+  std::vector<Result<Json>> replies = caller_.SendAll(Step::kRead, commands);
   std::vector<std::vector<Target*>> alone;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const std::vector<Target*>& group = groups[i];
@@ -549,14 +342,11 @@ void Batch::ReadStatic(const std::vector<std::vector<Target*>>& groups) {
   if (!alone.empty()) ReadStatic(alone);
 }
 
-void Batch::Finish(Ask& ask) {
+Result<Answer> Batch::AnswerOf(const Ask& ask) {
   std::vector<Item> items;
   for (std::size_t i : ask.targets) {
     Result<Item>& result = *targets_[i].result;
-    if (!result.ok()) {
-      ask.answer = result.error();
-      return;
-    }
+    if (!result.ok()) return result.error();
     items.push_back(*std::move(result));
   }
   Answer answer;
@@ -568,154 +358,16 @@ void Batch::Finish(Ask& ask) {
   } else {
     answer.version = VersionText(ask.stamp, clock_.Wall(), ask.past_cache);
   }
-  ask.answer = std::move(answer);
-}
-
-void Batch::Mint(const std::vector<Ask*>& asks) {
-  std::vector<Command> commands;
-  std::vector<Ask*> sent;
-  std::vector<CertificateKey> keys;
-  std::vector<SshKey> ssh_keys;
-  for (Ask* ask : asks) {
-    const ItemRequest& request = ask->request;
-    const std::string& path = ask->question->ref.path;
-    RequestBody body = Body();
-    CertificateKey key;
-    SshKey ssh_key;
-    if (request.kind == ItemKind::kDynamic) {
-      body.Text("name", path)
-          .Text("host", request.host)
-          .Text("target", request.target)
-          .Text("dbname", request.db_name);
-      if (!request.args.empty()) body.Texts("args", request.args);
-      if (request.timeout_seconds > 0) body.Number("timeout", request.timeout_seconds);
-      commands.push_back({"get-dynamic-secret-value", body.Take()});
-    } else if (request.kind == ItemKind::kPki) {
-      Result<CertificateKey> made =
-          MakeCertificateKey(request.key_type, request.common_name, SplitCommas(request.alt_names),
-                             SplitCommas(request.uri_sans));
-      if (!made.ok()) {
-        ask->answer = made.error().Prepend("can't get pki certificate: {}", path);
-        continue;
-      }
-      key = *std::move(made);
-      body.Text("cert-issuer-name", path)
-          .Text("common-name", request.common_name)
-          .Text("alt-names", request.alt_names)
-          .Text("uri-sans", request.uri_sans)
-          .Text("extended-key-usage", request.extended_key_usage)
-          .Text("csr-data-base64", Base64Encode(key.request_pem));
-      if (request.ttl_seconds > 0) body.Text("ttl", fmt::format("{}s", request.ttl_seconds));
-      commands.push_back({"get-pki-certificate", body.Take()});
-    } else {
-      Result<SshKey> made = MakeSshKey(request.key_type);
-      if (!made.ok()) {
-        ask->answer = made.error().Prepend("can't get ssh certificate: {}", path);
-        continue;
-      }
-      ssh_key = *std::move(made);
-      body.Text("cert-issuer-name", path)
-          .Text("cert-username", request.username)
-          .Text("public-key-data", ssh_key.public_text);
-      if (request.ttl_seconds > 0) body.Number("ttl", request.ttl_seconds);
-      commands.push_back({"get-ssh-certificate", body.Take()});
-    }
-    sent.push_back(ask);
-    keys.push_back(std::move(key));
-    ssh_keys.push_back(std::move(ssh_key));
-  }
-  if (commands.empty()) return;
-  std::vector<Result<Json>> replies = api_.SendAll(context_, options_, Step::kMint, commands);
-  for (std::size_t i = 0; i < sent.size(); ++i) {
-    const ItemKind kind = sent[i]->request.kind;
-    const std::string& path = sent[i]->question->ref.path;
-    Result<Answer> answer = replies[i].ok() ? Minted(*sent[i], *replies[i], keys[i], ssh_keys[i])
-                                            : Result<Answer>(replies[i].error());
-    if (!answer.ok()) {
-      answer = answer.error().Prepend("can't get {}: {}",
-                                      kind == ItemKind::kDynamic ? "dynamic secret value"
-                                      : kind == ItemKind::kPki   ? "pki certificate"
-                                                                 : "ssh certificate",
-                                      path);
-    }
-    sent[i]->answer = std::move(answer);
-  }
-}
-
-Result<Answer> Batch::Minted(const Ask& ask, const Json& reply, const CertificateKey& key,
-                             const SshKey& ssh_key) {
-  if (ask.request.kind == ItemKind::kDynamic) return MintedDynamic(ask, reply);
-  const std::string text = TextOf(Find(reply, {"data"})).value_or("");
-  Item item;
-  item.kind = ask.request.kind;
-  item.name = WithSlash(ask.question->ref.path);
-  item.value = Json(jsoncons::json_object_arg);
-  Result<WallTime> end(WallTime{});
-  if (ask.request.kind == ItemKind::kPki) {
-    end = PemCertificateEnd(text);
-    item.value.insert_or_assign("certificate_pem", text);
-    item.value.insert_or_assign("private_key_pem", std::string(key.private_pem.Reveal()));
-    if (std::string parent = TextOf(Find(reply, {"parent_cert"})).value_or(""); !parent.empty()) {
-      item.value.insert_or_assign("ca_pem", parent);
-    }
-  } else {
-    end = SshCertificateEnd(text);
-    item.value.insert_or_assign("certificate", text);
-    item.value.insert_or_assign("private_key", std::string(ssh_key.private_text.Reveal()));
-    item.value.insert_or_assign("public_key", ssh_key.public_text);
-  }
-  if (!end.ok()) return end.error();
-  Answer answer;
-  answer.lifetime = std::chrono::floor<Duration>(*end - clock_.Wall());
-  if (answer.lifetime <= Duration::zero()) {
-    return Error(ErrorCode::kPrecondition,
-                 "the certificate has ended before it arrived: check the node's clock and the "
-                 "issuer's ttl");
-  }
-  answer.value = PackItem(item);
-  return answer;
-}
-
-Result<Answer> Batch::MintedDynamic(const Ask& ask, const Json& reply) {
-  const std::string& path = ask.question->ref.path;
-  // Some producers answer 200 and say in the reply that they failed.
-  if (const std::string error = TextOf(Find(reply, {"error"})).value_or(""); !error.empty()) {
-    return Error(ErrorCode::kPrecondition, "the producer failed; see its log at the gateway");
-  }
-  std::optional<Duration> lifetime =
-      TtlOf(ScalarText(Find(reply, {"ttl_in_minutes"})).value_or(""));
-  if (!lifetime) {
-    Result<Json> described = api_.Send(context_, options_, Step::kRead, DescribeCommand(path));
-    if (described.ok()) lifetime = TtlOf(DescriptionOf(*described).user_ttl);
-  }
-  Item item;
-  item.kind = ItemKind::kDynamic;
-  item.name = WithSlash(path);
-  item.value = reply;
-  Answer answer;
-  answer.lifetime = lifetime.value_or(kDynamicLifetime);
-  answer.value = PackItem(item);
   return answer;
 }
 
 }  // namespace
 
-bool CrowdedFolders::Has(const std::string& folder) const {
-  std::lock_guard lock(mutex_);
-  auto found = until_.find(folder);
-  return found != until_.end() && clock_.Now() < found->second;
-}
-
-void CrowdedFolders::Add(const std::string& folder) {
-  std::lock_guard lock(mutex_);
-  if (until_.size() >= kMaxCrowded) until_.clear();
-  until_[folder] = clock_.Now() + kCrowdedFor;
-}
-
 std::vector<Result<Answer>> ItemReader::Read(const Context& context, const Options& options,
                                              const Credential& credential,
                                              std::span<const Question> questions) {
-  return Batch(api_, clock_, crowded_, context, options, credential).Run(questions);
+  const Caller caller{api_, context, options, credential};
+  return Batch(caller, clock_, crowded_).Run(questions);
 }
 
 }  // namespace nodekeep::akeyless

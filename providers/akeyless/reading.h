@@ -15,35 +15,18 @@
 // once more, past it, a minute later; and every item every half hour, since overwriting a value may
 // leave its version as it was [I].
 
-#include <map>
-#include <mutex>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
 #include "agent/base/result.h"
 #include "agent/secrets/provider.h"
+#include "providers/akeyless/catalog.h"
 #include "providers/akeyless/gateway_client.h"
 #include "providers/akeyless/options.h"
 
 namespace nodekeep::akeyless {
-
-// Folders with far more items than are read from them: their items are described one by one.
-// Thread-safe.
-class CrowdedFolders {
- public:
-  explicit CrowdedFolders(const Clock& clock) : clock_(clock) {}
-
-  bool Has(const std::string& folder) const;
-  void Add(const std::string& folder);
-
- private:
-  const Clock& clock_;
-  mutable std::mutex mutex_;
-  std::map<std::string, SteadyTime> until_;  // guarded by mutex_
-};
 
 // Thread-safe; remembers nothing but crowded folders.
 class ItemReader {

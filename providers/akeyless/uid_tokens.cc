@@ -4,43 +4,80 @@
 
 namespace nodekeep::akeyless {
 
+namespace {
+
+constexpr Duration kTryAgainAfter = std::chrono::seconds(30);
+constexpr Duration kCallBudget = std::chrono::seconds(30);
+
+}  // namespace
+
 Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& options,
                                          std::string_view first) {
+  auto shared = std::make_shared<const Options>(options);
   std::unique_lock lock(mutex_);
   Identity& identity = identities_[Sha256Hex(first)];  // stays where it is: a map, nothing erased
   if (identity.token.empty()) identity.token = SecretBytes(first);
-  if (!clock_.WaitUntil(lock, idle_, context.stop(), context.deadline(),
+  identity.options = std::move(shared);
+  identity.used = clock_.Now();
+  if (!thread_.joinable()) {
+    thread_ = std::jthread([this](std::stop_token stop) { KeepAlive(stop); });
+  }
+  if (!clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(),
                         [&] { return !identity.busy; })) {
     lock.unlock();
     if (Status over = context.Check(clock_); !over.ok()) return over.error();
     return Error(ErrorCode::kDeadlineExceeded, "waited for the rotation of a universal identity");
   }
-  if (clock_.Now() < identity.next) {
-    return Newest{identity.token.Clone(), identity.not_rotated, false};
-  }
+  const bool refused = clock_.Now() >= identity.next && Rotate(lock, identity, context);
+  return Newest{identity.token.Clone(), identity.not_rotated, refused};
+}
+
+bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
+                       const Context& context) {
   identity.busy = true;
   const SecretBytes old = identity.token.Clone();
+  const std::shared_ptr<const Options> options = identity.options;
   lock.unlock();
-  Result<SecretBytes> next = Rotate(context, options, old);
+  Result<SecretBytes> next = Call(context, *options, old);
   lock.lock();
   identity.busy = false;
   identity.not_rotated.reset();
-  const bool refused = !next.ok() && next.error().IsFinal();
   if (next.ok()) {
     identity.token = *std::move(next);
     identity.next = clock_.Now() + kRotateEvery;
   } else {
     identity.not_rotated = next.error();
-    if (refused) identity.next = clock_.Now() + kDeniedFor;
+    identity.next = clock_.Now() + (identity.Refused() ? kDeniedFor : kTryAgainAfter);
   }
-  Newest newest{identity.token.Clone(), identity.not_rotated, refused};
-  lock.unlock();
-  idle_.notify_all();
-  return newest;
+  changed_.notify_all();
+  return identity.Refused();
 }
 
-Result<SecretBytes> UidTokens::Rotate(const Context& context, const Options& options,
-                                      const SecretBytes& token) {
+// Called with mutex_ held. Whom to rotate now; null: nobody. One that was refused is left to those
+// who log in with it, who count refusals.
+UidTokens::Identity* UidTokens::NextDue() {
+  const SteadyTime now = clock_.Now();
+  for (auto& [first, identity] : identities_) {
+    if (identity.busy || identity.Refused() || now - identity.used >= kKeptFor) continue;
+    if (now >= identity.next + kRotateEvery) return &identity;
+  }
+  return nullptr;
+}
+
+void UidTokens::KeepAlive(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    if (Identity* due = NextDue()) {
+      (void)Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop));
+    } else {
+      clock_.WaitUntil(lock, changed_, stop, clock_.Now() + kRotateEvery / 4,
+                       [&] { return NextDue() != nullptr; });
+    }
+  }
+}
+
+Result<SecretBytes> UidTokens::Call(const Context& context, const Options& options,
+                                    const SecretBytes& token) {
   // Not idempotent, but a lost reply does no harm: without our acknowledgement `token` stays valid.
   Result<Json> reply = api_.Send(
       context, options, Step::kMint,

@@ -5,17 +5,21 @@
 // A rotation ends the token before it, so an identity is rotated by one caller at a time and not
 // more often than kRotateEvery, however many mounts use it. It is done in two phases: with manual
 // acknowledgement the old token lives until we have the new one in hand, so that no lost reply
-// loses the identity. A restart begins again at the first token, which the server may have ended by
-// then: give each node a token of its own.
+// loses the identity. One that nobody logs in with is rotated by a thread of its own, because a
+// token that is not rotated ends (after an hour by default), and with it the identity. A restart
+// begins again at the first token, which the server may have ended by then: give each node a token
+// of its own.
 //
 // Thread-safe. Waits under the caller's context; nothing is called out under the lock.
 
 #include <condition_variable>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
@@ -32,6 +36,8 @@ class UidTokens {
   // A token that denies rotation, or is unknown, is not asked again for so long: every refusal
   // counts as a failed login.
   static constexpr Duration kDeniedFor = std::chrono::hours(1);
+  // After its last use an identity is kept alive for so long.
+  static constexpr Duration kKeptFor = std::chrono::hours(24 * 7);
 
   struct Newest {
     SecretBytes token;
@@ -52,19 +58,29 @@ class UidTokens {
     SteadyTime next;  // rotation; not before
     std::optional<Error> not_rotated;
     bool busy = false;
+    std::shared_ptr<const Options> options;  // of its last use
+    SteadyTime used;
+
+    bool Refused() const { return not_rotated && not_rotated->IsFinal(); }
   };
 
-  Result<SecretBytes> Rotate(const Context& context, const Options& options,
-                             const SecretBytes& token);
+  // Rotates under `lock`, which is given up meanwhile. True: it was refused.
+  bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context);
+  void KeepAlive(std::stop_token stop);
+  Identity* NextDue();
+  Result<SecretBytes> Call(const Context& context, const Options& options,
+                           const SecretBytes& token);
 
   GatewayClient& api_;
   const Clock& clock_;
 
   std::mutex mutex_;
-  std::condition_variable_any idle_;
+  std::condition_variable_any changed_;
   // Guarded by mutex_. By a digest of the first token; never forgotten, since what comes after the
   // first token exists nowhere else.
   std::map<std::string, Identity> identities_;
+
+  std::jthread thread_;  // from the first identity on; last: stopped first
 };
 
 }  // namespace nodekeep::akeyless

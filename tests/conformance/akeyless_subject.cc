@@ -60,8 +60,8 @@ class AkeylessSubject final : public Subject {
     return {
         {"file outside the volume", with("- {fileName: ../evil, secretPath: /x}\n"), {"../evil"}},
         {"bad mode",
-         with("- {fileName: cert, secretPath: /x, nodekeep/mode: 99999}\n"),
-         {"nodekeep/mode"}},
+         with("- {fileName: cert, secretPath: /x, nodekeep/filePermission: 99999}\n"),
+         {"nodekeep/filePermission"}},
         {"one file of two secrets",
          with("- {fileName: db, secretPath: /x}\n- {fileName: db, secretPath: /y}\n"),
          {"db"}},

@@ -1,0 +1,128 @@
+#include "providers/akeyless/login_guard.h"
+
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <thread>
+
+#include "tests/fakes/fake_clock.h"
+
+namespace nodekeep::akeyless {
+namespace {
+
+using Outcome = LoginGuard::Outcome;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+struct Bench {
+  // "ok" after a login with that outcome, else the code it was held back with.
+  std::string LogIn(const std::string& credential, Outcome outcome,
+                    const std::string& account = "gw p-1") {
+    LoginAttempt attempt{account, credential};
+    Status admitted = guard.Admit(Context(clock.Now() + seconds(5), {}), attempt);
+    if (!admitted.ok()) {
+      held = admitted.error();
+      return std::string(ErrorCodeName(held->code()));
+    }
+    guard.Settle(attempt, outcome, "AuthenticationFailed");
+    return "ok";
+  }
+
+  FakeClock clock;
+  LoginGuard guard{clock};
+  std::optional<Error> held;
+};
+
+}  // namespace
+
+TEST_CASE("login guard: a credential refused twice waits, longer each time") {
+  Bench bench;
+  CHECK(bench.LogIn("a", Outcome::kRefused) == "ok");
+  CHECK(bench.LogIn("a", Outcome::kRefused) == "ok");
+  CHECK(bench.LogIn("a", Outcome::kRefused) == "throttled");
+  CHECK(bench.held->retry_after() == minutes(1));
+  CHECK(bench.held->message().starts_with("AuthenticationFailed; not tried again for 60 s"));
+  bench.clock.Advance(minutes(1));
+  CHECK(bench.LogIn("a", Outcome::kRefused) == "ok");
+  CHECK(bench.LogIn("a", Outcome::kRefused) == "throttled");
+  CHECK(bench.held->retry_after() == minutes(5));
+  bench.clock.Advance(minutes(5));
+  CHECK(bench.LogIn("a", Outcome::kAccepted) == "ok");
+  CHECK(bench.LogIn("a", Outcome::kRefused) == "ok");
+  CHECK(bench.LogIn("a", Outcome::kAccepted) == "ok");
+}
+
+TEST_CASE("login guard: there is never a fifth refusal in a row, whoever asks") {
+  Bench bench;
+  int sent = 0;
+  for (int pod = 0; pod < 100; ++pod) {
+    if (bench.LogIn("pod " + std::to_string(pod), Outcome::kRefused) == "ok") ++sent;
+    bench.clock.Advance(seconds(1));
+  }
+  CHECK(sent == 4);
+  CHECK(bench.held->message().find("others were refused for this access id") != std::string::npos);
+  // Afterwards one at a time.
+  bench.clock.Advance(LoginGuard::kHold);
+  CHECK(bench.LogIn("x", Outcome::kRefused) == "ok");
+  CHECK(bench.LogIn("y", Outcome::kRefused) == "throttled");
+}
+
+TEST_CASE("login guard: a login that failed otherwise is no refusal") {
+  Bench bench;
+  for (int i = 0; i < 10; ++i) CHECK(bench.LogIn("a", Outcome::kUnknown) == "ok");
+}
+
+TEST_CASE("login guard: a credential that was accepted before is let through, and ends the row") {
+  Bench bench;
+  CHECK(bench.LogIn("good", Outcome::kAccepted) == "ok");
+  for (int i = 0; i < 4; ++i)
+    CHECK(bench.LogIn("bad " + std::to_string(i), Outcome::kRefused) == "ok");
+  CHECK(bench.LogIn("new", Outcome::kAccepted) == "throttled");
+  CHECK(bench.LogIn("good", Outcome::kAccepted) == "ok");
+  CHECK(bench.LogIn("new", Outcome::kAccepted) == "ok");
+}
+
+TEST_CASE("login guard: access ids and gateways are counted apart") {
+  Bench bench;
+  for (int i = 0; i < 4; ++i) bench.LogIn("bad " + std::to_string(i), Outcome::kRefused);
+  CHECK(bench.LogIn("new", Outcome::kAccepted, "gw p-2") == "ok");
+  CHECK(bench.LogIn("new", Outcome::kAccepted, "other p-1") == "ok");
+}
+
+TEST_CASE("login guard: those never accepted go four at a time, and each settled lets one in") {
+  Bench bench;
+  std::vector<LoginAttempt> attempts;
+  for (int i = 0; i < 6; ++i) attempts.push_back({"gw p-1", "pod " + std::to_string(i)});
+  for (int i = 0; i < 4; ++i) REQUIRE(bench.guard.Admit(Context(), attempts[i]).ok());
+
+  std::stop_source stop;
+  stop.request_stop();
+  Status cancelled = bench.guard.Admit(Context(SteadyTime::max(), stop.get_token()), attempts[5]);
+  REQUIRE_FALSE(cancelled.ok());
+  CHECK(cancelled.error().code() == ErrorCode::kCancelled);
+
+  std::atomic<bool> admitted = false;
+  std::jthread waiting([&] { admitted = bench.guard.Admit(Context(), attempts[4]).ok(); });
+  bench.guard.Settle(attempts[0], Outcome::kAccepted);
+  waiting.join();
+  CHECK(admitted);
+}
+
+TEST_CASE(
+    "login guard: an attempt admitted before its credential was refused is settled as it was "
+    "admitted") {
+  Bench bench;
+  CHECK(bench.LogIn("a", Outcome::kAccepted) == "ok");
+  LoginAttempt first{"gw p-1", "a"}, second{"gw p-1", "a"};
+  REQUIRE(bench.guard.Admit(Context(), first).ok());
+  REQUIRE(bench.guard.Admit(Context(), second).ok());
+  bench.guard.Settle(first, Outcome::kRefused, "no");
+  bench.guard.Settle(second, Outcome::kUnknown);
+  // All four places of those never accepted but the one refusal's are free.
+  std::vector<LoginAttempt> attempts;
+  for (int i = 0; i < 3; ++i) attempts.push_back({"gw p-1", "pod " + std::to_string(i)});
+  for (LoginAttempt& attempt : attempts) {
+    CHECK(bench.guard.Admit(Context(bench.clock.Now(), {}), attempt).ok());
+  }
+}
+
+}  // namespace nodekeep::akeyless

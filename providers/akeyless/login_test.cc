@@ -1,0 +1,416 @@
+#include "providers/akeyless/login.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <condition_variable>
+#include <mutex>
+
+#include "agent/base/codecs.h"
+#include "providers/akeyless/test_account.h"
+#include "tests/fakes/certificates.h"
+#include "tests/fakes/temp_dir.h"
+
+namespace nodekeep::akeyless {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr const char* kToken = R"({"token":"t-1","creds":{}})";
+constexpr const char* kRefusal = R"({"error":"AuthenticationFailed"})";
+
+struct Bench {
+  explicit Bench(AccessType type) : options(TestOptions({type})) {}
+  explicit Bench(std::vector<AccessType> order) : options(TestOptions(std::move(order))) {}
+
+  Result<Credential> LogIn(const PodIdentity& pod) { return logins.LogIn(Context(), options, pod); }
+  Result<Credential> LogIn() { return LogIn(TestPod()); }
+
+  TestGateway gateway;
+  Options options;
+  GatewayClient api{gateway.http, gateway.clock, seconds(30)};
+  CloudIds cloud_ids{gateway.http, gateway.clock, [](const std::string& name) {
+                       // The documentation's example, which signs nothing of anybody's.
+                       if (name == "AWS_ACCESS_KEY_ID") return "AKIDEXAMPLE";
+                       if (name == "AWS_SECRET_ACCESS_KEY") return "hunter2-secret";
+                       return "";
+                     }};
+  Logins logins{api, cloud_ids, gateway.clock};
+};
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Whether `signature` is that of the certificate's key over SHA-256 of `bytes`.
+bool Verifies(const std::string& certificate_pem, std::string_view bytes,
+              std::string_view signature) {
+  BIO* bio = BIO_new_mem_buf(certificate_pem.data(), static_cast<int>(certificate_pem.size()));
+  X509* certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  const auto data = [](std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+  };
+  const bool verified =
+      certificate != nullptr &&
+      EVP_DigestVerifyInit(context, nullptr, EVP_sha256(), nullptr,
+                           X509_get0_pubkey(certificate)) == 1 &&
+      EVP_DigestVerify(context, data(signature), signature.size(), data(bytes), bytes.size()) == 1;
+  EVP_MD_CTX_free(context);
+  X509_free(certificate);
+  BIO_free(bio);
+  return verified;
+}
+
+}  // namespace
+
+TEST_CASE("akeyless login: an access key is sent with its id, wherever it comes from") {
+  struct Row {
+    std::string name, of_class, of_pod, of_node, want;
+  };
+  const Row rows[] = {
+      {"class", "class", "pod", "node", "class"},
+      {"secret of the pod", "", "pod\n", "node", "pod"},
+      {"node", "", "", " node ", "node"},
+  };
+  const auto secret = [](const std::string& text) {
+    return text.empty() ? nullptr : std::make_shared<const SecretBytes>(text);
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench(AccessType::kAccessKey);
+    bench.gateway.On("auth", 200, kToken);
+    bench.options.class_access_key = secret(row.of_class);
+    bench.options.node_access_key = secret(row.of_node);
+    PodIdentity pod = TestPod();
+    if (!row.of_pod.empty()) pod.secrets["akeylessAccessKey"] = SecretBytes(row.of_pod);
+    Result<Credential> credential = bench.LogIn(pod);
+    REQUIRE(credential.ok());
+    CHECK(credential->token.Reveal() == "t-1");
+    CHECK(bench.gateway.BodyText("auth") == R"({"access-id":"p-0123456789am","access-key":")" +
+                                                row.want + R"(","access-type":"access_key"})");
+  }
+}
+
+TEST_CASE("akeyless login: k8s shows the token of the pod or of the agent, encoded once") {
+  TempDir directory;
+  const std::string file = directory.Write("token", "header.payload.of-the-agent\n");
+  for (bool as_pod : {true, false}) {
+    INFO(as_pod);
+    Bench bench(AccessType::kK8s);
+    bench.gateway.On("auth", 200, kToken);
+    bench.options.k8s_auth_config = "cluster";
+    bench.options.as_pod = as_pod;
+    bench.options.service_account_token_file = file;
+    REQUIRE(bench.LogIn().ok());
+    const Json body = bench.gateway.Body("auth");
+    CHECK(TextOf(Find(body, {"access-type"})) == "k8s");
+    CHECK(TextOf(Find(body, {"k8s-auth-config-name"})) == "cluster");
+    CHECK(
+        TextOf(Find(body, {"k8s-service-account-token"})) ==
+        Base64Encode(as_pod ? "header.payload.signature-of-web-0" : "header.payload.of-the-agent"));
+  }
+}
+
+TEST_CASE("akeyless login: a jwt is sent as it is") {
+  Bench bench(AccessType::kJwt);
+  bench.gateway.On("auth", 200, kToken);
+  bench.options.as_pod = true;
+  REQUIRE(bench.LogIn().ok());
+  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"jwt"})) == "header.payload.signature-of-web-0");
+}
+
+TEST_CASE(
+    "akeyless login: what was made with a pod's token is the pod's, unless the operator knows "
+    "better") {
+  for (bool share : {false, true}) {
+    INFO(share);
+    Bench bench(AccessType::kK8s);
+    bench.gateway.On("auth", 200, kToken);
+    bench.options.k8s_auth_config = "cluster";
+    bench.options.as_pod = true;
+    bench.options.share_by_service_account = share;
+    Result<Credential> credential = bench.LogIn();
+    REQUIRE(credential.ok());
+    CHECK((credential->sharing == Sharing::kServiceAccount) == share);
+    CHECK(credential->service_account_uid == (share ? "uid-of-web" : ""));
+    CHECK(bench.options.ShowsPod());
+  }
+  CHECK_FALSE(TestOptions({AccessType::kAccessKey}).ShowsPod());
+}
+
+TEST_CASE("akeyless login: a missing input is named with what to set, and nothing is sent") {
+  struct Row {
+    std::string name;
+    AccessType type;
+    std::function<void(Options&)> without;
+    std::string named;
+  };
+  const Row rows[] = {
+      {"access id", AccessType::kAccessKey, [](Options& o) { o.access_id.clear(); },
+       "akeylessAccessID"},
+      {"access key", AccessType::kAccessKey, [](Options& o) { o.class_access_key.reset(); },
+       "akeylessAccessKey"},
+      {"k8s configuration", AccessType::kK8s, [](Options&) {}, "akeylessK8sAuthConfigName"},
+      {"token of the pod", AccessType::kK8s,
+       [](Options& o) {
+         o.k8s_auth_config = "c";
+         o.as_pod = true;
+         o.audience = "akeyless";
+       },
+       "audience \"akeyless\""},
+      {"token of the agent", AccessType::kK8s,
+       [](Options& o) {
+         o.k8s_auth_config = "c";
+         o.service_account_token_file = "/nonexistent/token";
+       },
+       "/nonexistent/token"},
+      {"jwt", AccessType::kJwt, [](Options&) {}, "jwtFile"},
+      {"first token", AccessType::kUniversalIdentity, [](Options&) {}, "akeylessUIDInitToken"},
+      {"certificate", AccessType::kCert, [](Options&) {}, "akeylessCert"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench(row.type);
+    row.without(bench.options);
+    Result<Credential> credential = bench.LogIn();
+    CHECK(CodeOf(credential) == "invalid");
+    CHECK(MessageOf(credential)
+              .starts_with("authentication failed https://gw:8000/api/v2: " +
+                           std::string(AccessTypeName(row.type))));
+    INFO(MessageOf(credential));
+    CHECK(Contains(MessageOf(credential), row.named));
+    CHECK(bench.gateway.http.Count() == 0);
+  }
+}
+
+TEST_CASE("akeyless login: the node's credential goes to no gateway that may not have it") {
+  for (bool of_node : {true, false}) {
+    INFO(of_node);
+    Bench bench(AccessType::kAccessKey);
+    bench.gateway.On("auth", 200, kToken);
+    bench.options.gateways.push_back({"https://elsewhere", "", "it is not listed"});
+    if (of_node) bench.options.node_access_key = std::exchange(bench.options.class_access_key, {});
+    CHECK(bench.LogIn().ok() != of_node);
+    CHECK(bench.gateway.Count("auth") == (of_node ? 0 : 1));
+  }
+}
+
+TEST_CASE("akeyless login: a refusal names the gateway and the words, never the key") {
+  Bench bench(AccessType::kAccessKey);
+  bench.gateway.On("auth", 401, R"({"error":"AuthenticationFailed for p-0123456789am"})");
+  Result<Credential> credential = bench.LogIn();
+  CHECK(CodeOf(credential) == "denied");
+  CHECK(MessageOf(credential) ==
+        "authentication failed https://gw:8000/api/v2: access_key: AuthenticationFailed for p-*** "
+        "(status 401 of POST https://gw:8000/api/v2/auth); check the access id, its auth method's "
+        "bounds and the credential");
+}
+
+TEST_CASE("akeyless login: five refusals in a row are never sent") {
+  Bench bench(AccessType::kAccessKey);
+  bench.gateway.On("auth", 401, kRefusal);
+  for (int i = 0; i < 100; ++i) {
+    (void)bench.LogIn();
+    bench.gateway.clock.Advance(seconds(8));
+  }
+  CHECK(bench.gateway.Count("auth") == 4);
+}
+
+TEST_CASE("akeyless login: methods are tried in turn until one works") {
+  Bench bench({AccessType::kAccessKey, AccessType::kK8s, AccessType::kJwt});
+  bench.options.as_pod = true;
+  bench.gateway.On("auth",
+                   {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(200, kToken)});
+  REQUIRE(bench.LogIn().ok());
+  // k8s has no configuration, so nothing was sent for it.
+  CHECK(bench.gateway.Count("auth") == 2);
+  CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"access-type"})) == "jwt");
+}
+
+TEST_CASE("akeyless login: without any input upstream's words say so") {
+  Bench bench({AccessType::kAccessKey, AccessType::kK8s});
+  bench.options.class_access_key.reset();
+  CHECK(MessageOf(bench.LogIn())
+            .starts_with("failed to detect access type of p-0123456789am: access_key: there is no "
+                         "access key"));
+}
+
+TEST_CASE("akeyless login: how long a token is good") {
+  FakeClock clock;
+  const WallTime now = clock.Wall();  // 2019-12-20 00:00:00 UTC, by FakeClock
+  REQUIRE(FormatTime(now) == "2019-12-20T00:00:00.000Z");
+  struct Row {
+    std::string expiration;
+    Duration want;
+  };
+  const Row rows[] = {
+      {"2019-12-20 00:30:00 +0000 UTC", minutes(30)},
+      {"2019-12-20 00:30:00 +0000", minutes(30)},
+      {"2019-12-20 00:30:00", minutes(30)},
+      {"2019-12-20T00:30:00Z", minutes(30)},
+      {"2019-12-20T00:30:00.123456789Z", minutes(30)},
+      {"2019-12-20T02:30:00+02:00", minutes(30)},
+      {"2019-12-19 23:00:00 -0130 X", minutes(30)},
+      {"2019-12-20 00:30:00 +1", minutes(30)},
+      {"", minutes(15)},
+      {"garbage", minutes(15)},
+      {"2019-13-40 00:30:00 +0000 UTC", minutes(15)},
+      {"2019-12-19 00:00:00 +0000 UTC", minutes(15)},
+  };
+  for (const Row& row : rows) {
+    INFO(row.expiration);
+    CHECK(TokenLifetime(row.expiration, now) == row.want);
+  }
+}
+
+TEST_CASE("akeyless login: a token is not used in its last minute, nor in its last tenth") {
+  struct Row {
+    std::string name, expiration;
+    Duration replaced_after;  // by the heart: a tenth of the lifetime before `expires`
+  };
+  const Row rows[] = {
+      {"an hour: a tenth", "2019-12-20 01:00:00 +0000 UTC", minutes(54)},
+      {"five minutes: a minute", "2019-12-20 00:05:00 +0000 UTC", minutes(4)},
+      {"not said", "", seconds(810)},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench(AccessType::kAccessKey);
+    bench.gateway.On("auth", 200, R"({"token":"t-1","expiration":")" + row.expiration + R"("})");
+    Result<Credential> credential = bench.LogIn();
+    REQUIRE(credential.ok());
+    CHECK(credential->expires - credential->lifetime / 10 - bench.gateway.clock.Now() ==
+          row.replaced_after);
+  }
+}
+
+TEST_CASE("akeyless login: a reply without a token is no login and no refusal") {
+  for (const std::string body : {R"({})", R"({"token":""})", R"({"token":null})", R"([])"}) {
+    INFO(body);
+    Bench bench(AccessType::kAccessKey);
+    bench.gateway.On("auth", 200, body);
+    CHECK(CodeOf(bench.LogIn()) == "transient");
+  }
+}
+
+TEST_CASE("akeyless login: a certificate's key signs a challenge and is not sent") {
+  TempDir directory;
+  const TestAuthority authority("clients");
+  const CertificatePair pair = authority.Issue("node1", {"DNS:node1"});
+  Bench bench(AccessType::kCert);
+  bench.options.cert_file = directory.Write("cert.pem", pair.certificate_pem + "\n");
+  bench.options.cert_key_file = directory.Write("key.pem", pair.key_pem);
+  bench.gateway.On("get-cert-challenge", 200,
+                   R"({"challenge":")" + Base64Encode("prove it") + R"("})");
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  const Json asked = bench.gateway.Body("get-cert-challenge");
+  const Json sent = bench.gateway.Body("auth");
+  CHECK(TextOf(Find(asked, {"access-id"})) == kTestAccessId);
+  CHECK(TextOf(Find(sent, {"cert-data"})) == TextOf(Find(asked, {"cert-data"})));
+  CHECK(TextOf(Find(sent, {"cert-challenge"})) == Base64Encode("prove it"));
+  CHECK(Verifies(pair.certificate_pem, "prove it",
+                 Base64Decode(*TextOf(Find(sent, {"signed-cert-challenge"})))->Reveal()));
+  CHECK(Find(sent, {"key-data"}) == nullptr);
+  CHECK_FALSE(Contains(bench.gateway.BodyText("auth"), "PRIVATE"));
+}
+
+TEST_CASE("universal identity: rotated with an acknowledgement, then exchanged") {
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-second"})");
+  bench.gateway.On("auth", 200, kToken);
+  Result<Credential> credential = bench.LogIn();
+  REQUIRE(credential.ok());
+  CHECK(credential->token.Reveal() == "t-1");
+  CHECK(bench.gateway.BodyText("uid-rotate-token", 0) ==
+        R"({"uid-token":"u-first","with-manual-ack":true})");
+  CHECK(bench.gateway.BodyText("uid-rotate-token", 1) ==
+        R"({"send-manual-ack-token":"u-second","uid-token":"u-first"})");
+  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-second");
+}
+
+TEST_CASE("universal identity: two mounts of one first token never rotate against each other") {
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.gateway.On(
+      "uid-rotate-token",
+      {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
+       FakeHttpClient::Respond(200, R"({"token":"u-3"})"), FakeHttpClient::Respond(200, "{}")});
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  REQUIRE(bench.LogIn(TestPod("other")).ok());
+  CHECK(bench.gateway.Count("uid-rotate-token") == 2);
+  CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"uid-token"})) == "u-2");
+  bench.gateway.clock.Advance(UidTokens::kRotateEvery);
+  REQUIRE(bench.LogIn().ok());
+  CHECK(TextOf(Find(bench.gateway.Body("uid-rotate-token", 2), {"uid-token"})) == "u-2");
+  CHECK(TextOf(Find(bench.gateway.Body("auth", 2), {"uid-token"})) == "u-3");
+}
+
+TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
+  std::mutex mutex;
+  std::condition_variable rotated;
+  int rotations = 0;
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.gateway.On("uid-rotate-token",
+                   {[&](const Context& context, const FakeHttpClient::Seen& seen) {
+                     std::lock_guard lock(mutex);
+                     ++rotations;
+                     rotated.notify_all();
+                     return FakeHttpClient::Respond(200, R"({"token":"u-next"})")(context, seen);
+                   }});
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  for (int calls : {4, 6}) {
+    bench.gateway.clock.Advance(2 * UidTokens::kRotateEvery);
+    std::unique_lock lock(mutex);
+    CHECK(rotated.wait_for(lock, seconds(10), [&] { return rotations >= calls; }));
+  }
+  CHECK(bench.gateway.Count("auth") == 1);
+}
+
+TEST_CASE("universal identity: a lost reply loses nothing") {
+  struct Row {
+    std::string name;
+    std::vector<FakeHttpClient::Reply> rotations;
+    std::string used;
+  };
+  const auto cut = FakeHttpClient::Fail(ErrorCode::kTransient, "cut");
+  const Row rows[] = {
+      {"of the rotation: the old one is good", {cut}, "u-first"},
+      {"of the acknowledgement: the new one is good",
+       {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), cut},
+       "u-2"},
+      {"rotation denied", {FakeHttpClient::Respond(401, R"({"error":"denied"})")}, "u-first"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench(AccessType::kUniversalIdentity);
+    bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+    bench.gateway.On("uid-rotate-token", row.rotations);
+    bench.gateway.On("auth", 200, kToken);
+    REQUIRE(bench.LogIn().ok());
+    CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == row.used);
+  }
+}
+
+TEST_CASE("universal identity: refused rotations count, so that a dead token blocks nobody") {
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-dead");
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  bench.gateway.On("auth", 401, kRefusal);
+  for (int i = 0; i < 100; ++i) {
+    (void)bench.LogIn();
+    bench.gateway.clock.Advance(seconds(8));
+  }
+  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
+  CHECK(Contains(MessageOf(bench.LogIn()), "AuthenticationFailed"));
+}
+
+}  // namespace nodekeep::akeyless

@@ -1,0 +1,486 @@
+#include "providers/akeyless/reading.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <set>
+
+#include "providers/akeyless/item.h"
+#include "providers/akeyless/test_account.h"
+
+namespace nodekeep::akeyless {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr const char* kMissing = R"({"error":"NotFound"})";
+
+Question Ask(const std::string& path, const std::string& known = "",
+             const std::string& version = "", const ItemRequest& request = {}) {
+  Question question;
+  question.ref.provider = "akeyless";
+  question.ref.path = path;
+  question.ref.version = version;
+  question.ref.request = request.Text();
+  question.known_version = known;
+  return question;
+}
+
+ItemRequest Of(ItemKind kind) {
+  ItemRequest request;
+  request.kind = kind;
+  return request;
+}
+
+std::string Described(const std::string& name, const std::string& type, int version,
+                      const std::string& more = "") {
+  return R"({"item_name":")" + name + R"(","item_type":")" + type + R"(","last_version":)" +
+         std::to_string(version) + more + "}";
+}
+
+struct Bench {
+  std::vector<Result<Answer>> Read(const std::vector<Question>& questions) {
+    Credential credential;
+    credential.token = SecretBytes(token);
+    return reader.Read(Context(), options, credential, questions);
+  }
+  Result<Answer> ReadOne(const Question& question) {
+    std::vector<Result<Answer>> answers = Read({question});
+    return std::move(answers.front());
+  }
+  void Describe(const std::string& name, const std::string& type, int version,
+                const std::string& more = "") {
+    gateway.On("describe-item", 200, Described(name, type, version, more));
+  }
+
+  TestGateway gateway;
+  Options options = TestOptions();
+  std::string token = "t-1";
+  GatewayClient api{gateway.http, gateway.clock, seconds(30)};
+  ItemReader reader{api, gateway.clock};
+};
+
+std::string Text(const Result<Answer>& answer) {
+  return answer.ok() ? std::string(answer->value.Reveal()) : "(" + CodeOf(answer) + ")";
+}
+
+}  // namespace
+
+TEST_CASE("akeyless read: a static secret is described and read by the server's name") {
+  Bench bench;
+  bench.Describe("/secret2", "STATIC_SECRET", 3);
+  bench.gateway.On("get-secret-value", 200, R"({"/secret2":"the value"})");
+  Result<Answer> answer = bench.ReadOne(Ask("secret2"));
+  CHECK(Text(answer) == R"({"kind":"static","name":"/secret2","value":"the value","version":3})");
+  CHECK(answer->lifetime == Duration::zero());
+  CHECK(bench.gateway.BodyText("describe-item") == R"({"name":"secret2","token":"t-1"})");
+  CHECK(bench.gateway.BodyText("get-secret-value") == R"({"names":["/secret2"],"token":"t-1"})");
+}
+
+TEST_CASE("akeyless read: a universal identity's token has a name of its own in bodies") {
+  Bench bench;
+  bench.token = "u-1";
+  bench.Describe("/a", "STATIC_SECRET", 1);
+  bench.gateway.On("get-secret-value", 200, R"({"/a":"v"})");
+  REQUIRE(bench.ReadOne(Ask("/a")).ok());
+  CHECK(bench.gateway.BodyText("get-secret-value") == R"({"names":["/a"],"uid-token":"u-1"})");
+}
+
+TEST_CASE("akeyless read: a mount of static names of one folder takes one look and one read") {
+  Bench bench;
+  std::string items, values;
+  std::vector<Question> questions;
+  for (int i = 0; i < 10; ++i) {
+    const std::string name = "/app/s" + std::to_string(i);
+    items += (i ? "," : "") + Described(name, "STATIC_SECRET", i + 1);
+    values += (i ? ",\"" : "\"") + name + "\":\"value " + std::to_string(i) + "\"";
+    questions.push_back(Ask(name));
+  }
+  bench.gateway.On("list-items", 200, R"({"items":[)" + items + R"(],"has_next":false})");
+  bench.gateway.On("get-secret-value", 200, "{" + values + "}");
+  const auto answers = bench.Read(questions);
+  for (int i = 0; i < 10; ++i) {
+    CHECK(Text(answers[i]) == R"({"kind":"static","name":"/app/s)" + std::to_string(i) +
+                                  R"(","value":"value )" + std::to_string(i) + R"(","version":)" +
+                                  std::to_string(i + 1) + "}");
+  }
+  CHECK(bench.gateway.http.Count() == 2);
+  CHECK(bench.gateway.BodyText("list-items") ==
+        R"({"auto-pagination":"disabled","current-folder":true,"path":"/app/","token":"t-1"})");
+}
+
+TEST_CASE("akeyless read: what a list does not show is described by itself") {
+  struct Row {
+    std::string name;
+    FakeHttpClient::Reply list;
+  };
+  const Row rows[] = {
+      {"one is hidden",
+       FakeHttpClient::Respond(200, R"({"items":[)" + Described("/app/a", "STATIC_SECRET", 1) +
+                                        R"(],"has_next":true})")},
+      {"versions are left out",
+       FakeHttpClient::Respond(
+           200, R"({"items":[{"item_name":"/app/a","item_type":"STATIC_SECRET"}]})")},
+      {"listing is denied", FakeHttpClient::Respond(401, R"({"error":"UnauthorizedAccess"})")},
+      {"a strange reply", FakeHttpClient::Respond(200, "[]")},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.gateway.On("list-items", {row.list});
+    bench.gateway.http.On("POST", std::string(kGatewayUrl) + "/describe-item",
+                          {[](const Context&, const FakeHttpClient::Seen& seen) {
+                            const std::string name = *TextOf(Find(*ParseJson(seen.body), {"name"}));
+                            if (name == "/app/b")
+                              return FakeHttpClient::Respond(404, kMissing)(Context(), seen);
+                            return FakeHttpClient::Respond(
+                                200, Described(name, "STATIC_SECRET", 1))(Context(), seen);
+                          }});
+    bench.gateway.On("get-secret-value", 200, R"({"/app/a":"v"})");
+    const auto answers = bench.Read({Ask("/app/a"), Ask("/app/b")});
+    CHECK(answers[0].ok());
+    CHECK(MessageOf(answers[1])
+              .starts_with("can't describe item: /app/b, error: NotFound (status 404"));
+    CHECK(CodeOf(answers[1]) == "not_found");
+  }
+}
+
+TEST_CASE("akeyless read: a crowded folder is listed once, then its items are described") {
+  Bench bench;
+  std::string items;
+  for (int i = 0; i < 100; ++i) {
+    items += (i ? "," : "") + Described("/app/s" + std::to_string(i), "STATIC_SECRET", 1);
+  }
+  bench.gateway.On("list-items", 200, R"({"items":[)" + items + "]}");
+  bench.gateway.On("describe-item", 200, Described("/app/s1", "STATIC_SECRET", 1));
+  bench.gateway.On("get-secret-value", 200, R"({"/app/s1":"v","/app/s2":"w"})");
+  (void)bench.Read({Ask("/app/s1"), Ask("/app/s2")});
+  (void)bench.Read({Ask("/app/s1"), Ask("/app/s2")});
+  CHECK(bench.gateway.Count("list-items") == 1);
+  CHECK(bench.gateway.Count("describe-item") == 2);
+}
+
+TEST_CASE("akeyless read: what is known to be current is not read") {
+  Bench bench;
+  bench.Describe("/a", "STATIC_SECRET", 3, R"(,"modification_date":"2026-01-01T00:00:00Z")");
+  bench.gateway.On("get-secret-value", 200, R"({"/a":"v"})");
+  const std::string version = bench.ReadOne(Ask("/a"))->version;
+  Result<Answer> again = bench.ReadOne(Ask("/a", version));
+  REQUIRE(again.ok());
+  CHECK(again->unchanged);
+  CHECK(again->version == version);
+  CHECK(bench.gateway.Count("get-secret-value") == 1);
+}
+
+TEST_CASE("akeyless read: what makes a known value be read again, past the gateway's cache") {
+  const std::string before =
+      Described("/a", "STATIC_SECRET", 3, R"(,"modification_date":"2026-01-01T00:00:00Z")");
+  struct Row {
+    std::string name, after;
+    Duration later;
+    bool read;
+  };
+  const Row rows[] = {
+      {"nothing", before, seconds(59), false},
+      {"a new version",
+       Described("/a", "STATIC_SECRET", 4, R"(,"modification_date":"2026-01-01T00:00:00Z")"),
+       seconds(1), true},
+      {"overwritten in place",
+       Described("/a", "STATIC_SECRET", 3, R"(,"modification_date":"2026-01-02T00:00:00Z")"),
+       seconds(1), true},
+      // The first read may have been answered by a gateway's cache.
+      {"a minute", before, minutes(1), true},
+      {"a clock set back", before, -minutes(1), true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.gateway.On("describe-item", {FakeHttpClient::Respond(200, before),
+                                       FakeHttpClient::Respond(200, row.after)});
+    bench.gateway.On("get-secret-value", 200, R"({"/a":"v"})");
+    const std::string version = bench.ReadOne(Ask("/a"))->version;
+    CHECK(Find(bench.gateway.Body("get-secret-value"), {"ignore-cache"}) == nullptr);
+    bench.gateway.clock.JumpWall(row.later);
+    Result<Answer> again = bench.ReadOne(Ask("/a", version));
+    REQUIRE(again.ok());
+    CHECK(again->unchanged != row.read);
+    REQUIRE(bench.gateway.Count("get-secret-value") == (row.read ? 2 : 1));
+    if (!row.read) continue;
+    CHECK(again->version != version);
+    CHECK(TextOf(Find(bench.gateway.Body("get-secret-value", 1), {"ignore-cache"})) == "true");
+  }
+}
+
+TEST_CASE("akeyless read: what was read past the cache is good for half an hour") {
+  Bench bench;
+  bench.Describe("/a", "STATIC_SECRET", 3);
+  bench.gateway.On("get-secret-value", 200, R"({"/a":"v"})");
+  ItemRequest request;
+  request.ignore_cache = true;
+  const std::string version = bench.ReadOne(Ask("/a", "", "", request))->version;
+  CHECK(TextOf(Find(bench.gateway.Body("get-secret-value"), {"ignore-cache"})) == "true");
+  bench.gateway.clock.Advance(minutes(29));
+  CHECK(bench.ReadOne(Ask("/a", version, "", request))->unchanged);
+  bench.gateway.clock.Advance(minutes(1));
+  CHECK_FALSE(bench.ReadOne(Ask("/a", version, "", request))->unchanged);
+}
+
+TEST_CASE("akeyless read: a pinned version never changes, and is read by its number") {
+  Bench bench;
+  bench.Describe("/a", "STATIC_SECRET", 9);
+  bench.gateway.On("get-secret-value", 200, R"({"/a":"v"})");
+  Result<Answer> answer = bench.ReadOne(Ask("/a", "", "3"));
+  CHECK(Text(answer) == R"({"kind":"static","name":"/a","value":"v","version":3})");
+  CHECK(answer->immutable);
+  CHECK(answer->version == "pinned 3");
+  CHECK(IntOf(Find(bench.gateway.Body("get-secret-value"), {"version"})) == 3);
+}
+
+TEST_CASE("akeyless read: the values of a reply are found under any spelling of their name") {
+  struct Row {
+    std::string name, reply, want;
+  };
+  const Row rows[] = {
+      {"the server's", R"({"/a":"v"})", "v"},
+      {"the class's", R"({"a":"v"})", "v"},
+      {"alone", R"({"/renamed":"v"})", "v"},
+      {"of several, none", R"({"/x":"v","/y":"w"})", ""},
+      {"empty", "{}", ""},
+      {"no object", R"(["v"])", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.Describe("/a", "STATIC_SECRET", 1);
+    bench.gateway.On("get-secret-value", 200, row.reply);
+    Result<Answer> answer = bench.ReadOne(Ask("a"));
+    if (row.want.empty()) {
+      CHECK(MessageOf(answer).starts_with("can't get secret: a"));
+      CHECK(CodeOf(answer) == "transient");
+    } else {
+      CHECK(Text(answer) ==
+            R"({"kind":"static","name":"/a","value":")" + row.want + R"(","version":1})");
+    }
+  }
+}
+
+TEST_CASE("akeyless read: one refused name of a batch spoils only itself") {
+  struct Row {
+    std::string name;
+    FakeHttpClient::Reply batch;
+  };
+  const Row rows[] = {
+      {"the call fails", FakeHttpClient::Respond(401, R"({"error":"UnauthorizedAccess"})")},
+      {"the name is left out", FakeHttpClient::Respond(200, R"({"/app/a":"v"})")},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.gateway.On("list-items", 200,
+                     R"({"items":[)" + Described("/app/a", "STATIC_SECRET", 1) + "," +
+                         Described("/app/b", "STATIC_SECRET", 1) + "]}");
+    bench.gateway.http.On(
+        "POST", std::string(kGatewayUrl) + "/get-secret-value",
+        {[&](const Context& context, const FakeHttpClient::Seen& seen) {
+          const Json names = *Find(*ParseJson(seen.body), {"names"});
+          if (names.size() > 1) return row.batch(context, seen);
+          if (names[0].as<std::string>() == "/app/a") {
+            return FakeHttpClient::Respond(200, R"({"/app/a":"v"})")(context, seen);
+          }
+          return FakeHttpClient::Respond(401, R"({"error":"UnauthorizedAccess"})")(context, seen);
+        }});
+    const auto answers = bench.Read({Ask("/app/a"), Ask("/app/b")});
+    CHECK(answers[0].ok());
+    CHECK(CodeOf(answers[1]) == "denied");
+    CHECK(MessageOf(answers[1])
+              .starts_with("can't get secret value: /app/b: UnauthorizedAccess (status 401"));
+  }
+}
+
+TEST_CASE("akeyless read: a batch that failed in passing is not split") {
+  Bench bench;
+  bench.gateway.On("list-items", 200,
+                   R"({"items":[)" + Described("/app/a", "STATIC_SECRET", 1) + "," +
+                       Described("/app/b", "STATIC_SECRET", 1) + "]}");
+  bench.gateway.On("get-secret-value", 429, R"({"error":"slow down"})", {{"retry-after", "3"}});
+  const auto answers = bench.Read({Ask("/app/a"), Ask("/app/b")});
+  CHECK(CodeOf(answers[0]) == "throttled");
+  CHECK(answers[1].error().retry_after() == seconds(3));
+  CHECK(bench.gateway.Count("get-secret-value") == 1);
+}
+
+TEST_CASE("akeyless read: each type by its own call") {
+  struct Row {
+    std::string name, type;
+    ItemRequest request;
+    std::string command, reply, body, want;
+  };
+  const Row rows[] = {
+      {"certificate",
+       "CERTIFICATE",
+       {},
+       "get-certificate-value",
+       R"({"certificate_pem":"C","private_key_pem":null,"x":1})",
+       R"({"name":"/a","token":"t-1"})",
+       R"({"kind":"certificate","name":"/a","value":{"certificate_pem":"C"},"version":2})"},
+      {"rotated",
+       "ROTATED_SECRET",
+       {},
+       "get-rotated-secret-value",
+       R"({"value":{"username":"u","password":"p"}})",
+       R"({"json":true,"names":"/a","token":"t-1"})",
+       R"({"kind":"rotated","name":"/a","value":{"password":"p","username":"u"},"version":2})"},
+      {"rotated without value",
+       "ROTATED_SECRET",
+       {},
+       "get-rotated-secret-value",
+       R"({"payload":"x"})",
+       R"({"json":true,"names":"/a","token":"t-1"})",
+       R"({"kind":"rotated","name":"/a","value":{"payload":"x"},"version":2})"},
+      {"classic key", "AES256GCM", Of(ItemKind::kClassicKey), "export-classic-key",
+       R"({"key":"k"})", R"({"name":"/a","token":"t-1"})",
+       R"({"kind":")" + std::string(ItemKindName(ItemKind::kClassicKey)) +
+           R"(","name":"/a","value":{"key":"k"},"version":2})"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.Describe("/a", row.type, 2);
+    bench.gateway.On(row.command, 200, row.reply);
+    CHECK(Text(bench.ReadOne(Ask("/a", "", "", row.request))) == row.want);
+    CHECK(bench.gateway.BodyText(row.command) == row.body);
+  }
+}
+
+TEST_CASE("akeyless read: a type that is not read by itself says what to ask for") {
+  struct Row {
+    std::string type, hint;
+  };
+  const Row rows[] = {{"DYNAMIC_SECRET", "nodekeep/type: dynamic"},
+                      {"PKI_CERT_ISSUER", "nodekeep/type: pki"},
+                      {"SSH_CERT_ISSUER", "nodekeep/type: ssh"},
+                      {"AES256GCM", "static, certificate and rotated"}};
+  for (const Row& row : rows) {
+    INFO(row.type);
+    Bench bench;
+    bench.Describe("/a", row.type, 1);
+    Result<Answer> answer = bench.ReadOne(Ask("/a"));
+    CHECK(CodeOf(answer) == "invalid");
+    CHECK(MessageOf(answer).starts_with("unsupported item type " + row.type + " for secret /a"));
+    CHECK(MessageOf(answer).find(row.hint) != std::string::npos);
+  }
+}
+
+TEST_CASE("akeyless dynamic: minted once for its lifetime") {
+  struct Row {
+    std::string name, reply, item;
+    Duration lifetime;
+  };
+  const Row rows[] = {
+      {"text", R"({"user":"u","ttl_in_minutes":"30"})", "", minutes(30)},
+      {"number", R"({"user":"u","ttl_in_minutes":45})", "", minutes(45)},
+      {"of the item", R"({"user":"u"})",
+       R"(,"item_general_info":{"dynamic_secret_producer_details":{"user_ttl":"1h30m"}})",
+       minutes(90)},
+      {"not said", R"({"user":"u","ttl_in_minutes":"never"})", "", minutes(60)},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.Describe("/d", "DYNAMIC_SECRET", 1, row.item);
+    bench.gateway.On("get-dynamic-secret-value", 200, row.reply);
+    ItemRequest request = Of(ItemKind::kDynamic);
+    request.args = {"a=b"};
+    request.host = "h";
+    request.target = "t";
+    request.db_name = "n";
+    request.timeout_seconds = 20;
+    Result<Answer> answer = bench.ReadOne(Ask("/d", "", "", request));
+    REQUIRE(answer.ok());
+    CHECK(answer->lifetime == row.lifetime);
+    CHECK(bench.gateway.Count("get-dynamic-secret-value") == 1);
+    CHECK(
+        bench.gateway.BodyText("get-dynamic-secret-value") ==
+        R"({"args":["a=b"],"dbname":"n","host":"h","name":"/d","target":"t","timeout":20,"token":"t-1"})");
+  }
+}
+
+TEST_CASE("akeyless dynamic: a mint that may have been made is not repeated at once") {
+  Bench bench;
+  bench.gateway.On("get-dynamic-secret-value",
+                   {FakeHttpClient::Fail(ErrorCode::kTransient, "cut")});
+  Result<Answer> answer = bench.ReadOne(Ask("/d", "", "", Of(ItemKind::kDynamic)));
+  CHECK(MessageOf(answer).starts_with("can't get dynamic secret value: /d: POST"));
+  CHECK(answer.error().retry_after() >= minutes(1));
+}
+
+TEST_CASE("akeyless dynamic: a producer's failure is said without its words") {
+  Bench bench;
+  bench.gateway.On("get-dynamic-secret-value", 200, R"({"error":"password hunter2 refused"})");
+  Result<Answer> answer = bench.ReadOne(Ask("/d", "", "", Of(ItemKind::kDynamic)));
+  CHECK(CodeOf(answer) == "precondition");
+  CHECK(MessageOf(answer).find("hunter2") == std::string::npos);
+}
+
+TEST_CASE("akeyless pki: a request is sent, never a key") {
+  Bench bench;
+  bench.gateway.On("get-pki-certificate", 200, R"({"data":"no certificate"})");
+  ItemRequest request = Of(ItemKind::kPki);
+  request.common_name = "web.shop";
+  request.alt_names = "a.shop, b.shop";
+  request.ttl_seconds = 3600;
+  request.key_type = "ec256";
+  Result<Answer> answer = bench.ReadOne(Ask("/issuer", "", "", request));
+  CHECK(MessageOf(answer) ==
+        "can't get pki certificate: /issuer: the issuer's reply holds no PEM certificate");
+  const Json body = bench.gateway.Body("get-pki-certificate");
+  std::set<std::string> members;
+  for (const auto& member : body.object_range()) members.insert(std::string(member.key()));
+  CHECK(members == std::set<std::string>{"alt-names", "cert-issuer-name", "common-name",
+                                         "csr-data-base64", "token", "ttl"});
+  CHECK(TextOf(Find(body, {"ttl"})) == "3600s");
+}
+
+TEST_CASE("akeyless folder: its readable items, page by page, in the order of their names") {
+  Bench bench;
+  bench.gateway.On(
+      "list-items",
+      {FakeHttpClient::Respond(200, R"({"items":[)" + Described("/f/b", "STATIC_SECRET", 2) + "," +
+                                        Described("/f/d", "DYNAMIC_SECRET", 1) +
+                                        R"(],"has_next":true,"next_page":"p2"})"),
+       FakeHttpClient::Respond(200, R"({"items":[)" + Described("/f/a/x", "STATIC_SECRET", 1) +
+                                        R"(],"has_next":false})")});
+  bench.gateway.On("get-secret-value", 200, R"({"/f/b":"vb","/f/a/x":"vx"})");
+  Result<Answer> answer = bench.ReadOne(Ask("/f/", "", "", Of(ItemKind::kFolder)));
+  REQUIRE(answer.ok());
+  const std::string text = Text(answer);
+  CHECK(text.find("vx") < text.find("vb"));
+  CHECK(text.find("/f/d") == std::string::npos);
+  CHECK(TextOf(Find(bench.gateway.Body("list-items", 1), {"pagination-token"})) == "p2");
+  CHECK(Find(bench.gateway.Body("list-items"), {"current-folder"}) == nullptr);
+}
+
+TEST_CASE("akeyless folder: an empty list may be a denial, and says so") {
+  Bench bench;
+  bench.gateway.On("list-items", 200, R"({"items":null,"folders":[]})");
+  Result<Answer> answer = bench.ReadOne(Ask("/f/", "", "", Of(ItemKind::kFolder)));
+  CHECK(CodeOf(answer) == "not_found");
+  CHECK(MessageOf(answer).find("may list") != std::string::npos);
+}
+
+TEST_CASE("akeyless folder: unchanged while no item comes, goes or changes") {
+  Bench bench;
+  const std::string one = R"({"items":[)" + Described("/f/a", "STATIC_SECRET", 1) + "]}";
+  const std::string two = R"({"items":[)" + Described("/f/a", "STATIC_SECRET", 1) + "," +
+                          Described("/f/b", "STATIC_SECRET", 1) + "]}";
+  bench.gateway.On("list-items",
+                   {FakeHttpClient::Respond(200, one), FakeHttpClient::Respond(200, one),
+                    FakeHttpClient::Respond(200, two)});
+  bench.gateway.On("get-secret-value", 200, R"({"/f/a":"v","/f/b":"w"})");
+  const Question first = Ask("/f/", "", "", Of(ItemKind::kFolder));
+  const std::string version = bench.ReadOne(first)->version;
+  const Question known = Ask("/f/", version, "", Of(ItemKind::kFolder));
+  CHECK(bench.ReadOne(known)->unchanged);
+  CHECK_FALSE(bench.ReadOne(known)->unchanged);
+}
+
+}  // namespace nodekeep::akeyless
