@@ -337,15 +337,15 @@ std::string CurlTransfer::Step() const {
   // Curl counts the TLS handshake as part of connecting; a local port is there once TCP is.
   long local_port = 0;
   if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &local_port);
-  const char* step = "read the answer of";
-  if (!reached(CURLINFO_NAMELOOKUP_TIME_T)) {
+  const char* step = "wait for the answer of";
+  if (header_bytes_ > 0) {
+    step = "read the answer of";
+  } else if (!reached(CURLINFO_NAMELOOKUP_TIME_T)) {
     step = "reach";  // resolving its name, or waiting for a free connection
   } else if (!reached(CURLINFO_CONNECT_TIME_T) && local_port == 0) {
     step = "connect to";
   } else if (origin_.scheme == "https" && !reached(CURLINFO_APPCONNECT_TIME_T)) {
     step = "TLS handshake with";
-  } else if (!reached(CURLINFO_STARTTRANSFER_TIME_T)) {
-    step = "wait for the answer of";
   }
   return fmt::format("{} {}", step, origin_.text);
 }

@@ -157,6 +157,43 @@ TEST_CASE("informer: metadata only is asked for, and got") {
   CHECK(TextOf(Find(*informer->Find("shop", "s"), {"metadata", "labels", "managed"})) == "true");
 }
 
+TEST_CASE("informer: nothing at all is a list too") {
+  for (const bool metadata_only : {false, true}) {
+    Fixture fixture;
+    Informer::Options options;
+    options.selection = {.path = kPods, .metadata_only = metadata_only};
+    const auto informer = fixture.Follow(std::move(options));
+    REQUIRE(informer->AwaitSynced(Context()).ok());
+    fixture.server.AwaitWatches(1);
+    fixture.server.PutText(kPods, Pod("a"));
+    CHECK(fixture.told.Await(1) == Lines{"+a"});
+    CHECK(fixture.server.Count("LIST") == 1);
+  }
+}
+
+TEST_CASE("informer: what is no list is asked for again, not in a hurry") {
+  struct Row {
+    std::string name, body;
+  };
+  const Row rows[] = {
+      {"an object", R"({"kind":"Pod","metadata":{"name":"a"}})"},
+      {"items of another kind", R"({"metadata":{"resourceVersion":"1"},"items":3})"},
+      {"no JSON", "<html>"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    fixture.server.PutText(kPods, Pod("a"));
+    fixture.server.AddFault({.method = "LIST", .times = 3, .status = 200, .body = row.body});
+    const SteadyTime start = fixture.clock.Now();
+    const auto informer = fixture.FollowPods();
+    REQUIRE(informer->AwaitSynced(Context()).ok());
+    CHECK(fixture.told.Await(1) == Lines{"+a"});
+    CHECK(fixture.server.Count("LIST") == 4);
+    CHECK(fixture.clock.Now() - start >= std::chrono::milliseconds(700));
+  }
+}
+
 TEST_CASE("informer: whatever happens to its watch, it ends up knowing what is there") {
   struct Row {
     std::string name;

@@ -104,7 +104,9 @@ void Reflector::Send(SteadyTime now) {
     AddQuery(call.path, "timeoutSeconds", std::to_string(seconds.count()));
     if (selection_.metadata_only) call.answer = KubeAnswer::kMetadata;
     timeout = seconds + kGrace;
-    silence = policy.longest_silence;
+    // Not at the same moment on all nodes.
+    silence = std::chrono::duration_cast<Duration>(policy.longest_silence *
+                                                   (1 + parts_.rng.Uniform() / 2));
   }
   Result<HttpRequest> request = MakeKubeRequest(parts_.connection, policy.user_agent, call);
   if (!request.ok()) return Failed(request.error(), now);
@@ -141,11 +143,16 @@ void Reflector::ReadPage(const HttpResponse& response, SteadyTime now) {
     return Failed(page.error(), now);
   }
   const std::optional<std::string> version = TextOf(Find(*page, {"metadata", "resourceVersion"}));
-  if (!version || !page->contains("items") || !page->at("items").is_array()) {
+  // An empty list of metadata has null for its items.
+  Json items = Json::null();
+  if (page->contains("items")) items = std::move(page->at("items"));
+  if (!version || !(items.is_array() || items.is_null())) {
     Relist();
     return Failed(Error(ErrorCode::kInternal, "the answer is no list of objects"), now);
   }
-  for (Json& item : page->at("items").array_range()) target_.OnListed(std::move(item));
+  if (items.is_array()) {
+    for (Json& item : items.array_range()) target_.OnListed(std::move(item));
+  }
   continue_ = TextOf(Find(*page, {"metadata", "continue"})).value_or("");
   if (!continue_.empty()) return;
   resource_version_ = *version;
@@ -198,8 +205,14 @@ bool Reflector::ReadEvent(std::string_view line, SteadyTime now) {
 void Reflector::WatchEnded(const Result<HttpResponse>& result, SteadyTime now) {
   if (made_progress_ || now - sent_ >= kDecentLife) failures_ = 0;
   if (!result.ok()) {
-    if (now - sent_ >= parts_.policy.longest_silence && !made_progress_) Relist();
-    return Failed(result.error(), now);
+    if (made_progress_ || now - sent_ < parts_.policy.longest_silence) {
+      return Failed(result.error(), now);
+    }
+    // No trouble yet: a server that has just started has no bookmarks for a kind of object before
+    // it has seen a change of one.
+    Relist();
+    due_ = now + std::max(kLeastDelay, Backoff(parts_.policy.retry, 1, parts_.rng));
+    return;
   }
   if (result->status / 100 != 2) {
     const Error error = ReadKubeAnswer(*result, parts_.clock.Wall()).error();

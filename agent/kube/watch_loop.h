@@ -29,7 +29,8 @@ struct WatchPolicy {
   // The server ends a watch after a random time between this and twice this.
   Duration watch_for = std::chrono::minutes(5);
   Duration list_timeout = std::chrono::seconds(30);
-  // A bookmark comes once a minute; a watch without a word for this long is not trusted any more.
+  // A bookmark comes once a minute; a watch without a word for this long, or half as much again, is
+  // not trusted any more.
   Duration longest_silence = std::chrono::seconds(100);
   int page_size = 100;  // of objects; bounds what a list takes in memory
 };

@@ -216,6 +216,7 @@ Result<HttpResponse> FakeApiServer::Answer(const Request& request) {
   if (fault->after_effect) Do(kind, request, address);
   if (fault->status == 0) return Error(ErrorCode::kTransient, "the connection was cut");
   HttpResponse refusal = Refuse(fault->status, fault->reason, "the test says so");
+  if (!fault->body.empty()) refusal.body = SecretBytes(fault->body);
   if (fault->retry_after > 0) {
     refusal.headers.emplace_back("retry-after", std::to_string(fault->retry_after));
   }
@@ -288,7 +289,8 @@ HttpResponse FakeApiServer::List(const Request& request, const Address& address)
   list["kind"] = metadata_only ? "PartialObjectMetadataList" : "List";
   list["apiVersion"] = metadata_only ? "meta.k8s.io/v1" : "v1";
   list["metadata"] = std::move(metadata);
-  list["items"] = std::move(items);
+  // So it answers when there are none.
+  list["items"] = metadata_only && items.empty() ? Json::null() : std::move(items);
   return Respond(200, list);
 }
 

@@ -52,6 +52,7 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
     std::string reason = "InternalError";
     int retry_after = 0;        // seconds; 0 = not said
     bool after_effect = false;  // the request has its effect, only the answer is lost
+    std::string body = "";      // the answer, with that status; "" = a Status of that reason
   };
 
   std::vector<Result<HttpResponse>> SendAll(const Context& context,

@@ -167,9 +167,11 @@ def test_a_watch_tells_what_is_there_and_what_happens(start_probe, own_cluster, 
 
 
 def test_metadata_alone_is_watched_where_that_is_enough(start_probe, own_cluster, space):
-    put(own_cluster, space, "a")
     probe = start_probe()
     probe.watch("w", path_of(space), labels="of=test", metadata=True)
+    # The server's list of nothing looks different from that of objects.
+    probe.await_state("w", synced=True, trouble=False)
+    put(own_cluster, space, "a")
     probe.changes("w", 1)
     assert "data" not in probe.object("w", "a")
     put(own_cluster, space, "a", "2", labels={"more": "x"})
