@@ -189,7 +189,8 @@ TEST_CASE("cli: run has exactly the flags it promises") {
   }
   CHECK(flags == std::set<std::string>{"--help", "--config", "--providers", "--provider-dir",
                                        "--admin-socket", "--http", "--node-name", "--kubeconfig",
-                                       "--log-level"});
+                                       "--log-level", "--driver", "--driver-name",
+                                       "--kubelet-root"});
 }
 
 TEST_CASE("cli: config print shows flags, environment and file in their order") {
@@ -238,7 +239,7 @@ TEST_CASE("validate: every finding of every file comes with file, line, field an
         types +
             ":12:11: spec.parameters.flag: must be a string, found a boolean; quote it: \"true\"",
         types + ":25:12: spec.parameters.count: must be a string, found a number; quote it: \"1\"",
-        unknown + ":6: spec.provider: this build has no provider \"devv\"; it has dev, vault",
+        unknown + ":6: spec.provider: this build has no provider \"devv\"; it has akeyless, dev, vault",
         broken + ":2:1: ", dialect + ":11: spec.parameters.objects: ",
         std::string("/no/such.yaml: read /no/such.yaml: No such file or directory\n"),
         std::string("findings: ")}) {

@@ -222,8 +222,8 @@ TEST_CASE("config: every unknown key and every bad value is reported at once, wi
       "nodekeep.yaml:16:14: providers.vault.policy.refresh: unknown setting; known here: "
       "refreshAfter, serveStaleFor, rememberFailure",
       "nodekeep.yaml:17:1: wholly-different-thing: unknown setting; known here: log, nodeName, "
-      "http, adminSocket, providerDirs, kubeconfig, mountBudget, shutdownGrace, cache, fetch, "
-      "policy, providers",
+      "http, adminSocket, providerDirs, kubeconfig, versionKeySecret, driver, mountBudget, "
+      "shutdownGrace, cache, fetch, policy, providers",
       "flag --log-level: log.level: \"loud\" is no log level; use debug, info, warn, error or off",
       "nodekeep.yaml:8:14: mountBudget: \"0s\" is no duration above zero; write it like 90s, 1h30m "
       "or 500ms",
