@@ -9,7 +9,9 @@ namespace nodekeep {
 
 Status CheckTargetPath(std::string_view path) {
   const std::filesystem::path given(path);
-  if (given.is_absolute() && given.has_filename() && given.lexically_normal() == given) return {};
+  if (given.is_absolute() && given.has_filename() && given.lexically_normal().native() == path) {
+    return {};
+  }
   return Error::Format(ErrorCode::kInvalid,
                        "target path \"{}\" is not absolute and in its shortest form", path);
 }

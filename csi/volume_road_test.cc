@@ -33,7 +33,8 @@ class FakeClasses final : public ClassSource {
   }
   void Set(SecretProviderClass spc) {
     std::lock_guard lock(mutex_);
-    classes_[spc.Text()] = std::make_shared<const SecretProviderClass>(std::move(spc));
+    const std::string text = spc.Text();
+    classes_[text] = std::make_shared<const SecretProviderClass>(std::move(spc));
   }
   void Remove(const std::string& text) {
     std::lock_guard lock(mutex_);
