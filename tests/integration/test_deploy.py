@@ -3,7 +3,10 @@
 import dataclasses
 import itertools
 import json
+import pathlib
+import re
 import subprocess
+import textwrap
 
 import pytest
 import yaml
@@ -60,6 +63,14 @@ def only(objects: list[dict], kind: str) -> dict:
     found = [made for made in objects if made["kind"] == kind]
     assert len(found) == 1, [made["kind"] for made in objects]
     return found[0]
+
+
+def agent_says(binary: pathlib.Path, objects: list[dict], directory: pathlib.Path) -> str:
+    """What the agent finds wrong with the configuration among the objects."""
+    file = directory / "nodekeep.yaml"
+    file.write_text(only(objects, "ConfigMap")["data"]["nodekeep.yaml"])
+    done = subprocess.run([binary, "validate", "-f", file], capture_output=True, text=True, timeout=30)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
 # -- what the chart makes
@@ -134,10 +145,7 @@ def test_tokens_come_as_secrets_where_the_cluster_can(offline, version, wanted):
 
 @value_sets
 def test_the_agent_accepts_the_configuration_of_the_chart(offline, values, nodekeep_binary, tmp_path):
-    file = tmp_path / "nodekeep.yaml"
-    file.write_text(only(offline.render(values), "ConfigMap")["data"]["nodekeep.yaml"])
-    done = subprocess.run([nodekeep_binary, "validate", "-f", file], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert agent_says(nodekeep_binary, offline.render(values), tmp_path) == ""
 
 
 def test_the_schema_knows_the_settings_of_the_agent_and_no_others(nodekeep_binary):
@@ -152,6 +160,16 @@ def test_the_schema_knows_the_settings_of_the_agent_and_no_others(nodekeep_binar
     settings -= {"nodeName", "kubeconfig"}
     config = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]
     assert leaves(config) == settings
+
+
+@pytest.mark.parametrize("page", ["install.md", "from-secrets-store-csi-driver.md"])
+def test_the_values_of_the_documentation_are_taken(offline, page, nodekeep_binary, tmp_path):
+    blocks = re.findall(r"^ *```yaml\n(.*?)^ *```", (REPOSITORY / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        (tmp_path / "values.yaml").write_text(textwrap.dedent(block))
+        objects = offline.render({}, "--values", tmp_path / "values.yaml")
+        assert agent_says(nodekeep_binary, objects, tmp_path) == ""
 
 
 @dataclasses.dataclass(frozen=True)
