@@ -2,24 +2,25 @@
 
 import pathlib
 
+import yaml
+
 from bed.kubernetes_bed import KubernetesBed
 from bed.node import DRIVER_NAME, Node
+from bed.process import REPOSITORY
 from harness.agent import Agent
 
 ACCOUNT = "nodekeep"
 
-# What the driver door asks of the API server.
-RULES = [
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"]},
-    {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
-    {"apiGroups": ["secrets-store.csi.x-k8s.io"], "resources": ["secretproviderclasses"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["secrets-store.csi.x-k8s.io"], "resources": ["secretproviderclasspodstatuses"],
-     "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"]},
-]
+# Of a start-up taint, which the chart grants only where one is named.
+_TAINT_RULES = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}]
+
+
+def rules() -> list[dict]:
+    """The rights that deploy/driver.yaml gives the agent, so that the tests run with no others."""
+    objects = list(yaml.safe_load_all((REPOSITORY / "deploy" / "driver.yaml").read_text()))
+    bound = {made["roleRef"]["name"] for made in objects if made["kind"] == "ClusterRoleBinding"}
+    return _TAINT_RULES + [rule for made in objects if made["kind"] == "ClusterRole" and made["metadata"]["name"] in bound
+                           for rule in made["rules"]]
 
 
 class DriverAgent(Agent):
@@ -27,7 +28,7 @@ class DriverAgent(Agent):
 
     def __init__(self, binary: pathlib.Path, directory: pathlib.Path, bed: KubernetesBed, node: Node, *,
                  config: dict | None = None, providers: tuple = ("vault",), foreign_dir: pathlib.Path | None = None):
-        bed.cluster.grant("kube-system", ACCOUNT, RULES)
+        bed.cluster.grant("kube-system", ACCOUNT, rules())
         token = bed.cluster.mint_token("kube-system", ACCOUNT, None, seconds=86400)
         config = dict(config or {})
         if foreign_dir is not None:

@@ -17,7 +17,7 @@ from harness.agent import Agent
 from harness.driver import Pod
 from harness.kubelet import DRIVER, CallFailed
 
-CRDS = REPOSITORY / "deploy" / "crds"
+CRDS = REPOSITORY / "deploy" / "chart" / "crds"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -394,7 +394,7 @@ def test_killed_while_replacing(shop, start_probe, step):
 
 @pytest.fixture(scope="session")
 def status_resource(cluster):
-    crd = yaml.safe_load((REPOSITORY / "deploy" / "crds" / "secretproviderclasspodstatuses.yaml").read_text())
+    crd = yaml.safe_load((REPOSITORY / "deploy" / "chart" / "crds" / "secretproviderclasspodstatuses.yaml").read_text())
     reply = cluster.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
     assert reply.ok or reply.status == 409, reply.text
     deadline = time.monotonic() + 20

@@ -61,10 +61,10 @@ class KubernetesBed:
         self.openbao.enable_approle()
 
     def _install_objects(self) -> None:
-        self.kubectl.run("apply", "-f", REPOSITORY / "deploy" / "crds", "-f", REPOSITORY / "deploy" / "csidriver.yaml")
+        self.kubectl.run("apply", "-f", REPOSITORY / "deploy" / "chart" / "crds", "-f", REPOSITORY / "deploy" / "csidriver.yaml")
         self.kubectl.run("patch", "csidriver", DRIVER_NAME, "--type=merge", "--patch", '{"spec":{"tokenRequests":[%s]}}' % (
             ",".join('{"audience":"%s"}' % audience for audience in self._audiences)))
-        self.kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "-f", REPOSITORY / "deploy" / "crds")
+        self.kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "-f", REPOSITORY / "deploy" / "chart" / "crds")
 
     def __exit__(self, *_) -> None:
         for node in self.nodes.values():

@@ -1,0 +1,45 @@
+{{- define "nodekeep.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* "nodekeep" for a release of that name, else "<release>-nodekeep". */}}
+{{- define "nodekeep.fullname" -}}
+{{- $name := include "nodekeep.name" . -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- .Values.fullnameOverride | default $full | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "nodekeep.selector" -}}
+app.kubernetes.io/name: {{ include "nodekeep.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "nodekeep.labels" -}}
+{{ include "nodekeep.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{- define "nodekeep.account" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "nodekeep.fullname" .) -}}
+{{- else -}}
+{{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "nodekeep.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" where the agent calls the API server, or a provider logs in as the agent; else the pod gets no token. */}}
+{{- define "nodekeep.hasToken" -}}
+{{- or .Values.config.driver.enabled .Values.podTokens.create (ne .Values.config.versionKeySecret "") .Values.serviceAccount.mountToken -}}
+{{- end -}}
+
+{{- define "nodekeep.port" -}}
+{{- regexFind "[0-9]+$" .Values.config.http.address -}}
+{{- end -}}

@@ -1,0 +1,398 @@
+"""The chart and the plain manifests: what they make and refuse, and that the agent's account may do its work and nothing else."""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+import re
+import subprocess
+import textwrap
+
+import pytest
+import yaml
+
+from bed.cluster import Cluster
+from bed.helm import CHART, NAMESPACE, RELEASE, Helm
+from bed.json_client import JsonClient, Reply
+from bed.kubectl import Kubectl
+from bed.process import REPOSITORY, tool
+
+DRIVER = {}
+PROVIDER = {"config.driver.enabled": "false"}
+MIRRORING = {"mirroring.enabled": "true"}
+KEY = f"{NAMESPACE}/nodekeep-key"
+TAINT = "secrets-store.csi.k8s.io/agent-not-ready"
+EVERYTHING = {"mirroring.enabled": "true", "podTokens.create": "true", "config.versionKeySecret": KEY,
+              "config.driver.startupTaint": TAINT, "config.cache.maxBytes": "128MiB", "config.policy.refreshAfter": "5m",
+              "config.providers.enabled": "{vault}", "config.providers.vault.skipTlsVerify": "false", "hostNetwork": "true",
+              "image.digest": "sha256:" + "0" * 64, "env[0].name": "VAULT_ADDR", "env[0].value": "https://vault:8200",
+              "podAnnotations.team": "shop", "csiDriver.tokenRequests[0].audience": "sts.amazonaws.com"}
+PROVIDER_WITH_KEY = {**PROVIDER, "config.versionKeySecret": KEY, "provider.watchPods": "false"}
+VALUE_SETS = {"driver": DRIVER, "driver, mirroring": MIRRORING, "driver, everything": EVERYTHING, "provider": PROVIDER,
+              "provider, version key": PROVIDER_WITH_KEY}
+
+value_sets = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS.keys())
+
+
+@pytest.fixture(scope="module")
+def own_cluster(tmp_path_factory):
+    """Whose roles and CSIDriver objects belong to these tests alone."""
+    with Cluster(tmp_path_factory.mktemp("deploy") / "cluster") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def helm(own_cluster) -> Helm:
+    return Helm(own_cluster.directory, own_cluster.kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def kubectl(own_cluster) -> Kubectl:
+    made = Kubectl(own_cluster.kubeconfig, own_cluster.directory)
+    made.run("apply", "-f", CHART / "crds")
+    made.run("wait", "--for=condition=Established", "--timeout=30s", "-f", CHART / "crds")
+    return made
+
+
+@pytest.fixture
+def offline(tmp_path) -> Helm:
+    return Helm(tmp_path)
+
+
+def only(objects: list[dict], kind: str) -> dict:
+    found = [made for made in objects if made["kind"] == kind]
+    assert len(found) == 1, [made["kind"] for made in objects]
+    return found[0]
+
+
+def agent_says(binary: pathlib.Path, objects: list[dict], directory: pathlib.Path) -> str:
+    """What the agent finds wrong with the configuration among the objects."""
+    file = directory / "nodekeep.yaml"
+    file.write_text(only(objects, "ConfigMap")["data"]["nodekeep.yaml"])
+    done = subprocess.run([binary, "validate", "-f", file], capture_output=True, text=True, timeout=30)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+# -- what the chart makes
+
+@value_sets
+def test_helm_lint_finds_nothing_to_complain_about(offline, values):
+    settings = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    done = offline.run("lint", "--strict", CHART, *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_driver_is_privileged_and_shares_its_mounts_with_kubelet(offline):
+    pod = only(offline.render(DRIVER), "DaemonSet")["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert container["securityContext"] == {"runAsUser": 0, "readOnlyRootFilesystem": True, "privileged": True}
+    assert mounts["/var/lib/kubelet/pods"]["mountPropagation"] == "Bidirectional"
+    assert mounts["/etc/kubernetes/secrets-store-csi-providers"]["readOnly"] is True
+    assert {"/var/lib/kubelet/plugins/csi-secrets-store", "/var/lib/kubelet/plugins_registry"} < mounts.keys()
+    assert pod["priorityClassName"] == "system-node-critical"
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_a_provider_has_no_privilege_no_token_and_no_rights(offline):
+    objects = offline.render(PROVIDER)
+    pod = only(objects, "DaemonSet")["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert container["securityContext"] == {
+        "runAsUser": 0, "readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert pod["automountServiceAccountToken"] is False
+    assert {"name": "KUBERNETES_SERVICE_HOST", "value": ""} in container["env"]
+    assert {made["kind"] for made in objects} == {"ServiceAccount", "ConfigMap", "DaemonSet"}
+    assert {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")} == {
+        "/run/nodekeep", "/var/run/secrets-store-csi-providers"}
+
+
+def test_another_kubelet_root_and_driver_name_go_everywhere(offline):
+    root = "/var/snap/kubelet"
+    objects = offline.render({"config.driver.kubeletRoot": root, "config.driver.name": "secrets.example.com"})
+    pod = only(objects, "DaemonSet")["spec"]["template"]["spec"]
+    assert only(objects, "CSIDriver")["metadata"]["name"] == "secrets.example.com"
+    assert {volume["hostPath"]["path"] for volume in pod["volumes"] if volume["name"] in ("pods", "plugin", "registration")} == {
+        f"{root}/pods", f"{root}/plugins/csi-secrets-store", f"{root}/plugins_registry"}
+    assert "/var/lib/kubelet" not in json.dumps(objects)
+
+
+def test_prometheus_scrapes_the_port_that_the_agent_listens_at(offline):
+    objects = offline.render({"podMonitor.enabled": "true", "config.http.address": ":8095"})
+    monitor = only(objects, "PodMonitor")["spec"]
+    template = only(objects, "DaemonSet")["spec"]["template"]
+    assert template["spec"]["containers"][0]["ports"] == [{"name": "http", "containerPort": 8095}]
+    assert monitor["podMetricsEndpoints"] == [{"port": "http", "path": "/metrics", "interval": "30s"}]
+    assert monitor["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+
+
+def test_only_settings_that_need_a_start_roll_the_daemonset(offline):
+    def mark(values: dict) -> str:
+        template = only(offline.render(values), "DaemonSet")["spec"]["template"]
+        return template["metadata"]["annotations"]["nodekeep/config"]
+
+    assert mark({"config.policy.refreshAfter": "9m"}) == mark({"config.providers.vault.address": "https://v:8200"}) == mark({})
+    assert mark({"config.mountBudget": "80s"}) != mark({})
+
+
+@pytest.mark.parametrize("version, wanted", [("1.34", None), ("1.35", True)])
+def test_tokens_come_as_secrets_where_the_cluster_can(offline, version, wanted):
+    # The later --kube-version counts.
+    driver = only(offline.render(DRIVER, "--kube-version", version), "CSIDriver")
+    assert driver["spec"].get("serviceAccountTokenInSecrets") is wanted
+
+
+@value_sets
+def test_the_agent_accepts_the_configuration_of_the_chart(offline, values, nodekeep_binary, tmp_path):
+    assert agent_says(nodekeep_binary, offline.render(values), tmp_path) == ""
+
+
+def test_the_schema_knows_the_settings_of_the_agent_and_no_others(nodekeep_binary):
+    def leaves(schema: dict, path: str = "") -> set[str]:
+        if "properties" not in schema:
+            return {path}
+        return {leaf for name, below in schema["properties"].items() for leaf in leaves(below, f"{path}.{name}".strip("."))}
+
+    done = subprocess.run([nodekeep_binary, "config", "settings", "-o", "json"], capture_output=True, text=True, timeout=30)
+    settings = {setting["path"] for setting in json.loads(done.stdout)}
+    # The chart's own business: the node's name comes from the pod, the API server from its service account.
+    settings -= {"nodeName", "kubeconfig"}
+    config = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]
+    assert leaves(config) == settings
+
+
+@pytest.mark.parametrize("page", ["install.md", "from-secrets-store-csi-driver.md"])
+def test_the_values_of_the_documentation_are_taken(offline, page, nodekeep_binary, tmp_path):
+    blocks = re.findall(r"^ *```yaml\n(.*?)^ *```", (REPOSITORY / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        (tmp_path / "values.yaml").write_text(textwrap.dedent(block))
+        objects = offline.render({}, "--values", tmp_path / "values.yaml")
+        assert agent_says(nodekeep_binary, objects, tmp_path) == ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    values: dict
+    said: str
+
+
+REFUSED = {
+    "no value of the chart": Refused({"mirorring.enabled": "true"}, "mirorring"),
+    "no setting of the agent": Refused({"config.driver.enabeld": "true"}, "enabeld"),
+    "a switch that is a text": Refused({"mirroring.enabled": "maybe"}, "/mirroring/enabled"),
+    "an address that probes cannot reach": Refused({"config.http.address": "127.0.0.1:9466"}, "/config/http/address"),
+    "a kubelet root that is no path": Refused({"config.driver.kubeletRoot": "kubelet"}, "/config/driver/kubeletRoot"),
+    "a driver name that is none": Refused({"config.driver.name": "My_Driver"}, "/config/driver/name"),
+    "a Secret without a namespace": Refused({"config.versionKeySecret": "key"}, "/config/versionKeySecret"),
+    "a pull policy of nobody": Refused({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy"),
+    "a digest that is none": Refused({"image.digest": "sha256:abc"}, "/image/digest"),
+    "a token that lives too short": Refused({"csiDriver.tokenRequests[0].audience": "vault",
+                                             "csiDriver.tokenRequests[0].expirationSeconds": "60"}, "expirationSeconds"),
+    "no provider directory": Refused({"config.providerDirs": "null"}, "providerDirs"),
+    "an account that nobody made": Refused({"serviceAccount.create": "false"}, "serviceAccount.name"),
+}
+
+
+@pytest.mark.parametrize("row", REFUSED.values(), ids=REFUSED.keys())
+def test_wrong_values_are_refused_by_name(offline, row):
+    assert row.said in offline.refusal(row.values)
+
+
+def test_the_plain_manifests_are_what_the_chart_makes(tmp_path):
+    folder = REPOSITORY / "deploy"
+    copy = tmp_path / "deploy"
+    subprocess.run(["cp", "-r", folder, copy], check=True)
+    subprocess.run([copy / "render", tool("helm")], check=True, timeout=120)
+    for name in ("driver.yaml", "provider.yaml", "csidriver.yaml"):
+        assert (copy / name).read_text() == (folder / name).read_text(), f"deploy/{name} is old: run deploy/render"
+
+
+# -- on a real API server
+
+@value_sets
+def test_the_api_server_takes_what_the_chart_makes(helm, kubectl, values):
+    kubectl.run("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", manifest=helm.render(values))
+
+
+@pytest.mark.parametrize("name", ["driver.yaml", "provider.yaml", "csidriver.yaml"])
+def test_the_plain_manifests_can_be_applied(kubectl, name):
+    kubectl.run("apply", "-f", REPOSITORY / "deploy" / name)
+    kubectl.run("delete", "-f", REPOSITORY / "deploy" / name)
+
+
+def test_without_privilege_the_api_server_refuses_mounts_that_kubelet_sees(helm, kubectl):
+    """Why the driver asks for more than CAP_SYS_ADMIN."""
+    daemon_set = only(helm.render(DRIVER), "DaemonSet")
+    daemon_set["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {"capabilities": {"add": ["SYS_ADMIN"]}}
+    done = kubectl.run("apply", "--server-side", "--dry-run=server", "-f", "-", manifest=daemon_set, check=False)
+    assert "Bidirectional mount propagation is available only to privileged containers" in done.stderr
+
+
+# -- the rights of the agent
+
+class Account:
+    """The API server as the agent's own service account sees it."""
+
+    def __init__(self, cluster: Cluster):
+        self._client = JsonClient(cluster.url, ca_file=cluster.ca.cert)
+        self._headers = {"Authorization": f"Bearer {cluster.mint_token(NAMESPACE, RELEASE, None)}"}
+
+    def call(self, method: str, path: str, body=None, content_type: str = "application/json") -> Reply:
+        return self._client.request(method, path, body, {**self._headers, "Content-Type": content_type})
+
+    def may(self, verb: str, group: str, resource: str, *, namespace: str = "default", name: str = "") -> bool:
+        resource, _, subresource = resource.partition("/")
+        reply = self.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": {
+                "verb": verb, "group": group, "resource": resource, "subresource": subresource, "namespace": namespace,
+                "name": name}}})
+        assert reply.status == 201, reply.text
+        return reply.json["status"]["allowed"]
+
+
+STORE = "secrets-store.csi.x-k8s.io"
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+RESOURCES = (
+    ("", "secrets"), ("", "configmaps"), ("", "pods"), ("", "pods/exec"), ("", "pods/status"), ("", "pods/ephemeralcontainers"),
+    ("", "events"), ("", "nodes"), ("", "nodes/proxy"), ("", "serviceaccounts"), ("", "serviceaccounts/token"), ("", "namespaces"),
+    (STORE, "secretproviderclasses"), (STORE, "secretproviderclasspodstatuses"), ("apps", "daemonsets"), ("apps", "deployments"),
+    ("storage.k8s.io", "csidrivers"), ("storage.k8s.io", "csinodes"), ("rbac.authorization.k8s.io", "clusterroles"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"), ("certificates.k8s.io", "certificatesigningrequests"),
+)
+MORE = (("impersonate", "", "serviceaccounts"), ("escalate", "rbac.authorization.k8s.io", "clusterroles"),
+        ("bind", "rbac.authorization.k8s.io", "clusterroles"))
+
+
+def rights(group: str, resource: str, *verbs: str) -> set:
+    return {(verb, group, resource) for verb in verbs}
+
+
+DRIVER_RIGHTS = (rights(STORE, "secretproviderclasses", "get", "list", "watch") | rights("", "pods", "list", "watch")
+                 | rights(STORE, "secretproviderclasspodstatuses", "get", "create", "update", "delete")
+                 | rights("", "events", "create", "patch"))
+MIRROR_RIGHTS = rights("", "secrets", "get", "create", "patch", "delete")
+
+RIGHTS = {
+    "driver": (DRIVER, DRIVER_RIGHTS),
+    "driver, mirroring": (MIRRORING, DRIVER_RIGHTS | MIRROR_RIGHTS),
+    "driver, start-up taint": ({"config.driver.startupTaint": TAINT}, DRIVER_RIGHTS | rights("", "nodes", "get", "patch")),
+    "driver, version key of its own namespace": ({"config.versionKeySecret": KEY}, DRIVER_RIGHTS),
+    "provider": (PROVIDER, set()),
+    "provider, mirroring is the driver's": ({**PROVIDER, **MIRRORING}, set()),
+    "provider, pod tokens": ({**PROVIDER, "podTokens.create": "true"}, rights("", "serviceaccounts/token", "create")),
+}
+
+
+@pytest.fixture
+def install(helm, kubectl, own_cluster):
+    """Installs with values, and returns the agent's account."""
+    def made(values: dict) -> Account:
+        helm.install(values)
+        return Account(own_cluster)
+
+    yield made
+    helm.uninstall()
+
+
+@pytest.mark.parametrize("values, allowed", RIGHTS.values(), ids=RIGHTS.keys())
+def test_the_account_may_do_what_its_doors_need_and_nothing_else(install, values, allowed):
+    account = install(values)
+    asked = [(verb, group, resource) for verb, (group, resource) in itertools.product(VERBS, RESOURCES)] + list(MORE)
+    assert {right for right in asked if account.may(*right)} == allowed
+
+
+def test_the_version_key_is_one_secret_of_one_namespace(install):
+    account = install(PROVIDER_WITH_KEY)
+    assert account.may("get", "", "secrets", namespace=NAMESPACE, name="nodekeep-key")
+    assert account.may("create", "", "secrets", namespace=NAMESPACE)
+    assert not account.may("get", "", "secrets", namespace=NAMESPACE, name="other")
+    assert not account.may("create", "", "secrets", namespace="default")
+
+
+@pytest.fixture(scope="module")
+def objects(own_cluster, kubectl):
+    """What the agent's calls are about: a node, a pod on it, a class and a Secret of somebody else."""
+    own_cluster.must("POST", "/api/v1/nodes", {"metadata": {"name": "node1"}})
+    kubectl.apply([
+        {"apiVersion": f"{STORE}/v1", "kind": "SecretProviderClass", "metadata": {"name": "app", "namespace": "default"},
+         "spec": {"provider": "vault"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other", "namespace": "default"}, "stringData": {"k": "v"}},
+    ])
+    return own_cluster.create_pod("default", "web-0")
+
+
+CLASSES = f"/apis/{STORE}/v1/namespaces/default/secretproviderclasses"
+STATUSES = f"/apis/{STORE}/v1/namespaces/default/secretproviderclasspodstatuses"
+SECRETS = "/api/v1/namespaces/default/secrets"
+TOKEN = "/api/v1/namespaces/default/serviceaccounts/default/token"
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+
+
+def test_the_calls_of_a_driver_are_served_and_those_of_others_refused(install, objects):
+    account = install(DRIVER)
+    status = {"apiVersion": f"{STORE}/v1", "kind": "SecretProviderClassPodStatus", "metadata": {
+        "name": "web-0-default-app", "ownerReferences": [
+            {"apiVersion": "v1", "kind": "Pod", "name": "web-0", "uid": objects["metadata"]["uid"]}]}}
+    event = {"metadata": {"generateName": "web-0."}, "reason": "MountRotationFailed", "type": "Warning", "involvedObject": {
+        "apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": "web-0"}}
+
+    for path in (f"{CLASSES}/app", f"{CLASSES}?fieldSelector=metadata.name%3Dapp",
+                 f"{CLASSES}?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dapp",
+                 "/api/v1/pods?fieldSelector=spec.nodeName%3Dnode1",
+                 "/api/v1/pods?watch=1&timeoutSeconds=1&fieldSelector=spec.nodeName%3Dnode1"):
+        assert account.call("GET", path).status == 200, path
+    made = account.call("POST", STATUSES, status)
+    assert made.status == 201, made.text
+    assert account.call("GET", f"{STATUSES}/web-0-default-app").status == 200
+    assert account.call("PUT", f"{STATUSES}/web-0-default-app", {**made.json, "status": {"mounted": True}}).status == 200
+    told = account.call("POST", "/api/v1/namespaces/default/events", event)
+    assert told.status == 201, told.text
+    again = f"/api/v1/namespaces/default/events/{told.json['metadata']['name']}"
+    assert account.call("PATCH", again, {"count": 2}, MERGE).status == 200
+
+    for method, path, body, content_type in (
+            ("GET", f"{SECRETS}/other", None, "application/json"), ("GET", SECRETS, None, "application/json"),
+            ("GET", "/api/v1/secrets", None, "application/json"),
+            ("POST", SECRETS, {"metadata": {"name": "mine"}}, "application/json"),
+            ("POST", TOKEN, {"spec": {"audiences": []}}, "application/json"),
+            ("PATCH", "/api/v1/nodes/node1", {"spec": {"taints": []}}, MERGE),
+            ("PATCH", f"{CLASSES}/app", {"spec": {"provider": "dev"}}, MERGE),
+            ("DELETE", "/api/v1/namespaces/default/pods/web-0", None, "application/json")):
+        assert account.call(method, path, body, content_type).status == 403, (method, path)
+
+
+def test_mirroring_writes_secrets_and_never_lists_them(install, objects):
+    account = install(MIRRORING)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app-db"}, "data": {"password": "djE="}}
+    assert account.call("PATCH", f"{SECRETS}/app-db?fieldManager=nodekeep", secret, APPLY).status == 201
+    assert account.call("GET", f"{SECRETS}/app-db").status == 200
+    assert account.call("PATCH", f"{SECRETS}/app-db", {"metadata": {"labels": {"a": "b"}}}, MERGE).status == 200
+    assert account.call("GET", SECRETS).status == 403
+    assert account.call("GET", f"{SECRETS}?watch=1&timeoutSeconds=1").status == 403
+    assert account.call("DELETE", f"{SECRETS}/app-db").status == 200
+
+
+def test_the_start_up_taint_can_be_removed_and_nothing_else_done_to_nodes(install, objects, own_cluster):
+    account = install({"config.driver.startupTaint": TAINT})
+    own_cluster.must("PATCH", "/api/v1/nodes/node1", {"spec": {"taints": [{"key": TAINT, "effect": "NoSchedule"}]}},
+                     {"Content-Type": MERGE})
+    assert account.call("GET", "/api/v1/nodes/node1").status == 200
+    assert account.call("PATCH", "/api/v1/nodes/node1", {"spec": {"taints": []}}, MERGE).status == 200
+    assert account.call("GET", "/api/v1/nodes").status == 403
+    assert account.call("DELETE", "/api/v1/nodes/node1").status == 403
+
+
+def test_the_notes_say_what_was_left_out(helm, kubectl):
+    notes = helm.install(DRIVER)
+    helm.uninstall()
+    assert "mirroring.enabled=true" in notes
+    assert f"daemonset/{RELEASE}" in notes
+
+
+def test_who_may_edit_a_namespace_may_write_its_classes(helm):
+    edit = next(made for made in helm.render(DRIVER) if made["metadata"]["name"] == "nodekeep-classes-edit")
+    assert edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"] == "true"
+    assert yaml.safe_dump(edit["rules"]).count("secretproviderclasses") == 1
