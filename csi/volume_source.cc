@@ -17,6 +17,7 @@ Fetched RoadVolumeSource::Fetch(const Context& context, const SecretProviderClas
   values.input.tokens = volume.tokens.Clone();
   values.input.permission = "420";
   values.input.target_path = volume.target_path;
+  values.found_again = volume.recovered;
   for (const auto& [key, value] : volume.secrets) values.secrets[key] = value.Clone();
   Result<Bundle> bundle = road_.Mount(context, spc.provider, std::move(values));
   if (!bundle.ok()) return {bundle.error(), "GRPCProviderError"};

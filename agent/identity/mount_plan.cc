@@ -55,11 +55,12 @@ Error NoToken(const PodIdentity& identity, const std::string& audience, const st
 }
 
 Status ObtainToken(const Context& context, PodIdentity& identity,
-                   const std::vector<std::string>& audiences, TokenSource* tokens, WallTime now) {
+                   const std::vector<std::string>& audiences, TokenSource* tokens,
+                   const MountRequestValues& request) {
   for (const std::string& audience : audiences) {
     const ServiceAccountToken* token = identity.Token(audience);
     if (token == nullptr) continue;
-    if (now < token->expires || tokens == nullptr) return {};
+    if (request.now < token->expires || tokens == nullptr) return {};
     // The login may be older than the token and still hold: no token at all would be worse.
     Result<ServiceAccountToken> fresh = tokens->Request(context, identity, audience);
     if (fresh.ok()) identity.tokens[audience] = *std::move(fresh);
@@ -70,9 +71,10 @@ Status ObtainToken(const Context& context, PodIdentity& identity,
     return NoToken(identity, audiences.front(),
                    "the request carries none and the agent has no kubeconfig");
   }
-  Result<ServiceAccountToken> token = tokens->Request(context, identity, audiences.back());
+  const std::string& audience = request.found_again ? audiences.front() : audiences.back();
+  Result<ServiceAccountToken> token = tokens->Request(context, identity, audience);
   if (!token.ok()) return NoToken(identity, audiences.front(), token.error().message());
-  identity.tokens[audiences.back()] = *std::move(token);
+  identity.tokens[audience] = *std::move(token);
   return {};
 }
 
@@ -117,12 +119,12 @@ Result<MountRequestValues> ReadMountRequest(std::string_view attributes, std::st
 Result<PlanPtr> PlanMount(const Context& context, const std::string& provider_name,
                           std::shared_ptr<Provider> provider, MountRequestValues request,
                           TokenSource* tokens, ParseMemo* memo) {
-  Result<ParsedMount> mount = memo != nullptr ? memo->Parse(provider, request.input)
-                                              : provider->Parse(request.input);
+  Result<ParsedMount> mount =
+      memo != nullptr ? memo->Parse(provider, request.input) : provider->Parse(request.input);
   if (!mount.ok()) return mount.error();
   Result<PodIdentity> identity = ReadIdentity(request);
   if (!identity.ok()) return identity.error();
-  Status token = ObtainToken(context, *identity, mount->audiences, tokens, request.now);
+  Status token = ObtainToken(context, *identity, mount->audiences, tokens, request);
   if (!token.ok()) {
     return mount->mount_error.empty() ? token.error()
                                       : token.error().Prepend("{}", mount->mount_error);
@@ -137,7 +139,7 @@ PlanPtr PlanKnownMount(const std::string& provider_name, std::shared_ptr<Provide
   if (mount == nullptr) return nullptr;
   Result<PodIdentity> identity = ReadIdentity(request);
   if (!identity.ok()) return nullptr;
-  if (!ObtainToken(Context(), *identity, mount->audiences, nullptr, request.now).ok()) return nullptr;
+  if (!ObtainToken(Context(), *identity, mount->audiences, nullptr, request).ok()) return nullptr;
   return MakePlan(provider_name, std::move(provider), *mount, *std::move(identity), request);
 }
 

@@ -23,6 +23,10 @@ struct MountRequestValues {
   std::string node;
   // A token that has expired by then is replaced by one of the API server where that is allowed.
   WallTime now = WallTime::min();
+  // Of a volume found on the node, for which kubelet brings its tokens later: one that is made
+  // meanwhile has the audience of those (the first), not that of pods that are sent none (the
+  // last).
+  bool found_again = false;
 };
 
 // What the driver sends as text (csi.md 1.4, 1.5), as values. The token attribute is moved out of

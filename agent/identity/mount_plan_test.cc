@@ -295,6 +295,16 @@ TEST_CASE("mount plan: a token that has expired is replaced where that is allowe
   }
 }
 
+TEST_CASE("mount plan: a volume found again is asked for in the audience kubelet sends") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->audiences = {"vault", ""};
+  FakeTokenSource source;
+  MountRequestValues request = RequestWith("");
+  request.found_again = true;
+  REQUIRE(PlanMount(Context(), "one", provider, std::move(request), &source).ok());
+  CHECK(source.asked == std::vector<std::string>{"shop/web-0 vault"});
+}
+
 TEST_CASE("mount plan: a missing token is upstream's error with the cause and the way out") {
   FakeTokenSource refusing;
   refusing.error = Error(ErrorCode::kDenied, "kubernetes: 403 Forbidden: no");

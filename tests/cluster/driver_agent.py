@@ -11,15 +11,16 @@ from harness.agent import Agent
 
 ACCOUNT = "nodekeep"
 
-# Of a start-up taint, which the chart grants only where one is named.
-_TAINT_RULES = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}]
+# What the chart grants only where it is asked for: a start-up taint, tokens for volumes found again after a restart.
+_CHOSEN_RULES = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
+                 {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}]
 
 
 def rules() -> list[dict]:
-    """The rights that deploy/driver.yaml gives the agent, so that the tests run with no others."""
+    """The rights that deploy/driver.yaml gives the agent and those of the choices the tests make, so that they run with no others."""
     objects = list(yaml.safe_load_all((REPOSITORY / "deploy" / "driver.yaml").read_text()))
     bound = {made["roleRef"]["name"] for made in objects if made["kind"] == "ClusterRoleBinding"}
-    return _TAINT_RULES + [rule for made in objects if made["kind"] == "ClusterRole" and made["metadata"]["name"] in bound
+    return _CHOSEN_RULES + [rule for made in objects if made["kind"] == "ClusterRole" and made["metadata"]["name"] in bound
                            for rule in made["rules"]]
 
 

@@ -329,7 +329,8 @@ BAD_MIRRORS = {
     "a file that is not in the volume": (
         {"secretName": "copy", "type": "Opaque", "data": [{"objectName": "nowhere", "key": "k"}]}, "nowhere"),
     "a certificate that is none": (
-        {"secretName": "copy", "type": "kubernetes.io/tls", "data": [{"objectName": "db/password", "key": "tls.crt"}]}, "tls.crt"),
+        {"secretName": "copy", "type": "kubernetes.io/tls", "data": [
+            {"objectName": "db/password", "key": "tls.crt"}, {"objectName": "db/password", "key": "tls.key"}]}, "tls.crt"),
 }
 
 
