@@ -115,7 +115,6 @@ std::string Options::LoginText() const {
   AppendPart(text, "mount", mount);
   AppendPart(text, "role", role);
   AppendPart(text, "audience", audience);
-  AppendPart(text, "audience-or-default", audience.empty() || audience_named ? "" : "yes");
   AppendPart(text, "ca-file", tls->ca_file);
   AppendPart(text, "ca-directory", tls->ca_directory);
   AppendPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));

@@ -157,7 +157,7 @@ def test_of_akeyless_nothing_is_left_either(akeyless, akeyless_agent, akeyless_d
         for pod in pods:
             mounted = akeyless_driver.mount(spc, pod, secrets={"akeylessAccessKey": akeyless_tenant.access_key})
             assert mounted.text("static") == akeyless_driver.mount(as_pod, pod).text("static") == values["static"]
-    akeyless_driver.failure({**spc, "akeylessAccessKey": (wrong := canary("wrong")), "akeylessAccessType": "access_key"}, pods[0])
+    akeyless_driver.failure({**spc, "akeylessAccessType": "access_key"}, pods[0], secrets={"akeylessAccessKey": (wrong := canary("wrong"))})
     akeyless_agent.cli("status")
     akeyless_agent.cli("refresh", "--all")
 

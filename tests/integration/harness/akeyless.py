@@ -72,7 +72,10 @@ def _shape(value):
 
 
 def decoded_cloud_id(cloud_id: str):
-    """An AWS cloud-id with everything in it decoded, and what each call signs anew left out; a token's text for the other clouds."""
+    """An AWS cloud-id with everything in it decoded, and what each call signs anew left out; a token's text for the other clouds.
+
+    The vendor's libraries differ in the charset after the content type, and each signs its own (akeyless.md 2.1): it is left out too.
+    """
     outer = base64.b64decode(cloud_id, validate=True).decode()
     if not outer.startswith("{"):
         return outer
@@ -81,7 +84,7 @@ def decoded_cloud_id(cloud_id: str):
         members[name] = base64.b64decode(members[name], validate=True).decode()
     headers = json.loads(members["sts_request_headers"])
     members["sts_request_headers"] = {
-        name: values for name, values in headers.items()
+        name: [value.split(";")[0] for value in values] for name, values in headers.items()
         if name.lower() not in ("authorization", "x-amz-date", "user-agent", "content-length")}
     credential = next(part for part in headers["Authorization"][0].replace(",", " ").split() if part.startswith("Credential="))
     members["scope"] = [part for i, part in enumerate(credential.removeprefix("Credential=").split("/")) if i != 1]
