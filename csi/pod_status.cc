@@ -122,6 +122,16 @@ Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const
       answer = kube_.Create(context, collection, fresh);
       continue;
     }
+    const std::vector<OwnerReference> owners = OwnersOf(*found);
+    if (!owners.empty() && !IsOfPod(*found, status.pod_uid)) {
+      // Of a pod of that name that is gone: the garbage collector may be about to delete this very
+      // object, whoever it is made over to. A new one has a uid of its own.
+      const std::string uid = TextOf(Find(*found, {"metadata", "uid"})).value_or("");
+      Status gone = kube_.Delete(context, path, uid);
+      if (!gone.ok() && gone.error().code() != ErrorCode::kConflict) return gone.error();
+      answer = kube_.Create(context, collection, fresh);
+      continue;
+    }
     const std::optional<std::string> target = TextOf(Find(*found, {"status", "targetPath"}));
     const bool is_other_volume =
         IsOfPod(*found, status.pod_uid) && target && *target != status.target_path;

@@ -126,6 +126,23 @@ TEST_CASE("pod status: labels that somebody removed are put back (D18)") {
   }
 }
 
+TEST_CASE(
+    "pod status: that of a pod that is gone is replaced, out of the garbage collector's reach") {
+  Fixture fixture;
+  std::string gone = Kept(kLabels);
+  gone.replace(gone.find("\"uid\":\"u1\""), 10, "\"uid\":\"u0\"");
+  fixture.http.On("POST", kCollection,
+                  {Http::Respond(409, Trouble(409, "AlreadyExists")),
+                   Http::Respond(201, R"({"metadata":{"uid":"s2"}})")});
+  fixture.http.On("GET", kCollection + "/web-0-shop-app", {Http::Respond(200, gone)});
+  fixture.http.On("DELETE", kCollection + "/web-0-shop-app", {Http::Respond(200, "{}")});
+  Result<OwnerReference> owner = fixture.writer.Write(Context(), Web({{"a", "1"}}));
+  REQUIRE(owner.ok());
+  CHECK(owner->uid == "s2");
+  CHECK(fixture.Methods() == std::vector<std::string>{"POST", "GET", "DELETE", "POST"});
+  CHECK(fixture.http.Requests()[2].body.find(R"("uid":"s1")") != std::string::npos);
+}
+
 TEST_CASE("pod status: a write that crossed another one reads again") {
   Fixture fixture;
   fixture.http.On("POST", kCollection, {Http::Respond(409, Trouble(409, "AlreadyExists"))});

@@ -478,9 +478,10 @@ def test_a_status_that_somebody_emptied_is_mended(cluster, statuses, namespace, 
 
 
 def test_the_status_of_a_pod_of_the_same_name_is_replaced(cluster, statuses, namespace, probe):
-    pod = cluster.create_pod(namespace, "web-0")
-    successor = {"metadata": {"name": "web-0", "uid": "11111111-1111-1111-1111-111111111111"}}
-    must(probe.do(statuses.command(pod, a="1")))
+    # The garbage collector is after the object of a pod that is not there.
+    predecessor = {"metadata": {"name": "web-0", "uid": "11111111-1111-1111-1111-111111111111"}}
+    successor = cluster.create_pod(namespace, "web-0")
+    must(probe.do(statuses.command(predecessor, a="1")))
     must(probe.do(statuses.command(successor, a="2")))
     [name] = statuses.names()
     assert [owner["uid"] for owner in statuses.get(name)["metadata"]["ownerReferences"]] == [successor["metadata"]["uid"]]
@@ -501,4 +502,5 @@ def test_a_pod_without_owner_owns_through_its_status(cluster, shop, statuses, pr
     must(probe.do(shop.write("n1", "p1/v", [owner])))
     assert shop.owners("app") == {owner["uid"]}
     cluster.delete(shop.namespace, "pods", "lonely")
-    shop.wait(lambda: shop.secret("app") is None)
+    # The garbage collector looks for new kinds of objects every 30 seconds.
+    shop.wait(lambda: shop.secret("app") is None, seconds=60)
