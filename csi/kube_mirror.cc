@@ -8,6 +8,8 @@
 namespace nodekeep {
 namespace {
 
+namespace fs = std::filesystem;
+
 // A pod that kubelet knows may not have reached our watch yet.
 constexpr Duration kPatienceForPod = std::chrono::seconds(3);
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);
@@ -18,26 +20,29 @@ std::string ClaimName(const Volume& volume) {
   return parts ? parts->pod_uid + "/" + parts->volume_name : volume.target_path;
 }
 
-// The files of a volume whose provider wrote them itself.
+// The files of a volume whose provider wrote them itself. Steps from entry to entry by `increment`:
+// a range throws when the volume is taken away meanwhile.
 Result<std::vector<BundleFile>> ReadFiles(const std::string& root) {
   std::vector<BundleFile> files;
   std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(root, failed)) {
-    const std::string name = entry.path().filename().string();
+  const auto add = [&](const fs::path& path, const std::string& relative) {
+    std::ifstream in(path, std::ios::binary);
+    SecretBytes contents =
+        SecretBytes::TakeFrom(std::string(std::istreambuf_iterator<char>(in), {}));
+    files.push_back({relative, 0644, std::move(contents)});
+  };
+  for (fs::directory_iterator at(root, failed), end; !failed && at != end; at.increment(failed)) {
+    const fs::path entry = at->path();
+    const std::string name = entry.filename().string();
     if (name.starts_with("..")) continue;
-    const auto add = [&](const std::filesystem::path& path, const std::string& relative) {
-      std::ifstream in(path, std::ios::binary);
-      SecretBytes contents =
-          SecretBytes::TakeFrom(std::string(std::istreambuf_iterator<char>(in), {}));
-      files.push_back({relative, 0644, std::move(contents)});
-    };
-    if (!std::filesystem::is_directory(entry.path(), failed)) {
-      add(entry.path(), name);
+    if (!fs::is_directory(entry, failed)) {
+      if (!failed) add(entry, name);
       continue;
     }
-    for (const auto& below : std::filesystem::recursive_directory_iterator(entry.path(), failed)) {
-      if (!below.is_regular_file(failed)) continue;
-      add(below.path(), name + "/" + below.path().lexically_relative(entry.path()).string());
+    for (fs::recursive_directory_iterator below(entry, failed), last; !failed && below != last;
+         below.increment(failed)) {
+      if (!below->is_regular_file(failed)) continue;
+      add(below->path(), name + "/" + below->path().lexically_relative(entry).string());
     }
   }
   if (failed) {

@@ -36,12 +36,14 @@ class Registration::Service final : public pluginregistration::Registration::Cal
   grpc::ServerUnaryReactor* NotifyRegistrationStatus(
       grpc::CallbackServerContext* context, const pluginregistration::RegistrationStatus* request,
       pluginregistration::RegistrationStatusResponse* response) override {
-    std::lock_guard lock(owner_.mutex_);
-    owner_.answer_ = request->plugin_registered()
-                         ? Status()
-                         : Error::Format(ErrorCode::kConflict, "kubelet refuses driver {}: {}",
-                                         owner_.options_.driver_name, request->error());
-    owner_.changed_.notify_all();
+    {
+      std::lock_guard lock(owner_.mutex_);
+      owner_.answer_ = request->plugin_registered()
+                           ? Status()
+                           : Error::Format(ErrorCode::kConflict, "kubelet refuses driver {}: {}",
+                                           owner_.options_.driver_name, request->error());
+      owner_.changed_.notify_all();
+    }
     return Finish(context);
   }
 

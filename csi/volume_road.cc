@@ -16,8 +16,10 @@ constexpr Duration kShortestBeat = std::chrono::milliseconds(500);
 bool HasContent(const std::string& path) {
   std::error_code failed;
   if (std::filesystem::is_symlink(path + "/..data", failed)) return true;
-  for (const auto& entry : std::filesystem::directory_iterator(path, failed)) {
-    if (!entry.path().filename().string().starts_with("..")) return true;
+  // Not by a range: its step to the next entry throws when the volume is taken away meanwhile.
+  for (std::filesystem::directory_iterator at(path, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    if (!at->path().filename().string().starts_with("..")) return true;
   }
   return false;
 }
@@ -311,8 +313,7 @@ void VolumeRoad::Refresh(const Context& context, const std::string& target_path)
 // A pod that is deleted or has finished keeps what it has. When the API server does not know, the
 // volume is kept fresh.
 bool VolumeRoad::HasEnded(const Context& context, const Volume& volume) {
-  auto pods = stations_.pods.OnNode(
-      context.WithDeadline(stations_.clock.Now() + kPatienceForPods));
+  auto pods = stations_.pods.OnNode(context.WithDeadline(stations_.clock.Now() + kPatienceForPods));
   if (!pods.ok()) return false;
   const auto found = (*pods)->find(volume.pod_uid);
   return found != (*pods)->end() && found->second.ending;

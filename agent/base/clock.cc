@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <algorithm>
 #include <random>
 
 namespace nodekeep {
@@ -34,6 +35,11 @@ std::string FormatTime(WallTime time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", parts, (since_epoch - seconds).count());
 }
 
+WallTime WallTimeAt(std::int64_t seconds) {
+  constexpr std::int64_t kFarthest = 200ll * 365 * 24 * 3600;
+  return WallTime(std::chrono::seconds(std::clamp(seconds, -kFarthest, kFarthest)));
+}
+
 std::optional<WallTime> ParseTime(std::string_view text) {
   const std::string copy(text);
   std::tm parts{};
@@ -43,7 +49,7 @@ std::optional<WallTime> ParseTime(std::string_view text) {
     do ++rest;
     while (*rest >= '0' && *rest <= '9');
   }
-  const WallTime local = std::chrono::system_clock::from_time_t(timegm(&parts));
+  const WallTime local = WallTimeAt(timegm(&parts));
   if (std::string_view(rest) == "Z") return local;
   std::tm offset{};
   if (*rest != '+' && *rest != '-') return std::nullopt;

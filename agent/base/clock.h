@@ -63,6 +63,10 @@ class SystemRng final : public Rng {
 // RFC 3339 in UTC with milliseconds: 2026-01-31T12:00:00.000Z.
 std::string FormatTime(WallTime time);
 
+// What so many seconds since the epoch are; the last two centuries before and after it, where the
+// clock cannot hold more: certificates that never end say the year 9999.
+WallTime WallTimeAt(std::int64_t seconds);
+
 // Reads RFC 3339 to the second: a fraction is dropped, an offset other than Z is applied. Nothing
 // when it is no such time.
 std::optional<WallTime> ParseTime(std::string_view text);

@@ -1,6 +1,7 @@
 #include "agent/base/clock.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <limits>
 #include <set>
 #include <thread>
 
@@ -37,6 +38,14 @@ TEST_CASE("clock: a time is read back to the second") {
     INFO(row.text);
     CHECK(ParseTime(row.text) == row.want);
   }
+}
+
+TEST_CASE("clock: what is beyond the clock is far away, not around the corner") {
+  const WallTime far = At(200ll * 365 * 24 * 3600 * 1000);
+  CHECK(ParseTime("9999-12-31T23:59:59Z") == far);
+  CHECK(WallTimeAt(std::numeric_limits<std::int64_t>::max()) == far);
+  CHECK(WallTimeAt(std::numeric_limits<std::int64_t>::min()) < At(0));
+  CHECK(WallTimeAt(1'769'860'800) == At(1'769'860'800'000));
 }
 
 TEST_CASE("clock: a wait ends at once when ready, past its deadline or stopped") {

@@ -27,7 +27,8 @@ constexpr DurationUnit kDurationUnits[] = {
 
 Error InvalidDuration(std::string_view text) {
   return Error::Format(ErrorCode::kInvalid,
-                       "invalid duration {}: write it like 90s, 1h30m or 500ms", GoQuote(text));
+                       "invalid duration {}: write it like 90s, 1h30m or 500ms",
+                       GoQuote(text));
 }
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -89,20 +90,20 @@ constexpr SizeUnit kSizeUnits[] = {
     {"K", kKilo},
     {"kB", kKilo},
     {"KB", kKilo},
-    {"M", kKilo* kKilo},
-    {"MB", kKilo* kKilo},
-    {"G", kKilo* kKilo* kKilo},
-    {"GB", kKilo* kKilo* kKilo},
-    {"T", kKilo* kKilo* kKilo* kKilo},
-    {"TB", kKilo* kKilo* kKilo* kKilo},
+    {"M", kKilo * kKilo},
+    {"MB", kKilo * kKilo},
+    {"G", kKilo * kKilo * kKilo},
+    {"GB", kKilo * kKilo * kKilo},
+    {"T", kKilo * kKilo * kKilo * kKilo},
+    {"TB", kKilo * kKilo * kKilo * kKilo},
     {"Ki", kKibi},
     {"KiB", kKibi},
-    {"Mi", kKibi* kKibi},
-    {"MiB", kKibi* kKibi},
-    {"Gi", kKibi* kKibi* kKibi},
-    {"GiB", kKibi* kKibi* kKibi},
-    {"Ti", kKibi* kKibi* kKibi* kKibi},
-    {"TiB", kKibi* kKibi* kKibi* kKibi},
+    {"Mi", kKibi * kKibi},
+    {"MiB", kKibi * kKibi},
+    {"Gi", kKibi * kKibi * kKibi},
+    {"GiB", kKibi * kKibi * kKibi},
+    {"Ti", kKibi * kKibi * kKibi * kKibi},
+    {"TiB", kKibi * kKibi * kKibi * kKibi},
 };
 
 }  // namespace

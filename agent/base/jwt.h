@@ -21,9 +21,8 @@ struct JwtClaims {
   std::optional<WallTime> expires;
 };
 
-// Reads the payload WITHOUT checking the signature: good for choosing a cache key or a renewal
-// time, never for trust. Knows the claims of bound tokens (`kubernetes.io`) and of tokens kept in
-// Secrets
+// Reads the payload WITHOUT checking the signature: good for choosing a cache key or a renewal time,
+// never for trust. Knows the claims of bound tokens (`kubernetes.io`) and of tokens kept in Secrets
 // (`kubernetes.io/serviceaccount/...`). Errors are kInvalid and never quote the token.
 Result<JwtClaims> ReadJwtClaims(std::string_view token);
 

@@ -42,8 +42,8 @@ class Logger {
     Field(std::string_view n, bool v) : name(n), value(v) {}
     Field(std::string_view n, double v) : name(n), value(v) {}
     template <typename Integer>
-    requires std::is_integral_v<Integer> Field(std::string_view n, Integer v)
-        : name(n), value(static_cast<std::int64_t>(v)) {}
+      requires std::is_integral_v<Integer>
+    Field(std::string_view n, Integer v) : name(n), value(static_cast<std::int64_t>(v)) {}
   };
   using Fields = std::initializer_list<Field>;
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -344,7 +345,7 @@ Result<WallTime> PemCertificateEnd(std::string_view pem) {
   if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
     return Error(ErrorCode::kInvalid, "the issuer's reply holds no PEM certificate");
   }
-  return WallTime(std::chrono::seconds(::timegm(&end)));
+  return WallTimeAt(::timegm(&end));
 }
 
 Result<WallTime> SshCertificateEnd(std::string_view text) {
@@ -368,9 +369,9 @@ Result<WallTime> SshCertificateEnd(std::string_view text) {
   reader.Number(8);                                     // valid after
   const std::uint64_t end = reader.Number(8);
   if (!reader.ok()) return none;
-  // All ones means for ever; a century is as good and fits every clock.
-  const std::uint64_t kCentury = 100ull * 365 * 24 * 3600;
-  return WallTime(std::chrono::seconds(std::min(end, 2 * kCentury)));
+  // All ones means for ever.
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+  return WallTimeAt(static_cast<std::int64_t>(std::min(end, kMost)));
 }
 
 }  // namespace nodekeep::akeyless

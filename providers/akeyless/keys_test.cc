@@ -108,10 +108,25 @@ TEST_CASE("keys: what cannot sign is refused") {
   CHECK(SignSha256(SecretBytes(MakePrivateKeyPem()), "x").ok());
 }
 
+constexpr char kForever[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBOjCB7aADAgECAhRZh9kJcggtp0KGk5+dJ13a57JAujAFBgMrZXAwEjEQMA4G\n"
+    "A1UEAwwHZm9yZXZlcjAgFw0yNjExMjQxNDU3MTZaGA85OTY2MTAzMDE0NTcxNlow\n"
+    "EjEQMA4GA1UEAwwHZm9yZXZlcjAqMAUGAytlcAMhAKf8wugaVkccuUNRGNJAW+Es\n"
+    "93euJn/Im0GnrLd/KTUYo1MwUTAdBgNVHQ4EFgQUsnpr1kaV9kPJWhu8sDXwuqar\n"
+    "vQkwHwYDVR0jBBgwFoAUsnpr1kaV9kPJWhu8sDXwuqarvQkwDwYDVR0TAQH/BAUw\n"
+    "AwEB/zAFBgMrZXADQQAZKNmkj7M6qczFQCuheVPjSQXtmflWcPm9N2kz/r1z26YT\n"
+    "NCW/Gsi9Vprmkk3SUt5TVxWfFD4q7MGoVmVWfjAD\n"
+    "-----END CERTIFICATE-----\n";
+
 TEST_CASE("keys: when a certificate ends") {
   const TestAuthority authority("issuer");
   const CertificatePair pair = authority.Issue("web", {"DNS:web"});
   CHECK(PemCertificateEnd(pair.certificate_pem).ok());
+  // Made to end in the year 9966, which the clock's nanoseconds cannot hold.
+  Result<WallTime> end = PemCertificateEnd(kForever);
+  REQUIRE(end.ok());
+  CHECK(*end > SystemClock().Wall() + std::chrono::hours(100 * 365 * 24));
   CHECK(PemCertificateEnd("").error().code() == ErrorCode::kInvalid);
   CHECK(PemCertificateEnd(pair.key_pem).error().code() == ErrorCode::kInvalid);
 }

@@ -88,9 +88,10 @@ std::chrono::minutes ZoneOffset(std::string_view zone) {
   return zone.front() == '-' ? -offset : offset;
 }
 
-std::optional<WallTime> ParseTime(std::string_view text) {
+// Shapes that gateways have been seen to write besides RFC 3339 (akeyless.md 1.8):
+// YYYY-MM-DD?HH:MM:SS[.fraction][ zone]
+std::optional<WallTime> ReadExpiration(std::string_view text) {
   text = Trimmed(text);
-  // YYYY-MM-DD?HH:MM:SS
   const auto year = Digits(text, 0, 4), month = Digits(text, 5, 2), day = Digits(text, 8, 2);
   const auto hour = Digits(text, 11, 2), minute = Digits(text, 14, 2), second = Digits(text, 17, 2);
   if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
@@ -103,8 +104,10 @@ std::optional<WallTime> ParseTime(std::string_view text) {
     rest.remove_prefix(1);
     while (!rest.empty() && rest.front() >= '0' && rest.front() <= '9') rest.remove_prefix(1);
   }
-  return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(*hour) +
-         std::chrono::minutes(*minute) + std::chrono::seconds(*second) - ZoneOffset(rest);
+  const std::chrono::sys_seconds local = std::chrono::sys_days(date) + std::chrono::hours(*hour) +
+                                         std::chrono::minutes(*minute) +
+                                         std::chrono::seconds(*second) - ZoneOffset(rest);
+  return WallTimeAt(local.time_since_epoch().count());
 }
 
 bool IsRefusal(const Error& error) {
@@ -134,7 +137,7 @@ Error Combined(const std::vector<Error>& failures, const Options& options) {
 }  // namespace
 
 Duration TokenLifetime(std::string_view expiration, WallTime now) {
-  const std::optional<WallTime> end = ParseTime(expiration);
+  const std::optional<WallTime> end = ReadExpiration(expiration);
   // An end in the past means that the clocks disagree: a token just made is good.
   if (!end || *end <= now) return kAssumedLifetime;
   return std::min(std::chrono::floor<Duration>(*end - now), Duration(std::chrono::hours(24 * 365)));

@@ -257,6 +257,7 @@ TEST_CASE("akeyless login: how long a token is good") {
       {"2019-12-20T02:30:00+02:00", minutes(30)},
       {"2019-12-19 23:00:00 -0130 X", minutes(30)},
       {"2019-12-20 00:30:00 +1", minutes(30)},
+      {"9999-12-31 23:59:59 +0000 UTC", std::chrono::hours(24 * 365)},
       {"", minutes(15)},
       {"garbage", minutes(15)},
       {"2019-13-40 00:30:00 +0000 UTC", minutes(15)},

@@ -84,6 +84,7 @@ Result<Minting> Prepare(const Caller& caller, const MintOrder& order) {
 // "60m", "1h30m", "3600s", or a plain number of minutes.
 std::optional<Duration> TtlOf(std::string_view text) {
   constexpr std::int64_t kMost = 10'000'000;
+  constexpr Duration kLongest = std::chrono::hours(24 * 365 * 10);
   Duration total = Duration::zero();
   while (!text.empty()) {
     std::int64_t number = 0;
@@ -99,6 +100,7 @@ std::optional<Duration> TtlOf(std::string_view text) {
       case 'd': total += std::chrono::hours(24 * number); break;
       default: return std::nullopt;
     }
+    if (total > kLongest) return std::nullopt;
   }
   return total > Duration::zero() ? std::optional(total) : std::nullopt;
 }

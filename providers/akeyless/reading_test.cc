@@ -382,6 +382,10 @@ TEST_CASE("akeyless dynamic: minted once for its lifetime") {
        R"(,"item_general_info":{"dynamic_secret_producer_details":{"user_ttl":"1h30m"}})",
        minutes(90)},
       {"not said", R"({"user":"u","ttl_in_minutes":"never"})", "", minutes(60)},
+      {"beyond reason",
+       R"({"user":"u","ttl_in_minutes":"9999999d9999999d9999999d9999999d9999999d9999999d9999999d)"
+       R"(9999999d9999999d9999999d9999999d9999999d"})",
+       "", minutes(60)},
   };
   for (const Row& row : rows) {
     INFO(row.name);

@@ -176,6 +176,11 @@ Result<TlsSettings> ReadTls(const Attributes& attributes, const TlsSettings& nod
 // Why the node's identity may not be sent to `gateway`; "" if it may.
 std::string WhyWithheld(const Gateway& gateway, const TlsSettings& tls,
                         const AkeylessSettings& settings) {
+  if (IsHttp(gateway.base) && !settings.allow_plain_http) {
+    return "it is http, which the class allows, but allowPlainHttp of the node's configuration "
+           "does "
+           "not";
+  }
   const std::vector<std::string>& allowed = settings.node_identity_gateways;
   if (std::find(allowed.begin(), allowed.end(), "*") != allowed.end()) return "";
   const bool listed = std::any_of(allowed.begin(), allowed.end(), [&](std::string url) {

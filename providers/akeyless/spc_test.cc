@@ -396,6 +396,12 @@ TEST_CASE("akeyless: the node's identity goes only to the gateways that the oper
     return OptionsOf(mount).gateways[0].node_identity_withheld;
   };
   CHECK(withheld({{"akeylessGatewayURL", "https://anywhere"}}).empty());
+  const Attributes plain = {{"akeylessGatewayURL", "http://anywhere"},
+                            {"nodekeep/allowPlainHttp", "true"}};
+  CHECK(Contains(withheld(plain), "allowPlainHttp of the node's configuration"));
+  settings.allow_plain_http = true;
+  CHECK(withheld(plain).empty());
+  settings.allow_plain_http = false;
   settings.node_identity_gateways = {"https://gw:8000/api/v2/"};
   CHECK(withheld({{"akeylessGatewayURL", "https://gw:8000/api/v2"}}).empty());
   CHECK(Contains(withheld({{"akeylessGatewayURL", "https://gw:8000"}}), "nodeIdentityGateways"));
