@@ -7,6 +7,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "agent/base/trimmed.h"
+
 namespace nodekeep {
 
 Result<SecretBytes> ReadSmallFile(const std::string& path) {
@@ -34,15 +36,11 @@ Result<SecretBytes> ReadSmallFile(const std::string& path) {
 }
 
 Result<SecretBytes> ReadTokenFile(const std::string& path) {
-  constexpr std::string_view kSpace = " \t\r\n";
   Result<SecretBytes> content = ReadSmallFile(path);
   if (!content.ok()) return content;
-  const std::string_view text = content->Reveal();
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) {
-    return Error::Format(ErrorCode::kInvalid, "read \"{}\": it is empty", path);
-  }
-  return SecretBytes(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
+  const std::string_view text = Trimmed(content->Reveal());
+  if (text.empty()) return Error::Format(ErrorCode::kInvalid, "read \"{}\": it is empty", path);
+  return SecretBytes(text);
 }
 
 }  // namespace nodekeep

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/json.h"
+#include "agent/base/trimmed.h"
 #include "agent/cloud/exchange.h"
 #include "agent/cloud/sigv4.h"
 #include "agent/http/origin.h"
@@ -68,13 +69,6 @@ bool IsOfThisMachine(const std::string& host) {
   const bool loopback =
       host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
   return loopback || std::find(kHosts.begin(), kHosts.end(), host) != kHosts.end();
-}
-
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return "";
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
 }  // namespace

@@ -1,11 +1,7 @@
 #include "agent/http/tls_material.h"
 
 #include <fcntl.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +10,8 @@
 #include <memory>
 #include <system_error>
 #include <vector>
+
+#include "agent/base/pem.h"
 
 namespace nodekeep {
 namespace {
@@ -48,19 +46,8 @@ Result<SecretBytes> ReadFile(std::string_view what, const std::string& path) {
   return content;
 }
 
-// Without it OpenSSL asks on the terminal.
-int NoPassPhrase(char*, int, int, void*) { return -1; }
-
 // True when the first PEM certificate of `text` can be read; curl reads the rest.
-bool HoldsCertificate(std::string_view text) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
-      BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
-      bio ? PEM_read_bio_X509_AUX(bio.get(), nullptr, &NoPassPhrase, nullptr) : nullptr,
-      &X509_free);
-  ERR_clear_error();
-  return certificate != nullptr;
-}
+bool HoldsCertificate(std::string_view text) { return ReadPemCertificate(text) != nullptr; }
 
 Result<std::string> ReadCertificates(std::string_view what, const std::string& path) {
   Result<SecretBytes> content = ReadFile(what, path);

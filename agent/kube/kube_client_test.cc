@@ -195,8 +195,8 @@ TEST_CASE("kubernetes: a token file is read anew for each request") {
   write(" \n");
   Result<Json> empty = client.Get(Context(), "/x");
   REQUIRE_FALSE(empty.ok());
-  CHECK(empty.error().message() ==
-        "kubernetes: GET /x: token of kubeconfig k: file \"" + (folder / "token") + "\" is empty");
+  CHECK(empty.error().message() == "kubernetes: GET /x: token of kubeconfig k: read \"" +
+                                       (folder / "token") + "\": it is empty");
   std::filesystem::remove(folder / "token");
   Result<Json> missing = client.Get(Context(), "/x");
   REQUIRE_FALSE(missing.ok());

@@ -63,17 +63,9 @@ Error FailureOf(const HttpResponse& response, WallTime now) {
 
 Result<SecretBytes> BearerToken(const KubeConnection& connection) {
   if (connection.token_file.empty()) return connection.token.Clone();
-  Result<SecretBytes> content = ReadSmallFile(connection.token_file);
-  if (!content.ok()) return content.error().Prepend("token of {}", connection.source);
-  constexpr std::string_view kSpace = " \t\r\n";
-  std::string_view text = content->Reveal();
-  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
-  text = text.substr(0, text.find_last_not_of(kSpace) + 1);
-  if (text.empty()) {
-    return Error::Format(ErrorCode::kInvalid, "token of {}: file \"{}\" is empty",
-                         connection.source, connection.token_file);
-  }
-  return SecretBytes(text);
+  Result<SecretBytes> token = ReadTokenFile(connection.token_file);
+  if (!token.ok()) return token.error().Prepend("token of {}", connection.source);
+  return token;
 }
 
 // A server that does not know the metadata forms falls back to the object.

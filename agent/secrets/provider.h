@@ -52,6 +52,10 @@ class ProviderOptions {
   virtual std::vector<std::pair<std::string, std::string>> Explain() const = 0;
 };
 
+// For LoginText: appends " name=<size>:value". The size comes first, so that no choice of values
+// reads like another.
+void AppendLoginPart(std::string& text, std::string_view name, std::string_view value);
+
 // One file of the volume and how it comes from the backend's answer.
 struct Projection {
   std::string object;       // the user's name for it; used in messages and as version id

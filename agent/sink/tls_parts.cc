@@ -1,8 +1,6 @@
 #include "agent/sink/tls_parts.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/provider.h>
@@ -14,25 +12,17 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/pem.h"
+
 namespace nodekeep {
 namespace {
 
-template <auto kFree>
-struct Freed {
-  template <typename T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freed<&BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Freed<&EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Freed<&X509_free>>;
 using CertificateStack =
     std::unique_ptr<STACK_OF(X509),
                     decltype([](STACK_OF(X509) * stack) { sk_X509_pop_free(stack, &X509_free); })>;
-using Pkcs12 = std::unique_ptr<PKCS12, Freed<&PKCS12_free>>;
-using Library = std::unique_ptr<OSSL_LIB_CTX, Freed<&OSSL_LIB_CTX_free>>;
-using Algorithms = std::unique_ptr<OSSL_PROVIDER, Freed<&OSSL_PROVIDER_unload>>;
+using Pkcs12 = OpenSslPtr<PKCS12, &PKCS12_free>;
+using Library = OpenSslPtr<OSSL_LIB_CTX, &OSSL_LIB_CTX_free>;
+using Algorithms = OpenSslPtr<OSSL_PROVIDER, &OSSL_PROVIDER_unload>;
 
 constexpr std::string_view kRemedy =
     "the file must be PEM, or PKCS#12 (PFX) with an empty password";
@@ -46,16 +36,6 @@ struct Parts {
 
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-Bio Source(std::string_view text) {
-  return Bio(BIO_new_mem_buf(text.empty() ? "" : text.data(), static_cast<int>(text.size())));
-}
-
-SecretBytes Written(BIO* sink) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(sink, &data);
-  return SecretBytes(std::string_view(data, static_cast<std::size_t>(size)));
 }
 
 template <typename T>
@@ -81,7 +61,7 @@ void AddBlock(std::string_view name, std::string_view header, SecretBytes der, P
 // The PEM blocks of `content`; none is no error.
 Result<Parts> ReadPem(std::string_view content) {
   Parts parts;
-  const Bio source = Source(content);
+  const BioPtr source = BioOver(content);
   char* name = nullptr;
   char* header = nullptr;
   unsigned char* data = nullptr;
@@ -117,8 +97,8 @@ std::optional<Parts> ReadPkcs12(std::string_view content) {
   X509* leaf = nullptr;
   STACK_OF(X509)* chain = nullptr;
   const bool is_open = file && PKCS12_parse(file.get(), "", &key, &leaf, &chain) == 1;
-  const Key key_holder(key);
-  const Certificate leaf_holder(leaf);
+  const KeyPtr key_holder(key);
+  const CertificatePtr leaf_holder(leaf);
   const CertificateStack chain_holder(chain);
   Parts parts;
   if (is_open) {
@@ -144,17 +124,17 @@ Result<Parts> ReadParts(std::string_view content) {
 }
 
 SecretBytes PemOf(const std::vector<const SecretBytes*>& certificates) {
-  const Bio sink(BIO_new(BIO_s_mem()));
+  const BioPtr sink(BIO_new(BIO_s_mem()));
   for (const SecretBytes* der : certificates) {
     PEM_write_bio(sink.get(), "CERTIFICATE", "", Bytes(der->Reveal()),
                   static_cast<long>(der->size()));
   }
-  return Written(sink.get());
+  return WrittenTo(sink.get());
 }
 
 bool IsAuthority(const SecretBytes& der) {
   const unsigned char* at = Bytes(der.Reveal());
-  const Certificate certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  const CertificatePtr certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   const bool is_authority =
       certificate && (X509_check_ca(certificate.get()) > 0 ||
                       (X509_get_extension_flags(certificate.get()) & EXFLAG_SS) != 0);
@@ -187,8 +167,8 @@ Result<SecretBytes> TlsPrivateKey(std::string_view content) {
   }
   const std::string_view der = parts->key->Reveal();
   const unsigned char* at = Bytes(der);
-  const Key key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())));
-  const Bio sink(BIO_new(BIO_s_mem()));
+  const KeyPtr key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())));
+  const BioPtr sink(BIO_new(BIO_s_mem()));
   bool is_written = false;
   if (key && at == Bytes(der) + der.size()) {
     const int kind = EVP_PKEY_get_base_id(key.get());
@@ -203,7 +183,7 @@ Result<SecretBytes> TlsPrivateKey(std::string_view content) {
     return Error(ErrorCode::kInvalid,
                  "the private key cannot be read: it must be PKCS#1, PKCS#8 or SEC1");
   }
-  return Written(sink.get());
+  return WrittenTo(sink.get());
 }
 
 Result<SecretBytes> TlsAuthorities(std::string_view content) {

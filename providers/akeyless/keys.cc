@@ -17,46 +17,22 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/base/pem.h"
 
 namespace nodekeep::akeyless {
 namespace {
 
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
-using Number = std::unique_ptr<BIGNUM, Deleter<BN_clear_free>>;
-using Request = std::unique_ptr<X509_REQ, Deleter<X509_REQ_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
+using Number = OpenSslPtr<BIGNUM, &BN_clear_free>;
+using Request = OpenSslPtr<X509_REQ, &X509_REQ_free>;
+using Names = OpenSslPtr<GENERAL_NAMES, &GENERAL_NAMES_free>;
 
 // OpenSSL's own words could name parts of a key; what failed is all there is to say.
 Error Failed(const char* step) {
   return Error::Format(ErrorCode::kInternal, "openssl cannot {}", step);
 }
 
-// Without a pass phrase: the default asks for one at a terminal.
-int NoPassPhrase(char*, int, int, void*) { return -1; }
-
-Bio Reading(std::string_view text) {
-  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-// What was written into a memory BIO.
-SecretBytes Written(const Bio& bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return SecretBytes(std::string_view(data, static_cast<std::size_t>(size)));
-}
-
-Result<Key> MakeKey(const std::string& type) {
-  Key key;
+Result<KeyPtr> MakeKey(const std::string& type) {
+  KeyPtr key;
   if (type == "rsa2048") {
     key.reset(EVP_RSA_gen(2048));
   } else if (type == "rsa4096") {
@@ -264,32 +240,20 @@ class SshReader {
 
 }  // namespace
 
-Result<SecretBytes> SignSha256(const SecretBytes& key_pem, std::string_view bytes) {
-  const Bio bio = Reading(key_pem.Reveal());
-  const Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassPhrase, nullptr));
+Result<SecretBytes> SignChallenge(const SecretBytes& key_pem, std::string_view bytes) {
+  const KeyPtr key = ReadPemKey(key_pem.Reveal());
   if (!key) {
     return Error(ErrorCode::kInvalid, "the certificate's key is no PEM key without a pass phrase");
   }
-  const DigestContext context(EVP_MD_CTX_new());
-  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-  std::size_t size = 0;
-  if (EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) != 1 ||
-      EVP_DigestSign(context.get(), nullptr, &size, data, bytes.size()) != 1) {
-    return Error(ErrorCode::kInvalid, "the certificate's key cannot sign: use an RSA or EC key");
-  }
-  SecretBytes signature = SecretBytes::OfSize(size);
-  if (EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.MutableData()),
-                     &size, data, bytes.size()) != 1) {
-    return Failed("sign");
-  }
-  signature.Truncate(size);
+  Result<SecretBytes> signature = SignSha256(key.get(), bytes);
+  if (!signature.ok()) return signature.error().Prepend("the certificate's key");
   return signature;
 }
 
 Result<CertificateKey> MakeCertificateKey(const std::string& type, const std::string& common_name,
                                           const std::vector<std::string>& dns_names,
                                           const std::vector<std::string>& uris) {
-  Result<Key> key = MakeKey(type.empty() ? "rsa2048" : type);
+  Result<KeyPtr> key = MakeKey(type.empty() ? "rsa2048" : type);
   if (!key.ok()) return key.error();
   const Request request(X509_REQ_new());
   X509_NAME* subject = X509_REQ_get_subject_name(request.get());
@@ -310,17 +274,18 @@ Result<CertificateKey> MakeCertificateKey(const std::string& type, const std::st
       X509_REQ_sign(request.get(), key->get(), digest) <= 0) {
     return Failed("make a certificate request");
   }
-  const Bio request_bio(BIO_new(BIO_s_mem())), key_bio(BIO_new(BIO_s_secmem()));
+  const BioPtr request_bio(BIO_new(BIO_s_mem())), key_bio(BIO_new(BIO_s_secmem()));
   if (PEM_write_bio_X509_REQ(request_bio.get(), request.get()) != 1 ||
       PEM_write_bio_PKCS8PrivateKey(key_bio.get(), key->get(), nullptr, nullptr, 0, nullptr,
                                     nullptr) != 1) {
     return Failed("write a key");
   }
-  return CertificateKey{Written(key_bio), std::string(Written(request_bio).Reveal())};
+  return CertificateKey{WrittenTo(key_bio.get()),
+                        std::string(WrittenTo(request_bio.get()).Reveal())};
 }
 
 Result<SshKey> MakeSshKey(const std::string& type) {
-  Result<Key> key = MakeKey(type.empty() ? "ed25519" : type);
+  Result<KeyPtr> key = MakeKey(type.empty() ? "ed25519" : type);
   if (!key.ok()) return key.error();
   SshParts parts;
   bool written = false;
@@ -339,8 +304,7 @@ Result<SshKey> MakeSshKey(const std::string& type) {
 }
 
 Result<WallTime> PemCertificateEnd(std::string_view pem) {
-  const Bio bio = Reading(pem);
-  const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, NoPassPhrase, nullptr));
+  const CertificatePtr certificate = ReadPemCertificate(pem);
   std::tm end{};
   if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
     return Error(ErrorCode::kInvalid, "the issuer's reply holds no PEM certificate");

@@ -14,7 +14,7 @@
 namespace nodekeep::akeyless {
 
 // SHA-256 of `bytes` signed with the PEM private key: RSA PKCS#1 v1.5, or ECDSA in DER.
-Result<SecretBytes> SignSha256(const SecretBytes& key_pem, std::string_view bytes);
+Result<SecretBytes> SignChallenge(const SecretBytes& key_pem, std::string_view bytes);
 
 // A new key pair with what an issuer is sent of it. `type`: rsa2048, rsa4096, ec256, ec384,
 // ed25519;

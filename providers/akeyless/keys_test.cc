@@ -100,12 +100,12 @@ TEST_CASE("keys: an SSH key has the name of its kind") {
 }
 
 TEST_CASE("keys: what cannot sign is refused") {
-  CHECK(SignSha256(SecretBytes("no key"), "x").error().code() == ErrorCode::kInvalid);
-  CHECK(
-      SignSha256(SecretBytes(MakeCertificateKey("ed25519", "x", {}, {})->private_pem.Reveal()), "x")
-          .error()
-          .code() == ErrorCode::kInvalid);
-  CHECK(SignSha256(SecretBytes(MakePrivateKeyPem()), "x").ok());
+  CHECK(SignChallenge(SecretBytes("no key"), "x").error().code() == ErrorCode::kInvalid);
+  CHECK(SignChallenge(SecretBytes(MakeCertificateKey("ed25519", "x", {}, {})->private_pem.Reveal()),
+                      "x")
+            .error()
+            .code() == ErrorCode::kInvalid);
+  CHECK(SignChallenge(SecretBytes(MakePrivateKeyPem()), "x").ok());
 }
 
 constexpr char kForever[] =

@@ -11,6 +11,7 @@
 #include "agent/base/digest.h"
 #include "agent/base/json.h"
 #include "agent/base/read_file.h"
+#include "agent/base/trimmed.h"
 #include "providers/akeyless/keys.h"
 
 namespace nodekeep::akeyless {
@@ -20,13 +21,6 @@ constexpr Duration kAssumedLifetime = std::chrono::minutes(15);
 // A token is replaced so long before its end, or a tenth of its life if that is longer, which is
 // the heart's own rule.
 constexpr Duration kMargin = std::chrono::seconds(60);
-
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return "";
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
 
 // An input that is not there: upstream's probing passes over the method.
 template <typename... Args>
@@ -319,7 +313,7 @@ Result<Logins::Proof> Logins::CertificateProof(const Context& context, const Opt
   if (!bytes.ok() || bytes->empty()) {
     return Error(ErrorCode::kTransient, "the reply to get-cert-challenge has no challenge");
   }
-  Result<SecretBytes> signature = SignSha256(key, bytes->Reveal());
+  Result<SecretBytes> signature = SignChallenge(key, bytes->Reveal());
   if (!signature.ok()) return signature.error();
   Proof proof;
   proof.body.Text("cert-data", encoded)

@@ -10,11 +10,6 @@
 namespace nodekeep::akeyless {
 namespace {
 
-// Length first, so that no choice of values reads like another.
-void AppendPart(std::string& text, std::string_view name, std::string_view value) {
-  text += fmt::format(" {}={}:{}", name, value.size(), value);
-}
-
 std::string_view SecretOf(const PodIdentity& identity, std::string_view key) {
   auto found = identity.secrets.find(std::string(key));
   return found == identity.secrets.end() ? std::string_view() : found->second.Reveal();
@@ -105,18 +100,18 @@ Options::KeyPair Options::CertKeyPair(const PodIdentity& identity) const {
 
 std::string Options::LoginText() const {
   std::string text = Endpoint();
-  for (AccessType type : login_order) AppendPart(text, "type", AccessTypeName(type));
-  AppendPart(text, "access-id", access_id);
-  AppendPart(text, "azure-object", azure_object_id);
-  AppendPart(text, "gcp-audience", gcp_audience);
-  AppendPart(text, "k8s-config", k8s_auth_config);
-  AppendPart(text, "as", as_pod ? "pod" : "agent");
-  AppendPart(text, "audience", audience);
-  AppendPart(text, "shared", share_by_service_account ? "yes" : "");
-  AppendPart(text, "ca-file", tls->ca_file);
-  AppendPart(text, "ca-directory", tls->ca_directory);
-  AppendPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
-  AppendPart(text, "server-name", tls->server_name);
+  for (AccessType type : login_order) AppendLoginPart(text, "type", AccessTypeName(type));
+  AppendLoginPart(text, "access-id", access_id);
+  AppendLoginPart(text, "azure-object", azure_object_id);
+  AppendLoginPart(text, "gcp-audience", gcp_audience);
+  AppendLoginPart(text, "k8s-config", k8s_auth_config);
+  AppendLoginPart(text, "as", as_pod ? "pod" : "agent");
+  AppendLoginPart(text, "audience", audience);
+  AppendLoginPart(text, "shared", share_by_service_account ? "yes" : "");
+  AppendLoginPart(text, "ca-file", tls->ca_file);
+  AppendLoginPart(text, "ca-directory", tls->ca_directory);
+  AppendLoginPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
+  AppendLoginPart(text, "server-name", tls->server_name);
   return text;
 }
 

@@ -10,11 +10,6 @@
 namespace nodekeep::vault {
 namespace {
 
-// Length first, so that no choice of values reads like another.
-void AppendPart(std::string& text, std::string_view name, std::string_view value) {
-  text += fmt::format(" {}={}:{}", name, value.size(), value);
-}
-
 Error BadAddress(std::string_view text, std::string_view why) {
   // A user name in a URL comes with a password.
   if (text.find('@') != std::string_view::npos) {
@@ -56,16 +51,11 @@ std::string_view WrongInAuthority(std::string_view authority) {
 
 std::string_view AuthMethodName(AuthMethod method) {
   switch (method) {
-    case AuthMethod::kKubernetes:
-      return "kubernetes";
-    case AuthMethod::kJwt:
-      return "jwt";
-    case AuthMethod::kToken:
-      return "token";
-    case AuthMethod::kAppRole:
-      return "approle";
-    case AuthMethod::kCert:
-      return "cert";
+    case AuthMethod::kKubernetes: return "kubernetes";
+    case AuthMethod::kJwt: return "jwt";
+    case AuthMethod::kToken: return "token";
+    case AuthMethod::kAppRole: return "approle";
+    case AuthMethod::kCert: return "cert";
   }
   return "";
 }
@@ -108,24 +98,24 @@ std::string Options::Endpoint() const {
 
 std::string Options::LoginText() const {
   std::string text(AuthMethodName(method));
-  AppendPart(text, "address", address.base);
-  AppendPart(text, "socket", address.unix_socket);
-  AppendPart(text, "namespace", login_namespace);
-  AppendPart(text, "read-namespace", read_namespace);
-  AppendPart(text, "mount", mount);
-  AppendPart(text, "role", role);
-  AppendPart(text, "audience", audience);
-  AppendPart(text, "ca-file", tls->ca_file);
-  AppendPart(text, "ca-directory", tls->ca_directory);
-  AppendPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
-  AppendPart(text, "server-name", tls->server_name);
-  AppendPart(text, "client-cert", tls->client_cert_file);
-  AppendPart(text, "client-key", tls->client_key_file);
-  AppendPart(text, "skip-verify", tls->skip_verify ? "yes" : "");
+  AppendLoginPart(text, "address", address.base);
+  AppendLoginPart(text, "socket", address.unix_socket);
+  AppendLoginPart(text, "namespace", login_namespace);
+  AppendLoginPart(text, "read-namespace", read_namespace);
+  AppendLoginPart(text, "mount", mount);
+  AppendLoginPart(text, "role", role);
+  AppendLoginPart(text, "audience", audience);
+  AppendLoginPart(text, "ca-file", tls->ca_file);
+  AppendLoginPart(text, "ca-directory", tls->ca_directory);
+  AppendLoginPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
+  AppendLoginPart(text, "server-name", tls->server_name);
+  AppendLoginPart(text, "client-cert", tls->client_cert_file);
+  AppendLoginPart(text, "client-key", tls->client_key_file);
+  AppendLoginPart(text, "skip-verify", tls->skip_verify ? "yes" : "");
   // Files and ids of the node: the same for all who use them, so their names suffice.
-  AppendPart(text, "token-file", token_file);
-  AppendPart(text, "approle", approle_role_id);
-  AppendPart(text, "secret-id-file", approle_secret_id_file);
+  AppendLoginPart(text, "token-file", token_file);
+  AppendLoginPart(text, "approle", approle_role_id);
+  AppendLoginPart(text, "secret-id-file", approle_secret_id_file);
   return text;
 }
 
@@ -136,8 +126,7 @@ std::string Options::CredentialDigest(const PodIdentity& identity) const {
   };
   switch (method) {
     case AuthMethod::kKubernetes:
-    case AuthMethod::kJwt:
-      return "";
+    case AuthMethod::kJwt: return "";
     case AuthMethod::kCert:
       return Sha256Hex(fmt::format("cert {}:{}", tls->client_cert_file, tls->client_key_file));
     case AuthMethod::kToken: {
