@@ -67,6 +67,13 @@ class Registrar {
   std::unique_ptr<pluginregistration::Registration::Stub> stub_;
 };
 
+// The least time while the socket is not there.
+std::filesystem::file_time_type MadeAt(const std::string& socket) {
+  std::error_code absent;
+  const auto at = std::filesystem::last_write_time(socket, absent);
+  return absent ? std::filesystem::file_time_type::min() : at;
+}
+
 // Polls in real time: the other side is a server of its own.
 bool Eventually(const std::function<bool()>& condition) {
   for (int i = 0; i < 1000; ++i) {
@@ -101,20 +108,22 @@ TEST_CASE(
     REQUIRE(info.supported_versions().size() == 1);
     CHECK(info.supported_versions(0) == "1.0.0");
 
+    const auto first = MadeAt(socket);
     Registrar(socket).Notify("already registered");
     CHECK(Eventually([&] {
       const Status state = registration.state();
       return !state.ok() &&
              state.error().message() == "kubelet refuses driver d: already registered";
     }));
-    Registrar(socket).Info();  // the new socket
+    REQUIRE(Eventually([&] { return MadeAt(socket) > first; }));
+    Registrar(socket).Info();
     Registrar(socket).Notify("");
     CHECK(Eventually([&] { return registration.state().ok() && told == 1; }));
 
     // Somebody cleans the directory.
+    const auto second = MadeAt(socket);
     std::filesystem::remove(socket);
-    CHECK(
-        Eventually([&] { return !registration.state().ok() || std::filesystem::exists(socket); }));
+    REQUIRE(Eventually([&] { return MadeAt(socket) > second; }));
     Registrar(socket).Info();
     Registrar(socket).Notify("");
     CHECK(Eventually([&] { return registration.state().ok() && told == 2; }));

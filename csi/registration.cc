@@ -34,20 +34,38 @@ class Registration::Service final : public pluginregistration::Registration::Cal
   }
 
   grpc::ServerUnaryReactor* NotifyRegistrationStatus(
-      grpc::CallbackServerContext* context, const pluginregistration::RegistrationStatus* request,
-      pluginregistration::RegistrationStatusResponse* response) override {
-    {
-      std::lock_guard lock(owner_.mutex_);
-      owner_.answer_ = request->plugin_registered()
-                           ? Status()
-                           : Error::Format(ErrorCode::kConflict, "kubelet refuses driver {}: {}",
-                                           owner_.options_.driver_name, request->error());
-      owner_.changed_.notify_all();
-    }
-    return Finish(context);
+      grpc::CallbackServerContext*, const pluginregistration::RegistrationStatus* request,
+      pluginregistration::RegistrationStatusResponse*) override {
+    return new Verdict(owner_, request->plugin_registered()
+                                   ? Status()
+                                   : Error::Format(ErrorCode::kConflict,
+                                                   "kubelet refuses driver {}: {}",
+                                                   owner_.options_.driver_name, request->error()));
   }
 
  private:
+  // Kubelet's verdict. It counts when our reply is out: a refusal closes the connection.
+  class Verdict final : public grpc::ServerUnaryReactor {
+   public:
+    Verdict(nodekeep::Registration& owner, Status verdict)
+        : owner_(owner), verdict_(std::move(verdict)) {
+      Finish(grpc::Status::OK);
+    }
+
+   private:
+    void OnDone() override {
+      {
+        std::lock_guard lock(owner_.mutex_);
+        owner_.answer_ = std::move(verdict_);
+        owner_.changed_.notify_all();
+      }
+      delete this;
+    }
+
+    nodekeep::Registration& owner_;
+    Status verdict_;
+  };
+
   static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
@@ -86,6 +104,11 @@ void Registration::Run(std::stop_token stop) {
 }
 
 bool Registration::ServeOnce(std::stop_token stop) {
+  {
+    // What was said of the socket before says nothing of this one.
+    std::lock_guard lock(mutex_);
+    answer_.reset();
+  }
   Service service(*this);
   auto server = LocalServer::Start({&service}, {.close_idle = false}, log_);
   const Status listening =

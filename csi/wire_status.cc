@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "agent/base/utf8.h"
+
 namespace nodekeep {
 namespace {
 
@@ -17,9 +19,7 @@ std::string Shortened(const std::string& message) {
     if (sent > kMaxStatusBytes) break;
   }
   if (end == message.size()) return message;
-  // Not in the middle of a UTF-8 character.
-  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xc0) == 0x80) --end;
-  return message.substr(0, end) + "...";
+  return std::string(Utf8Prefix(message, end)) + "...";
 }
 
 }  // namespace

@@ -23,12 +23,7 @@ char ShortEscape(char c) {
 std::string GoQuote(std::string_view text) {
   constexpr std::size_t kShown = 100;
   const bool cut = text.size() > kShown;
-  if (cut) {
-    // Not in the middle of a character.
-    std::size_t end = kShown;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-    text = text.substr(0, end);
-  }
+  text = Utf8Prefix(text, kShown);
   std::string quoted = "\"";
   while (!text.empty()) {
     const char c = text[0];

@@ -47,6 +47,27 @@ std::size_t FindInvalidUtf8(std::string_view text) {
   return std::string_view::npos;
 }
 
+std::string_view Utf8Prefix(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  return text.substr(0, limit);
+}
+
+std::string OneLine(std::string_view text, std::size_t limit) {
+  std::string line;
+  for (unsigned char c : text) {
+    const bool space = c <= 0x20 || c == 0x7f;
+    if (!space) {
+      line += static_cast<char>(c);
+    } else if (!line.empty() && !line.ends_with(' ')) {
+      line += ' ';
+    }
+  }
+  if (line.ends_with(' ')) line.pop_back();
+  if (line.size() > limit) line = std::string(Utf8Prefix(line, limit)) + "...";
+  return line;
+}
+
 std::string ReplaceInvalidUtf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());

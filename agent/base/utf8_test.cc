@@ -35,5 +35,22 @@ TEST_CASE("utf8: only shortest forms of real code points are valid, bad bytes be
   }
 }
 
+TEST_CASE("utf8: a prefix does not end within a character") {
+  const std::string euros = "a\xE2\x82\xAC\xE2\x82\xAC";
+  CHECK(Utf8Prefix(euros, 7) == euros);
+  CHECK(Utf8Prefix(euros, 6) == "a\xE2\x82\xAC");
+  CHECK(Utf8Prefix(euros, 4) == "a\xE2\x82\xAC");
+  CHECK(Utf8Prefix(euros, 3) == "a");
+  CHECK(Utf8Prefix("\x80\x80\x80", 2).empty());
+}
+
+TEST_CASE("utf8: text from outside becomes one bounded line") {
+  CHECK(OneLine(" \r\n a\tb\x7f\x1b  c \n", 100) == "a b c");
+  CHECK(OneLine("\n", 100).empty());
+  CHECK(OneLine("abcdef", 6) == "abcdef");
+  CHECK(OneLine("abcdefg", 6) == "abcdef...");
+  CHECK(OneLine("ab\xE2\x82\xAC", 4) == "ab...");
+}
+
 }  // namespace
 }  // namespace nodekeep

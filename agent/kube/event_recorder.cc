@@ -8,6 +8,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/json.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep {
 namespace {
@@ -19,9 +20,7 @@ constexpr Duration kPause = std::chrono::seconds(10);
 std::string CutAt(std::string_view text, std::size_t limit) {
   if (text.size() <= limit) return std::string(text);
   constexpr std::string_view kDots = "...";
-  std::size_t end = limit - kDots.size();
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return std::string(text.substr(0, end)) + std::string(kDots);
+  return std::string(Utf8Prefix(text, limit - kDots.size())) + std::string(kDots);
 }
 
 // Forgets the entry that was used longest ago when there are more than `limit`.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/go_json.h"
+#include "agent/base/utf8.h"
 #include "agent/http/retry.h"
 
 namespace nodekeep::akeyless {
@@ -68,25 +69,11 @@ std::string Masked(std::string_view text) {
   return out;
 }
 
-// White space collapsed, no control characters, bounded.
-std::string OneLine(std::string_view text) {
-  std::string line;
-  for (unsigned char c : text) {
-    const bool space = c <= 0x20 || c == 0x7f;
-    if (!space) {
-      line += static_cast<char>(c);
-    } else if (!line.empty() && !line.ends_with(' ')) {
-      line += ' ';
-    }
-  }
-  if (line.ends_with(' ')) line.pop_back();
-  if (line.size() > kMaxServerText) {
-    std::size_t cut = kMaxServerText;
-    while (cut > 0 && (static_cast<unsigned char>(line[cut]) & 0xC0) == 0x80) --cut;
-    line = line.substr(0, cut) + "...";
-  }
-  while (line.ends_with('.')) line.pop_back();
-  return line;
+// The server's words without the full stop that our own sentences lack.
+std::string Words(std::string_view text) {
+  std::string words = OneLine(text, kMaxServerText);
+  while (words.ends_with('.')) words.pop_back();
+  return words;
 }
 
 ErrorCode LoginCode(int status) {
@@ -280,7 +267,7 @@ Error ErrorOf(const HttpResponse& response, const std::string& url, const Comman
   if (Echoes(words, command.body)) {
     words = "(the gateway's text repeats the credential; withheld)";
   } else if (!words.empty()) {
-    words = Masked(OneLine(words));
+    words = Masked(Words(words));
   } else {
     words = readable || response.body.empty() ? "(no reason given)" : "(the reply is not JSON)";
   }

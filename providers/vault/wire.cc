@@ -7,6 +7,7 @@
 
 #include "agent/base/go_json.h"
 #include "agent/base/json.h"
+#include "agent/base/utf8.h"
 #include "agent/http/retry.h"
 
 namespace nodekeep::vault {
@@ -56,22 +57,7 @@ std::string Printable(std::string text, const ApiCall& call) {
   for (std::size_t at = 0; !token.empty() && (at = text.find(token, at)) != std::string::npos;) {
     text.replace(at, token.size(), "<token>");
   }
-  std::string line;
-  for (unsigned char c : text) {
-    const bool space = c <= 0x20 || c == 0x7f;
-    if (!space) {
-      line += static_cast<char>(c);
-    } else if (!line.ends_with(' ')) {
-      line += ' ';
-    }
-  }
-  if (line.ends_with(' ')) line.pop_back();
-  if (line.size() > kMaxServerText) {
-    std::size_t cut = kMaxServerText;
-    while (cut > 0 && (static_cast<unsigned char>(line[cut]) & 0xC0) == 0x80) --cut;
-    line = line.substr(0, cut) + "...";
-  }
-  return line;
+  return OneLine(text, kMaxServerText);
 }
 
 // True when `text` holds a string member of the body that was sent: a jwt, a secret id.
@@ -92,16 +78,16 @@ std::string ServerWords(const Json& body, const ApiCall& call) {
   std::string words;
   if (const Json* errors = Find(body, {"errors"}); errors != nullptr && errors->is_array()) {
     for (const Json& error : errors->array_range()) {
-      if (std::optional<std::string> text = TextOf(error)) words += " * " + *text;
+      if (std::optional<std::string> text = TextOf(error)) words += "* " + *text + "\n";
     }
   }
   if (const Json* warnings = Find(body, {"warnings"});
       warnings != nullptr && warnings->is_array()) {
     for (const Json& warning : warnings->array_range()) {
-      if (std::optional<std::string> text = TextOf(warning)) words += " * warning: " + *text;
+      if (std::optional<std::string> text = TextOf(warning)) words += "* warning: " + *text + "\n";
     }
   }
-  if (EchoesBody(words, call)) return " * (the server's text repeats the credential; withheld)";
+  if (EchoesBody(words, call)) return "* (the server's text repeats the credential; withheld)";
   return Printable(std::move(words), call);
 }
 
@@ -321,11 +307,11 @@ Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& 
 
   std::string words = ServerWords(reply, call);
   if (!readable && !response.body.empty()) {
-    words = " * the reply is not JSON: a proxy or another server answers at this address";
+    words = "* the reply is not JSON: a proxy or another server answers at this address";
   }
   std::string text =
-      fmt::format("Error making API request. URL: {} {} Code: {}. Errors:{}", call.method,
-                  UrlOf(call, options), response.status, words.empty() ? " none given" : words);
+      fmt::format("Error making API request. URL: {} {} Code: {}. Errors: {}", call.method,
+                  UrlOf(call, options), response.status, words.empty() ? "none given" : words);
   text += Hint(response.status, reply, words, call, options, step);
 
   ErrorCode code = CodeOf(response.status, step);
