@@ -108,20 +108,9 @@ Fetched ForeignProviders::Fetch(const Context& context, const SecretProviderClas
   if (!socket.ok()) return {socket.error(), ""};
   const v1alpha1::MountRequest request = RequestOf(spc, volume, known);
   v1alpha1::MountResponse reply;
-  grpc::ClientContext call;
-  call.set_wait_for_ready(true);
-  call.set_deadline(std::chrono::system_clock::now() +
-                    std::min(options_.budget, context.Remaining(clock_)));
-  const std::stop_callback cancel(context.stop(), [&call] { call.TryCancel(); });
-  const grpc::Status status =
-      v1alpha1::CSIDriverProvider::NewStub(ChannelTo(*socket))->Mount(&call, request, &reply);
-  if (!status.ok()) {
-    if (!context.stop().stop_requested()) {
-      std::lock_guard lock(mutex_);
-      channels_.erase(*socket);
-    }
-    return {ErrorOf(spc.provider, *socket, status), "GRPCProviderError"};
-  }
+  const SteadyTime deadline = clock_.Now() + std::min(options_.budget, context.Remaining(clock_));
+  const grpc::Status status = Ask(context.WithDeadline(deadline), *socket, request, reply);
+  if (!status.ok()) return {ErrorOf(spc.provider, *socket, status), "GRPCProviderError"};
   if (!reply.error().code().empty()) {
     return {Error::Format(ErrorCode::kPrecondition,
                           "mount request failed with provider error code {}", reply.error().code()),
@@ -134,6 +123,26 @@ Fetched ForeignProviders::Fetch(const Context& context, const SecretProviderClas
         "GRPCProviderError"};
   }
   return {ContentOf(reply), ""};
+}
+
+grpc::Status ForeignProviders::Ask(const Context& context, const std::string& socket,
+                                   const v1alpha1::MountRequest& request,
+                                   v1alpha1::MountResponse& reply) {
+  while (true) {
+    const auto [channel, used_before] = ChannelTo(socket);
+    reply.Clear();
+    grpc::ClientContext call;
+    call.set_wait_for_ready(true);
+    call.set_deadline(std::chrono::system_clock::now() + context.Remaining(clock_));
+    const std::stop_callback cancel(context.stop(), [&call] { call.TryCancel(); });
+    grpc::Status status =
+        v1alpha1::CSIDriverProvider::NewStub(channel)->Mount(&call, request, &reply);
+    if (status.ok() || context.stop().stop_requested()) return status;
+    Forget(socket, channel);
+    // The provider has started anew since the last request, and the connection was to the old one.
+    if (used_before && status.error_code() == grpc::StatusCode::UNAVAILABLE) continue;
+    return status;
+  }
 }
 
 Result<std::string> ForeignProviders::SocketOf(const std::string& provider) const {
@@ -156,10 +165,12 @@ Result<std::string> ForeignProviders::SocketOf(const std::string& provider) cons
                        provider, looked);
 }
 
-std::shared_ptr<grpc::Channel> ForeignProviders::ChannelTo(const std::string& path) {
+std::pair<std::shared_ptr<grpc::Channel>, bool> ForeignProviders::ChannelTo(
+    const std::string& path) {
   std::lock_guard lock(mutex_);
   std::shared_ptr<grpc::Channel>& channel = channels_[path];
-  if (channel == nullptr) {
+  const bool used_before = channel != nullptr;
+  if (!used_before) {
     grpc::ChannelArguments arguments;
     // The mock provider of the upstream driver refuses any other (csi.md 1.1).
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
@@ -169,7 +180,14 @@ std::shared_ptr<grpc::Channel> ForeignProviders::ChannelTo(const std::string& pa
     channel =
         grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments);
   }
-  return channel;
+  return {channel, used_before};
+}
+
+void ForeignProviders::Forget(const std::string& path,
+                              const std::shared_ptr<grpc::Channel>& channel) {
+  std::lock_guard lock(mutex_);
+  const auto known = channels_.find(path);
+  if (known != channels_.end() && known->second == channel) channels_.erase(known);
 }
 
 }  // namespace nodekeep

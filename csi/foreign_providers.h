@@ -7,12 +7,15 @@
 #include <grpcpp/grpcpp.h>
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/clock.h"
 #include "csi/volume_source.h"
+#include "proto/provider.pb.h"
 
 namespace nodekeep {
 
@@ -34,7 +37,12 @@ class ForeignProviders final : public VolumeSource {
 
  private:
   Result<std::string> SocketOf(const std::string& provider) const;
-  std::shared_ptr<grpc::Channel> ChannelTo(const std::string& path);
+  // Asks once more where an earlier request's connection turns out to be dead.
+  grpc::Status Ask(const Context& context, const std::string& socket,
+                   const v1alpha1::MountRequest& request, v1alpha1::MountResponse& reply);
+  // True: earlier requests went over it.
+  std::pair<std::shared_ptr<grpc::Channel>, bool> ChannelTo(const std::string& path);
+  void Forget(const std::string& path, const std::shared_ptr<grpc::Channel>& channel);
 
   const Options options_;
   const Clock& clock_;

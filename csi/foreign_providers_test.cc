@@ -16,11 +16,13 @@ class Stranger final : public v1alpha1::CSIDriverProvider::Service {
   grpc::Status Mount(grpc::ServerContext* context, const v1alpha1::MountRequest* request,
                      v1alpha1::MountResponse* response) override {
     seen = *request;
+    ++asked;
     *response = answer;
     return status;
   }
 
   v1alpha1::MountRequest seen;
+  int asked = 0;
   v1alpha1::MountResponse answer;
   grpc::Status status;
 };
@@ -162,6 +164,20 @@ TEST_CASE("D12: a provider that moves its socket is found again") {
   bench.server.reset();
   bench.Serve(bench.dir / "old");
   CHECK(bench.Fetch().content.ok());
+}
+
+TEST_CASE("foreign provider: one that says it is unavailable is asked once more at most") {
+  Bench bench;
+  bench.Serve(bench.dir / "new");
+  bench.stranger.status = {grpc::StatusCode::UNAVAILABLE, "later"};
+  CHECK(bench.Fetch().content.error().message().starts_with("later"));
+  CHECK(bench.stranger.asked == 1);
+  bench.stranger.status = grpc::Status::OK;
+  REQUIRE(bench.Fetch().content.ok());
+  CHECK(bench.stranger.asked == 2);
+  bench.stranger.status = {grpc::StatusCode::UNAVAILABLE, "later"};
+  CHECK_FALSE(bench.Fetch().content.ok());
+  CHECK(bench.stranger.asked == 4);
 }
 
 TEST_CASE(

@@ -15,9 +15,9 @@ constexpr Duration kPatienceForPod = std::chrono::seconds(3);
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);
 
 // The same after a restart: by pod and volume name where the path tells, else the path itself.
-std::string ClaimName(const Volume& volume) {
-  const std::optional<TargetParts> parts = ReadTargetPath(volume.target_path);
-  return parts ? parts->pod_uid + "/" + parts->volume_name : volume.target_path;
+std::string ClaimName(const std::string& target_path) {
+  const std::optional<TargetParts> parts = ReadTargetPath(target_path);
+  return parts ? parts->pod_uid + "/" + parts->volume_name : target_path;
 }
 
 // The files of a volume whose provider wrote them itself. Steps from entry to entry by `increment`:
@@ -109,9 +109,9 @@ void KubeMirror::Recover(const Volume& volume, const SecretProviderClass& spc) {
       ClaimOf(volume, spc, owners.ok() ? *std::move(owners) : std::vector<OwnerReference>()));
 }
 
-void KubeMirror::Forget(const Volume& volume) {
-  statuses_.Forget(volume.target_path);
-  secrets_.Release(ClaimName(volume));
+void KubeMirror::Forget(const std::string& target_path) {
+  statuses_.Forget(target_path);
+  secrets_.Release(ClaimName(target_path));
 }
 
 Result<std::vector<OwnerReference>> KubeMirror::OwnersOfPod(const Context& context,
@@ -130,7 +130,7 @@ Result<std::vector<OwnerReference>> KubeMirror::OwnersOfPod(const Context& conte
 SecretClaim KubeMirror::ClaimOf(const Volume& volume, const SecretProviderClass& spc,
                                 std::vector<OwnerReference> owners) const {
   return {
-      .volume = ClaimName(volume),
+      .volume = ClaimName(volume.target_path),
       .namespace_name = volume.namespace_name,
       .owners = std::move(owners),
       .secret_class = {"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", spc.name, spc.uid}};

@@ -29,7 +29,7 @@ class KubeMirror final : public VolumeMirror {
   Status Converge(const Context& context, const Volume& volume, const SecretProviderClass& spc,
                   const VolumeContent& content) override;
   void Recover(const Volume& volume, const SecretProviderClass& spc) override;
-  void Forget(const Volume& volume) override;
+  void Forget(const std::string& target_path) override;
 
   // Gives up Secrets that no pod of this node needs any more: call it every few seconds, and not
   // before every volume that was found on the node has been recovered.

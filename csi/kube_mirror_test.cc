@@ -156,7 +156,7 @@ TEST_CASE("mirror: a volume that was found after a restart keeps its Secret unti
   fixture.clock.Advance(std::chrono::hours(1));
   CHECK(fixture.mirror.Sweep(Context()).empty());
   CHECK(fixture.http.Count() == 0);
-  fixture.mirror.Forget(WebVolume());
+  fixture.mirror.Forget(WebVolume().target_path);
   fixture.clock.Advance(std::chrono::minutes(1));
   CHECK(fixture.mirror.Sweep(Context()).empty());
   CHECK(fixture.Calls() == std::vector<std::string>{"GET app-db"});

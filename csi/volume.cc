@@ -33,13 +33,22 @@ std::optional<TargetParts> ReadTargetPath(std::string_view path) {
   return TargetParts{std::string(uid), std::string(volume)};
 }
 
+std::string_view StandingOf(const VolumeState& state) {
+  if (!state.error.empty()) return state.stale ? "stale" : "failing";
+  return state.current_at == WallTime() ? "taken_over" : "current";
+}
+
 std::string ConditionOf(const VolumeState& state) {
+  std::string text;
   if (state.error.empty()) {
-    return state.current_at == WallTime() ? "taken over, not refreshed yet" : "up to date";
+    text = state.current_at == WallTime() ? "taken over, not refreshed yet" : "up to date";
+  } else {
+    text = fmt::format("{} since {}: {}",
+                       state.stale ? "serving last good values" : "rotation failing",
+                       FormatTime(state.failing_since), state.error);
   }
-  return fmt::format("{} since {}: {}",
-                     state.stale ? "serving last good values" : "rotation failing",
-                     FormatTime(state.failing_since), state.error);
+  if (!state.mirror_error.empty()) text += "; not mirrored: " + state.mirror_error;
+  return text;
 }
 
 }  // namespace nodekeep

@@ -49,7 +49,13 @@ struct VolumeState {
   std::string error;         // why the latest refresh failed, "" = it did not
   WallTime failing_since{};  // first of the failures in a row
   bool stale = false;        // last good values stand in
+  std::string mirror_error;  // why the cluster does not agree with the content, "" = it does
+  int mirror_failures = 0;   // in a row
 };
+
+// In one word: "current", "stale" (last good values stand in), "failing" (its latest refresh did),
+// "taken_over" (found on the node, not refreshed since).
+std::string_view StandingOf(const VolumeState& state);
 
 // For people: "up to date", "rotation failing since 2026-01-31T12:00:00.000Z: <why>".
 std::string ConditionOf(const VolumeState& state);

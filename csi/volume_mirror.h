@@ -22,8 +22,8 @@ class VolumeMirror {
                           const SecretProviderClass& spc, const VolumeContent& content) = 0;
   // Says that a volume found after a restart uses what its class asks for, without writing.
   virtual void Recover(const Volume& volume, const SecretProviderClass& spc) = 0;
-  // The volume has been unmounted.
-  virtual void Forget(const Volume& volume) = 0;
+  // There is no volume at this target path any more, or there never was. Asks nobody.
+  virtual void Forget(const std::string& target_path) = 0;
 };
 
 }  // namespace nodekeep

@@ -11,6 +11,15 @@ namespace {
 constexpr Duration kPatienceForPods = std::chrono::seconds(2);
 constexpr Duration kShortestBeat = std::chrono::milliseconds(500);
 
+// What could not be mirrored is tried again well before the next refresh: an API server that was
+// away is back, somebody has mended the class. Doubles, so that what nobody mends costs little.
+constexpr Duration kFirstMirrorPause = std::chrono::seconds(10);
+constexpr int kMostMirrorDoublings = 5;
+
+Duration MirrorPause(int failures) {
+  return kFirstMirrorPause * (1 << std::min(failures - 1, kMostMirrorDoublings));
+}
+
 // A file system that has been written to completely, by us, by the upstream driver, or by a
 // provider itself. What begins with ".." is the writer's own.
 bool HasContent(const std::string& path) {
@@ -40,6 +49,7 @@ struct VolumeRoad::Outcome {
   std::string provider;
   std::vector<ObjectVersion> versions;
   FetchReport report;
+  std::string mirror_error;
   bool changed = false;
   std::string changes;  // for people: "updated db.yaml"
 
@@ -142,6 +152,8 @@ VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volum
   Outcome outcome = FetchAndWrite(context, volume, **spc, state);
   outcome.provider = provider;
   if (outcome.status.ok()) return outcome;
+  // A pod that never starts needs no Secret; one whose volume was lost, by a reboot say, does.
+  if (!stations_.registry.Find(volume.target_path)) stations_.mirror.Forget(volume.target_path);
   if (Status cleared = stations_.mounter.Clear(volume.target_path); !cleared.ok()) {
     stations_.log.Error("cannot clean up after a failed publish",
                         {{"target", volume.target_path}, {"error", cleared.error().message()}});
@@ -171,14 +183,16 @@ VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volu
         fetched.failure_type);
   }
   // Before the volume is answered, so that environment variables work at the first start.
-  Mirror(context, volume, spc, *fetched.content);
+  std::string mirror_error = Mirror(context, volume, spc, *fetched.content, "");
   if (Status over = context.Check(stations_.clock); !over.ok()) {
     return Outcome::Failure(over.error(), "FailedToMount");
   }
   if (Status mounted = mount(NeedsExecution(fetched.content->bundle)); !mounted.ok()) {
     return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint");
   }
-  return Write(volume, *fetched.content);
+  Outcome outcome = Write(volume, *fetched.content);
+  outcome.mirror_error = std::move(mirror_error);
+  return outcome;
 }
 
 VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& content) {
@@ -211,33 +225,43 @@ VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& conte
   return outcome;
 }
 
-void VolumeRoad::Mirror(const Context& context, const Volume& volume,
-                        const SecretProviderClass& spc, const VolumeContent& content) {
+std::string VolumeRoad::Mirror(const Context& context, const Volume& volume,
+                               const SecretProviderClass& spc, const VolumeContent& content,
+                               const std::string& before) {
   const Status mirrored = stations_.mirror.Converge(context, volume, spc, content);
-  if (mirrored.ok()) return;
-  stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret",
-                          mirrored.error().message());
-  stations_.log.Warn(
-      "mirroring failed",
-      {{"pod", volume.Text()}, {"class", spc.Text()}, {"error", mirrored.error().message()}});
+  if (mirrored.ok()) return "";
+  const std::string& message = mirrored.error().message();
+  if (message == before) return message;
+  stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret", message);
+  stations_.log.Warn("mirroring failed",
+                     {{"pod", volume.Text()}, {"class", spc.Text()}, {"error", message}});
+  return message;
 }
 
 void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
   const WallTime now = stations_.clock.Wall();
-  stations_.registry.Update(volume.target_path, NextRefresh(volume, outcome.report.refresh_after),
-                            [&](VolumeState& state) {
-                              state.provider = outcome.provider;
-                              state.versions = outcome.versions;
-                              state.stale = outcome.report.stale > 0;
-                              if (state.stale) {
-                                if (state.error.empty()) state.failing_since = now;
-                                state.current_at = now - outcome.report.stale_age;
-                                state.error = outcome.report.stale_reason;
-                              } else {
-                                state.current_at = now;
-                                state.error.clear();
-                              }
-                            });
+  SteadyTime due = NextRefresh(volume, outcome.report.refresh_after);
+  if (!outcome.mirror_error.empty()) {
+    const std::optional<VolumeRecord> known = stations_.registry.Find(volume.target_path);
+    const int failures = 1 + (known ? known->state.mirror_failures : 0);
+    due = std::min(due, stations_.clock.Now() + MirrorPause(failures));
+  }
+  stations_.registry.Update(volume.target_path, due, [&](VolumeState& state) {
+    state.mirror_error = outcome.mirror_error;
+    ++state.mirror_failures;
+    if (state.mirror_error.empty()) state.mirror_failures = 0;
+    state.provider = outcome.provider;
+    state.versions = outcome.versions;
+    state.stale = outcome.report.stale > 0;
+    if (state.stale) {
+      if (state.error.empty()) state.failing_since = now;
+      state.current_at = now - outcome.report.stale_age;
+      state.error = outcome.report.stale_reason;
+    } else {
+      state.current_at = now;
+      state.error.clear();
+    }
+  });
 }
 
 // Volumes of one class are refreshed together, so that they share one question to the API server
@@ -255,7 +279,6 @@ SteadyTime VolumeRoad::NextRefresh(const Volume& volume, Duration interval) cons
 }
 
 Status VolumeRoad::Unpublish(const Context& context, const std::string& target_path) {
-  const std::optional<VolumeRecord> known = stations_.registry.Find(target_path);
   // Nothing refreshes it from now on.
   stations_.registry.Remove(target_path);
   auto held = locks_.TakeOver(context, target_path);
@@ -263,7 +286,7 @@ Status VolumeRoad::Unpublish(const Context& context, const std::string& target_p
   if (cleared.ok()) {
     // A publish that was under way may have come through before it was told to give up.
     stations_.registry.Remove(target_path);
-    if (known) stations_.mirror.Forget(*known->volume);
+    stations_.mirror.Forget(target_path);
     stations_.metrics.CountUnpublish();
     return {};
   }
@@ -290,8 +313,8 @@ void VolumeRoad::Refresh(const Context& context, const std::string& target_path)
   if ((*held)->context().stop().stop_requested()) return;  // unpublished, or the agent's end
   stations_.metrics.ObserveRotation(stations_.clock.Now() - begun);
   if (!outcome.status.ok()) return RefreshFailed(*record, outcome);
-  stations_.metrics.CountRotation(outcome.provider, outcome.changed);
   Succeeded(*record->volume, outcome);
+  stations_.metrics.CountRotation(outcome.provider, outcome.changed);
   if (!outcome.changed) return;
   stations_.log.Info("volume rotated", {{"pod", record->volume->Text()},
                                         {"class", record->volume->class_name},
@@ -345,7 +368,10 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
   Outcome outcome = Write(volume, *fetched.content);
   outcome.provider = (*spc)->provider;
   // After the files, which must not wait for an API server that is away.
-  if (outcome.status.ok()) Mirror(context, volume, **spc, *fetched.content);
+  if (outcome.status.ok()) {
+    outcome.mirror_error =
+        Mirror(context, volume, **spc, *fetched.content, record.state.mirror_error);
+  }
   return outcome;
 }
 

@@ -70,8 +70,9 @@ class VolumeRoad {
   bool HasEnded(const Context& context, const Volume& volume);
   Outcome Renew(const Context& context, const VolumeRecord& record);
   Outcome Write(const Volume& volume, VolumeContent& content);
-  void Mirror(const Context& context, const Volume& volume, const SecretProviderClass& spc,
-              const VolumeContent& content);
+  // `before`: why the latest try failed; the same reason is told once.
+  std::string Mirror(const Context& context, const Volume& volume, const SecretProviderClass& spc,
+                     const VolumeContent& content, const std::string& before);
   void Succeeded(const Volume& volume, const Outcome& outcome);
   void RefreshFailed(const VolumeRecord& record, const Outcome& outcome);
   SteadyTime NextRefresh(const Volume& volume, Duration interval) const;

@@ -109,7 +109,7 @@ class MirrorList final : public VolumeMirror {
     return fault ? Status(*fault) : Status();
   }
   void Recover(const Volume&, const SecretProviderClass&) override {}
-  void Forget(const Volume&) override { ++forgotten; }
+  void Forget(const std::string&) override { ++forgotten; }
 
   FakeMounter* mounter = nullptr;
   std::optional<Error> fault;
@@ -224,7 +224,7 @@ TEST_CASE("driver: a volume is published complete, once, and unpublished without
   CHECK_FALSE(std::filesystem::exists(volume->target_path));
   REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
   CHECK(node.registry.List().empty());
-  CHECK(node.mirror.forgotten == 1);
+  CHECK(node.mirror.forgotten == 2);
 }
 
 TEST_CASE("driver: a publish that fails says why in upstream's words and leaves nothing behind") {
@@ -537,6 +537,49 @@ TEST_CASE(
   CHECK(Node::Read(*volume) == "user=alice");
   REQUIRE(node.events.reasons() == std::vector<std::string>{"FailedToCreateSecret"});
   CHECK(node.events.last() == "Secret shop/db is somebody else's");
+  CHECK(ConditionOf(node.StateOf(*volume)) ==
+        "up to date; not mirrored: Secret shop/db is somebody else's");
+}
+
+TEST_CASE("driver: what could not be mirrored is tried again soon, less and less often") {
+  Node node;
+  const VolumePtr volume = node.MakeVolume();
+  node.mirror.fault = Error(ErrorCode::kTransient, "the API server is away");
+  REQUIRE(node.Publish(volume).ok());
+  const auto due_after = [&](seconds wait) {
+    const std::stop_source nobody;
+    const Context now(node.clock.Now() + wait, nobody.get_token());
+    node.clock.Advance(wait);
+    return !node.registry.AwaitDue(now).empty();
+  };
+  CHECK_FALSE(due_after(seconds(9)));
+  CHECK(due_after(seconds(1)));
+  const std::size_t reads = node.backend->reads();
+  node.Refresh(volume);
+  CHECK(node.mirror.converged == 2);
+  CHECK(node.events.reasons().size() == 1);
+  CHECK_FALSE(due_after(seconds(19)));
+  CHECK(due_after(seconds(1)));
+  node.mirror.fault.reset();
+  node.Refresh(volume);
+  CHECK(node.mirror.converged == 3);
+  CHECK(node.backend->reads() == reads);
+  CHECK(ConditionOf(node.StateOf(*volume)) == "up to date");
+  CHECK_FALSE(due_after(seconds(40)));
+}
+
+TEST_CASE("driver: a volume that never was gives up its Secrets, one that was lost keeps them") {
+  Node node;
+  const VolumePtr volume = node.MakeVolume();
+  node.mounter.FailMounts({Error(ErrorCode::kInternal, "no memory")});
+  CHECK_FALSE(node.Publish(volume).ok());
+  CHECK(node.mirror.converged == 1);
+  CHECK(node.mirror.forgotten == 1);
+  REQUIRE(node.Publish(volume).ok());
+  REQUIRE(node.mounter.Clear(volume->target_path).ok());
+  node.mounter.FailMounts({Error(ErrorCode::kInternal, "no memory")});
+  CHECK_FALSE(node.Publish(volume).ok());
+  CHECK(node.mirror.forgotten == 1);
 }
 
 TEST_CASE("driver: a stale mount is replaced on publish") {

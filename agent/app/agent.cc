@@ -59,12 +59,10 @@ class Agent {
     }
     auto admin = AdminServer::Open(
         config.admin_socket,
-        AdminBackend{graph_.cache, graph_.credentials, graph_.leases, graph_.ledger,
-                     graph_.fetcher, graph_.gate, *graph_.sealer, graph_.clock,
-                     std::string(Version()), config.node_name, [this] { return State(); },
-                     [this] {
-                       return driver_ ? driver_->Volumes() : std::vector<VolumeRecord>();
-                     },
+        AdminBackend{graph_.cache, graph_.credentials, graph_.leases, graph_.ledger, graph_.fetcher,
+                     graph_.gate, *graph_.sealer, graph_.clock, std::string(Version()),
+                     config.node_name, [this] { return State(); },
+                     [this] { return driver_ ? driver_->Volumes() : std::vector<VolumeRecord>(); },
                      [this] {
                        if (driver_) driver_->RefreshAll();
                      }},
@@ -72,9 +70,9 @@ class Agent {
     if (!admin.ok()) return admin.error();
     admin_ = *std::move(admin);
     if (!config.http_address.empty()) {
-      auto http = HttpEndpoint::Start(config.http_address,
-                                      {.metrics = [this] { return graph_.metrics.Render(); },
-                                       .ready = [this] { return State().ready; }});
+      auto http = HttpEndpoint::Start(
+          config.http_address,
+          {.metrics = [this] { return Scrape(); }, .ready = [this] { return State().ready; }});
       if (!http.ok()) return http.error();
       http_ = *std::move(http);
     }
@@ -144,9 +142,14 @@ class Agent {
     return state;
   }
 
+  std::string Scrape() {
+    if (driver_) driver_->MeasureVolumes();
+    return graph_.metrics.Render();
+  }
+
   Graph& graph_;
   Logger& log_;
-  LoadedConfig loaded_;    // used by the main thread only, as is file_text_
+  LoadedConfig loaded_;  // used by the main thread only, as is file_text_
   std::string file_text_;
 
   std::mutex mutex_;

@@ -101,6 +101,22 @@ void Driver::RefreshAll() {
   registry_.MakeDue([](const Volume&) { return true; }, graph_.clock.Now());
 }
 
+void Driver::MeasureVolumes() {
+  std::map<std::string_view, std::size_t> standings = {
+      {"current", 0}, {"failing", 0}, {"stale", 0}, {"taken_over", 0}};
+  const WallTime now = graph_.clock.Wall();
+  WallTime oldest = now;
+  std::size_t not_mirrored = 0;
+  for (const VolumeRecord& record : registry_.List()) {
+    ++standings[StandingOf(record.state)];
+    if (!record.state.mirror_error.empty()) ++not_mirrored;
+    if (record.state.current_at != WallTime()) oldest = std::min(oldest, record.state.current_at);
+  }
+  for (const auto& [standing, count] : standings) graph_.metrics.SetVolumes(standing, count);
+  graph_.metrics.SetVolumesNotMirrored(not_mirrored);
+  graph_.metrics.SetOldestContent(now - oldest);
+}
+
 void Driver::OnRegistered() {
   taint_may_stand_ = !options_.startup_taint.empty();
   RemoveTaint(Context().WithDeadline(graph_.clock.Now() + kTaintBudget));

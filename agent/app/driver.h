@@ -44,6 +44,8 @@ class Driver {
   std::vector<VolumeRecord> Volumes() const { return registry_.List(); }
   // Makes every volume due now.
   void RefreshAll();
+  // Sets the metrics that tell how the volumes stand.
+  void MeasureVolumes();
 
  private:
   void Upkeep(std::stop_token stop);

@@ -70,7 +70,15 @@ Metrics::Metrics(std::string_view version)
       cache_bytes_(
           Gauge(registry_, "nodekeep_cache_bytes", "Bytes held by sealed entries.").Add({})),
       breaker_open_(Gauge(registry_, "nodekeep_backend_breaker_open",
-                          "1 while calls to this backend host are held back after failures.")) {
+                          "1 while calls to this backend host are held back after failures.")),
+      volumes_(Gauge(registry_, "nodekeep_volumes",
+                     "Volumes that the driver has mounted, by how their content stands.")),
+      volumes_not_mirrored_(Gauge(registry_, "nodekeep_volumes_not_mirrored",
+                                  "Volumes whose Secrets or status object lag behind.")
+                                .Add({})),
+      oldest_content_(Gauge(registry_, "nodekeep_volume_oldest_content_seconds",
+                            "Age of the volume content that was confirmed longest ago.")
+                          .Add({})) {
   Gauge(registry_, "nodekeep_build_info", "Constant 1, labelled with the version.")
       .Add({{"version", std::string(version)}})
       .Set(1);
@@ -127,6 +135,15 @@ void Metrics::CountRotationError(std::string_view provider, std::string_view err
 }
 void Metrics::ObserveRotation(std::chrono::duration<double> took) {
   rotation_seconds_.Add(kLinux, kRotationBuckets).Observe(took.count());
+}
+void Metrics::SetVolumes(std::string_view standing, std::size_t count) {
+  volumes_.Add({{"standing", std::string(standing)}}).Set(static_cast<double>(count));
+}
+void Metrics::SetVolumesNotMirrored(std::size_t count) {
+  volumes_not_mirrored_.Set(static_cast<double>(count));
+}
+void Metrics::SetOldestContent(std::chrono::duration<double> age) {
+  oldest_content_.Set(age.count());
 }
 void Metrics::SetCache(std::size_t entries, std::size_t bytes) {
   cache_entries_.Set(static_cast<double>(entries));

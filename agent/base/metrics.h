@@ -44,6 +44,13 @@ class Metrics {
   void CountRotationError(std::string_view provider, std::string_view error_type);
   void ObserveRotation(std::chrono::duration<double> took);
 
+  // Volumes that the driver has mounted, by `standing`: "current", "stale", "failing",
+  // "taken_over".
+  void SetVolumes(std::string_view standing, std::size_t count);
+  // Volumes whose Secrets or status object lag behind their content.
+  void SetVolumesNotMirrored(std::size_t count);
+  // The oldest content of a volume, as time since it was last known to be the backend's.
+  void SetOldestContent(std::chrono::duration<double> age);
   void SetCache(std::size_t entries, std::size_t bytes);
   void SetBreakerOpen(std::string_view host, bool open);
 
@@ -71,6 +78,9 @@ class Metrics {
   prometheus::Gauge& cache_entries_;
   prometheus::Gauge& cache_bytes_;
   prometheus::Family<prometheus::Gauge>& breaker_open_;
+  prometheus::Family<prometheus::Gauge>& volumes_;
+  prometheus::Gauge& volumes_not_mirrored_;
+  prometheus::Gauge& oldest_content_;
 };
 
 }  // namespace nodekeep

@@ -18,6 +18,9 @@ TEST_CASE("metrics: everything that is counted is rendered under its documented 
   metrics.CountLeaseEvent("vault", "renewed");
   metrics.CountReload(true);
   metrics.CountReload(false);
+  metrics.SetVolumes("stale", 3);
+  metrics.SetVolumesNotMirrored(2);
+  metrics.SetOldestContent(std::chrono::seconds(90));
   metrics.SetCache(7, 4096);
   metrics.SetBreakerOpen("bao.example:8200", true);
 
@@ -35,8 +38,13 @@ TEST_CASE("metrics: everything that is counted is rendered under its documented 
         R"(nodekeep_backend_reads_total{outcome="not_found",provider="vault"} 1)",
         R"(nodekeep_lease_events_total{event="renewed",provider="vault"} 1)",
         R"(nodekeep_config_reloads_total{outcome="ok"} 1)",
-        R"(nodekeep_config_reloads_total{outcome="rejected"} 1)", "nodekeep_cache_entries 7",
-        "nodekeep_cache_bytes 4096", R"(nodekeep_backend_breaker_open{host="bao.example:8200"} 1)",
+        R"(nodekeep_config_reloads_total{outcome="rejected"} 1)",
+        "nodekeep_cache_entries 7",
+        "nodekeep_cache_bytes 4096",
+        R"(nodekeep_backend_breaker_open{host="bao.example:8200"} 1)",
+        R"(nodekeep_volumes{standing="stale"} 3)",
+        "nodekeep_volumes_not_mirrored 2",
+        "nodekeep_volume_oldest_content_seconds 90",
         "# TYPE nodekeep_mounts_total counter",
         "# TYPE nodekeep_mount_duration_seconds histogram"}) {
     INFO(line);

@@ -215,6 +215,11 @@ def test_a_refresh_that_fails_keeps_the_volume_and_is_seen(door, kubelet, classe
     assert stats.volume_condition.abnormal
     assert "rotation failing since" in stats.volume_condition.message
     assert door.metric("rotation_reconcile_error_total", error_type="SecretProviderClassNotFound") >= 1
+    assert door.metric("nodekeep_volumes", standing="failing") == 1
+    assert door.metric("nodekeep_volumes", standing="current") == 0
+    age = door.metric("nodekeep_volume_oldest_content_seconds")
+    assert age > 0
+    door.wait_for(lambda: door.metric("nodekeep_volume_oldest_content_seconds") > age, "an age that grows", 5)
 
 
 def test_volume_stats_tell_what_a_volume_takes(door, kubelet, classes, namespace):
