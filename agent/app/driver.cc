@@ -115,6 +115,7 @@ void Driver::MeasureVolumes() {
   for (const auto& [standing, count] : standings) graph_.metrics.SetVolumes(standing, count);
   graph_.metrics.SetVolumesNotMirrored(not_mirrored);
   graph_.metrics.SetOldestContent(now - oldest);
+  graph_.metrics.SetEventsDropped(recorder_.dropped());
 }
 
 void Driver::OnRegistered() {

@@ -78,6 +78,9 @@ Metrics::Metrics(std::string_view version)
                                 .Add({})),
       oldest_content_(Gauge(registry_, "nodekeep_volume_oldest_content_seconds",
                             "Age of the volume content that was confirmed longest ago.")
+                          .Add({})),
+      events_dropped_(Counter(registry_, "nodekeep_events_dropped_total",
+                              "Kubernetes Events that could not be written.")
                           .Add({})) {
   Gauge(registry_, "nodekeep_build_info", "Constant 1, labelled with the version.")
       .Add({{"version", std::string(version)}})
@@ -151,6 +154,14 @@ void Metrics::SetCache(std::size_t entries, std::size_t bytes) {
 }
 void Metrics::SetBreakerOpen(std::string_view host, bool open) {
   breaker_open_.Add({{"host", std::string(host)}}).Set(open ? 1 : 0);
+}
+void Metrics::ForgetBreaker(std::string_view host) {
+  breaker_open_.Remove(&breaker_open_.Add({{"host", std::string(host)}}));
+}
+void Metrics::SetEventsDropped(std::uint64_t count) {
+  std::lock_guard lock(mutex_);
+  const double more = static_cast<double>(count) - events_dropped_.Value();
+  if (more > 0) events_dropped_.Increment(more);
 }
 
 std::string Metrics::Render() const {

@@ -11,6 +11,8 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -53,6 +55,10 @@ class Metrics {
   void SetOldestContent(std::chrono::duration<double> age);
   void SetCache(std::size_t entries, std::size_t bytes);
   void SetBreakerOpen(std::string_view host, bool open);
+  // The host is not known any more: nothing is said of it.
+  void ForgetBreaker(std::string_view host);
+  // Events that could not be written, since the start. Less than before changes nothing.
+  void SetEventsDropped(std::uint64_t count);
 
   // The text exposition format of Prometheus.
   std::string Render() const;
@@ -81,6 +87,8 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& volumes_;
   prometheus::Gauge& volumes_not_mirrored_;
   prometheus::Gauge& oldest_content_;
+  prometheus::Counter& events_dropped_;  // raised under mutex_
+  std::mutex mutex_;
 };
 
 }  // namespace nodekeep

@@ -21,6 +21,9 @@ TEST_CASE("metrics: everything that is counted is rendered under its documented 
   metrics.SetVolumes("stale", 3);
   metrics.SetVolumesNotMirrored(2);
   metrics.SetOldestContent(std::chrono::seconds(90));
+  metrics.SetEventsDropped(1);
+  metrics.SetEventsDropped(4);
+  metrics.SetEventsDropped(3);
   metrics.SetCache(7, 4096);
   metrics.SetBreakerOpen("bao.example:8200", true);
 
@@ -45,6 +48,7 @@ TEST_CASE("metrics: everything that is counted is rendered under its documented 
         R"(nodekeep_volumes{standing="stale"} 3)",
         "nodekeep_volumes_not_mirrored 2",
         "nodekeep_volume_oldest_content_seconds 90",
+        "nodekeep_events_dropped_total 4",
         "# TYPE nodekeep_mounts_total counter",
         "# TYPE nodekeep_mount_duration_seconds histogram"}) {
     INFO(line);
@@ -52,6 +56,8 @@ TEST_CASE("metrics: everything that is counted is rendered under its documented 
   }
   metrics.SetBreakerOpen("bao.example:8200", false);
   CHECK(metrics.Render().find(R"(breaker_open{host="bao.example:8200"} 0)") != std::string::npos);
+  metrics.ForgetBreaker("bao.example:8200");
+  CHECK(metrics.Render().find("bao.example") == std::string::npos);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ std::shared_ptr<BackendGate::Host> BackendGate::FindHost(const std::string& name
     const auto unused = std::find_if(by_use_.rbegin(), by_use_.rend(),
                                      [](const auto& host) { return host.use_count() == 1; });
     if (unused != by_use_.rend()) {
-      if ((*unused)->breaker.open()) metrics_.SetBreakerOpen((*unused)->name, false);
+      metrics_.ForgetBreaker((*unused)->name);
       by_name_.erase((*unused)->name);
       by_use_.erase(std::next(unused).base());
     }

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <utility>
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
@@ -57,13 +58,16 @@ class DevStore::Watch {
       : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), on_stop_(stop, Wake{wake_.fd}) {}
 
   // Starts afresh: directories come and go, and what is watched by number may be another by now.
-  void Cover(const std::vector<std::string>& directories) {
+  // False: the system gives no watch, and looking at the files has to do.
+  bool Cover(const std::vector<std::string>& directories) {
     inotify_.Close();
     inotify_.fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (inotify_.fd < 0) return;  // out of instances: looking at the files has to do
+    if (inotify_.fd < 0) return false;
     for (const std::string& directory : directories) {
-      (void)::inotify_add_watch(inotify_.fd, directory.c_str(), kEvents);
+      const int added = ::inotify_add_watch(inotify_.fd, directory.c_str(), kEvents);
+      if (added < 0 && errno == ENOSPC) return false;
     }
+    return true;
   }
 
   // Until something happens, `longest` is over or the thread is to stop. True: something happened.
@@ -117,8 +121,19 @@ DevStore::~DevStore() = default;
 
 void DevStore::Run(std::stop_token stop) {
   Watch watch(stop);
+  bool covered = true;
+  const auto cover = [&] {
+    const bool was_covered = std::exchange(covered, watch.Cover(DirectoriesToWatch(path_)));
+    if (covered || !was_covered) return;
+    log_.Warn("dev store: changes are seen with a delay",
+              {{"path", path_},
+               {"error",
+                "the system gives no inotify watch; raise fs.inotify.max_user_instances "
+                "and fs.inotify.max_user_watches"},
+               {"looked_at_every_ms", kLookEvery.count()}});
+  };
   // Covered before it is read, so that no change falls in between.
-  watch.Cover(DirectoriesToWatch(path_));
+  cover();
   std::string stamp;
   bool told = false;
   while (!stop.stop_requested()) {
@@ -130,7 +145,7 @@ void DevStore::Run(std::stop_token stop) {
     told = watch.Wait(kLookEvery);
     for (int i = 0; told && i < kMostQuietWaits && watch.Wait(kQuiet); ++i) {
     }
-    if (told) watch.Cover(DirectoriesToWatch(path_));
+    if (told || !covered) cover();
   }
 }
 
