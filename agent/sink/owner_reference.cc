@@ -17,12 +17,10 @@ std::vector<OwnerReference> OwnersOf(const Json& object) {
     owner.uid = TextOf(Find(reference, {"uid"})).value_or("");
     if (!owner.uid.empty()) owners.push_back(std::move(owner));
   }
-  return UnionOf(std::move(owners), {});
+  return Distinct(std::move(owners));
 }
 
-std::vector<OwnerReference> UnionOf(std::vector<OwnerReference> owners,
-                                    const std::vector<OwnerReference>& more) {
-  owners.insert(owners.end(), more.begin(), more.end());
+std::vector<OwnerReference> Distinct(std::vector<OwnerReference> owners) {
   std::stable_sort(owners.begin(), owners.end(),
                    [](const auto& a, const auto& b) { return a.uid < b.uid; });
   owners.erase(std::unique(owners.begin(), owners.end(),

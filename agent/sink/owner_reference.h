@@ -24,9 +24,8 @@ struct OwnerReference {
 // The ownerReferences of an object, sorted by uid, each uid once. Entries without uid are left out.
 std::vector<OwnerReference> OwnersOf(const Json& object);
 
-// All of `owners` and `more`, sorted by uid, each uid once.
-std::vector<OwnerReference> UnionOf(std::vector<OwnerReference> owners,
-                                    const std::vector<OwnerReference>& more);
+// The same owners sorted by uid, each uid once.
+std::vector<OwnerReference> Distinct(std::vector<OwnerReference> owners);
 
 Json ToJson(const std::vector<OwnerReference>& owners);
 

@@ -24,6 +24,10 @@ Error Explained(const Error& error) {
                                  "and delete on secrets to mirror secretObjects");
 }
 
+void Append(const std::vector<OwnerReference>& more, std::vector<OwnerReference>& owners) {
+  owners.insert(owners.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
 // One Write: what shall be, and what is known of what was.
@@ -58,8 +62,9 @@ Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret
   known.deletion = secret.deletion;
   Status turn = Begin(context, lock, known);
   if (!turn.ok()) return turn.error().Prepend("secret {}/{}", claim.namespace_name, secret.name);
-  for (const auto& [volume, held] : known.claims) {
-    if (secret.deletion == DeletionPolicy::kDelete) task.owners = UnionOf(task.owners, held.owners);
+  if (secret.deletion == DeletionPolicy::kDelete) {
+    for (const auto& [volume, held] : known.claims) Append(held.owners, task.owners);
+    task.owners = Distinct(std::move(task.owners));
   }
   task.is_known = ConstantTimeEqual(known.content, digest);
   const bool is_settled = task.is_known && !known.must_check && known.owners == task.owners &&
@@ -140,7 +145,9 @@ Result<SecretWrite> SecretWriter::Create(const Context& context, const Task& tas
   }
   // Owners that other nodes named on a Secret that had to be replaced stay until those nodes have
   // looked again.
-  const std::vector<OwnerReference> owners = UnionOf(task.owners, inherited);
+  std::vector<OwnerReference> owners = task.owners;
+  Append(inherited, owners);
+  owners = Distinct(std::move(owners));
   if (owners.empty() || task.secret.deletion != DeletionPolicy::kDelete) {
     return SecretWrite::kCreated;
   }
@@ -254,11 +261,13 @@ Status SecretWriter::SweepOne(const Context& context, const Name& name) {
   std::vector<OwnerReference> remaining;
   bool is_owner_unknown = false;
   for (const auto& claim : known.claims) {
-    before = UnionOf(std::move(before), claim.second.owners);
+    Append(claim.second.owners, before);
     if (is_over(claim)) continue;
-    remaining = UnionOf(std::move(remaining), claim.second.owners);
+    Append(claim.second.owners, remaining);
     is_owner_unknown = is_owner_unknown || claim.second.owners.empty();
   }
+  before = Distinct(std::move(before));
+  remaining = Distinct(std::move(remaining));
   if (is_owner_unknown) {
     End(known);
     return {};
