@@ -1,27 +1,21 @@
 #include "agent/secrets/sealer.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cstring>
 #include <mutex>
+#include <optional>
 
+#include "agent/base/aes_gcm.h"
 #include "agent/base/digest.h"
 
 namespace nodekeep {
 namespace {
-
-constexpr std::size_t kKeySize = 32;
-constexpr std::size_t kNonceSize = 12;
-constexpr std::size_t kTagSize = 16;
-constexpr std::size_t kMaxPlain = 1u << 30;  // the cipher takes an int
 
 #ifndef SYS_memfd_secret
 #define SYS_memfd_secret 447  // x86-64 and arm64 share the number
@@ -74,31 +68,14 @@ class KeyPage {
 // A key and the nonces spent under it. Nonces are a counter, so none can repeat under one key.
 struct Key {
   explicit Key(std::uint64_t n) : number(n) {
-    const SecretBytes random = RandomBytes(kKeySize);
-    std::memcpy(page.data(), random.Reveal().data(), kKeySize);
+    const SecretBytes random = RandomBytes(kAesKeySize);
+    std::memcpy(page.data(), random.Reveal().data(), kAesKeySize);
   }
 
   const std::uint64_t number;
   KeyPage page;
   std::atomic<std::uint64_t> next_nonce = 1;
 };
-
-struct FreeCipher {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, FreeCipher>;
-
-// Fetching an algorithm takes a lock and a search through the providers; once is enough. Never
-// freed: threads may seal until the process is gone.
-const EVP_CIPHER* Aes256Gcm() {
-  static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
-  return cipher;
-}
-
-unsigned char* Bytes(char* text) { return reinterpret_cast<unsigned char*>(text); }
-const unsigned char* Bytes(const char* text) {
-  return reinterpret_cast<const unsigned char*>(text);
-}
 
 class AesGcmSealer final : public Sealer {
  public:
@@ -118,57 +95,21 @@ class AesGcmSealer final : public Sealer {
     const std::shared_ptr<Key> key = KeyNumbered(0);
     SealedBytes sealed;
     sealed.key_number = key->number;
-    sealed.bytes.resize(kNonceSize + plain.size() + kTagSize);
-    char* nonce = sealed.bytes.data();
+    std::string nonce(kGcmNonceSize, '\0');
     const std::uint64_t count = key->next_nonce.fetch_add(1);
-    std::memcpy(nonce + 4, &count, sizeof(count));
-
-    Cipher cipher(EVP_CIPHER_CTX_new());
-    int length = 0;
-    char* out = nonce + kNonceSize;
-    char* tag = out + plain.size();
-    const bool done =
-        cipher && plain.size() <= kMaxPlain &&
-        EVP_EncryptInit_ex(cipher.get(), Aes256Gcm(), nullptr, key->page.data(), Bytes(nonce)) == 1 &&
-        EVP_EncryptUpdate(cipher.get(), nullptr, &length, Bytes(associated.data()),
-                          static_cast<int>(associated.size())) == 1 &&
-        (plain.empty() ||
-         EVP_EncryptUpdate(cipher.get(), Bytes(out), &length, Bytes(plain.Reveal().data()),
-                           static_cast<int>(plain.size())) == 1) &&
-        EVP_EncryptFinal_ex(cipher.get(), Bytes(tag), &length) == 1 &&
-        EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagSize, tag) == 1;
-    return done ? sealed : SealedBytes();
+    std::memcpy(nonce.data() + 4, &count, sizeof(count));
+    sealed.bytes = AesGcmSeal(key->page.data(), nonce, associated, plain);
+    return sealed.bytes.empty() ? SealedBytes() : sealed;
   }
 
   Result<SecretBytes> Unseal(std::string_view associated, const SealedBytes& sealed) override {
     const std::shared_ptr<Key> key = KeyNumbered(sealed.key_number);
-    if (key == nullptr || sealed.key_number == 0 || sealed.bytes.size() < kNonceSize + kTagSize) {
+    if (key == nullptr || sealed.key_number == 0) {
       return Error(ErrorCode::kInternal, "a cached entry was sealed under a key that is gone");
     }
-    const std::size_t size = sealed.bytes.size() - kNonceSize - kTagSize;
-    const char* nonce = sealed.bytes.data();
-    const char* text = nonce + kNonceSize;
-    SecretBytes plain = SecretBytes::OfSize(size);
-
-    Cipher cipher(EVP_CIPHER_CTX_new());
-    int length = 0;
-    std::array<char, kTagSize> tag;
-    std::memcpy(tag.data(), text + size, kTagSize);
-    unsigned char rest[kTagSize];
-    // An empty text leaves no buffer to decrypt into, and a null one means associated data.
-    const bool opened =
-        cipher &&
-        EVP_DecryptInit_ex(cipher.get(), Aes256Gcm(), nullptr, key->page.data(), Bytes(nonce)) == 1 &&
-        EVP_DecryptUpdate(cipher.get(), nullptr, &length, Bytes(associated.data()),
-                          static_cast<int>(associated.size())) == 1 &&
-        (size == 0 || EVP_DecryptUpdate(cipher.get(), Bytes(plain.MutableData()), &length,
-                                        Bytes(text), static_cast<int>(size)) == 1) &&
-        EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kTagSize, tag.data()) == 1 &&
-        EVP_DecryptFinal_ex(cipher.get(), rest, &length) == 1;
-    if (!opened) {
-      return Error(ErrorCode::kInternal, "a cached entry failed its integrity check");
-    }
-    return plain;
+    std::optional<SecretBytes> plain = AesGcmOpen(key->page.data(), associated, sealed.bytes);
+    if (!plain) return Error(ErrorCode::kInternal, "a cached entry failed its integrity check");
+    return *std::move(plain);
   }
 
   void Rotate() override {

@@ -35,6 +35,7 @@ struct AkeylessSettings {
   std::string jwt_file;   // for access type jwt; read at each login; "" = the pod's token
   std::string cert_file;  // for access type cert: PEM certificate and key of the node
   std::string cert_key_file;
+  std::string uid_token_directory;
   // Base URLs that the node's identity (the above, its cloud identity, its service account token)
   // may be sent to; "*" = any. A class names its own gateway: where authors of classes are not
   // trusted with the node's rights, list the gateways.

@@ -34,6 +34,9 @@ constexpr SettingKey kKeys[] = {
     {"certFile", "NODEKEEP_AKEYLESS_CERT_FILE", Kind::kText, "",
      "PEM certificate of the node for cert, together with certKeyFile"},
     {"certKeyFile", "NODEKEEP_AKEYLESS_CERT_KEY_FILE", Kind::kText, "", "PEM key of certFile"},
+    {"uidTokenDirectory", "NODEKEEP_AKEYLESS_UID_TOKEN_DIRECTORY", Kind::kText, "",
+     "Directory of the node that keeps the newest token of each universal identity, sealed, for "
+     "the time after a restart; empty = in memory only"},
     {"nodeIdentityGateways", "NODEKEEP_AKEYLESS_NODE_IDENTITY_GATEWAYS", Kind::kText, "*",
      "Comma list of the URLs that credentials of the node may be sent to; * = whatever URL a class "
      "names, as upstream"},
@@ -78,6 +81,7 @@ Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServ
   settings.jwt_file = values.at("jwtFile");
   settings.cert_file = values.at("certFile");
   settings.cert_key_file = values.at("certKeyFile");
+  settings.uid_token_directory = values.at("uidTokenDirectory");
   settings.node_identity_gateways = SplitCommas(values.at("nodeIdentityGateways"));
   settings.tls.ca_file = values.at("caFile");
   settings.tls.server_name = values.at("tlsServerName");

@@ -10,6 +10,7 @@
 
 #include "agent/base/codecs.h"
 #include "providers/akeyless/test_account.h"
+#include "providers/akeyless/uid_token_file.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/temp_dir.h"
 
@@ -381,6 +382,50 @@ TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
     CHECK(came);
   }
   CHECK(bench.gateway.Count("auth") == 1);
+}
+
+TEST_CASE("universal identity: a restart goes on with the token that was kept") {
+  TempDir directory;
+  {
+    Bench bench(AccessType::kUniversalIdentity);
+    bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+    bench.options.uid_token_directory = directory / "uid";
+    bench.gateway.On("uid-rotate-token",
+                     {FakeHttpClient::Respond(200, R"({"token":"u-2"})"),
+                      [&](const Context& context, const FakeHttpClient::Seen& seen) {
+                        INFO("kept before it is acknowledged");
+                        CHECK(UidTokenFile(directory / "uid", "u-first").Read()->value().Reveal() ==
+                              "u-2");
+                        return FakeHttpClient::Respond(200, "{}")(context, seen);
+                      }});
+    bench.gateway.On("auth", 200, kToken);
+    REQUIRE(bench.LogIn().ok());
+  }
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.options.uid_token_directory = directory / "uid";
+  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-3"})");
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  CHECK(TextOf(Find(bench.gateway.Body("uid-rotate-token", 0), {"uid-token"})) == "u-2");
+  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-3");
+}
+
+TEST_CASE("universal identity: a token that cannot be kept is not acknowledged") {
+  TempDir directory;
+  directory.Write("full", "");
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.options.uid_token_directory = directory / "full";
+  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-2"})");
+  bench.gateway.On("auth", {FakeHttpClient::Respond(200, kToken),
+                            FakeHttpClient::Respond(401, R"({"error":"expired"})")});
+  REQUIRE(bench.LogIn().ok());
+  CHECK(bench.gateway.Count("uid-rotate-token") == 1);
+  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-first");
+  const auto refused = bench.LogIn();
+  REQUIRE_FALSE(refused.ok());
+  CHECK(Contains(refused.error().message(), "make it writable for the agent"));
 }
 
 TEST_CASE("universal identity: a lost reply loses nothing") {

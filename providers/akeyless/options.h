@@ -91,6 +91,7 @@ class Options final : public ProviderOptions {
   std::shared_ptr<const SecretBytes> class_uid_init_token;  // null = none
   std::shared_ptr<const SecretBytes> node_access_key;       // null = none
   std::shared_ptr<const SecretBytes> node_uid_init_token;   // null = none
+  std::string uid_token_directory;                          // "" = newest tokens in memory only
   std::string service_account_token_file;
   std::string jwt_file;
   std::string cert_file;

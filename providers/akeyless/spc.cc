@@ -257,6 +257,7 @@ Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes,
   options->jwt_file = settings.jwt_file;
   options->cert_file = settings.cert_file;
   options->cert_key_file = settings.cert_key_file;
+  options->uid_token_directory = settings.uid_token_directory;
   return options;
 }
 

@@ -1,6 +1,7 @@
 #include "providers/akeyless/uid_tokens.h"
 
 #include "agent/base/digest.h"
+#include "providers/akeyless/uid_token_file.h"
 
 namespace nodekeep::akeyless {
 
@@ -14,9 +15,15 @@ constexpr Duration kCallBudget = std::chrono::seconds(30);
 Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& options,
                                          std::string_view first) {
   auto shared = std::make_shared<const Options>(options);
+  const std::string name = Sha256Hex(first);
   std::unique_lock lock(mutex_);
-  Identity& identity = identities_[Sha256Hex(first)];  // stays where it is: a map, nothing erased
-  if (identity.token.empty()) identity.token = SecretBytes(first);
+  if (!identities_.contains(name)) {
+    lock.unlock();
+    Identity begun = Begin(options, first);
+    lock.lock();
+    identities_.try_emplace(name, std::move(begun));
+  }
+  Identity& identity = identities_[name];  // stays where it is: a map, nothing erased
   identity.options = std::move(shared);
   identity.used = clock_.Now();
   if (!thread_.joinable()) {
@@ -32,21 +39,38 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
   return Newest{identity.token.Clone(), identity.not_rotated, refused};
 }
 
+// What was kept of an identity that this process does not know yet.
+UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view first) {
+  Identity identity;
+  identity.first = std::make_shared<const SecretBytes>(first);
+  Result<std::optional<SecretBytes>> kept = UidTokenFile(options.uid_token_directory, first).Read();
+  if (!kept.ok()) identity.not_read = kept.error().message();
+  const bool has_kept = kept.ok() && kept->has_value();
+  identity.token = has_kept ? **std::move(kept) : SecretBytes(first);
+  return identity;
+}
+
 bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
                        const Context& context) {
   identity.busy = true;
   const SecretBytes old = identity.token.Clone();
   const std::shared_ptr<const Options> options = identity.options;
+  const std::shared_ptr<const SecretBytes> first = identity.first;
   lock.unlock();
-  Result<SecretBytes> next = Call(context, *options, old);
+  Result<SecretBytes> next = Call(context, *options, first->Reveal(), old);
   lock.lock();
   identity.busy = false;
   identity.not_rotated.reset();
   if (next.ok()) {
     identity.token = *std::move(next);
+    identity.not_read.clear();
     identity.next = clock_.Now() + kRotateEvery;
   } else {
     identity.not_rotated = next.error();
+    if (!identity.not_read.empty()) {
+      identity.not_rotated =
+          Error(next.error().code(), next.error().message() + "; " + identity.not_read);
+    }
     identity.next = clock_.Now() + (identity.Refused() ? kDeniedFor : kTryAgainAfter);
   }
   changed_.notify_all();
@@ -77,7 +101,7 @@ void UidTokens::KeepAlive(std::stop_token stop) {
 }
 
 Result<SecretBytes> UidTokens::Call(const Context& context, const Options& options,
-                                    const SecretBytes& token) {
+                                    std::string_view first, const SecretBytes& token) {
   // Not idempotent, but a lost reply does no harm: without our acknowledgement `token` stays valid.
   Result<Json> reply = api_.Send(
       context, options, Step::kMint,
@@ -89,6 +113,10 @@ Result<SecretBytes> UidTokens::Call(const Context& context, const Options& optio
     return Error(ErrorCode::kTransient, "the reply to uid-rotate-token has no token");
   }
   SecretBytes next = SecretBytes::TakeFrom(*std::move(text));
+  // Kept before it is acknowledged: until then the old one, which is what would be found, is valid.
+  if (Status kept = UidTokenFile(options.uid_token_directory, first).Write(next); !kept.ok()) {
+    return kept.error();
+  }
   // Whatever becomes of this call, `next` is valid; at worst `token` is so too, for some time.
   (void)api_.Send(context, options, Step::kLogin,
                   {"uid-rotate-token", RequestBody()

@@ -7,8 +7,9 @@
 // acknowledgement the old token lives until we have the new one in hand, so that no lost reply
 // loses the identity. One that nobody logs in with is rotated by a thread of its own, because a
 // token that is not rotated ends (after an hour by default), and with it the identity. A restart
-// begins again at the first token, which the server may have ended by then: give each node a token
-// of its own.
+// goes on with the newest token where Options::uid_token_directory says to keep it; else it begins
+// again at the first one, which the server may have ended by then. Each node needs a token of its
+// own.
 //
 // Thread-safe. Waits under the caller's context; nothing is called out under the lock.
 
@@ -54,8 +55,10 @@ class UidTokens {
 
  private:
   struct Identity {
+    std::shared_ptr<const SecretBytes> first;
     SecretBytes token;
-    SteadyTime next;  // rotation; not before
+    std::string not_read;  // why what was kept on disk was of no use; "" = it was
+    SteadyTime next;       // rotation; not before
     std::optional<Error> not_rotated;
     bool busy = false;
     std::shared_ptr<const Options> options;  // of its last use
@@ -68,7 +71,8 @@ class UidTokens {
   bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context);
   void KeepAlive(std::stop_token stop);
   Identity* NextDue();
-  Result<SecretBytes> Call(const Context& context, const Options& options,
+  static Identity Begin(const Options& options, std::string_view first);
+  Result<SecretBytes> Call(const Context& context, const Options& options, std::string_view first,
                            const SecretBytes& token);
 
   GatewayClient& api_;
@@ -77,7 +81,7 @@ class UidTokens {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_. By a digest of the first token; never forgotten, since what comes after the
-  // first token exists nowhere else.
+  // first token may exist nowhere else.
   std::map<std::string, Identity> identities_;
 
   std::jthread thread_;  // from the first identity on; last: stopped first
