@@ -303,6 +303,9 @@ GcpEnvironment GcpEnvironment::From(const Environment& environment) {
   gcp.credentials_file = environment("GOOGLE_APPLICATION_CREDENTIALS");
   gcp.metadata_host = environment("GCE_METADATA_HOST");
   if (gcp.metadata_host.empty()) gcp.metadata_host = "metadata.google.internal";
+  gcp.endpoints.token_exchange = environment("GAIA_TOKEN_EXCHANGE_ENDPOINT");
+  gcp.endpoints.iam_credentials = environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS");
+  while (gcp.endpoints.iam_credentials.ends_with('/')) gcp.endpoints.iam_credentials.pop_back();
   return gcp;
 }
 

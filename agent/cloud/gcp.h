@@ -21,10 +21,11 @@ namespace nodekeep {
 
 inline constexpr const char* kGcpScope = "https://www.googleapis.com/auth/cloud-platform";
 inline constexpr const char* kGcpSts = "https://sts.googleapis.com/v1/token";
+inline constexpr const char* kGkeSts = "https://securetoken.googleapis.com/v1/identitybindingtoken";
 
 // A token of another issuer, a pod's for example, for a federated access token.
 struct GcpFederation {
-  std::string url = kGcpSts;  // GKE: https://securetoken.googleapis.com/v1/identitybindingtoken
+  std::string url = kGcpSts;  // or kGkeSts
   // "//iam.googleapis.com/projects/..." or GKE's "identitynamespace:<pool>:<provider>"
   std::string audience;
   std::string token_type = "urn:ietf:params:oauth:token-type:jwt";
@@ -46,6 +47,13 @@ Result<CloudToken> ImpersonateForIdentityToken(const Context& context, HttpClien
                                                const SecretBytes& access_token,
                                                const std::string& audience);
 
+// Hosts of Google under other names, for networks that reach it by private endpoints. Said by the
+// operator only: tokens are sent there. "" = Google's own.
+struct GcpEndpoints {
+  std::string token_exchange;   // whole URL: GAIA_TOKEN_EXCHANGE_ENDPOINT, as the GCP CSI provider
+  std::string iam_credentials;  // CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS, as gcloud
+};
+
 struct GcpEnvironment {
   static GcpEnvironment From(const Environment& environment);
 
@@ -53,6 +61,7 @@ struct GcpEnvironment {
   // whose token is in a file; read at each call. "" = the metadata server.
   std::string credentials_file;
   std::string metadata_host;  // GCE_METADATA_HOST; never empty
+  GcpEndpoints endpoints;     // for a pod's token; a credentials file names its own
 };
 
 // The identity of this process: the credentials file if one is named, else the metadata server.

@@ -81,6 +81,7 @@ Status ObtainToken(const Context& context, PodIdentity& identity,
 PlanPtr MakePlan(const std::string& provider_name, std::shared_ptr<Provider> provider,
                  ParsedMount mount, PodIdentity identity, const MountRequestValues& request) {
   ReadAccountUid(identity, mount.audiences);
+  TakeCredentials(mount, request.input, identity);
   auto plan = std::make_shared<FetchPlan>();
   plan->provider = provider_name;
   plan->backend = std::move(provider);

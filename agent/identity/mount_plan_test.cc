@@ -35,6 +35,7 @@ class OneFileProvider final : public Provider {
     mount.projections.push_back(std::move(projection));
     mount.audiences = audiences;
     mount.mount_error = mount_error;
+    mount.credential_parameters = credential_parameters;
     return mount;
   }
   Result<Credential> Authenticate(const Context&, const ProviderOptions&,
@@ -51,6 +52,7 @@ class OneFileProvider final : public Provider {
 
   std::vector<std::string> audiences;
   std::string mount_error;
+  std::vector<std::string> credential_parameters;
   std::optional<Error> parse_error;
   mutable int parses = 0;
   mutable std::map<std::string, std::string> attributes;  // of the last Parse
@@ -264,9 +266,8 @@ TEST_CASE("mount plan: a token is asked for only when none of the audiences came
 }
 
 TEST_CASE("mount plan: a token that has expired is replaced where that is allowed, else kept") {
-  const WallTime expires = ParseServiceAccountTokens(SecretBytes(TokensText({{"vault", "old"}})))
-                               ->at("vault")
-                               .expires;
+  const WallTime expires =
+      ParseServiceAccountTokens(SecretBytes(TokensText({{"vault", "old"}})))->at("vault").expires;
   struct Row {
     std::string name;
     WallTime now;
@@ -287,8 +288,7 @@ TEST_CASE("mount plan: a token that has expired is replaced where that is allowe
     if (row.refused) source.error = Error(ErrorCode::kDenied, "no");
     MountRequestValues request = RequestWith(TokensText({{"vault", "old"}}));
     request.now = row.now;
-    const Result<PlanPtr> plan =
-        PlanMount(Context(), "one", provider, std::move(request), &source);
+    const Result<PlanPtr> plan = PlanMount(Context(), "one", provider, std::move(request), &source);
     REQUIRE(plan.ok());
     CHECK((*plan)->identity.Token("vault")->token.Reveal() == row.want);
     CHECK(source.asked.size() == row.asked);
@@ -442,6 +442,33 @@ TEST_CASE("known mount: planned without parsing or waiting, for the pod that ask
   CHECK(plan->identity.service_account_uid == "new-uid");
   CHECK(plan->identity.Token("vault")->token.Reveal() == Jwt("shop", "web", "new-uid"));
   CHECK(plan->target_path == again.input.target_path);
+}
+
+TEST_CASE("known mount: a credential of the class goes with each mount, before one of the Secret") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->credential_parameters = {"accessKey", "absent"};
+  ParseMemo memo;
+  const auto request = [](const std::string& in_class) {
+    MountRequestValues values = RequestWith("");
+    values.input.attributes["accessKey"] = in_class;
+    values.secrets["accessKey"] = SecretBytes("of the Secret");
+    values.secrets["absent"] = SecretBytes("of the Secret");
+    return values;
+  };
+  Result<PlanPtr> first =
+      PlanMount(Context(), "one", provider, request("of the class"), nullptr, &memo);
+  REQUIRE(first.ok());
+  MountRequestValues again = request("of the class");
+  const PlanPtr known = PlanKnownMount("one", provider, again, memo);
+  REQUIRE(known != nullptr);
+  CHECK(provider->parses == 1);
+  for (const PlanPtr& plan : {*first, known}) {
+    CHECK(plan->identity.secrets.at("accessKey").Reveal() == "of the class");
+    CHECK(plan->identity.secrets.at("absent").Reveal() == "of the Secret");
+  }
+  // Another credential is another class.
+  MountRequestValues other = request("another");
+  CHECK(PlanKnownMount("one", provider, other, memo) == nullptr);
 }
 
 TEST_CASE(

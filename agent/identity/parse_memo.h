@@ -5,7 +5,8 @@
 // The driver asks for the same volume every minute or two with the same parameters, and reading the
 // YAML in them costs more than serving ten secrets from memory. Parse is pure, so its result may
 // stand for the next equal request to the same provider. Errors are not remembered. Holds no
-// secret: the token text does not take part; a pod whose tokens cannot be read is refused by PlanMount
+// secret: credentials among the parameters are no part of a ParsedMount (credential_parameters),
+// and the token text does not take part; a pod whose tokens cannot be read is refused by PlanMount
 // all the same.
 //
 // Thread-safe. Bounded; the least recently used goes first.

@@ -84,10 +84,17 @@ struct ParsedMount {
   // Audiences whose pod token the login takes, best first; empty = the login needs none. When none of
   // them came with the mount, a token for the last is asked of the API server ("" = its default).
   std::vector<std::string> audiences;
+  // Parameters that hold a credential in clear text. Nothing made by Parse holds it, because that
+  // outlives the mount: TakeCredentials hands it to the login.
+  std::vector<std::string> credential_parameters;
   // Put before every error that arises after parsing: "error making mount request".
   std::string mount_error;
   Policy policy;
 };
+
+// Puts what `mount` calls credentials among the pod's secrets, by the parameter's name; they win
+// over those of nodePublishSecretRef, as the class's word does everywhere.
+void TakeCredentials(const ParsedMount& mount, const MountInput& input, PodIdentity& identity);
 
 // Who may use a login besides the pod that made it.
 enum class Sharing {

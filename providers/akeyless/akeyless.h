@@ -25,6 +25,9 @@ struct AkeylessSettings {
   std::string azure_object_id;
   std::string gcp_audience;
   std::string k8s_auth_config;
+  std::string k8s_gateway;  // `gateway-url` of k8s logins, by ConfigurationUrl; "" = not sent
+  std::string sts_region;   // of the signed request of aws_iam; see AwsIdentity
+  std::string sts_endpoint;
   TlsSettings tls;
 
   // Credentials of the node, used by classes that bring none of their own.

@@ -25,6 +25,10 @@ bool IsOtherPartition(std::string_view region) {
          region.starts_with("us-iso") || region.starts_with("eu-isoe-");
 }
 
+const std::string& RegionOf(const AwsIdentity& identity, const AwsEnvironment& environment) {
+  return identity.region.empty() ? environment.region : identity.region;
+}
+
 struct StsTarget {
   std::string url;
   std::string region;
@@ -33,13 +37,19 @@ struct StsTarget {
 StsTarget TargetOf(const AwsIdentity& identity, const AwsEnvironment& environment) {
   StsTarget target;
   target.region = identity.sts_region;
-  if (target.region.empty() && IsOtherPartition(environment.region)) {
-    target.region = environment.region;
-  }
+  const std::string& home = RegionOf(identity, environment);
+  if (target.region.empty() && IsOtherPartition(home)) target.region = home;
   target.url = !identity.sts_url.empty() ? identity.sts_url : AwsServiceUrl("sts", target.region);
   if (!target.url.ends_with('/')) target.url += '/';
   if (target.region.empty()) target.region = kGlobalRegion;
   return target;
+}
+
+// What the cloud refused to give for a pod's token, and whose word would change that.
+Error OfPod(const Error& error, std::string_view identity, std::string_view fix) {
+  if (error.IsTransient()) return error.Prepend("{} in the pod's name", identity);
+  return Error(error.code(), fmt::format("{}; {}", error.message(), fix))
+      .Prepend("{} in the pod's name", identity);
 }
 
 Result<AwsCredentials> CredentialsOf(const Context& context, HttpClient& http,
@@ -49,9 +59,14 @@ Result<AwsCredentials> CredentialsOf(const Context& context, HttpClient& http,
   AwsRole role;
   role.arn = identity.role_arn;
   role.session_name = environment.role_session_name;
-  role.sts_url =
-      environment.sts_url.empty() ? AwsServiceUrl("sts", environment.region) : environment.sts_url;
-  return AssumeRoleWithWebIdentity(context, http, role, *identity.pod_token);
+  role.sts_url = environment.sts_url.empty() ? AwsServiceUrl("sts", RegionOf(identity, environment))
+                                             : environment.sts_url;
+  Result<AwsCredentials> credentials =
+      AssumeRoleWithWebIdentity(context, http, role, *identity.pod_token);
+  if (credentials.ok()) return credentials;
+  return OfPod(credentials.error(), "role " + role.arn,
+               "its trust policy must allow sts:AssumeRoleWithWebIdentity to the cluster's OIDC "
+               "provider for this service account and audience");
 }
 
 Result<CloudToken> AzureTokenOf(const Context& context, HttpClient& http,
@@ -64,8 +79,18 @@ Result<CloudToken> AzureTokenOf(const Context& context, HttpClient& http,
         environment.authority.empty() ? cloud->authority : environment.authority,
         identity.tenant_id.empty() ? environment.tenant_id : identity.tenant_id,
         identity.client_id};
-    return EntraTokenByAssertion(context, http, application, cloud->resource_manager,
-                                 *identity.pod_token);
+    if (application.tenant_id.empty()) {
+      return Error(
+          ErrorCode::kInvalid,
+          "the tenant of the pod's application is not known: set nodekeep/azureTenantID in "
+          "the class, or AZURE_TENANT_ID in the agent's environment");
+    }
+    Result<CloudToken> token = EntraTokenByAssertion(context, http, application,
+                                                     cloud->resource_manager, *identity.pod_token);
+    if (token.ok()) return token;
+    return OfPod(token.error(), "application " + application.client_id,
+                 "it needs a federated credential with the cluster's issuer, this service account "
+                 "as subject, and this audience");
   }
   if (!identity.object_id.empty()) {
     return ManagedIdentityToken(context, http, environment, {"", identity.object_id},
@@ -81,10 +106,21 @@ Result<CloudToken> GcpTokenOf(const Context& context, HttpClient& http,
   if (identity.pod_token == nullptr) {
     return OwnGcpIdentityToken(context, http, environment, audience, now);
   }
+  const GcpEndpoints& endpoints = environment.endpoints;
+  GcpFederation federation = identity.federation;
+  if (!endpoints.token_exchange.empty()) federation.url = endpoints.token_exchange;
+  GcpServiceAccount account = identity.account;
+  if (!endpoints.iam_credentials.empty()) account.endpoint = endpoints.iam_credentials;
   Result<CloudToken> federated =
-      ExchangeForGcpToken(context, http, identity.federation, *identity.pod_token);
-  if (!federated.ok()) return federated;
-  return ImpersonateForIdentityToken(context, http, identity.account, federated->token, audience);
+      ExchangeForGcpToken(context, http, federation, *identity.pod_token);
+  if (!federated.ok()) {
+    return OfPod(federated.error(), federation.audience,
+                 "the provider must trust the cluster's issuer and this audience");
+  }
+  Result<CloudToken> token =
+      ImpersonateForIdentityToken(context, http, account, federated->token, audience);
+  return token.ok() ? std::move(token)
+                    : token.error().Prepend("{} in the pod's name", account.email);
 }
 
 }  // namespace

@@ -24,12 +24,14 @@ namespace nodekeep::akeyless {
 
 struct AwsIdentity {
   // Region and URL of the signed STS request. Both "" = the global host and us-east-1, which auth
-  // methods expect by default (akeyless.md 2.1), or the regional host where AWS_REGION lies in
-  // another partition. A region alone chooses its regional host.
+  // methods expect by default (akeyless.md 2.1), or the regional host where the pod's region or
+  // AWS_REGION lies in another partition. A region alone chooses its regional host.
   std::string sts_region;
   std::string sts_url;
-  // For a pod: its role, and its token of audience sts.amazonaws.com. Null = this process.
+  // For a pod: its role, the region whose STS gives out the role's credentials ("" = AWS_REGION),
+  // and its token of audience sts.amazonaws.com. Null = this process.
   std::string role_arn;
+  std::string region;
   const SecretBytes* pod_token = nullptr;
 };
 

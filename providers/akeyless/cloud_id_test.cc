@@ -177,6 +177,98 @@ TEST_CASE("cloud-id: a pod's aws_iam is the role that its own token gets, whatev
                  ContainsSubstring("&WebIdentityToken=pod-jwt&"));
 }
 
+TEST_CASE("cloud-id: a pod's role is asked for in the region that is said, and signed as told") {
+  struct Row {
+    std::string name;
+    std::map<std::string, std::string> environment;
+    AwsIdentity identity;
+    std::string want_asked, want_signed, want_region;
+  };
+  const Row rows[] = {
+      {"nothing is said",
+       {},
+       {},
+       "https://sts.amazonaws.com/",
+       "https://sts.amazonaws.com/",
+       "us-east-1"},
+      {"the class's region before the agent's",
+       {{"AWS_REGION", "us-west-2"}},
+       {"", "", "", "eu-west-1", nullptr},
+       "https://sts.eu-west-1.amazonaws.com/",
+       "https://sts.amazonaws.com/",
+       "us-east-1"},
+      {"another partition signs at home",
+       {},
+       {"", "", "", "cn-north-1", nullptr},
+       "https://sts.cn-north-1.amazonaws.com.cn/",
+       "https://sts.cn-north-1.amazonaws.com.cn/",
+       "cn-north-1"},
+      {"a region to sign for says nothing of where to ask",
+       {},
+       {"eu-west-3", "", "", "", nullptr},
+       "https://sts.amazonaws.com/",
+       "https://sts.eu-west-3.amazonaws.com/",
+       "eu-west-3"},
+      {"an endpoint is signed and never asked",
+       {},
+       {"eu-west-3", "https://sts.internal.example", "", "", nullptr},
+       "https://sts.amazonaws.com/",
+       "https://sts.internal.example/",
+       "eu-west-3"},
+      {"the operator's endpoint is asked",
+       {{"AWS_ENDPOINT_URL_STS", "https://vpce.example/"}},
+       {"", "", "", "eu-west-1", nullptr},
+       "https://vpce.example/",
+       "https://sts.amazonaws.com/",
+       "us-east-1"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Machine machine;
+    machine.environment = row.environment;
+    machine.http.On("POST", "*", {FakeHttpClient::Respond(200, kAssumed)});
+    const SecretBytes token("pod-jwt");
+    AwsIdentity identity = row.identity;
+    identity.role_arn = "arn:aws:iam::1:role/app";
+    identity.pod_token = &token;
+    const Quoted quoted = Unpack(machine.Ids().Aws({}, identity));
+    REQUIRE(machine.http.Requests().size() == 1);
+    CHECK(machine.http.Requests().at(0).url == row.want_asked);
+    CHECK(quoted.url == row.want_signed);
+    CHECK_THAT(quoted.headers.at("Authorization"),
+               ContainsSubstring("/" + row.want_region + "/sts/aws4_request"));
+  }
+}
+
+TEST_CASE("cloud-id: what a cloud refuses to a pod names its identity and who can change that") {
+  Machine machine;
+  machine.environment = {{"AZURE_CLOUD", "AzureCloud"}};
+  machine.http.On("", "*", {FakeHttpClient::Respond(403, "{}")});
+  const SecretBytes token("pod-jwt");
+  AwsIdentity aws;
+  aws.role_arn = "arn:aws:iam::1:role/app";
+  aws.pod_token = &token;
+  CHECK_THAT(machine.Ids().Aws({}, aws).error().message(),
+             StartsWith("cloud-id for aws_iam: role arn:aws:iam::1:role/app in the pod's name: ") &&
+                 ContainsSubstring("trust policy"));
+  AzureIdentity azure;
+  azure.client_id = "app";
+  azure.pod_token = &token;
+  CHECK_THAT(machine.Ids().Azure({}, azure).error().message(),
+             ContainsSubstring("set nodekeep/azureTenantID in the class, or AZURE_TENANT_ID"));
+  azure.tenant_id = "tenant";
+  CHECK_THAT(machine.Ids().Azure({}, azure).error().message(),
+             StartsWith("cloud-id for azure_ad: application app in the pod's name: ") &&
+                 ContainsSubstring("federated credential"));
+  GcpIdentity gcp;
+  gcp.federation.audience = "//iam.googleapis.com/projects/1/x";
+  gcp.pod_token = &token;
+  CHECK_THAT(
+      machine.Ids().Gcp({}, gcp).error().message(),
+      StartsWith("cloud-id for gcp: //iam.googleapis.com/projects/1/x in the pod's name: ") &&
+          ContainsSubstring("must trust"));
+}
+
 TEST_CASE("cloud-id: a pod's refusal is not made good with the node's identity") {
   Machine machine;
   machine.environment = {{"AWS_ACCESS_KEY_ID", "AKIDNODE"}, {"AWS_SECRET_ACCESS_KEY", "node"},
@@ -299,6 +391,25 @@ TEST_CASE("cloud-id: a pod's gcp is exchanged and impersonated with its own toke
   CHECK(cloud_id->Reveal() == "aC5wLnM=");
   CHECK(machine.http.Requests().at(1).headers.at("authorization") == "Bearer fed");
   CHECK_THAT(machine.http.Requests().at(1).body, ContainsSubstring(R"("audience":"akeyless.io")"));
+}
+
+TEST_CASE("cloud-id: Google is asked at the addresses that the operator gives it") {
+  Machine machine;
+  machine.environment = {
+      {"GAIA_TOKEN_EXCHANGE_ENDPOINT", "https://sts-x.p.googleapis.com/v1/token"},
+      {"CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", "https://iam-x.p.googleapis.com/"}};
+  machine.http.On("POST", "https://sts-x.p.googleapis.com/v1/token",
+                  {FakeHttpClient::Respond(200, R"({"access_token":"fed","expires_in":3600})")});
+  machine.http.On("POST",
+                  "https://iam-x.p.googleapis.com/v1/projects/-/serviceAccounts/"
+                  "app%40p.iam.gserviceaccount.com:generateIdToken",
+                  {FakeHttpClient::Respond(200, R"({"token":"h.p.s"})")});
+  const SecretBytes token("pod-jwt");
+  GcpIdentity identity;
+  identity.federation.audience = "//iam.googleapis.com/projects/1/x";
+  identity.account.email = "app@p.iam.gserviceaccount.com";
+  identity.pod_token = &token;
+  CHECK(machine.Ids().Gcp({}, identity).ok());
 }
 
 TEST_CASE("cloud-id: an error says which type, which source and what to set") {

@@ -26,6 +26,13 @@ constexpr SettingKey kKeys[] = {
      "Audience of the identity token for gcp; akeyless.io when empty"},
     {"k8sAuthConfigName", "AKEYLESS_K8S_AUTH_CONFIG_NAME", Kind::kText, "",
      "The gateway's auth configuration for k8s"},
+    {"k8sGatewayUrl", "NODEKEEP_AKEYLESS_K8S_GATEWAY_URL", Kind::kText, "",
+     "For k8s where gatewayUrl is not the gateway that has the auth configuration: the one that "
+     "has"},
+    {"stsRegion", "NODEKEEP_AKEYLESS_STS_REGION", Kind::kText, "",
+     "For aws_iam: region whose STS the identity is proved to; the global host when empty"},
+    {"stsEndpoint", "NODEKEEP_AKEYLESS_STS_ENDPOINT", Kind::kText, "",
+     "For aws_iam: that STS by its URL, with stsRegion; never called by the agent"},
     {"serviceAccountTokenFile", "NODEKEEP_AKEYLESS_SERVICE_ACCOUNT_TOKEN_FILE", Kind::kText,
      "/var/run/secrets/kubernetes.io/serviceaccount/token",
      "The agent's own token for k8s; read at each login"},
@@ -77,6 +84,18 @@ Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServ
   settings.azure_object_id = values.at("azureObjectId");
   settings.gcp_audience = values.at("gcpAudience");
   settings.k8s_auth_config = values.at("k8sAuthConfigName");
+  if (!values.at("k8sGatewayUrl").empty()) {
+    Result<std::string> url = ConfigurationUrl(values.at("k8sGatewayUrl"));
+    if (!url.ok()) return url.error().Prepend("k8sGatewayUrl");
+    settings.k8s_gateway = *std::move(url);
+  }
+  settings.sts_region = values.at("stsRegion");
+  settings.sts_endpoint = values.at("stsEndpoint");
+  if (std::string problem = StsProblem(settings.sts_region, settings.sts_endpoint);
+      !problem.empty()) {
+    return Error::Format(ErrorCode::kInvalid, "{}: {}",
+                         settings.sts_endpoint.empty() ? "stsRegion" : "stsEndpoint", problem);
+  }
   settings.service_account_token_file = values.at("serviceAccountTokenFile");
   settings.jwt_file = values.at("jwtFile");
   settings.cert_file = values.at("certFile");

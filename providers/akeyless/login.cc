@@ -12,6 +12,7 @@
 #include "agent/base/json.h"
 #include "agent/base/read_file.h"
 #include "agent/base/trimmed.h"
+#include "agent/http/origin.h"
 #include "providers/akeyless/keys.h"
 
 namespace nodekeep::akeyless {
@@ -39,24 +40,41 @@ Status MayUseNodeIdentity(const Options& options) {
   return {};
 }
 
+Result<SecretBytes> PodToken(const Options& options, const PodIdentity& identity) {
+  const ServiceAccountToken* token = identity.Token(options.audience);
+  if (token != nullptr && !token->token.empty()) {
+    return SecretBytes(Trimmed(token->token.Reveal()));
+  }
+  return Missing(
+      "no service account token of pod {} for audience \"{}\" came with the mount: add that "
+      "audience to spec.tokenRequests of the CSIDriver object secrets-store.csi.k8s.io",
+      identity.Text(), options.audience);
+}
+
 // The pod's token, or that of a file of the node.
 Result<SecretBytes> TokenOf(const Options& options, const PodIdentity& identity,
                             const std::string& file, std::string_view setting) {
-  if (options.as_pod) {
-    const ServiceAccountToken* token = identity.Token(options.audience);
-    if (token != nullptr && !token->token.empty()) {
-      return SecretBytes(Trimmed(token->token.Reveal()));
-    }
-    return Missing(
-        "no service account token of pod {} for audience \"{}\" came with the mount: add that "
-        "audience to spec.tokenRequests of the CSIDriver object secrets-store.csi.k8s.io",
-        identity.Text(), options.audience);
-  }
+  if (options.as_pod) return PodToken(options, identity);
   if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
   if (file.empty()) {
     return Missing("no token: set {} of the agent, or akeylessAuthAs: pod in the class", setting);
   }
   return ReadTokenFile(file);
+}
+
+// The service itself reviews no token of Kubernetes: it asks the gateway that has the
+// configuration, if it is told which (akeyless.md 1.6).
+constexpr char kNeedsGateway[] =
+    "the auth configuration is on a gateway: name that one in nodekeep/k8sGatewayURL, or in "
+    "akeylessGatewayURL";
+
+bool IsService(const Options& options) {
+  return std::any_of(options.gateways.begin(), options.gateways.end(), [](const Gateway& gateway) {
+    HttpRequest request;
+    request.url = gateway.base;
+    Result<Origin> origin = ParseOrigin(request);
+    return origin.ok() && origin->host.ends_with(".akeyless.io");
+  });
 }
 
 // Digits of `text` at `at`, exactly `count` of them; nullopt otherwise.
@@ -212,7 +230,9 @@ Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
       if (!token.ok()) return token.error();
       const SecretBytes encoded = SecretBytes::TakeFrom(Base64Encode(token->Reveal()));
       proof.body.Text("k8s-auth-config-name", options.k8s_auth_config)
-          .Text("k8s-service-account-token", encoded.Reveal());
+          .Text("k8s-service-account-token", encoded.Reveal())
+          .Text("gateway-url", options.k8s_gateway);
+      if (options.k8s_gateway.empty() && IsService(options)) proof.remark = kNeedsGateway;
       proof.credential = Sha256Hex(token->Reveal());
       return proof;
     }
@@ -227,32 +247,47 @@ Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
     case AccessType::kCert: return CertificateProof(context, options, identity);
     case AccessType::kAwsIam:
     case AccessType::kAzureAd:
-    case AccessType::kGcp: return CloudProof(type, context, options);
+    case AccessType::kGcp: return CloudProof(type, context, options, identity);
   }
   return Error(ErrorCode::kInternal, "unknown access type");
 }
 
 Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context,
-                                         const Options& options) {
-  if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
+                                         const Options& options, const PodIdentity& identity) {
+  SecretBytes pod_token;
+  if (options.as_pod) {
+    Result<SecretBytes> token = PodToken(options, identity);
+    if (!token.ok()) return token.error();
+    pod_token = *std::move(token);
+  } else if (Status may = MayUseNodeIdentity(options); !may.ok()) {
+    return may.error();
+  }
+  const SecretBytes* token = options.as_pod ? &pod_token : nullptr;
+  const CloudLogin& cloud = options.cloud;
   Proof proof;
   Result<SecretBytes> cloud_id(SecretBytes{});
+  // A cloud-id differs with every login, the identity behind it does not.
   if (type == AccessType::kAwsIam) {
-    cloud_id = cloud_ids_.Aws(context, {});
+    cloud_id = cloud_ids_.Aws(context, {cloud.sts_region, cloud.sts_endpoint, cloud.aws_role_arn,
+                                        cloud.aws_region, token});
+    proof.credential = cloud.aws_role_arn;
   } else if (type == AccessType::kAzureAd) {
-    AzureIdentity identity;
-    identity.object_id = options.azure_object_id;
-    cloud_id = cloud_ids_.Azure(context, identity);
+    cloud_id = cloud_ids_.Azure(context, {options.as_pod ? "" : options.azure_object_id,
+                                          cloud.azure_tenant_id, cloud.azure_client_id, token});
+    proof.credential = options.as_pod ? cloud.azure_client_id : options.azure_object_id;
   } else {
-    GcpIdentity identity;
-    identity.audience = options.gcp_audience;
-    cloud_id = cloud_ids_.Gcp(context, identity);
+    GcpIdentity google;
+    google.audience = options.gcp_audience;
+    google.federation.audience = cloud.gcp_provider;
+    if (IsGkeProvider(cloud.gcp_provider)) google.federation.url = kGkeSts;
+    google.account.email = cloud.gcp_service_account;
+    google.pod_token = token;
+    cloud_id = cloud_ids_.Gcp(context, google);
     proof.body.Text("gcp-audience", options.gcp_audience);
+    proof.credential = cloud.gcp_service_account;
   }
   if (!cloud_id.ok()) return cloud_id.error();
   proof.body.Text("cloud-id", cloud_id->Reveal());
-  // A cloud-id differs with every login, the identity behind it does not.
-  proof.credential = options.azure_object_id;
   return proof;
 }
 

@@ -45,7 +45,8 @@ class Logins {
                              const PodIdentity& identity);
   Result<Proof> ProofOf(AccessType type, const Context& context, const Options& options,
                         const PodIdentity& identity);
-  Result<Proof> CloudProof(AccessType type, const Context& context, const Options& options);
+  Result<Proof> CloudProof(AccessType type, const Context& context, const Options& options,
+                           const PodIdentity& identity);
   Result<Proof> CertificateProof(const Context& context, const Options& options,
                                  const PodIdentity& identity);
   Result<Proof> UniversalIdentityProof(const Context& context, const Options& options,

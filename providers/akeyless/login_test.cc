@@ -29,8 +29,9 @@ struct Bench {
   explicit Bench(std::vector<AccessType> order) : options(TestOptions(std::move(order))) {}
 
   Result<Credential> LogIn(const PodIdentity& pod) { return logins.LogIn(Context(), options, pod); }
-  Result<Credential> LogIn() { return LogIn(TestPod()); }
+  Result<Credential> LogIn() { return LogIn(pod); }
 
+  PodIdentity pod = TestPod();
   TestGateway gateway;
   Options options;
   GatewayClient api{gateway.http, gateway.clock, seconds(30)};
@@ -71,25 +72,19 @@ bool Verifies(const std::string& certificate_pem, std::string_view bytes,
 
 TEST_CASE("akeyless login: an access key is sent with its id, wherever it comes from") {
   struct Row {
-    std::string name, of_class, of_pod, of_node, want;
+    std::string name, of_pod, want;
   };
   const Row rows[] = {
-      {"class", "class", "pod", "node", "class"},
-      {"secret of the pod", "", "pod\n", "node", "pod"},
-      {"node", "", "", " node ", "node"},
-  };
-  const auto secret = [](const std::string& text) {
-    return text.empty() ? nullptr : std::make_shared<const SecretBytes>(text);
+      {"what the pod or its class brings", "pod\n", "pod"},
+      {"node", "", "node"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
     Bench bench(AccessType::kAccessKey);
     bench.gateway.On("auth", 200, kToken);
-    bench.options.class_access_key = secret(row.of_class);
-    bench.options.node_access_key = secret(row.of_node);
-    PodIdentity pod = TestPod();
-    if (!row.of_pod.empty()) pod.secrets["akeylessAccessKey"] = SecretBytes(row.of_pod);
-    Result<Credential> credential = bench.LogIn(pod);
+    bench.options.node_access_key = std::make_shared<const SecretBytes>(" node ");
+    bench.pod.secrets["akeylessAccessKey"] = SecretBytes(row.of_pod);
+    Result<Credential> credential = bench.LogIn();
     REQUIRE(credential.ok());
     CHECK(credential->token.Reveal() == "t-1");
     CHECK(bench.gateway.BodyText("auth") == R"({"access-id":"p-0123456789am","access-key":")" +
@@ -144,40 +139,160 @@ TEST_CASE(
   CHECK_FALSE(TestOptions({AccessType::kAccessKey}).ShowsPod());
 }
 
-TEST_CASE("akeyless login: a missing input is named with what to set, and nothing is sent") {
+TEST_CASE(
+    "akeyless login: a cloud's identity in the pod's name is asked for with its token alone") {
   struct Row {
     std::string name;
     AccessType type;
-    std::function<void(Options&)> without;
-    std::string named;
+    std::function<void(Options&)> set;
+    std::string url, answer, want_asked;
   };
   const Row rows[] = {
-      {"access id", AccessType::kAccessKey, [](Options& o) { o.access_id.clear(); },
-       "akeylessAccessID"},
-      {"access key", AccessType::kAccessKey, [](Options& o) { o.class_access_key.reset(); },
-       "akeylessAccessKey"},
-      {"k8s configuration", AccessType::kK8s, [](Options&) {}, "akeylessK8sAuthConfigName"},
-      {"token of the pod", AccessType::kK8s,
+      {"AWS", AccessType::kAwsIam,
+       [](Options& o) { o.cloud.aws_role_arn = "arn:aws:iam::1:role/app"; },
+       "https://sts.amazonaws.com/",
+       "<AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+       "<SessionToken>t</SessionToken>",
+       "role%2Fapp"},
+      {"Azure", AccessType::kAzureAd,
        [](Options& o) {
-         o.k8s_auth_config = "c";
-         o.as_pod = true;
-         o.audience = "akeyless";
+         o.cloud.azure_client_id = "app";
+         o.cloud.azure_tenant_id = "tenant";
+         o.azure_object_id = "of the node";
        },
-       "audience \"akeyless\""},
-      {"token of the agent", AccessType::kK8s,
+       "https://login.microsoftonline.com/tenant/oauth2/v2.0/token",
+       R"({"access_token":"entra","expires_in":3600})", "client_id=app"},
+      {"Google", AccessType::kGcp,
        [](Options& o) {
-         o.k8s_auth_config = "c";
-         o.service_account_token_file = "/nonexistent/token";
+         o.cloud.gcp_provider = "//iam.googleapis.com/x";
+         o.cloud.gcp_service_account = "app@p.iam.gserviceaccount.com";
        },
-       "/nonexistent/token"},
-      {"jwt", AccessType::kJwt, [](Options&) {}, "jwtFile"},
-      {"first token", AccessType::kUniversalIdentity, [](Options&) {}, "akeylessUIDInitToken"},
-      {"certificate", AccessType::kCert, [](Options&) {}, "akeylessCert"},
+       "https://sts.googleapis.com/v1/token", R"({"access_token":"fed","expires_in":3600})",
+       "//iam.googleapis.com/x"},
+      {"GKE", AccessType::kGcp,
+       [](Options& o) {
+         o.cloud.gcp_provider = "identitynamespace:p.svc.id.goog:https://c";
+         o.cloud.gcp_service_account = "app@p.iam.gserviceaccount.com";
+       },
+       "https://securetoken.googleapis.com/v1/identitybindingtoken",
+       R"({"access_token":"fed","expires_in":3600})", "identitynamespace:p.svc.id.goog"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
     Bench bench(row.type);
-    row.without(bench.options);
+    bench.options.as_pod = true;
+    // Even where the node may show nothing of its own.
+    bench.options.gateways[0].node_identity_withheld = "it is not listed";
+    row.set(bench.options);
+    bench.gateway.http.On("POST", row.url, {FakeHttpClient::Respond(200, row.answer)});
+    bench.gateway.http.On("POST",
+                          "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
+                          "app%40p.iam.gserviceaccount.com:generateIdToken",
+                          {FakeHttpClient::Respond(200, R"({"token":"h.p.s"})")});
+    bench.gateway.On("auth", 200, kToken);
+    Result<Credential> credential = bench.LogIn();
+    INFO(MessageOf(credential));
+    REQUIRE(credential.ok());
+    CHECK(credential->sharing == Sharing::kPod);
+    bool asked = false;
+    for (const FakeHttpClient::Seen& seen : bench.gateway.http.Requests()) {
+      if (seen.url != row.url) continue;
+      asked = Contains(seen.body, row.want_asked) &&
+              Contains(seen.body, "header.payload.signature-of-web-0");
+    }
+    CHECK(asked);
+    CHECK(TextOf(Find(bench.gateway.Body("auth"), {"access-type"})) == AccessTypeName(row.type));
+    CHECK_FALSE(TextOf(Find(bench.gateway.Body("auth"), {"cloud-id"})).value_or("").empty());
+    CHECK_FALSE(Contains(bench.gateway.BodyText("auth"), "signature-of-web-0"));
+  }
+}
+
+TEST_CASE("akeyless login: a cloud that refuses a pod costs the access id nothing") {
+  Bench bench(AccessType::kAwsIam);
+  bench.options.as_pod = true;
+  bench.options.cloud.aws_role_arn = "arn:aws:iam::1:role/app";
+  bench.gateway.http.On("POST", "https://sts.amazonaws.com/", {FakeHttpClient::Respond(403, "")});
+  bench.gateway.On("auth", 200, kToken);
+  for (int i = 0; i < 10; ++i) CHECK(CodeOf(bench.LogIn()) == "denied");
+  CHECK(bench.gateway.Count("auth") == 0);
+}
+
+TEST_CASE("akeyless login: which gateway reviews a token of Kubernetes is said when it is known") {
+  Bench bench(AccessType::kK8s);
+  bench.gateway.On("auth", 200, kToken);
+  bench.options.k8s_auth_config = "cluster";
+  bench.options.as_pod = true;
+  REQUIRE(bench.LogIn().ok());
+  CHECK(Find(bench.gateway.Body("auth"), {"gateway-url"}) == nullptr);
+  bench.options.k8s_gateway = "https://gw:8000";
+  REQUIRE(bench.LogIn().ok());
+  CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"gateway-url"})) == "https://gw:8000");
+}
+
+TEST_CASE("akeyless login: the service's refusal of a token of Kubernetes asks for the gateway") {
+  struct Row {
+    std::string name, url, k8s_gateway;
+    bool want;
+  };
+  const Row rows[] = {
+      {"the service", "https://api.akeyless.io", "", true},
+      {"of a region", "https://api.eu.akeyless.io", "", true},
+      {"which was told", "https://api.akeyless.io", "https://gw:8000", false},
+      {"a gateway", "https://gw.example/api/v2", "", false},
+      {"another's host", "https://api.akeyless.io.evil.example", "", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench(AccessType::kK8s);
+    bench.options.gateways = {{row.url, "", ""}};
+    bench.options.k8s_auth_config = "cluster";
+    bench.options.k8s_gateway = row.k8s_gateway;
+    bench.options.as_pod = true;
+    bench.gateway.http.On("POST", row.url + "/auth", {FakeHttpClient::Respond(401, kRefusal)});
+    CHECK(Contains(MessageOf(bench.LogIn()), "nodekeep/k8sGatewayURL") == row.want);
+  }
+}
+
+TEST_CASE("akeyless login: a missing input is named with what to set, and nothing is sent") {
+  struct Row {
+    std::string name;
+    AccessType type;
+    std::function<void(Bench&)> without;
+    std::string named;
+  };
+  const Row rows[] = {
+      {"access id", AccessType::kAccessKey, [](Bench& b) { b.options.access_id.clear(); },
+       "akeylessAccessID"},
+      {"access key", AccessType::kAccessKey, [](Bench& b) { b.pod.secrets.clear(); },
+       "akeylessAccessKey"},
+      {"k8s configuration", AccessType::kK8s, [](Bench&) {}, "akeylessK8sAuthConfigName"},
+      {"token of the pod", AccessType::kK8s,
+       [](Bench& b) {
+         b.options.k8s_auth_config = "c";
+         b.options.as_pod = true;
+         b.options.audience = "akeyless";
+       },
+       "audience \"akeyless\""},
+      {"token of the agent", AccessType::kK8s,
+       [](Bench& b) {
+         b.options.k8s_auth_config = "c";
+         b.options.service_account_token_file = "/nonexistent/token";
+       },
+       "/nonexistent/token"},
+      {"jwt", AccessType::kJwt, [](Bench&) {}, "jwtFile"},
+      {"first token", AccessType::kUniversalIdentity, [](Bench&) {}, "akeylessUIDInitToken"},
+      {"certificate", AccessType::kCert, [](Bench&) {}, "akeylessCert"},
+      {"token of the pod for a cloud", AccessType::kGcp,
+       [](Bench& b) {
+         b.options.as_pod = true;
+         b.options.audience = "//iam.googleapis.com/x";
+       },
+       "audience \"//iam.googleapis.com/x\""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench(row.type);
+    row.without(bench);
     Result<Credential> credential = bench.LogIn();
     CHECK(CodeOf(credential) == "invalid");
     CHECK(MessageOf(credential)
@@ -195,7 +310,10 @@ TEST_CASE("akeyless login: the node's credential goes to no gateway that may not
     Bench bench(AccessType::kAccessKey);
     bench.gateway.On("auth", 200, kToken);
     bench.options.gateways.push_back({"https://elsewhere", "", "it is not listed"});
-    if (of_node) bench.options.node_access_key = std::exchange(bench.options.class_access_key, {});
+    if (of_node) {
+      bench.pod.secrets.clear();
+      bench.options.node_access_key = std::make_shared<const SecretBytes>("the node's");
+    }
     CHECK(bench.LogIn().ok() != of_node);
     CHECK(bench.gateway.Count("auth") == (of_node ? 0 : 1));
   }
@@ -235,7 +353,7 @@ TEST_CASE("akeyless login: methods are tried in turn until one works") {
 
 TEST_CASE("akeyless login: without any input upstream's words say so") {
   Bench bench({AccessType::kAccessKey, AccessType::kK8s});
-  bench.options.class_access_key.reset();
+  bench.pod.secrets.clear();
   CHECK(MessageOf(bench.LogIn())
             .starts_with("failed to detect access type of p-0123456789am: access_key: there is no "
                          "access key"));
@@ -324,7 +442,7 @@ TEST_CASE("akeyless login: a certificate's key signs a challenge and is not sent
 
 TEST_CASE("universal identity: rotated with an acknowledgement, then exchanged") {
   Bench bench(AccessType::kUniversalIdentity);
-  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-second"})");
   bench.gateway.On("auth", 200, kToken);
   Result<Credential> credential = bench.LogIn();
@@ -339,14 +457,15 @@ TEST_CASE("universal identity: rotated with an acknowledgement, then exchanged")
 
 TEST_CASE("universal identity: two mounts of one first token never rotate against each other") {
   Bench bench(AccessType::kUniversalIdentity);
-  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.gateway.On(
       "uid-rotate-token",
       {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
        FakeHttpClient::Respond(200, R"({"token":"u-3"})"), FakeHttpClient::Respond(200, "{}")});
   bench.gateway.On("auth", 200, kToken);
   REQUIRE(bench.LogIn().ok());
-  REQUIRE(bench.LogIn(TestPod("other")).ok());
+  bench.pod.pod = "other";
+  REQUIRE(bench.LogIn().ok());
   CHECK(bench.gateway.Count("uid-rotate-token") == 2);
   CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"uid-token"})) == "u-2");
   bench.gateway.clock.Advance(UidTokens::kRotateEvery);
@@ -360,7 +479,7 @@ TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
   std::condition_variable rotated;
   int rotations = 0;
   Bench bench(AccessType::kUniversalIdentity);
-  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.gateway.On("uid-rotate-token",
                    {[&](const Context& context, const FakeHttpClient::Seen& seen) {
                      std::lock_guard lock(mutex);
@@ -388,21 +507,21 @@ TEST_CASE("universal identity: a restart goes on with the token that was kept") 
   TempDir directory;
   {
     Bench bench(AccessType::kUniversalIdentity);
-    bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
     bench.options.uid_token_directory = directory / "uid";
-    bench.gateway.On("uid-rotate-token",
-                     {FakeHttpClient::Respond(200, R"({"token":"u-2"})"),
-                      [&](const Context& context, const FakeHttpClient::Seen& seen) {
-                        INFO("kept before it is acknowledged");
-                        CHECK(UidTokenFile(directory / "uid", "u-first").Read()->value().Reveal() ==
-                              "u-2");
-                        return FakeHttpClient::Respond(200, "{}")(context, seen);
-                      }});
+    bench.gateway.On(
+        "uid-rotate-token",
+        {FakeHttpClient::Respond(200, R"({"token":"u-2"})"),
+         [&](const Context& context, const FakeHttpClient::Seen& seen) {
+           INFO("kept before it is acknowledged");
+           CHECK(UidTokenFile(directory / "uid", "u-first").Read()->value().Reveal() == "u-2");
+           return FakeHttpClient::Respond(200, "{}")(context, seen);
+         }});
     bench.gateway.On("auth", 200, kToken);
     REQUIRE(bench.LogIn().ok());
   }
   Bench bench(AccessType::kUniversalIdentity);
-  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.options.uid_token_directory = directory / "uid";
   bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-3"})");
   bench.gateway.On("auth", 200, kToken);
@@ -415,7 +534,7 @@ TEST_CASE("universal identity: a token that cannot be kept is not acknowledged")
   TempDir directory;
   directory.Write("full", "");
   Bench bench(AccessType::kUniversalIdentity);
-  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.options.uid_token_directory = directory / "full";
   bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-2"})");
   bench.gateway.On("auth", {FakeHttpClient::Respond(200, kToken),
@@ -445,7 +564,7 @@ TEST_CASE("universal identity: a lost reply loses nothing") {
   for (const Row& row : rows) {
     INFO(row.name);
     Bench bench(AccessType::kUniversalIdentity);
-    bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-first");
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
     bench.gateway.On("uid-rotate-token", row.rotations);
     bench.gateway.On("auth", 200, kToken);
     REQUIRE(bench.LogIn().ok());
@@ -455,7 +574,7 @@ TEST_CASE("universal identity: a lost reply loses nothing") {
 
 TEST_CASE("universal identity: refused rotations count, so that a dead token blocks nobody") {
   Bench bench(AccessType::kUniversalIdentity);
-  bench.options.class_uid_init_token = std::make_shared<const SecretBytes>("u-dead");
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
   bench.gateway.On("uid-rotate-token", 401, kRefusal);
   bench.gateway.On("auth", 401, kRefusal);
   for (int i = 0; i < 100; ++i) {

@@ -29,7 +29,9 @@ SecretBytes CredentialOf(AccessType type, const Options& options, const PodIdent
       return text;
     case AccessType::kAwsIam:
     case AccessType::kAzureAd:
-    case AccessType::kGcp: text.Append("cloud identity of the node"); return text;
+    case AccessType::kGcp:
+      if (!options.as_pod) text.Append("cloud identity of the node");
+      return text;
     case AccessType::kK8s:
       if (!options.as_pod) text.Append("service account of the agent");
       return text;
@@ -53,20 +55,6 @@ SecretBytes CredentialOf(AccessType type, const Options& options, const PodIdent
 
 }  // namespace
 
-std::string_view AccessTypeName(AccessType type) {
-  switch (type) {
-    case AccessType::kAccessKey: return "access_key";
-    case AccessType::kAwsIam: return "aws_iam";
-    case AccessType::kAzureAd: return "azure_ad";
-    case AccessType::kGcp: return "gcp";
-    case AccessType::kK8s: return "k8s";
-    case AccessType::kUniversalIdentity: return "universal_identity";
-    case AccessType::kJwt: return "jwt";
-    case AccessType::kCert: return "cert";
-  }
-  return "";
-}
-
 std::string Options::Endpoint() const {
   std::string text;
   for (const Gateway& gateway : gateways) {
@@ -77,7 +65,6 @@ std::string Options::Endpoint() const {
 }
 
 Options::Key Options::AccessKey(const PodIdentity& identity) const {
-  if (class_access_key) return {class_access_key->Reveal(), false};
   if (std::string_view key = SecretOf(identity, kAccessKeySecret); !key.empty()) {
     return {key, false};
   }
@@ -85,7 +72,6 @@ Options::Key Options::AccessKey(const PodIdentity& identity) const {
 }
 
 Options::Key Options::UidInitToken(const PodIdentity& identity) const {
-  if (class_uid_init_token) return {class_uid_init_token->Reveal(), false};
   if (std::string_view token = SecretOf(identity, kUidInitTokenSecret); !token.empty()) {
     return {token, false};
   }
@@ -105,6 +91,8 @@ std::string Options::LoginText() const {
   AppendLoginPart(text, "azure-object", azure_object_id);
   AppendLoginPart(text, "gcp-audience", gcp_audience);
   AppendLoginPart(text, "k8s-config", k8s_auth_config);
+  AppendLoginPart(text, "k8s-gateway", k8s_gateway);
+  for (const auto& [name, value] : cloud.Parts()) AppendLoginPart(text, name, value);
   AppendLoginPart(text, "as", as_pod ? "pod" : "agent");
   AppendLoginPart(text, "audience", audience);
   AppendLoginPart(text, "shared", share_by_service_account ? "yes" : "");
@@ -126,11 +114,7 @@ std::string Options::CredentialDigest(const PodIdentity& identity) const {
   return all.empty() ? "" : Sha256Hex(all.Reveal());
 }
 
-bool Options::ShowsPod() const {
-  return as_pod && std::any_of(login_order.begin(), login_order.end(), [](AccessType type) {
-           return type == AccessType::kK8s || type == AccessType::kJwt;
-         });
-}
+bool Options::ShowsPod() const { return as_pod; }
 
 std::vector<std::pair<std::string, std::string>> Options::Explain() const {
   std::vector<std::pair<std::string, std::string>> lines;
@@ -154,18 +138,20 @@ std::vector<std::pair<std::string, std::string>> Options::Explain() const {
     add("logins tried in turn", fmt::format("{}", fmt::join(names, ", ")));
   }
   add("access id", access_id);
-  if (takes(AccessType::kAccessKey) && class_access_key) {
+  if (takes(AccessType::kAccessKey) && access_key_in_class) {
     add("access key", "in the class, readable to whoever may read it: move it to a Secret");
   }
-  if (takes(AccessType::kUniversalIdentity) && class_uid_init_token) {
+  if (takes(AccessType::kUniversalIdentity) && uid_init_token_in_class) {
     add("first token", "in the class, readable to whoever may read it: move it to a Secret");
   }
   if (takes(AccessType::kAzureAd)) add("azure object id", azure_object_id);
   if (takes(AccessType::kGcp)) add("gcp audience", gcp_audience);
   if (takes(AccessType::kK8s)) {
     add("k8s auth config", k8s_auth_config);
-    add("logs in as", as_pod ? "the pod" : "the agent");
+    add("k8s gateway", k8s_gateway);
   }
+  for (const auto& [name, value] : cloud.Parts()) add(std::string(name), value);
+  if (as_pod || takes(AccessType::kK8s)) add("logs in as", as_pod ? "the pod" : "the agent");
   add("ca file", tls->ca_file);
   add("ca directory", tls->ca_directory);
   if (!tls->ca_pem.empty()) add("ca bundle", "in the class");

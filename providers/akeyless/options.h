@@ -13,24 +13,12 @@
 #include "agent/http/http_client.h"
 #include "agent/secrets/provider.h"
 #include "providers/akeyless/akeyless.h"
+#include "providers/akeyless/cloud_login.h"
 
 namespace nodekeep::akeyless {
 
-enum class AccessType {
-  kAccessKey,
-  kAwsIam,
-  kAzureAd,
-  kGcp,
-  kK8s,
-  kUniversalIdentity,
-  kJwt,
-  kCert
-};
-
-// As `akeylessAccessType` and the API spell it: "access_key".
-std::string_view AccessTypeName(AccessType type);
-
-// Keys of the Secret that nodePublishSecretRef names. The first is upstream's.
+// Keys of the Secret that nodePublishSecretRef names. The first is upstream's; the first two may
+// also be parameters.
 inline constexpr std::string_view kAccessKeySecret = "akeylessAccessKey";
 inline constexpr std::string_view kUidInitTokenSecret = "akeylessUIDInitToken";
 inline constexpr std::string_view kCertSecret = "akeylessCert";        // PEM, with chain
@@ -60,7 +48,8 @@ class Options final : public ProviderOptions {
     std::string_view text;
     bool of_node = false;
   };
-  // Of the class, else of the Secret that nodePublishSecretRef names, else of the node.
+  // Of the class, else of the Secret that nodePublishSecretRef names (TakeCredentials puts the
+  // first before the second), else of the node.
   Key AccessKey(const PodIdentity& identity) const;
   Key UidInitToken(const PodIdentity& identity) const;
   // PEM texts of that Secret, else `of_node`: files.
@@ -81,17 +70,21 @@ class Options final : public ProviderOptions {
   std::string azure_object_id;
   std::string gcp_audience;  // "" = akeyless.io
   std::string k8s_auth_config;
-  // `akeylessAuthAs: pod`: k8s and jwt use the token of the pod, else the agent's own.
+  std::string k8s_gateway;  // which gateway reviews the token of a k8s login; "" = not said
+  CloudLogin cloud;
+  // `akeylessAuthAs: pod`: the login uses the token of the pod, else what the agent has. Never
+  // together with probing.
   bool as_pod = false;
   std::string audience;  // of the pod's token; "" = that of the API server
   bool share_by_service_account = false;
   std::shared_ptr<const TlsSettings> tls;
 
-  std::shared_ptr<const SecretBytes> class_access_key;      // null = none
-  std::shared_ptr<const SecretBytes> class_uid_init_token;  // null = none
-  std::shared_ptr<const SecretBytes> node_access_key;       // null = none
-  std::shared_ptr<const SecretBytes> node_uid_init_token;   // null = none
-  std::string uid_token_directory;                          // "" = newest tokens in memory only
+  // Whether the class itself holds one, in clear text; for `get --explain`.
+  bool access_key_in_class = false;
+  bool uid_init_token_in_class = false;
+  std::shared_ptr<const SecretBytes> node_access_key;      // null = none
+  std::shared_ptr<const SecretBytes> node_uid_init_token;  // null = none
+  std::string uid_token_directory;                         // "" = newest tokens in memory only
   std::string service_account_token_file;
   std::string jwt_file;
   std::string cert_file;
@@ -103,6 +96,10 @@ class Options final : public ProviderOptions {
 
 // The dialect: parameters to options and refs. Pure.
 Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& settings);
+
+// The URL of a gateway as it calls itself: without "/api/v2" at its end. kInvalid when it is no
+// URL.
+Result<std::string> ConfigurationUrl(std::string url);
 
 // "a, b" as its parts, without blanks and empty ones.
 std::vector<std::string> SplitCommas(std::string_view text);

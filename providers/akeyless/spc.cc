@@ -22,6 +22,7 @@ namespace {
 using Attributes = std::map<std::string, std::string>;
 
 constexpr std::int64_t kMaxMode = 0777;
+constexpr std::string_view kApiPath = "/api/v2";
 constexpr char kAuthAs[] = "akeylessAuthAs";
 constexpr char kFallbackGateways[] = "nodekeep/fallbackGateways";
 constexpr char kAudience[] = "nodekeep/audience";
@@ -31,8 +32,7 @@ constexpr char kTlsServerName[] = "nodekeep/tlsServerName";
 constexpr char kAllowPlainHttp[] = "nodekeep/allowPlainHttp";
 constexpr char kIgnoreCache[] = "nodekeep/ignoreCache";
 constexpr char kJsonText[] = "nodekeep/jsonText";
-// Of a pod's token for access type jwt: what Akeyless expects of Google's as well.
-constexpr char kJwtAudience[] = "akeyless.io";
+constexpr char kK8sGateway[] = "nodekeep/k8sGatewayURL";
 
 // The order in which upstream tries to log in.
 constexpr AccessType kProbing[] = {AccessType::kAccessKey, AccessType::kAwsIam,
@@ -53,11 +53,6 @@ std::string Or(const Attributes& attributes, const std::string& key, const std::
   return value.empty() ? node : value;
 }
 
-std::shared_ptr<const SecretBytes> Secret(const Attributes& attributes, const std::string& key) {
-  const std::string value = Get(attributes, key);
-  return value.empty() ? nullptr : std::make_shared<const SecretBytes>(value);
-}
-
 Result<bool> Flag(const Attributes& attributes, const std::string& key, bool otherwise) {
   auto found = attributes.find(key);
   if (found == attributes.end()) return otherwise;
@@ -75,16 +70,6 @@ Status CheckExtensionKeys(const Attributes& attributes) {
     return Invalid(fmt::format("parameter {}: unknown: did you mean {}?", key, kAuthAs));
   }
   return {};
-}
-
-std::optional<AccessType> KnownType(std::string_view text) {
-  if (text == "api_key") return AccessType::kAccessKey;  // as Akeyless's other tools call it
-  for (AccessType type :
-       {AccessType::kAccessKey, AccessType::kAwsIam, AccessType::kAzureAd, AccessType::kGcp,
-        AccessType::kK8s, AccessType::kUniversalIdentity, AccessType::kJwt, AccessType::kCert}) {
-    if (text == AccessTypeName(type)) return type;
-  }
-  return std::nullopt;
 }
 
 bool IsHttp(std::string_view url) {
@@ -192,6 +177,38 @@ std::string WhyWithheld(const Gateway& gateway, const TlsSettings& tls,
   return "";
 }
 
+// Types whose login may show the pod's own token, to Akeyless or to the cloud.
+bool TakesPodToken(AccessType type) {
+  switch (type) {
+    case AccessType::kK8s:
+    case AccessType::kJwt:
+    case AccessType::kAwsIam:
+    case AccessType::kAzureAd:
+    case AccessType::kGcp: return true;
+    default: return false;
+  }
+}
+
+// The URL that a gateway calls itself by, below which it serves /api/v2; other clients strip that
+// as well (akeyless.md 1.6).
+Status ReadK8sGateway(const Attributes& attributes, const AkeylessSettings& settings,
+                      std::optional<AccessType> type, Options& options) {
+  const bool is_k8s = !type || *type == AccessType::kK8s;
+  std::string url = Get(attributes, kK8sGateway);
+  if (url.empty()) {
+    options.k8s_gateway = is_k8s ? settings.k8s_gateway : "";
+    return {};
+  }
+  if (!is_k8s) {
+    return Invalid(fmt::format("parameter {}: goes with akeylessAccessType k8s, not {}",
+                               kK8sGateway, options.type_text));
+  }
+  Result<std::string> read = ConfigurationUrl(std::move(url));
+  if (!read.ok()) return read.error().Prepend("parameter {}", kK8sGateway);
+  options.k8s_gateway = *std::move(read);
+  return {};
+}
+
 // Access type, and as whom: akeylessAuthAs.
 Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings,
                   Options& options) {
@@ -205,9 +222,11 @@ Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings
   }
   options.as_pod =
       as == "pod" || (as.empty() && type == AccessType::kJwt && settings.jwt_file.empty());
-  if (options.as_pod && type != AccessType::kK8s && type != AccessType::kJwt) {
-    return Invalid(fmt::format("parameter {}: pod goes with akeylessAccessType k8s or jwt, not {}",
-                               kAuthAs, options.type_text));
+  if (options.as_pod && !(type && TakesPodToken(*type))) {
+    return Invalid(
+        fmt::format("parameter {}: pod goes with akeylessAccessType k8s, jwt, aws_iam, azure_ad or "
+                    "gcp, not {}",
+                    kAuthAs, options.type_text));
   }
   if (type == AccessType::kJwt && !options.as_pod && settings.jwt_file.empty()) {
     return Invalid(
@@ -221,14 +240,17 @@ Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings
   } else {
     options.login_order = {*type};
   }
+  // Probing may come to any of upstream's types.
+  const std::optional<AccessType> only =
+      options.login_order.size() == 1 ? type : std::optional<AccessType>();
+  Result<CloudLogin> cloud = ReadCloudLogin(attributes, settings, only, options.as_pod);
+  if (!cloud.ok()) return cloud.error();
+  options.cloud = *std::move(cloud);
   if (options.as_pod) {
-    // k8s: a gateway has the token reviewed without naming audiences, as far as is known [I], and
-    // such a review accepts the API server's own.
-    options.audience =
-        Or(attributes, kAudience, type == AccessType::kJwt ? kJwtAudience : std::string());
+    options.audience = Or(attributes, kAudience, TokenAudience(*type, options.cloud));
     options.share_by_service_account = settings.share_by_service_account;
   }
-  return {};
+  return ReadK8sGateway(attributes, settings, only, options);
 }
 
 Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes,
@@ -249,8 +271,8 @@ Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes,
   options->azure_object_id = Or(attributes, "akeylessAzureObjectID", settings.azure_object_id);
   options->gcp_audience = Or(attributes, "akeylessGCPAudience", settings.gcp_audience);
   options->k8s_auth_config = Or(attributes, "akeylessK8sAuthConfigName", settings.k8s_auth_config);
-  options->class_access_key = Secret(attributes, "akeylessAccessKey");
-  options->class_uid_init_token = Secret(attributes, "akeylessUIDInitToken");
+  options->access_key_in_class = !Get(attributes, std::string(kAccessKeySecret)).empty();
+  options->uid_init_token_in_class = !Get(attributes, std::string(kUidInitTokenSecret)).empty();
   options->node_access_key = settings.access_key;
   options->node_uid_init_token = settings.uid_init_token;
   options->service_account_token_file = settings.service_account_token_file;
@@ -313,6 +335,18 @@ Projection Project(ObjectEntry entry, const ObjectDefaults& defaults, const std:
 
 }  // namespace
 
+Result<std::string> ConfigurationUrl(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  if (url.ends_with(kApiPath)) url.resize(url.size() - kApiPath.size());
+  while (url.ends_with('/')) url.pop_back();
+  // A user name comes with a password, which is not to be repeated.
+  if (url.find('@') != std::string::npos) return Invalid("the URL holds a user name");
+  if (std::string problem = ProblemOf(url); !problem.empty()) {
+    return Invalid(fmt::format("\"{}\": {}", url, problem));
+  }
+  return url;
+}
+
 std::vector<std::string> SplitCommas(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r\n";
   std::vector<std::string> parts;
@@ -341,15 +375,16 @@ Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& 
     return Invalid("no secrets configured: the class needs a list under \"objects\"");
   }
   if (Status keys = CheckExtensionKeys(attributes); !keys.ok()) return keys.error();
+  Result<Policy> policy =
+      ReadPolicy(attributes, settings.policy,
+                 {kFallbackGateways, kAudience, kCaFile, kCaBundle, kTlsServerName, kAllowPlainHttp,
+                  kIgnoreCache, kJsonText, kK8sGateway, kStsRegion, kStsEndpoint, kAwsRoleArn,
+                  kAwsRegion, kAzureClientId, kAzureTenantId, kGcpProvider, kGcpServiceAccount});
+  if (!policy.ok()) return policy.error();
   Result<std::shared_ptr<Options>> options = ReadOptions(attributes, settings);
   if (!options.ok()) return options.error();
   Result<ObjectDefaults> defaults = ReadDefaults(attributes, *mode);
   if (!defaults.ok()) return defaults.error();
-  Result<Policy> policy = ReadPolicy(attributes, settings.policy,
-                                     {kFallbackGateways, kAudience, kCaFile, kCaBundle,
-                                      kTlsServerName, kAllowPlainHttp, kIgnoreCache, kJsonText});
-  if (!policy.ok()) return policy.error();
-
   ParsedMount mount;
   for (ObjectEntry& entry : *entries) {
     if (entry.secret_args) {
@@ -363,6 +398,10 @@ Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& 
     return marked.error();
   }
   if ((*options)->as_pod) mount.audiences.push_back((*options)->audience);
+  if ((*options)->access_key_in_class) mount.credential_parameters.emplace_back(kAccessKeySecret);
+  if ((*options)->uid_init_token_in_class) {
+    mount.credential_parameters.emplace_back(kUidInitTokenSecret);
+  }
   mount.options = *std::move(options);
   mount.policy = *policy;
   return mount;

@@ -53,6 +53,15 @@ PodIdentity WithSecret(std::string_view key, std::string_view value) {
   return identity;
 }
 
+// `identity` as the login sees it, with what the class holds.
+PodIdentity AsMounted(PodIdentity identity, Attributes attributes) {
+  const MountInput input = Input(std::move(attributes));
+  Result<ParsedMount> mount = ParseMount(input, {});
+  REQUIRE(Refusal(mount) == "accepted");
+  TakeCredentials(*mount, input, identity);
+  return identity;
+}
+
 std::string Logins(const Options& options) {
   std::string names;
   for (AccessType type : options.login_order) {
@@ -191,13 +200,16 @@ TEST_CASE(
 TEST_CASE("akeyless case 6: the access key is the class's, else the Secret's, else the node's") {
   AkeylessSettings settings;
   settings.access_key = Secret("of the node");
-  const Result<ParsedMount> with_key = Parse({{"akeylessAccessKey", "of the class"}}, settings);
   const Result<ParsedMount> without = Parse({}, settings);
-  REQUIRE(Refusal(with_key) == "accepted");
   REQUIRE(Refusal(without) == "accepted");
   const PodIdentity secret = WithSecret("akeylessAccessKey", "of the secret");
-  CHECK(OptionsOf(with_key).AccessKey(secret).text == "of the class");
-  CHECK_FALSE(OptionsOf(with_key).AccessKey(secret).of_node);
+  const PodIdentity both = AsMounted(WithSecret("akeylessAccessKey", "of the secret"),
+                                     {{"akeylessAccessKey", "of the class"}});
+  CHECK(OptionsOf(without).AccessKey(both).text == "of the class");
+  CHECK_FALSE(OptionsOf(without).AccessKey(both).of_node);
+  const PodIdentity empty =
+      AsMounted(WithSecret("akeylessAccessKey", "of the secret"), {{"akeylessAccessKey", ""}});
+  CHECK(OptionsOf(without).AccessKey(empty).text == "of the secret");
   CHECK(OptionsOf(without).AccessKey(secret).text == "of the secret");
   CHECK_FALSE(OptionsOf(without).AccessKey(secret).of_node);
   CHECK(OptionsOf(without).AccessKey(PodIdentity()).text == "of the node");
@@ -285,6 +297,35 @@ TEST_CASE("akeyless: a pod logs in with its own token where the class says so") 
   }
 }
 
+TEST_CASE("akeyless: a k8s login names the gateway that reviews the token where one is said") {
+  AkeylessSettings none, node;
+  node.k8s_gateway = "https://node-gw:8000";
+  struct Row {
+    std::string name, type, url;
+    bool of_node;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"nobody says", "k8s", "", false, ""},
+      {"its own URL", "k8s", "https://gw:8000", false, "https://gw:8000"},
+      {"the URL of its API", "k8s", "https://gw:8000/api/v2/", false, "https://gw:8000"},
+      {"plain HTTP, which only the service calls", "k8s", "http://gw:8080/", false,
+       "http://gw:8080"},
+      {"the node's", "k8s", "", true, "https://node-gw:8000"},
+      {"the class before the node", "k8s", "https://gw", true, "https://gw"},
+      {"probing may come to k8s", "", "https://gw", false, "https://gw"},
+      {"of no concern to other types", "jwt", "", true, ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<ParsedMount> mount =
+        Parse({{"akeylessAccessType", row.type}, {"nodekeep/k8sGatewayURL", row.url}},
+              row.of_node ? node : none);
+    REQUIRE(Refusal(mount) == "accepted");
+    CHECK(OptionsOf(mount).k8s_gateway == row.want);
+  }
+}
+
 TEST_CASE("akeyless: a login with a pod's token is shared only where the node's operator says so") {
   AkeylessSettings settings;
   const Attributes pod = {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}};
@@ -305,7 +346,9 @@ TEST_CASE("akeyless: wrong parameters are refused with what to do") {
       {"misspelt authAs", {{"akeylessAuthAS", "pod"}}, "did you mean akeylessAuthAs?"},
       {"misspelt authAs by a letter", {{"akeylessAuthA", "pod"}}, "did you mean akeylessAuthAs?"},
       {"authAs somebody else", {{"akeylessAuthAs", "Pod"}}, "use pod or agent"},
-      {"authAs pod without a type", {{"akeylessAuthAs", "pod"}}, "k8s or jwt, not access_key"},
+      {"authAs pod without a type",
+       {{"akeylessAuthAs", "pod"}},
+       "aws_iam, azure_ad or gcp, not access_key"},
       {"authAs agent with jwt",
        {{"akeylessAuthAs", "agent"}, {"akeylessAccessType", "jwt"}},
        "needs jwtFile"},
@@ -328,6 +371,15 @@ TEST_CASE("akeyless: wrong parameters are refused with what to do") {
       {"no bundle", {{"nodekeep/caBundle", "not pem"}}, "must be PEM certificates"},
       {"base64 of no bundle", {{"nodekeep/caBundle", "bm8="}}, "must be PEM certificates"},
       {"optional names nothing", {{"nodekeep/optional", "b"}}, "no object is named \"b\""},
+      {"a gateway for Kubernetes without it",
+       {{"akeylessAccessType", "gcp"}, {"nodekeep/k8sGatewayURL", "https://gw"}},
+       "nodekeep/k8sGatewayURL: goes with akeylessAccessType k8s, not gcp"},
+      {"a gateway for Kubernetes that is no URL",
+       {{"akeylessAccessType", "k8s"}, {"nodekeep/k8sGatewayURL", "gw"}},
+       "nodekeep/k8sGatewayURL: \"gw\": it must start with https://"},
+      {"a gateway for Kubernetes with a password",
+       {{"akeylessAccessType", "k8s"}, {"nodekeep/k8sGatewayURL", "https://u:p@gw"}},
+       "nodekeep/k8sGatewayURL: the URL holds a user name"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -480,6 +532,7 @@ TEST_CASE("akeyless: logins of different worth have different texts") {
       {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}},
       {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}, {"nodekeep/audience", "x"}},
       {{"akeylessAccessType", "k8s"}, {"akeylessK8sAuthConfigName", "c"}},
+      {{"akeylessAccessType", "k8s"}, {"nodekeep/k8sGatewayURL", "https://a"}},
       {{"akeylessAzureObjectID", "o"}},
       {{"akeylessGCPAudience", "g"}},
       {{"nodekeep/caFile", "/ca"}},
@@ -494,17 +547,19 @@ TEST_CASE("akeyless: logins of different worth have different texts") {
 
 TEST_CASE("akeyless flaw: concurrent tenants never share a login or a token") {
   // 7.1.1, dialects.md 2.6: upstream keeps one client and one token for the whole process.
-  const Result<ParsedMount> one =
-      Parse({{"akeylessAccessID", "p-1"}, {"akeylessAccessKey", "key 1"}});
-  const Result<ParsedMount> two =
-      Parse({{"akeylessAccessID", "p-2"}, {"akeylessAccessKey", "key 2"}});
-  const Result<ParsedMount> forged =
-      Parse({{"akeylessAccessID", "p-1"}, {"akeylessAccessKey", "guess"}});
-  CHECK(one->options->LoginText() != two->options->LoginText());
-  CHECK(one->options->LoginText() == forged->options->LoginText());
-  CHECK(one->options->CredentialDigest(PodIdentity()) !=
-        forged->options->CredentialDigest(PodIdentity()));
-  CHECK(one->options->CredentialDigest(PodIdentity()).size() == 64);
+  const Attributes one = {{"akeylessAccessID", "p-1"}, {"akeylessAccessKey", "key 1"}};
+  const Attributes two = {{"akeylessAccessID", "p-2"}, {"akeylessAccessKey", "key 2"}};
+  const Attributes forged = {{"akeylessAccessID", "p-1"}, {"akeylessAccessKey", "guess"}};
+  const auto text = [](const Attributes& attributes) {
+    return Parse(attributes)->options->LoginText();
+  };
+  const auto digest = [](const Attributes& attributes) {
+    return Parse(attributes)->options->CredentialDigest(AsMounted({}, attributes));
+  };
+  CHECK(text(one) != text(two));
+  CHECK(text(one) == text(forged));
+  CHECK(digest(one) != digest(forged));
+  CHECK(digest(one).size() == 64);
 }
 
 TEST_CASE("akeyless: whatever credential takes part in a login is in its digest") {
@@ -536,6 +591,10 @@ TEST_CASE("akeyless flaw: a credential in clear text in the class is pointed out
   CHECK(Contains(text, "access key: in the class"));
   CHECK(Contains(text, "first token: in the class"));
   CHECK_FALSE(Contains(text, "CANARY"));
+  // What is kept of the class names the parameters, and nothing else of them.
+  CHECK(mount->credential_parameters ==
+        std::vector<std::string>{"akeylessAccessKey", "akeylessUIDInitToken"});
+  CHECK(Parse({{"akeylessAccessKey", ""}})->credential_parameters.empty());
 }
 
 TEST_CASE("akeyless flaw: secretArgs, which mean nothing, are pointed out") {

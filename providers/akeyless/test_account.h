@@ -24,7 +24,6 @@ inline Options TestOptions(std::vector<AccessType> order = {AccessType::kAccessK
   options.login_order = std::move(order);
   options.access_id = kTestAccessId;
   options.tls = std::make_shared<const TlsSettings>();
-  options.class_access_key = std::make_shared<const SecretBytes>("the-access-key");
   return options;
 }
 
@@ -35,6 +34,7 @@ inline PodIdentity TestPod(const std::string& pod = "web-0") {
   identity.pod_uid = "uid-of-" + pod;
   identity.service_account = "web";
   identity.service_account_uid = "uid-of-web";
+  identity.secrets["akeylessAccessKey"] = SecretBytes("the-access-key");
   identity.tokens[""].token = SecretBytes("header.payload.signature-of-" + pod + "\n");
   return identity;
 }

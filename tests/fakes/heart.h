@@ -72,6 +72,7 @@ inline Result<PlanPtr> MakePlan(std::shared_ptr<Provider> backend, const std::st
   input.target_path = "/pods/" + identity.pod_uid + "/volumes/kubernetes.io~csi/secrets/mount";
   Result<ParsedMount> mount = backend->Parse(input);
   if (!mount.ok()) return mount.error();
+  TakeCredentials(*mount, input, identity);
   auto plan = std::make_shared<FetchPlan>();
   plan->provider = provider;
   plan->backend = std::move(backend);

@@ -303,6 +303,32 @@ def test_a_dynamic_secret_is_minted_once_for_all_mounts_of_its_life(akeyless, ak
     assert akeyless.mints("/d") == 1
 
 
+def test_a_dynamic_secret_is_minted_again_at_two_thirds_of_its_life(akeyless, akeyless_agent, akeyless_driver, akeyless_tenant):
+    life = 6.0
+    akeyless.add_item("/d", type="DYNAMIC_SECRET", shape={"user": "tmp.{n}", "password": "{random}", "ttl_in_minutes": f"{life:.0f}s"})
+    spc = akeyless_tenant.spc(entry("f", "/d", type="dynamic", property="user"), **AT_ONCE)
+    pods = [akeyless_tenant.pod(), akeyless_tenant.pod()]
+    polls, seen, began = 0, [], time.monotonic()  # seen: (user, when it was first served)
+    while len(seen) < 3:
+        # One scope: the pods have the same credentials at any time.
+        first, second = (akeyless_driver.mount(spc, pod) for pod in pods)
+        if first.text("f") == second.text("f") and (not seen or first.text("f") != seen[-1][0]):
+            seen.append((first.text("f"), time.monotonic() - began))
+            assert first.versions == second.versions
+        polls += 2
+        assert time.monotonic() - began < 3 * life
+    assert [user for user, _ in seen] == ["tmp.1", "tmp.2", "tmp.3"]
+    assert akeyless.mints("/d") == 3 and polls > 60, polls
+    # Never before two thirds of the life of what is there, always before its end.
+    for (_, before), (_, after) in zip(seen, seen[1:]):
+        assert 2 / 3 * life - 0.5 <= after - before < life, seen
+    mark = akeyless.mark()
+    for _ in range(20):
+        for pod in pods:
+            assert akeyless_driver.mount(spc, pod).text("f") == "tmp.3"
+    assert akeyless.requests(mark) == []
+
+
 def test_arguments_of_a_dynamic_secret(akeyless, akeyless_driver, akeyless_tenant):
     akeyless.add_item("/d", type="DYNAMIC_SECRET")
     arguments = {"args": ["role=ro"], "host": "db", "target": "t", "dbName": "app", "timeout": 20}
@@ -417,6 +443,18 @@ def test_the_agent_logs_in_with_its_own_token_unless_told_otherwise(akeyless, st
     for i in range(3):
         assert driver.mount(spc, Pod(namespace, f"web-{i}", f"uid-{i}")).files == {"f": b"v"}
     assert akeyless.logins() == 1 and akeyless.failed_logins() == 0
+
+
+@pytest.mark.parametrize("said", ["https://owner.test:8000", "https://owner.test:8000/api/v2/"])
+@pytest.mark.parametrize("where", ["class", "node"])
+def test_the_service_is_told_which_gateway_reviews_the_token(akeyless, start_akeyless_agent, cluster, web, said, where):
+    access_id = kubernetes_method(akeyless, cluster, audience="akeyless", gateway_url="https://owner.test:8000")
+    akeyless.add_item("/a", "v")
+    spc = kubernetes_class(akeyless, access_id, ("f", "/a"), **AS_POD)
+    assert "authentication failed" in start_akeyless_agent().driver("akeyless").failure(spc, web("web-0")).message
+    settings = {"k8sGatewayUrl": said} if where == "node" else {}
+    spc = {**spc, "nodekeep/k8sGatewayURL": said} if where == "class" else spc
+    assert start_akeyless_agent(settings).driver("akeyless").mount(spc, web("web-1")).files == {"f": b"v"}
 
 
 def test_a_pods_token_as_jwt(akeyless, akeyless_driver, cluster, namespace, web):

@@ -134,6 +134,30 @@ def test_a_mount_that_fails_leaves_nothing_behind_either(agent, driver, tenant, 
         assert secret not in log
 
 
+def test_a_credential_in_clear_text_in_a_class_is_not_kept_with_the_class(akeyless, akeyless_agent, akeyless_driver, akeyless_tenant):
+    value = canary("value")
+    akeyless.add_item("/a", value)
+    spc = akeyless_tenant.spc(("f", "/a"), access_type="access_key", **{"nodekeep/refreshAfter": "0s"})
+    wrong = {**spc, "akeylessAccessKey": canary("wrong")}
+    uid = akeyless.add_method("universal_identity")
+    first = akeyless.add_uid_token(uid)
+    by_uid = akeyless_class(akeyless.url, uid, ("f", "/a"), access_type="universal_identity", akeylessUIDInitToken=first)
+    pods = [akeyless_tenant.pod() for _ in range(4)]
+    for _ in range(10):
+        assert [akeyless_driver.mount(spc, pod).text("f") for pod in pods] == [value] * len(pods)
+    assert akeyless_driver.mount(by_uid, pods[0]).text("f") == value
+    akeyless_driver.failure(wrong, pods[0])
+    assert akeyless.logins() - akeyless.counts()["uid-rotate-token"] == 2
+
+    needles = needles_of({"value": value, "access key": akeyless_tenant.access_key, "wrong access key": wrong["akeylessAccessKey"],
+                          "first token": first})
+    assert summary(found_at_rest(akeyless_agent, needles)) == {}
+    # The class was remembered all the same, and so was the login.
+    mark = akeyless.mark()
+    assert akeyless_driver.mount({**spc, "nodekeep/refreshAfter": "1h"}, pods[0]).text("f") == value
+    assert akeyless.requests(mark) == []
+
+
 def test_of_akeyless_nothing_is_left_either(akeyless, akeyless_agent, akeyless_driver, akeyless_tenant, cluster, web):
     values = {"static": canary("static"), "rotated": canary("rotated"), "certificate's key": canary("key"), "in a folder": canary("folder")}
     akeyless.add_item("/own/static", values["static"])

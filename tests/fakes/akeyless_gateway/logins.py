@@ -114,12 +114,15 @@ def access_key(account: Account, method: Method, body: dict) -> dict:
 
 
 def k8s(account: Account, method: Method, body: dict) -> dict:
-    """spec: config_name, keys, issuer, audience, bound_namespaces, bound_sa_names, bound_pod_names, require_gateway_url."""
+    """spec: config_name, keys, issuer, audience, bound_namespaces, bound_sa_names, bound_pod_names, require_gateway_url (any),
+    gateway_url (this one, of the gateway that owns the auth config)."""
     spec = method.spec
     if _text(body, "k8s-auth-config-name") != spec["config_name"]:
         raise login_failed(f"no kubernetes auth config {body['k8s-auth-config-name']} for this access id")
     if spec.get("require_gateway_url") and not body.get("gateway-url"):
         raise login_failed("gateway-url is missing: this address does not own the kubernetes auth config")
+    if "gateway_url" in spec and body.get("gateway-url") != spec["gateway_url"]:
+        raise login_failed(f"no kubernetes auth config {spec['config_name']} at gateway {body.get('gateway-url')}")
     sent = _text(body, "k8s-service-account-token")
     # A raw token has dots, which base64 has not: both are taken, clients send either.
     token = sent if sent.count(".") == 2 else _base64(sent, "k8s-service-account-token").decode(errors="replace")

@@ -11,7 +11,7 @@ _TRUST_ANYONE = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Princip
 
 
 class Moto:
-    """One server with one role, `role_arn`. Whoever has credentials of it may ask who they are."""
+    """One server with one role, `role_arn`, and those of `add_role`. Whoever has credentials of it may ask who they are."""
 
     def __init__(self, directory: pathlib.Path):
         directory.mkdir(parents=True, exist_ok=True)
@@ -25,11 +25,7 @@ class Moto:
         try:
             self._process.start()
             self._process.wait_until(lambda: self._post("/moto-api/reset-auth", b"1", {})[0] == 200)
-            status, reply = self.call("iam", {"Action": "CreateRole", "Version": "2010-05-08", "RoleName": "app",
-                                              "AssumeRolePolicyDocument": _TRUST_ANYONE})
-            if status != 200:
-                raise BedError(f"moto: CreateRole: {status} {reply}")
-            self.role_arn = re.search("<Arn>(.*?)</Arn>", reply)[1]
+            self.role_arn = self.add_role("app")
         except BaseException:
             self._process.kill()
             raise
@@ -37,6 +33,15 @@ class Moto:
 
     def __exit__(self, *_) -> None:
         self._process.kill()
+
+    def add_role(self, name: str) -> str:
+        """Its ARN. Anyone may assume it."""
+        self.allow_unsigned(1)
+        status, reply = self.call("iam", {"Action": "CreateRole", "Version": "2010-05-08", "RoleName": name,
+                                          "AssumeRolePolicyDocument": _TRUST_ANYONE})
+        if status != 200:
+            raise BedError(f"moto: CreateRole {name}: {status} {reply}")
+        return re.search("<Arn>(.*?)</Arn>", reply)[1]
 
     def allow_unsigned(self, count: int) -> None:
         """The next `count` calls are not checked. AssumeRoleWithWebIdentity, which AWS takes unsigned, needs it here."""

@@ -1,0 +1,29 @@
+#include "providers/akeyless/access_type.h"
+
+namespace nodekeep::akeyless {
+
+std::string_view AccessTypeName(AccessType type) {
+  switch (type) {
+    case AccessType::kAccessKey: return "access_key";
+    case AccessType::kAwsIam: return "aws_iam";
+    case AccessType::kAzureAd: return "azure_ad";
+    case AccessType::kGcp: return "gcp";
+    case AccessType::kK8s: return "k8s";
+    case AccessType::kUniversalIdentity: return "universal_identity";
+    case AccessType::kJwt: return "jwt";
+    case AccessType::kCert: return "cert";
+  }
+  return "";
+}
+
+std::optional<AccessType> KnownType(std::string_view text) {
+  if (text == "api_key") return AccessType::kAccessKey;
+  for (AccessType type :
+       {AccessType::kAccessKey, AccessType::kAwsIam, AccessType::kAzureAd, AccessType::kGcp,
+        AccessType::kK8s, AccessType::kUniversalIdentity, AccessType::kJwt, AccessType::kCert}) {
+    if (text == AccessTypeName(type)) return type;
+  }
+  return std::nullopt;
+}
+
+}  // namespace nodekeep::akeyless
