@@ -509,14 +509,14 @@ TEST_CASE("universal identity: a restart goes on with the token that was kept") 
     Bench bench(AccessType::kUniversalIdentity);
     bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
     bench.options.uid_token_directory = directory / "uid";
-    bench.gateway.On("uid-rotate-token",
-                     {FakeHttpClient::Respond(200, R"({"token":"u-2"})"),
-                      [&](const Context& context, const FakeHttpClient::Seen& seen) {
-                        INFO("kept before it is acknowledged");
-                        CHECK(UidTokenFile(directory / "uid", "u-first").Read()->value().Reveal() ==
-                              "u-2");
-                        return FakeHttpClient::Respond(200, "{}")(context, seen);
-                      }});
+    bench.gateway.On(
+        "uid-rotate-token",
+        {FakeHttpClient::Respond(200, R"({"token":"u-2"})"),
+         [&](const Context& context, const FakeHttpClient::Seen& seen) {
+           INFO("kept before it is acknowledged");
+           CHECK(UidTokenFile(directory / "uid", "u-first").Read()->value().Reveal() == "u-2");
+           return FakeHttpClient::Respond(200, "{}")(context, seen);
+         }});
     bench.gateway.On("auth", 200, kToken);
     REQUIRE(bench.LogIn().ok());
   }

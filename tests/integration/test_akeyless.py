@@ -549,6 +549,25 @@ def test_a_universal_identity_is_rotated_by_one_at_a_time(akeyless, akeyless_dri
     assert rotations[0]["body"]["with-manual-ack"] is True
 
 
+def test_a_universal_identity_survives_the_agent_that_rotated_it(akeyless, start_akeyless_agent, tmp_path):
+    access_id = akeyless.add_method("universal_identity")
+    first = akeyless.add_uid_token(access_id)
+    akeyless.add_item("/a", "v")
+    spc = akeyless_class(akeyless.url, access_id, ("f", "/a"), access_type="universal_identity", akeylessUIDInitToken=first)
+    agent = start_akeyless_agent({"uidTokenDirectory": str(tmp_path / "uid")})
+    assert agent.driver("akeyless").mount(spc, Pod("shop", "web", "uid")).files == {"f": b"v"}
+    agent.restart()
+    assert agent.driver("akeyless").mount(spc, Pod("shop", "web", "uid")).files == {"f": b"v"}
+    # The second life went on where the first one ended: the first token is of no use any more.
+    rotations = [request["body"]["uid-token"] for request in akeyless.requests(0, "uid-rotate-token")]
+    assert rotations[0] == first and rotations[-1] != first
+    assert akeyless.failed_logins() == 0
+    without = start_akeyless_agent().driver("akeyless").failure(spc, Pod("shop", "web", "uid"))
+    assert "the token could not be rotated" in without.message
+    (kept,) = (tmp_path / "uid").iterdir()
+    assert first.encode() not in kept.read_bytes() and rotations[-1].encode() not in kept.read_bytes()
+
+
 def test_legacy_probing_logs_in_by_what_works_first(akeyless, start_akeyless_agent, akeyless_tenant):
     akeyless.add_item("/a", "v")
     spc = {**akeyless_tenant.spc(("f", "/a")), "akeylessAccessType": "k8s", "akeylessK8sAuthConfigName": "none"}
