@@ -1,7 +1,6 @@
 #include "providers/akeyless/uid_tokens.h"
 
 #include "agent/base/digest.h"
-#include "providers/akeyless/uid_token_file.h"
 
 namespace nodekeep::akeyless {
 
@@ -42,8 +41,8 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
 // What was kept of an identity that this process does not know yet.
 UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view first) {
   Identity identity;
-  identity.first = std::make_shared<const SecretBytes>(first);
-  Result<std::optional<SecretBytes>> kept = UidTokenFile(options.uid_token_directory, first).Read();
+  identity.file = std::make_shared<const UidTokenFile>(options.uid_token_directory, first);
+  Result<std::optional<SecretBytes>> kept = identity.file->Read();
   if (!kept.ok()) identity.not_read = kept.error().message();
   const bool has_kept = kept.ok() && kept->has_value();
   identity.token = has_kept ? **std::move(kept) : SecretBytes(first);
@@ -55,9 +54,9 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
   identity.busy = true;
   const SecretBytes old = identity.token.Clone();
   const std::shared_ptr<const Options> options = identity.options;
-  const std::shared_ptr<const SecretBytes> first = identity.first;
+  const std::shared_ptr<const UidTokenFile> file = identity.file;
   lock.unlock();
-  Result<SecretBytes> next = Call(context, *options, first->Reveal(), old);
+  Result<SecretBytes> next = Call(context, *options, *file, old);
   lock.lock();
   identity.busy = false;
   identity.not_rotated.reset();
@@ -101,7 +100,7 @@ void UidTokens::KeepAlive(std::stop_token stop) {
 }
 
 Result<SecretBytes> UidTokens::Call(const Context& context, const Options& options,
-                                    std::string_view first, const SecretBytes& token) {
+                                    const UidTokenFile& file, const SecretBytes& token) {
   // Not idempotent, but a lost reply does no harm: without our acknowledgement `token` stays valid.
   Result<Json> reply = api_.Send(
       context, options, Step::kMint,
@@ -114,9 +113,7 @@ Result<SecretBytes> UidTokens::Call(const Context& context, const Options& optio
   }
   SecretBytes next = SecretBytes::TakeFrom(*std::move(text));
   // Kept before it is acknowledged: until then the old one, which is what would be found, is valid.
-  if (Status kept = UidTokenFile(options.uid_token_directory, first).Write(next); !kept.ok()) {
-    return kept.error();
-  }
+  if (Status kept = file.Write(next); !kept.ok()) return kept.error();
   // Whatever becomes of this call, `next` is valid; at worst `token` is so too, for some time.
   (void)api_.Send(context, options, Step::kLogin,
                   {"uid-rotate-token", RequestBody()

@@ -27,6 +27,7 @@
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "providers/akeyless/gateway_client.h"
+#include "providers/akeyless/uid_token_file.h"
 
 namespace nodekeep::akeyless {
 
@@ -55,7 +56,7 @@ class UidTokens {
 
  private:
   struct Identity {
-    std::shared_ptr<const SecretBytes> first;
+    std::shared_ptr<const UidTokenFile> file;  // the first token itself is not kept
     SecretBytes token;
     std::string not_read;  // why what was kept on disk was of no use; "" = it was
     SteadyTime next;       // rotation; not before
@@ -72,7 +73,7 @@ class UidTokens {
   void KeepAlive(std::stop_token stop);
   Identity* NextDue();
   static Identity Begin(const Options& options, std::string_view first);
-  Result<SecretBytes> Call(const Context& context, const Options& options, std::string_view first,
+  Result<SecretBytes> Call(const Context& context, const Options& options, const UidTokenFile& file,
                            const SecretBytes& token);
 
   GatewayClient& api_;
