@@ -1,8 +1,7 @@
 #include "csi/volume_road.h"
 
-#include <filesystem>
-
 #include "agent/sink/atomic_writer.h"
+#include "csi/volume_scan.h"
 
 namespace nodekeep {
 namespace {
@@ -18,19 +17,6 @@ constexpr int kMostMirrorDoublings = 5;
 
 Duration MirrorPause(int failures) {
   return kFirstMirrorPause * (1 << std::min(failures - 1, kMostMirrorDoublings));
-}
-
-// A file system that has been written to completely, by us, by the upstream driver, or by a
-// provider itself. What begins with ".." is the writer's own.
-bool HasContent(const std::string& path) {
-  std::error_code failed;
-  if (std::filesystem::is_symlink(path + "/..data", failed)) return true;
-  // Not by a range: its step to the next entry throws when the volume is taken away meanwhile.
-  for (std::filesystem::directory_iterator at(path, failed), end; !failed && at != end;
-       at.increment(failed)) {
-    if (!at->path().filename().string().starts_with("..")) return true;
-  }
-  return false;
 }
 
 bool NeedsExecution(const Bundle& bundle) {
