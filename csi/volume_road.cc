@@ -26,6 +26,18 @@ bool NeedsExecution(const Bundle& bundle) {
   return false;
 }
 
+// A full volume says "no space left on device", which nobody would look for in our settings.
+Error NoRoom(const Error& error, const Bundle& bundle, std::uint64_t volume_size) {
+  if (error.code() != ErrorCode::kTooLarge) return error;
+  std::size_t bytes = 0;
+  for (const BundleFile& file : bundle.files) bytes += file.contents.size();
+  return Error::Format(error.code(),
+                       "{}: the files have {} bytes and the volume {}, in which a rotation keeps "
+                       "old and new at once: mount less, or raise driver.volumeSize, which counts "
+                       "for pods that start after",
+                       error.message(), bytes, volume_size);
+}
+
 }  // namespace
 
 // How one passage ended, and what the registry and the metrics are to know of it.
@@ -196,8 +208,8 @@ VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& conte
       AtomicWriter(volume.target_path, stations_.clock, std::move(options)).Write(content.bundle);
   if (!written.ok()) {
     return Outcome::Failure(
-        written.error().Prepend("failed to mount secrets store objects for pod {}, err",
-                                volume.Text()),
+        NoRoom(written.error(), content.bundle, options_.volume_size)
+            .Prepend("failed to mount secrets store objects for pod {}, err", volume.Text()),
         "FileWriteError");
   }
   outcome.changed = written->changed;

@@ -3,19 +3,20 @@
 import base64
 import contextlib
 import json
+import os
 import pathlib
+import shutil
+import subprocess
 import time
 
 import pytest
-import yaml
 
 from harness.driver import Pod
 from harness.kubelet import DRIVER, CallFailed
 from harness.system_calls import KilledAt, Step, Watched
-from test_driver_door import a_pod, classes, crds, door, entries, store  # noqa: F401: fixtures
+from test_driver_door import classes, crds, door, store  # noqa: F401: fixtures
 
 NODE = "node-of-the-integration-tests"
-OBJECTS = yaml.safe_dump([{"objectName": "user"}, {"objectName": "password"}])
 
 # What changes a volume, and what is sent to the API server.
 CHANGES = ("mkdir", "mount", "umount2", "mkdirat", "write", "fchmod", "symlinkat", "renameat", "unlinkat", "unlink", "rmdir")
@@ -34,18 +35,19 @@ class Shop:
         self._kubelet = kubelet
         self._made = 0
 
-    def volume(self, owner: dict | None = None, **parameters):
-        """A pod that the API server knows, and the directory of its volume."""
+    def volume(self, owner: dict | None = None, spc: str = ""):
+        """A pod that the API server knows, and the directory of its volume. `spc`: of another pod, which it shares."""
         self._made += 1
         name = f"p{self._made}"
-        self._classes.create(name, parameters={"objects": OBJECTS, **parameters}, secretObjects=[
-            {"secretName": name, "type": "Opaque", "data": [{"objectName": key, "key": key} for key in FIRST]}])
+        if not spc:
+            self._classes.create(name, secretObjects=[
+                {"secretName": name, "type": "Opaque", "data": [{"objectName": key, "key": key} for key in FIRST]}])
         made = self.cluster.must("POST", f"/api/v1/namespaces/{self.namespace}/pods", {
             "metadata": {"name": name, "ownerReferences": [owner] if owner else []},
             "spec": {"nodeName": NODE, "containers": [{"name": "main", "image": "app"}], "automountServiceAccountToken": False,
                      "volumes": [{"name": "secrets", "csi": {"driver": DRIVER, "readOnly": True,
-                                                             "volumeAttributes": {"secretProviderClass": name}}}]}})
-        return self._kubelet.volume(Pod(self.namespace, name, made["metadata"]["uid"]), name)
+                                                             "volumeAttributes": {"secretProviderClass": spc or name}}}]}})
+        return self._kubelet.volume(Pod(self.namespace, name, made["metadata"]["uid"]), spc or name)
 
     def owner(self, name: str) -> dict:
         """A ReplicaSet; no controller of the bed makes pods of it."""
@@ -310,3 +312,196 @@ def test_killed_at_each_step_of_an_unpublish(door, kubelet, shop, steps_of):
     kubelet.unpublish(kept)
     assert_gone(kept)
     door.wait_for(lambda: shop.secret(kept) is None, "the Secret's end, a minute after its last pod", 90, every=1)
+
+
+# -- without an API server
+
+
+@pytest.fixture
+def line(toxiproxy, cluster):
+    """What the agent of `cut_door` reaches the API server through."""
+    proxy = toxiproxy.add(f"127.0.0.1:{cluster.url.rsplit(':', 1)[1]}")
+    yield proxy
+    proxy.remove()
+
+
+@pytest.fixture
+def cut_door(start_agent, cluster, kubelet, store, line, tmp_path):
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{line.port}"
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(config))
+    agent = start_agent(providers=("dev",), kubeconfig=kubeconfig, kubelet=kubelet,
+                        config={"providers": {"dev": {"path": str(store.path)}}})
+    kubelet.register()
+    agent.wait_for(lambda: agent.http("/readyz")[0] == 200, "the pods of the node", 10)
+    return agent
+
+
+@pytest.mark.parametrize("fault", ["refused", "hung"])
+def test_without_an_api_server(cut_door, kubelet, shop, store, line, fault):
+    web, jobs = shop.owner("web"), shop.owner("jobs")
+    old = shop.volume(web)
+    kubelet.publish(old)
+    assert_mirrored(shop, old, FIRST, web)
+    unknown, known = shop.volume(), shop.volume(jobs, spc=old.spc)
+
+    line.down() if fault == "refused" else line.hang()
+    failed = kubelet.failure(unknown)
+    assert failed.message.startswith(f"failed to get secretproviderclass {shop.namespace}/{unknown.spc}, error: kubernetes: GET ")
+    assert mounts_below(kubelet.root) == [str(old.target)]
+    assert not unknown.target.exists()
+
+    # A class that is in use on the node is known; what is mirrored follows.
+    kubelet.publish(known)
+    assert_whole(known, FIRST)
+    took = [timed(lambda: kubelet.publish(old))]
+    rotate(cut_door, store, SECOND)
+    cut_door.wait_for(lambda: seen(old) == seen(known) == SECOND, "the new files", 10)
+    assert shop.mirrored(old) == FIRST
+    took.append(timed(lambda: kubelet.unpublish(old)))
+    assert mounts_below(kubelet.root) == [str(known.target)]
+    assert max(took) < 2
+
+    line.heal()
+    cut_door.wait_for(lambda: shop.mirrored(known) == SECOND, "the Secret", 60)
+    publish_as_kubelet_does(kubelet, unknown, 60)
+    assert_whole(unknown, SECOND)
+    cut_door.wait_for(lambda: owners(shop, known) == [jobs["uid"]], "the end of the claim of the pod that has gone", 100)
+    assert_mirrored(shop, known, SECOND, jobs)
+
+
+def timed(operation) -> float:
+    began = time.monotonic()
+    operation()
+    return time.monotonic() - began
+
+
+def owners(shop, volume) -> list:
+    return [owner["uid"] for owner in shop.secret(volume)["metadata"]["ownerReferences"]]
+
+
+# -- without space
+
+
+def condition_of(door, volume, text: str) -> str:
+    """The volume's condition, once it says that."""
+    return door.wait_for(lambda: text in condition(door, volume) and condition(door, volume), text, 10, every=0.02)
+
+
+def events(shop, volume, reason: str) -> list:
+    return [event["message"] for event in shop.cluster.must("GET", f"/api/v1/namespaces/{shop.namespace}/events")["items"]
+            if event["reason"] == reason and event["involvedObject"]["name"] == volume.pod.name]
+
+
+def other_pods_are_not_harmed(door, kubelet, shop, volume, content: dict) -> None:
+    """A neighbour of the volume in trouble follows the backend, and a new one comes and goes."""
+    door.wait_for(lambda: seen(volume) == content, "the neighbour's new files", 10, every=0.02)
+    fresh = shop.volume()
+    kubelet.publish(fresh)
+    assert_whole(fresh, content)
+    kubelet.unpublish(fresh)
+    assert not fresh.target.exists()
+
+
+@pytest.fixture
+def small_door(start_agent, cluster, kubelet, store):
+    """Volumes of 64 KiB."""
+    agent = start_agent(providers=("dev",), kubeconfig=cluster.kubeconfig, kubelet=kubelet, config={
+        "providers": {"dev": {"path": str(store.path)}}, "driver": {"volumeSize": "64KiB"}})
+    kubelet.register()
+    return agent
+
+
+def test_content_that_does_not_fit_a_volume(small_door, kubelet, shop, store):
+    store.put(user="x" * 100_000)
+    volume = shop.volume()
+    failed = kubelet.failure(volume)
+    for text in ('write "user": no space left on device', "nothing is to be seen in the directory yet",
+                 "the files have 100005 bytes and the volume 65536", "raise driver.volumeSize"):
+        assert text in failed.message
+    assert_gone(volume)
+    rotate(small_door, store, FIRST)
+    kubelet.publish(volume)
+    assert_whole(volume, FIRST)
+
+
+def test_a_rotation_that_does_not_fit_keeps_the_old_files(small_door, kubelet, shop, store):
+    volume = shop.volume()
+    kubelet.publish(volume)
+    rotate(small_door, store, {"user": "x" * 100_000})
+    why = condition_of(small_door, volume, "rotation failing")
+    for text in ('write "user": no space left on device', "the old set stays", "the files have 100005 bytes",
+                 "raise driver.volumeSize"):
+        assert text in why
+    small_door.wait_for(lambda: "the old set stays" in "".join(events(shop, volume, "MountRotationFailed")), "the event", 10)
+    assert_whole(volume, FIRST)
+    kubelet.publish(volume)
+    rotate(small_door, store, SECOND)
+    condition_of(small_door, volume, "up to date")
+    assert_whole(volume, SECOND)
+
+
+@pytest.mark.parametrize("free", range(4))
+def test_a_volume_without_a_free_inode_keeps_the_old_files(door, kubelet, shop, store, free):
+    """A new set takes four: its directory, two files, the link that is renamed."""
+    volume, neighbour = shop.volume(), shop.volume()
+    kubelet.publish(volume)
+    kubelet.publish(neighbour)
+    found = os.statvfs(volume.target)
+    limit(volume.target, found.f_files - found.f_ffree + free)
+    rotate(door, store, SECOND)
+    condition_of(door, volume, "the old set stays")
+    assert_whole(volume, FIRST)
+    other_pods_are_not_harmed(door, kubelet, shop, neighbour, SECOND)
+    limit(volume.target, 0)
+    rotate(door, store, FIRST)
+    condition_of(door, volume, "up to date")
+    assert_whole(volume, FIRST)
+
+
+def test_a_foreign_file_that_fills_the_volume_keeps_the_old_files(door, kubelet, shop, store):
+    volume = shop.volume()
+    kubelet.publish(volume)
+    with open(volume.target / "foreign", "wb") as foreign, contextlib.suppress(OSError):
+        while True:
+            foreign.write(bytes(1 << 20))
+            foreign.flush()
+    rotate(door, store, SECOND)
+    condition_of(door, volume, "the old set stays")
+    assert seen(volume) == FIRST
+    kubelet.unpublish(volume)
+    assert_gone(volume)
+
+
+def limit(mounted: pathlib.Path, inodes: int) -> None:
+    """0: none."""
+    subprocess.run(["mount", "-o", f"remount,nr_inodes={inodes}", mounted], check=True)
+
+
+def test_a_full_file_system_below_kubelet(door, kubelet, shop, store):
+    """Kubelet's own directories are there, and not one more can be made."""
+    neighbour = shop.volume()
+    pods = kubelet.root / "pods"
+    shutil.rmtree(pods)
+    pods.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", pods], check=True)
+    neighbour.directory.mkdir(parents=True)
+    volume = shop.volume()
+    kubelet.publish(neighbour)
+    found = os.statvfs(pods)
+    limit(pods, found.f_files - found.f_ffree)
+
+    failed = kubelet.failure(volume)
+    assert f"create directory {volume.target}: No space left on device" in failed.message
+    assert not volume.target.exists()
+    assert mounts_below(kubelet.root) == [str(pods), str(neighbour.target)]
+    rotate(door, store, SECOND)
+    door.wait_for(lambda: seen(neighbour) == SECOND, "the neighbour's new files", 10)
+    kubelet.unpublish(neighbour)
+    assert mounts_below(kubelet.root) == [str(pods)]
+    # There is room for one again: that of the neighbour.
+    kubelet.publish(volume)
+    assert_whole(volume, SECOND)
+    kubelet.unpublish(volume)
+    assert not volume.target.exists()
