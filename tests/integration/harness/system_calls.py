@@ -16,7 +16,6 @@ class Step:
     """The `number`-th `call` of one thread since strace has looked on."""
     call: str
     number: int
-    text: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.call} {self.number}"
@@ -69,7 +68,7 @@ class Watched(_Strace):
                 continue
             made[match.groups()] = made.get(match.groups(), 0) + 1
             if about in line:
-                found.append(Step(match[2], made[match.groups()], line))
+                found.append(Step(match[2], made[match.groups()]))
         return found
 
 
