@@ -235,18 +235,23 @@ TEST_CASE("target path: pod and volume are read from its end") {
   }
 }
 
-TEST_CASE("scan: finds the mounted volumes of this driver and no others") {
+TEST_CASE("scan: finds the complete volumes of this driver and no others") {
   TempDir dir;
   FakeMounter mounter;
-  const auto add = [&](const std::string& uid, const std::string& driver, bool mounted) {
+  // `file`: in the volume, which is mounted then; "" = it is not.
+  const auto add = [&](const std::string& uid, const std::string& driver, const std::string& file) {
     const std::string volume = "pods/" + uid + "/volumes/kubernetes.io~csi/secrets";
     dir.Write(volume + "/vol_data.json",
               R"({"driverName":")" + driver + R"(","volumeHandle":"csi-)" + uid + R"("})");
-    if (mounted) REQUIRE(mounter.Mount(dir / (volume + "/mount"), {}).ok());
+    if (file.empty()) return;
+    REQUIRE(mounter.Mount(dir / (volume + "/mount"), {}).ok());
+    dir.Write(volume + "/mount/" + file, "x");
   };
-  add("ours", "d", true);
-  add("not-mounted", "d", false);
-  add("of-another", "e", true);
+  add("ours", "d", "db");
+  add("not-mounted", "d", "");
+  add("of-another", "e", "db");
+  // Its writer was killed: were it known, kubelet would be told that it is complete.
+  add("not-complete", "d", "..2026_01_31_12_00_00.1/db");
   dir.Write("pods/broken/volumes/kubernetes.io~csi/secrets/vol_data.json", "{");
   const std::vector<FoundVolume> found = ScanVolumes(dir.path(), "d", mounter);
   REQUIRE(found.size() == 1);

@@ -2,6 +2,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
+#include <semaphore>
+#include <thread>
 
 #include "csi/local_server.h"
 #include "proto/provider.grpc.pb.h"
@@ -15,6 +17,10 @@ class Stranger final : public v1alpha1::CSIDriverProvider::Service {
  public:
   grpc::Status Mount(grpc::ServerContext* context, const v1alpha1::MountRequest* request,
                      v1alpha1::MountResponse* response) override {
+    if (hold != nullptr) {
+      held.release();
+      hold->acquire();
+    }
     seen = *request;
     ++asked;
     *response = answer;
@@ -25,6 +31,8 @@ class Stranger final : public v1alpha1::CSIDriverProvider::Service {
   int asked = 0;
   v1alpha1::MountResponse answer;
   grpc::Status status;
+  std::binary_semaphore* hold = nullptr;  // answers once it is given
+  std::binary_semaphore held{0};          // given once a request waits for `hold`
 };
 
 struct Bench {
@@ -164,6 +172,28 @@ TEST_CASE("D12: a provider that moves its socket is found again") {
   bench.server.reset();
   bench.Serve(bench.dir / "old");
   CHECK(bench.Fetch().content.ok());
+}
+
+TEST_CASE("D13: a provider that hangs holds up no other") {
+  Bench bench;
+  std::binary_semaphore hold{0};
+  bench.stranger.hold = &hold;
+  bench.Serve(bench.dir / "new");
+  std::optional<Fetched> of_hanging;
+  std::thread waiting([&] { of_hanging = bench.Fetch(); });
+  bench.stranger.held.acquire();
+
+  Stranger other;
+  other.answer = bench.stranger.answer;
+  auto server = *LocalServer::Start({&other}, {}, bench.log);
+  CHECK(server->Listen(bench.dir / "new/gcp.sock").ok());
+  SecretProviderClass spc = bench.spc;
+  spc.provider = "gcp";
+  CHECK(bench.providers.Fetch(Context(), spc, bench.volume, {}).content.ok());
+
+  hold.release();
+  waiting.join();
+  CHECK(of_hanging->content.ok());
 }
 
 TEST_CASE("foreign provider: one that says it is unavailable is asked once more at most") {

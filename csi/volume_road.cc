@@ -1,8 +1,7 @@
 #include "csi/volume_road.h"
 
-#include <filesystem>
-
 #include "agent/sink/atomic_writer.h"
+#include "csi/volume_scan.h"
 
 namespace nodekeep {
 namespace {
@@ -20,24 +19,23 @@ Duration MirrorPause(int failures) {
   return kFirstMirrorPause * (1 << std::min(failures - 1, kMostMirrorDoublings));
 }
 
-// A file system that has been written to completely, by us, by the upstream driver, or by a
-// provider itself. What begins with ".." is the writer's own.
-bool HasContent(const std::string& path) {
-  std::error_code failed;
-  if (std::filesystem::is_symlink(path + "/..data", failed)) return true;
-  // Not by a range: its step to the next entry throws when the volume is taken away meanwhile.
-  for (std::filesystem::directory_iterator at(path, failed), end; !failed && at != end;
-       at.increment(failed)) {
-    if (!at->path().filename().string().starts_with("..")) return true;
-  }
-  return false;
-}
-
 bool NeedsExecution(const Bundle& bundle) {
   for (const BundleFile& file : bundle.files) {
     if ((file.mode & 0111) != 0) return true;
   }
   return false;
+}
+
+// A full volume says "no space left on device", which nobody would look for in our settings.
+Error NoRoom(const Error& error, const Bundle& bundle, std::uint64_t volume_size) {
+  if (error.code() != ErrorCode::kTooLarge) return error;
+  std::size_t bytes = 0;
+  for (const BundleFile& file : bundle.files) bytes += file.contents.size();
+  return Error::Format(error.code(),
+                       "{}: the files have {} bytes and the volume {}, in which a rotation keeps "
+                       "old and new at once: mount less, or raise driver.volumeSize, which counts "
+                       "for pods that start after",
+                       error.message(), bytes, volume_size);
 }
 
 }  // namespace
@@ -210,8 +208,8 @@ VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& conte
       AtomicWriter(volume.target_path, stations_.clock, std::move(options)).Write(content.bundle);
   if (!written.ok()) {
     return Outcome::Failure(
-        written.error().Prepend("failed to mount secrets store objects for pod {}, err",
-                                volume.Text()),
+        NoRoom(written.error(), content.bundle, options_.volume_size)
+            .Prepend("failed to mount secrets store objects for pod {}, err", volume.Text()),
         "FileWriteError");
   }
   outcome.changed = written->changed;

@@ -371,6 +371,8 @@ TEST_CASE("D7, D8: what a killed writer left in the volume does not hinder the n
   REQUIRE(node.mounter.Mount(volume->target_path, {}).ok());
   std::filesystem::create_directories(volume->target_path + "/..2026_01_31_12_00_00.1");
   std::filesystem::create_symlink("..2026_01_31_12_00_00.1", volume->target_path + "/..data_tmp");
+  // The links come before the swap that gives them something to lead to.
+  std::filesystem::create_symlink("..data/db", volume->target_path + "/db");
   REQUIRE(node.Publish(volume).ok());
   CHECK(Node::Read(*volume) == "user=alice");
   CHECK(node.mounter.mount_calls() == 1);

@@ -27,6 +27,19 @@ std::vector<fs::path> EntriesOf(const fs::path& directory) {
 
 }  // namespace
 
+bool HasContent(const std::string& target_path) {
+  std::error_code failed;
+  if (fs::is_symlink(target_path + "/..data", failed)) return true;
+  // Not by a range: its step to the next entry throws when the volume is taken away meanwhile.
+  for (fs::directory_iterator at(target_path, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    std::error_code unreadable;
+    const bool of_writer = at->path().filename().string().starts_with("..");
+    if (!of_writer && at->exists(unreadable)) return true;
+  }
+  return false;
+}
+
 std::vector<FoundVolume> ScanVolumes(const std::string& kubelet_root, const std::string& driver,
                                      Mounter& mounter) {
   std::vector<FoundVolume> found;
@@ -36,7 +49,7 @@ std::vector<FoundVolume> ScanVolumes(const std::string& kubelet_root, const std:
       if (!facts.ok() || TextOf(Find(*facts, {"driverName"})) != driver) continue;
       const std::string target = volume / "mount";
       const Result<MountState> state = mounter.StateOf(target);
-      if (!state.ok() || *state != MountState::kMounted) continue;
+      if (!state.ok() || *state != MountState::kMounted || !HasContent(target)) continue;
       found.push_back({.id = TextOf(Find(*facts, {"volumeHandle"})).value_or(""),
                        .target_path = target,
                        .pod_uid = pod.filename(),

@@ -19,8 +19,13 @@ struct FoundVolume {
   std::string name;  // in the pod
 };
 
-// Those below `kubelet_root` whose vol_data.json names `driver` and that are mounted. What cannot
-// be read is no volume of ours; kubelet asks for it again.
+// Whether what is mounted at `target_path` has been written to completely: by us, by the upstream
+// driver, or by a provider itself. A writer that died half-way leaves names that begin with "..",
+// which are its own, and links that lead nowhere yet.
+bool HasContent(const std::string& target_path);
+
+// Those below `kubelet_root` whose vol_data.json names `driver` and that are mounted and complete.
+// Any other is no volume yet, or none of ours: its pod has not started, and kubelet asks again.
 std::vector<FoundVolume> ScanVolumes(const std::string& kubelet_root, const std::string& driver,
                                      Mounter& mounter);
 

@@ -466,6 +466,23 @@ TEST_CASE("secret writer: a Secret whose going failed goes with the next sweep")
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete, "GET", kDelete});
 }
 
+TEST_CASE("secret writer: one Secret that cannot be given up holds up no other (D10)") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(500, Trouble(500, "InternalError"))});
+  fixture.http.On("GET", "https://kube.test/api/v1/namespaces/shop/secrets/later",
+                  {Http::Respond(404, Trouble(404, "NotFound"))});
+  for (const char* name : {"app", "later"}) {
+    fixture.writer.Claim(Of("p1/v", {kWeb}), {.secret_name = name, .type = "Opaque"});
+  }
+  fixture.writer.Release("p1/v");
+  fixture.clock.Advance(std::chrono::minutes(1));
+  CHECK(fixture.writer.Sweep(Context()).size() == 1);
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", "GET"});
+  // Only the first is left to do.
+  CHECK(fixture.writer.Sweep(Context()).size() == 1);
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+}
+
 TEST_CASE("secret writer: who leaves while somebody comes looks again") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text()),

@@ -119,6 +119,9 @@ class Kubelet:
             if time.monotonic() > deadline:
                 raise BedError(f"{self.registration_socket} did not appear within {timeout:.0f} s")
             time.sleep(0.02)
+        # Dialled anew each time: the driver that was there before may be gone, and its connection not known to be dead yet.
+        if (before := self._channels.pop(str(self.registration_socket), None)) is not None:
+            before.close()
         messages = protocol.messages("pluginregistration")
         stub = protocol.services("pluginregistration").RegistrationStub(self._channel(self.registration_socket))
         info = stub.GetInfo(messages.InfoRequest(), timeout=5, wait_for_ready=True)
