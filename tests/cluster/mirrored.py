@@ -2,8 +2,8 @@
 
 import base64
 
-from bed.kubectl import wait_for
 from bed.kubernetes_bed import KubernetesBed
+from bed.process import wait_for
 
 
 class MirroredSecret:

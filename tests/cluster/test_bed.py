@@ -7,9 +7,8 @@ import subprocess
 import sys
 
 from bed import mounts
-from bed.kubectl import wait_for
 from bed.kubernetes_bed import sweep
-from bed.process import REPOSITORY
+from bed.process import REPOSITORY, wait_for
 
 _KILLED = """
 import os, signal

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bed import mounts
-from bed.kubectl import wait_for
+from bed.process import wait_for
 from driver_agent import DriverAgent
 from mirrored import MirroredSecret
 from workload import csi_volume

@@ -6,7 +6,7 @@ import grpc
 import pytest
 import yaml
 
-from bed.kubectl import wait_for
+from bed.process import wait_for
 from bed.upstream_driver import UpstreamDriver
 from conftest import AUDIENCES
 from driver_agent import DriverAgent

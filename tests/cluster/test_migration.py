@@ -2,7 +2,7 @@
 
 import pytest
 
-from bed.kubectl import wait_for
+from bed.process import wait_for
 from bed.upstream_driver import UpstreamDriver
 from driver_agent import DriverAgent
 from harness.agent import Agent

@@ -5,7 +5,7 @@ import time
 import pytest
 import yaml
 
-from bed.kubectl import wait_for
+from bed.process import wait_for
 from bed.upstream_driver import UpstreamDriver
 from harness.agent import Agent
 from workload import csi_volume

@@ -2,9 +2,9 @@
 
 import pathlib
 
-from bed.kubectl import wait_for
 from bed.kubernetes_bed import KubernetesBed
 from bed.node import DRIVER_NAME, Node
+from bed.process import wait_for
 
 VOLUME = "secrets"
 

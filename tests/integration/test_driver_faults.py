@@ -50,13 +50,7 @@ class Shop:
         return self._kubelet.volume(Pod(self.namespace, name, made["metadata"]["uid"]), spc or name)
 
     def owner(self, name: str) -> dict:
-        """A ReplicaSet; no controller of the bed makes pods of it."""
-        made = self.cluster.must("POST", f"/apis/apps/v1/namespaces/{self.namespace}/replicasets", {
-            "metadata": {"name": name},
-            "spec": {"replicas": 0, "selector": {"matchLabels": {"app": name}},
-                     "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "m", "image": "i"}]}}},
-        })
-        return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": made["metadata"]["uid"]}
+        return self.cluster.create_replica_set(self.namespace, name)
 
     def secret(self, volume) -> dict | None:
         reply = self.cluster.request("GET", f"/api/v1/namespaces/{self.namespace}/secrets/{volume.spc}")

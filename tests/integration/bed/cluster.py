@@ -163,6 +163,15 @@ class Cluster:
     def create_service_account(self, namespace: str, name: str) -> dict:
         return self.must("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
 
+    def create_replica_set(self, namespace: str, name: str) -> dict:
+        """The owner reference of one that no controller of the bed makes pods of."""
+        made = self.must("POST", f"/apis/apps/v1/namespaces/{namespace}/replicasets", {
+            "metadata": {"name": name},
+            "spec": {"replicas": 0, "selector": {"matchLabels": {"app": name}},
+                     "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "m", "image": "i"}]}}},
+        })
+        return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": made["metadata"]["uid"]}
+
     def create_pod(self, namespace: str, name: str, service_account: str = "default", *, labels: dict | None = None,
                    annotations: dict | None = None, node: str = NODE, volumes: list | None = None) -> dict:
         return self.must("POST", f"/api/v1/namespaces/{namespace}/pods", {

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import subprocess
-import time
 
 from bed.process import BedError, tool
 
@@ -41,15 +40,3 @@ class Kubectl:
         """Of the object of that name, oldest first."""
         return self.get("events", "-n", namespace, "--field-selector", f"involvedObject.name={name}",
                         "--sort-by=.lastTimestamp")["items"]
-
-
-def wait_for(condition, what, timeout: float = 30.0, every: float = 0.1):
-    """What `condition` returns once that is true. `what` is a text, or makes one when time is up."""
-    deadline = time.monotonic() + timeout
-    while True:
-        outcome = condition()
-        if outcome:
-            return outcome
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what() if callable(what) else what}: not within {timeout:.0f} s")
-        time.sleep(every)

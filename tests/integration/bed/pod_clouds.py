@@ -5,9 +5,7 @@ identities whose trust policy names the subject.
 """
 
 import hashlib
-import http.server
 import json
-import threading
 import time
 import urllib.parse
 
@@ -15,6 +13,7 @@ import jwt
 
 from bed.certificates import SigningKey
 from bed.cloud_metadata import AZURE_ISSUER
+from bed.http_server import HttpServer, Request
 
 AWS_AUDIENCE = "sts.amazonaws.com"
 AZURE_AUDIENCE = "api://AzureADTokenExchange"
@@ -23,33 +22,17 @@ GKE_POOL = "shop.svc.id.goog"
 GKE = f"identitynamespace:{GKE_POOL}:https://container.googleapis.com/v1/projects/shop/locations/europe-west1/clusters/one"
 
 
-class PodClouds:
+class PodClouds(HttpServer):
     """`environment` points an agent here. `grants` has what was handed out, oldest first: (identity, subject, pod's name)."""
 
     def __init__(self, cluster, key: SigningKey):
+        super().__init__()
         self._cluster_key = cluster.signing_key.public.read_text()
         self._cluster_issuer = cluster.issuer
         self._private = key.private.read_text()
         self._trust: dict[str, str] = {}
         self._federated: dict[str, dict] = {}
         self.grants: list[tuple[str, str, str]] = []
-
-        class Handler(_Handler):
-            clouds = self
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> "PodClouds":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     @property
     def environment(self) -> dict:
@@ -86,7 +69,14 @@ class PodClouds:
         now = int(time.time())
         return jwt.encode({"iat": now, "nbf": now, "exp": now + 3600, **claims}, self._private, "RS256")
 
-    def answer(self, path: str, form: dict, bearer: str) -> tuple[int, str]:
+    def answer(self, request: Request) -> tuple[int, str, dict]:
+        raw = request.body
+        form = json.loads(raw) if raw.startswith("{") else dict(urllib.parse.parse_qsl(raw))
+        path = urllib.parse.unquote(urllib.parse.urlsplit(request.target).path)
+        status, text = self._answer(path, form, request.headers.get("authorization", "").removeprefix("Bearer "))
+        return status, text, {"Content-Type": "text/xml" if text.startswith("<") else "application/json"}
+
+    def _answer(self, path: str, form: dict, bearer: str) -> tuple[int, str]:
         if path == "/sts/":
             return self._assume_role(form)
         if path.endswith("/oauth2/v2.0/token"):
@@ -132,22 +122,3 @@ class PodClouds:
             return 403, '{"error": {"status": "PERMISSION_DENIED"}}'
         return 200, json.dumps({"token": self._signed(aud=form["audience"], iss="https://accounts.google.com", email=account)})
 
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    clouds: PodClouds
-
-    def log_message(self, *_):
-        pass
-
-    def do_POST(self):
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        form = json.loads(raw) if raw.startswith("{") else dict(urllib.parse.parse_qsl(raw))
-        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
-        status, text = self.clouds.answer(path, form, self.headers.get("Authorization", "").removeprefix("Bearer "))
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/xml" if text.startswith("<") else "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)

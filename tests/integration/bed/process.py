@@ -137,3 +137,15 @@ class Process:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         except OSError:
             return "(no log)"
+
+
+def wait_for(condition, what, timeout: float = 30.0, every: float = 0.1):
+    """What `condition` returns once that is true. `what` is a text, or makes one when time is up."""
+    deadline = time.monotonic() + timeout
+    while True:
+        outcome = condition()
+        if outcome:
+            return outcome
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what() if callable(what) else what}: not within {timeout:.0f} s")
+        time.sleep(every)

@@ -7,14 +7,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
 import grpc
 import yaml
 
-from bed.process import BedError, Process, free_port
+from bed.process import BedError, Process, free_port, wait_for
 from harness.driver import Driver
 from harness.kubelet import Kubelet
 
@@ -194,11 +193,4 @@ class Agent:
     @staticmethod
     def wait_for(condition, what: str, timeout: float = 10.0, every: float = 0.1):
         """What `condition` returns once that is true."""
-        deadline = time.monotonic() + timeout
-        while True:
-            outcome = condition()
-            if outcome:
-                return outcome
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not within {timeout:.0f} s")
-            time.sleep(every)
+        return wait_for(condition, what, timeout, every)
