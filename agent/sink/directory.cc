@@ -16,6 +16,8 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/base/write_all.h"
+
 namespace nodekeep {
 namespace {
 
@@ -63,16 +65,6 @@ class OpenFile {
  private:
   const int fd_;
 };
-
-bool WriteAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
 
 bool ReadsAs(int fd, std::string_view want) {
   SecretBytes chunk = SecretBytes::OfSize(std::min(kChunk, want.size() + 1));

@@ -11,6 +11,7 @@
 
 #include "agent/base/aes_gcm.h"
 #include "agent/base/digest.h"
+#include "agent/base/write_all.h"
 
 namespace nodekeep::akeyless {
 namespace {
@@ -26,16 +27,6 @@ Error CannotKeep(std::string_view step, const std::string& path, int code) {
                        "{}: cannot be kept: {} {}: {}; make it writable for the agent, or unset "
                        "uidTokenDirectory",
                        kWhat, step, path, std::strerror(code));
-}
-
-bool WriteAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
 }
 
 // 0, or errno. The file is on disk when it returns.
