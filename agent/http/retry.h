@@ -17,9 +17,6 @@ namespace nodekeep {
 struct RetryPolicy {
   int attempts = 4;  // the first one included
   Duration first = std::chrono::milliseconds(200);
-  // In place of `first` after kThrottled without a Retry-After: whoever is over a limit stays there
-  // for a second at least, and every attempt counts towards it.
-  Duration first_throttled = std::chrono::seconds(2);
   Duration longest = std::chrono::seconds(5);
 };
 
