@@ -231,7 +231,7 @@ def assert_killed(calls: tuple, steps: list, survived: list) -> None:
 
 def assert_nothing_left(door, shop) -> None:
     """Nor in the cluster; its garbage collector learns of new kinds twice a minute."""
-    door.wait_for(lambda: shop.left() == [], "the end of what pods left in the cluster", 60)
+    door.wait_for(lambda: shop.left() == [], "the end of what pods left in the cluster", 120)
 
 
 @pytest.mark.parametrize("step", [Step("mkdirat", 1), Step("renameat", 1)], ids=str)
@@ -357,7 +357,7 @@ def test_without_an_api_server(cut_door, kubelet, shop, store, line, fault):
     assert shop.mirrored(old) == FIRST
     took.append(timed(lambda: kubelet.unpublish(old)))
     assert mounts_below(kubelet.root) == [str(known.target)]
-    assert max(took) < 2
+    assert max(took) < 8  # neither waits for the server: that would be fifteen seconds at least
 
     line.heal()
     cut_door.wait_for(lambda: shop.mirrored(known) == SECOND, "the Secret", 60)
