@@ -128,7 +128,7 @@ Fetched ForeignProviders::Fetch(const Context& context, const SecretProviderClas
 grpc::Status ForeignProviders::Ask(const Context& context, const std::string& socket,
                                    const v1alpha1::MountRequest& request,
                                    v1alpha1::MountResponse& reply) {
-  while (true) {
+  for (bool again = false;; again = true) {
     const auto [channel, used_before] = ChannelTo(socket);
     reply.Clear();
     grpc::ClientContext call;
@@ -139,9 +139,10 @@ grpc::Status ForeignProviders::Ask(const Context& context, const std::string& so
         v1alpha1::CSIDriverProvider::NewStub(channel)->Mount(&call, request, &reply);
     if (status.ok() || context.stop().stop_requested()) return status;
     Forget(socket, channel);
-    // The provider has started anew since the last request, and the connection was to the old one.
-    if (used_before && status.error_code() == grpc::StatusCode::UNAVAILABLE) continue;
-    return status;
+    // The provider may have started anew since the last request, and the connection been to the old
+    // one. Once only: others make new connections meanwhile, and a provider may mean it.
+    if (again || !used_before || status.error_code() != grpc::StatusCode::UNAVAILABLE)
+      return status;
   }
 }
 

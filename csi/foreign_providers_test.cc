@@ -1,7 +1,9 @@
 #include "csi/foreign_providers.h"
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
+#include <mutex>
 #include <semaphore>
 #include <thread>
 
@@ -21,14 +23,18 @@ class Stranger final : public v1alpha1::CSIDriverProvider::Service {
       held.release();
       hold->acquire();
     }
-    seen = *request;
     ++asked;
+    {
+      std::lock_guard lock(mutex);
+      seen = *request;
+    }
     *response = answer;
     return status;
   }
 
+  std::mutex mutex;
   v1alpha1::MountRequest seen;
-  int asked = 0;
+  std::atomic<int> asked = 0;
   v1alpha1::MountResponse answer;
   grpc::Status status;
   std::binary_semaphore* hold = nullptr;  // answers once it is given
@@ -208,6 +214,19 @@ TEST_CASE("foreign provider: one that says it is unavailable is asked once more 
   bench.stranger.status = {grpc::StatusCode::UNAVAILABLE, "later"};
   CHECK_FALSE(bench.Fetch().content.ok());
   CHECK(bench.stranger.asked == 4);
+}
+
+TEST_CASE("foreign provider: many who ask one that is unavailable ask twice each at most") {
+  Bench bench;
+  bench.Serve(bench.dir / "new");
+  REQUIRE(bench.Fetch().content.ok());
+  bench.stranger.status = {grpc::StatusCode::UNAVAILABLE, "later"};
+  constexpr int kCallers = 8;
+  {
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < kCallers; ++i) callers.emplace_back([&] { (void)bench.Fetch(); });
+  }
+  CHECK(bench.stranger.asked <= 1 + 2 * kCallers);
 }
 
 TEST_CASE(

@@ -239,15 +239,15 @@ std::string VolumeRoad::Mirror(const Context& context, const Volume& volume,
 void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
   const WallTime now = stations_.clock.Wall();
   SteadyTime due = NextRefresh(volume, outcome.report.refresh_after);
+  int mirror_failures = 0;
   if (!outcome.mirror_error.empty()) {
     const std::optional<VolumeRecord> known = stations_.registry.Find(volume.target_path);
-    const int failures = 1 + (known ? known->state.mirror_failures : 0);
-    due = std::min(due, stations_.clock.Now() + MirrorPause(failures));
+    mirror_failures = 1 + (known ? known->state.mirror_failures : 0);
+    due = std::min(due, stations_.clock.Now() + MirrorPause(mirror_failures));
   }
   stations_.registry.Update(volume.target_path, due, [&](VolumeState& state) {
     state.mirror_error = outcome.mirror_error;
-    ++state.mirror_failures;
-    if (state.mirror_error.empty()) state.mirror_failures = 0;
+    state.mirror_failures = mirror_failures;
     state.provider = outcome.provider;
     state.versions = outcome.versions;
     state.stale = outcome.report.stale > 0;

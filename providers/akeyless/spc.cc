@@ -163,8 +163,7 @@ std::string WhyWithheld(const Gateway& gateway, const TlsSettings& tls,
                         const AkeylessSettings& settings) {
   if (IsHttp(gateway.base) && !settings.allow_plain_http) {
     return "it is http, which the class allows, but allowPlainHttp of the node's configuration "
-           "does "
-           "not";
+           "does not";
   }
   const std::vector<std::string>& allowed = settings.node_identity_gateways;
   if (std::find(allowed.begin(), allowed.end(), "*") != allowed.end()) return "";
