@@ -48,9 +48,10 @@ bool IsRoleArn(std::string_view text) {
 
 // A GUID, or for a tenant one of its domains.
 bool IsAzureId(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '.';
-  });
+  // Not "..", which a client would take for the directory above.
+  return !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 &&
+         std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.'; });
 }
 
 bool IsGcpProvider(std::string_view text) {

@@ -118,6 +118,8 @@ TEST_CASE("cloud login: what is missing or wrong is refused by name, with what t
        "is not the role to assume"},
       {"a region that is a host", Aws({{"nodekeep/awsRegion", "evil.example/"}}),
        "parameter nodekeep/awsRegion: \"evil.example/\" is not a region"},
+      {"a tenant above the tenants", Azure({{"nodekeep/azureTenantID", ".."}}),
+       "parameter nodekeep/azureTenantID"},
       {"a tenant that is a path", Azure({{"nodekeep/azureTenantID", "../x"}}),
        "parameter nodekeep/azureTenantID"},
       {"a client that is no id", Azure({{"nodekeep/azureClientID", "a b"}}),

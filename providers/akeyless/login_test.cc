@@ -559,6 +559,9 @@ TEST_CASE("universal identity: a lost reply loses nothing") {
       {"of the acknowledgement: the new one is good",
        {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), cut},
        "u-2"},
+      {"of a token that is none",
+       {FakeHttpClient::Respond(200, R"({"token":")" + std::string(20000, 'u') + R"("})")},
+       "u-first"},
       {"rotation denied", {FakeHttpClient::Respond(401, R"({"error":"denied"})")}, "u-first"},
   };
   for (const Row& row : rows) {

@@ -8,6 +8,8 @@ namespace {
 
 constexpr Duration kTryAgainAfter = std::chrono::seconds(30);
 constexpr Duration kCallBudget = std::chrono::seconds(30);
+// Tokens are some hundred bytes [I]. What a class's gateway answers is kept, in memory and on disk.
+constexpr std::size_t kMaxToken = 16u << 10;
 
 }  // namespace
 
@@ -112,6 +114,11 @@ Result<SecretBytes> UidTokens::Call(const Context& context, const Options& optio
     return Error(ErrorCode::kTransient, "the reply to uid-rotate-token has no token");
   }
   SecretBytes next = SecretBytes::TakeFrom(*std::move(text));
+  if (next.size() > kMaxToken) {
+    return Error::Format(ErrorCode::kTransient,
+                         "the reply to uid-rotate-token has a token of {} bytes, more than {}",
+                         next.size(), kMaxToken);
+  }
   // Kept before it is acknowledged: until then the old one, which is what would be found, is valid.
   if (Status kept = file.Write(next); !kept.ok()) return kept.error();
   // Whatever becomes of this call, `next` is valid; at worst `token` is so too, for some time.
