@@ -103,7 +103,8 @@ def test_kubelet_is_told_who_the_driver_is_and_where(door, kubelet):
                     "node": "node-of-the-integration-tests"}
     assert kubelet.call("Identity", "GetPluginInfo").name == DRIVER
     assert kubelet.call("Identity", "Probe").ready.value
-    assert door.http("/readyz")[0] == 200
+    # Its own answer to kubelet is out before the agent has taken the verdict in, and its pods may not be listed yet.
+    Agent.wait_for(lambda: door.http("/readyz")[0] == 200, "readiness", 10)
 
 
 def test_a_first_volume_and_its_end(door, kubelet, classes, namespace):
