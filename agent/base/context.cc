@@ -4,6 +4,16 @@
 
 namespace nodekeep {
 
+void LatestFailure::Tell(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  error_ = error;
+}
+
+std::optional<Error> LatestFailure::Get() const {
+  const std::lock_guard lock(mutex_);
+  return error_;
+}
+
 Context Context::WithDeadline(SteadyTime deadline) const {
   Context context = *this;
   context.deadline_ = std::min(deadline_, deadline);
@@ -28,6 +38,16 @@ Context Context::WithField(const std::string& name, std::string value) const {
 const std::map<std::string, std::string>& Context::fields() const {
   static const std::map<std::string, std::string> kNone;
   return fields_ ? *fields_ : kNone;
+}
+
+Context Context::WithLatestFailure(std::shared_ptr<LatestFailure> failure) const {
+  Context context = *this;
+  context.failure_ = std::move(failure);
+  return context;
+}
+
+void Context::TellFailure(const Error& error) const {
+  if (failure_) failure_->Tell(error);
 }
 
 Status Context::Check(const Clock& clock) const {

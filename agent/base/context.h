@@ -7,6 +7,8 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -14,6 +16,18 @@
 #include "agent/base/result.h"
 
 namespace nodekeep {
+
+// The latest failure of work that goes on trying: told by whoever tries, read by those who wait
+// elsewhere for the outcome and run out of time. Thread-safe.
+class LatestFailure {
+ public:
+  void Tell(const Error& error);
+  std::optional<Error> Get() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<Error> error_;  // guarded by mutex_
+};
 
 class Context {
  public:
@@ -32,6 +46,10 @@ class Context {
   // Adds a field to every log line written for this request. Never a secret.
   Context WithField(const std::string& name, std::string value) const;
   const std::map<std::string, std::string>& fields() const;
+  // Whom TellFailure tells; replaces the one before.
+  Context WithLatestFailure(std::shared_ptr<LatestFailure> failure) const;
+  // For a failure that is not the end, before the wait that follows it.
+  void TellFailure(const Error& error) const;
 
   // kCancelled or kDeadlineExceeded once it is over, else ok.
   Status Check(const Clock& clock) const;
@@ -42,6 +60,7 @@ class Context {
   SteadyTime deadline_ = SteadyTime::max();
   std::stop_token stop_;
   std::shared_ptr<const std::map<std::string, std::string>> fields_;
+  std::shared_ptr<LatestFailure> failure_;  // null = nobody wants to know
 };
 
 // Sleeps for `duration`, or until the context is over (then its error).

@@ -55,13 +55,15 @@ std::optional<Error> RetryLoop::Pause(const Context& context, const Error& error
   if (made >= policy_.attempts) {
     return made == 1 ? error : WithSuffix(error, fmt::format(" (gave up after {} attempts)", made));
   }
-  Duration delay = Backoff(policy_, made, rng_);
+  RetryPolicy policy = policy_;
+  if (error.code() == ErrorCode::kThrottled) policy.first = policy.first_throttled;
+  Duration delay = Backoff(policy, made, rng_);
   if (error.retry_after()) {
     // Servers that count down cut off the fraction of a second, down to "0", and everybody who was
     // turned away got the same delay: what goes on top makes up for both. Two rounds of it are sure
     // to cover the fraction, whatever it was.
-    delay = *error.retry_after() + kRestOfSecond + std::chrono::duration_cast<Duration>(
-                                                       kRestOfSecond * rng_.Uniform());
+    delay = *error.retry_after() + kRestOfSecond +
+            std::chrono::duration_cast<Duration>(kRestOfSecond * rng_.Uniform());
   }
   const Duration left = context.Remaining(clock_);
   if (delay >= left) {
@@ -69,6 +71,7 @@ std::optional<Error> RetryLoop::Pause(const Context& context, const Error& error
                                          "allowed is left)",
                                          FormatDuration(delay), FormatDuration(left)));
   }
+  context.TellFailure(error);
   Status slept = Sleep(context, clock_, delay);
   if (!slept.ok()) {
     return Error::Format(slept.error().code(), "{}; before that: {}", slept.error().message(),

@@ -17,6 +17,9 @@ namespace nodekeep {
 struct RetryPolicy {
   int attempts = 4;  // the first one included
   Duration first = std::chrono::milliseconds(200);
+  // In place of `first` after kThrottled without a Retry-After: whoever is over a limit stays there
+  // for a second at least, and every attempt counts towards it.
+  Duration first_throttled = std::chrono::seconds(2);
   Duration longest = std::chrono::seconds(5);
 };
 
@@ -35,7 +38,8 @@ class RetryLoop {
 
   // Calls `attempt`, a function returning some Result<T>, until it succeeds, fails for good
   // (Error::IsTransient is false), or no further attempt fits: too many made, or the next delay
-  // is longer than what is left of the context. The last error then, which says so.
+  // is longer than what is left of the context. The last error then, which says so. The errors
+  // before it are told to the context (Context::TellFailure).
   template <typename Attempt>
   auto Run(const Context& context, Attempt attempt) const -> decltype(attempt()) {
     for (int made = 1;; ++made) {

@@ -117,6 +117,52 @@ TEST_CASE("retry: the delays are slept on the injected clock") {
   CHECK(result.error().message() == "down (gave up after 4 attempts)");
 }
 
+TEST_CASE(
+    "retry: a backend that throttles and does not say for how long is left alone for seconds") {
+  FakeClock clock;
+  clock.AdvanceOnWait(true);
+  FakeRng rng(0.5);
+  const SteadyTime start = clock.Now();
+  std::vector<Duration> at;
+  Status result = RetryLoop(RetryPolicy(), clock, rng).Run(Context(), [&]() -> Status {
+    at.push_back(std::chrono::duration_cast<Duration>(clock.Now() - start));
+    return Error(ErrorCode::kThrottled, "busy");
+  });
+  CHECK(at == std::vector<Duration>{milliseconds(0), milliseconds(1000), milliseconds(3000),
+                                    milliseconds(5500)});
+  CHECK(result.error().message() == "busy (gave up after 4 attempts)");
+}
+
+TEST_CASE("retry: only the failures that throttle are waited out for so long") {
+  FakeClock clock;
+  clock.AdvanceOnWait(true);
+  FakeRng rng(0.5);
+  const SteadyTime start = clock.Now();
+  const ErrorCode failures[] = {ErrorCode::kThrottled, ErrorCode::kTransient};
+  std::size_t attempts = 0;
+  Status result = RetryLoop(RetryPolicy(), clock, rng).Run(Context(), [&]() -> Status {
+    if (attempts == std::size(failures)) return {};
+    return Error(failures[attempts++], "no luck");
+  });
+  CHECK(result.ok());
+  CHECK(clock.Now() - start == seconds(1) + milliseconds(200));
+}
+
+TEST_CASE("retry: the longer delay ends at the context as any other") {
+  FakeClock clock;
+  clock.AdvanceOnWait(true);
+  FakeRng rng(0.9);
+  int attempts = 0;
+  Status result = RetryLoop(RetryPolicy(), clock, rng)
+                      .Run(Context().WithDeadline(clock.Now() + seconds(1)), [&]() -> Status {
+                        ++attempts;
+                        return Error(ErrorCode::kThrottled, "busy");
+                      });
+  CHECK(attempts == 1);
+  CHECK(result.error().message() ==
+        "busy (the next attempt would be in 1.8s, 1s of the time allowed is left)");
+}
+
 TEST_CASE("retry: Retry-After is waited out in full, and the fraction that servers cut off") {
   FakeClock clock;
   clock.AdvanceOnWait(true);

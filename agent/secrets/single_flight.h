@@ -28,8 +28,8 @@ namespace nodekeep {
 template <typename Key, typename Value>
 class SingleFlight {
  public:
-  // Answers all `keys` in order. Runs on the pool under a context of its own; must not wait for another
-  // call on the same pool.
+  // Answers all `keys` in order. Runs on the pool under a context of its own; must not wait for
+  // another call on the same pool.
   using Call =
       std::function<std::vector<Result<Value>>(const Context&, const std::vector<Key>& keys)>;
 
@@ -44,17 +44,19 @@ class SingleFlight {
   }
 
   // The i-th result answers the i-th key. Errors: kDeadlineExceeded and kCancelled of this caller;
-  // what the pool says when it is full or stopping; else the call's own.
+  // what the pool says when it is full or stopping; else the call's own. A caller whose time is
+  // over gets the code and the words of the call's latest failure (Context::TellFailure), if any.
   std::vector<Result<Value>> Do(const Context& context, const std::vector<Key>& keys, Call call) {
     std::vector<std::shared_ptr<Flight>> flights;
     std::vector<Key> claimed_keys;
     std::vector<std::shared_ptr<Flight>> claimed;
+    const auto failure = std::make_shared<LatestFailure>();
     {
       std::unique_lock lock(mutex_);
       for (const Key& key : keys) {
         std::shared_ptr<Flight>& flight = flights_[key];
         if (flight == nullptr) {
-          flight = std::make_shared<Flight>();
+          flight = std::make_shared<Flight>(failure);
           claimed_keys.push_back(key);
           claimed.push_back(flight);
         }
@@ -62,18 +64,22 @@ class SingleFlight {
       }
       if (!claimed.empty()) ++running_;
     }
-    if (!claimed.empty()) Start(context, claimed_keys, claimed, std::move(call));
+    if (!claimed.empty()) Start(claimed_keys, claimed, failure, std::move(call));
     return Await(context, flights);
   }
 
  private:
   struct Flight {
-    std::optional<Result<Value>> result;  // guarded by mutex_
+    explicit Flight(std::shared_ptr<LatestFailure> of_call) : failure(std::move(of_call)) {}
+
+    const std::shared_ptr<LatestFailure> failure;  // of the call, which may answer other keys too
+    std::optional<Result<Value>> result;           // guarded by mutex_
   };
 
-  void Start(const Context& context, std::vector<Key> keys,
-             std::vector<std::shared_ptr<Flight>> flights, Call call) {
-    const Context own = Context(clock_.Now() + budget_, stop_.get_token());
+  void Start(std::vector<Key> keys, std::vector<std::shared_ptr<Flight>> flights,
+             std::shared_ptr<LatestFailure> failure, Call call) {
+    const Context own =
+        Context(clock_.Now() + budget_, stop_.get_token()).WithLatestFailure(std::move(failure));
     Status posted = pool_.Post([this, own, keys, flights, call = std::move(call)]() mutable {
       std::vector<Result<Value>> results = call(own, keys);
       // What the call captured may be the last to hold a provider: released while we still exist.
@@ -113,11 +119,20 @@ class SingleFlight {
       } else {
         results.push_back(context.stop().stop_requested()
                               ? Error(ErrorCode::kCancelled, "the caller has gone away")
-                              : Error(ErrorCode::kDeadlineExceeded,
-                                      "the backend has not answered within the time allowed"));
+                              : OutOfTime(*flight->failure));
       }
     }
     return results;
+  }
+
+  static Error OutOfTime(const LatestFailure& failure) {
+    const std::optional<Error> latest = failure.Get();
+    if (!latest) {
+      return Error(ErrorCode::kDeadlineExceeded,
+                   "the backend has not answered within the time allowed");
+    }
+    return Error(latest->code(),
+                 latest->message() + " (still tried when the time allowed was over)");
   }
 
   WorkerPool& pool_;

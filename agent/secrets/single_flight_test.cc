@@ -73,9 +73,8 @@ TEST_CASE("single flight: one call per key, however many ask") {
   Flights flights(pool, clock, kBudget);
   Gate gate;
   std::vector<Results> got(50);
-  auto callers = Together(got.size(), [&](std::size_t i) {
-    got[i] = flights.Do(Context(), {"a"}, CallOf(gate));
-  });
+  auto callers = Together(
+      got.size(), [&](std::size_t i) { got[i] = flights.Do(Context(), {"a"}, CallOf(gate)); });
   gate.waiting.wait();
   // Nobody but the first can have been answered; late ones join the call or find it over.
   gate.Open();
@@ -131,12 +130,35 @@ TEST_CASE("single flight: a key is called anew once its call is over") {
   CHECK(asked.size() == 3);
 }
 
+TEST_CASE("single flight: whoever runs out of time is told why the call still tries") {
+  FakeClock clock;
+  WorkerPool pool({});
+  Flights flights(pool, clock, kBudget);
+  Gate gate;
+  std::latch told(1);
+  std::jthread first([&] {
+    (void)flights.Do(Context(), {"a", "b"},
+                     [&](const Context& context, const std::vector<std::string>& keys) {
+                       context.TellFailure(Error(ErrorCode::kTransient, "down"));
+                       context.TellFailure(Error(ErrorCode::kThrottled, "busy"));
+                       told.count_down();
+                       return gate(context, keys);
+                     });
+  });
+  told.wait();
+  const Results late = flights.Do(Context().WithDeadline(clock.Now()), {"b"}, CallOf(gate));
+  REQUIRE(late.size() == 1);
+  CHECK(late[0].error().code() == ErrorCode::kThrottled);
+  CHECK(late[0].error().message() == "busy (still tried when the time allowed was over)");
+  gate.Open();
+}
+
 TEST_CASE("single flight: each key has its own error") {
   FakeClock clock;
   WorkerPool pool({});
   Flights flights(pool, clock, kBudget);
-  Results results = flights.Do(
-      Context(), {"good", "bad"}, [](const Context&, const std::vector<std::string>&) {
+  Results results =
+      flights.Do(Context(), {"good", "bad"}, [](const Context&, const std::vector<std::string>&) {
         return Results{std::string("fine"), Error(ErrorCode::kDenied, "no")};
       });
   REQUIRE(results[0].ok());
@@ -229,14 +251,16 @@ TEST_CASE("single flight: the call's time is its own budget, not its caller's") 
   CHECK(deadline == clock.Now() + kBudget);
 }
 
-TEST_CASE("single flight: a pool that refuses is an error for every key, and nothing is left over") {
+TEST_CASE(
+    "single flight: a pool that refuses is an error for every key, and nothing is left over") {
   FakeClock clock;
   WorkerPool pool({.max_threads = 1, .max_queued = 1});
   std::latch busy(1), release(1), queued(1);
   REQUIRE(pool.Post([&] {
-    busy.count_down();
-    release.wait();
-  }).ok());
+                busy.count_down();
+                release.wait();
+              })
+              .ok());
   busy.wait();
   REQUIRE(pool.Post([&] { queued.count_down(); }).ok());
   {
@@ -284,11 +308,11 @@ TEST_CASE("single flight: what a call captured is released before its waiters go
   Flights flights(pool, clock, kBudget);
   auto captured = std::make_shared<int>(1);
   std::weak_ptr<int> watched = captured;
-  (void)flights.Do(Context(), {"a"},
-                   [held = std::move(captured)](const Context& own,
-                                                const std::vector<std::string>& keys) {
-                     return Answering()(own, keys);
-                   });
+  (void)flights.Do(
+      Context(), {"a"},
+      [held = std::move(captured)](const Context& own, const std::vector<std::string>& keys) {
+        return Answering()(own, keys);
+      });
   CHECK(watched.expired());
 }
 
