@@ -114,6 +114,11 @@ void KubeMirror::Forget(const std::string& target_path) {
   secrets_.Release(ClaimName(target_path));
 }
 
+std::vector<Error> KubeMirror::Leave(const Context& context) {
+  secrets_.EndLinger();
+  return Sweep(context);
+}
+
 Result<std::vector<OwnerReference>> KubeMirror::OwnersOfPod(const Context& context,
                                                             const Volume& volume) {
   const SteadyTime patience = clock_.Now() + kPatienceForPod;

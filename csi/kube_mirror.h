@@ -34,6 +34,8 @@ class KubeMirror final : public VolumeMirror {
   // Gives up Secrets that no pod of this node needs any more: call it every few seconds, and not
   // before every volume that was found on the node has been recovered.
   std::vector<Error> Sweep(const Context& context) { return secrets_.Sweep(context); }
+  // The last Sweep: also gives up what would have lingered.
+  std::vector<Error> Leave(const Context& context);
 
  private:
   Result<std::vector<OwnerReference>> OwnersOfPod(const Context& context, const Volume& volume);

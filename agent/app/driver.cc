@@ -15,6 +15,7 @@ namespace {
 constexpr Duration kUpkeepEvery = std::chrono::seconds(5);
 constexpr Duration kFirstList = std::chrono::seconds(10);
 constexpr Duration kTaintBudget = std::chrono::seconds(3);
+constexpr Duration kLeaveBudget = std::chrono::seconds(5);
 
 std::vector<std::string> ForeignDirectories(const Config& config) {
   std::vector<std::string> directories = config.driver.additional_provider_dirs;
@@ -79,17 +80,26 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
 void Driver::Upkeep(std::stop_token stop) {
   pthread_setname_np(pthread_self(), "driver-upkeep");
   const Context context(SteadyTime::max(), stop);
-  bool recovered = RecoverVolumes(context);
+  RecoverVolumes(context);
   while (Sleep(context, graph_.clock, kUpkeepEvery).ok()) {
     RemoveTaint(context);
-    if (!recovered) recovered = RecoverVolumes(context);
+    if (!recovered_) RecoverVolumes(context);
     EndUnusedWatches();
-    if (!recovered) continue;
-    for (const Error& error : mirror_.Sweep(context)) {
-      graph_.log.Warn("cannot give up a mirrored Secret; tried again",
-                      {{"error", error.message()}});
-    }
+    if (!recovered_) continue;
+    WarnOf(mirror_.Sweep(context), "cannot give up a mirrored Secret; tried again");
   }
+}
+
+void Driver::Stop(SteadyTime deadline) {
+  door_.Stop(deadline);
+  if (!recovered_) return;
+  const SteadyTime end = std::min(deadline, graph_.clock.Now() + kLeaveBudget);
+  WarnOf(mirror_.Leave(Context().WithDeadline(end)),
+         "cannot give up a mirrored Secret; it stays until its owners go");
+}
+
+void Driver::WarnOf(const std::vector<Error>& faults, std::string_view what) {
+  for (const Error& error : faults) graph_.log.Warn(what, {{"error", error.message()}});
 }
 
 Status Driver::Ready() const {
@@ -143,7 +153,7 @@ void Driver::EndUnusedWatches() {
   classes_.KeepOnly(in_use);
 }
 
-bool Driver::RecoverVolumes(const Context& context) {
+void Driver::RecoverVolumes(const Context& context) {
   const std::vector<FoundVolume> found =
       ScanVolumes(options_.kubelet_root, options_.name, mounter_);
   const auto pods = pods_.OnNode(context.WithDeadline(graph_.clock.Now() + kFirstList));
@@ -152,7 +162,7 @@ bool Driver::RecoverVolumes(const Context& context) {
         "the API server does not answer; volumes found on the node wait for it, or "
         "for kubelet",
         {{"volumes", found.size()}, {"error", pods.error().message()}});
-    return false;
+    return;
   }
   for (const FoundVolume& each : found) {
     const auto pod = (*pods)->find(each.pod_uid);
@@ -164,7 +174,7 @@ bool Driver::RecoverVolumes(const Context& context) {
     if (spc.ok()) mirror_.Recover(*volume, **spc);
     graph_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", each.target_path}});
   }
-  return true;
+  recovered_ = true;
 }
 
 }  // namespace nodekeep

@@ -38,7 +38,7 @@ class Driver {
   Status Open() { return door_.Open(); }
   // Whether kubelet knows the driver and a mount can be expected to succeed.
   Status Ready() const;
-  void Stop(SteadyTime deadline) { door_.Stop(deadline); }
+  void Stop(SteadyTime deadline);
 
   std::string socket_path() const { return door_.socket_path(); }
   std::vector<VolumeRecord> Volumes() const { return registry_.List(); }
@@ -53,14 +53,16 @@ class Driver {
   void RemoveTaint(const Context& context);
   // Watches are for the classes of the volumes that are here, and no others.
   void EndUnusedWatches();
-  // False when the API server could not say whose the volumes are.
-  bool RecoverVolumes(const Context& context);
+  // Tried again by Upkeep until the API server says whose the volumes are.
+  void RecoverVolumes(const Context& context);
+  void WarnOf(const std::vector<Error>& faults, std::string_view what);
 
   Graph& graph_;
   KubeClient& kube_;
   const Config::Driver options_;
   const std::string node_name_;
   std::atomic<bool> taint_may_stand_ = false;  // kubelet has taken the driver in since
+  std::atomic<bool> recovered_ = false;        // the volumes that were found are known
   LinuxMounter mounter_;
   VolumeRegistry registry_;
   WatchLoop watches_;

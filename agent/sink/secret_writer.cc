@@ -37,6 +37,8 @@ struct SecretWriter::Task {
   Json content;                        // ContentBody
   std::vector<OwnerReference> owners;  // that this node names
   bool is_known = false;               // this content has been written or found before
+  bool is_fresh = false;               // `version` need not be looked at again
+  Version version;                     // seen last
 
   std::string path() const { return PathOf(name.first, name.second); }
 };
@@ -50,7 +52,7 @@ SecretWriter::SecretWriter(KubeClient& kube, const Clock& clock, Options options
 
 Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret& secret,
                                         const SecretClaim& claim) {
-  Task task{{claim.namespace_name, secret.name}, secret, Json(), {}, false};
+  Task task{{claim.namespace_name, secret.name}, secret, Json(), {}, false, false, {}};
   task.content = ContentBody(secret, secret.deletion == DeletionPolicy::kWithClass
                                          ? std::vector<OwnerReference>{claim.secret_class}
                                          : std::vector<OwnerReference>());
@@ -67,20 +69,24 @@ Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret
     task.owners = Distinct(std::move(task.owners));
   }
   task.is_known = ConstantTimeEqual(known.content, digest);
-  const bool is_settled = task.is_known && !known.must_check && known.owners == task.owners &&
-                          clock_.Now() - known.checked < options_.recheck;
-  if (is_settled) {
+  const bool is_fresh =
+      task.is_known && !known.must_check && clock_.Now() - known.checked < options_.recheck;
+  if (is_fresh && known.owners == task.owners) {
     End(known);
     return SecretWrite::kUnchanged;
   }
   known.must_check = false;
+  task.is_fresh = is_fresh && !known.version.uid.empty();
+  task.version = known.version;
   lock.unlock();
   Result<SecretWrite> done = Converge(context, task);
   lock.lock();
   if (done.ok()) {
     known.content = std::move(digest);
     known.owners = std::move(task.owners);
-    known.checked = clock_.Now();
+    known.version = std::move(task.version);
+    // A version that was not looked at is no younger for it.
+    if (!task.is_fresh) known.checked = clock_.Now();
   } else {
     known.must_check = true;
   }
@@ -91,7 +97,20 @@ Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret
   return done;
 }
 
-Result<SecretWrite> SecretWriter::Converge(const Context& context, const Task& task) {
+Result<SecretWrite> SecretWriter::Converge(const Context& context, Task& task) {
+  if (task.is_fresh) {
+    Json body = ClaimBody(task.secret.name, task.version.uid, task.owners);
+    body["metadata"]["resourceVersion"] = task.version.resource_version;
+    Result<Version> claimed = ApplyClaim(context, task.name, std::move(body));
+    if (claimed.ok()) {
+      task.version = *std::move(claimed);
+      return SecretWrite::kUpdated;
+    }
+    // Else it has changed since: looked at like one that was never seen.
+    const ErrorCode code = claimed.error().code();
+    if (code != ErrorCode::kConflict && code != ErrorCode::kInvalid) return claimed.error();
+    task.is_fresh = false;
+  }
   for (int attempt = 1;; ++attempt) {
     Result<SecretWrite> done = ConvergeOnce(context, task);
     if (done.ok() || attempt == kMaxAttempts) return done;
@@ -104,7 +123,7 @@ Result<SecretWrite> SecretWriter::Converge(const Context& context, const Task& t
   }
 }
 
-Result<SecretWrite> SecretWriter::ConvergeOnce(const Context& context, const Task& task) {
+Result<SecretWrite> SecretWriter::ConvergeOnce(const Context& context, Task& task) {
   Result<Json> found = kube_.Get(context, task.path());
   Observe("read");
   if (!found.ok()) {
@@ -130,7 +149,7 @@ Result<SecretWrite> SecretWriter::ConvergeOnce(const Context& context, const Tas
 
 // Two requests: a process that dies in between leaves a complete Secret without owners, which
 // Kubernetes leaves alone.
-Result<SecretWrite> SecretWriter::Create(const Context& context, const Task& task,
+Result<SecretWrite> SecretWriter::Create(const Context& context, Task& task,
                                          const std::vector<OwnerReference>& inherited) {
   // Without force: should somebody else create one at this very moment, nothing of it is lost.
   Result<Json> made = kube_.Apply(context, task.path(), task.content, kContentManager, false);
@@ -143,6 +162,7 @@ Result<SecretWrite> SecretWriter::Create(const Context& context, const Task& tas
     if (!withdrawn.ok()) return withdrawn.error();
     return Error(ErrorCode::kConflict, "was created by somebody else at the same time");
   }
+  task.version = VersionOf(live);
   // Owners that other nodes named on a Secret that had to be replaced stay until those nodes have
   // looked again.
   std::vector<OwnerReference> owners = task.owners;
@@ -151,13 +171,16 @@ Result<SecretWrite> SecretWriter::Create(const Context& context, const Task& tas
   if (owners.empty() || task.secret.deletion != DeletionPolicy::kDelete) {
     return SecretWrite::kCreated;
   }
-  Status claimed = ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), owners));
+  Result<Version> claimed =
+      ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), owners));
   if (!claimed.ok()) return claimed.error();
+  task.version = *std::move(claimed);
   return SecretWrite::kCreated;
 }
 
-Result<SecretWrite> SecretWriter::Adjust(const Context& context, const Task& task,
+Result<SecretWrite> SecretWriter::Adjust(const Context& context, Task& task,
                                          const LiveSecret& live) {
+  task.version = VersionOf(live);
   const bool is_content_due = task.is_known
                                   ? !live.IsUntouched(task.content)
                                   : !live.Holds(task.content) || !live.IsUntouched(task.content);
@@ -166,6 +189,7 @@ Result<SecretWrite> SecretWriter::Adjust(const Context& context, const Task& tas
     body["metadata"]["uid"] = live.uid();
     Result<Json> applied = kube_.Apply(context, task.path(), body, kContentManager, true);
     if (!applied.ok()) return applied.error();
+    task.version = VersionOf(LiveSecret(*std::move(applied)));
     Observe("content");
   }
   const std::vector<std::string> extra = live.ExtraKeys(task.content);
@@ -175,13 +199,15 @@ Result<SecretWrite> SecretWriter::Adjust(const Context& context, const Task& tas
     for (const std::string& key : extra) body["data"][key] = Json::null();
     Result<Json> pruned = kube_.MergePatch(context, task.path(), body);
     if (!pruned.ok()) return pruned.error();
+    task.version = VersionOf(LiveSecret(*std::move(pruned)));
     Observe("prune");
   }
   const bool is_claim_due = live.OwnersNamedBy(manager_) != task.owners;
   if (is_claim_due) {
-    Status claimed =
+    Result<Version> claimed =
         ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), task.owners));
     if (!claimed.ok()) return claimed.error();
+    task.version = *std::move(claimed);
   }
   return is_content_due || is_claim_due ? SecretWrite::kUpdated : SecretWrite::kUnchanged;
 }
@@ -201,12 +227,17 @@ Status SecretWriter::Replace(const Context& context, const Task& task, const Liv
   return deleted;
 }
 
-Status SecretWriter::ApplyClaim(const Context& context, const Name& name, Json body) {
+SecretWriter::Version SecretWriter::VersionOf(const LiveSecret& live) {
+  return {live.uid(), live.resource_version()};
+}
+
+Result<SecretWriter::Version> SecretWriter::ApplyClaim(const Context& context, const Name& name,
+                                                       Json body) {
   Result<Json> applied =
       kube_.Apply(context, PathOf(name.first, name.second), body, manager_, true);
   if (!applied.ok()) return applied.error();
   Observe("claim");
-  return {};
+  return VersionOf(LiveSecret(*std::move(applied)));
 }
 
 void SecretWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
@@ -222,6 +253,16 @@ void SecretWriter::Release(std::string_view volume) {
   for (auto& [name, known] : secrets_) {
     const auto held = known.claims.find(volume);
     if (held != known.claims.end() && !held->second.until) held->second.until = end;
+  }
+}
+
+void SecretWriter::EndLinger() {
+  const SteadyTime now = clock_.Now();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& [name, known] : secrets_) {
+    for (auto& [volume, held] : known.claims) {
+      if (held.until) held.until = std::min(*held.until, now);
+    }
   }
 }
 
@@ -319,7 +360,8 @@ Status SecretWriter::GiveUpOnce(const Context& context, const Name& name,
   if (live.OwnersNamedBy(manager_) == remaining) return {};
   Json body = ClaimBody(name.second, live.uid(), remaining);
   body["metadata"]["resourceVersion"] = live.resource_version();
-  return ApplyClaim(context, name, std::move(body));
+  Result<Version> claimed = ApplyClaim(context, name, std::move(body));
+  return claimed.ok() ? Status() : Status(claimed.error());
 }
 
 void SecretWriter::Invalidate(const std::string& namespace_name, const std::string& name) {

@@ -15,8 +15,9 @@
 // taken over are left to Kubernetes. See DeletionPolicy for the other ways.
 //
 // At rest nothing is asked: a Secret is looked at again when its content or owners change, after
-// Invalidate, and at the first Write after `recheck`. A process that dies at any step leaves a
-// Secret that is complete, old or new; the next Write or Sweep goes on from there.
+// Invalidate, and at the first Write after `recheck`. When only its owners change they are written
+// unread, on condition that it still is the version that was seen last. A process that dies at any
+// step leaves a Secret that is complete, old or new; the next Write or Sweep goes on from there.
 //
 // Thread-safe; writes of one Secret take turns. Values are kept as a keyed digest only.
 
@@ -83,6 +84,8 @@ class SecretWriter {
   // Gives up the claims that have lingered: call it every few seconds. What fails is tried again by
   // the next Sweep. Returns what failed.
   std::vector<Error> Sweep(const Context& context);
+  // For who stops: what is released has lingered enough, since nobody will remember it.
+  void EndLinger();
 
   // Somebody saw the Secret change: the next Write looks at it.
   void Invalidate(const std::string& namespace_name, const std::string& name);
@@ -94,6 +97,11 @@ class SecretWriter {
     std::vector<OwnerReference> owners;
     std::optional<SteadyTime> until;  // released: when it ends
   };
+  // One state of a Secret; empty = none was seen yet.
+  struct Version {
+    std::string uid;
+    std::string resource_version;
+  };
   // What this process knows of one Secret.
   struct Known {
     std::map<std::string, Held, std::less<>> claims;  // by volume
@@ -102,7 +110,8 @@ class SecretWriter {
     int waiting = 0;                     // for their turn
     SecretBytes content;                 // digest of what was written or found last; empty = never
     std::vector<OwnerReference> owners;  // as this node last named them
-    SteadyTime checked{};                // when all that was true
+    Version version;                     // in which all that was true
+    SteadyTime checked{};                // and when
     bool must_check = true;
   };
   struct Task;
@@ -111,13 +120,16 @@ class SecretWriter {
   Status Begin(const Context& context, std::unique_lock<std::mutex>& lock, Known& known);
   void End(Known& known);
 
-  Result<SecretWrite> Converge(const Context& context, const Task& task);
-  Result<SecretWrite> ConvergeOnce(const Context& context, const Task& task);
-  Result<SecretWrite> Create(const Context& context, const Task& task,
+  // These leave in the task which version came of it.
+  Result<SecretWrite> Converge(const Context& context, Task& task);
+  Result<SecretWrite> ConvergeOnce(const Context& context, Task& task);
+  Result<SecretWrite> Create(const Context& context, Task& task,
                              const std::vector<OwnerReference>& inherited);
-  Result<SecretWrite> Adjust(const Context& context, const Task& task, const LiveSecret& live);
+  Result<SecretWrite> Adjust(const Context& context, Task& task, const LiveSecret& live);
   Status Replace(const Context& context, const Task& task, const LiveSecret& live);
-  Status ApplyClaim(const Context& context, const Name& name, Json body);
+  // Returns the version that came of it.
+  Result<Version> ApplyClaim(const Context& context, const Name& name, Json body);
+  static Version VersionOf(const LiveSecret& live);
   Status GiveUp(const Context& context, const Name& name,
                 const std::vector<OwnerReference>& remaining);
   Status GiveUpOnce(const Context& context, const Name& name,

@@ -140,10 +140,15 @@ std::string ContentOf(const std::string& base64, const std::string& uid = "") {
          R"(},"type":"Opaque"})";
 }
 
-std::string ClaimOf(const std::string& owners) {
+// `version`: the only one that it may be applied to, "" = any.
+std::string ClaimOf(const std::string& owners, const std::string& version = "") {
   return R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"app",)" +
-         (owners.empty() ? "" : R"("ownerReferences":[)" + owners + "],") + R"("uid":"u1"}})";
+         (owners.empty() ? "" : R"("ownerReferences":[)" + owners + "],") +
+         (version.empty() ? "" : R"("resourceVersion":")" + version + "\",") + R"("uid":"u1"}})";
 }
+
+const std::string kBothJson =
+    R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"},)" + kWebJson;
 
 TEST_CASE("secret writer: a new Secret gets its content, then its owners, by uid") {
   Fixture fixture;
@@ -199,11 +204,45 @@ TEST_CASE("secret writer: a second owner is added beside the first, the content 
   fixture.Accept();
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p2/v", {kJobs})).ok());
-  CHECK(fixture.Calls() ==
-        std::vector<std::string>{
-            "GET", "GET",
-            kClaim + ClaimOf(R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"},)" +
-                             kWebJson)});
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", kClaim + ClaimOf(kBothJson, "7")});
+}
+
+TEST_CASE("secret writer: owners are added unread to the version that was seen last, to no other") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  const std::string eighth = R"({"metadata":{"uid":"u1","resourceVersion":"8"}})";
+  fixture.Answer("PATCH", {Http::Respond(200, eighth), Http::Respond(409, Trouble(409, "Conflict")),
+                           Http::Respond(200, eighth)});
+  const auto write = [&](const std::string& volume, const std::string& uid) {
+    const Result<SecretWrite> done =
+        fixture.writer.Write(Context(), App(), Of(volume, {{"batch/v1", "Job", "jobs", uid}}));
+    return done.ok() && *done == SecretWrite::kUpdated;
+  };
+  const auto job = [](const std::string& uid) {
+    return R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":")" + uid + "\"}";
+  };
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  REQUIRE(write("p2/v", "j1"));
+  // The next finds that somebody else wrote it meanwhile.
+  REQUIRE(write("p3/v", "j2"));
+  const std::string two = job("j1") + "," + kWebJson;
+  const std::string three = job("j1") + "," + job("j2") + "," + kWebJson;
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", kClaim + ClaimOf(two, "7"),
+                                                    kClaim + ClaimOf(three, "8"), "GET",
+                                                    kClaim + ClaimOf(three)});
+}
+
+TEST_CASE("secret writer: that owners were added makes what was seen no younger") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  fixture.Accept();
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  fixture.clock.Advance(std::chrono::minutes(29));
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p2/v", {kJobs})).ok());
+  fixture.Calls();
+  fixture.clock.Advance(std::chrono::minutes(2));
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p2/v", {kJobs})).ok());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", kClaim + ClaimOf(kBothJson)});
 }
 
 TEST_CASE("secret writer: somebody else's Secret is left alone, and named") {
@@ -275,15 +314,12 @@ TEST_CASE("secret writer: a Secret that cannot be changed is replaced, its owner
     Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kJobs}));
     REQUIRE(write.ok());
     CHECK(*write == SecretWrite::kUpdated);
-    CHECK(
-        fixture.Calls() ==
-        std::vector<std::string>{
-            "GET",
-            R"(DELETE {"apiVersion":"v1","kind":"DeleteOptions","preconditions":)"
-            R"({"resourceVersion":"7","uid":"u1"},"propagationPolicy":"Background"})",
-            "PATCH gentle content " + ContentOf("dg=="),
-            kClaim + ClaimOf(R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"},)" +
-                             kWebJson)});
+    CHECK(fixture.Calls() ==
+          std::vector<std::string>{
+              "GET",
+              R"(DELETE {"apiVersion":"v1","kind":"DeleteOptions","preconditions":)"
+              R"({"resourceVersion":"7","uid":"u1"},"propagationPolicy":"Background"})",
+              "PATCH gentle content " + ContentOf("dg=="), kClaim + ClaimOf(kBothJson)});
   }
 }
 
@@ -433,6 +469,25 @@ TEST_CASE("secret writer: a pod that comes within a minute finds the Secret wher
   fixture.clock.Advance(std::chrono::minutes(2));
   CHECK(fixture.writer.Sweep(Context()).empty());
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+}
+
+TEST_CASE("secret writer: who stops gives up at once what is released, and nothing else") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  fixture.Accept();
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  fixture.Calls();
+  fixture.writer.EndLinger();
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls().empty());
+  fixture.writer.Release("p1/v");
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls().empty());
+  fixture.writer.EndLinger();
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  const std::vector<std::string> calls = fixture.Calls();
+  REQUIRE(calls.size() == 2);
+  CHECK(calls[1].starts_with("DELETE "));
 }
 
 TEST_CASE("secret writer: a claim whose owners are not known yet keeps the Secret as it is") {

@@ -288,6 +288,25 @@ def test_secrets_are_there_when_the_volume_is_answered(door, kubelet, classes, n
     assert [entry["id"] for entry in status["status"]["objects"]] == ["password", "user"]
 
 
+def test_a_stop_gives_up_the_secrets_that_no_pod_needs_any_more(door, kubelet, classes, namespace, cluster):
+    volumes = {}
+    for name in ("gone", "kept"):
+        classes.create(name, secretObjects=[{"secretName": name, "type": "Opaque", "data": [{"objectName": "user", "key": "user"}]}])
+        made = cluster.create_pod(namespace, f"web-{name}", node="node-of-the-integration-tests")
+        volumes[name] = kubelet.volume(Pod(namespace, f"web-{name}", made["metadata"]["uid"]), name)
+        kubelet.publish(volumes[name])
+    kubelet.unpublish(volumes["gone"])
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    # For a minute a pod that takes its place would find it.
+    assert cluster.request("GET", f"{path}/gone").ok
+    assert door.stop() == 0
+    assert cluster.request("GET", f"{path}/gone").status == 404
+    assert cluster.request("GET", f"{path}/kept").ok
+    door.start()
+    kubelet.register()
+    kubelet.unpublish(volumes["kept"])
+
+
 def test_a_stop_takes_the_driver_back_from_kubelet_first(door, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), classes.create())
     kubelet.publish(volume)
