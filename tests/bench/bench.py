@@ -65,7 +65,7 @@ class Load:
         server = Process("echo", [self._binary, "echo", "--socket", socket, "--reply-bytes", str(reply_bytes)], self._directory)
         server.start()
         try:
-            server.wait_until(socket.exists, 10)
+            server.wait_until(lambda: "ready" in server.log.read_text(), 10)
             self.call(socket, ["{}"], 1, 200)  # the first calls pay for the connection
             return self.call(socket, ["{}"], callers, repeat)
         finally:
