@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,13 +19,64 @@ namespace {
 
 // A whole trust store is a fifth of this; more is a mistaken path.
 constexpr std::size_t kMaxFileBytes = 8u << 20;
+constexpr std::size_t kMaxDirectoryEntries = 1000;
+
+// A file descriptor; -1 = none.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
+  }
+  int number() const { return number_; }
+
+ private:
+  const int number_;
+};
+
+// Why the agent reads no file at this place; "" if it does. Classes name these paths, and the agent
+// sees more than who writes a class: kubelet's volumes of all pods, devices, processes.
+std::string WhyRefused(const std::string& place) {
+  for (const char* directory : {"/proc/", "/sys/", "/dev/"}) {
+    if (place.starts_with(directory)) return fmt::format("files below {} are not read", directory);
+  }
+  for (const char* part : {"/volumes/kubernetes.io~", "/volume-subpaths/"}) {
+    if (place.find(part) == std::string::npos) continue;
+    return "it is in a volume of a pod, which is for that pod only; mount the file into the agent";
+  }
+  return "";
+}
+
+// Opened for reading, once it is known what it is: to open a pipe would wait for its writer, to
+// open a device would be an act.
+Result<std::unique_ptr<Descriptor>> OpenFile(std::string_view what, const std::string& path) {
+  const auto failed = [&](const std::string& why) {
+    return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path, why);
+  };
+  const auto system = [&] { return failed(std::generic_category().message(errno)); };
+  const std::string named = std::filesystem::path(path).lexically_normal();
+  if (const std::string why = WhyRefused(named); !why.empty()) return failed(why);
+  const Descriptor place(open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (place.number() < 0) return system();
+  struct stat facts;
+  if (fstat(place.number(), &facts) != 0) return system();
+  if (!S_ISREG(facts.st_mode)) return failed("it is no regular file");
+  const std::string link = fmt::format("/proc/self/fd/{}", place.number());
+  std::error_code unreadable;
+  const std::string real = std::filesystem::read_symlink(link, unreadable);
+  if (unreadable) return failed(unreadable.message());
+  if (const std::string why = WhyRefused(real); !why.empty()) return failed(why);
+  auto file = std::make_unique<Descriptor>(open(link.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file->number() < 0) return system();
+  return file;
+}
 
 Result<SecretBytes> ReadFile(std::string_view what, const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
-    return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path,
-                         std::generic_category().message(errno));
-  }
+  Result<std::unique_ptr<Descriptor>> opened = OpenFile(what, path);
+  if (!opened.ok()) return opened.error();
+  const int file = (*opened)->number();
   SecretBytes content;
   SecretBytes chunk = SecretBytes::OfSize(64u << 10);
   ssize_t got = 0;
@@ -34,11 +86,9 @@ Result<SecretBytes> ReadFile(std::string_view what, const std::string& path) {
     if (got <= 0) break;
     content.Append(chunk.Reveal().substr(0, static_cast<std::size_t>(got)));
   }
-  const int read_errno = errno;
-  close(file);
   if (got < 0) {
     return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path,
-                         std::generic_category().message(read_errno));
+                         std::generic_category().message(errno));
   }
   if (content.size() > kMaxFileBytes) {
     return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": larger than 8 MiB", what, path);
@@ -65,7 +115,13 @@ Result<std::string> ReadDirectory(const std::string& directory) {
   std::vector<std::string> paths;
   std::filesystem::recursive_directory_iterator entry(directory, failed);
   const std::filesystem::recursive_directory_iterator end;
-  while (!failed && entry != end) {
+  for (std::size_t seen = 0; !failed && entry != end; ++seen) {
+    if (seen == kMaxDirectoryEntries) {
+      return Error::Format(ErrorCode::kInvalid,
+                           "CA directory \"{}\" holds more than {} files: name one that holds "
+                           "certificates only",
+                           directory, kMaxDirectoryEntries);
+    }
     const std::string name = entry->path().filename();
     std::error_code unknown;
     if (name.starts_with("..")) {
@@ -88,6 +144,10 @@ Result<std::string> ReadDirectory(const std::string& directory) {
     Result<std::string> pem = ReadCertificates("CA file", path);
     if (!pem.ok()) return pem.error();
     bundle += *pem + "\n";
+    if (bundle.size() > kMaxFileBytes) {
+      return Error::Format(ErrorCode::kInvalid, "CA directory \"{}\" is larger than 8 MiB",
+                           directory);
+    }
   }
   return bundle;
 }

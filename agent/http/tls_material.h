@@ -24,8 +24,10 @@ struct TlsMaterial {
   bool skip_verify = false;
 };
 
-// Blocks on file reads. Errors, all kInvalid and naming the file: unreadable, not PEM, an empty
-// directory, an encrypted key, a client certificate without key or the other way round.
+// Blocks on file reads. Errors, all kInvalid and naming the file: unreadable, no regular file, in a
+// volume of a pod or below /proc, /sys and /dev (a class must not make the agent read for it what
+// belongs to others), over 8 MiB, not PEM, an empty directory, an encrypted key, a client
+// certificate without key or the other way round.
 Result<TlsMaterial> ReadTlsMaterial(const TlsSettings& settings);
 
 }  // namespace nodekeep

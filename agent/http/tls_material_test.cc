@@ -1,6 +1,9 @@
 #include "agent/http/tls_material.h"
 
+#include <sys/stat.h>
+
 #include <catch2/catch_test_macros.hpp>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -56,6 +59,62 @@ TEST_CASE("TLS: a client pair of texts that cannot be used is refused") {
     CHECK(material.error().code() == ErrorCode::kInvalid);
     CHECK(material.error().message() == row.want);
   }
+}
+
+TEST_CASE("TLS: what is not the agent's own file is not read, however it is named") {
+  const TestAuthority authority("authority");
+  TempDir files;
+  const std::string in_pod =
+      files.Write("pods/u1/volumes/kubernetes.io~empty-dir/v/ca.crt", authority.certificate_pem());
+  const std::string subpath =
+      files.Write("pods/u1/volume-subpaths/v/main/0", authority.certificate_pem());
+  std::filesystem::create_symlink(in_pod, files / "link.crt");
+  REQUIRE(mkfifo((files / "pipe").c_str(), 0600) == 0);
+  const std::string of_pod =
+      "it is in a volume of a pod, which is for that pod only; mount the file into the agent";
+  struct Row {
+    std::string name, path, want;
+  };
+  const Row rows[] = {
+      {"a pod's volume", in_pod, of_pod},
+      {"the same by a detour", files / "pods/../pods/u1/volumes/kubernetes.io~empty-dir/v/ca.crt",
+       of_pod},
+      {"a link to it", files / "link.crt", of_pod},
+      {"a subpath", subpath, of_pod},
+      {"a pipe without a writer", files / "pipe", "it is no regular file"},
+      {"a directory", files.path(), "it is no regular file"},
+      {"a device", "/dev/zero", "files below /dev/ are not read"},
+      {"a process", "/proc/self/environ", "files below /proc/ are not read"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TlsSettings settings;
+    settings.ca_file = row.path;
+    Result<TlsMaterial> material = ReadTlsMaterial(settings);
+    REQUIRE_FALSE(material.ok());
+    CHECK(material.error().code() == ErrorCode::kInvalid);
+    CHECK(material.error().message() == "read CA file \"" + row.path + "\": " + row.want);
+  }
+}
+
+TEST_CASE("TLS: a CA directory has a size that an agent can hold") {
+  const TestAuthority authority("authority");
+  TempDir many;
+  for (int i = 0; i < 1001; ++i) many.Write("ca-" + std::to_string(i), "");
+  TempDir large;
+  const std::string one =
+      large.Write("ca-0", authority.certificate_pem() + std::string(3u << 20, '\n'));
+  for (int i = 1; i < 4; ++i) {
+    std::filesystem::create_hard_link(one, large / ("ca-" + std::to_string(i)));
+  }
+  TlsSettings settings;
+  settings.ca_directory = many.path();
+  CHECK(ReadTlsMaterial(settings).error().message() ==
+        "CA directory \"" + many.path() +
+            "\" holds more than 1000 files: name one that holds certificates only");
+  settings.ca_directory = large.path();
+  CHECK(ReadTlsMaterial(settings).error().message() ==
+        "CA directory \"" + large.path() + "\" is larger than 8 MiB");
 }
 
 }  // namespace nodekeep
