@@ -24,6 +24,10 @@ Error Explained(const Error& error) {
                                  "and delete on secrets to mirror secretObjects");
 }
 
+// Stands among the claims of volumes for the owners that other nodes named on a Secret which had to
+// be replaced. No volume has that name.
+constexpr std::string_view kInherited = "inherited";
+
 void Append(const std::vector<OwnerReference>& more, std::vector<OwnerReference>& owners) {
   owners.insert(owners.end(), more.begin(), more.end());
 }
@@ -36,9 +40,10 @@ struct SecretWriter::Task {
   const KubeSecret& secret;
   Json content;                        // ContentBody
   std::vector<OwnerReference> owners;  // that this node names
-  bool is_known = false;               // this content has been written or found before
-  bool is_fresh = false;               // `version` need not be looked at again
-  Version version;                     // seen last
+  std::vector<OwnerReference> inherited{};
+  bool is_known = false;  // this content has been written or found before
+  bool is_fresh = false;  // `version` need not be looked at again
+  Version version;        // seen last
 
   std::string path() const { return PathOf(name.first, name.second); }
 };
@@ -52,7 +57,7 @@ SecretWriter::SecretWriter(KubeClient& kube, const Clock& clock, Options options
 
 Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret& secret,
                                         const SecretClaim& claim) {
-  Task task{{claim.namespace_name, secret.name}, secret, Json(), {}, false, false, {}};
+  Task task{{claim.namespace_name, secret.name}, secret, Json(), {}, {}, false, false, {}};
   task.content = ContentBody(secret, secret.deletion == DeletionPolicy::kWithClass
                                          ? std::vector<OwnerReference>{claim.secret_class}
                                          : std::vector<OwnerReference>());
@@ -82,6 +87,11 @@ Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret
   Result<SecretWrite> done = Converge(context, task);
   lock.lock();
   if (done.ok()) {
+    if (!task.inherited.empty()) {
+      // By then those nodes have looked at the Secret again.
+      known.claims[std::string(kInherited)] =
+          Held{std::move(task.inherited), clock_.Now() + 2 * options_.recheck};
+    }
     known.content = std::move(digest);
     known.owners = std::move(task.owners);
     known.version = std::move(task.version);
@@ -163,16 +173,13 @@ Result<SecretWrite> SecretWriter::Create(const Context& context, Task& task,
     return Error(ErrorCode::kConflict, "was created by somebody else at the same time");
   }
   task.version = VersionOf(live);
-  // Owners that other nodes named on a Secret that had to be replaced stay until those nodes have
-  // looked again.
-  std::vector<OwnerReference> owners = task.owners;
-  Append(inherited, owners);
-  owners = Distinct(std::move(owners));
-  if (owners.empty() || task.secret.deletion != DeletionPolicy::kDelete) {
-    return SecretWrite::kCreated;
-  }
+  if (task.secret.deletion != DeletionPolicy::kDelete) return SecretWrite::kCreated;
+  task.inherited = inherited;
+  Append(inherited, task.owners);
+  task.owners = Distinct(std::move(task.owners));
+  if (task.owners.empty()) return SecretWrite::kCreated;
   Result<Version> claimed =
-      ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), owners));
+      ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), task.owners));
   if (!claimed.ok()) return claimed.error();
   task.version = *std::move(claimed);
   return SecretWrite::kCreated;
@@ -261,7 +268,7 @@ void SecretWriter::EndLinger() {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (auto& [name, known] : secrets_) {
     for (auto& [volume, held] : known.claims) {
-      if (held.until) held.until = std::min(*held.until, now);
+      if (held.until && volume != kInherited) held.until = std::min(*held.until, now);
     }
   }
 }

@@ -323,6 +323,33 @@ TEST_CASE("secret writer: a Secret that cannot be changed is replaced, its owner
   }
 }
 
+TEST_CASE("secret writer: inherited owners stay until their nodes have looked again") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(200, Shown{.type = "kubernetes.io/tls", .owners = kWebJson}.text()),
+               Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text())});
+  fixture.Accept();
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kJobs})).ok());
+  fixture.Calls();
+  // Another pod comes: they are named beside it.
+  const OwnerReference sets{"apps/v1", "StatefulSet", "db", "s1"};
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p2/v", {sets})).ok());
+  const std::string three =
+      kBothJson + R"(,{"apiVersion":"apps/v1","kind":"StatefulSet","name":"db","uid":"s1"})";
+  CHECK(fixture.Calls() == std::vector<std::string>{kClaim + ClaimOf(three, "8")});
+  // All pods of this node go, and the agent stops: the Secret is not ours to delete yet.
+  fixture.writer.Release("p1/v");
+  fixture.writer.Release("p2/v");
+  fixture.writer.EndLinger();
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  for (const std::string& call : fixture.Calls()) CHECK_FALSE(call.starts_with("DELETE"));
+  // An hour later it is.
+  fixture.clock.Advance(std::chrono::minutes(61));
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  const std::vector<std::string> last = fixture.Calls();
+  REQUIRE_FALSE(last.empty());
+  CHECK(last.back().starts_with("DELETE"));
+}
+
 TEST_CASE("secret writer: what is only offered is not deleted to change its type") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1",
