@@ -162,6 +162,14 @@ class Agent {
   std::unique_ptr<AdminServer> admin_;
 };
 
+// Some runtimes start with 1024, which a node full of pods that start at once can reach.
+void RaiseDescriptorLimit() {
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
 }  // namespace
 
 void HardenProcess() {
@@ -175,6 +183,7 @@ void HardenProcess() {
 
 int RunAgent(const LoadedConfig& loaded) {
   HardenProcess();
+  RaiseDescriptorLimit();
   Signals signals(loaded.sources.file);  // before the first thread
   // Protobuf's own lines on malformed requests are no JSON; the caller gets the error.
   google::protobuf::SetLogHandler(nullptr);

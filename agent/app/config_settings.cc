@@ -430,7 +430,6 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .placeholder = "NAMES",
        .codec = EnabledProviders(providers),
        .help = "Providers to serve, each on a socket of its name",
-       .live = true,
        .default_note = "all of the build; dev only where providers.dev.path is set"});
   return settings;
 }
