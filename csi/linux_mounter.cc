@@ -29,13 +29,14 @@ bool MeansStale(int code) {
          code == ENODEV;
 }
 
-bool CanBeListed(const std::string& path) {
+// 0, or why the directory cannot be listed.
+int ListingFault(const std::string& path) {
   DIR* listing = opendir(path.c_str());
-  if (listing == nullptr) return false;
+  if (listing == nullptr) return errno;
   errno = 0;
-  const bool listed = readdir(listing) != nullptr || errno == 0;
+  const int fault = readdir(listing) != nullptr ? 0 : errno;
   closedir(listing);
-  return listed;
+  return fault;
 }
 
 }  // namespace
@@ -54,7 +55,11 @@ Result<MountState> LinuxMounter::StateOf(const std::string& path) {
   struct stat parent;
   if (stat((path + "/..").c_str(), &parent) != 0) return SystemError("look above", path, errno);
   if (own.st_dev == parent.st_dev) return MountState::kPlain;
-  return CanBeListed(path) ? MountState::kMounted : MountState::kStale;
+  const int fault = ListingFault(path);
+  if (fault == 0) return MountState::kMounted;
+  if (MeansStale(fault)) return MountState::kStale;
+  // A process that is out of descriptors must not take its volumes for broken.
+  return SystemError("list", path, fault);
 }
 
 Status LinuxMounter::Mount(const std::string& path, const TmpfsOptions& options) {

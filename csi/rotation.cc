@@ -7,6 +7,10 @@ namespace {
 
 // Mounts have the better part of the pool, however many volumes are due at once.
 constexpr std::size_t kAtOnce = 16;
+// A provider that hangs holds each of its refreshes for all of its budget: those that failed the
+// last time must not leave the others without a turn.
+constexpr std::size_t kFailingAtOnce = 4;
+constexpr Duration kNoTurn = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -31,22 +35,37 @@ void Rotation::Run(std::stop_token stop) {
   const Context context(SteadyTime::max(), stop);
   while (!stop.stop_requested()) {
     for (const std::string& target : registry_.AwaitDue(context)) {
+      const std::optional<VolumeRecord> record = registry_.Find(target);
+      if (!record) continue;
+      const bool failing = !record->state.error.empty();
       {
         std::unique_lock lock(mutex_);
+        if (failing && failing_running_ >= kFailingAtOnce) {
+          lock.unlock();
+          PutOff(target);
+          continue;
+        }
         clock_.WaitUntil(lock, changed_, stop, SteadyTime::max(),
                          [this] { return running_ < kAtOnce; });
         if (stop.stop_requested()) return;
         ++running_;
+        if (failing) ++failing_running_;
       }
-      Start(target, stop);
+      Start(target, failing, stop);
     }
   }
 }
 
-void Rotation::Start(const std::string& target_path, std::stop_token stop) {
-  const auto done = [this] {
+void Rotation::PutOff(const std::string& target_path) {
+  registry_.MakeDue([&](const Volume& volume) { return volume.target_path == target_path; },
+                    clock_.Now() + kNoTurn);
+}
+
+void Rotation::Start(const std::string& target_path, bool failing, std::stop_token stop) {
+  const auto done = [this, failing] {
     std::lock_guard lock(mutex_);
     --running_;
+    if (failing) --failing_running_;
     changed_.notify_all();
   };
   const Status posted = pool_.Post([this, target_path, stop, done] {
@@ -55,8 +74,7 @@ void Rotation::Start(const std::string& target_path, std::stop_token stop) {
   });
   if (posted.ok()) return;
   done();
-  registry_.MakeDue([&](const Volume& volume) { return volume.target_path == target_path; },
-                    clock_.Now() + std::chrono::seconds(1));
+  PutOff(target_path);
 }
 
 }  // namespace nodekeep

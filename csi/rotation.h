@@ -2,7 +2,8 @@
 
 // Keeps the volumes of this node fresh: takes those that are due and refreshes each on the pool.
 //
-// By our own clock, not by kubelet's repeated requests. Destruction stops what is under way.
+// By our own clock, not by kubelet's repeated requests. Volumes that failed share a few of the
+// turns. Destruction stops what is under way.
 
 #include <atomic>
 #include <condition_variable>
@@ -24,7 +25,9 @@ class Rotation {
 
  private:
   void Run(std::stop_token stop);
-  void Start(const std::string& target_path, std::stop_token stop);
+  // `failing`: its last refresh did.
+  void Start(const std::string& target_path, bool failing, std::stop_token stop);
+  void PutOff(const std::string& target_path);
 
   VolumeRoad& road_;
   VolumeRegistry& registry_;
@@ -34,7 +37,9 @@ class Rotation {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::size_t running_ = 0;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::size_t running_ = 0;
+  std::size_t failing_running_ = 0;  // among them
 
   std::jthread thread_;  // last: stopped first
 };

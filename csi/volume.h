@@ -34,6 +34,8 @@ struct Volume {
   bool read_only = false;
   // Found on the node after a restart; kubelet has not asked since, so there are no tokens.
   bool recovered = false;
+  // Has a nodePublishSecretRef, which only kubelet's request brings.
+  bool lacks_secrets = false;
 
   // "namespace/pod".
   std::string Text() const { return namespace_name + "/" + pod; }

@@ -119,13 +119,21 @@ VolumeRoad::Outcome VolumeRoad::PublishHeld(const Context& context, const Volume
     return outcome;
   }
   Outcome outcome = Fill(context, *volume, *state);
-  if (!outcome.status.ok()) return outcome;
+  if (!outcome.status.ok()) {
+    // Kubelet does not unpublish what never succeeded: nothing may stay, not even what a killed
+    // predecessor has mounted.
+    if (Status cleared = stations_.mounter.Clear(path); !cleared.ok()) {
+      stations_.log.Error("cannot clean up after a failed publish",
+                          {{"target", path}, {"error", cleared.error().message()}});
+    }
+    return outcome;
+  }
   stations_.registry.Put(volume, SteadyTime::max());
   Succeeded(*volume, outcome);
   return outcome;
 }
 
-// The first content of a volume. In case of an error it ends as if nothing had been done.
+// The first content of a volume. An error leaves the cleaning up of the target to the caller.
 VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volume,
                                      MountState state) {
   if (volume.class_name.empty()) {
@@ -152,10 +160,6 @@ VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volum
   if (outcome.status.ok()) return outcome;
   // A pod that never starts needs no Secret; one whose volume was lost, by a reboot say, does.
   if (!stations_.registry.Find(volume.target_path)) stations_.mirror.Forget(volume.target_path);
-  if (Status cleared = stations_.mounter.Clear(volume.target_path); !cleared.ok()) {
-    stations_.log.Error("cannot clean up after a failed publish",
-                        {{"target", volume.target_path}, {"error", cleared.error().message()}});
-  }
   return outcome;
 }
 
@@ -229,7 +233,8 @@ std::string VolumeRoad::Mirror(const Context& context, const Volume& volume,
   const Status mirrored = stations_.mirror.Converge(context, volume, spc, content);
   if (mirrored.ok()) return "";
   const std::string& message = mirrored.error().message();
-  if (message == before) return message;
+  // Unpublished meanwhile, or the agent's end: no fault of the Secret.
+  if (message == before || context.stop().stop_requested()) return message;
   stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret", message);
   stations_.log.Warn("mirroring failed",
                      {{"pod", volume.Text()}, {"class", spc.Text()}, {"error", message}});

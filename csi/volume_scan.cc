@@ -64,9 +64,7 @@ VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std
   if (entry == pod.volumes.end()) return nullptr;
   const PodFacts::CsiVolume& csi = entry->second;
   const auto class_name = csi.attributes.find("secretProviderClass");
-  if (csi.driver != driver || csi.has_secret_ref || class_name == csi.attributes.end()) {
-    return nullptr;
-  }
+  if (csi.driver != driver || class_name == csi.attributes.end()) return nullptr;
   auto volume = std::make_shared<Volume>();
   volume->id = found.id;
   volume->target_path = found.target_path;
@@ -84,6 +82,7 @@ VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std
   volume->group = pod.group;
   volume->read_only = true;
   volume->recovered = true;
+  volume->lacks_secrets = csi.has_secret_ref;
   return volume;
 }
 

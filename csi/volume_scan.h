@@ -29,8 +29,8 @@ bool HasContent(const std::string& target_path);
 std::vector<FoundVolume> ScanVolumes(const std::string& kubelet_root, const std::string& driver,
                                      Mounter& mounter);
 
-// The volume as kubelet would ask for it, without tokens. Null when `pod` has no such volume, or
-// when it needs a nodePublishSecretRef, which only kubelet's next request brings.
+// The volume as kubelet would ask for it, without tokens and secrets. Null when `pod` has no such
+// volume.
 VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std::string& driver);
 
 }  // namespace nodekeep

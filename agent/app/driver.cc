@@ -13,7 +13,6 @@ namespace {
 
 // How often Secrets that nobody needs any more are looked for; asks nobody when there are none.
 constexpr Duration kUpkeepEvery = std::chrono::seconds(5);
-constexpr Duration kFirstList = std::chrono::seconds(10);
 constexpr Duration kTaintBudget = std::chrono::seconds(3);
 constexpr Duration kLeaveBudget = std::chrono::seconds(5);
 
@@ -66,6 +65,14 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
            .rng = graph.rng,
            .log = graph.log,
            .metrics = graph.metrics}),
+      recovery_({.kubelet_root = config.driver.kubelet_root, .driver_name = config.driver.name},
+                {.mounter = mounter_,
+                 .pods = pods_,
+                 .classes = classes_,
+                 .mirror = mirror_,
+                 .registry = registry_,
+                 .clock = graph.clock,
+                 .log = graph.log}),
       rotation_(road_, registry_, pool, graph.clock, config.mount_budget),
       door_({.driver_name = config.driver.name,
              .node_name = config.node_name,
@@ -80,10 +87,10 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
 void Driver::Upkeep(std::stop_token stop) {
   pthread_setname_np(pthread_self(), "driver-upkeep");
   const Context context(SteadyTime::max(), stop);
-  RecoverVolumes(context);
+  recovered_ = recovery_.Run(context);
   while (Sleep(context, graph_.clock, kUpkeepEvery).ok()) {
     RemoveTaint(context);
-    if (!recovered_) RecoverVolumes(context);
+    if (!recovered_) recovered_ = recovery_.Run(context);
     EndUnusedWatches();
     if (!recovered_) continue;
     WarnOf(mirror_.Sweep(context), "cannot give up a mirrored Secret; tried again");
@@ -151,30 +158,6 @@ void Driver::EndUnusedWatches() {
     in_use.emplace(record.volume->namespace_name, record.volume->class_name);
   }
   classes_.KeepOnly(in_use);
-}
-
-void Driver::RecoverVolumes(const Context& context) {
-  const std::vector<FoundVolume> found =
-      ScanVolumes(options_.kubelet_root, options_.name, mounter_);
-  const auto pods = pods_.OnNode(context.WithDeadline(graph_.clock.Now() + kFirstList));
-  if (!pods.ok()) {
-    graph_.log.Warn(
-        "the API server does not answer; volumes found on the node wait for it, or "
-        "for kubelet",
-        {{"volumes", found.size()}, {"error", pods.error().message()}});
-    return;
-  }
-  for (const FoundVolume& each : found) {
-    const auto pod = (*pods)->find(each.pod_uid);
-    const VolumePtr volume =
-        pod == (*pods)->end() ? nullptr : RecoverVolume(each, pod->second, options_.name);
-    if (volume == nullptr) continue;
-    registry_.Recover(volume, graph_.clock.Now());
-    const Result<ClassPtr> spc = classes_.Get(context, volume->namespace_name, volume->class_name);
-    if (spc.ok()) mirror_.Recover(*volume, **spc);
-    graph_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", each.target_path}});
-  }
-  recovered_ = true;
 }
 
 }  // namespace nodekeep

@@ -22,6 +22,7 @@
 #include "csi/rotation.h"
 #include "csi/volume_events.h"
 #include "csi/volume_mirror.h"
+#include "csi/volume_recovery.h"
 #include "csi/volume_registry.h"
 #include "csi/volume_road.h"
 #include "csi/volume_source.h"
@@ -53,8 +54,6 @@ class Driver {
   void RemoveTaint(const Context& context);
   // Watches are for the classes of the volumes that are here, and no others.
   void EndUnusedWatches();
-  // Tried again by Upkeep until the API server says whose the volumes are.
-  void RecoverVolumes(const Context& context);
   void WarnOf(const std::vector<Error>& faults, std::string_view what);
 
   Graph& graph_;
@@ -62,7 +61,7 @@ class Driver {
   const Config::Driver options_;
   const std::string node_name_;
   std::atomic<bool> taint_may_stand_ = false;  // kubelet has taken the driver in since
-  std::atomic<bool> recovered_ = false;        // the volumes that were found are known
+  std::atomic<bool> recovered_ = false;        // what was found on the node is claimed
   LinuxMounter mounter_;
   VolumeRegistry registry_;
   WatchLoop watches_;
@@ -75,6 +74,7 @@ class Driver {
   EventRecorder recorder_;
   KubeVolumeEvents events_;
   VolumeRoad road_;
+  VolumeRecovery recovery_;
   Rotation rotation_;
   DriverDoor door_;
   std::jthread upkeep_;  // last: stopped first

@@ -1,0 +1,78 @@
+#include "csi/volume_recovery.h"
+
+#include <utility>
+
+#include "csi/volume_scan.h"
+
+namespace nodekeep {
+namespace {
+
+constexpr Duration kFirstList = std::chrono::seconds(10);
+
+// Nothing is mirrored for a class that is not there or cannot be understood.
+bool MirrorsNothing(const Error& error) {
+  return error.code() == ErrorCode::kNotFound || error.code() == ErrorCode::kInvalid;
+}
+
+}  // namespace
+
+bool VolumeRecovery::Run(const Context& context) {
+  const std::vector<FoundVolume> found =
+      ScanVolumes(options_.kubelet_root, options_.driver_name, stations_.mounter);
+  const auto pods = stations_.pods.OnNode(context.WithDeadline(stations_.clock.Now() + kFirstList));
+  if (!pods.ok()) {
+    stations_.log.Warn(
+        "the API server does not answer; volumes found on the node wait for it, or "
+        "for kubelet",
+        {{"volumes", found.size()}, {"error", pods.error().message()}});
+    return false;
+  }
+  std::vector<VolumePtr> volumes;
+  for (const FoundVolume& each : found) {
+    const auto pod = (*pods)->find(each.pod_uid);
+    if (pod == (*pods)->end()) continue;
+    VolumePtr volume = RecoverVolume(each, pod->second, options_.driver_name);
+    if (volume != nullptr) volumes.push_back(std::move(volume));
+  }
+  // All claims before the first refresh: a Secret is written with the owners that are known.
+  const bool complete = Claim(context, volumes);
+  for (const VolumePtr& volume : volumes) MakeKnown(volume);
+  return complete;
+}
+
+bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>& volumes) {
+  std::set<std::pair<std::string, std::string>> unread;  // asked once per pass
+  for (const VolumePtr& volume : volumes) {
+    const std::pair key(volume->namespace_name, volume->class_name);
+    if (claimed_.contains(volume->target_path) || unread.contains(key)) continue;
+    const Result<ClassPtr> spc =
+        stations_.classes.Get(context, volume->namespace_name, volume->class_name);
+    if (spc.ok()) {
+      stations_.mirror.Recover(*volume, **spc);
+    } else if (!MirrorsNothing(spc.error())) {
+      unread.insert(key);
+      stations_.log.Warn("cannot tell yet which Secrets a volume uses; none is given up until then",
+                         {{"pod", volume->Text()}, {"error", spc.error().message()}});
+      continue;
+    }
+    claimed_.insert(volume->target_path);
+  }
+  return unread.empty();
+}
+
+void VolumeRecovery::MakeKnown(const VolumePtr& volume) {
+  const std::string& target = volume->target_path;
+  const bool is_new = !stations_.registry.Find(target);
+  // Without its secrets it cannot be refreshed; kubelet's next request brings them.
+  if (!volume->lacks_secrets) stations_.registry.Recover(volume, stations_.clock.Now());
+  // Unpublished since it was found? An unpublish from now on finds what is to be forgotten.
+  const Result<MountState> state = stations_.mounter.StateOf(target);
+  if (state.ok() && *state != MountState::kMounted) {
+    stations_.registry.Remove(target);
+    stations_.mirror.Forget(target);
+  } else if (is_new && !volume->lacks_secrets) {
+    stations_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", target}});
+  }
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,114 @@
+#include "csi/volume_recovery.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/fakes/driver_node.h"
+
+namespace nodekeep {
+namespace {
+
+// The node after a restart: volumes are mounted and complete, and this process knows none of them.
+struct Restarted : DriverNode {
+  VolumePtr Left(const std::string& pod, const std::string& class_name = "app",
+                 bool has_secret_ref = false) {
+    auto volume = MakeVolume(pod);
+    REQUIRE(mounter.Mount(volume->target_path, {}).ok());
+    const std::filesystem::path target = volume->target_path;
+    std::ofstream(target / "db") << "user=alice";
+    std::ofstream(target.parent_path() / "vol_data.json")
+        << R"({"driverName":"d","volumeHandle":"csi"})";
+    PodFacts facts;
+    facts.namespace_name = "shop";
+    facts.name = pod;
+    facts.uid = volume->pod_uid;
+    facts.volumes["secrets"] = {.driver = "d",
+                                .attributes = {{"secretProviderClass", class_name}},
+                                .has_secret_ref = has_secret_ref};
+    pods.pods[facts.uid] = facts;
+    return volume;
+  }
+  bool Claimed(const VolumePtr& volume) const {
+    return mirror.claimed.contains(volume->target_path);
+  }
+  bool Known(const VolumePtr& volume) const {
+    return registry.Find(volume->target_path).has_value();
+  }
+
+  VolumeRecovery recovery{{.kubelet_root = dir.path(), .driver_name = "d"},
+                          {.mounter = mounter,
+                           .pods = pods,
+                           .classes = classes,
+                           .mirror = mirror,
+                           .registry = registry,
+                           .clock = clock,
+                           .log = heart.log}};
+};
+
+}  // namespace
+
+TEST_CASE("recovery: what is on the node is known, claimed, and due at once") {
+  Restarted node;
+  const VolumePtr volume = node.Left("web-1");
+  CHECK(node.recovery.Run(Context()));
+  CHECK(node.Known(volume));
+  CHECK(node.Claimed(volume));
+  CHECK(node.registry.AwaitDue(Context(node.clock.Now(), {})).size() == 1);
+}
+
+TEST_CASE("recovery: it is over only when every class has told what it mirrors") {
+  Restarted node;
+  node.classes.Set(DriverNode::Class("other"));
+  const VolumePtr volume = node.Left("web-1");
+  node.classes.Fail(Error(ErrorCode::kTransient, "429"));
+  CHECK_FALSE(node.recovery.Run(Context()));
+  CHECK(node.Known(volume));  // kept fresh all the same
+  CHECK_FALSE(node.Claimed(volume));
+  node.classes.Fail(std::nullopt);
+  CHECK(node.recovery.Run(Context()));
+  CHECK(node.Claimed(volume));
+}
+
+TEST_CASE("recovery: a class that is gone or wrong holds up nothing") {
+  for (const ErrorCode code : {ErrorCode::kNotFound, ErrorCode::kInvalid}) {
+    Restarted node;
+    const VolumePtr volume = node.Left("web-1");
+    node.classes.Fail(Error(code, "no"));
+    CHECK(node.recovery.Run(Context()));
+    CHECK(node.Known(volume));
+  }
+}
+
+TEST_CASE("recovery: a volume that is unpublished meanwhile leaves neither record nor claim") {
+  Restarted node;
+  const VolumePtr volume = node.Left("web-1");
+  node.mirror.on_recover = [&] {
+    REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
+  };
+  CHECK(node.recovery.Run(Context()));
+  CHECK_FALSE(node.Known(volume));
+  CHECK_FALSE(node.Claimed(volume));
+}
+
+TEST_CASE("recovery: a volume that waits for its secrets has its claim already") {
+  Restarted node;
+  const VolumePtr volume = node.Left("web-1", "app", true);
+  CHECK(node.recovery.Run(Context()));
+  CHECK_FALSE(node.Known(volume));
+  CHECK(node.Claimed(volume));
+}
+
+TEST_CASE("recovery: a look again takes nothing back from a volume that was published meanwhile") {
+  Restarted node;
+  const VolumePtr first = node.Left("web-1");
+  node.classes.Fail(Error(ErrorCode::kTransient, "429"));
+  CHECK_FALSE(node.recovery.Run(Context()));
+  node.classes.Fail(std::nullopt);
+  auto published = node.MakeVolume("web-1");
+  published->tokens = SecretBytes("{}");
+  REQUIRE(node.Publish(published).ok());
+  CHECK(node.recovery.Run(Context()));
+  REQUIRE(node.Known(first));
+  CHECK(node.registry.Find(first->target_path)->volume->tokens.Reveal() == "{}");
+}
+
+}  // namespace nodekeep

@@ -1,0 +1,227 @@
+#pragma once
+
+// The driver without its wire: a fake backend behind the real road, everything in memory but the
+// directories.
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "csi/volume_road.h"
+#include "tests/fakes/fake_mounter.h"
+#include "tests/fakes/heart.h"
+#include "tests/fakes/temp_dir.h"
+
+namespace nodekeep {
+
+// Classes in memory.
+class FakeClasses final : public ClassSource {
+ public:
+  Result<ClassPtr> Get(const Context&, const std::string& namespace_name,
+                       const std::string& name) override {
+    std::lock_guard lock(mutex_);
+    ++asked_;
+    if (fault_) return *fault_;
+    auto found = classes_.find(namespace_name + "/" + name);
+    if (found != classes_.end()) return found->second;
+    return Error::Format(ErrorCode::kNotFound,
+                         "failed to get secretproviderclass {}/{}, error: not found",
+                         namespace_name, name);
+  }
+  void Set(SecretProviderClass spc) {
+    std::lock_guard lock(mutex_);
+    const std::string text = spc.Text();
+    classes_[text] = std::make_shared<const SecretProviderClass>(std::move(spc));
+  }
+  void Remove(const std::string& text) {
+    std::lock_guard lock(mutex_);
+    classes_.erase(text);
+  }
+  void Fail(std::optional<Error> fault) {
+    std::lock_guard lock(mutex_);
+    fault_ = std::move(fault);
+  }
+  std::size_t asked() const {
+    std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, ClassPtr> classes_;
+  std::optional<Error> fault_;
+  std::size_t asked_ = 0;
+};
+
+class FakePods final : public PodSource {
+ public:
+  Result<std::shared_ptr<const PodsByUid>> OnNode(const Context&) override {
+    return std::make_shared<const PodsByUid>(pods);
+  }
+  PodsByUid pods;
+};
+
+class NoForeignProviders final : public VolumeSource {
+ public:
+  Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume&,
+                const std::vector<ObjectVersion>&) override {
+    if (before_answer) before_answer(context);
+    return {
+        Error(ErrorCode::kPrecondition, "provider not found: provider \"" + spc.provider + "\""),
+        ""};
+  }
+  bool MayWriteItself(const SecretProviderClass&) const override { return true; }
+
+  std::function<void(const Context&)> before_answer;
+};
+
+class EventList final : public VolumeEvents {
+ public:
+  void Record(const Volume& volume, Kind, std::string_view reason,
+              const std::string& message) override {
+    std::lock_guard lock(mutex_);
+    reasons_.push_back(std::string(reason));
+    messages_.push_back(message);
+  }
+  std::vector<std::string> reasons() const {
+    std::lock_guard lock(mutex_);
+    return reasons_;
+  }
+  std::string last() const {
+    std::lock_guard lock(mutex_);
+    return messages_.empty() ? "" : messages_.back();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> reasons_;
+  std::vector<std::string> messages_;
+};
+
+class MirrorList final : public VolumeMirror {
+ public:
+  Status Converge(const Context&, const Volume& volume, const SecretProviderClass&,
+                  const VolumeContent& content) override {
+    files_seen = content.bundle.files.size();
+    mounted_then = mounter->StateOf(volume.target_path).ok() &&
+                   *mounter->StateOf(volume.target_path) == MountState::kMounted;
+    ++converged;
+    if (on_converge) on_converge();
+    claimed.insert(volume.target_path);
+    return fault ? Status(*fault) : Status();
+  }
+  void Recover(const Volume& volume, const SecretProviderClass&) override {
+    claimed.insert(volume.target_path);
+    if (on_recover) on_recover();
+  }
+  void Forget(const std::string& target_path) override {
+    ++forgotten;
+    claimed.erase(target_path);
+  }
+
+  FakeMounter* mounter = nullptr;
+  std::optional<Error> fault;
+  std::function<void()> on_converge;
+  std::function<void()> on_recover;
+  std::set<std::string> claimed;  // target paths
+  std::size_t files_seen = 0;
+  bool mounted_then = false;
+  std::size_t converged = 0;
+  std::size_t forgotten = 0;
+};
+
+struct DriverNode {
+  DriverNode() {
+    mirror.mounter = &mounter;
+    backend->SetValue("db", "user=alice");
+    classes.Set(Class());
+  }
+
+  static SecretProviderClass Class(const std::string& name = "app",
+                                   const std::string& objects = "db",
+                                   const std::string& provider = "fake") {
+    SecretProviderClass spc;
+    spc.namespace_name = "shop";
+    spc.name = name;
+    spc.provider = provider;
+    spc.parameters["objects"] = objects;
+    return spc;
+  }
+
+  std::shared_ptr<Volume> MakeVolume(const std::string& pod = "web-1") const {
+    auto volume = std::make_shared<Volume>();
+    volume->id = "csi-" + pod;
+    volume->target_path = dir / ("pods/u-" + pod + "/volumes/kubernetes.io~csi/secrets/mount");
+    std::filesystem::create_directories(std::filesystem::path(volume->target_path).parent_path());
+    volume->class_name = "app";
+    volume->namespace_name = "shop";
+    volume->pod = pod;
+    volume->pod_uid = "u-" + pod;
+    volume->service_account = "web";
+    volume->read_only = true;
+    volume->attributes = {{"secretProviderClass", "app"},
+                          {"csi.storage.k8s.io/pod.name", pod},
+                          {"csi.storage.k8s.io/pod.namespace", "shop"},
+                          {"csi.storage.k8s.io/pod.uid", "u-" + pod},
+                          {"csi.storage.k8s.io/serviceAccount.name", "web"}};
+    return volume;
+  }
+  Status Publish(const VolumePtr& volume) { return road.Publish(Context(), volume); }
+  void Refresh(const VolumePtr& volume) { road.Refresh(Context(), volume->target_path); }
+  static std::string Read(const Volume& volume, const std::string& file = "db") {
+    std::ifstream in(volume.target_path + "/" + file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  VolumeState StateOf(const Volume& volume) {
+    const auto record = registry.Find(volume.target_path);
+    return record ? record->state : VolumeState();
+  }
+  double Metric(const std::string& line) const {
+    const std::string text = heart.metrics.Render();
+    const std::size_t at = text.find(line + " ");
+    return at == std::string::npos ? 0 : std::stod(text.substr(at + line.size() + 1));
+  }
+
+  FakeClock clock;
+  std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
+  Heart heart{clock, {.retry = {.attempts = 1}}};
+  MountLedger ledger{clock};
+  MountRoad mounts{[this](const std::string& name) { return name == "fake" ? backend : nullptr; },
+                   heart.fetcher,
+                   ledger,
+                   nullptr,
+                   "node-1",
+                   clock,
+                   heart.log,
+                   heart.metrics};
+  TempDir dir;
+  FakeMounter mounter;
+  FakeClasses classes;
+  FakePods pods;
+  NoForeignProviders foreign;
+  RoadVolumeSource source{mounts, foreign};
+  MirrorList mirror;
+  EventList events;
+  VolumeRegistry registry{clock};
+  VolumeRoad road{{},
+                  {.mounter = mounter,
+                   .classes = classes,
+                   .pods = pods,
+                   .source = source,
+                   .mirror = mirror,
+                   .events = events,
+                   .registry = registry,
+                   .clock = clock,
+                   .rng = heart.rng,
+                   .log = heart.log,
+                   .metrics = heart.metrics}};
+};
+
+}  // namespace nodekeep
