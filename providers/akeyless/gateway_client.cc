@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t kMaxServerText = 1024;
 constexpr std::size_t kMaxRemembered = 1024;
 constexpr Duration kPassOver = std::chrono::seconds(30);
-// Longer than any caller's budget, so that the one retry loop leaves a mint alone.
-constexpr Duration kMintPause = std::chrono::seconds(60);
+// Longer than any caller's budget, so that the heart leaves a mint alone.
+constexpr Duration kMintPause = std::chrono::hours(24);
 
 // Secrets that a body may hold, by member.
 constexpr std::string_view kSecretMembers[] = {"token",
