@@ -212,6 +212,16 @@ TEST_CASE("akeyless gateways: one that hangs leaves time for the next") {
   CHECK(seen[1].timeout == seconds(10));
 }
 
+TEST_CASE(
+    "akeyless gateways: a mint has all the time, because no other gateway is asked after it") {
+  Bench bench;
+  bench.options = TestOptions({AccessType::kAccessKey}, {"https://one", "https://two"});
+  bench.gateway.http.On("POST", "*", {FakeHttpClient::Respond(200, "{}")});
+  const Context context(bench.gateway.clock.Now() + seconds(10), {});
+  REQUIRE(bench.api.Send(context, bench.options, Step::kMint, {"get-pki-certificate", {}}).ok());
+  CHECK(bench.gateway.http.Requests().at(0).timeout == seconds(10));
+}
+
 TEST_CASE("akeyless gateways: one that must not be called is not, and the error says why") {
   Bench bench;
   bench.options.gateways[0].problem = "plain HTTP is not allowed";

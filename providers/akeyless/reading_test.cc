@@ -38,10 +38,11 @@ std::string Described(const std::string& name, const std::string& type, int vers
 }
 
 struct Bench {
-  std::vector<Result<Answer>> Read(const std::vector<Question>& questions) {
+  std::vector<Result<Answer>> Read(const std::vector<Question>& questions,
+                                   const Context& context = {}) {
     Credential credential;
     credential.token = SecretBytes(token);
-    return reader.Read(Context(), options, credential, questions);
+    return reader.Read(context, options, credential, questions);
   }
   Result<Answer> ReadOne(const Question& question) {
     std::vector<Result<Answer>> answers = Read({question});
@@ -415,6 +416,39 @@ TEST_CASE("akeyless dynamic: a mint that may have been made is not repeated at o
   Result<Answer> answer = bench.ReadOne(Ask("/d", "", "", Of(ItemKind::kDynamic)));
   CHECK(MessageOf(answer).starts_with("can't get dynamic secret value: /d: POST"));
   CHECK(answer.error().retry_after() >= minutes(1));
+}
+
+TEST_CASE("akeyless dynamic: a producer that may take longer than we wait is not asked") {
+  struct Row {
+    std::string name;
+    seconds left;  // of the budget; the node's timeout is 30 s
+    int timeout;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"not said", seconds(10), 0, "ok"},
+      {"shorter", seconds(10), 9, "ok"},
+      {"the whole budget", seconds(10), 10, "timeout 10s is not within the 10s that"},
+      {"longer than the budget", seconds(10), 15, "timeout 15s is not within the 10s that"},
+      {"longer than the node's timeout", seconds(90), 60,
+       "timeout 1m0s is not within the 30s that"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.options = TestOptions({AccessType::kAccessKey}, {kGatewayUrl, "https://two"});
+    bench.gateway.On("get-dynamic-secret-value", 200, R"({"user":"u","ttl_in_minutes":"60"})");
+    ItemRequest request = Of(ItemKind::kDynamic);
+    request.timeout_seconds = row.timeout;
+    const Context context(bench.gateway.clock.Now() + row.left, {});
+    const std::vector<Result<Answer>> answers = bench.Read({Ask("/d", "", "", request)}, context);
+    const bool sent = row.want == "ok";
+    CHECK(CodeOf(answers.at(0)) == (sent ? "ok" : "deadline_exceeded"));
+    CHECK(bench.gateway.http.Count() == (sent ? 1 : 0));
+    if (sent) continue;
+    CHECK(MessageOf(answers.at(0))
+              .starts_with("can't get dynamic secret value: /d: nodekeep/arguments: " + row.want));
+  }
 }
 
 TEST_CASE("akeyless dynamic: a producer's failure is said without its words") {
