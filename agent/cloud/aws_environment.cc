@@ -1,6 +1,8 @@
 #include "agent/cloud/aws_environment.h"
 
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "agent/base/read_file.h"
@@ -14,6 +16,14 @@ std::string FirstSet(const Environment& environment, std::initializer_list<const
     if (std::string value = environment(name); !value.empty()) return value;
   }
   return "";
+}
+
+AwsEnvironment::SharedFile SharedFileOf(const Environment& environment, const char* variable,
+                                        std::string_view default_name) {
+  if (std::string path = environment(variable); !path.empty()) return {std::move(path), variable};
+  const std::string home = environment("HOME");
+  if (home.empty()) return {};
+  return {fmt::format("{}/.aws/{}", home, default_name), ""};
 }
 
 Error SayWho(const Error& error, std::string_view source) {
@@ -38,13 +48,22 @@ Result<AwsCredentials> FromWebIdentity(const Context& context, HttpClient& http,
   return AssumeRoleWithWebIdentity(context, http, role, *token);
 }
 
+bool Exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::status(path, ignored).type() != std::filesystem::file_type::not_found;
+}
+
 // Keys of the profile, from the credentials file first; kNotFound when no file has it.
 Result<AwsCredentials> FromFiles(const AwsEnvironment& environment) {
   std::string why;
-  for (const std::string& path : {environment.credentials_file, environment.config_file}) {
+  for (const AwsEnvironment::SharedFile* file :
+       {&environment.credentials_file, &environment.config_file}) {
+    const std::string& path = file->path;
     if (path.empty()) continue;
     Result<SecretBytes> text = ReadSmallFile(path);
     if (!text.ok()) {
+      if (!file->variable.empty()) return text.error().Prepend("{}", file->variable);
+      if (Exists(path)) return text.error();
       why += (why.empty() ? "" : ", ") + text.error().message();
       continue;
     }
@@ -84,13 +103,8 @@ AwsEnvironment AwsEnvironment::From(const Environment& environment) {
     aws.profile = std::move(name);
     aws.profile_named = true;
   }
-  const std::string home = environment("HOME");
-  aws.credentials_file = environment("AWS_SHARED_CREDENTIALS_FILE");
-  if (aws.credentials_file.empty() && !home.empty()) {
-    aws.credentials_file = home + "/.aws/credentials";
-  }
-  aws.config_file = environment("AWS_CONFIG_FILE");
-  if (aws.config_file.empty() && !home.empty()) aws.config_file = home + "/.aws/config";
+  aws.credentials_file = SharedFileOf(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials");
+  aws.config_file = SharedFileOf(environment, "AWS_CONFIG_FILE", "config");
   // The relative one wins, as in the SDKs.
   aws.container_url = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (const std::string path = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");

@@ -4,7 +4,8 @@
 // container, instance.
 //
 // The first source that is configured decides. When it fails, the next one is not tried: a pod that
-// was given a role must never end up with the rights of the node.
+// was given a role must never end up with the rights of the node. A file that a variable names is
+// configured; one at its default path is if it exists, readable or not.
 
 #include <string>
 
@@ -19,6 +20,11 @@ namespace nodekeep {
 
 // AWS_* variables, by the names of the SDKs.
 struct AwsEnvironment {
+  struct SharedFile {
+    std::string path;      // "" = none
+    std::string variable;  // that names it; "" = the default path, where there need not be a file
+  };
+
   static AwsEnvironment From(const Environment& environment);
 
   std::string access_key_id;
@@ -28,9 +34,9 @@ struct AwsEnvironment {
   std::string web_identity_token_file;  // read at each call: kubelet replaces it
   std::string role_session_name = "nodekeep";
   std::string profile = "default";
-  bool profile_named = false;    // by AWS_PROFILE
-  std::string credentials_file;  // "" = none
-  std::string config_file;
+  bool profile_named = false;  // by AWS_PROFILE
+  SharedFile credentials_file;
+  SharedFile config_file;
   std::string container_url;  // AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI
   SecretBytes container_token;
   std::string container_token_file;  // read at each call; wins over container_token

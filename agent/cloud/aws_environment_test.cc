@@ -85,6 +85,11 @@ TEST_CASE("aws chain: a source that is configured and fails is never followed by
   const TempDir directory;
   const std::string token = directory.Write("token", "h.p.s");
   const std::string files = directory.Write("credentials", "[default]\nsso_session=x\n");
+  const std::string huge = directory.Write("huge", std::string((1u << 20) + 1, '\n'));
+  // Reading a directory fails for everybody, root too.
+  for (const char* name : {"home-1/.aws/credentials", "home-2/.aws/config"}) {
+    std::filesystem::create_directories(directory / name);
+  }
   struct Row {
     std::string name;
     Variables variables;
@@ -114,6 +119,26 @@ TEST_CASE("aws chain: a source that is configured and fails is never followed by
       {"a profile that we do not serve",
        {{"AWS_SHARED_CREDENTIALS_FILE", files}},
        "AWS credentials from shared files: " + files + ": profile \"default\": sso_session is not"},
+      {"a credentials file that is gone",
+       {{"AWS_SHARED_CREDENTIALS_FILE", directory / "gone"}},
+       "AWS credentials from shared files: AWS_SHARED_CREDENTIALS_FILE: read \"" +
+           directory / "gone" + "\": No such file"},
+      {"a credentials file that is too large",
+       {{"AWS_SHARED_CREDENTIALS_FILE", huge}},
+       "AWS credentials from shared files: AWS_SHARED_CREDENTIALS_FILE: read \"" + huge +
+           "\": larger than 1 MiB"},
+      {"a configuration file that is gone",
+       {{"AWS_CONFIG_FILE", directory / "gone"}},
+       "AWS credentials from shared files: AWS_CONFIG_FILE: read \"" + directory / "gone" +
+           "\": No such file"},
+      {"a default credentials file that cannot be read",
+       {{"HOME", directory / "home-1"}},
+       "AWS credentials from shared files: read \"" + directory / "home-1/.aws/credentials" +
+           "\": Is a directory"},
+      {"a default configuration file that cannot be read",
+       {{"HOME", directory / "home-2"}},
+       "AWS credentials from shared files: read \"" + directory / "home-2/.aws/config" +
+           "\": Is a directory"},
       {"the container endpoint refuses",
        {{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x"}},
        "AWS credentials from the container endpoint: container credentials: HTTP status 403"},
@@ -127,6 +152,20 @@ TEST_CASE("aws chain: a source that is configured and fails is never followed by
     REQUIRE_FALSE(got.ok());
     CHECK_THAT(got.error().message(), StartsWith(row.want) && !ContainsSubstring("h.p.s"));
     CHECK(http.Count("169.254.169.254") == 0);
+  }
+}
+
+TEST_CASE("aws chain: default files that do not exist are no source") {
+  const TempDir directory;
+  const std::string file = directory.Write("file", "");
+  for (const std::string& home : {directory.path(), directory / "gone", file}) {
+    INFO(home);
+    FakeHttpClient http;
+    AnswerAll(http);
+    Result<AwsCredentials> got = OwnAwsCredentials({}, http, Of({{"HOME", home}}));
+    INFO((got.ok() ? "" : got.error().message()));
+    REQUIRE(got.ok());
+    CHECK(got->access_key_id == "FROMINSTANCE");
   }
 }
 

@@ -50,6 +50,11 @@ std::optional<Duration> ParseRetryAfter(std::string_view header, WallTime now) {
   return std::clamp(left, std::chrono::seconds(0), kLongestRetryAfter);
 }
 
+bool RetryLoop::LeavesTime(const Context& context, const Error& error) const {
+  return !error.retry_after() ||
+         *error.retry_after() + 2 * kRestOfSecond < context.Remaining(clock_);
+}
+
 std::optional<Error> RetryLoop::Pause(const Context& context, const Error& error, int made) const {
   if (!error.IsTransient() || !context.Check(clock_).ok()) return error;
   if (made >= policy_.attempts) {

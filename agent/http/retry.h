@@ -40,6 +40,9 @@ class RetryLoop {
   // (Error::IsTransient is false), or no further attempt fits: too many made, or the next delay
   // is longer than what is left of the context. The last error then, which says so. The errors
   // before it are told to the context (Context::TellFailure).
+  //
+  // With several things asked for in one attempt, its error should be the one with the longest
+  // Retry-After for which LeavesTime holds; the others are not to be asked for again.
   template <typename Attempt>
   auto Run(const Context& context, Attempt attempt) const -> decltype(attempt()) {
     for (int made = 1;; ++made) {
@@ -50,6 +53,9 @@ class RetryLoop {
       }
     }
   }
+
+  // False when the Retry-After of `error` does not fit into what is left of the context.
+  bool LeavesTime(const Context& context, const Error& error) const;
 
  private:
   // Sleeps before the next attempt; the error to end with when there is none.

@@ -196,6 +196,27 @@ TEST_CASE("retry: a Retry-After beyond the context ends the loop at once") {
         "busy (the next attempt would be in 30.75s, 10s of the time allowed is left)");
 }
 
+TEST_CASE("retry: whether a Retry-After fits is known before, with what may go on top") {
+  struct Row {
+    std::string name;
+    std::optional<Duration> retry_after;
+    bool fits;
+  };
+  const Row rows[] = {{"none", {}, true},
+                      {"short", seconds(8), true},
+                      {"only without the addition", milliseconds(9500), false},
+                      {"long", seconds(30), false}};
+  FakeClock clock;
+  FakeRng rng;
+  const RetryLoop retry(RetryPolicy(), clock, rng);
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Error error(ErrorCode::kTransient, "busy");
+    if (row.retry_after) error = std::move(error).WithRetryAfter(*row.retry_after);
+    CHECK(retry.LeavesTime(Context().WithDeadline(clock.Now() + seconds(10)), error) == row.fits);
+  }
+}
+
 TEST_CASE("retry: a context that ends during an attempt ends the loop with the attempt's error") {
   FakeClock clock;
   FakeRng rng;

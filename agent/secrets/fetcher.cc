@@ -287,7 +287,7 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
   }
   reads = open.size();
   RetryLoop retry(options_.retry, clock_, rng_);
-  // Each round asks again only for what failed in passing.
+  // Each round asks again only for what failed in passing, when all of that may be asked again.
   (void)retry.Run(context, [&]() -> Status {
     if (open.empty()) return {};
     std::vector<Question> questions;
@@ -309,8 +309,12 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
       Result<Served>& result = results[open[j]];
       result = Keep(ask, questions[j], std::move(answers[j]));
       if (result.ok() || !result.error().IsTransient()) continue;
+      // What asks for more patience than we have is left alone, and holds up nothing else.
+      if (!retry.LeavesTime(context, result.error())) continue;
       failed.push_back(open[j]);
-      worst = result.error();
+      if (worst.ok() || result.error().retry_after() >= worst.error().retry_after()) {
+        worst = result.error();
+      }
     }
     open = std::move(failed);
     return worst;

@@ -45,7 +45,8 @@ class Fetcher {
  public:
   struct Options {
     RetryPolicy retry;
-    // How long one call to a backend may take, retries included.
+    // How long one call to a backend may take, retries included. A ref whose Retry-After does not
+    // fit into what is left of it is not asked for again, whatever becomes of the others.
     Duration fetch_budget = std::chrono::seconds(30);
     // How long a mount waits for a slow backend when last good values could stand in.
     Duration stale_patience = std::chrono::seconds(2);

@@ -630,6 +630,54 @@ TEST_CASE("fetch: a passing failure is asked again for what failed, and only for
   CHECK(bench.backend->reads("b") == 3);
 }
 
+TEST_CASE("fetch: what asks for more patience than is left is left alone, and holds up nothing else") {
+  // Refs are asked in the order of their paths: the patient one is first, between and last.
+  for (const std::string patient : {"a", "b", "c"}) {
+    INFO(patient);
+    Bench bench;
+    for (const std::string path : {"a", "b", "c"}) {
+      bench.backend->SetValue(path, "v");
+      bench.backend->FailReads(path, {path == patient ? Down().WithRetryAfter(minutes(1)) : Down()});
+    }
+    CHECK(bench.Mount(bench.Plan("a,b,c")) == "no: transient");
+    for (const std::string path : {"a", "b", "c"}) {
+      INFO(path);
+      CHECK(bench.backend->reads(path) == (path == patient ? 1 : 2));
+    }
+  }
+}
+
+TEST_CASE("fetch: the longest Retry-After that fits is waited for, whatever else failed") {
+  Bench bench({.fetch_budget = hours(1000)});
+  std::map<std::string, std::vector<SteadyTime>> asked;
+  bench.backend->SetReader([&](const Context&, const Credential&, const Question& question) {
+    std::vector<SteadyTime>& times = asked[question.ref.path];
+    times.push_back(bench.clock.Now());
+    if (times.size() == 1) {
+      return Result<Answer>(question.ref.path == "a" ? Down().WithRetryAfter(seconds(7)) : Down());
+    }
+    Answer answer;
+    answer.value = SecretBytes("v");
+    return Result<Answer>(std::move(answer));
+  });
+  std::string got;
+  std::atomic<bool> done = false;
+  std::jthread pod([&] {
+    got = bench.Mount(bench.Plan("a,b"));
+    done = true;
+  });
+  while (!done) {
+    bench.clock.Advance(std::chrono::milliseconds(10));
+    std::this_thread::yield();
+  }
+  CHECK(got == "v");
+  for (const std::string path : {"a", "b"}) {
+    INFO(path);
+    REQUIRE(asked[path].size() == 2);
+    CHECK(asked[path][1] - asked[path][0] >= seconds(7));
+  }
+}
+
 TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a crash") {
   class Lazy final : public Provider {
    public:

@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t kMaxServerText = 1024;
 constexpr std::size_t kMaxRemembered = 1024;
 constexpr Duration kPassOver = std::chrono::seconds(30);
-// Longer than any caller's budget, so that the one retry loop leaves a mint alone.
-constexpr Duration kMintPause = std::chrono::seconds(60);
+// Longer than any caller's budget, so that the heart leaves a mint alone.
+constexpr Duration kMintPause = std::chrono::hours(24);
 
 // Secrets that a body may hold, by member.
 constexpr std::string_view kSecretMembers[] = {"token",
@@ -226,8 +226,9 @@ std::vector<Result<Json>> GatewayClient::SendAll(const Context& context, const O
 
   for (std::size_t u = 0; u < urls.size() && !open.empty(); ++u) {
     const std::string& url = urls[u];
-    // A gateway that hangs must leave time for those after it.
-    const Duration share = context.Remaining(clock_) / static_cast<int>(urls.size() - u);
+    // A gateway that hangs must leave time for those after it; after a mint nobody else is asked.
+    const std::size_t to_ask = step == Step::kMint ? 1 : urls.size() - u;
+    const Duration share = context.Remaining(clock_) / static_cast<int>(to_ask);
     std::vector<const Command*> batch;
     for (std::size_t i : open) batch.push_back(&commands[i]);
     std::vector<Result<Json>> answers = SendTo(
@@ -249,6 +250,10 @@ std::vector<Result<Json>> GatewayClient::SendAll(const Context& context, const O
     }
   }
   return results;
+}
+
+Duration GatewayClient::LongestExchange(const Context& context) const {
+  return std::min(timeout_, context.Remaining(clock_));
 }
 
 Result<Json> GatewayClient::Send(const Context& context, const Options& options, Step step,

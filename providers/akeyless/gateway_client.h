@@ -42,7 +42,8 @@ class GatewayClient {
 
   // Sends all commands concurrently; the i-th result answers the i-th command. A gateway that does
   // not answer, or answers 5xx, is passed over for the next one, and asked last for a while; a mint
-  // is sent to one gateway only, since nobody knows whether a lost reply was preceded by the deed.
+  // is sent to one gateway only, since nobody knows whether a lost reply was preceded by the deed,
+  // and gets all the time that is left.
   //
   // Errors: kDenied (401 and 403 at login; 403, and 401 that says UnauthorizedAccess), kAuthExpired
   // (any other 401: the API says so of a stale token and of a denied path alike), kNotFound (404
@@ -52,6 +53,9 @@ class GatewayClient {
                                     const std::vector<Command>& commands);
   Result<Json> Send(const Context& context, const Options& options, Step step,
                     const Command& command);
+
+  // The longest that one exchange may take: the node's timeout, or what is left of the context.
+  Duration LongestExchange(const Context& context) const;
 
  private:
   // In the order in which they are to be asked.

@@ -126,23 +126,45 @@ bool IsRefusal(const Error& error) {
   return error.code() == ErrorCode::kDenied || error.code() == ErrorCode::kAuthExpired;
 }
 
-// One error for all methods that were tried: what may pass counts most, then what was refused.
-Error Combined(const std::vector<Error>& failures, const Options& options) {
-  const Error* worst = &failures.front();
-  std::string words;
-  for (const Error& failure : failures) {
-    words += (words.empty() ? "" : "; ") + failure.message();
-    if ((failure.IsTransient() && !worst->IsTransient()) ||
-        (IsRefusal(failure) && !worst->IsTransient() && !IsRefusal(*worst))) {
-      worst = &failure;
-    }
+bool IsCloud(AccessType type) {
+  return type == AccessType::kAwsIam || type == AccessType::kAzureAd || type == AccessType::kGcp;
+}
+
+// A method that did not work.
+struct Failure {
+  AccessType type;
+  bool shown;  // to the server
+  Error error;
+};
+
+// How much a failure says of the whole login. A refusal by the server is not papered over by a
+// cloud that was only probed, and that this node may have no part in; any other failure that may
+// pass says that nobody knows yet.
+int Weight(const Failure& failure, const Options& options) {
+  const bool of_cloud = IsCloud(failure.type) && !failure.shown;
+  const bool named = KnownType(options.type_text) == failure.type;
+  if (failure.error.IsTransient()) return of_cloud && !named ? 2 : 4;
+  if (IsRefusal(failure.error)) return of_cloud ? 1 : 3;
+  return 0;
+}
+
+// One error for all methods that were tried: code and first words of the failure that says most.
+Error Combined(const std::vector<Failure>& failures, const Options& options) {
+  const auto worst = std::max_element(
+      failures.begin(), failures.end(),
+      [&](const Failure& a, const Failure& b) { return Weight(a, options) < Weight(b, options); });
+  std::string words = worst->error.message();
+  for (auto failure = failures.begin(); failure != failures.end(); ++failure) {
+    if (failure != worst) words += "; " + failure->error.message();
   }
-  if (!worst->IsTransient() && !IsRefusal(*worst) && failures.size() > 1) {
-    return Error::Format(worst->code(), "failed to detect access type of {}: {}",
+  if (Weight(*worst, options) == 0 && failures.size() > 1) {
+    return Error::Format(worst->error.code(), "failed to detect access type of {}: {}",
                          options.access_id.empty() ? "(no access id)" : options.access_id, words);
   }
-  Error error(worst->code(), words);
-  if (worst->retry_after()) error = std::move(error).WithRetryAfter(*worst->retry_after());
+  Error error(worst->error.code(), words);
+  if (worst->error.retry_after()) {
+    error = std::move(error).WithRetryAfter(*worst->error.retry_after());
+  }
   return error.Prepend("authentication failed {}", options.Endpoint());
 }
 
@@ -157,18 +179,19 @@ Duration TokenLifetime(std::string_view expiration, WallTime now) {
 
 Result<Credential> Logins::LogIn(const Context& context, const Options& options,
                                  const PodIdentity& identity) {
-  std::vector<Error> failures;
+  std::vector<Failure> failures;
   for (AccessType type : options.login_order) {
-    Result<Credential> credential = LogInBy(type, context, options, identity);
+    bool shown = false;
+    Result<Credential> credential = LogInBy(type, context, options, identity, shown);
     if (credential.ok()) return credential;
-    failures.push_back(credential.error().Prepend("{}", AccessTypeName(type)));
+    failures.push_back({type, shown, credential.error().Prepend("{}", AccessTypeName(type))});
     if (Status over = context.Check(clock_); !over.ok()) break;
   }
   return Combined(failures, options);
 }
 
 Result<Credential> Logins::LogInBy(AccessType type, const Context& context, const Options& options,
-                                   const PodIdentity& identity) {
+                                   const PodIdentity& identity, bool& shown) {
   if (options.access_id.empty() && type != AccessType::kUniversalIdentity) {
     return Missing("akeylessAccessID is missing: set it in the class, or accessId of the agent");
   }
@@ -180,6 +203,7 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
   attempt.account = fmt::format("{} {}", options.Endpoint(),
                                 options.access_id.empty() ? attempt.credential : options.access_id);
   if (Status admitted = guard_.Admit(context, attempt); !admitted.ok()) return admitted.error();
+  shown = true;
   Result<Json> reply = api_.Send(context, options, Step::kLogin,
                                  {"auth", proof->body.Text("access-id", options.access_id)
                                               .Text("access-type", AccessTypeName(type))

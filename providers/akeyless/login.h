@@ -26,6 +26,8 @@ class Logins {
 
   // By the first method of `options.login_order` that works. Errors begin with "authentication
   // failed <url>", or with "failed to detect access type of <id>" when no method has what it needs.
+  // Where several were tried and the server refused one, it is kDenied, unless another that the
+  // server was shown or that is no probed cloud may still pass.
   //
   // A login with a pod's token is the pod's alone, because the rules of an auth method may look at
   // the pod's name, unless the operator says that those of the account do not.
@@ -41,8 +43,9 @@ class Logins {
     std::size_t refusals_before = 0;  // that making this proof has cost
   };
 
+  // `shown`: whether the server was asked.
   Result<Credential> LogInBy(AccessType type, const Context& context, const Options& options,
-                             const PodIdentity& identity);
+                             const PodIdentity& identity, bool& shown);
   Result<Proof> ProofOf(AccessType type, const Context& context, const Options& options,
                         const PodIdentity& identity);
   Result<Proof> CloudProof(AccessType type, const Context& context, const Options& options,

@@ -351,6 +351,60 @@ TEST_CASE("akeyless login: methods are tried in turn until one works") {
   CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"access-type"})) == "jwt");
 }
 
+TEST_CASE(
+    "akeyless login: a refusal by the server is not papered over by a cloud that was probed") {
+  struct Row {
+    std::string name;
+    std::vector<AccessType> order;
+    std::string named;  // the type that the class names
+    std::vector<FakeHttpClient::Reply> auth;
+    std::string want, first;
+  };
+  using enum AccessType;
+  const auto refuse = FakeHttpClient::Respond(401, kRefusal);
+  const auto broken = FakeHttpClient::Respond(503, "");
+  const Row rows[] = {
+      {"a cloud without an answer",
+       {kAccessKey, kGcp},
+       "access_key",
+       {refuse},
+       "denied",
+       "access_key: AuthenticationFailed"},
+      {"the cloud before",
+       {kGcp, kAccessKey},
+       "access_key",
+       {refuse},
+       "denied",
+       "access_key: AuthenticationFailed"},
+      {"the cloud that the class names",
+       {kAccessKey, kGcp},
+       "gcp",
+       {refuse},
+       "transient",
+       "gcp: cloud-id for gcp"},
+      {"a cloud identity that the server could not judge",
+       {kAccessKey, kAwsIam},
+       "access_key",
+       {refuse, broken},
+       "transient",
+       "aws_iam: "},
+      {"no refusal", {kAccessKey, kGcp}, "access_key", {broken}, "transient", "access_key: "},
+      {"a cloud alone", {kGcp}, "access_key", {refuse}, "transient", "gcp: cloud-id for gcp"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench(row.order);
+    bench.options.type_text = row.named;
+    bench.gateway.On("auth", row.auth);
+    bench.gateway.http.On("", "*", {FakeHttpClient::Fail(ErrorCode::kTransient, "timed out")});
+    const Result<Credential> credential = bench.LogIn();
+    INFO(MessageOf(credential));
+    CHECK(CodeOf(credential) == row.want);
+    CHECK(MessageOf(credential)
+              .starts_with("authentication failed https://gw:8000/api/v2: " + row.first));
+  }
+}
+
 TEST_CASE("akeyless login: without any input upstream's words say so") {
   Bench bench({AccessType::kAccessKey, AccessType::kK8s});
   bench.pod.secrets.clear();

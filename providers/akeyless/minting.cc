@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/base/codecs.h"
+#include "agent/base/duration.h"
 #include "agent/base/json.h"
 #include "providers/akeyless/catalog.h"
 #include "providers/akeyless/keys.h"
@@ -32,8 +33,17 @@ std::string_view ErrorText(ItemKind kind) {
   }
 }
 
-Minting DynamicSecret(const Caller& caller, const MintOrder& order) {
+Result<Minting> DynamicSecret(const Caller& caller, const MintOrder& order) {
   const ItemRequest& request = order.request;
+  // What a producer makes after we have hung up lives on at the target, and nobody has it.
+  const Duration longest = caller.api.LongestExchange(caller.context);
+  if (const std::chrono::seconds timeout(request.timeout_seconds); timeout >= longest) {
+    return Error::Format(ErrorCode::kDeadlineExceeded,
+                         "nodekeep/arguments: timeout {} is not within the {} that the agent can "
+                         "wait: lower it, or raise fetch.budget and providers.akeyless.timeout of "
+                         "the node; nothing was asked for",
+                         FormatDuration(timeout), FormatDuration(longest));
+  }
   RequestBody body = caller.Body();
   body.Text("name", order.path)
       .Text("host", request.host)
@@ -41,7 +51,7 @@ Minting DynamicSecret(const Caller& caller, const MintOrder& order) {
       .Text("dbname", request.db_name);
   if (!request.args.empty()) body.Texts("args", request.args);
   if (request.timeout_seconds > 0) body.Number("timeout", request.timeout_seconds);
-  return {{"get-dynamic-secret-value", body.Take()}, {}, {}};
+  return Minting{{"get-dynamic-secret-value", body.Take()}, {}, {}};
 }
 
 Result<Minting> PkiCertificate(const Caller& caller, const MintOrder& order) {

@@ -22,7 +22,8 @@ struct MintOrder {
 // of dynamic credentials what the reply says, else the item, else the vendor's default of an hour;
 // of a certificate what is left of it. The key of a certificate is made here and goes nowhere but
 // into the answer. An error of an unknown outcome asks for patience (GatewayClient::SendAll), since
-// something may have been made.
+// something may have been made. A timeout in the order that is longer than we can wait is
+// kDeadlineExceeded, and the order is not sent.
 std::vector<Result<Answer>> Mint(const Caller& caller, const Clock& clock,
                                  const std::vector<MintOrder>& orders);
 

@@ -352,12 +352,8 @@ Result<Answer> Batch::AnswerOf(const Ask& ask) {
   Answer answer;
   const bool folder = ask.request.kind == ItemKind::kFolder;
   answer.value = folder ? PackFolder(items) : PackItem(items.front());
-  if (!ask.question->ref.version.empty()) {
-    answer.version = "pinned " + ask.question->ref.version;
-    answer.immutable = true;
-  } else {
-    answer.version = VersionText(ask.stamp, clock_.Wall(), ask.past_cache);
-  }
+  // A pinned version too: it is overwritten in place while it is the latest one.
+  answer.version = VersionText(ask.stamp, clock_.Wall(), ask.past_cache);
   return answer;
 }
 

@@ -13,7 +13,8 @@
 // A 200 proves nothing about freshness, because a gateway may answer from its cache (akeyless.md
 // 8.1). So an item that has changed is read past that cache; what a first read found in it is read
 // once more, past it, a minute later; and every item every half hour, since overwriting a value may
-// leave its version as it was [I].
+// leave its version as it was [I]. A pinned version is no exception: an update overwrites the
+// latest version in place unless it is told to keep it (akeyless.md 3.7).
 
 #include <span>
 #include <vector>

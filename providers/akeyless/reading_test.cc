@@ -38,10 +38,11 @@ std::string Described(const std::string& name, const std::string& type, int vers
 }
 
 struct Bench {
-  std::vector<Result<Answer>> Read(const std::vector<Question>& questions) {
+  std::vector<Result<Answer>> Read(const std::vector<Question>& questions,
+                                   const Context& context = {}) {
     Credential credential;
     credential.token = SecretBytes(token);
-    return reader.Read(Context(), options, credential, questions);
+    return reader.Read(context, options, credential, questions);
   }
   Result<Answer> ReadOne(const Question& question) {
     std::vector<Result<Answer>> answers = Read({question});
@@ -224,15 +225,34 @@ TEST_CASE("akeyless read: what was read past the cache is good for half an hour"
   CHECK_FALSE(bench.ReadOne(Ask("/a", version, "", request))->unchanged);
 }
 
-TEST_CASE("akeyless read: a pinned version never changes, and is read by its number") {
+TEST_CASE("akeyless read: a pinned version is read by its number") {
   Bench bench;
   bench.Describe("/a", "STATIC_SECRET", 9);
   bench.gateway.On("get-secret-value", 200, R"({"/a":"v"})");
   Result<Answer> answer = bench.ReadOne(Ask("/a", "", "3"));
   CHECK(Text(answer) == R"({"kind":"static","name":"/a","value":"v","version":3})");
-  CHECK(answer->immutable);
-  CHECK(answer->version == "pinned 3");
   CHECK(IntOf(Find(bench.gateway.Body("get-secret-value"), {"version"})) == 3);
+}
+
+TEST_CASE("akeyless read: a pinned version that was overwritten in place is read again") {
+  const auto described = [](const std::string& day) {
+    return FakeHttpClient::Respond(
+        200, Described("/a", "STATIC_SECRET", 3,
+                       R"(,"modification_date":"2026-01-)" + day + R"(T00:00:00Z")"));
+  };
+  Bench bench;
+  bench.gateway.On("describe-item", {described("01"), described("01"), described("02")});
+  bench.gateway.On("get-secret-value", {FakeHttpClient::Respond(200, R"({"/a":"old"})"),
+                                        FakeHttpClient::Respond(200, R"({"/a":"new"})")});
+  Result<Answer> first = bench.ReadOne(Ask("/a", "", "3"));
+  REQUIRE(first.ok());
+  CHECK_FALSE(first->immutable);
+  CHECK(bench.ReadOne(Ask("/a", first->version, "3"))->unchanged);
+  Result<Answer> second = bench.ReadOne(Ask("/a", first->version, "3"));
+  CHECK(Text(second) == R"({"kind":"static","name":"/a","value":"new","version":3})");
+  const Json body = bench.gateway.Body("get-secret-value", 1);
+  CHECK(IntOf(Find(body, {"version"})) == 3);
+  CHECK(TextOf(Find(body, {"ignore-cache"})) == "true");
 }
 
 TEST_CASE("akeyless read: the values of a reply are found under any spelling of their name") {
@@ -415,6 +435,39 @@ TEST_CASE("akeyless dynamic: a mint that may have been made is not repeated at o
   Result<Answer> answer = bench.ReadOne(Ask("/d", "", "", Of(ItemKind::kDynamic)));
   CHECK(MessageOf(answer).starts_with("can't get dynamic secret value: /d: POST"));
   CHECK(answer.error().retry_after() >= minutes(1));
+}
+
+TEST_CASE("akeyless dynamic: a producer that may take longer than we wait is not asked") {
+  struct Row {
+    std::string name;
+    seconds left;  // of the budget; the node's timeout is 30 s
+    int timeout;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"not said", seconds(10), 0, "ok"},
+      {"shorter", seconds(10), 9, "ok"},
+      {"the whole budget", seconds(10), 10, "timeout 10s is not within the 10s that"},
+      {"longer than the budget", seconds(10), 15, "timeout 15s is not within the 10s that"},
+      {"longer than the node's timeout", seconds(90), 60,
+       "timeout 1m0s is not within the 30s that"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.options = TestOptions({AccessType::kAccessKey}, {kGatewayUrl, "https://two"});
+    bench.gateway.On("get-dynamic-secret-value", 200, R"({"user":"u","ttl_in_minutes":"60"})");
+    ItemRequest request = Of(ItemKind::kDynamic);
+    request.timeout_seconds = row.timeout;
+    const Context context(bench.gateway.clock.Now() + row.left, {});
+    const std::vector<Result<Answer>> answers = bench.Read({Ask("/d", "", "", request)}, context);
+    const bool sent = row.want == "ok";
+    CHECK(CodeOf(answers.at(0)) == (sent ? "ok" : "deadline_exceeded"));
+    CHECK(bench.gateway.http.Count() == (sent ? 1 : 0));
+    if (sent) continue;
+    CHECK(MessageOf(answers.at(0))
+              .starts_with("can't get dynamic secret value: /d: nodekeep/arguments: " + row.want));
+  }
 }
 
 TEST_CASE("akeyless dynamic: a producer's failure is said without its words") {
