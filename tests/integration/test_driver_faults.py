@@ -322,7 +322,7 @@ def line(toxiproxy, cluster):
 
 
 @pytest.fixture
-def cut_door(start_agent, cluster, kubelet, store, line, tmp_path):
+def cut_door(kubelet, start_agent, cluster, store, line, tmp_path):
     config = json.loads(cluster.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{line.port}"
     kubeconfig = tmp_path / "kubeconfig"
@@ -402,7 +402,7 @@ def other_pods_are_not_harmed(door, kubelet, shop, volume, content: dict) -> Non
 
 
 @pytest.fixture
-def small_door(start_agent, cluster, kubelet, store):
+def small_door(kubelet, start_agent, cluster, store):
     """Volumes of 64 KiB."""
     agent = start_agent(providers=("dev",), kubeconfig=cluster.kubeconfig, kubelet=kubelet, config={
         "providers": {"dev": {"path": str(store.path)}}, "driver": {"volumeSize": "64KiB"}})
