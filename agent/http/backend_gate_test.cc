@@ -139,7 +139,8 @@ TEST_CASE("gate: a caller that leaves while waiting for a place gets its own err
   FakeHttpClient::Gate held;
   f.http.On("", kHost + "/slow", {held.Then(kOk)});
   f.http.On("", kHost + "/next", {kOk});
-  std::jthread first([&] { CHECK(f.gate.Send({}, Get("/slow")).ok()); });
+  bool first_ok = false;
+  std::jthread first([&] { first_ok = f.gate.Send({}, Get("/slow")).ok(); });
   held.AwaitArrivals(1);
 
   std::stop_source stop;
@@ -149,8 +150,13 @@ TEST_CASE("gate: a caller that leaves while waiting for a place gets its own err
   CHECK(left.error().message() ==
         "wait to send to https://vault.test:8200: the caller has gone away");
 
-  std::jthread second([&] { CHECK(f.gate.Send({}, Get("/next")).ok()); });
+  bool second_ok = false;
+  std::jthread second([&] { second_ok = f.gate.Send({}, Get("/next")).ok(); });
   held.Release();
+  first.join();
+  second.join();
+  CHECK(first_ok);
+  CHECK(second_ok);
 }
 
 TEST_CASE("gate: nothing is sent until Retry-After has passed") {
@@ -279,7 +285,8 @@ TEST_CASE("gate: one request at a time probes a backend that was down") {
             {kRefused, kRefused, kRefused, kRefused, kRefused, held.Then(kOk), kOk});
   for (int i = 0; i < 5; ++i) (void)f.gate.Send({}, Get("/"));
   f.clock.Advance(seconds(1));
-  std::jthread probe([&] { CHECK(f.gate.Send({}, Get("/")).ok()); });
+  bool probe_ok = false;
+  std::jthread probe([&] { probe_ok = f.gate.Send({}, Get("/")).ok(); });
   held.AwaitArrivals(1);
   const Result<HttpResponse> other = f.gate.Send({}, Get("/"));
   REQUIRE(!other.ok());
@@ -288,6 +295,7 @@ TEST_CASE("gate: one request at a time probes a backend that was down") {
   CHECK(f.http.Count() == 6);
   held.Release();
   probe.join();
+  CHECK(probe_ok);
   CHECK(f.gate.Send({}, Get("/")).ok());
 }
 
@@ -314,7 +322,8 @@ TEST_CASE("gate: hosts beyond the bound push out the longest unused, never one i
   f.http.On("", FakeHttpClient::UrlPredicate([](std::string_view) { return true; }), {kOk});
   for (int i = 0; i < 5; ++i) (void)f.gate.Send({}, Get("/"));
   CHECK(f.MetricSaysOpen());
-  std::jthread caller([&] { CHECK(f.gate.Send({}, Get("/", "http://busy.test")).ok()); });
+  bool caller_ok = false;
+  std::jthread caller([&] { caller_ok = f.gate.Send({}, Get("/", "http://busy.test")).ok(); });
   held.AwaitArrivals(1);
   for (int i = 0; i < 20; ++i) {
     CHECK(f.gate.Send({}, Get("/", fmt::format("http://host{}.test", i))).ok());
@@ -326,6 +335,8 @@ TEST_CASE("gate: hosts beyond the bound push out the longest unused, never one i
   INFO("a forgotten host is not reported as held back for ever");
   CHECK(!f.MetricSaysOpen());
   held.Release();
+  caller.join();
+  CHECK(caller_ok);
 }
 
 }  // namespace nodekeep

@@ -334,8 +334,8 @@ TEST_CASE("informer: a list whose next page is forgotten begins again and tells 
 TEST_CASE("informer: without a server it waits longer and longer, says why, and then works") {
   Fixture fixture;
   fixture.server.SetDown(true);
-  const auto informer = fixture.FollowPods();
   const SteadyTime start = fixture.clock.Now();
+  const auto informer = fixture.FollowPods();
   while (fixture.server.Count("LIST") < 20) std::this_thread::yield();
   // Half of 0.2 + 0.4 + ... + 12.8 + 30 + ... seconds.
   CHECK(fixture.clock.Now() - start >= std::chrono::seconds(150));

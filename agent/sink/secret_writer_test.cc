@@ -1,5 +1,6 @@
 #include "agent/sink/secret_writer.h"
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_http_client.h"
+#include "tests/fakes/together.h"
 
 namespace nodekeep {
 namespace {
@@ -582,17 +584,14 @@ TEST_CASE("secret writer: pods that start together write their Secret once") {
   Http::Gate gate;
   fixture.Get({gate.Then(Http::Respond(404, Trouble(404, "NotFound")))});
   fixture.Accept();
-  std::vector<std::jthread> pods;
-  for (int i = 0; i < 8; ++i) {
-    pods.emplace_back([&fixture, i] {
-      Result<SecretWrite> write =
-          fixture.writer.Write(Context(), App(), Of(fmt::format("p{}/v", i), {kWeb}));
-      CHECK(write.ok());
-    });
-  }
+  std::atomic<int> written = 0;
+  auto pods = Together(8, [&](std::size_t i) {
+    written += fixture.writer.Write(Context(), App(), Of(fmt::format("p{}/v", i), {kWeb})).ok();
+  });
   gate.AwaitArrivals(1);
   gate.Release();
   pods.clear();
+  CHECK(written == 8);
   CHECK(fixture.Calls().size() == 3);
 }
 
@@ -601,8 +600,9 @@ TEST_CASE("secret writer: who waits for his turn leaves when his time is over") 
   Http::Gate gate;
   fixture.Get({gate.Then(Http::Respond(404, Trouble(404, "NotFound")))});
   fixture.Accept();
+  bool first_ok = false;
   std::jthread first(
-      [&fixture] { CHECK(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok()); });
+      [&] { first_ok = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok(); });
   gate.AwaitArrivals(1);
   std::stop_source stop;
   stop.request_stop();
@@ -610,6 +610,8 @@ TEST_CASE("secret writer: who waits for his turn leaves when his time is over") 
       fixture.writer.Write(Context().WithStop(stop.get_token()), App(), Of("p2/v", {kWeb}));
   CHECK(second.error().code() == ErrorCode::kCancelled);
   gate.Release();
+  first.join();
+  CHECK(first_ok);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ class DriverAgent(Agent):
                          kubeconfig=bed.cluster.write_kubeconfig(f"{ACCOUNT}-{node.name}", token=token),
                          arguments=["--driver", "--kubelet-root", node.root])
 
-    def start_without_kubelet(self, timeout: float = 10.0) -> None:
+    def start_without_kubelet(self, timeout: float = 40.0) -> None:
         """As `start`, for a node whose kubelet is down: returns once the driver's sockets are there."""
         self._process.start()
         self._process.wait_until(lambda: self._node.registration_socket.exists() and self.admin_socket.exists(), timeout)

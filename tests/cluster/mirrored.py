@@ -29,12 +29,12 @@ class MirroredSecret:
         found = self.object()
         return (found["metadata"].get("ownerReferences") or []) if found else []
 
-    def wait_value(self, key: str, value: str, timeout: float = 60.0) -> None:
+    def wait_value(self, key: str, value: str, timeout: float = 150.0) -> None:
         wait_for(lambda: self.value(key) == value, lambda: f"{key} of {self.path} is {value!r}, not {self.value(key)!r}", timeout)
 
-    def wait_owners(self, count: int, timeout: float = 60.0) -> list:
+    def wait_owners(self, count: int, timeout: float = 150.0) -> list:
         wait_for(lambda: len(self.owners()) == count, lambda: f"{self.path} has {count} owners, not {self.owners()}", timeout)
         return self.owners()
 
-    def wait_gone(self, timeout: float = 60.0) -> None:
+    def wait_gone(self, timeout: float = 150.0) -> None:
         wait_for(lambda: self.object() is None, f"{self.path} is gone", timeout)

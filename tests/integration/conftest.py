@@ -205,6 +205,7 @@ def start_agent(nodekeep_binary, tmp_path):
 
 @pytest.fixture
 def kubelet():
+    """Who gives it to an agent asks for it before `start_agent`: the agent ends before its directories are removed."""
     with Kubelet() as made:
         yield made
 

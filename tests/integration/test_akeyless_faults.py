@@ -125,7 +125,7 @@ def test_a_throttled_access_id_waits_as_long_as_it_is_told(akeyless, akeyless_te
     assert [getattr(outcome, "files", outcome) for outcome in outcomes] == [WANTED] * 20
     refused = [request["time"] for request in akeyless.requests() if request["status"] == 429]
     assert 1 <= len(refused) <= 16, akeyless.counts()
-    later = [request["time"] for request in akeyless.requests() if request["time"] > refused[0] + 0.2]
+    later = [request["time"] for request in akeyless.requests() if request["time"] > refused[0] + 0.6]
     assert later[0] - refused[0] >= 0.8
 
 
@@ -262,11 +262,12 @@ def test_the_next_gateway_is_asked_while_the_first_is_down(akeyless, akeyless_pr
     akeyless_proxy.down()
     akeyless.put(item, "second")
     assert driver.mount(spc, akeyless_tenant.pod()).files == {"f": b"second"}
-    # It is remembered: the next mount does not try the first one again at once.
-    began = time.monotonic()
+    # It is remembered: the next mount does not try the first one again at once, although it would answer.
+    akeyless_proxy.up()
+    mark = akeyless.mark()
     akeyless.put(item, "third")
     assert driver.mount(spc, akeyless_tenant.pod()).files == {"f": b"third"}
-    assert time.monotonic() - began < 1
+    assert {request["headers"]["host"] for request in akeyless.requests(mark)} == {f"127.0.0.1:{akeyless.port}"}
 
 
 # -- transport

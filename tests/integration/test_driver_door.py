@@ -54,7 +54,7 @@ def store(tmp_path) -> Store:
 
 
 @pytest.fixture
-def door(start_agent, cluster, kubelet, store):
+def door(kubelet, start_agent, cluster, store):
     """An agent that is the CSI driver of `kubelet`, which has taken it in; serves the dev store."""
     agent = start_agent(providers=("dev",), kubeconfig=cluster.kubeconfig, kubelet=kubelet,
                         config={"providers": {"dev": {"path": str(store.path)}}})
@@ -320,19 +320,17 @@ def test_a_stop_takes_the_driver_back_from_kubelet_first(door, kubelet, classes,
     kubelet.unpublish(volume)
 
 
-def test_a_refused_registration_is_offered_again(start_agent, cluster, kubelet, store):
+def test_a_refused_registration_is_offered_again(kubelet, start_agent, cluster, store):
     agent = start_agent(providers=("dev",), kubeconfig=cluster.kubeconfig, kubelet=kubelet,
                         config={"providers": {"dev": {"path": str(store.path)}}})
     kubelet.register(refuse="plugin already registered")
-    agent.wait_for(lambda: "plugin already registered" in agent.http("/readyz")[1], "the refusal", 5)
-    first = kubelet.registration_socket.stat().st_ino if kubelet.registration_socket.exists() else None
-    agent.wait_for(lambda: kubelet.registration_socket.exists() and kubelet.registration_socket.stat().st_ino != first,
-                   "a new socket", 10)
+    agent.wait_for(lambda: "plugin already registered" in agent.http("/readyz")[1], "the refusal", 20)
+    agent.wait_for(lambda: len(agent.events("offering the driver to kubelet")) == 2, "a second offer", 20)
     kubelet.register()
-    agent.wait_for(lambda: agent.http("/readyz")[0] == 200, "readiness", 5)
+    agent.wait_for(lambda: agent.http("/readyz")[0] == 200, "readiness", 20)
 
 
-def test_the_start_up_taint_goes_once_kubelet_knows_the_driver(start_agent, cluster, kubelet, store, unique):
+def test_the_start_up_taint_goes_once_kubelet_knows_the_driver(kubelet, start_agent, cluster, store, unique):
     node = "node-of-the-integration-tests"
     cluster.must("POST", "/api/v1/nodes", {"metadata": {"name": node}, "spec": {"taints": [
         {"key": "secrets-store.csi.k8s.io/agent-not-ready", "effect": "NoSchedule"},

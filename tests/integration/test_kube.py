@@ -249,8 +249,8 @@ def test_a_connection_that_has_gone_dead_is_left(start_probe, own_cluster, space
         began = time.monotonic()
         assert "answer" in probe.ask("get", path=path_of(space, "a"))
         # The first attempt waits in vain, the second is on a new connection, and so is the watch.
-        assert time.monotonic() - began < 9
-        assert probe.changes("w", 2, timeout=3) == ["added a", "added b"]
+        assert time.monotonic() - began < 11.5
+        assert probe.changes("w", 2, timeout=30) == ["added a", "added b"]
 
 
 def test_a_silent_watch_is_not_trusted(start_probe, own_cluster, space):

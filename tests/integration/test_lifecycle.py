@@ -5,7 +5,6 @@ import signal
 import stat
 import subprocess
 import threading
-import time
 
 import pytest
 import yaml
@@ -44,6 +43,13 @@ def test_a_stop_removes_the_sockets_and_exits_with_0(dev_agent):
     assert not socket.exists() and not dev_agent.admin_socket.exists()
 
 
+def await_request_to(proxy, agent) -> None:
+    """Returns once a request is on its way to the backend behind it."""
+    host = f"http://{proxy.address}"
+    agent.wait_for(lambda: [each for each in agent.status()["backends"] if each["host"] == host and int(each["inFlight"]) > 0],
+                   f"a request to {host}", 20)
+
+
 @pytest.mark.parametrize("released", [True, False], ids=["finishes", "is left to the successor at the end of the grace"])
 def test_a_mount_in_flight_at_a_stop(start_agent, tenant, openbao, openbao_proxy, unique, released):
     openbao.put_secret(f"{unique}/s", {"k": "v"})
@@ -51,7 +57,7 @@ def test_a_mount_in_flight_at_a_stop(start_agent, tenant, openbao, openbao_proxy
     pod = tenant.pod()
     openbao_proxy.hang()
     call = agent.driver().start(tenant.spc(("f", f"secret/data/{unique}/s", "k"), address=f"http://127.0.0.1:{openbao_proxy.port}"), pod)
-    time.sleep(0.5)  # on its way to a backend that does not answer
+    await_request_to(openbao_proxy, agent)
     stopping = threading.Thread(target=lambda: agent.stop(30))
     stopping.start()
     agent.wait_for(lambda: not agent.socket().exists(), "the sockets are gone")
@@ -68,10 +74,13 @@ def test_a_mount_in_flight_at_a_stop(start_agent, tenant, openbao, openbao_proxy
 def test_a_second_signal_ends_it_at_once(start_agent, tenant, openbao_proxy, unique):
     agent = start_agent(config={"shutdownGrace": "60s"})
     openbao_proxy.hang()
-    agent.driver().start(tenant.spc(("f", f"secret/data/{unique}/s", "k"), address=f"http://127.0.0.1:{openbao_proxy.port}"), tenant.pod())
-    time.sleep(0.5)
+    # A call that nobody holds is cancelled.
+    call = agent.driver().start(
+        tenant.spc(("f", f"secret/data/{unique}/s", "k"), address=f"http://127.0.0.1:{openbao_proxy.port}"), tenant.pod())
+    await_request_to(openbao_proxy, agent)
     os.kill(agent.pid, signal.SIGTERM)
     agent.wait_for(lambda: not agent.socket().exists(), "the sockets are gone")
+    assert agent.running and not call.done()
     os.kill(agent.pid, signal.SIGTERM)
     agent.wait_for(lambda: not agent.running, "the agent is gone", 5)
 

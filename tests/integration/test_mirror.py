@@ -62,7 +62,7 @@ class Shop:
             "objects": objects or [secret_object()], "files": files or {"f": "v"}, "namespace": self.namespace,
             "volume": volume, "owners": owners, "class": {}}, **more}
 
-    def wait(self, condition, seconds: float = 20.0) -> None:
+    def wait(self, condition, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it did not come about"
@@ -222,6 +222,7 @@ def test_what_others_create_at_the_same_moment_is_never_changed(shop, probe):
         poster = threading.Thread(target=lambda: replies.append(shop.cluster.request(
             "POST", shop.path(), {"metadata": {"name": name}, "data": {"other": encoded("theirs")}})))
         poster.start()
+        time.sleep(0.002 * (round % 15))  # a head start, so that on any machine each comes first at times
         faults = probe.do(shop.write("n1", "p1/v", [web], objects=[secret_object(name)]))["faults"]
         poster.join()
         if replies[0].ok:
@@ -232,7 +233,7 @@ def test_what_others_create_at_the_same_moment_is_never_changed(shop, probe):
         else:
             assert replies[0].status == 409
             assert (faults, shop.data(name)) == ([], {"k": "v"})
-    assert theirs > 0, "the race was never lost: post earlier"
+    assert theirs > 0, "the race was never lost: post earlier still"
 
 
 def test_drift_is_put_back_and_a_strangers_fields_stay(shop, probe):
@@ -497,4 +498,4 @@ def test_a_pod_without_owner_owns_through_its_status(cluster, shop, statuses, pr
     assert shop.owners("app") == {owner["uid"]}
     cluster.delete(shop.namespace, "pods", "lonely")
     # The garbage collector looks for new kinds of objects every 30 seconds.
-    shop.wait(lambda: shop.secret("app") is None, seconds=60)
+    shop.wait(lambda: shop.secret("app") is None, seconds=150)

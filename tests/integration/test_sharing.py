@@ -56,7 +56,7 @@ def test_110_pods_of_one_account_cost_one_login_and_one_read_per_secret(agent, d
     assert sum(line["logins"] for line in lines) == 1
     assert sum(line["backend_reads"] for line in lines) == 10
     # A peer takes 20 s; this bound only says that nobody queued behind somebody.
-    assert took < 5
+    assert took < 15
 
     mark = openbao.audit.mark()
     assert all(outcome.files for outcome in driver.mount_all([(spc, pod) for pod in pods]))

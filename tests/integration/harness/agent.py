@@ -66,7 +66,7 @@ class Agent:
 
     # -- life
 
-    def start(self, timeout: float = 10.0) -> None:
+    def start(self, timeout: float = 40.0) -> None:
         """Returns once every provider socket answers and /readyz says so."""
         self._process.start()
         self._process.wait_until(self._serves, timeout)
