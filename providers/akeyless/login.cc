@@ -122,10 +122,6 @@ std::optional<WallTime> ReadExpiration(std::string_view text) {
   return WallTimeAt(local.time_since_epoch().count());
 }
 
-bool IsRefusal(const Error& error) {
-  return error.code() == ErrorCode::kDenied || error.code() == ErrorCode::kAuthExpired;
-}
-
 // One error for all methods that were tried: what may pass counts most, then what was refused.
 Error Combined(const std::vector<Error>& failures, const Options& options) {
   const Error* worst = &failures.front();
@@ -187,6 +183,7 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
   Result<Credential> credential = reply.ok() ? CredentialOf(*reply) : reply.error();
   if (credential.ok()) {
     guard_.Settle(attempt, LoginGuard::Outcome::kAccepted);
+    if (type == AccessType::kUniversalIdentity) uid_tokens_.Accepted(options, proof->credential);
     if (options.as_pod && options.share_by_service_account) {
       credential->sharing = Sharing::kServiceAccount;
       credential->service_account_uid = identity.service_account_uid;
@@ -309,7 +306,7 @@ Result<Logins::Proof> Logins::UniversalIdentityProof(const Context& context, con
   // pull it away from reads under way.
   Proof proof;
   proof.body.Text("uid-token", newest->token.Reveal());
-  proof.credential = Sha256Hex(newest->token.Reveal());
+  proof.credential = Sha256Hex(text);  // of the identity, whatever its token is now
   proof.refusals_before = newest->refused_now ? 1 : 0;
   if (newest->not_rotated) {
     proof.remark = "the token could not be rotated before: " + newest->not_rotated->message();

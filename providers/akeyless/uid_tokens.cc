@@ -1,5 +1,7 @@
 #include "providers/akeyless/uid_tokens.h"
 
+#include <algorithm>
+
 #include "agent/base/digest.h"
 
 namespace nodekeep::akeyless {
@@ -25,7 +27,6 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
     identities_.try_emplace(name, std::move(begun));
   }
   Identity& identity = identities_[name];  // stays where it is: a map, nothing erased
-  identity.options = std::move(shared);
   identity.used = clock_.Now();
   if (!thread_.joinable()) {
     thread_ = std::jthread([this](std::stop_token stop) { KeepAlive(stop); });
@@ -36,8 +37,23 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
     if (Status over = context.Check(clock_); !over.ok()) return over.error();
     return Error(ErrorCode::kDeadlineExceeded, "waited for the rotation of a universal identity");
   }
-  const bool refused = clock_.Now() >= identity.next && Rotate(lock, identity, context);
+  bool refused = false;
+  if (const SteadyTime now = clock_.Now(); now >= identity.next) {
+    // A gateway that hangs, maybe another class's, leaves time for the login.
+    const Duration budget = std::min(context.Remaining(clock_) / 2, kCallBudget);
+    refused = Rotate(lock, identity, context.WithDeadline(now + budget),
+                     identity.proven ? identity.proven : std::move(shared));
+  }
   return Newest{identity.token.Clone(), identity.not_rotated, refused};
+}
+
+void UidTokens::Accepted(const Options& options, const std::string& first) {
+  auto proven = std::make_shared<const Options>(options);
+  std::unique_lock lock(mutex_);
+  if (auto found = identities_.find(first); found != identities_.end()) {
+    found->second.proven.swap(proven);
+  }
+  lock.unlock();  // the options before go without it
 }
 
 // What was kept of an identity that this process does not know yet.
@@ -52,10 +68,9 @@ UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view fi
 }
 
 bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
-                       const Context& context) {
+                       const Context& context, std::shared_ptr<const Options> options) {
   identity.busy = true;
   const SecretBytes old = identity.token.Clone();
-  const std::shared_ptr<const Options> options = identity.options;
   const std::shared_ptr<const UidTokenFile> file = identity.file;
   lock.unlock();
   Result<SecretBytes> next = Call(context, *options, *file, old);
@@ -65,6 +80,7 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
   if (next.ok()) {
     identity.token = *std::move(next);
     identity.not_read.clear();
+    identity.proven = std::move(options);
     identity.next = clock_.Now() + kRotateEvery;
   } else {
     identity.not_rotated = next.error();
@@ -79,11 +95,12 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
 }
 
 // Called with mutex_ held. Whom to rotate now; null: nobody. One that was refused is left to those
-// who log in with it, who count refusals.
+// who log in with it, who count refusals; so is one of which no options are known to work.
 UidTokens::Identity* UidTokens::NextDue() {
   const SteadyTime now = clock_.Now();
   for (auto& [first, identity] : identities_) {
-    if (identity.busy || identity.Refused() || now - identity.used >= kKeptFor) continue;
+    if (identity.busy || !identity.proven || identity.Refused()) continue;
+    if (now - identity.used >= kKeptFor) continue;
     if (now >= identity.next + kRotateEvery) return &identity;
   }
   return nullptr;
@@ -93,7 +110,7 @@ void UidTokens::KeepAlive(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     if (Identity* due = NextDue()) {
-      (void)Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop));
+      (void)Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop), due->proven);
     } else {
       clock_.WaitUntil(lock, changed_, stop, clock_.Now() + kRotateEvery / 4,
                        [&] { return NextDue() != nullptr; });

@@ -36,8 +36,9 @@ class UidTokens {
   static constexpr Duration kRotateEvery = std::chrono::minutes(2);  // as upstream
 
   // A token that denies rotation, or is unknown, is not asked again for so long: every refusal
-  // counts as a failed login.
-  static constexpr Duration kDeniedFor = std::chrono::hours(1);
+  // counts as a failed login. Well below the hour that a token lives by default: the refusal may
+  // have been a passing one. What failed otherwise is tried again within the minute.
+  static constexpr Duration kDeniedFor = std::chrono::minutes(15);
   // After its last use an identity is kept alive for so long.
   static constexpr Duration kKeptFor = std::chrono::hours(24 * 7);
 
@@ -50,9 +51,12 @@ class UidTokens {
 
   UidTokens(GatewayClient& api, const Clock& clock) : api_(api), clock_(clock) {}
 
-  // The newest token of the identity that began with `first`, rotated if it is time to. Errors:
-  // those of the context.
+  // The newest token of the identity that began with `first`, rotated if it is time to: with the
+  // options that last worked for it, since those of this caller may be mistyped, and with the
+  // caller's own while none has worked yet. Errors: those of the context.
   Result<Newest> Get(const Context& context, const Options& options, std::string_view first);
+  // A login with the identity was accepted: these options work. `first`: its digest by Sha256Hex.
+  void Accepted(const Options& options, const std::string& first);
 
  private:
   struct Identity {
@@ -62,14 +66,16 @@ class UidTokens {
     SteadyTime next;       // rotation; not before
     std::optional<Error> not_rotated;
     bool busy = false;
-    std::shared_ptr<const Options> options;  // of its last use
+    // Of the last rotation or login that succeeded; null = none has.
+    std::shared_ptr<const Options> proven;
     SteadyTime used;
 
-    bool Refused() const { return not_rotated && not_rotated->IsFinal(); }
+    bool Refused() const { return not_rotated && IsRefusal(*not_rotated); }
   };
 
   // Rotates under `lock`, which is given up meanwhile. True: it was refused.
-  bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context);
+  bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context,
+              std::shared_ptr<const Options> options);
   void KeepAlive(std::stop_token stop);
   Identity* NextDue();
   static Identity Begin(const Options& options, std::string_view first);
