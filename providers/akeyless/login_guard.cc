@@ -57,9 +57,13 @@ LoginGuard::Credential& LoginGuard::Of(Account& account, const std::string& cred
   return found->second;
 }
 
+bool LoginGuard::Trusts(const Account& account, const Credential& credential) {
+  return credential.proven && !account.proven_refused;
+}
+
 std::optional<Error> LoginGuard::Refusal(const Account& account,
                                          const Credential& credential) const {
-  if (credential.proven) return std::nullopt;
+  if (Trusts(account, credential)) return std::nullopt;
   const SteadyTime now = clock_.Now();
   if (now < credential.wait_until) {
     return NotNow(credential.wait_until, now, "this credential was refused", account.last_refusal);
@@ -72,17 +76,18 @@ std::optional<Error> LoginGuard::Refusal(const Account& account,
 }
 
 Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
-  attempt.counted = false;
   std::unique_lock lock(mutex_);
   std::optional<Error> refusal;
   // After a hold one at a time: what is left of the row.
   const auto decided = [&] {
     Account& account = Of(attempt.account);
     const Credential& credential = Of(account, attempt.credential);
+    attempt.trusted = Trusts(account, credential);
     refusal = Refusal(account, credential);
-    if (refusal || credential.proven) return true;
+    if (refusal) return true;
     const std::size_t row = std::min(account.refusals, kMostRefusals - 1);
-    return row + account.unproven_in_flight < kMostRefusals;
+    const std::size_t ahead = attempt.trusted ? account.trusted_in_flight : account.in_flight;
+    return row + ahead < kMostRefusals;
   };
   if (!clock_.WaitUntil(lock, settled_, context.stop(), context.deadline(), decided)) {
     lock.unlock();
@@ -91,8 +96,8 @@ Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
   }
   if (refusal) return *refusal;
   Account& account = Of(attempt.account);
-  attempt.counted = !Of(account, attempt.credential).proven;
-  if (attempt.counted) ++account.unproven_in_flight;
+  ++account.in_flight;
+  if (attempt.trusted) ++account.trusted_in_flight;
   return {};
 }
 
@@ -102,12 +107,16 @@ void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std:
     std::lock_guard lock(mutex_);
     Account& account = Of(attempt.account);
     Credential& credential = Of(account, attempt.credential);
-    if (attempt.counted && account.unproven_in_flight > 0) --account.unproven_in_flight;
+    if (account.in_flight > 0) --account.in_flight;
+    if (attempt.trusted && account.trusted_in_flight > 0) --account.trusted_in_flight;
     if (outcome == Outcome::kAccepted) {
       account.refusals = 0;
+      account.proven_refused = false;
       credential.proven = true;
       credential.refusals = 0;
+      credential.wait_until = SteadyTime();
     } else if (outcome == Outcome::kRefused) {
+      if (attempt.trusted || credential.proven) account.proven_refused = true;
       credential.proven = false;
       ++credential.refusals;
       credential.wait_until = clock_.Now() + WaitAfter(credential.refusals);

@@ -5,11 +5,13 @@
 // Akeyless blocks a client for a while after five consecutive failed logins (akeyless.md 1.9), and
 // one access id may serve many pods. So refusals are counted here, per gateway and access id:
 //   - a credential that was refused twice waits before it is shown again, longer each time;
-//   - after kMostRefusals in a row only credentials that were accepted before are let through,
-//   until
-//     kHold has passed; an accepted login ends the row, here as there;
-//   - credentials never accepted before are shown at most so many at a time that all of them could
-//     be refused without a fifth refusal in a row.
+//   - after kMostRefusals in a row only proven credentials, accepted when last shown, are let
+//     through, until kHold has passed; an accepted login ends the row, here as there;
+//   - credentials are shown at most so many at a time that all of them could be refused without a
+//     fifth refusal in a row; proven ones, which strangers' refusals must not keep out, at least
+//     one at a time;
+//   - a proven one that is refused proves nothing for its like any more (the whole auth method may
+//     have been closed): until the row ends they are treated as if never accepted.
 // Other nodes and other clients of the access id count there too, and cannot be seen from here.
 //
 // Thread-safe. Waits under the caller's context; nothing is called out under the lock.
@@ -31,7 +33,7 @@ namespace nodekeep::akeyless {
 struct LoginAttempt {
   std::string account;     // gateway and access id
   std::string credential;  // a digest
-  bool counted = false;    // by the guard: among those that were never accepted before
+  bool trusted = false;    // by the guard: admitted as a proven one
 };
 
 class LoginGuard {
@@ -58,9 +60,11 @@ class LoginGuard {
     SteadyTime used;
   };
   struct Account {
-    std::size_t refusals = 0;  // in a row
+    std::size_t refusals = 0;     // in a row
+    bool proven_refused = false;  // a proven credential was among them
     SteadyTime hold_until;
-    std::size_t unproven_in_flight = 0;
+    std::size_t in_flight = 0;
+    std::size_t trusted_in_flight = 0;  // of in_flight
     std::string last_refusal;
     SteadyTime used;
     std::map<std::string, Credential> credentials;
@@ -69,6 +73,7 @@ class LoginGuard {
   // Called with mutex_ held.
   Account& Of(const std::string& account);
   Credential& Of(Account& account, const std::string& credential);
+  static bool Trusts(const Account& account, const Credential& credential);
   std::optional<Error> Refusal(const Account& account, const Credential& credential) const;
 
   const Clock& clock_;
