@@ -1,5 +1,7 @@
 #include "providers/akeyless/login_guard.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace nodekeep::akeyless {
@@ -35,6 +37,14 @@ void Bound(Map& map, std::size_t bound) {
 }
 
 }  // namespace
+
+LoginAttempt AttemptOf(AccessType type, const Options& options, std::string_view digest) {
+  LoginAttempt attempt;
+  attempt.credential = fmt::format("{} {}", AccessTypeName(type), digest);
+  attempt.account = fmt::format("{} {}", options.Endpoint(),
+                                options.access_id.empty() ? attempt.credential : options.access_id);
+  return attempt;
+}
 
 LoginGuard::Account& LoginGuard::Of(const std::string& account) {
   auto found = accounts_.find(account);
@@ -101,8 +111,7 @@ Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
   return {};
 }
 
-void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal,
-                        std::size_t refusals) {
+void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal) {
   {
     std::lock_guard lock(mutex_);
     Account& account = Of(attempt.account);
@@ -112,6 +121,8 @@ void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std:
     if (outcome == Outcome::kAccepted) {
       account.refusals = 0;
       account.proven_refused = false;
+    }
+    if (outcome == Outcome::kAccepted || outcome == Outcome::kRotated) {
       credential.proven = true;
       credential.refusals = 0;
       credential.wait_until = SteadyTime();
@@ -121,7 +132,7 @@ void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std:
       ++credential.refusals;
       credential.wait_until = clock_.Now() + WaitAfter(credential.refusals);
       account.last_refusal = refusal;
-      account.refusals += refusals;
+      ++account.refusals;
       if (account.refusals >= kMostRefusals) account.hold_until = clock_.Now() + kHold;
     }
   }

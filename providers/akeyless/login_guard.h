@@ -12,7 +12,8 @@
 //     one at a time;
 //   - a proven one that is refused proves nothing for its like any more (the whole auth method may
 //     have been closed): until the row ends they are treated as if never accepted.
-// Other nodes and other clients of the access id count there too, and cannot be seen from here.
+// A rotation of a universal identity counts as a login does: its refusal counts there too. Other
+// nodes and other clients of the access id count there too, and cannot be seen from here.
 //
 // Thread-safe. Waits under the caller's context; nothing is called out under the lock.
 
@@ -22,23 +23,33 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
 #include "agent/base/result.h"
+#include "providers/akeyless/access_type.h"
+#include "providers/akeyless/options.h"
 
 namespace nodekeep::akeyless {
 
-// A login to be made. Equal credentials have equal digests.
+// A login or rotation to be made. Equal credentials have equal digests.
 struct LoginAttempt {
   std::string account;     // gateway and access id
   std::string credential;  // a digest
   bool trusted = false;    // by the guard: admitted as a proven one
 };
 
+LoginAttempt AttemptOf(AccessType type, const Options& options, std::string_view digest);
+
 class LoginGuard {
  public:
-  enum class Outcome { kAccepted, kRefused, kUnknown };
+  enum class Outcome {
+    kAccepted,
+    kRotated,  // the credential is as good as accepted, but that was no login: the row goes on
+    kRefused,
+    kUnknown,
+  };
 
   static constexpr std::size_t kMostRefusals = 4;
   static constexpr Duration kHold = std::chrono::minutes(15);
@@ -48,9 +59,7 @@ class LoginGuard {
   // Lets the attempt through, which then must be settled. Errors: kThrottled with retry_after, the
   // last refusal repeated, when it must not be made now; those of the context.
   Status Admit(const Context& context, LoginAttempt& attempt);
-  // `refusals`: how many the gateway has counted, when the outcome is kRefused.
-  void Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal = "",
-              std::size_t refusals = 1);
+  void Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal = "");
 
  private:
   struct Credential {

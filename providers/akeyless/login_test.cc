@@ -49,11 +49,14 @@ struct Bench {
 class RotateCalls {
  public:
   FakeHttpClient::Reply Answer(const std::string& token) {
-    return [this, token](const Context& context, const FakeHttpClient::Seen& seen) {
+    return Answer(200, R"({"token":")" + token + R"("})");
+  }
+  FakeHttpClient::Reply Answer(int status, const std::string& body) {
+    return [this, status, body](const Context& context, const FakeHttpClient::Seen& seen) {
       std::lock_guard lock(mutex_);
       ++count_;
       more_.notify_all();
-      return FakeHttpClient::Respond(200, R"({"token":")" + token + R"("})")(context, seen);
+      return FakeHttpClient::Respond(status, body)(context, seen);
     };
   }
   int Count() {
@@ -662,6 +665,50 @@ TEST_CASE("universal identity: refused rotations count, so that a dead token blo
   }
   CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
   CHECK(Contains(MessageOf(bench.LogIn()), "AuthenticationFailed"));
+}
+
+TEST_CASE("universal identity: several dead ones of an access id never make five refusals") {
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  bench.gateway.On("auth", 401, kRefusal);
+  for (const char* first : {"u-1", "u-2", "u-3", "u-4"}) {
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes(first);
+    (void)bench.LogIn();
+  }
+  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
+}
+
+TEST_CASE("universal identity: where two refusals would be one too many, it logs in unrotated") {
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  bench.gateway.On("auth",
+                   {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(401, kRefusal),
+                    FakeHttpClient::Respond(200, kToken)});
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
+  for (int i = 0; i < 2; ++i) REQUIRE_FALSE(bench.LogIn().ok());
+  REQUIRE(bench.gateway.http.Count() == 3);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
+  CHECK(bench.LogIn().ok());
+  CHECK(bench.gateway.Count("uid-rotate-token") == 1);
+}
+
+TEST_CASE("universal identity: refused rotations of the upkeep count") {
+  RotateCalls refused;
+  Bench bench(AccessType::kUniversalIdentity);
+  std::vector<FakeHttpClient::Reply> replies(
+      12, FakeHttpClient::Respond(200, R"({"token":"u-next"})"));  // rotation and acknowledgement
+  replies.push_back(refused.Answer(401, kRefusal));
+  bench.gateway.On("uid-rotate-token", replies);
+  bench.gateway.On("auth", 200, kToken);
+  for (int i = 0; i < 6; ++i) {
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
+    REQUIRE(bench.LogIn().ok());
+  }
+  REQUIRE(refused.Reach(4, bench.gateway.clock));
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-new");
+  CHECK(CodeOf(bench.LogIn()) == "throttled");
+  CHECK(bench.gateway.Count("auth") == 6);
+  CHECK(refused.Count() == 4);
 }
 
 }  // namespace nodekeep::akeyless

@@ -13,6 +13,11 @@ constexpr Duration kCallBudget = std::chrono::seconds(30);
 // Tokens are some hundred bytes [I]. What a class's gateway answers is kept, in memory and on disk.
 constexpr std::size_t kMaxToken = 16u << 10;
 
+LoginGuard::Outcome OutcomeOf(const Status& done) {
+  if (done.ok()) return LoginGuard::Outcome::kRotated;
+  return IsRefusal(done.error()) ? LoginGuard::Outcome::kRefused : LoginGuard::Outcome::kUnknown;
+}
+
 }  // namespace
 
 Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& options,
@@ -37,14 +42,13 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
     if (Status over = context.Check(clock_); !over.ok()) return over.error();
     return Error(ErrorCode::kDeadlineExceeded, "waited for the rotation of a universal identity");
   }
-  bool refused = false;
   if (const SteadyTime now = clock_.Now(); now >= identity.next) {
     // A gateway that hangs, maybe another class's, leaves time for the login.
     const Duration budget = std::min(context.Remaining(clock_) / 2, kCallBudget);
-    refused = Rotate(lock, identity, context.WithDeadline(now + budget),
-                     identity.proven ? identity.proven : std::move(shared));
+    (void)Rotate(lock, identity, context.WithDeadline(now + budget),
+                 identity.proven ? identity.proven : std::move(shared));
   }
-  return Newest{identity.token.Clone(), identity.not_rotated, refused};
+  return Newest{identity.token.Clone(), identity.not_rotated};
 }
 
 void UidTokens::Accepted(const Options& options, const std::string& first) {
@@ -59,6 +63,7 @@ void UidTokens::Accepted(const Options& options, const std::string& first) {
 // What was kept of an identity that this process does not know yet.
 UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view first) {
   Identity identity;
+  identity.name = Sha256Hex(first);
   identity.file = std::make_shared<const UidTokenFile>(options.uid_token_directory, first);
   Result<std::optional<SecretBytes>> kept = identity.file->Read();
   if (!kept.ok()) identity.not_read = kept.error().message();
@@ -72,10 +77,23 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
   identity.busy = true;
   const SecretBytes old = identity.token.Clone();
   const std::shared_ptr<const UidTokenFile> file = identity.file;
+  LoginAttempt attempt = AttemptOf(AccessType::kUniversalIdentity, *options, identity.name);
+  // A token may log in and yet deny rotation.
+  attempt.credential += " rotation";
   lock.unlock();
-  Result<SecretBytes> next = Call(context, *options, *file, old);
+  // Never waited for: who logs in has a place already, and the rotation comes another time.
+  const bool admitted = guard_.Admit(Context(clock_.Now(), context.stop()), attempt).ok();
+  Result<SecretBytes> next(SecretBytes{});
+  if (admitted) {
+    next = Next(context, *options, *file, old);
+    const Status done =
+        next.ok() ? Acknowledge(context, *options, old, *next) : Status(next.error());
+    guard_.Settle(attempt, OutcomeOf(done), done.ok() ? "" : done.error().message());
+  }
   lock.lock();
   identity.busy = false;
+  changed_.notify_all();
+  if (!admitted) return false;
   identity.not_rotated.reset();
   if (next.ok()) {
     identity.token = *std::move(next);
@@ -90,8 +108,7 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
     }
     identity.next = clock_.Now() + (identity.Refused() ? kDeniedFor : kTryAgainAfter);
   }
-  changed_.notify_all();
-  return identity.Refused();
+  return true;
 }
 
 // Called with mutex_ held. Whom to rotate now; null: nobody. One that was refused is left to those
@@ -110,7 +127,9 @@ void UidTokens::KeepAlive(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     if (Identity* due = NextDue()) {
-      (void)Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop), due->proven);
+      if (!Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop), due->proven)) {
+        due->next = clock_.Now() + kTryAgainAfter - kRotateEvery;  // due then, see NextDue
+      }
     } else {
       clock_.WaitUntil(lock, changed_, stop, clock_.Now() + kRotateEvery / 4,
                        [&] { return NextDue() != nullptr; });
@@ -118,7 +137,7 @@ void UidTokens::KeepAlive(std::stop_token stop) {
   }
 }
 
-Result<SecretBytes> UidTokens::Call(const Context& context, const Options& options,
+Result<SecretBytes> UidTokens::Next(const Context& context, const Options& options,
                                     const UidTokenFile& file, const SecretBytes& token) {
   // Not idempotent, but a lost reply does no harm: without our acknowledgement `token` stays valid.
   Result<Json> reply = api_.Send(
@@ -138,13 +157,19 @@ Result<SecretBytes> UidTokens::Call(const Context& context, const Options& optio
   }
   // Kept before it is acknowledged: until then the old one, which is what would be found, is valid.
   if (Status kept = file.Write(next); !kept.ok()) return kept.error();
-  // Whatever becomes of this call, `next` is valid; at worst `token` is so too, for some time.
-  (void)api_.Send(context, options, Step::kLogin,
-                  {"uid-rotate-token", RequestBody()
-                                           .Text("uid-token", token.Reveal())
-                                           .Text("send-manual-ack-token", next.Reveal())
-                                           .Take()});
   return next;
+}
+
+// Whatever becomes of this call, `next` is valid; at worst `token` is so too, for some time.
+Status UidTokens::Acknowledge(const Context& context, const Options& options,
+                              const SecretBytes& token, const SecretBytes& next) {
+  Result<Json> reply =
+      api_.Send(context, options, Step::kLogin,
+                {"uid-rotate-token", RequestBody()
+                                         .Text("uid-token", token.Reveal())
+                                         .Text("send-manual-ack-token", next.Reveal())
+                                         .Take()});
+  return reply.ok() ? Status() : reply.error();
 }
 
 }  // namespace nodekeep::akeyless

@@ -9,7 +9,7 @@
 // token that is not rotated ends (after an hour by default), and with it the identity. A restart
 // goes on with the newest token where Options::uid_token_directory says to keep it; else it begins
 // again at the first one, which the server may have ended by then. Each node needs a token of its
-// own.
+// own. Every rotation is admitted by the guard of logins; one that it holds back is made later.
 //
 // Thread-safe. Waits under the caller's context; nothing is called out under the lock.
 
@@ -27,6 +27,7 @@
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "providers/akeyless/gateway_client.h"
+#include "providers/akeyless/login_guard.h"
 #include "providers/akeyless/uid_token_file.h"
 
 namespace nodekeep::akeyless {
@@ -46,10 +47,11 @@ class UidTokens {
     SecretBytes token;
     // Why it could not be rotated; it may still be good (a token may deny rotation).
     std::optional<Error> not_rotated;
-    bool refused_now = false;  // the rotation was refused by this very call
   };
 
-  UidTokens(GatewayClient& api, const Clock& clock) : api_(api), clock_(clock) {}
+  // All must outlive it.
+  UidTokens(GatewayClient& api, LoginGuard& guard, const Clock& clock)
+      : api_(api), guard_(guard), clock_(clock) {}
 
   // The newest token of the identity that began with `first`, rotated if it is time to: with the
   // options that last worked for it, since those of this caller may be mistyped, and with the
@@ -60,6 +62,7 @@ class UidTokens {
 
  private:
   struct Identity {
+    std::string name;                          // the digest of its first token
     std::shared_ptr<const UidTokenFile> file;  // the first token itself is not kept
     SecretBytes token;
     std::string not_read;  // why what was kept on disk was of no use; "" = it was
@@ -73,16 +76,19 @@ class UidTokens {
     bool Refused() const { return not_rotated && IsRefusal(*not_rotated); }
   };
 
-  // Rotates under `lock`, which is given up meanwhile. True: it was refused.
+  // Rotates under `lock`, which is given up meanwhile. False: the guard holds it back now.
   bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context,
               std::shared_ptr<const Options> options);
   void KeepAlive(std::stop_token stop);
   Identity* NextDue();
   static Identity Begin(const Options& options, std::string_view first);
-  Result<SecretBytes> Call(const Context& context, const Options& options, const UidTokenFile& file,
+  Result<SecretBytes> Next(const Context& context, const Options& options, const UidTokenFile& file,
                            const SecretBytes& token);
+  Status Acknowledge(const Context& context, const Options& options, const SecretBytes& token,
+                     const SecretBytes& next);
 
   GatewayClient& api_;
+  LoginGuard& guard_;
   const Clock& clock_;
 
   std::mutex mutex_;
