@@ -7,18 +7,25 @@ ProviderSet::ProviderSet(HttpClient& http, const Clock& clock, Logger& log,
     : http_(http), clock_(clock), log_(log), version_key_(version_key) {}
 
 Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntry> registry) {
-  std::map<std::string, std::shared_ptr<Provider>> made;
+  std::unique_lock lock(mutex_);
+  std::map<std::string, Made> before = providers_;
+  lock.unlock();
+  std::map<std::string, Made> made;
   for (const std::string& name : config.enabled_providers) {
     for (const ProviderEntry& entry : registry) {
       if (entry.name != name) continue;
       const ProviderConfig& own = config.providers.at(name);
+      if (auto same = before.find(name); same != before.end() && same->second.config == own) {
+        made[name] = same->second;
+        continue;
+      }
       auto provider = entry.make(
           own.values, ProviderServices{http_, clock_, log_, own.policy, version_key_.Clone()});
       if (!provider.ok()) return provider.error().Prepend("provider {}", name);
-      made[name] = *std::move(provider);
+      made[name] = {own, *std::move(provider)};
     }
   }
-  std::unique_lock lock(mutex_);
+  lock.lock();
   providers_.swap(made);
   lock.unlock();  // the old ones go when their last mount does
   return {};
@@ -27,7 +34,7 @@ Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntr
 std::shared_ptr<Provider> ProviderSet::Find(const std::string& name) const {
   std::unique_lock lock(mutex_);
   auto found = providers_.find(name);
-  return found == providers_.end() ? nullptr : found->second;
+  return found == providers_.end() ? nullptr : found->second.provider;
 }
 
 }  // namespace nodekeep

@@ -1,6 +1,9 @@
 #pragma once
 
-// The providers as configured now. A reload replaces them all at once; mounts under way keep theirs.
+// The providers as configured now. A reload replaces those whose own settings have changed, all at
+// once; mounts under way keep theirs. The others stay as they are, because a provider may know what
+// cannot be had again: the newest token of an identity that is rotated, or how often logins were
+// refused.
 //
 // Thread-safe.
 
@@ -20,20 +23,26 @@ class ProviderSet {
   // `version_key` keys the hashes by which object versions are told apart.
   ProviderSet(HttpClient& http, const Clock& clock, Logger& log, const SecretBytes& version_key);
 
-  // Makes every enabled provider anew. On an error the old ones stay.
+  // Makes every enabled provider anew that is new or has other settings or another policy than the
+  // one there is. On an error the old ones stay, all of them.
   Status Configure(const Config& config, std::span<const ProviderEntry> registry);
 
   // Null when it is not enabled.
   std::shared_ptr<Provider> Find(const std::string& name) const;
 
  private:
+  struct Made {
+    ProviderConfig config;  // all that it was made from but the environment, which stays
+    std::shared_ptr<Provider> provider;
+  };
+
   HttpClient& http_;
   const Clock& clock_;
   Logger& log_;
   const SecretBytes& version_key_;
 
   mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Provider>> providers_;  // guarded by mutex_
+  std::map<std::string, Made> providers_;  // guarded by mutex_
 };
 
 }  // namespace nodekeep

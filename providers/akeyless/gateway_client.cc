@@ -289,6 +289,10 @@ Error ErrorOf(const HttpResponse& response, const std::string& url, const Comman
   return error;
 }
 
+bool IsRefusal(const Error& error) {
+  return error.code() == ErrorCode::kDenied || error.code() == ErrorCode::kAuthExpired;
+}
+
 void RequestBody::Name(std::string_view name) {
   text_.Append(text_.empty() ? "{" : ",");
   AppendGoJsonString(name, text_);

@@ -79,6 +79,9 @@ class GatewayClient {
 Error ErrorOf(const HttpResponse& response, const std::string& url, const Command& command,
               Step step, WallTime now);
 
+// The credential, or what it asked for, was refused; at a login Akeyless counts that.
+bool IsRefusal(const Error& error);
+
 // A request body. Members with empty texts are left out, as the SDKs do.
 class RequestBody {
  public:

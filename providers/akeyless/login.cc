@@ -122,10 +122,6 @@ std::optional<WallTime> ReadExpiration(std::string_view text) {
   return WallTimeAt(local.time_since_epoch().count());
 }
 
-bool IsRefusal(const Error& error) {
-  return error.code() == ErrorCode::kDenied || error.code() == ErrorCode::kAuthExpired;
-}
-
 bool IsCloud(AccessType type) {
   return type == AccessType::kAwsIam || type == AccessType::kAzureAd || type == AccessType::kGcp;
 }
@@ -198,19 +194,13 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
   Result<Proof> proof = ProofOf(type, context, options, identity);
   if (!proof.ok()) return proof.error();
 
-  LoginAttempt attempt;
-  attempt.credential = fmt::format("{} {}", AccessTypeName(type), proof->credential);
-  attempt.account = fmt::format("{} {}", options.Endpoint(),
-                                options.access_id.empty() ? attempt.credential : options.access_id);
+  LoginAttempt attempt = AttemptOf(type, options, proof->credential);
   if (Status admitted = guard_.Admit(context, attempt); !admitted.ok()) return admitted.error();
   shown = true;
-  Result<Json> reply = api_.Send(context, options, Step::kLogin,
-                                 {"auth", proof->body.Text("access-id", options.access_id)
-                                              .Text("access-type", AccessTypeName(type))
-                                              .Take()});
-  Result<Credential> credential = reply.ok() ? CredentialOf(*reply) : reply.error();
+  Result<Credential> credential = Show(context, type, options, *proof);
   if (credential.ok()) {
     guard_.Settle(attempt, LoginGuard::Outcome::kAccepted);
+    if (type == AccessType::kUniversalIdentity) uid_tokens_.Accepted(options, proof->credential);
     if (options.as_pod && options.share_by_service_account) {
       credential->sharing = Sharing::kServiceAccount;
       credential->service_account_uid = identity.service_account_uid;
@@ -219,10 +209,27 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
   }
   const bool refused = IsRefusal(credential.error());
   guard_.Settle(attempt, refused ? LoginGuard::Outcome::kRefused : LoginGuard::Outcome::kUnknown,
-                credential.error().message(), 1 + proof->refusals_before);
+                credential.error().message());
   if (proof->remark.empty()) return credential;
   return Error(credential.error().code(),
                fmt::format("{}; {}", credential.error().message(), proof->remark));
+}
+
+Result<Credential> Logins::Show(const Context& context, AccessType type, const Options& options,
+                                Proof& proof) {
+  if (!proof.first_token.empty()) {
+    Result<UidTokens::Newest> newest = uid_tokens_.Get(context, options, proof.first_token);
+    if (!newest.ok()) return newest.error();
+    proof.body.Text("uid-token", newest->token.Reveal());
+    if (newest->not_rotated) {
+      proof.remark = "the token could not be rotated before: " + newest->not_rotated->message();
+    }
+  }
+  Result<Json> reply = api_.Send(context, options, Step::kLogin,
+                                 {"auth", proof.body.Text("access-id", options.access_id)
+                                              .Text("access-type", AccessTypeName(type))
+                                              .Take()});
+  return reply.ok() ? CredentialOf(*reply) : reply.error();
 }
 
 Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
@@ -267,7 +274,7 @@ Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
       proof.credential = Sha256Hex(token->Reveal());
       return proof;
     }
-    case AccessType::kUniversalIdentity: return UniversalIdentityProof(context, options, identity);
+    case AccessType::kUniversalIdentity: return UniversalIdentityProof(options, identity);
     case AccessType::kCert: return CertificateProof(context, options, identity);
     case AccessType::kAwsIam:
     case AccessType::kAzureAd:
@@ -315,7 +322,7 @@ Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context
   return proof;
 }
 
-Result<Logins::Proof> Logins::UniversalIdentityProof(const Context& context, const Options& options,
+Result<Logins::Proof> Logins::UniversalIdentityProof(const Options& options,
                                                      const PodIdentity& identity) {
   const Options::Key first = options.UidInitToken(identity);
   const std::string_view text = Trimmed(first.text);
@@ -327,17 +334,11 @@ Result<Logins::Proof> Logins::UniversalIdentityProof(const Context& context, con
   if (first.of_node) {
     if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
   }
-  Result<UidTokens::Newest> newest = uid_tokens_.Get(context, options, text);
-  if (!newest.ok()) return newest.error();
   // Exchanged for a token of the ordinary kind, as the vendor advises [D]: rotations then do not
   // pull it away from reads under way.
   Proof proof;
-  proof.body.Text("uid-token", newest->token.Reveal());
-  proof.credential = Sha256Hex(newest->token.Reveal());
-  proof.refusals_before = newest->refused_now ? 1 : 0;
-  if (newest->not_rotated) {
-    proof.remark = "the token could not be rotated before: " + newest->not_rotated->message();
-  }
+  proof.first_token = text;
+  proof.credential = Sha256Hex(text);  // of the identity, whatever its token is now
   return proof;
 }
 

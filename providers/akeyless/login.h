@@ -22,7 +22,11 @@ class Logins {
  public:
   // All must outlive it.
   Logins(GatewayClient& api, const CloudIds& cloud_ids, const Clock& clock)
-      : api_(api), cloud_ids_(cloud_ids), clock_(clock), guard_(clock), uid_tokens_(api, clock) {}
+      : api_(api),
+        cloud_ids_(cloud_ids),
+        clock_(clock),
+        guard_(clock),
+        uid_tokens_(api, guard_, clock) {}
 
   // By the first method of `options.login_order` that works. Errors begin with "authentication
   // failed <url>", or with "failed to detect access type of <id>" when no method has what it needs.
@@ -39,8 +43,8 @@ class Logins {
   struct Proof {
     RequestBody body;
     std::string credential;
-    std::string remark;               // for the message of a refusal
-    std::size_t refusals_before = 0;  // that making this proof has cost
+    std::string remark;            // for the message of a refusal
+    std::string_view first_token;  // of a universal identity, which shows its newest
   };
 
   // `shown`: whether the server was asked.
@@ -52,8 +56,10 @@ class Logins {
                            const PodIdentity& identity);
   Result<Proof> CertificateProof(const Context& context, const Options& options,
                                  const PodIdentity& identity);
-  Result<Proof> UniversalIdentityProof(const Context& context, const Options& options,
-                                       const PodIdentity& identity);
+  Result<Proof> UniversalIdentityProof(const Options& options, const PodIdentity& identity);
+  // What the guard has let through.
+  Result<Credential> Show(const Context& context, AccessType type, const Options& options,
+                          Proof& proof);
   Result<Credential> CredentialOf(const Json& reply) const;
 
   GatewayClient& api_;

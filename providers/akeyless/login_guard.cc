@@ -1,5 +1,7 @@
 #include "providers/akeyless/login_guard.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace nodekeep::akeyless {
@@ -36,6 +38,14 @@ void Bound(Map& map, std::size_t bound) {
 
 }  // namespace
 
+LoginAttempt AttemptOf(AccessType type, const Options& options, std::string_view digest) {
+  LoginAttempt attempt;
+  attempt.credential = fmt::format("{} {}", AccessTypeName(type), digest);
+  attempt.account = fmt::format("{} {}", options.Endpoint(),
+                                options.access_id.empty() ? attempt.credential : options.access_id);
+  return attempt;
+}
+
 LoginGuard::Account& LoginGuard::Of(const std::string& account) {
   auto found = accounts_.find(account);
   if (found == accounts_.end()) {
@@ -57,9 +67,13 @@ LoginGuard::Credential& LoginGuard::Of(Account& account, const std::string& cred
   return found->second;
 }
 
+bool LoginGuard::Trusts(const Account& account, const Credential& credential) {
+  return credential.proven && !account.proven_refused;
+}
+
 std::optional<Error> LoginGuard::Refusal(const Account& account,
                                          const Credential& credential) const {
-  if (credential.proven) return std::nullopt;
+  if (Trusts(account, credential)) return std::nullopt;
   const SteadyTime now = clock_.Now();
   if (now < credential.wait_until) {
     return NotNow(credential.wait_until, now, "this credential was refused", account.last_refusal);
@@ -72,17 +86,18 @@ std::optional<Error> LoginGuard::Refusal(const Account& account,
 }
 
 Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
-  attempt.counted = false;
   std::unique_lock lock(mutex_);
   std::optional<Error> refusal;
   // After a hold one at a time: what is left of the row.
   const auto decided = [&] {
     Account& account = Of(attempt.account);
     const Credential& credential = Of(account, attempt.credential);
+    attempt.trusted = Trusts(account, credential);
     refusal = Refusal(account, credential);
-    if (refusal || credential.proven) return true;
+    if (refusal) return true;
     const std::size_t row = std::min(account.refusals, kMostRefusals - 1);
-    return row + account.unproven_in_flight < kMostRefusals;
+    const std::size_t ahead = attempt.trusted ? account.trusted_in_flight : account.in_flight;
+    return row + ahead < kMostRefusals;
   };
   if (!clock_.WaitUntil(lock, settled_, context.stop(), context.deadline(), decided)) {
     lock.unlock();
@@ -91,28 +106,33 @@ Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
   }
   if (refusal) return *refusal;
   Account& account = Of(attempt.account);
-  attempt.counted = !Of(account, attempt.credential).proven;
-  if (attempt.counted) ++account.unproven_in_flight;
+  ++account.in_flight;
+  if (attempt.trusted) ++account.trusted_in_flight;
   return {};
 }
 
-void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal,
-                        std::size_t refusals) {
+void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal) {
   {
     std::lock_guard lock(mutex_);
     Account& account = Of(attempt.account);
     Credential& credential = Of(account, attempt.credential);
-    if (attempt.counted && account.unproven_in_flight > 0) --account.unproven_in_flight;
+    if (account.in_flight > 0) --account.in_flight;
+    if (attempt.trusted && account.trusted_in_flight > 0) --account.trusted_in_flight;
     if (outcome == Outcome::kAccepted) {
       account.refusals = 0;
+      account.proven_refused = false;
+    }
+    if (outcome == Outcome::kAccepted || outcome == Outcome::kRotated) {
       credential.proven = true;
       credential.refusals = 0;
+      credential.wait_until = SteadyTime();
     } else if (outcome == Outcome::kRefused) {
+      if (attempt.trusted || credential.proven) account.proven_refused = true;
       credential.proven = false;
       ++credential.refusals;
       credential.wait_until = clock_.Now() + WaitAfter(credential.refusals);
       account.last_refusal = refusal;
-      account.refusals += refusals;
+      ++account.refusals;
       if (account.refusals >= kMostRefusals) account.hold_until = clock_.Now() + kHold;
     }
   }

@@ -81,6 +81,43 @@ TEST_CASE("login guard: a credential that was accepted before is let through, an
   CHECK(bench.LogIn("new", Outcome::kAccepted) == "ok");
 }
 
+TEST_CASE("login guard: those that were accepted before and are shut out together are held too") {
+  const auto name = [](int pod) { return "pod " + std::to_string(pod); };
+  SECTION("one after the other") {
+    Bench bench;
+    for (int pod = 0; pod < 20; ++pod) REQUIRE(bench.LogIn(name(pod), Outcome::kAccepted) == "ok");
+    int sent = 0;
+    for (int pod = 0; pod < 20; ++pod) {
+      if (bench.LogIn(name(pod), Outcome::kRefused) == "ok") ++sent;
+    }
+    CHECK(sent == 4);
+    bench.clock.Advance(LoginGuard::kHold);
+    CHECK(bench.LogIn(name(10), Outcome::kAccepted) == "ok");
+    // The row is over: what strangers are refused concerns the others no more than before.
+    for (int i = 0; i < 4; ++i) {
+      CHECK(bench.LogIn("bad " + std::to_string(i), Outcome::kRefused) == "ok");
+    }
+    CHECK(bench.LogIn(name(11), Outcome::kUnknown) == "ok");
+  }
+  SECTION("at once") {
+    Bench bench;
+    std::vector<LoginAttempt> admitted;
+    for (int pod = 0; pod < 20; ++pod) REQUIRE(bench.LogIn(name(pod), Outcome::kAccepted) == "ok");
+    for (int pod = 0; pod < 20; ++pod) {
+      LoginAttempt attempt{"gw p-1", name(pod)};
+      if (bench.guard.Admit(Context(bench.clock.Now(), {}), attempt).ok()) {
+        admitted.push_back(attempt);
+      }
+    }
+    CHECK(admitted.size() == 4);
+    for (const LoginAttempt& attempt : admitted) {
+      bench.guard.Settle(attempt, Outcome::kRefused, "no");
+      LoginAttempt next{"gw p-1", name(19)};
+      CHECK_FALSE(bench.guard.Admit(Context(bench.clock.Now(), {}), next).ok());
+    }
+  }
+}
+
 TEST_CASE("login guard: access ids and gateways are counted apart") {
   Bench bench;
   for (int i = 0; i < 4; ++i) bench.LogIn("bad " + std::to_string(i), Outcome::kRefused);

@@ -44,6 +44,42 @@ struct Bench {
   Logins logins{api, cloud_ids, gateway.clock};
 };
 
+// Counts the rotations and acknowledgements that it answers. Outlives the Bench, whose upkeep
+// calls.
+class RotateCalls {
+ public:
+  FakeHttpClient::Reply Answer(const std::string& token) {
+    return Answer(200, R"({"token":")" + token + R"("})");
+  }
+  FakeHttpClient::Reply Answer(int status, const std::string& body) {
+    return [this, status, body](const Context& context, const FakeHttpClient::Seen& seen) {
+      std::lock_guard lock(mutex_);
+      ++count_;
+      more_.notify_all();
+      return FakeHttpClient::Respond(status, body)(context, seen);
+    };
+  }
+  int Count() {
+    std::lock_guard lock(mutex_);
+    return count_;
+  }
+  // The next rotation counts from when the last one was noted, which nobody outside can see: so
+  // time goes on until it comes.
+  bool Reach(int count, FakeClock& clock) {
+    for (int step = 0; step < 200; ++step) {
+      clock.Advance(2 * UidTokens::kRotateEvery);
+      std::unique_lock lock(mutex_);
+      if (more_.wait_for(lock, milliseconds(50), [&] { return count_ >= count; })) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable more_;
+  int count_ = 0;
+};
+
 bool Contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
@@ -529,32 +565,75 @@ TEST_CASE("universal identity: two mounts of one first token never rotate agains
 }
 
 TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
-  std::mutex mutex;
-  std::condition_variable rotated;
-  int rotations = 0;
+  RotateCalls calls;
   Bench bench(AccessType::kUniversalIdentity);
   bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-  bench.gateway.On("uid-rotate-token",
-                   {[&](const Context& context, const FakeHttpClient::Seen& seen) {
-                     std::lock_guard lock(mutex);
-                     ++rotations;
-                     rotated.notify_all();
-                     return FakeHttpClient::Respond(200, R"({"token":"u-next"})")(context, seen);
-                   }});
+  bench.gateway.On("uid-rotate-token", {calls.Answer("u-next")});
   bench.gateway.On("auth", 200, kToken);
   REQUIRE(bench.LogIn().ok());
-  for (int calls : {4, 6}) {
-    // The next rotation counts from when the last one was noted, which nobody outside can see: so
-    // time goes on until it comes.
-    bool came = false;
-    for (int step = 0; step < 200 && !came; ++step) {
-      bench.gateway.clock.Advance(2 * UidTokens::kRotateEvery);
-      std::unique_lock lock(mutex);
-      came = rotated.wait_for(lock, milliseconds(50), [&] { return rotations >= calls; });
-    }
-    CHECK(came);
-  }
+  CHECK(calls.Reach(4, bench.gateway.clock));
+  CHECK(calls.Reach(6, bench.gateway.clock));
   CHECK(bench.gateway.Count("auth") == 1);
+}
+
+TEST_CASE("universal identity: only a refusal keeps a rotation from being tried again soon") {
+  struct Row {
+    std::string name;
+    FakeHttpClient::Reply reply;
+    Duration again_after;
+  };
+  const Row rows[] = {
+      {"404 of an ingress", FakeHttpClient::Respond(404, "default backend - 404"), seconds(30)},
+      {"400", FakeHttpClient::Respond(400, R"({"error":"bad"})"), seconds(30)},
+      {"redirect", FakeHttpClient::Respond(302, ""), seconds(30)},
+      {"untrusted certificate", FakeHttpClient::Fail(ErrorCode::kPrecondition, "certificate"),
+       seconds(30)},
+      {"500", FakeHttpClient::Respond(500, ""), seconds(30)},
+      {"401", FakeHttpClient::Respond(401, R"({"error":"UnauthorizedAccess"})"), minutes(15)},
+      {"401 of a stale token", FakeHttpClient::Respond(401, kRefusal), minutes(15)},
+      {"403", FakeHttpClient::Respond(403, ""), minutes(15)},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench(AccessType::kUniversalIdentity);
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.gateway.On("uid-rotate-token", {row.reply});
+    bench.gateway.On("auth", 400, "{}");  // neither accepted nor refused
+    (void)bench.LogIn();
+    bench.gateway.clock.Advance(row.again_after - seconds(1));
+    (void)bench.LogIn();
+    CHECK(bench.gateway.Count("uid-rotate-token") == 1);
+    bench.gateway.clock.Advance(seconds(1));
+    (void)bench.LogIn();
+    CHECK(bench.gateway.Count("uid-rotate-token") == 2);
+  }
+}
+
+TEST_CASE("universal identity: a class with a mistyped gateway does not stop its rotation") {
+  struct Row {
+    std::string name;
+    int rotated;  // status of the rotation of the class that works
+  };
+  for (const Row& row : {Row{"a rotation has worked", 200}, Row{"a login has worked", 500}}) {
+    INFO(row.name);
+    RotateCalls calls;
+    Bench bench(AccessType::kUniversalIdentity);
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.gateway.On(
+        "uid-rotate-token",
+        {FakeHttpClient::Respond(row.rotated, R"({"token":"u-2"})"), calls.Answer("u-3")});
+    bench.gateway.On("auth", 200, kToken);
+    bench.gateway.http.On("POST", "https://mistyped/*", {FakeHttpClient::Respond(404, "nobody")});
+    REQUIRE(bench.LogIn().ok());
+    const int before = calls.Count();
+
+    bench.options = TestOptions({AccessType::kUniversalIdentity}, {"https://mistyped"});
+    bench.gateway.clock.Advance(UidTokens::kRotateEvery);
+    CHECK(CodeOf(bench.LogIn()) == "invalid");
+    CHECK(calls.Count() == before + 2);
+    CHECK(calls.Reach(before + 4, bench.gateway.clock));
+    CHECK(bench.gateway.http.Count("mistyped/uid-rotate-token") == 0);
+  }
 }
 
 TEST_CASE("universal identity: a restart goes on with the token that was kept") {
@@ -640,6 +719,50 @@ TEST_CASE("universal identity: refused rotations count, so that a dead token blo
   }
   CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
   CHECK(Contains(MessageOf(bench.LogIn()), "AuthenticationFailed"));
+}
+
+TEST_CASE("universal identity: several dead ones of an access id never make five refusals") {
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  bench.gateway.On("auth", 401, kRefusal);
+  for (const char* first : {"u-1", "u-2", "u-3", "u-4"}) {
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes(first);
+    (void)bench.LogIn();
+  }
+  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
+}
+
+TEST_CASE("universal identity: where two refusals would be one too many, it logs in unrotated") {
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  bench.gateway.On("auth",
+                   {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(401, kRefusal),
+                    FakeHttpClient::Respond(200, kToken)});
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
+  for (int i = 0; i < 2; ++i) REQUIRE_FALSE(bench.LogIn().ok());
+  REQUIRE(bench.gateway.http.Count() == 3);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
+  CHECK(bench.LogIn().ok());
+  CHECK(bench.gateway.Count("uid-rotate-token") == 1);
+}
+
+TEST_CASE("universal identity: refused rotations of the upkeep count") {
+  RotateCalls refused;
+  Bench bench(AccessType::kUniversalIdentity);
+  std::vector<FakeHttpClient::Reply> replies(
+      12, FakeHttpClient::Respond(200, R"({"token":"u-next"})"));  // rotation and acknowledgement
+  replies.push_back(refused.Answer(401, kRefusal));
+  bench.gateway.On("uid-rotate-token", replies);
+  bench.gateway.On("auth", 200, kToken);
+  for (int i = 0; i < 6; ++i) {
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
+    REQUIRE(bench.LogIn().ok());
+  }
+  REQUIRE(refused.Reach(4, bench.gateway.clock));
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-new");
+  CHECK(CodeOf(bench.LogIn()) == "throttled");
+  CHECK(bench.gateway.Count("auth") == 6);
+  CHECK(refused.Count() == 4);
 }
 
 }  // namespace nodekeep::akeyless

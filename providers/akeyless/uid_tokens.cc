@@ -1,5 +1,7 @@
 #include "providers/akeyless/uid_tokens.h"
 
+#include <algorithm>
+
 #include "agent/base/digest.h"
 
 namespace nodekeep::akeyless {
@@ -10,6 +12,11 @@ constexpr Duration kTryAgainAfter = std::chrono::seconds(30);
 constexpr Duration kCallBudget = std::chrono::seconds(30);
 // Tokens are some hundred bytes [I]. What a class's gateway answers is kept, in memory and on disk.
 constexpr std::size_t kMaxToken = 16u << 10;
+
+LoginGuard::Outcome OutcomeOf(const Status& done) {
+  if (done.ok()) return LoginGuard::Outcome::kRotated;
+  return IsRefusal(done.error()) ? LoginGuard::Outcome::kRefused : LoginGuard::Outcome::kUnknown;
+}
 
 }  // namespace
 
@@ -25,7 +32,6 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
     identities_.try_emplace(name, std::move(begun));
   }
   Identity& identity = identities_[name];  // stays where it is: a map, nothing erased
-  identity.options = std::move(shared);
   identity.used = clock_.Now();
   if (!thread_.joinable()) {
     thread_ = std::jthread([this](std::stop_token stop) { KeepAlive(stop); });
@@ -36,13 +42,28 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
     if (Status over = context.Check(clock_); !over.ok()) return over.error();
     return Error(ErrorCode::kDeadlineExceeded, "waited for the rotation of a universal identity");
   }
-  const bool refused = clock_.Now() >= identity.next && Rotate(lock, identity, context);
-  return Newest{identity.token.Clone(), identity.not_rotated, refused};
+  if (const SteadyTime now = clock_.Now(); now >= identity.next) {
+    // A gateway that hangs, maybe another class's, leaves time for the login.
+    const Duration budget = std::min(context.Remaining(clock_) / 2, kCallBudget);
+    (void)Rotate(lock, identity, context.WithDeadline(now + budget),
+                 identity.proven ? identity.proven : std::move(shared));
+  }
+  return Newest{identity.token.Clone(), identity.not_rotated};
+}
+
+void UidTokens::Accepted(const Options& options, const std::string& first) {
+  auto proven = std::make_shared<const Options>(options);
+  std::unique_lock lock(mutex_);
+  if (auto found = identities_.find(first); found != identities_.end()) {
+    found->second.proven.swap(proven);
+  }
+  lock.unlock();  // the options before go without it
 }
 
 // What was kept of an identity that this process does not know yet.
 UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view first) {
   Identity identity;
+  identity.name = Sha256Hex(first);
   identity.file = std::make_shared<const UidTokenFile>(options.uid_token_directory, first);
   Result<std::optional<SecretBytes>> kept = identity.file->Read();
   if (!kept.ok()) identity.not_read = kept.error().message();
@@ -52,19 +73,32 @@ UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view fi
 }
 
 bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
-                       const Context& context) {
+                       const Context& context, std::shared_ptr<const Options> options) {
   identity.busy = true;
   const SecretBytes old = identity.token.Clone();
-  const std::shared_ptr<const Options> options = identity.options;
   const std::shared_ptr<const UidTokenFile> file = identity.file;
+  LoginAttempt attempt = AttemptOf(AccessType::kUniversalIdentity, *options, identity.name);
+  // A token may log in and yet deny rotation.
+  attempt.credential += " rotation";
   lock.unlock();
-  Result<SecretBytes> next = Call(context, *options, *file, old);
+  // Never waited for: who logs in has a place already, and the rotation comes another time.
+  const bool admitted = guard_.Admit(Context(clock_.Now(), context.stop()), attempt).ok();
+  Result<SecretBytes> next(SecretBytes{});
+  if (admitted) {
+    next = Next(context, *options, *file, old);
+    const Status done =
+        next.ok() ? Acknowledge(context, *options, old, *next) : Status(next.error());
+    guard_.Settle(attempt, OutcomeOf(done), done.ok() ? "" : done.error().message());
+  }
   lock.lock();
   identity.busy = false;
+  changed_.notify_all();
+  if (!admitted) return false;
   identity.not_rotated.reset();
   if (next.ok()) {
     identity.token = *std::move(next);
     identity.not_read.clear();
+    identity.proven = std::move(options);
     identity.next = clock_.Now() + kRotateEvery;
   } else {
     identity.not_rotated = next.error();
@@ -74,16 +108,16 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
     }
     identity.next = clock_.Now() + (identity.Refused() ? kDeniedFor : kTryAgainAfter);
   }
-  changed_.notify_all();
-  return identity.Refused();
+  return true;
 }
 
 // Called with mutex_ held. Whom to rotate now; null: nobody. One that was refused is left to those
-// who log in with it, who count refusals.
+// who log in with it, who count refusals; so is one of which no options are known to work.
 UidTokens::Identity* UidTokens::NextDue() {
   const SteadyTime now = clock_.Now();
   for (auto& [first, identity] : identities_) {
-    if (identity.busy || identity.Refused() || now - identity.used >= kKeptFor) continue;
+    if (identity.busy || !identity.proven || identity.Refused()) continue;
+    if (now - identity.used >= kKeptFor) continue;
     if (now >= identity.next + kRotateEvery) return &identity;
   }
   return nullptr;
@@ -93,7 +127,9 @@ void UidTokens::KeepAlive(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     if (Identity* due = NextDue()) {
-      (void)Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop));
+      if (!Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop), due->proven)) {
+        due->next = clock_.Now() + kTryAgainAfter - kRotateEvery;  // due then, see NextDue
+      }
     } else {
       clock_.WaitUntil(lock, changed_, stop, clock_.Now() + kRotateEvery / 4,
                        [&] { return NextDue() != nullptr; });
@@ -101,7 +137,7 @@ void UidTokens::KeepAlive(std::stop_token stop) {
   }
 }
 
-Result<SecretBytes> UidTokens::Call(const Context& context, const Options& options,
+Result<SecretBytes> UidTokens::Next(const Context& context, const Options& options,
                                     const UidTokenFile& file, const SecretBytes& token) {
   // Not idempotent, but a lost reply does no harm: without our acknowledgement `token` stays valid.
   Result<Json> reply = api_.Send(
@@ -121,13 +157,19 @@ Result<SecretBytes> UidTokens::Call(const Context& context, const Options& optio
   }
   // Kept before it is acknowledged: until then the old one, which is what would be found, is valid.
   if (Status kept = file.Write(next); !kept.ok()) return kept.error();
-  // Whatever becomes of this call, `next` is valid; at worst `token` is so too, for some time.
-  (void)api_.Send(context, options, Step::kLogin,
-                  {"uid-rotate-token", RequestBody()
-                                           .Text("uid-token", token.Reveal())
-                                           .Text("send-manual-ack-token", next.Reveal())
-                                           .Take()});
   return next;
+}
+
+// Whatever becomes of this call, `next` is valid; at worst `token` is so too, for some time.
+Status UidTokens::Acknowledge(const Context& context, const Options& options,
+                              const SecretBytes& token, const SecretBytes& next) {
+  Result<Json> reply =
+      api_.Send(context, options, Step::kLogin,
+                {"uid-rotate-token", RequestBody()
+                                         .Text("uid-token", token.Reveal())
+                                         .Text("send-manual-ack-token", next.Reveal())
+                                         .Take()});
+  return reply.ok() ? Status() : reply.error();
 }
 
 }  // namespace nodekeep::akeyless

@@ -9,7 +9,7 @@
 // token that is not rotated ends (after an hour by default), and with it the identity. A restart
 // goes on with the newest token where Options::uid_token_directory says to keep it; else it begins
 // again at the first one, which the server may have ended by then. Each node needs a token of its
-// own.
+// own. Every rotation is admitted by the guard of logins; one that it holds back is made later.
 //
 // Thread-safe. Waits under the caller's context; nothing is called out under the lock.
 
@@ -27,6 +27,7 @@
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "providers/akeyless/gateway_client.h"
+#include "providers/akeyless/login_guard.h"
 #include "providers/akeyless/uid_token_file.h"
 
 namespace nodekeep::akeyless {
@@ -36,8 +37,9 @@ class UidTokens {
   static constexpr Duration kRotateEvery = std::chrono::minutes(2);  // as upstream
 
   // A token that denies rotation, or is unknown, is not asked again for so long: every refusal
-  // counts as a failed login.
-  static constexpr Duration kDeniedFor = std::chrono::hours(1);
+  // counts as a failed login. Well below the hour that a token lives by default: the refusal may
+  // have been a passing one. What failed otherwise is tried again within the minute.
+  static constexpr Duration kDeniedFor = std::chrono::minutes(15);
   // After its last use an identity is kept alive for so long.
   static constexpr Duration kKeptFor = std::chrono::hours(24 * 7);
 
@@ -45,38 +47,48 @@ class UidTokens {
     SecretBytes token;
     // Why it could not be rotated; it may still be good (a token may deny rotation).
     std::optional<Error> not_rotated;
-    bool refused_now = false;  // the rotation was refused by this very call
   };
 
-  UidTokens(GatewayClient& api, const Clock& clock) : api_(api), clock_(clock) {}
+  // All must outlive it.
+  UidTokens(GatewayClient& api, LoginGuard& guard, const Clock& clock)
+      : api_(api), guard_(guard), clock_(clock) {}
 
-  // The newest token of the identity that began with `first`, rotated if it is time to. Errors:
-  // those of the context.
+  // The newest token of the identity that began with `first`, rotated if it is time to: with the
+  // options that last worked for it, since those of this caller may be mistyped, and with the
+  // caller's own while none has worked yet. Errors: those of the context.
   Result<Newest> Get(const Context& context, const Options& options, std::string_view first);
+  // A login with the identity was accepted: these options work. `first`: its digest by Sha256Hex.
+  void Accepted(const Options& options, const std::string& first);
 
  private:
   struct Identity {
+    std::string name;                          // the digest of its first token
     std::shared_ptr<const UidTokenFile> file;  // the first token itself is not kept
     SecretBytes token;
     std::string not_read;  // why what was kept on disk was of no use; "" = it was
     SteadyTime next;       // rotation; not before
     std::optional<Error> not_rotated;
     bool busy = false;
-    std::shared_ptr<const Options> options;  // of its last use
+    // Of the last rotation or login that succeeded; null = none has.
+    std::shared_ptr<const Options> proven;
     SteadyTime used;
 
-    bool Refused() const { return not_rotated && not_rotated->IsFinal(); }
+    bool Refused() const { return not_rotated && IsRefusal(*not_rotated); }
   };
 
-  // Rotates under `lock`, which is given up meanwhile. True: it was refused.
-  bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context);
+  // Rotates under `lock`, which is given up meanwhile. False: the guard holds it back now.
+  bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context,
+              std::shared_ptr<const Options> options);
   void KeepAlive(std::stop_token stop);
   Identity* NextDue();
   static Identity Begin(const Options& options, std::string_view first);
-  Result<SecretBytes> Call(const Context& context, const Options& options, const UidTokenFile& file,
+  Result<SecretBytes> Next(const Context& context, const Options& options, const UidTokenFile& file,
                            const SecretBytes& token);
+  Status Acknowledge(const Context& context, const Options& options, const SecretBytes& token,
+                     const SecretBytes& next);
 
   GatewayClient& api_;
+  LoginGuard& guard_;
   const Clock& clock_;
 
   std::mutex mutex_;
