@@ -576,6 +576,21 @@ TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
   CHECK(bench.gateway.Count("auth") == 1);
 }
 
+TEST_CASE(
+    "universal identity: the upkeep tries again after a refusal, which may be a passing one") {
+  RotateCalls calls;
+  Bench bench(AccessType::kUniversalIdentity);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.gateway.On(
+      "uid-rotate-token",
+      {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
+       FakeHttpClient::Respond(403, "forbidden by a proxy"), calls.Answer("u-3")});
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  CHECK(calls.Reach(2, bench.gateway.clock));
+  CHECK(bench.gateway.Count("auth") == 1);
+}
+
 TEST_CASE("universal identity: only a refusal keeps a rotation from being tried again soon") {
   struct Row {
     std::string name;

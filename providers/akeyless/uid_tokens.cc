@@ -99,6 +99,7 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
     identity.token = *std::move(next);
     identity.not_read.clear();
     identity.proven = std::move(options);
+    identity.upkeep_tries = kUpkeepTries;
     identity.next = clock_.Now() + kRotateEvery;
   } else {
     identity.not_rotated = next.error();
@@ -106,17 +107,20 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
       identity.not_rotated =
           Error(next.error().code(), next.error().message() + "; " + identity.not_read);
     }
+    if (identity.Refused()) --identity.upkeep_tries;
     identity.next = clock_.Now() + (identity.Refused() ? kDeniedFor : kTryAgainAfter);
   }
   return true;
 }
 
-// Called with mutex_ held. Whom to rotate now; null: nobody. One that was refused is left to those
-// who log in with it, who count refusals; so is one of which no options are known to work.
+// Called with mutex_ held. Whom to rotate now; null: nobody. One that denies rotation, or has been
+// refused for good, is left to those who log in with it; so is one of which no options are known to
+// work.
 UidTokens::Identity* UidTokens::NextDue() {
   const SteadyTime now = clock_.Now();
   for (auto& [first, identity] : identities_) {
-    if (identity.busy || !identity.proven || identity.Refused()) continue;
+    if (identity.busy || !identity.proven) continue;
+    if (identity.Refused() && identity.upkeep_tries <= 0) continue;
     if (now - identity.used >= kKeptFor) continue;
     if (now >= identity.next + kRotateEvery) return &identity;
   }

@@ -40,6 +40,9 @@ class UidTokens {
   // counts as a failed login. Well below the hour that a token lives by default: the refusal may
   // have been a passing one. What failed otherwise is tried again within the minute.
   static constexpr Duration kDeniedFor = std::chrono::minutes(15);
+  // An identity that has been rotated before is tried again by the upkeep until so many refusals in
+  // a row; after them, and where it never was, only by a login.
+  static constexpr int kUpkeepTries = 2;
   // After its last use an identity is kept alive for so long.
   static constexpr Duration kKeptFor = std::chrono::hours(24 * 7);
 
@@ -68,6 +71,7 @@ class UidTokens {
     std::string not_read;  // why what was kept on disk was of no use; "" = it was
     SteadyTime next;       // rotation; not before
     std::optional<Error> not_rotated;
+    int upkeep_tries = 0;  // left
     bool busy = false;
     // Of the last rotation or login that succeeded; null = none has.
     std::shared_ptr<const Options> proven;
