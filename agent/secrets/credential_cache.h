@@ -11,7 +11,8 @@
 // with a bad role does not storm the backend. A refusal of one pod's token is not held against
 // another pod of the account, until several have been refused.
 //
-// Thread-safe. Backend calls run on the pool, never under the lock.
+// Thread-safe. Backend calls run on the pool, never under the lock; nor does a session's end, which
+// may be that of a provider from before a reload, whose destructor waits for its threads.
 
 #include <atomic>
 #include <map>
@@ -103,6 +104,7 @@ class CredentialCache {
     SessionPtr session;
     SteadyTime used;
   };
+  using Slots = std::map<std::string, Slot>;
 
   struct Denial {
     SteadyTime until;
@@ -130,7 +132,8 @@ class CredentialCache {
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.
-  std::map<std::string, Slot> sessions_;            // by scope; may be over their time
+  // By scope; may be over their time. What is taken out is destroyed after the unlock.
+  Slots sessions_;
   std::map<std::string, SteadyTime> known_scopes_;  // last proven
   std::set<std::string> never_shared_;              // LoginKeys::shared that proved unshareable
   std::map<std::string, Denial> denials_;
