@@ -187,6 +187,7 @@ SessionPtr CredentialCache::Keep(const PlanPtr& plan, const LoginKeys& keys,
     known_scopes_.erase(keys.shared);
   }
   denials_.erase(keys.own);
+  refused_pods_.erase(keys.own);
   former = sessions_.extract(session->scope);
   sessions_[session->scope] = {session, session->obtained};
   known_scopes_[session->scope] = session->obtained;
@@ -197,7 +198,9 @@ SessionPtr CredentialCache::Keep(const PlanPtr& plan, const LoginKeys& keys,
 
 SessionPtr CredentialCache::Use(const LoginKeys& keys) {
   std::unique_lock lock(mutex_);
+  const bool refused = refused_pods_.contains(keys.own);
   for (const std::string* scope : {&keys.own, &keys.shared}) {
+    if (refused && scope == &keys.shared) continue;
     auto found = sessions_.find(*scope);
     if (found == sessions_.end()) continue;
     const SteadyTime now = clock_.Now();
@@ -212,12 +215,14 @@ std::optional<Error> CredentialCache::RememberedDenial(const LoginKeys& keys) co
   std::unique_lock lock(mutex_);
   auto own = denials_.find(keys.own);
   if (own != denials_.end() && clock_.Now() < own->second.until) return own->second.error;
-  auto account = denials_.find(keys.shared);
-  if (account != denials_.end() && clock_.Now() < account->second.until &&
-      account->second.pods.size() >= kPodsThatSpeakForAccount) {
-    return account->second.error;
-  }
+  if (const Error* account = AccountDenial(keys)) return *account;
   return std::nullopt;
+}
+
+const Error* CredentialCache::AccountDenial(const LoginKeys& keys) const {
+  auto account = denials_.find(keys.shared);
+  if (account == denials_.end() || clock_.Now() >= account->second.until) return nullptr;
+  return account->second.pods.size() >= kPodsThatSpeakForAccount ? &account->second.error : nullptr;
 }
 
 void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) {
@@ -232,7 +237,9 @@ void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) 
     denial.error = error;
     if (denial.pods.size() < kPodsThatSpeakForAccount) denial.pods.insert(keys.own);
   }
+  refused_pods_[keys.own] = clock_.Now();
   Bound(denials_, options_.max_sessions, [](const Denial& d) { return d.until; });
+  Bound(refused_pods_, options_.max_sessions, [](SteadyTime t) { return t; });
 }
 
 bool CredentialCache::MayShare(const LoginKeys& keys) const {
@@ -244,9 +251,18 @@ std::vector<std::string> CredentialCache::KnownScopes(const FetchPlan& plan) con
   const LoginKeys keys = LoginKeysOf(plan);
   std::vector<std::string> scopes;
   std::unique_lock lock(mutex_);
+  if (refused_pods_.contains(keys.own)) return scopes;
   for (const std::string* scope : {&keys.own, &keys.shared}) {
     if (!scope->empty() && known_scopes_.contains(*scope)) scopes.push_back(*scope);
   }
+  return scopes;
+}
+
+std::vector<std::string> CredentialCache::RefusedScopes(const FetchPlan& plan) const {
+  const LoginKeys keys = LoginKeysOf(plan);
+  std::vector<std::string> scopes = {keys.own};
+  std::unique_lock lock(mutex_);
+  if (AccountDenial(keys) != nullptr) scopes.push_back(keys.shared);
   return scopes;
 }
 

@@ -356,9 +356,9 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
                 answer->lease ? answer->lease->id : ""};
 }
 
-// Nothing fetched in this name may be served any more.
+// Nothing fetched in a refused name may be served any more.
 void Fetcher::ForgetIdentity(const FetchPlan& plan) {
-  const std::vector<std::string> scopes = credentials_.KnownScopes(plan);
+  const std::vector<std::string> scopes = credentials_.RefusedScopes(plan);
   for (const std::string& scope : scopes) cache_.EvictScope(scope);
   credentials_.Forget(scopes);
 }
