@@ -349,6 +349,9 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
     } else {
       // First, so that whoever finds the entry can hold its lease.
       leases_.Add(key, ask.session, *answer->lease);
+      // What ends only with a login that is renewed is kept alive like a lease that is.
+      answer->lease->renewable |=
+          ask.session->credential.renewable && answer->lifetime < answer->lease->lifetime;
     }
   }
   cache_.Store(key, *answer);
