@@ -9,12 +9,26 @@
 #include "agent/http/retry.h"
 
 namespace nodekeep {
+namespace {
+
+// The words of Vault and OpenBao; a locked namespace or a failing engine says something else.
+bool SpeaksForTheServer(const HttpResponse& response) {
+  if (response.status != 503) return false;
+  const std::string_view body = response.body.Reveal();
+  for (std::string_view words : {"Vault is sealed", "OpenBao is sealed", "is in standby mode"}) {
+    if (body.find(words) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 struct BackendGate::Host {
   std::string name;
   TokenBucket bucket;
   CircuitBreaker breaker;
   SteadyTime held_until;  // asked for by the backend
+  SteadyTime answered;    // the last time that anybody was
   std::size_t in_flight = 0;
   std::string last_error;
   std::condition_variable_any slot_freed;
@@ -94,6 +108,7 @@ std::shared_ptr<BackendGate::Host> BackendGate::FindHost(const std::string& name
   by_use_.push_front(std::shared_ptr<Host>(new Host{name,
                                                     TokenBucket(options_.rate, now),
                                                     CircuitBreaker(options_.breaker, rng_),
+                                                    now,
                                                     now,
                                                     0,
                                                     "",
@@ -218,8 +233,13 @@ void BackendGate::LearnFromResponse(const Pending& sent, const HttpResponse& res
   }
   if (status == 502 || status == 503 || status == 504) {
     host.last_error = words;
-    host.breaker.Failed(sent.pass, now, words);
+    if (SpeaksForTheServer(response)) {
+      host.breaker.Failed(sent.pass, now, words);
+    } else {
+      host.breaker.Abandoned(sent.pass);
+    }
   } else {
+    host.answered = now;
     host.breaker.Succeeded(sent.pass);
   }
 }
@@ -231,8 +251,14 @@ void BackendGate::LearnFromError(const Pending& sent, const Error& error, Steady
       error.code() == ErrorCode::kDeadlineExceeded && now - started >= options_.hung_after;
   if (error.code() == ErrorCode::kTransient || hung) {
     host.last_error = error.message();
-    host.breaker.Failed(sent.pass, now, error.message());
+    const bool of_one_class = error.message().find(kEndedByAlert) != std::string::npos;
+    if (of_one_class || host.answered > started) {
+      host.breaker.Abandoned(sent.pass);
+    } else {
+      host.breaker.Failed(sent.pass, now, error.message());
+    }
   } else if (error.code() == ErrorCode::kTooLarge) {
+    host.answered = now;
     host.breaker.Succeeded(sent.pass);  // it did answer
   } else {
     host.breaker.Abandoned(sent.pass);

@@ -7,6 +7,11 @@
 // Retry-After, during which nothing is sent; and a circuit breaker that answers at once while the
 // backend does not.
 //
+// A host serves many tenants, so the breaker counts only what concerns all: no answer while nobody
+// else got one either, and a 503 of a server that says it is sealed or standby as a whole. What may
+// be one path's or one class's own making (another 502, 503 or 504, a TLS alert) counts neither
+// way.
+//
 // Thread-safe. No lock is held while the inner client works or a caller sleeps.
 
 #include <list>

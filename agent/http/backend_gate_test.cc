@@ -220,9 +220,22 @@ TEST_CASE("gate: which outcomes count against the backend") {
   using enum ErrorCode;
   const Row rows[] = {
       {"connection refused", kRefused, true},
-      {"502", FakeHttpClient::Respond(502, ""), true},
-      {"503", FakeHttpClient::Respond(503, ""), true},
-      {"504", FakeHttpClient::Respond(504, ""), true},
+      {"sealed", FakeHttpClient::Respond(503, R"({"errors":["Vault is sealed"]})"), true},
+      {"sealed, says its fork", FakeHttpClient::Respond(503, R"({"errors":["OpenBao is sealed"]})"),
+       true},
+      {"standby", FakeHttpClient::Respond(503, R"({"errors":["Vault is in standby mode"]})"), true},
+      {"a locked namespace",
+       FakeHttpClient::Respond(503,
+                               R"({"errors":["API access to this namespace has been locked"]})"),
+       false},
+      {"words of a sealed server under another status",
+       FakeHttpClient::Respond(404, "Vault is sealed"), false},
+      {"a failing engine", FakeHttpClient::Respond(502, ""), false},
+      {"an engine that is too slow", FakeHttpClient::Respond(504, ""), false},
+      {"TLS alert",
+       FakeHttpClient::Fail(kTransient,
+                            fmt::format("TLS handshake with x: {} (no such name)", kEndedByAlert)),
+       false},
       {"500", FakeHttpClient::Respond(500, ""), false},
       {"403", FakeHttpClient::Respond(403, ""), false},
       {"404", FakeHttpClient::Respond(404, ""), false},
@@ -251,6 +264,53 @@ TEST_CASE("gate: a backend that let a patient caller's deadline pass has hung") 
             }});
   for (int i = 0; i < 5; ++i) (void)f.gate.Send({}, Get("/"));
   CHECK(f.State().breaker_open);
+}
+
+TEST_CASE("gate: a path that hangs while others are answered does not speak for the backend") {
+  struct Row {
+    std::string name;
+    FakeHttpClient::Reply meanwhile;
+    bool opens;
+  };
+  const Row rows[] = {
+      {"others are answered", kOk, false},
+      {"others are denied", FakeHttpClient::Respond(403, ""), false},
+      {"others get no answer either", kRefused, true},
+      {"others only hear that something behind it fails", FakeHttpClient::Respond(502, ""), true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture f;
+    FakeHttpClient::Gate held;
+    f.http.On(
+        "", kHost + "/hangs",
+        {held.Then(FakeHttpClient::Fail(ErrorCode::kTransient, "wait for the answer of it"))});
+    f.http.On("", kHost + "/other", {row.meanwhile});
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 5; ++i) {
+      callers.emplace_back([&] { CHECK(!f.gate.Send({}, Get("/hangs")).ok()); });
+    }
+    held.AwaitArrivals(5);
+    f.clock.Advance(seconds(10));
+    (void)f.gate.Send({}, Get("/other"));
+    f.clock.Advance(seconds(10));
+    held.Release();
+    callers.clear();
+    CHECK(f.State().breaker_open == row.opens);
+  }
+}
+
+TEST_CASE("gate: an outcome that counts neither way leaves a probe to the next") {
+  Fixture f;
+  f.http.On(
+      "", kHost + "/*",
+      {kRefused, kRefused, kRefused, kRefused, kRefused, FakeHttpClient::Respond(502, ""), kOk});
+  for (int i = 0; i < 5; ++i) (void)f.gate.Send({}, Get("/"));
+  f.clock.Advance(seconds(1));
+  CHECK(f.gate.Send({}, Get("/"))->status == 502);
+  CHECK(f.State().breaker_open);
+  CHECK(f.gate.Send({}, Get("/"))->status == 200);
+  CHECK(!f.State().breaker_open);
 }
 
 TEST_CASE("gate: while the breaker is open callers are answered at once, with the reason") {

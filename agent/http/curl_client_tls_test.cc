@@ -306,6 +306,31 @@ TEST_CASE("curl TLS: a server that never finishes the handshake is given up") {
         fmt::format("TLS handshake with {}: no answer within 900ms", server.url()));
 }
 
+TEST_CASE("curl TLS: an alert of the server is told apart from a server that is down") {
+  struct Row {
+    std::string name;
+    int alert;
+  };
+  const Row rows[] = {{"a name that it does not have", 112},
+                      {"handshake failure", 40},
+                      {"a name for which it finds no certificate", 80}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    HttpServer::Options options = Serving({"DNS:vault.test"}, false);
+    options.tls->alert = row.alert;
+    HttpServer server(Echo, options);
+    CurlClient client{{}};
+    TlsSettings tls = TrustingServer();
+    tls.server_name = "vault.test";
+    Result<HttpResponse> response = client.Send({}, Get(server, tls));
+    REQUIRE(!response.ok());
+    INFO(response.error().message());
+    CHECK(response.error().code() == ErrorCode::kTransient);
+    CHECK(response.error().message().starts_with("TLS handshake with " + server.url() + ": " +
+                                                 std::string(kEndedByAlert)));
+  }
+}
+
 TEST_CASE("curl TLS: a server that speaks no TLS is transient") {
   HttpServer server(Echo);
   CurlClient client{{}};

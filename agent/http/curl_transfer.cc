@@ -71,6 +71,13 @@ bool IsServersRefusalOfOurCertificate(std::string_view text) {
           text.find("unknown ca") != std::string_view::npos);
 }
 
+// OpenSSL's names of most alerts have the word in them.
+bool IsServersAlert(std::string_view text) {
+  return text.find("SSL routines::") != std::string_view::npos &&
+         (text.find(" alert ") != std::string_view::npos ||
+          text.find("tlsv1 unrecognized name") != std::string_view::npos);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<CurlTransfer>> CurlTransfer::Prepare(
@@ -364,6 +371,13 @@ Error CurlTransfer::Failure(CURLcode code) const {
                          "TLS handshake with {}: the server refuses our client certificate ({}): "
                          "set a client cert and key that it trusts",
                          host, curl_words);
+  }
+  if (IsServersAlert(curl_words)) {
+    return Error::Format(
+        ErrorCode::kTransient,
+        "TLS handshake with {}: {} ({}): if it goes on, see to the server name and "
+        "the client cert",
+        host, kEndedByAlert, curl_words);
   }
   switch (code) {
     case CURLE_WRITE_ERROR:

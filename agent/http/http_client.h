@@ -65,6 +65,10 @@ struct HttpResponse {
   std::string_view Header(std::string_view name) const;
 };
 
+// Stands in the error of a TLS handshake that the server ended with an alert. That may be for the
+// request's own settings (the name it asks for, no client cert), so it says little of the server.
+inline constexpr std::string_view kEndedByAlert = "the server ended it with an alert";
+
 class HttpClient {
  public:
   virtual ~HttpClient() = default;

@@ -1,6 +1,7 @@
 #include "agent/secrets/credential_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace nodekeep {
 namespace {
@@ -21,22 +22,26 @@ std::optional<Error> ExpiredToken(const FetchPlan& plan, WallTime now) {
     const ServiceAccountToken* token = plan.identity.Token(audience);
     if (token == nullptr) continue;
     if (now < token->expires) return std::nullopt;
-    return Error::Format(ErrorCode::kTransient,
-                         "the token of pod {} for audience \"{}\" has expired at {}; kubelet's next "
-                         "request for the volume brings a new one",
-                         plan.identity.Text(), audience, FormatTime(token->expires));
+    return Error::Format(
+        ErrorCode::kTransient,
+        "the token of pod {} for audience \"{}\" has expired at {}; kubelet's next "
+        "request for the volume brings a new one",
+        plan.identity.Text(), audience, FormatTime(token->expires));
   }
   return std::nullopt;
 }
 
-// Forgets the oldest when a table has outgrown its bound.
+// Takes out the oldest when a table has outgrown its bound.
 template <typename Map, typename Age>
-void Bound(Map& map, std::size_t bound, Age age) {
+std::vector<typename Map::node_type> Bound(Map& map, std::size_t bound, Age age) {
+  std::vector<typename Map::node_type> oldest;
   while (map.size() > bound) {
-    map.erase(std::min_element(map.begin(), map.end(), [&](const auto& a, const auto& b) {
-      return age(a.second) < age(b.second);
-    }));
+    oldest.push_back(
+        map.extract(std::min_element(map.begin(), map.end(), [&](const auto& a, const auto& b) {
+          return age(a.second) < age(b.second);
+        })));
   }
+  return oldest;
 }
 
 }  // namespace
@@ -78,13 +83,13 @@ Result<SessionPtr> CredentialCache::Get(const Context& context, const PlanPtr& p
     }
 
     // While the old login still works, nobody waits long for the new one.
-    Result<AttemptPtr> attempt =
-        Fly(old ? context.WithDeadline(clock_.Now() + options_.patience) : context, plan, keys,
-            logins);
+    Result<AttemptPtr> attempt = Fly(
+        old ? context.WithDeadline(clock_.Now() + options_.patience) : context, plan, keys, logins);
     const std::optional<Error> error = attempt.ok() ? (*attempt)->error : attempt.error();
     const bool own = attempt.ok() && (*attempt)->made_by == keys.own;
     if (error && !error->IsFinal()) {
-      // Our own time is over, the pool is full, or the backend is down, for us as for whoever asked.
+      // Our own time is over, the pool is full, or the backend is down, for us as for whoever
+      // asked.
       if (old && clock_.Now() < old->credential.expires) return old;
       // The old login ended while we waited for less than we may.
       if (old && !attempt.ok() && context.Check(clock_).ok()) continue;
@@ -100,8 +105,7 @@ Result<SessionPtr> CredentialCache::Get(const Context& context, const PlanPtr& p
 }
 
 Result<CredentialCache::AttemptPtr> CredentialCache::Fly(const Context& context,
-                                                         const PlanPtr& plan,
-                                                         const LoginKeys& keys,
+                                                         const PlanPtr& plan, const LoginKeys& keys,
                                                          std::size_t& logins) {
   // Told apart from the login of another volume of the same pod.
   auto made = std::make_shared<std::atomic<bool>>(false);
@@ -168,6 +172,8 @@ SessionPtr CredentialCache::Keep(const PlanPtr& plan, const LoginKeys& keys,
                       credential.service_account_uid == plan->identity.service_account_uid;
   std::shared_ptr<Session> session =
       Make(shared ? keys.shared : keys.own, std::move(credential), plan->route());
+  Slots::node_type unshared, former;
+  std::vector<Slots::node_type> oldest;
   std::unique_lock lock(mutex_);
   session->number = session->login = next_number_++;
   if (shared) {
@@ -177,20 +183,24 @@ SessionPtr CredentialCache::Keep(const PlanPtr& plan, const LoginKeys& keys,
     // The latest reply decides: what was shared before is shared no more.
     if (never_shared_.size() >= options_.max_sessions) never_shared_.clear();
     never_shared_.insert(keys.shared);
-    sessions_.erase(keys.shared);
+    unshared = sessions_.extract(keys.shared);
     known_scopes_.erase(keys.shared);
   }
   denials_.erase(keys.own);
+  refused_pods_.erase(keys.own);
+  former = sessions_.extract(session->scope);
   sessions_[session->scope] = {session, session->obtained};
   known_scopes_[session->scope] = session->obtained;
-  Bound(sessions_, options_.max_sessions, [](const Slot& slot) { return slot.used; });
+  oldest = Bound(sessions_, options_.max_sessions, [](const Slot& slot) { return slot.used; });
   Bound(known_scopes_, options_.max_sessions, [](SteadyTime t) { return t; });
   return session;
 }
 
 SessionPtr CredentialCache::Use(const LoginKeys& keys) {
   std::unique_lock lock(mutex_);
+  const bool refused = refused_pods_.contains(keys.own);
   for (const std::string* scope : {&keys.own, &keys.shared}) {
+    if (refused && scope == &keys.shared) continue;
     auto found = sessions_.find(*scope);
     if (found == sessions_.end()) continue;
     const SteadyTime now = clock_.Now();
@@ -205,12 +215,14 @@ std::optional<Error> CredentialCache::RememberedDenial(const LoginKeys& keys) co
   std::unique_lock lock(mutex_);
   auto own = denials_.find(keys.own);
   if (own != denials_.end() && clock_.Now() < own->second.until) return own->second.error;
-  auto account = denials_.find(keys.shared);
-  if (account != denials_.end() && clock_.Now() < account->second.until &&
-      account->second.pods.size() >= kPodsThatSpeakForAccount) {
-    return account->second.error;
-  }
+  if (const Error* account = AccountDenial(keys)) return *account;
   return std::nullopt;
+}
+
+const Error* CredentialCache::AccountDenial(const LoginKeys& keys) const {
+  auto account = denials_.find(keys.shared);
+  if (account == denials_.end() || clock_.Now() >= account->second.until) return nullptr;
+  return account->second.pods.size() >= kPodsThatSpeakForAccount ? &account->second.error : nullptr;
 }
 
 void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) {
@@ -225,7 +237,9 @@ void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) 
     denial.error = error;
     if (denial.pods.size() < kPodsThatSpeakForAccount) denial.pods.insert(keys.own);
   }
+  refused_pods_[keys.own] = clock_.Now();
   Bound(denials_, options_.max_sessions, [](const Denial& d) { return d.until; });
+  Bound(refused_pods_, options_.max_sessions, [](SteadyTime t) { return t; });
 }
 
 bool CredentialCache::MayShare(const LoginKeys& keys) const {
@@ -237,18 +251,28 @@ std::vector<std::string> CredentialCache::KnownScopes(const FetchPlan& plan) con
   const LoginKeys keys = LoginKeysOf(plan);
   std::vector<std::string> scopes;
   std::unique_lock lock(mutex_);
+  if (refused_pods_.contains(keys.own)) return scopes;
   for (const std::string* scope : {&keys.own, &keys.shared}) {
     if (!scope->empty() && known_scopes_.contains(*scope)) scopes.push_back(*scope);
   }
   return scopes;
 }
 
+std::vector<std::string> CredentialCache::RefusedScopes(const FetchPlan& plan) const {
+  const LoginKeys keys = LoginKeysOf(plan);
+  std::vector<std::string> scopes = {keys.own};
+  std::unique_lock lock(mutex_);
+  if (AccountDenial(keys) != nullptr) scopes.push_back(keys.shared);
+  return scopes;
+}
+
 void CredentialCache::Drop(const Session& session) {
+  Slots::node_type gone;
   std::unique_lock lock(mutex_);
   auto found = sessions_.find(session.scope);
   // A renewal of the same login has the same token.
   if (found != sessions_.end() && found->second.session->login == session.login) {
-    sessions_.erase(found);
+    gone = sessions_.extract(found);
   }
 }
 
@@ -256,40 +280,46 @@ SessionPtr CredentialCache::Replace(const Session& old, Credential renewed) {
   std::shared_ptr<Session> session = Make(old.scope, std::move(renewed), old.route);
   session->login = old.login;
   session->logged_in = old.logged_in;
+  SessionPtr former;
   std::unique_lock lock(mutex_);
   session->number = next_number_++;
   auto found = sessions_.find(old.scope);
   if (found != sessions_.end() && found->second.session->number == old.number) {
-    found->second.session = session;
+    former = std::exchange(found->second.session, session);
   }
   return session;
 }
 
 void CredentialCache::Forget(const std::vector<std::string>& scopes) {
+  std::vector<Slots::node_type> gone;
   std::unique_lock lock(mutex_);
   for (const std::string& scope : scopes) {
     known_scopes_.erase(scope);
-    sessions_.erase(scope);
+    gone.push_back(sessions_.extract(scope));
   }
 }
 
 bool CredentialCache::DropUnused(const Session& session) {
+  Slots::node_type gone;
   std::unique_lock lock(mutex_);
   auto found = sessions_.find(session.scope);
   if (found == sessions_.end() || found->second.session->number != session.number ||
       found->second.used > session.obtained) {
     return false;
   }
-  sessions_.erase(found);
+  gone = sessions_.extract(found);
   return true;
 }
 
 void CredentialCache::ForgetExpired() {
   const SteadyTime now = clock_.Now();
+  std::vector<Slots::node_type> gone;
   std::unique_lock lock(mutex_);
-  std::erase_if(sessions_, [&](const auto& item) {
-    return now >= item.second.session->credential.expires;
-  });
+  for (auto slot = sessions_.begin(); slot != sessions_.end();) {
+    const auto next = std::next(slot);
+    if (now >= slot->second.session->credential.expires) gone.push_back(sessions_.extract(slot));
+    slot = next;
+  }
   std::erase_if(denials_, [&](const auto& item) { return now >= item.second.until; });
 }
 

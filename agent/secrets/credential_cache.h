@@ -9,9 +9,11 @@
 //
 // One login per scope however many pods ask; a refused login is remembered briefly, so that a pod
 // with a bad role does not storm the backend. A refusal of one pod's token is not held against
-// another pod of the account, until several have been refused.
+// another pod of the account, until several have been refused; but the pod itself uses nothing of
+// the account's until a login of its own succeeds.
 //
-// Thread-safe. Backend calls run on the pool, never under the lock.
+// Thread-safe. Backend calls run on the pool, never under the lock; nor does a session's end, which
+// may be that of a provider from before a reload, whose destructor waits for its threads.
 
 #include <atomic>
 #include <map>
@@ -71,8 +73,12 @@ class CredentialCache {
   Result<SessionPtr> Get(const Context& context, const PlanPtr& plan, std::size_t& logins);
 
   // The scopes under which entries for this plan may stand, those proven before: nothing is known
-  // of a pod that has never logged in, unless its service account has and shares.
+  // of a pod that has never logged in, unless its service account has and shares; nor of one whose
+  // last login was refused.
   std::vector<std::string> KnownScopes(const FetchPlan& plan) const;
+  // The scopes that this plan's refused login speaks for: the pod's own, and that of its account
+  // once the account itself counts as refused.
+  std::vector<std::string> RefusedScopes(const FetchPlan& plan) const;
 
   // The backend refused this login: the next Get makes a new one.
   void Drop(const Session& session);
@@ -103,6 +109,7 @@ class CredentialCache {
     SessionPtr session;
     SteadyTime used;
   };
+  using Slots = std::map<std::string, Slot>;
 
   struct Denial {
     SteadyTime until;
@@ -119,6 +126,8 @@ class CredentialCache {
   std::optional<Error> RememberedDenial(const LoginKeys& keys) const;
   void RememberDenial(const LoginKeys& keys, const Error& error);
   bool MayShare(const LoginKeys& keys) const;
+  // Called with mutex_ held; null when the account does not count as refused.
+  const Error* AccountDenial(const LoginKeys& keys) const;
 
   const Options options_;
   const Clock& clock_;
@@ -130,10 +139,13 @@ class CredentialCache {
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.
-  std::map<std::string, Slot> sessions_;            // by scope; may be over their time
+  // By scope; may be over their time. What is taken out is destroyed after the unlock.
+  Slots sessions_;
   std::map<std::string, SteadyTime> known_scopes_;  // last proven
   std::set<std::string> never_shared_;              // LoginKeys::shared that proved unshareable
   std::map<std::string, Denial> denials_;
+  // LoginKeys::own of pods whose last login was refused, and when.
+  std::map<std::string, SteadyTime> refused_pods_;
   std::uint64_t next_number_ = 1;
 
   SingleFlight<std::string, AttemptPtr> flights_;

@@ -1,9 +1,13 @@
 #include "agent/secrets/credential_cache.h"
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <functional>
+#include <future>
 #include <numeric>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "tests/fakes/heart.h"
 #include "tests/fakes/together.h"
@@ -33,7 +37,8 @@ struct Bench {
   }
   std::string TokenOf(const PlanPtr& plan) {
     Result<SessionPtr> session = Get(plan);
-    if (!session.ok()) return std::string("no: ") + std::string(ErrorCodeName(session.error().code()));
+    if (!session.ok())
+      return std::string("no: ") + std::string(ErrorCodeName(session.error().code()));
     return std::string((*session)->Open()->token.Reveal());
   }
 
@@ -44,7 +49,8 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("logins: an expired token is not shown to the backend; a login that still holds is used") {
+TEST_CASE(
+    "logins: an expired token is not shown to the backend; a login that still holds is used") {
   Bench bench;
   bench.backend->SetLoginLifetime(seconds(100), false);
   const auto plan_with_token = [&](Duration lifetime) {
@@ -62,8 +68,7 @@ TEST_CASE("logins: an expired token is not shown to the backend; a login that st
   const Result<SessionPtr> refused = bench.Get(expired);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code() == ErrorCode::kTransient);
-  CHECK(refused.error().message().find("audience \"vault\" has expired at ") !=
-        std::string::npos);
+  CHECK(refused.error().message().find("audience \"vault\" has expired at ") != std::string::npos);
   CHECK(bench.backend->logins() == 0);
 
   const PlanPtr good = plan_with_token(seconds(50));
@@ -94,7 +99,8 @@ TEST_CASE("logins: pods of one service account share one, however many ask at on
   CHECK(std::accumulate(logins.begin(), logins.end(), std::size_t{0}) == 1);
 }
 
-TEST_CASE("logins: one that shows nothing of the pod is made once for all who bring its credentials") {
+TEST_CASE(
+    "logins: one that shows nothing of the pod is made once for all who bring its credentials") {
   Bench bench;
   bench.backend->SetSharing(Sharing::kPod);
   const auto plan = [&](const std::string& pod, const std::string& digest) {
@@ -183,8 +189,7 @@ TEST_CASE("logins: one is shared only when the reply proves the pod's own accoun
       return credential;
     });
     CHECK(bench.TokenOf(bench.Plan("web-1")) == "token of web-1");
-    CHECK(bench.TokenOf(bench.Plan("web-2")) ==
-          (row.shared ? "token of web-1" : "token of web-2"));
+    CHECK(bench.TokenOf(bench.Plan("web-2")) == (row.shared ? "token of web-1" : "token of web-2"));
     CHECK((*bench.Get(bench.Plan("web-1")))->scope.ends_with("pod=web-1/uid-of-web-1") ==
           !row.shared);
   }
@@ -484,6 +489,50 @@ TEST_CASE("logins: what is over is let go") {
   bench.clock.Advance(minutes(11));
   bench.heart.credentials.ForgetExpired();
   CHECK(bench.heart.credentials.Sessions().empty());
+}
+
+TEST_CASE("logins: a provider that ends with its last one finds the table of logins free") {
+  struct Row {
+    std::string name;
+    std::function<void(Bench&)> end;
+  };
+  const Row rows[] = {
+      {"replaced by a login of the new provider",
+       [](Bench& bench) { (void)bench.Get(bench.Plan("web-1")); }},
+      {"no longer shared, says the new provider",
+       [](Bench& bench) {
+         bench.backend->SetSharing(Sharing::kPod);
+         (void)bench.Get(bench.Plan("web-1"));
+       }},
+      {"over", [](Bench& bench) { bench.heart.credentials.ForgetExpired(); }},
+      {"forgotten",
+       [](Bench& bench) {
+         bench.heart.credentials.Forget(bench.heart.credentials.KnownScopes(*bench.Plan("web-1")));
+       }},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    std::future<void> look;
+    std::atomic<bool> free = false;
+    Bench bench;
+    // Its destructor waits for a thread that looks at the logins, as for a call under way.
+    std::shared_ptr<FakeProvider> old(new FakeProvider(bench.clock), [&](FakeProvider* provider) {
+      look = std::async(std::launch::async, [&] { (void)bench.heart.credentials.Sessions(); });
+      free = look.wait_for(seconds(5)) == std::future_status::ready;
+      delete provider;
+    });
+    old->SetLoginLifetime(minutes(10), false);
+    std::swap(bench.backend, old);
+    const std::weak_ptr<const Session> session = *bench.Get(bench.Plan("web-1"));
+    std::swap(bench.backend, old);
+    // The flight that logged in may hold on to either for a moment.
+    while (session.use_count() > 1 || old.use_count() > 2) std::this_thread::yield();
+    old.reset();
+    CHECK_FALSE(look.valid());
+    bench.clock.Advance(minutes(11));
+    row.end(bench);
+    CHECK(free);
+  }
 }
 
 TEST_CASE("logins: a forgotten identity has no known scope until it logs in again") {

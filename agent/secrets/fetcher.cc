@@ -353,6 +353,9 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
     } else {
       // First, so that whoever finds the entry can hold its lease.
       leases_.Add(key, ask.session, *answer->lease);
+      // What ends only with a login that is renewed is kept alive like a lease that is.
+      answer->lease->renewable |=
+          ask.session->credential.renewable && answer->lifetime < answer->lease->lifetime;
     }
   }
   cache_.Store(key, *answer);
@@ -360,9 +363,9 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
                 answer->lease ? answer->lease->id : ""};
 }
 
-// Nothing fetched in this name may be served any more.
+// Nothing fetched in a refused name may be served any more.
 void Fetcher::ForgetIdentity(const FetchPlan& plan) {
-  const std::vector<std::string> scopes = credentials_.KnownScopes(plan);
+  const std::vector<std::string> scopes = credentials_.RefusedScopes(plan);
   for (const std::string& scope : scopes) cache_.EvictScope(scope);
   credentials_.Forget(scopes);
 }

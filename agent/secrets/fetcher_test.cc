@@ -611,13 +611,48 @@ TEST_CASE("fetch: a refused login ends everything fetched in its name") {
     CHECK(bench.Mount(bench.Plan("a")) == "v");
     bench.clock.Advance(minutes(11));
     bench.backend->FailLoginsAlways(row.error);
-    CHECK(bench.Mount(bench.Plan("a")) == "no: " + std::string(ErrorCodeName(row.error.code())));
+    // The third speaks for the account.
+    for (const std::string pod : {"web-1", "web-2", "web-3"}) {
+      CHECK_FALSE(bench.heart.cache.List().empty());
+      CHECK(bench.Mount(bench.Plan("a", pod)) ==
+            "no: " + std::string(ErrorCodeName(row.error.code())));
+    }
     CHECK(bench.heart.cache.List().empty());
     // The outage that follows finds nothing to paper it over with.
     bench.clock.Advance(seconds(11));
     bench.backend->FailLoginsAlways(Down());
     CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
   }
+}
+
+TEST_CASE("fetch: one pod's refused login takes nothing from the others of its account") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->SetLoginLifetime(minutes(10), false);
+  bench.backend->SetValue("a", "v");
+  CHECK(bench.Mount(bench.Plan("a", "web-1")) == "v");
+  bench.clock.Advance(seconds(570));  // the login is in its last tenth and still works
+  bench.backend->FailLogins({No()});
+  CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: denied");
+  CHECK(bench.heart.cache.List().size() == 1);
+
+  INFO("the others go on with the old login while no new one can be had");
+  bench.backend->FailLoginsAlways(Down());
+  CHECK(bench.Mount(bench.Plan("a", "web-1")) == "v");
+  CHECK(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-2")));
+
+  INFO("the refused one is served neither from memory nor by a login that is not its own");
+  CHECK_FALSE(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-gone")));
+  bench.clock.Advance(seconds(11));
+  CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: transient");
+  bench.backend->Heal();
+  CHECK(bench.Mount(bench.Plan("a", "web-1", {{"nodekeep/refreshAfter", "0s"}})) == "v");
+  bench.backend->FailLogins({No()});
+  CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: denied");
+
+  INFO("until a login of its own succeeds");
+  bench.clock.Advance(seconds(11));
+  CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "v");
+  CHECK(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-gone")));
 }
 
 TEST_CASE("fetch: a passing failure is asked again for what failed, and only for that") {

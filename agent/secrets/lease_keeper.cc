@@ -76,8 +76,8 @@ void LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Leas
   held.key = key;
   held.login = session->login;
   held.lease = lease;
-  held.ends = now + WithinLogin(lease.lifetime, *session, now);
-  held.next_try = now + Left(held.ends, now) * 2 / 3;
+  held.granted_end = now + std::max(lease.lifetime, Duration(1));
+  if (!lease.renewable) held.reissue_from = now + lease.lifetime * 2 / 3;
   held.unheld_since = now;
   std::unique_lock lock(mutex_);
   if (auto same = leases_.find(lease.id); same != leases_.end()) {
@@ -87,6 +87,9 @@ void LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Leas
   Owner& owner = owners_[held.login];
   if (!owner.session || owner.session->number < session->number) owner.session = session;
   owner.leases.insert(lease.id);
+  // The login may have been renewed while it obtained the lease.
+  held.ends = now + WithinLogin(lease.lifetime, *owner.session, now);
+  held.next_try = now + Left(held.ends, now) * 2 / 3;
   of_entry_[key].push_back(lease.id);
   leases_[lease.id] = std::move(held);
 }
@@ -192,6 +195,7 @@ LeaseKeeper::Step LeaseKeeper::NextStep(const Held& held, SteadyTime now) const 
 void LeaseKeeper::RenewLeases() {
   std::vector<std::string> renew;
   std::vector<std::string> revoke;
+  std::vector<std::pair<EntryKey, std::string>> aged;
   {
     std::unique_lock lock(mutex_);
     const SteadyTime now = clock_.Now();
@@ -203,9 +207,13 @@ void LeaseKeeper::RenewLeases() {
       if (step == Step::kRevoke) revoke.push_back(id);
       held.busy |= step == Step::kRenew || step == Step::kRevoke;
       held.ending |= step == Step::kRevoke;
+      if (now < held.reissue_from) continue;
+      aged.push_back({held.key, id});
+      held.reissue_from = SteadyTime::max();
     }
     for (const std::string& id : over) Remove(id);
   }
+  for (const auto& [key, id] : aged) cache_.ExpireLease(key, id);
   for (const std::string& id : renew) {
     Start([this, id](const Context& context) { RenewLease(context, id); });
   }
@@ -304,6 +312,7 @@ void LeaseKeeper::Renewed(const std::string& id, const Session& session, const L
     at_end = !granted.renewable || FallsShort(granted.lifetime, held.lease.lifetime) ||
              (left < granted.lifetime && !session.credential.renewable);
     held.busy = false;
+    held.granted_end = now + std::max(granted.lifetime, Duration(1));
     held.ends = now + left;
     held.next_try = now + left * 2 / 3;
     held.lease.renewable = !at_end;
@@ -415,13 +424,33 @@ void LeaseKeeper::RenewLogin(const Context& context, const SessionPtr& session) 
   const bool at_end = FallsShort(renewed->lifetime, session->credential.lifetime);
   if (at_end) renewed->renewable = false;
   const SessionPtr newest = credentials_.Replace(*session, *std::move(renewed));
+  PutOffEnds(newest);
+  metrics_.CountLeaseEvent(session->route.provider, at_end ? "login_at_maximum" : "login_renewed");
+}
+
+// Leases that are renewed see the login's new end then; the others have it put off here.
+void LeaseKeeper::PutOffEnds(const SessionPtr& renewed) {
+  struct Extension {
+    EntryKey key;
+    std::string lease;
+    Duration left;
+  };
+  std::vector<Extension> extensions;
   {
     std::unique_lock lock(mutex_);
-    auto owner = owners_.find(session->login);
-    if (owner != owners_.end()) owner->second.session = newest;
+    auto owner = owners_.find(renewed->login);
+    if (owner == owners_.end()) return;
+    owner->second.session = renewed;
+    const SteadyTime now = clock_.Now();
+    for (const std::string& id : owner->second.leases) {
+      Held& held = leases_.at(id);
+      if (held.lease.renewable) continue;
+      held.ends = std::min(held.granted_end, renewed->credential.expires);
+      // Never zero, which would mean that it has no end.
+      extensions.push_back({held.key, id, std::max(Left(held.ends, now), Duration(1))});
+    }
   }
-  metrics_.CountLeaseEvent(session->route.provider,
-                           at_end ? "login_at_maximum" : "login_renewed");
+  for (const Extension& one : extensions) cache_.ExtendLease(one.key, one.lease, one.left);
 }
 
 void LeaseKeeper::GiveBack(const Context& context, const SessionPtr& session) {

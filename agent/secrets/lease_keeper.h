@@ -3,9 +3,10 @@
 // Keeps alive what backends lend: logins in use and leases of dynamic credentials.
 //
 // A lease is renewed at two thirds of its life by the login that owns it, never issued again on a
-// refresh; that login is renewed too for as long as it owns leases, even when the pods have moved on
-// to a newer one. When a lease cannot be extended any more its cache entry expires, so that the next
-// mount is given new credentials. A lease is revoked
+// refresh; that login is renewed too for as long as it owns leases, even when the pods have moved
+// on to a newer one. One that cannot be renewed lives on with its login, up to the end that it was
+// granted. At two thirds of that, or when a lease cannot be extended any more, its cache entry
+// expires, so that the next mount is given new credentials. A lease is revoked
 //   - at once when the last pod that holds it is gone,
 //   - after a grace period when every pod that held it has been served a newer one, or when no pod
 //     was served it at all (its mount failed on another object).
@@ -83,7 +84,9 @@ class LeaseKeeper {
     EntryKey key;
     std::uint64_t login = 0;  // of its owner
     Lease lease;              // as granted
-    SteadyTime ends;          // it, or the login that owns it
+    SteadyTime granted_end;   // its own
+    SteadyTime ends;          // its own, or that of the login that owns it
+    SteadyTime reissue_from = SteadyTime::max();  // its entry is expired then, once
     SteadyTime next_try;
     SteadyTime unheld_since;  // counts while there are no holders
     std::map<std::string, Holder> holders;  // by pod uid + volume
@@ -112,6 +115,7 @@ class LeaseKeeper {
   void RevokeLease(const Context& context, const std::string& id);
   void RenewLogins();
   void RenewLogin(const Context& context, const SessionPtr& session);
+  void PutOffEnds(const SessionPtr& renewed);
   void GiveBack(const Context& context, const SessionPtr& session);
 
   // Called with mutex_ held.

@@ -445,6 +445,47 @@ TEST_CASE("lease: its login is renewed as long as it owns it, even after a newer
   CHECK(bench.backend->reads("db") == 1);
 }
 
+TEST_CASE("lease: one that cannot be renewed outlives the first end of a login that can") {
+  struct Row {
+    std::string name;
+    Duration late;  // into the login's life it is issued
+  };
+  const Row rows[] = {{"issued with the login", Duration::zero()}, {"issued later", minutes(35)}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.backend->SetLoginLifetime(hours(1), true);
+    bench.backend->SetMinted("db", "credentials", hours(24), "fixed", false);
+    CHECK(bench.Mount("web-1", "kv") == "ok");
+    bench.Pass(row.late);
+    // Mounts once, and runs on.
+    CHECK(bench.Mount("runs-on") == "ok");
+    CHECK(bench.heart.leases.List()[0].left == hours(1) - row.late);
+    for (Duration passed = Duration::zero(); passed < hours(15); passed += minutes(4)) {
+      // In the moments before the login's renewal comes through too.
+      bench.clock.Advance(minutes(4));
+      CHECK(bench.Mount("web-1") == "ok");
+      bench.Tick();
+    }
+    CHECK(bench.backend->reads("db") == 1);
+    REQUIRE(bench.heart.leases.List().size() == 1);
+    CHECK(bench.heart.leases.List()[0].holders == 2);
+
+    INFO("from two thirds of its own life it is issued anew");
+    bench.Pass(hours(1) + minutes(1));
+    CHECK(bench.Mount("web-1") == "ok");
+    CHECK(bench.backend->reads("db") == 2);
+
+    INFO("and it is over at the end that it was granted, not before");
+    bench.Pass(hours(7) + minutes(58));
+    CHECK(bench.heart.leases.List().size() == 2);
+    bench.Pass(minutes(2));
+    CHECK(bench.heart.leases.List().size() == 1);
+    CHECK(bench.Calls("revoke-lease").empty());
+    CHECK(bench.Calls("revoke-login").empty());
+  }
+}
+
 TEST_CASE("lease: ends with a login that cannot be renewed; the next mount logs in and gets a new one") {
   Bench bench;
   bench.backend->SetLoginLifetime(minutes(30), false);

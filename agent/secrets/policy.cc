@@ -36,6 +36,11 @@ Status ReadDuration(const std::map<std::string, std::string>& attributes, const 
   if (*value < Duration::zero()) {
     return Error::Format(ErrorCode::kInvalid, "parameter {}: must not be negative", key);
   }
+  if (*value > kLongestAge) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "parameter {}: {} is longer than one year ({}), the longest that is allowed",
+                         key, found->second, FormatDuration(kLongestAge));
+  }
   into = *value;
   return {};
 }

@@ -12,6 +12,10 @@
 
 namespace nodekeep {
 
+// The longest age that a policy may name. Beyond it lies no use, and far beyond it the end of the
+// clock's range.
+inline constexpr Duration kLongestAge = std::chrono::hours(365 * 24);
+
 struct Policy {
   // Age from which the backend is asked again (soft age).
   Duration refresh_after = std::chrono::minutes(2);
@@ -24,7 +28,8 @@ struct Policy {
   bool operator==(const Policy&) const = default;
 };
 
-// Reads `nodekeep/refreshAfter` and `nodekeep/serveStaleFor` over `defaults`. `known` lists the
+// Reads `nodekeep/refreshAfter` and `nodekeep/serveStaleFor` over `defaults`; neither may be longer
+// than kLongestAge. `known` lists the
 // further reserved keys that the dialect itself understands ("nodekeep/auth"). Any other key that
 // begins with `nodekeep/`, or differs from it only in case or punctuation ("nodekeep.io/",
 // "Nodekeep/"), is an error that lists what is allowed.

@@ -106,6 +106,21 @@ TEST_CASE("policy: an age that is none names its parameter") {
   }
 }
 
+TEST_CASE("policy: an age of one year is the longest that is taken") {
+  for (const std::string key : {"nodekeep/refreshAfter", "nodekeep/serveStaleFor"}) {
+    INFO(key);
+    CHECK(ReadPolicy({{key, "8760h"}}, Policy(), {}).ok());
+    for (const std::string text : {"8760h0m0.001s", "2562047h"}) {
+      Result<Policy> policy = ReadPolicy({{key, text}}, Policy(), {});
+      REQUIRE_FALSE(policy.ok());
+      CHECK(policy.error().code() == ErrorCode::kInvalid);
+      CHECK(policy.error().message() == "parameter " + key + ": " + text +
+                                            " is longer than one year (8760h0m0s), the longest "
+                                            "that is allowed");
+    }
+  }
+}
+
 TEST_CASE("optional: objects are marked by name, or all") {
   struct Row {
     std::string name;

@@ -47,6 +47,14 @@ std::shared_ptr<void> MakeTlsContext(const HttpServer::Tls& tls) {
     X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), ca.get());
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
+  if (tls.alert != 0) {
+    const auto refuse = [](SSL*, int* alert, void* which) -> int {
+      *alert = static_cast<const HttpServer::Tls*>(which)->alert;
+      return SSL_TLSEXT_ERR_ALERT_FATAL;
+    };
+    SSL_CTX_set_tlsext_servername_callback(context.get(), +refuse);
+    SSL_CTX_set_tlsext_servername_arg(context.get(), const_cast<HttpServer::Tls*>(&tls));
+  }
   return context;
 }
 

@@ -47,6 +47,7 @@ class HttpServer {
   struct Tls {
     CertificatePair identity;
     std::string client_ca_pem;  // when set, a client certificate signed by it is demanded
+    int alert = 0;              // when set, what every handshake is ended with (RFC 8446, 6.2)
   };
   struct Options {
     std::optional<Tls> tls;
