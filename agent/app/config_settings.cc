@@ -8,11 +8,18 @@
 
 #include "agent/base/duration.h"
 #include "agent/base/go_text.h"
+#include "agent/secrets/policy.h"
 
 namespace nodekeep {
 namespace {
 
-constexpr char kDurationHow[] = "write it like 90s, 1h30m or 500ms";
+constexpr char kDurationHow[] = "write it like 90s, 1h30m or 500ms, at most 8760h";
+
+// Nothing is added to the clock that it cannot hold.
+std::optional<Duration> ReadDuration(const std::string& text) {
+  const Result<Duration> value = ParseDuration(text);
+  return value.ok() && *value <= kLongestAge ? std::optional(*value) : std::nullopt;
+}
 
 // A codec of one text. `get` leads from a Config to the value, for reading and for writing.
 // `parse` is text -> std::optional<value>, `format` value -> text.
@@ -82,8 +89,8 @@ std::string ShortestDuration(Duration duration) {
 template <typename Get>
 SettingCodec DurationOf(Get get) {
   return One(
-      "duration", kDurationHow, get,
-      [](const std::string& text) { return ValueOf(ParseDuration(text)); }, ShortestDuration);
+      "duration", kDurationHow, get, [](const std::string& text) { return ReadDuration(text); },
+      ShortestDuration);
 }
 
 template <typename Get>
@@ -91,7 +98,7 @@ SettingCodec DurationAboveZero(Get get) {
   return One(
       "duration above zero", kDurationHow, get,
       [](const std::string& text) {
-        std::optional<Duration> value = ValueOf(ParseDuration(text));
+        std::optional<Duration> value = ReadDuration(text);
         return value && *value > Duration::zero() ? value : std::nullopt;
       },
       ShortestDuration);
@@ -229,7 +236,7 @@ std::optional<std::string> ReadProviderValue(SettingKey::Kind kind, const std::s
       // The dialects' own variables may give a bare number of seconds.
       const bool bare = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
       const std::string full = bare ? text + "s" : text;
-      return ParseDuration(full).ok() ? std::optional(full) : std::nullopt;
+      return ReadDuration(full) ? std::optional(full) : std::nullopt;
     }
   }
   return std::nullopt;

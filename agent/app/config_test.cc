@@ -226,9 +226,9 @@ TEST_CASE("config: every unknown key and every bad value is reported at once, wi
       "shutdownGrace, cache, fetch, policy, providers",
       "flag --log-level: log.level: \"loud\" is no log level; use debug, info, warn, error or off",
       "nodekeep.yaml:8:14: mountBudget: \"0s\" is no duration above zero; write it like 90s, 1h30m "
-      "or 500ms",
+      "or 500ms, at most 8760h",
       "nodekeep.yaml:6:16: cache.keyRotation: \"soon\" is no duration above zero; write it like "
-      "90s, 1h30m or 500ms",
+      "90s, 1h30m or 500ms, at most 8760h",
       "environment NODEKEEP_FETCH_ATTEMPTS: fetch.attempts: \"0\" is no whole number in range; "
       "write one from 1 to 20",
       "nodekeep.yaml:11:12: providers.enabled: \"vault,vualt\" is no list of providers of this "
@@ -317,6 +317,10 @@ TEST_CASE("config: bad values of each kind are refused, good ones are read") {
       {"cache.maxBytes", "64 MiB", false},
       {"shutdownGrace", "0", true},
       {"shutdownGrace", "20", false},
+      {"policy.serveStaleFor", "8760h", true},
+      {"policy.serveStaleFor", "8760h1s", false},
+      {"fetch.budget", "2562047h", false},
+      {"providers.vault.timeout", "2562047h", false},
       {"log.format", "xml", false},
       {"log.format", "text", true},
       {"providers.enabled", ",", false},

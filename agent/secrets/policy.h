@@ -29,10 +29,9 @@ struct Policy {
 };
 
 // Reads `nodekeep/refreshAfter` and `nodekeep/serveStaleFor` over `defaults`; neither may be longer
-// than kLongestAge. `known` lists the
-// further reserved keys that the dialect itself understands ("nodekeep/auth"). Any other key that
-// begins with `nodekeep/`, or differs from it only in case or punctuation ("nodekeep.io/",
-// "Nodekeep/"), is an error that lists what is allowed.
+// than kLongestAge. `known` lists the further reserved keys that the dialect itself understands
+// ("nodekeep/auth"). Any other key that begins with `nodekeep/`, or differs from it only in case or
+// punctuation ("nodekeep.io/", "Nodekeep/"), is an error that lists what is allowed.
 Result<Policy> ReadPolicy(const std::map<std::string, std::string>& attributes,
                           const Policy& defaults, std::initializer_list<std::string_view> known);
 
