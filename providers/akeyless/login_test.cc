@@ -758,7 +758,8 @@ TEST_CASE("universal identity: where two refusals would be one too many, it logs
   REQUIRE(bench.gateway.http.Count() == 3);
   bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
   CHECK(bench.LogIn().ok());
-  CHECK(bench.gateway.Count("uid-rotate-token") == 1);
+  // The login ends the row: the upkeep may rotate at once, but only after it.
+  CHECK(bench.gateway.http.Requests().at(3).url.ends_with("/auth"));
 }
 
 TEST_CASE("universal identity: refused rotations of the upkeep count") {
