@@ -10,7 +10,8 @@ constexpr std::size_t kAtOnce = 16;
 // A provider that hangs holds each of its refreshes for all of its budget: those that failed the
 // last time must not leave the others without a turn.
 constexpr std::size_t kFailingAtOnce = 4;
-constexpr Duration kNoTurn = std::chrono::seconds(1);
+// Short, since after an outage all volumes of the node count as failing.
+constexpr Duration kNoTurn = std::chrono::milliseconds(100);
 
 }  // namespace
 

@@ -174,7 +174,8 @@ Result<SecretWrite> SecretWriter::Create(const Context& context, Task& task,
   }
   task.version = VersionOf(live);
   if (task.secret.deletion != DeletionPolicy::kDelete) return SecretWrite::kCreated;
-  task.inherited = inherited;
+  // A second attempt that finds nothing to inherit still owes what the first one took over.
+  if (!inherited.empty()) task.inherited = inherited;
   Append(inherited, task.owners);
   task.owners = Distinct(std::move(task.owners));
   if (task.owners.empty()) return SecretWrite::kCreated;
