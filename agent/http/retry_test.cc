@@ -102,35 +102,31 @@ TEST_CASE("retry: what may pass is tried again, what is final is not") {
   }
 }
 
-TEST_CASE("retry: the delays are slept on the injected clock") {
-  FakeClock clock;
-  clock.AdvanceOnWait(true);
-  FakeRng rng(0.5);
-  const SteadyTime start = clock.Now();
-  std::vector<Duration> at;
-  Status result = RetryLoop(RetryPolicy(), clock, rng).Run(Context(), [&]() -> Status {
-    at.push_back(std::chrono::duration_cast<Duration>(clock.Now() - start));
-    return Error(ErrorCode::kTransient, "down");
-  });
-  CHECK(at == std::vector<Duration>{milliseconds(0), milliseconds(100), milliseconds(300),
-                                    milliseconds(700)});
-  CHECK(result.error().message() == "down (gave up after 4 attempts)");
-}
-
-TEST_CASE(
-    "retry: a backend that throttles and does not say for how long is left alone for seconds") {
-  FakeClock clock;
-  clock.AdvanceOnWait(true);
-  FakeRng rng(0.5);
-  const SteadyTime start = clock.Now();
-  std::vector<Duration> at;
-  Status result = RetryLoop(RetryPolicy(), clock, rng).Run(Context(), [&]() -> Status {
-    at.push_back(std::chrono::duration_cast<Duration>(clock.Now() - start));
-    return Error(ErrorCode::kThrottled, "busy");
-  });
-  CHECK(at == std::vector<Duration>{milliseconds(0), milliseconds(1000), milliseconds(3000),
-                                    milliseconds(5500)});
-  CHECK(result.error().message() == "busy (gave up after 4 attempts)");
+TEST_CASE("retry: the delays are slept on the injected clock, seconds of them where it throttles") {
+  struct Row {
+    ErrorCode code;
+    std::vector<Duration> want;
+  };
+  const Row rows[] = {
+      {ErrorCode::kTransient,
+       {milliseconds(0), milliseconds(100), milliseconds(300), milliseconds(700)}},
+      {ErrorCode::kThrottled,
+       {milliseconds(0), milliseconds(1000), milliseconds(3000), milliseconds(5500)}},
+  };
+  for (const Row& row : rows) {
+    INFO(ErrorCodeName(row.code));
+    FakeClock clock;
+    clock.AdvanceOnWait(true);
+    FakeRng rng(0.5);
+    const SteadyTime start = clock.Now();
+    std::vector<Duration> at;
+    Status result = RetryLoop(RetryPolicy(), clock, rng).Run(Context(), [&]() -> Status {
+      at.push_back(std::chrono::duration_cast<Duration>(clock.Now() - start));
+      return Error(row.code, "down");
+    });
+    CHECK(at == row.want);
+    CHECK(result.error().message() == "down (gave up after 4 attempts)");
+  }
 }
 
 TEST_CASE("retry: only the failures that throttle are waited out for so long") {

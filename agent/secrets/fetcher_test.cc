@@ -6,49 +6,17 @@
 #include <set>
 #include <string>
 
-#include "tests/fakes/heart.h"
+#include "tests/fakes/fetch_bench.h"
 #include "tests/fakes/together.h"
 
 namespace nodekeep {
-namespace {
 
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-Error Down() { return Error(ErrorCode::kTransient, "connection refused"); }
-Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
-
-struct Bench {
-  explicit Bench(HeartOptions options = {}) : heart(clock, std::move(options)) {}
-
-  PlanPtr Plan(const std::string& objects, const std::string& pod = "web-1",
-               std::map<std::string, std::string> attributes = {}) {
-    return FakePlan(backend, objects, MakeIdentity("shop", pod, "web"), std::move(attributes));
-  }
-  // The contents of the first file, or "no: <code>".
-  std::string Mount(const PlanPtr& plan, FetchReport* report = nullptr) {
-    Result<Bundle> bundle = heart.Fetch(plan);
-    if (!bundle.ok()) return "no: " + std::string(ErrorCodeName(bundle.error().code()));
-    if (report != nullptr) *report = bundle->report;
-    return bundle->files.empty() ? "(no file)" : std::string(bundle->files[0].contents.Reveal());
-  }
-
-  FakeClock clock;
-  std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Heart heart;
-};
-
-std::string TenObjects() {
-  std::string objects = "s0";
-  for (int i = 1; i < 10; ++i) objects += ",s" + std::to_string(i);
-  return objects;
-}
-
-}  // namespace
-
 TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once by 1 login and 10 reads") {
-  Bench bench;
+  FetchBench bench;
   for (int i = 0; i < 10; ++i) {
     bench.backend->SetValue("s" + std::to_string(i), "value " + std::to_string(i));
   }
@@ -56,7 +24,8 @@ TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once by 1 login an
   constexpr std::size_t kPods = 110;
   std::vector<std::size_t> right(kPods, 0), reads(kPods, 0), logins(kPods, 0);
   auto pods = Together(kPods, [&](std::size_t pod) {
-    Result<Bundle> bundle = bench.heart.Fetch(bench.Plan(TenObjects(), "web-" + std::to_string(pod)));
+    Result<Bundle> bundle =
+        bench.heart.Fetch(bench.Plan(TenObjects(), "web-" + std::to_string(pod)));
     if (!bundle.ok()) return;
     for (int i = 0; i < 10; ++i) {
       const std::string name = std::to_string(i);
@@ -76,7 +45,7 @@ TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once by 1 login an
 }
 
 TEST_CASE("fetch: exactly one read per secret also when the mounts trickle in at any moment") {
-  Bench bench;
+  FetchBench bench;
   for (int i = 0; i < 10; ++i) bench.backend->SetValue("s" + std::to_string(i), "v");
   std::atomic<int> wrong = 0;
   auto pods = Together(40, [&](std::size_t pod) {
@@ -94,8 +63,9 @@ TEST_CASE("fetch: exactly one read per secret also when the mounts trickle in at
   CHECK(bench.backend->reads() == 10);
 }
 
-TEST_CASE("fetch: logins that may have looked at the pod share neither themselves nor their entries") {
-  Bench bench;
+TEST_CASE(
+    "fetch: logins that may have looked at the pod share neither themselves nor their entries") {
+  FetchBench bench;
   bench.backend->SetSharing(Sharing::kPod);
   bench.backend->SetReader([](const Context&, const Credential& credential, const Question&) {
     Answer answer;
@@ -129,7 +99,7 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bench bench;
+    FetchBench bench;
     bench.backend->SetReader([](const Context&, const Credential& credential, const Question&) {
       Answer answer;
       answer.value = SecretBytes("seen by " + std::string(credential.token.Reveal()));
@@ -146,8 +116,9 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
     bench.backend->FailLoginsAlways(Down());
     const PlanPtr third =
         FakePlan(bench.backend, "a", MakeIdentity(row.ns, "web-3", row.account, row.sa_uid));
-    CHECK(bench.Mount(third) == (row.shares ? "seen by token-1"
-                                 : row.sa_uid.empty() ? "no: transient" : "seen by token-2"));
+    CHECK(bench.Mount(third) == (row.shares           ? "seen by token-1"
+                                 : row.sa_uid.empty() ? "no: transient"
+                                                      : "seen by token-2"));
     const PlanPtr stranger =
         FakePlan(bench.backend, "a", MakeIdentity("else", "web-1", "web", row.sa_uid));
     CHECK(bench.Mount(stranger) == "no: transient");
@@ -155,7 +126,7 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
 }
 
 TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes") {
-  Bench bench({.retry = {.attempts = 1}});
+  FetchBench bench({.retry = {.attempts = 1}});
   std::atomic<std::size_t> calls = 0;
   bench.backend->SetReader([&](const Context&, const Credential& credential,
                                const Question& question) -> Result<Answer> {
@@ -198,7 +169,7 @@ TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes
 }
 
 TEST_CASE("fetch: fresh entries are served without a call, old ones asked about again") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "one");
   FetchReport report;
   CHECK(bench.Mount(bench.Plan("a"), &report) == "one");
@@ -218,7 +189,7 @@ TEST_CASE("fetch: fresh entries are served without a call, old ones asked about 
 }
 
 TEST_CASE("fetch: the asker's own ages count, not those of whoever fetched") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "one");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.backend->SetValue("a", "two");
@@ -228,7 +199,7 @@ TEST_CASE("fetch: the asker's own ages count, not those of whoever fetched") {
 }
 
 TEST_CASE("fetch: what the backend calls unchanged is young again without being sent") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "one", "v1");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.clock.Advance(minutes(3));
@@ -246,7 +217,7 @@ TEST_CASE("fetch: what the backend calls unchanged is young again without being 
 }
 
 TEST_CASE("fetch: a value dropped while the backend confirmed it is asked for in full") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "one", "v1");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.clock.Advance(minutes(3));
@@ -261,7 +232,7 @@ TEST_CASE("fetch: a value dropped while the backend confirmed it is asked for in
 }
 
 TEST_CASE("fetch: an immutable answer is not asked for again while the login lives") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetLoginLifetime(hours(10), false);
   std::size_t reads = 0;
   bench.backend->SetReader([&](const Context&, const Credential&, const Question&) {
@@ -283,7 +254,7 @@ TEST_CASE("fetch: an immutable answer is not asked for again while the login liv
 }
 
 TEST_CASE("fetch: objects of one answer cost one read, and keep the manifest's order") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("db", "user=alice\npassword=pw");
   bench.backend->SetValue("z", "last letter first");
   Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("z,db#password,db#user"));
@@ -298,7 +269,7 @@ TEST_CASE("fetch: objects of one answer cost one read, and keep the manifest's o
 }
 
 TEST_CASE("fetch: versions change with the contents and do not show them") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "one");
   bench.backend->SetValue("b", "one");
   const auto version = [&] { return bench.heart.Fetch(bench.Plan("a"))->versions[0].version; };
@@ -311,12 +282,12 @@ TEST_CASE("fetch: versions change with the contents and do not show them") {
 }
 
 TEST_CASE("fetch: all or nothing; the first failure in the manifest's order speaks") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("c", "v");
   bench.backend->FailAlways("c", No());
-  Result<Bundle> bundle =
-      bench.heart.Fetch(bench.Plan("a,b,c", "web-1", {{"mountError", "error making mount request"}}));
+  Result<Bundle> bundle = bench.heart.Fetch(
+      bench.Plan("a,b,c", "web-1", {{"mountError", "error making mount request"}}));
   REQUIRE(!bundle.ok());
   CHECK(bundle.error().code() == ErrorCode::kNotFound);
   CHECK(bundle.error().message() == "error making mount request: nothing at \"b\"");
@@ -337,7 +308,7 @@ TEST_CASE("fetch: an optional object is left out when it does not exist, not whe
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bench bench({.retry = {.attempts = 1}});
+    FetchBench bench({.retry = {.attempts = 1}});
     bench.backend->SetValue("a", "v");
     bench.backend->SetValue("db", "user=alice");
     bench.backend->FailAlways("denied", No());
@@ -354,370 +325,13 @@ TEST_CASE("fetch: an optional object is left out when it does not exist, not whe
   }
 }
 
-TEST_CASE("fetch: a no is remembered briefly for all who share it") {
-  struct Row {
-    std::string name;
-    Error error;
-  };
-  const Row rows[] = {{"not found", Error(ErrorCode::kNotFound, "404")}, {"denied", No()}};
-  for (const Row& row : rows) {
-    INFO(row.name);
-    Bench bench;
-    bench.backend->SetValue("a", "v");
-    bench.backend->FailAlways("a", row.error);
-    for (int pod = 0; pod < 5; ++pod) {
-      CHECK(bench.Mount(bench.Plan("a", "web-" + std::to_string(pod))) ==
-            "no: " + std::string(ErrorCodeName(row.error.code())));
-      bench.clock.Advance(seconds(1));
-    }
-    CHECK(bench.backend->reads() == 1);
-    CHECK(bench.backend->logins() == 1);
-    bench.backend->Heal();
-    bench.clock.Advance(seconds(10));
-    CHECK(bench.Mount(bench.Plan("a")) == "v");
-  }
-}
-
-TEST_CASE("fetch: a refusal after a cached login costs one login and one retry, then is believed") {
-  for (const ErrorCode code : {ErrorCode::kDenied, ErrorCode::kAuthExpired}) {
-    INFO(ErrorCodeName(code));
-    Bench bench;
-    bench.backend->SetValue("a", "v");
-    bench.backend->SetValue("b", "v");
-    CHECK(bench.Mount(bench.Plan("a")) == "v");
-    bench.clock.Advance(minutes(3));
-    bench.backend->FailAlways("a", Error(code, "refused"));
-    constexpr std::size_t kPods = 30;
-    std::vector<std::string> got(kPods);
-    auto pods = Together(kPods, [&](std::size_t pod) {
-      got[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
-    });
-    pods.clear();
-    for (const std::string& text : got) CHECK(text == "no: " + std::string(ErrorCodeName(code)));
-    CHECK(bench.backend->logins() == 2);
-    CHECK(bench.backend->reads("a") == 3);
-    CHECK(bench.Mount(bench.Plan("a")) == "no: " + std::string(ErrorCodeName(code)));
-    CHECK(bench.backend->logins() == 2);
-    CHECK(bench.backend->reads("a") == 3);
-    // The denial is of this secret only.
-    CHECK(bench.Mount(bench.Plan("b")) == "v");
-  }
-}
-
-TEST_CASE("fetch: a path that stays denied costs ever fewer logins, and none of the others' reads") {
-  Bench bench;
-  bench.backend->SetValue("b", "v");
-  bench.backend->FailAlways("a", No());
-  // Polled once a minute for an hour, beside a mount that is well.
-  std::vector<int> logins_at;
-  std::size_t before = 0;
-  for (int minute = 0; minute < 60; ++minute) {
-    CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
-    CHECK(bench.Mount(bench.Plan("b")) == "v");
-    if (bench.backend->logins() != before) logins_at.push_back(minute);
-    before = bench.backend->logins();
-    bench.clock.Advance(minutes(1));
-  }
-  CHECK(logins_at == std::vector<int>{0, 1, 3, 7, 15, 25, 35, 45, 55});
-
-  bench.backend->Heal();
-  bench.backend->SetValue("a", "v");
-  CHECK(bench.Mount(bench.Plan("a")) == "v");
-  // Denied anew, it is doubted at once.
-  bench.clock.Advance(minutes(3));
-  bench.backend->FailAlways("a", No());
-  before = bench.backend->logins();
-  CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
-  CHECK(bench.backend->logins() == before + 1);
-}
-
-TEST_CASE("fetch: a login that was revoked is replaced, once for all who meet it") {
-  Bench bench;
-  bench.backend->SetValue("a", "v");
-  CHECK(bench.Mount(bench.Plan("a")) == "v");
-  bench.clock.Advance(minutes(3));
-  bench.backend->RefuseToken("token-1");
-  constexpr std::size_t kPods = 30;
-  std::vector<std::string> got(kPods);
-  auto pods = Together(kPods, [&](std::size_t pod) {
-    got[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
-  });
-  pods.clear();
-  for (const std::string& text : got) CHECK(text == "v");
-  CHECK(bench.backend->logins() == 2);
-  CHECK(bench.backend->reads("a") == 3);
-}
-
-TEST_CASE("fetch: a refusal after a login of this very mount is believed at once") {
-  Bench bench;
-  bench.backend->FailAlways("a", No());
-  CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
-  CHECK(bench.backend->logins() == 1);
-  CHECK(bench.backend->reads() == 1);
-}
-
-TEST_CASE("fetch: what was refused is not papered over when no new login can be had") {
-  Bench bench({.retry = {.attempts = 1}});
-  bench.backend->SetValue("a", "v");
-  CHECK(bench.Mount(bench.Plan("a")) == "v");
-  bench.clock.Advance(minutes(3));
-  bench.backend->FailAlways("a", No());
-  bench.backend->FailLoginsAlways(Down());
-  Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("a"));
-  REQUIRE(!bundle.ok());
-  CHECK(bundle.error().code() == ErrorCode::kDenied);
-  CHECK(bundle.error().message() ==
-        "403 permission denied; logging in once more failed: connection refused");
-  // Nor by the next mount, which only meets the outage.
-  CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
-}
-
-TEST_CASE("fetch: a slow refusal that nobody waited for is not papered over either") {
-  Bench bench;
-  bench.backend->SetValue("a", "v");
-  CHECK(bench.Mount(bench.Plan("a")) == "v");
-  bench.clock.Advance(minutes(3));
-  bench.backend->FailAlways("a", No());
-  bench.backend->Close();
-  std::string got;
-  std::jthread pod([&] { got = bench.Mount(bench.Plan("a")); });
-  CHECK(bench.backend->AwaitWaiting(1));
-  bench.clock.Advance(seconds(3));
-  pod.join();
-  CHECK(got == "v");  // stale: the backend had not answered yet
-  bench.backend->Open();
-  CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
-  bench.backend->FailLoginsAlways(Down());
-  bench.backend->FailAlways("a", Down());
-  bench.clock.Advance(seconds(15));
-  CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
-}
-
-TEST_CASE("fetch: while the backend is down the last good value stands in until its hard age") {
-  struct Row {
-    std::string name;
-    Error error;
-    bool login_down;
-    Duration age;
-    std::string want;
-  };
-  const Error throttled(ErrorCode::kThrottled, "429");
-  const Row rows[] = {
-      {"reads fail, past the soft age", Down(), false, minutes(3), "v"},
-      {"reads throttled", throttled, false, minutes(3), "v"},
-      {"just below the hard age", Down(), false, minutes(60) - Duration(1), "v"},
-      {"at the hard age", Down(), false, minutes(60), "no: transient"},
-      {"login over and its endpoint down", Down(), true, minutes(30), "v"},
-      {"login down, at the hard age", Down(), true, minutes(60), "no: transient"},
-      {"not found", Error(ErrorCode::kNotFound, "404"), false, minutes(3), "no: not_found"},
-      {"denied", No(), false, minutes(3), "no: denied"},
-      {"token expired", Error(ErrorCode::kAuthExpired, "401"), false, minutes(3),
-       "no: auth_expired"},
-      {"request wrong", Error(ErrorCode::kInvalid, "400"), false, minutes(3), "no: invalid"},
-      {"sealed for good", Error(ErrorCode::kPrecondition, "not initialised"), false, minutes(3),
-       "no: precondition"},
-  };
-  for (const Row& row : rows) {
-    INFO(row.name);
-    Bench bench({.retry = {.attempts = 1}});
-    bench.backend->SetLoginLifetime(minutes(10), false);
-    if (!row.login_down) bench.backend->SetLoginLifetime(Duration::zero(), false);
-    bench.backend->SetValue("a", "v");
-    CHECK(bench.Mount(bench.Plan("a")) == "v");
-    bench.clock.Advance(row.age);
-    bench.clock.JumpWall(-hours(999));
-    bench.backend->FailAlways("a", row.error);
-    if (row.login_down) bench.backend->FailLoginsAlways(row.error);
-    FetchReport report;
-    CHECK(bench.Mount(bench.Plan("a"), &report) == row.want);
-    if (row.want != "v") continue;
-    CHECK(report.stale == 1);
-    CHECK(report.stale_age == row.age);
-    CHECK(!report.stale_reason.empty());
-    CHECK(bench.heart.metrics.Render().find("nodekeep_stale_served_total{provider=\"fake\"} 1") !=
-          std::string::npos);
-    // Well again: no longer stale.
-    bench.backend->Heal();
-    CHECK(bench.Mount(bench.Plan("a"), &report) == "v");
-    CHECK(report.stale == 0);
-  }
-}
-
-TEST_CASE("fetch: stale is only what was asked for and not answered") {
-  Bench bench({.retry = {.attempts = 1}});
-  bench.backend->SetValue("a", "old a");
-  bench.backend->SetValue("b", "old b");
-  CHECK(bench.Mount(bench.Plan("a,b")) == "old a");
-  bench.clock.Advance(minutes(3));
-  bench.backend->SetValue("a", "new a");
-  bench.backend->FailAlways("b", Down());
-  Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("a,b"));
-  REQUIRE(bundle.ok());
-  CHECK(ContentsOf(*bundle, "a") == "new a");
-  CHECK(ContentsOf(*bundle, "b") == "old b");
-  CHECK(bundle->report.stale == 1);
-
-  // One refusal in it ends it, whatever could stand in for the rest.
-  bench.clock.Advance(minutes(3));
-  bench.backend->FailAlways("a", No());
-  CHECK(bench.Mount(bench.Plan("b,a")) == "no: denied");
-  CHECK(bench.Mount(bench.Plan("a,b")) == "no: denied");
-}
-
-TEST_CASE("fetch: nothing stands in where the class says so, or where nothing was served before") {
-  Bench bench({.retry = {.attempts = 1}});
-  bench.backend->SetValue("a", "v");
-  const std::map<std::string, std::string> never = {{"nodekeep/serveStaleFor", "0s"}};
-  CHECK(bench.Mount(bench.Plan("a", "web-1", never)) == "v");
-  bench.clock.Advance(minutes(3));
-  bench.backend->FailAlways("", Down());
-  CHECK(bench.Mount(bench.Plan("a", "web-1", never)) == "no: transient");
-  CHECK(bench.Mount(bench.Plan("a,b", "web-1")) == "no: transient");
-}
-
-TEST_CASE("fetch: a slow backend is waited for briefly when last good values are at hand") {
-  Bench bench;
-  bench.backend->SetValue("a", "old");
-  CHECK(bench.Mount(bench.Plan("a")) == "old");
-  bench.clock.Advance(minutes(3));
-  bench.backend->SetValue("a", "new");
-  bench.backend->Close();
-  std::string got;
-  FetchReport report;
-  std::jthread pod([&] { got = bench.Mount(bench.Plan("a"), &report); });
-  CHECK(bench.backend->AwaitWaiting(1));
-  bench.clock.Advance(seconds(2));
-  pod.join();
-  CHECK(got == "old");
-  CHECK(report.stale == 1);
-  // The read went on for whoever comes next.
-  bench.backend->Open();
-  CHECK(bench.Mount(bench.Plan("a")) == "new");
-  CHECK(bench.backend->reads("a") == 2);
-}
-
-TEST_CASE("fetch: a refused login ends everything fetched in its name") {
-  struct Row {
-    std::string name;
-    Error error;
-  };
-  const Row rows[] = {{"denied", No()},
-                      {"no such auth mount", Error(ErrorCode::kInvalid, "404 no handler")}};
-  for (const Row& row : rows) {
-    INFO(row.name);
-    Bench bench({.retry = {.attempts = 1}});
-    bench.backend->SetLoginLifetime(minutes(10), false);
-    bench.backend->SetValue("a", "v");
-    CHECK(bench.Mount(bench.Plan("a")) == "v");
-    bench.clock.Advance(minutes(11));
-    bench.backend->FailLoginsAlways(row.error);
-    // The third speaks for the account.
-    for (const std::string pod : {"web-1", "web-2", "web-3"}) {
-      CHECK_FALSE(bench.heart.cache.List().empty());
-      CHECK(bench.Mount(bench.Plan("a", pod)) ==
-            "no: " + std::string(ErrorCodeName(row.error.code())));
-    }
-    CHECK(bench.heart.cache.List().empty());
-    // The outage that follows finds nothing to paper it over with.
-    bench.clock.Advance(seconds(11));
-    bench.backend->FailLoginsAlways(Down());
-    CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
-  }
-}
-
-TEST_CASE("fetch: one pod's refused login takes nothing from the others of its account") {
-  Bench bench({.retry = {.attempts = 1}});
-  bench.backend->SetLoginLifetime(minutes(10), false);
-  bench.backend->SetValue("a", "v");
-  CHECK(bench.Mount(bench.Plan("a", "web-1")) == "v");
-  bench.clock.Advance(seconds(570));  // the login is in its last tenth and still works
-  bench.backend->FailLogins({No()});
-  CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: denied");
-  CHECK(bench.heart.cache.List().size() == 1);
-
-  INFO("the others go on with the old login while no new one can be had");
-  bench.backend->FailLoginsAlways(Down());
-  CHECK(bench.Mount(bench.Plan("a", "web-1")) == "v");
-  CHECK(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-2")));
-
-  INFO("the refused one is served neither from memory nor by a login that is not its own");
-  CHECK_FALSE(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-gone")));
-  bench.clock.Advance(seconds(11));
-  CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: transient");
-  bench.backend->Heal();
-  CHECK(bench.Mount(bench.Plan("a", "web-1", {{"nodekeep/refreshAfter", "0s"}})) == "v");
-  bench.backend->FailLogins({No()});
-  CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: denied");
-
-  INFO("until a login of its own succeeds");
-  bench.clock.Advance(seconds(11));
-  CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "v");
-  CHECK(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-gone")));
-}
-
-TEST_CASE("fetch: a passing failure is asked again for what failed, and only for that") {
-  Bench bench;
-  bench.backend->SetValue("a", "v");
-  bench.backend->SetValue("b", "v");
-  bench.backend->FailReads("b", {Down(), Down()});
-  CHECK(bench.Mount(bench.Plan("a,b")) == "v");
-  CHECK(bench.backend->reads("a") == 1);
-  CHECK(bench.backend->reads("b") == 3);
-}
-
-TEST_CASE("fetch: what asks for more patience than is left is left alone, and holds up nothing else") {
-  // Refs are asked in the order of their paths: the patient one is first, between and last.
-  for (const std::string patient : {"a", "b", "c"}) {
-    INFO(patient);
-    Bench bench;
-    for (const std::string path : {"a", "b", "c"}) {
-      bench.backend->SetValue(path, "v");
-      bench.backend->FailReads(path, {path == patient ? Down().WithRetryAfter(minutes(1)) : Down()});
-    }
-    CHECK(bench.Mount(bench.Plan("a,b,c")) == "no: transient");
-    for (const std::string path : {"a", "b", "c"}) {
-      INFO(path);
-      CHECK(bench.backend->reads(path) == (path == patient ? 1 : 2));
-    }
-  }
-}
-
-TEST_CASE("fetch: the longest Retry-After that fits is waited for, whatever else failed") {
-  Bench bench({.fetch_budget = hours(1000)});
-  std::map<std::string, std::vector<SteadyTime>> asked;
-  bench.backend->SetReader([&](const Context&, const Credential&, const Question& question) {
-    std::vector<SteadyTime>& times = asked[question.ref.path];
-    times.push_back(bench.clock.Now());
-    if (times.size() == 1) {
-      return Result<Answer>(question.ref.path == "a" ? Down().WithRetryAfter(seconds(7)) : Down());
-    }
-    Answer answer;
-    answer.value = SecretBytes("v");
-    return Result<Answer>(std::move(answer));
-  });
-  std::string got;
-  std::atomic<bool> done = false;
-  std::jthread pod([&] {
-    got = bench.Mount(bench.Plan("a,b"));
-    done = true;
-  });
-  while (!done) {
-    bench.clock.Advance(std::chrono::milliseconds(10));
-    std::this_thread::yield();
-  }
-  CHECK(got == "v");
-  for (const std::string path : {"a", "b"}) {
-    INFO(path);
-    REQUIRE(asked[path].size() == 2);
-    CHECK(asked[path][1] - asked[path][0] >= seconds(7));
-  }
-}
-
 TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a crash") {
   class Lazy final : public Provider {
    public:
     explicit Lazy(std::shared_ptr<FakeProvider> inner) : inner_(std::move(inner)) {}
-    Result<ParsedMount> Parse(const MountInput& input) const override { return inner_->Parse(input); }
+    Result<ParsedMount> Parse(const MountInput& input) const override {
+      return inner_->Parse(input);
+    }
     Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
                                     const PodIdentity& identity) override {
       return inner_->Authenticate(context, options, identity);
@@ -726,14 +340,15 @@ TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a
                                       std::span<const Question>) override {
       return {};
     }
-    Result<SecretBytes> Render(const Projection& projection, const SecretBytes& answer) const override {
+    Result<SecretBytes> Render(const Projection& projection,
+                               const SecretBytes& answer) const override {
       return inner_->Render(projection, answer);
     }
 
    private:
     const std::shared_ptr<FakeProvider> inner_;
   };
-  Bench bench;
+  FetchBench bench;
   auto plan = MakePlan(std::make_shared<Lazy>(bench.backend), "fake", {{"objects", "a,b"}},
                        MakeIdentity("shop", "web-1", "web"));
   REQUIRE(plan.ok());
@@ -744,7 +359,9 @@ TEST_CASE("fetch: a provider may make several files of one answer and report ver
   class Folders final : public Provider {
    public:
     explicit Folders(std::shared_ptr<FakeProvider> inner) : inner_(std::move(inner)) {}
-    Result<ParsedMount> Parse(const MountInput& input) const override { return inner_->Parse(input); }
+    Result<ParsedMount> Parse(const MountInput& input) const override {
+      return inner_->Parse(input);
+    }
     Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
                                     const PodIdentity& identity) override {
       return inner_->Authenticate(context, options, identity);
@@ -754,7 +371,8 @@ TEST_CASE("fetch: a provider may make several files of one answer and report ver
                                       std::span<const Question> questions) override {
       return inner_->Fetch(context, options, credential, questions);
     }
-    Result<SecretBytes> Render(const Projection& projection, const SecretBytes& answer) const override {
+    Result<SecretBytes> Render(const Projection& projection,
+                               const SecretBytes& answer) const override {
       return inner_->Render(projection, answer);
     }
     Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
@@ -770,7 +388,7 @@ TEST_CASE("fetch: a provider may make several files of one answer and report ver
    private:
     const std::shared_ptr<FakeProvider> inner_;
   };
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("folder", "v");
   bench.backend->SetValue("a", "one");
   const auto folders = std::make_shared<Folders>(bench.backend);
@@ -804,14 +422,14 @@ TEST_CASE("fetch: a provider may make several files of one answer and report ver
 }
 
 TEST_CASE("fetch: a mount that leaves does not take the read with it") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "v");
   bench.backend->Close();
   std::stop_source leaving;
   Result<Bundle> got = Error(ErrorCode::kInternal, "not asked");
   std::jthread pod([&] {
-    got = bench.heart.fetcher.Fetch(Context(SteadyTime::max(), leaving.get_token()),
-                                    bench.Plan("a"));
+    got =
+        bench.heart.fetcher.Fetch(Context(SteadyTime::max(), leaving.get_token()), bench.Plan("a"));
   });
   CHECK(bench.backend->AwaitWaiting(1));  // the login
   std::string other;
@@ -826,8 +444,9 @@ TEST_CASE("fetch: a mount that leaves does not take the read with it") {
   CHECK(bench.backend->logins() == 1);
 }
 
-TEST_CASE("fetch: a mount's own deadline ends it, a login's or read's does not outlive its budget") {
-  Bench bench({.fetch_budget = seconds(30)});
+TEST_CASE(
+    "fetch: a mount's own deadline ends it, a login's or read's does not outlive its budget") {
+  FetchBench bench({.fetch_budget = seconds(30)});
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("b")) == "no: not_found");  // logged in
   bench.backend->Close();
@@ -854,7 +473,7 @@ TEST_CASE("fetch: a mount's own deadline ends it, a login's or read's does not o
 }
 
 TEST_CASE("fetch: from memory only what is there and fresh, and without a call") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "v");
   CHECK(!bench.heart.fetcher.FetchFromMemory(bench.Plan("a")));
   CHECK(bench.Mount(bench.Plan("a")) == "v");
@@ -870,9 +489,10 @@ TEST_CASE("fetch: from memory only what is there and fresh, and without a call")
 }
 
 TEST_CASE("fetch: a budget too small for the answers costs reads, never a wrong answer") {
-  Bench bench({.cache_bytes = 1500});
+  FetchBench bench({.cache_bytes = 1500});
   for (int i = 0; i < 10; ++i) {
-    bench.backend->SetValue("s" + std::to_string(i), std::string(900, static_cast<char>('0' + i)), "1");
+    bench.backend->SetValue("s" + std::to_string(i), std::string(900, static_cast<char>('0' + i)),
+                            "1");
   }
   for (int round = 0; round < 3; ++round) {
     Result<Bundle> bundle = bench.heart.Fetch(bench.Plan(TenObjects()));
@@ -887,7 +507,7 @@ TEST_CASE("fetch: a budget too small for the answers costs reads, never a wrong 
 }
 
 TEST_CASE("refresh: asks again for what matches and says what changed") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "one", "1");
   bench.backend->SetValue("b", "same");
   bench.backend->SetValue("c", "one");
@@ -910,7 +530,7 @@ TEST_CASE("refresh: asks again for what matches and says what changed") {
 }
 
 TEST_CASE("refresh: one call though many mount at the same time") {
-  Bench bench;
+  FetchBench bench;
   bench.backend->SetValue("a", "one");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.clock.Advance(seconds(1));
@@ -933,7 +553,7 @@ TEST_CASE("refresh: one call though many mount at the same time") {
 }
 
 TEST_CASE("refresh: without a live login the next mount asks; the value still stands in") {
-  Bench bench({.retry = {.attempts = 1}});
+  FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetLoginLifetime(minutes(1), false);
   bench.backend->SetValue("a", "one");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
@@ -950,7 +570,7 @@ TEST_CASE("refresh: without a live login the next mount asks; the value still st
 }
 
 TEST_CASE("refresh: an error is reported by ref, a denial leaves nothing to stand in") {
-  Bench bench({.retry = {.attempts = 1}});
+  FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("b", "v");
   CHECK(bench.Mount(bench.Plan("a,b")) == "v");
@@ -959,8 +579,8 @@ TEST_CASE("refresh: an error is reported by ref, a denial leaves nothing to stan
   bench.backend->FailAlways("b", No());
   const RefreshReport report =
       bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
-  CHECK(report.errors == std::vector<std::string>{"fake:a: connection refused",
-                                                  "fake:b: 403 permission denied"});
+  CHECK(report.errors ==
+        std::vector<std::string>{"fake:a: connection refused", "fake:b: 403 permission denied"});
   bench.backend->FailAlways("", Down());
   bench.backend->FailAlways("b", Down());
   CHECK(bench.Mount(bench.Plan("a")) == "v");
@@ -968,7 +588,7 @@ TEST_CASE("refresh: an error is reported by ref, a denial leaves nothing to stan
 }
 
 TEST_CASE("refresh: a remembered no is forgotten") {
-  Bench bench;
+  FetchBench bench;
   CHECK(bench.Mount(bench.Plan("a")) == "no: not_found");
   bench.backend->SetValue("a", "v");
   CHECK(bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; }).matched == 1);
@@ -976,7 +596,7 @@ TEST_CASE("refresh: a remembered no is forgotten") {
 }
 
 TEST_CASE("fetch: no secret and no token is in what errors and reports say") {
-  Bench bench({.retry = {.attempts = 1}});
+  FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "hunter2");
   CHECK(bench.Mount(bench.Plan("a")) == "hunter2");
   bench.clock.Advance(minutes(3));
@@ -992,7 +612,7 @@ TEST_CASE("fetch: no secret and no token is in what errors and reports say") {
 }
 
 TEST_CASE("fetch: the agent stops in the middle of mounts") {
-  auto bench = std::make_unique<Bench>();
+  auto bench = std::make_unique<FetchBench>();
   bench->backend->SetValue("a", "v");
   CHECK(bench->Mount(bench->Plan("b")) == "no: not_found");  // logged in
   bench->backend->Close();

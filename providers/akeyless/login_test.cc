@@ -5,12 +5,9 @@
 #include <openssl/x509.h>
 
 #include <catch2/catch_test_macros.hpp>
-#include <condition_variable>
-#include <mutex>
 
 #include "agent/base/codecs.h"
-#include "providers/akeyless/test_account.h"
-#include "providers/akeyless/uid_token_file.h"
+#include "providers/akeyless/test_login.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/temp_dir.h"
 
@@ -20,69 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-constexpr const char* kToken = R"({"token":"t-1","creds":{}})";
-constexpr const char* kRefusal = R"({"error":"AuthenticationFailed"})";
-
-struct Bench {
-  explicit Bench(AccessType type) : options(TestOptions({type})) {}
-  explicit Bench(std::vector<AccessType> order) : options(TestOptions(std::move(order))) {}
-
-  Result<Credential> LogIn(const PodIdentity& pod) { return logins.LogIn(Context(), options, pod); }
-  Result<Credential> LogIn() { return LogIn(pod); }
-
-  PodIdentity pod = TestPod();
-  TestGateway gateway;
-  Options options;
-  GatewayClient api{gateway.http, gateway.clock, seconds(30)};
-  CloudIds cloud_ids{gateway.http, gateway.clock, [](const std::string& name) {
-                       // The documentation's example, which signs nothing of anybody's.
-                       if (name == "AWS_ACCESS_KEY_ID") return "AKIDEXAMPLE";
-                       if (name == "AWS_SECRET_ACCESS_KEY") return "hunter2-secret";
-                       return "";
-                     }};
-  Logins logins{api, cloud_ids, gateway.clock};
-};
-
-// Counts the rotations and acknowledgements that it answers. Outlives the Bench, whose upkeep
-// calls.
-class RotateCalls {
- public:
-  FakeHttpClient::Reply Answer(const std::string& token) {
-    return Answer(200, R"({"token":")" + token + R"("})");
-  }
-  FakeHttpClient::Reply Answer(int status, const std::string& body) {
-    return [this, status, body](const Context& context, const FakeHttpClient::Seen& seen) {
-      std::lock_guard lock(mutex_);
-      ++count_;
-      more_.notify_all();
-      return FakeHttpClient::Respond(status, body)(context, seen);
-    };
-  }
-  int Count() {
-    std::lock_guard lock(mutex_);
-    return count_;
-  }
-  // The next rotation counts from when the last one was noted, which nobody outside can see: so
-  // time goes on until it comes.
-  bool Reach(int count, FakeClock& clock) {
-    for (int step = 0; step < 200; ++step) {
-      clock.Advance(2 * UidTokens::kRotateEvery);
-      std::unique_lock lock(mutex_);
-      if (more_.wait_for(lock, milliseconds(50), [&] { return count_ >= count; })) return true;
-    }
-    return false;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable more_;
-  int count_ = 0;
-};
-
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Whether `signature` is that of the certificate's key over SHA-256 of `bytes`.
 bool Verifies(const std::string& certificate_pem, std::string_view bytes,
@@ -116,7 +50,7 @@ TEST_CASE("akeyless login: an access key is sent with its id, wherever it comes 
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bench bench(AccessType::kAccessKey);
+    LoginBench bench(AccessType::kAccessKey);
     bench.gateway.On("auth", 200, kToken);
     bench.options.node_access_key = std::make_shared<const SecretBytes>(" node ");
     bench.pod.secrets["akeylessAccessKey"] = SecretBytes(row.of_pod);
@@ -133,7 +67,7 @@ TEST_CASE("akeyless login: k8s shows the token of the pod or of the agent, encod
   const std::string file = directory.Write("token", "header.payload.of-the-agent\n");
   for (bool as_pod : {true, false}) {
     INFO(as_pod);
-    Bench bench(AccessType::kK8s);
+    LoginBench bench(AccessType::kK8s);
     bench.gateway.On("auth", 200, kToken);
     bench.options.k8s_auth_config = "cluster";
     bench.options.as_pod = as_pod;
@@ -149,7 +83,7 @@ TEST_CASE("akeyless login: k8s shows the token of the pod or of the agent, encod
 }
 
 TEST_CASE("akeyless login: a jwt is sent as it is") {
-  Bench bench(AccessType::kJwt);
+  LoginBench bench(AccessType::kJwt);
   bench.gateway.On("auth", 200, kToken);
   bench.options.as_pod = true;
   REQUIRE(bench.LogIn().ok());
@@ -161,7 +95,7 @@ TEST_CASE(
     "better") {
   for (bool share : {false, true}) {
     INFO(share);
-    Bench bench(AccessType::kK8s);
+    LoginBench bench(AccessType::kK8s);
     bench.gateway.On("auth", 200, kToken);
     bench.options.k8s_auth_config = "cluster";
     bench.options.as_pod = true;
@@ -215,7 +149,7 @@ TEST_CASE(
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bench bench(row.type);
+    LoginBench bench(row.type);
     bench.options.as_pod = true;
     // Even where the node may show nothing of its own.
     bench.options.gateways[0].node_identity_withheld = "it is not listed";
@@ -244,7 +178,7 @@ TEST_CASE(
 }
 
 TEST_CASE("akeyless login: a cloud that refuses a pod costs the access id nothing") {
-  Bench bench(AccessType::kAwsIam);
+  LoginBench bench(AccessType::kAwsIam);
   bench.options.as_pod = true;
   bench.options.cloud.aws_role_arn = "arn:aws:iam::1:role/app";
   bench.gateway.http.On("POST", "https://sts.amazonaws.com/", {FakeHttpClient::Respond(403, "")});
@@ -254,7 +188,7 @@ TEST_CASE("akeyless login: a cloud that refuses a pod costs the access id nothin
 }
 
 TEST_CASE("akeyless login: which gateway reviews a token of Kubernetes is said when it is known") {
-  Bench bench(AccessType::kK8s);
+  LoginBench bench(AccessType::kK8s);
   bench.gateway.On("auth", 200, kToken);
   bench.options.k8s_auth_config = "cluster";
   bench.options.as_pod = true;
@@ -279,7 +213,7 @@ TEST_CASE("akeyless login: the service's refusal of a token of Kubernetes asks f
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bench bench(AccessType::kK8s);
+    LoginBench bench(AccessType::kK8s);
     bench.options.gateways = {{row.url, "", ""}};
     bench.options.k8s_auth_config = "cluster";
     bench.options.k8s_gateway = row.k8s_gateway;
@@ -293,33 +227,33 @@ TEST_CASE("akeyless login: a missing input is named with what to set, and nothin
   struct Row {
     std::string name;
     AccessType type;
-    std::function<void(Bench&)> without;
+    std::function<void(LoginBench&)> without;
     std::string named;
   };
   const Row rows[] = {
-      {"access id", AccessType::kAccessKey, [](Bench& b) { b.options.access_id.clear(); },
+      {"access id", AccessType::kAccessKey, [](LoginBench& b) { b.options.access_id.clear(); },
        "akeylessAccessID"},
-      {"access key", AccessType::kAccessKey, [](Bench& b) { b.pod.secrets.clear(); },
+      {"access key", AccessType::kAccessKey, [](LoginBench& b) { b.pod.secrets.clear(); },
        "akeylessAccessKey"},
-      {"k8s configuration", AccessType::kK8s, [](Bench&) {}, "akeylessK8sAuthConfigName"},
+      {"k8s configuration", AccessType::kK8s, [](LoginBench&) {}, "akeylessK8sAuthConfigName"},
       {"token of the pod", AccessType::kK8s,
-       [](Bench& b) {
+       [](LoginBench& b) {
          b.options.k8s_auth_config = "c";
          b.options.as_pod = true;
          b.options.audience = "akeyless";
        },
        "audience \"akeyless\""},
       {"token of the agent", AccessType::kK8s,
-       [](Bench& b) {
+       [](LoginBench& b) {
          b.options.k8s_auth_config = "c";
          b.options.service_account_token_file = "/nonexistent/token";
        },
        "/nonexistent/token"},
-      {"jwt", AccessType::kJwt, [](Bench&) {}, "jwtFile"},
-      {"first token", AccessType::kUniversalIdentity, [](Bench&) {}, "akeylessUIDInitToken"},
-      {"certificate", AccessType::kCert, [](Bench&) {}, "akeylessCert"},
+      {"jwt", AccessType::kJwt, [](LoginBench&) {}, "jwtFile"},
+      {"first token", AccessType::kUniversalIdentity, [](LoginBench&) {}, "akeylessUIDInitToken"},
+      {"certificate", AccessType::kCert, [](LoginBench&) {}, "akeylessCert"},
       {"token of the pod for a cloud", AccessType::kGcp,
-       [](Bench& b) {
+       [](LoginBench& b) {
          b.options.as_pod = true;
          b.options.audience = "//iam.googleapis.com/x";
        },
@@ -327,7 +261,7 @@ TEST_CASE("akeyless login: a missing input is named with what to set, and nothin
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bench bench(row.type);
+    LoginBench bench(row.type);
     row.without(bench);
     Result<Credential> credential = bench.LogIn();
     CHECK(CodeOf(credential) == "invalid");
@@ -343,7 +277,7 @@ TEST_CASE("akeyless login: a missing input is named with what to set, and nothin
 TEST_CASE("akeyless login: the node's credential goes to no gateway that may not have it") {
   for (bool of_node : {true, false}) {
     INFO(of_node);
-    Bench bench(AccessType::kAccessKey);
+    LoginBench bench(AccessType::kAccessKey);
     bench.gateway.On("auth", 200, kToken);
     bench.options.gateways.push_back({"https://elsewhere", "", "it is not listed"});
     if (of_node) {
@@ -356,7 +290,7 @@ TEST_CASE("akeyless login: the node's credential goes to no gateway that may not
 }
 
 TEST_CASE("akeyless login: a refusal names the gateway and the words, never the key") {
-  Bench bench(AccessType::kAccessKey);
+  LoginBench bench(AccessType::kAccessKey);
   bench.gateway.On("auth", 401, R"({"error":"AuthenticationFailed for p-0123456789am"})");
   Result<Credential> credential = bench.LogIn();
   CHECK(CodeOf(credential) == "denied");
@@ -367,7 +301,7 @@ TEST_CASE("akeyless login: a refusal names the gateway and the words, never the 
 }
 
 TEST_CASE("akeyless login: five refusals in a row are never sent") {
-  Bench bench(AccessType::kAccessKey);
+  LoginBench bench(AccessType::kAccessKey);
   bench.gateway.On("auth", 401, kRefusal);
   for (int i = 0; i < 100; ++i) {
     (void)bench.LogIn();
@@ -377,7 +311,7 @@ TEST_CASE("akeyless login: five refusals in a row are never sent") {
 }
 
 TEST_CASE("akeyless login: methods are tried in turn until one works") {
-  Bench bench({AccessType::kAccessKey, AccessType::kK8s, AccessType::kJwt});
+  LoginBench bench({AccessType::kAccessKey, AccessType::kK8s, AccessType::kJwt});
   bench.options.as_pod = true;
   bench.gateway.On("auth",
                    {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(200, kToken)});
@@ -429,7 +363,7 @@ TEST_CASE(
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bench bench(row.order);
+    LoginBench bench(row.order);
     bench.options.type_text = row.named;
     bench.gateway.On("auth", row.auth);
     bench.gateway.http.On("", "*", {FakeHttpClient::Fail(ErrorCode::kTransient, "timed out")});
@@ -442,7 +376,7 @@ TEST_CASE(
 }
 
 TEST_CASE("akeyless login: without any input upstream's words say so") {
-  Bench bench({AccessType::kAccessKey, AccessType::kK8s});
+  LoginBench bench({AccessType::kAccessKey, AccessType::kK8s});
   bench.pod.secrets.clear();
   CHECK(MessageOf(bench.LogIn())
             .starts_with("failed to detect access type of p-0123456789am: access_key: there is no "
@@ -490,7 +424,7 @@ TEST_CASE("akeyless login: a token is not used in its last minute, nor in its la
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bench bench(AccessType::kAccessKey);
+    LoginBench bench(AccessType::kAccessKey);
     bench.gateway.On("auth", 200, R"({"token":"t-1","expiration":")" + row.expiration + R"("})");
     Result<Credential> credential = bench.LogIn();
     REQUIRE(credential.ok());
@@ -502,7 +436,7 @@ TEST_CASE("akeyless login: a token is not used in its last minute, nor in its la
 TEST_CASE("akeyless login: a reply without a token is no login and no refusal") {
   for (const std::string body : {R"({})", R"({"token":""})", R"({"token":null})", R"([])"}) {
     INFO(body);
-    Bench bench(AccessType::kAccessKey);
+    LoginBench bench(AccessType::kAccessKey);
     bench.gateway.On("auth", 200, body);
     CHECK(CodeOf(bench.LogIn()) == "transient");
   }
@@ -512,7 +446,7 @@ TEST_CASE("akeyless login: a certificate's key signs a challenge and is not sent
   TempDir directory;
   const TestAuthority authority("clients");
   const CertificatePair pair = authority.Issue("node1", {"DNS:node1"});
-  Bench bench(AccessType::kCert);
+  LoginBench bench(AccessType::kCert);
   bench.options.cert_file = directory.Write("cert.pem", pair.certificate_pem + "\n");
   bench.options.cert_key_file = directory.Write("key.pem", pair.key_pem);
   bench.gateway.On("get-cert-challenge", 200,
@@ -528,257 +462,6 @@ TEST_CASE("akeyless login: a certificate's key signs a challenge and is not sent
                  Base64Decode(*TextOf(Find(sent, {"signed-cert-challenge"})))->Reveal()));
   CHECK(Find(sent, {"key-data"}) == nullptr);
   CHECK_FALSE(Contains(bench.gateway.BodyText("auth"), "PRIVATE"));
-}
-
-TEST_CASE("universal identity: rotated with an acknowledgement, then exchanged") {
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-second"})");
-  bench.gateway.On("auth", 200, kToken);
-  Result<Credential> credential = bench.LogIn();
-  REQUIRE(credential.ok());
-  CHECK(credential->token.Reveal() == "t-1");
-  CHECK(bench.gateway.BodyText("uid-rotate-token", 0) ==
-        R"({"uid-token":"u-first","with-manual-ack":true})");
-  CHECK(bench.gateway.BodyText("uid-rotate-token", 1) ==
-        R"({"send-manual-ack-token":"u-second","uid-token":"u-first"})");
-  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-second");
-}
-
-TEST_CASE("universal identity: two mounts of one first token never rotate against each other") {
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-  bench.gateway.On(
-      "uid-rotate-token",
-      {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
-       FakeHttpClient::Respond(200, R"({"token":"u-3"})"), FakeHttpClient::Respond(200, "{}")});
-  bench.gateway.On("auth", 200, kToken);
-  REQUIRE(bench.LogIn().ok());
-  bench.pod.pod = "other";
-  REQUIRE(bench.LogIn().ok());
-  CHECK(bench.gateway.Count("uid-rotate-token") == 2);
-  CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"uid-token"})) == "u-2");
-  bench.gateway.clock.Advance(UidTokens::kRotateEvery);
-  REQUIRE(bench.LogIn().ok());
-  CHECK(TextOf(Find(bench.gateway.Body("uid-rotate-token", 2), {"uid-token"})) == "u-2");
-  CHECK(TextOf(Find(bench.gateway.Body("auth", 2), {"uid-token"})) == "u-3");
-}
-
-TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
-  RotateCalls calls;
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-  bench.gateway.On("uid-rotate-token", {calls.Answer("u-next")});
-  bench.gateway.On("auth", 200, kToken);
-  REQUIRE(bench.LogIn().ok());
-  CHECK(calls.Reach(4, bench.gateway.clock));
-  CHECK(calls.Reach(6, bench.gateway.clock));
-  CHECK(bench.gateway.Count("auth") == 1);
-}
-
-TEST_CASE(
-    "universal identity: the upkeep tries again after a refusal, which may be a passing one") {
-  RotateCalls calls;
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-  bench.gateway.On(
-      "uid-rotate-token",
-      {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
-       FakeHttpClient::Respond(403, "forbidden by a proxy"), calls.Answer("u-3")});
-  bench.gateway.On("auth", 200, kToken);
-  REQUIRE(bench.LogIn().ok());
-  CHECK(calls.Reach(2, bench.gateway.clock));
-  CHECK(bench.gateway.Count("auth") == 1);
-}
-
-TEST_CASE("universal identity: only a refusal keeps a rotation from being tried again soon") {
-  struct Row {
-    std::string name;
-    FakeHttpClient::Reply reply;
-    Duration again_after;
-  };
-  const Row rows[] = {
-      {"404 of an ingress", FakeHttpClient::Respond(404, "default backend - 404"), seconds(30)},
-      {"400", FakeHttpClient::Respond(400, R"({"error":"bad"})"), seconds(30)},
-      {"redirect", FakeHttpClient::Respond(302, ""), seconds(30)},
-      {"untrusted certificate", FakeHttpClient::Fail(ErrorCode::kPrecondition, "certificate"),
-       seconds(30)},
-      {"500", FakeHttpClient::Respond(500, ""), seconds(30)},
-      {"401", FakeHttpClient::Respond(401, R"({"error":"UnauthorizedAccess"})"), minutes(15)},
-      {"401 of a stale token", FakeHttpClient::Respond(401, kRefusal), minutes(15)},
-      {"403", FakeHttpClient::Respond(403, ""), minutes(15)},
-  };
-  for (const Row& row : rows) {
-    INFO(row.name);
-    Bench bench(AccessType::kUniversalIdentity);
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-    bench.gateway.On("uid-rotate-token", {row.reply});
-    bench.gateway.On("auth", 400, "{}");  // neither accepted nor refused
-    (void)bench.LogIn();
-    bench.gateway.clock.Advance(row.again_after - seconds(1));
-    (void)bench.LogIn();
-    CHECK(bench.gateway.Count("uid-rotate-token") == 1);
-    bench.gateway.clock.Advance(seconds(1));
-    (void)bench.LogIn();
-    CHECK(bench.gateway.Count("uid-rotate-token") == 2);
-  }
-}
-
-TEST_CASE("universal identity: a class with a mistyped gateway does not stop its rotation") {
-  struct Row {
-    std::string name;
-    int rotated;  // status of the rotation of the class that works
-  };
-  for (const Row& row : {Row{"a rotation has worked", 200}, Row{"a login has worked", 500}}) {
-    INFO(row.name);
-    RotateCalls calls;
-    Bench bench(AccessType::kUniversalIdentity);
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-    bench.gateway.On(
-        "uid-rotate-token",
-        {FakeHttpClient::Respond(row.rotated, R"({"token":"u-2"})"), calls.Answer("u-3")});
-    bench.gateway.On("auth", 200, kToken);
-    bench.gateway.http.On("POST", "https://mistyped/*", {FakeHttpClient::Respond(404, "nobody")});
-    REQUIRE(bench.LogIn().ok());
-    const int before = calls.Count();
-
-    bench.options = TestOptions({AccessType::kUniversalIdentity}, {"https://mistyped"});
-    bench.gateway.clock.Advance(UidTokens::kRotateEvery);
-    CHECK(CodeOf(bench.LogIn()) == "invalid");
-    CHECK(calls.Count() == before + 2);
-    CHECK(calls.Reach(before + 4, bench.gateway.clock));
-    CHECK(bench.gateway.http.Count("mistyped/uid-rotate-token") == 0);
-  }
-}
-
-TEST_CASE("universal identity: a restart goes on with the token that was kept") {
-  TempDir directory;
-  {
-    Bench bench(AccessType::kUniversalIdentity);
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-    bench.options.uid_token_directory = directory / "uid";
-    bench.gateway.On(
-        "uid-rotate-token",
-        {FakeHttpClient::Respond(200, R"({"token":"u-2"})"),
-         [&](const Context& context, const FakeHttpClient::Seen& seen) {
-           INFO("kept before it is acknowledged");
-           CHECK(UidTokenFile(directory / "uid", "u-first").Read()->value().Reveal() == "u-2");
-           return FakeHttpClient::Respond(200, "{}")(context, seen);
-         }});
-    bench.gateway.On("auth", 200, kToken);
-    REQUIRE(bench.LogIn().ok());
-  }
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-  bench.options.uid_token_directory = directory / "uid";
-  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-3"})");
-  bench.gateway.On("auth", 200, kToken);
-  REQUIRE(bench.LogIn().ok());
-  CHECK(TextOf(Find(bench.gateway.Body("uid-rotate-token", 0), {"uid-token"})) == "u-2");
-  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-3");
-}
-
-TEST_CASE("universal identity: a token that cannot be kept is not acknowledged") {
-  TempDir directory;
-  directory.Write("full", "");
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-  bench.options.uid_token_directory = directory / "full";
-  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-2"})");
-  bench.gateway.On("auth", {FakeHttpClient::Respond(200, kToken),
-                            FakeHttpClient::Respond(401, R"({"error":"expired"})")});
-  REQUIRE(bench.LogIn().ok());
-  CHECK(bench.gateway.Count("uid-rotate-token") == 1);
-  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-first");
-  const auto refused = bench.LogIn();
-  REQUIRE_FALSE(refused.ok());
-  CHECK(Contains(refused.error().message(), "make it writable for the agent"));
-}
-
-TEST_CASE("universal identity: a lost reply loses nothing") {
-  struct Row {
-    std::string name;
-    std::vector<FakeHttpClient::Reply> rotations;
-    std::string used;
-  };
-  const auto cut = FakeHttpClient::Fail(ErrorCode::kTransient, "cut");
-  const Row rows[] = {
-      {"of the rotation: the old one is good", {cut}, "u-first"},
-      {"of the acknowledgement: the new one is good",
-       {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), cut},
-       "u-2"},
-      {"of a token that is none",
-       {FakeHttpClient::Respond(200, R"({"token":")" + std::string(20000, 'u') + R"("})")},
-       "u-first"},
-      {"rotation denied", {FakeHttpClient::Respond(401, R"({"error":"denied"})")}, "u-first"},
-  };
-  for (const Row& row : rows) {
-    INFO(row.name);
-    Bench bench(AccessType::kUniversalIdentity);
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
-    bench.gateway.On("uid-rotate-token", row.rotations);
-    bench.gateway.On("auth", 200, kToken);
-    REQUIRE(bench.LogIn().ok());
-    CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == row.used);
-  }
-}
-
-TEST_CASE("universal identity: refused rotations count, so that a dead token blocks nobody") {
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
-  bench.gateway.On("uid-rotate-token", 401, kRefusal);
-  bench.gateway.On("auth", 401, kRefusal);
-  for (int i = 0; i < 100; ++i) {
-    (void)bench.LogIn();
-    bench.gateway.clock.Advance(seconds(8));
-  }
-  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
-  CHECK(Contains(MessageOf(bench.LogIn()), "AuthenticationFailed"));
-}
-
-TEST_CASE("universal identity: several dead ones of an access id never make five refusals") {
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.gateway.On("uid-rotate-token", 401, kRefusal);
-  bench.gateway.On("auth", 401, kRefusal);
-  for (const char* first : {"u-1", "u-2", "u-3", "u-4"}) {
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes(first);
-    (void)bench.LogIn();
-  }
-  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
-}
-
-TEST_CASE("universal identity: where two refusals would be one too many, it logs in unrotated") {
-  Bench bench(AccessType::kUniversalIdentity);
-  bench.gateway.On("uid-rotate-token", 401, kRefusal);
-  bench.gateway.On("auth",
-                   {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(401, kRefusal),
-                    FakeHttpClient::Respond(200, kToken)});
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
-  for (int i = 0; i < 2; ++i) REQUIRE_FALSE(bench.LogIn().ok());
-  REQUIRE(bench.gateway.http.Count() == 3);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
-  CHECK(bench.LogIn().ok());
-  // The login ends the row: the upkeep may rotate at once, but only after it.
-  CHECK(bench.gateway.http.Requests().at(3).url.ends_with("/auth"));
-}
-
-TEST_CASE("universal identity: refused rotations of the upkeep count") {
-  RotateCalls refused;
-  Bench bench(AccessType::kUniversalIdentity);
-  std::vector<FakeHttpClient::Reply> replies(
-      12, FakeHttpClient::Respond(200, R"({"token":"u-next"})"));  // rotation and acknowledgement
-  replies.push_back(refused.Answer(401, kRefusal));
-  bench.gateway.On("uid-rotate-token", replies);
-  bench.gateway.On("auth", 200, kToken);
-  for (int i = 0; i < 6; ++i) {
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
-    REQUIRE(bench.LogIn().ok());
-  }
-  REQUIRE(refused.Reach(4, bench.gateway.clock));
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-new");
-  CHECK(CodeOf(bench.LogIn()) == "throttled");
-  CHECK(bench.gateway.Count("auth") == 6);
-  CHECK(refused.Count() == 4);
 }
 
 }  // namespace nodekeep::akeyless

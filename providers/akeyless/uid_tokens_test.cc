@@ -1,0 +1,307 @@
+#include "providers/akeyless/uid_tokens.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <condition_variable>
+#include <mutex>
+
+#include "providers/akeyless/test_login.h"
+#include "providers/akeyless/uid_token_file.h"
+#include "tests/fakes/temp_dir.h"
+
+namespace nodekeep::akeyless {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+// Counts the rotations and acknowledgements that it answers. Outlives the LoginBench, whose upkeep
+// calls.
+class RotateCalls {
+ public:
+  FakeHttpClient::Reply Answer(const std::string& token) {
+    return Answer(200, R"({"token":")" + token + R"("})");
+  }
+  FakeHttpClient::Reply Answer(int status, const std::string& body) {
+    return [this, status, body](const Context& context, const FakeHttpClient::Seen& seen) {
+      std::lock_guard lock(mutex_);
+      ++count_;
+      more_.notify_all();
+      return FakeHttpClient::Respond(status, body)(context, seen);
+    };
+  }
+  int Count() {
+    std::lock_guard lock(mutex_);
+    return count_;
+  }
+  // The next rotation counts from when the last one was noted, which nobody outside can see: so
+  // time goes on until it comes.
+  bool Reach(int count, FakeClock& clock) {
+    for (int step = 0; step < 200; ++step) {
+      clock.Advance(2 * UidTokens::kRotateEvery);
+      std::unique_lock lock(mutex_);
+      if (more_.wait_for(lock, milliseconds(50), [&] { return count_ >= count; })) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable more_;
+  int count_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("universal identity: rotated with an acknowledgement, then exchanged") {
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-second"})");
+  bench.gateway.On("auth", 200, kToken);
+  Result<Credential> credential = bench.LogIn();
+  REQUIRE(credential.ok());
+  CHECK(credential->token.Reveal() == "t-1");
+  CHECK(bench.gateway.BodyText("uid-rotate-token", 0) ==
+        R"({"uid-token":"u-first","with-manual-ack":true})");
+  CHECK(bench.gateway.BodyText("uid-rotate-token", 1) ==
+        R"({"send-manual-ack-token":"u-second","uid-token":"u-first"})");
+  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-second");
+}
+
+TEST_CASE("universal identity: two mounts of one first token never rotate against each other") {
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.gateway.On(
+      "uid-rotate-token",
+      {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
+       FakeHttpClient::Respond(200, R"({"token":"u-3"})"), FakeHttpClient::Respond(200, "{}")});
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  bench.pod.pod = "other";
+  REQUIRE(bench.LogIn().ok());
+  CHECK(bench.gateway.Count("uid-rotate-token") == 2);
+  CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"uid-token"})) == "u-2");
+  bench.gateway.clock.Advance(UidTokens::kRotateEvery);
+  REQUIRE(bench.LogIn().ok());
+  CHECK(TextOf(Find(bench.gateway.Body("uid-rotate-token", 2), {"uid-token"})) == "u-2");
+  CHECK(TextOf(Find(bench.gateway.Body("auth", 2), {"uid-token"})) == "u-3");
+}
+
+TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
+  RotateCalls calls;
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.gateway.On("uid-rotate-token", {calls.Answer("u-next")});
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  CHECK(calls.Reach(4, bench.gateway.clock));
+  CHECK(calls.Reach(6, bench.gateway.clock));
+  CHECK(bench.gateway.Count("auth") == 1);
+}
+
+TEST_CASE(
+    "universal identity: the upkeep tries again after a refusal, which may be a passing one") {
+  RotateCalls calls;
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.gateway.On(
+      "uid-rotate-token",
+      {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
+       FakeHttpClient::Respond(403, "forbidden by a proxy"), calls.Answer("u-3")});
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  CHECK(calls.Reach(2, bench.gateway.clock));
+  CHECK(bench.gateway.Count("auth") == 1);
+}
+
+TEST_CASE("universal identity: only a refusal keeps a rotation from being tried again soon") {
+  struct Row {
+    std::string name;
+    FakeHttpClient::Reply reply;
+    Duration again_after;
+  };
+  const Row rows[] = {
+      {"404 of an ingress", FakeHttpClient::Respond(404, "default backend - 404"), seconds(30)},
+      {"400", FakeHttpClient::Respond(400, R"({"error":"bad"})"), seconds(30)},
+      {"redirect", FakeHttpClient::Respond(302, ""), seconds(30)},
+      {"untrusted certificate", FakeHttpClient::Fail(ErrorCode::kPrecondition, "certificate"),
+       seconds(30)},
+      {"500", FakeHttpClient::Respond(500, ""), seconds(30)},
+      {"401", FakeHttpClient::Respond(401, R"({"error":"UnauthorizedAccess"})"), minutes(15)},
+      {"401 of a stale token", FakeHttpClient::Respond(401, kRefusal), minutes(15)},
+      {"403", FakeHttpClient::Respond(403, ""), minutes(15)},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    LoginBench bench(AccessType::kUniversalIdentity);
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.gateway.On("uid-rotate-token", {row.reply});
+    bench.gateway.On("auth", 400, "{}");  // neither accepted nor refused
+    (void)bench.LogIn();
+    bench.gateway.clock.Advance(row.again_after - seconds(1));
+    (void)bench.LogIn();
+    CHECK(bench.gateway.Count("uid-rotate-token") == 1);
+    bench.gateway.clock.Advance(seconds(1));
+    (void)bench.LogIn();
+    CHECK(bench.gateway.Count("uid-rotate-token") == 2);
+  }
+}
+
+TEST_CASE("universal identity: a class with a mistyped gateway does not stop its rotation") {
+  struct Row {
+    std::string name;
+    int rotated;  // status of the rotation of the class that works
+  };
+  for (const Row& row : {Row{"a rotation has worked", 200}, Row{"a login has worked", 500}}) {
+    INFO(row.name);
+    RotateCalls calls;
+    LoginBench bench(AccessType::kUniversalIdentity);
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.gateway.On(
+        "uid-rotate-token",
+        {FakeHttpClient::Respond(row.rotated, R"({"token":"u-2"})"), calls.Answer("u-3")});
+    bench.gateway.On("auth", 200, kToken);
+    bench.gateway.http.On("POST", "https://mistyped/*", {FakeHttpClient::Respond(404, "nobody")});
+    REQUIRE(bench.LogIn().ok());
+    const int before = calls.Count();
+
+    bench.options = TestOptions({AccessType::kUniversalIdentity}, {"https://mistyped"});
+    bench.gateway.clock.Advance(UidTokens::kRotateEvery);
+    CHECK(CodeOf(bench.LogIn()) == "invalid");
+    CHECK(calls.Count() == before + 2);
+    CHECK(calls.Reach(before + 4, bench.gateway.clock));
+    CHECK(bench.gateway.http.Count("mistyped/uid-rotate-token") == 0);
+  }
+}
+
+TEST_CASE("universal identity: a restart goes on with the token that was kept") {
+  TempDir directory;
+  {
+    LoginBench bench(AccessType::kUniversalIdentity);
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.options.uid_token_directory = directory / "uid";
+    bench.gateway.On(
+        "uid-rotate-token",
+        {FakeHttpClient::Respond(200, R"({"token":"u-2"})"),
+         [&](const Context& context, const FakeHttpClient::Seen& seen) {
+           INFO("kept before it is acknowledged");
+           CHECK(UidTokenFile(directory / "uid", "u-first").Read()->value().Reveal() == "u-2");
+           return FakeHttpClient::Respond(200, "{}")(context, seen);
+         }});
+    bench.gateway.On("auth", 200, kToken);
+    REQUIRE(bench.LogIn().ok());
+  }
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.options.uid_token_directory = directory / "uid";
+  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-3"})");
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  CHECK(TextOf(Find(bench.gateway.Body("uid-rotate-token", 0), {"uid-token"})) == "u-2");
+  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-3");
+}
+
+TEST_CASE("universal identity: a token that cannot be kept is not acknowledged") {
+  TempDir directory;
+  directory.Write("full", "");
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.options.uid_token_directory = directory / "full";
+  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-2"})");
+  bench.gateway.On("auth", {FakeHttpClient::Respond(200, kToken),
+                            FakeHttpClient::Respond(401, R"({"error":"expired"})")});
+  REQUIRE(bench.LogIn().ok());
+  CHECK(bench.gateway.Count("uid-rotate-token") == 1);
+  CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-first");
+  const auto refused = bench.LogIn();
+  REQUIRE_FALSE(refused.ok());
+  CHECK(Contains(refused.error().message(), "make it writable for the agent"));
+}
+
+TEST_CASE("universal identity: a lost reply loses nothing") {
+  struct Row {
+    std::string name;
+    std::vector<FakeHttpClient::Reply> rotations;
+    std::string used;
+  };
+  const auto cut = FakeHttpClient::Fail(ErrorCode::kTransient, "cut");
+  const Row rows[] = {
+      {"of the rotation: the old one is good", {cut}, "u-first"},
+      {"of the acknowledgement: the new one is good",
+       {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), cut},
+       "u-2"},
+      {"of a token that is none",
+       {FakeHttpClient::Respond(200, R"({"token":")" + std::string(20000, 'u') + R"("})")},
+       "u-first"},
+      {"rotation denied", {FakeHttpClient::Respond(401, R"({"error":"denied"})")}, "u-first"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    LoginBench bench(AccessType::kUniversalIdentity);
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.gateway.On("uid-rotate-token", row.rotations);
+    bench.gateway.On("auth", 200, kToken);
+    REQUIRE(bench.LogIn().ok());
+    CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == row.used);
+  }
+}
+
+TEST_CASE("universal identity: refused rotations count, so that a dead token blocks nobody") {
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  bench.gateway.On("auth", 401, kRefusal);
+  for (int i = 0; i < 100; ++i) {
+    (void)bench.LogIn();
+    bench.gateway.clock.Advance(seconds(8));
+  }
+  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
+  CHECK(Contains(MessageOf(bench.LogIn()), "AuthenticationFailed"));
+}
+
+TEST_CASE("universal identity: several dead ones of an access id never make five refusals") {
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  bench.gateway.On("auth", 401, kRefusal);
+  for (const char* first : {"u-1", "u-2", "u-3", "u-4"}) {
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes(first);
+    (void)bench.LogIn();
+  }
+  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
+}
+
+TEST_CASE("universal identity: where two refusals would be one too many, it logs in unrotated") {
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  bench.gateway.On("auth",
+                   {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(401, kRefusal),
+                    FakeHttpClient::Respond(200, kToken)});
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
+  for (int i = 0; i < 2; ++i) REQUIRE_FALSE(bench.LogIn().ok());
+  REQUIRE(bench.gateway.http.Count() == 3);
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
+  CHECK(bench.LogIn().ok());
+  // The login ends the row: the upkeep may rotate at once, but only after it.
+  CHECK(bench.gateway.http.Requests().at(3).url.ends_with("/auth"));
+}
+
+TEST_CASE("universal identity: refused rotations of the upkeep count") {
+  RotateCalls refused;
+  LoginBench bench(AccessType::kUniversalIdentity);
+  std::vector<FakeHttpClient::Reply> replies(
+      12, FakeHttpClient::Respond(200, R"({"token":"u-next"})"));  // rotation and acknowledgement
+  replies.push_back(refused.Answer(401, kRefusal));
+  bench.gateway.On("uid-rotate-token", replies);
+  bench.gateway.On("auth", 200, kToken);
+  for (int i = 0; i < 6; ++i) {
+    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
+    REQUIRE(bench.LogIn().ok());
+  }
+  REQUIRE(refused.Reach(4, bench.gateway.clock));
+  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-new");
+  CHECK(CodeOf(bench.LogIn()) == "throttled");
+  CHECK(bench.gateway.Count("auth") == 6);
+  CHECK(refused.Count() == 4);
+}
+
+}  // namespace nodekeep::akeyless
