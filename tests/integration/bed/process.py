@@ -14,6 +14,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 _random = random.SystemRandom()
+_given_ports: set[int] = set()
 
 
 class BedError(Exception):
@@ -30,14 +31,20 @@ def tool(name: str) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on, from below the range that outgoing connections are given theirs from."""
+    """A loopback port that nothing listens on, from below the range that outgoing connections are given theirs from.
+
+    Never the same twice: who asked for one may not listen on it yet.
+    """
     for _ in range(1000):
         port = _random.randrange(15000, 32000)
+        if port in _given_ports:
+            continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given_ports.add(port)
             return port
     raise BedError("no free port found between 15000 and 32000")
 
