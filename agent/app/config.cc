@@ -8,6 +8,7 @@
 
 #include "agent/app/config_settings.h"
 #include "agent/app/text_file.h"
+#include "agent/base/comma_list.h"
 #include "agent/base/go_json.h"
 #include "agent/base/yaml.h"
 
@@ -75,7 +76,7 @@ class FileReader {
         .place = {
             .source = file_, .line = value.line, .column = value.column, .field = setting.path}};
     if (value.IsScalar()) {
-      given.texts = setting.codec.is_list ? SplitList(value.text) : std::vector{value.text};
+      given.texts = setting.codec.is_list ? SplitCommas(value.text) : std::vector{value.text};
     } else if (value.IsSequence() && setting.codec.is_list) {
       for (const YamlNode& item : value.items) {
         if (!item.IsScalar()) {
@@ -170,7 +171,7 @@ std::vector<std::string> TextsOf(const Setting& setting, const std::vector<std::
   if (!setting.codec.is_list) return raw;
   std::vector<std::string> texts;
   for (const std::string& text : raw) {
-    for (std::string& part : SplitList(text)) texts.push_back(std::move(part));
+    for (std::string& part : SplitCommas(text)) texts.push_back(std::move(part));
   }
   return texts;
 }

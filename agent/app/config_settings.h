@@ -44,8 +44,7 @@ std::vector<Setting> Settings(std::span<const ProviderEntry> providers);
 // The values that hold when nothing is set; `enabled_providers` is empty.
 Config DefaultConfig(std::span<const ProviderEntry> providers);
 
-// "a, b": a list's texts as environment and flags take them; a single text as it is.
+// "a,b": a list's texts as environment and flags take them; a single text as it is.
 std::string JoinTexts(const std::vector<std::string>& texts);
-std::vector<std::string> SplitList(std::string_view text);
 
 }  // namespace nodekeep

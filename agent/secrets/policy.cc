@@ -7,6 +7,7 @@
 #include <cctype>
 
 #include "agent/base/closest.h"
+#include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
 #include "agent/secrets/provider.h"
 
@@ -75,14 +76,7 @@ Status MarkOptional(const std::map<std::string, std::string>& attributes,
                     std::vector<Projection>& projections) {
   auto found = attributes.find("nodekeep/optional");
   if (found == attributes.end()) return {};
-  std::string_view rest = found->second;
-  while (!rest.empty()) {
-    const std::size_t comma = std::min(rest.find(','), rest.size());
-    std::string_view name = rest.substr(0, comma);
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-    while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
-    while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
-    if (name.empty()) continue;
+  for (const std::string& name : SplitCommas(found->second)) {
     bool matched = false;
     for (Projection& projection : projections) {
       if (name != "*" && name != projection.object) continue;
