@@ -1,5 +1,6 @@
 #include "agent/app/command_line.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
@@ -252,6 +253,67 @@ TEST_CASE("validate: every finding of every file comes with file, line, field an
   REQUIRE((*json)["findings"].size() == 2);
   CHECK((*json)["findings"][0]["line"].as<int>() == 12);
   CHECK((*json)["findings"][0]["field"].as_string() == "spec.parameters.flag");
+}
+
+TEST_CASE("validate: settings that classes need for credentials of the node are listed once") {
+  constexpr char kClass[] = R"(apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: {{name: {}, namespace: shop}}
+spec:
+  provider: {}
+  parameters: {}
+)";
+  constexpr char kAkeyless[] =
+      R"({{akeylessGatewayURL: "{}", akeylessAccessType: {}, objects: "- {{fileName: a, secretPath: /a}}"}})";
+  std::string text;
+  const auto add = [&](std::string_view name, std::string_view provider, std::string parameters) {
+    text += "---\n" + fmt::format(kClass, name, provider, std::move(parameters));
+  };
+  add("one", "akeyless", fmt::format(kAkeyless, "https://b'c", "aws_iam"));
+  add("no element of a list", "akeyless", fmt::format(kAkeyless, "https://a,https://evil", "gcp"));
+  add("two", "akeyless", fmt::format(kAkeyless, "https://a/", "aws_iam"));
+  add("three", "akeyless", fmt::format(kAkeyless, "https://a", "access_key"));
+  add("four", "akeyless", fmt::format(kAkeyless, "https://own", "k8s"));
+  add("five", "akeyless", fmt::format(kAkeyless, "https://listed", "gcp"));
+  add("six", "vault", R"({nodekeep/auth: token, objects: "- {objectName: a, secretPath: kv/x}"})");
+  add("seven", "dev", R"({objects: "- {objectName: a, secretPath: x}"})");
+  Bed bed;
+  const std::string config = bed.Write("nodekeep.yaml",
+                                       "providers:\n"
+                                       "  akeyless:\n"
+                                       "    gatewayUrl: https://own\n"
+                                       "    nodeIdentityGateways: https://listed\n"
+                                       "  vault:\n"
+                                       "    tokenFile: /t\n");
+  const std::string classes = bed.Write("classes.yaml", text);
+  // They are no findings.
+  CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
+  CHECK(bed.out ==
+        "ok: 8 SecretProviderClasses, 1 configuration\n"
+        "Some classes log in with a credential of the node, which goes only where the agent's "
+        "configuration says.\n"
+        "Look at each line before you take it over: who writes a class can name any server. They "
+        "need:\n"
+        "  providers.akeyless.nodeIdentityGateways: \"https://listed,https://b'c,https://a\"\n"
+        "    https://a: shop/two\n"
+        "    https://a: shop/three (unless nodePublishSecretRef brings a credential)\n"
+        "    https://b'c: shop/one\n"
+        "    helm: --set-string 'config.providers.akeyless.nodeIdentityGateways="
+        "https://listed\\,https://b'\\''c\\,https://a'\n"
+        "  providers.akeyless.serviceAccountTokenFile\n"
+        "    shop/four\n"
+        "  providers.vault.nodeCredentialPaths: \"kv/x\"\n"
+        "    kv/x: shop/six (unless nodePublishSecretRef brings a credential)\n"
+        "    helm: --set-string 'config.providers.vault.nodeCredentialPaths=kv/x'\n");
+  REQUIRE(bed.Run({"validate", "-o", "json", "-f", config, classes}) == kExitOk);
+  const Result<Json> json = ParseJson(bed.out);
+  REQUIRE(json.ok());
+  const Json& needed = (*json)["neededSettings"];
+  REQUIRE(needed.size() == 3);
+  CHECK(needed[2]["setting"].as_string() == "providers.vault.nodeCredentialPaths");
+  CHECK(needed[2]["value"].as_string() == "kv/x");
+  CHECK(needed[2]["classes"][0]["class"].as_string() == "shop/six");
+  CHECK(needed[2]["classes"][0]["unlessSecret"].as_bool());
 }
 
 TEST_CASE("validate: the environment of the shell is not the agent's") {

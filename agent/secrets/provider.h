@@ -32,6 +32,14 @@ struct MountInput {
   std::string target_path;
 };
 
+// A setting of the node without which logins of a class are refused, because a credential of the
+// node goes only where its operator has said.
+struct NeededSetting {
+  std::string key;             // below providers.<name>, such as "nodeIdentityGateways"
+  std::string value;           // what the comma list has to hold; "" = the operator has to choose
+  bool unless_secret = false;  // not needed where nodePublishSecretRef brings a credential
+};
+
 // What a provider's own Parse learnt and only it understands. Immutable once parsed.
 class ProviderOptions {
  public:
@@ -50,6 +58,8 @@ class ProviderOptions {
   virtual bool ShowsPod() const { return true; }
   // One line per setting for `get --explain`: name, value. No secrets.
   virtual std::vector<std::pair<std::string, std::string>> Explain() const = 0;
+  // For `validate`: which settings of the node the class needs besides those that are in force.
+  virtual std::vector<NeededSetting> NeededSettings() const { return {}; }
 };
 
 // For LoginText: appends " name=<size>:value". The size comes first, so that no choice of values

@@ -26,4 +26,8 @@ std::optional<AccessType> KnownType(std::string_view text) {
   return std::nullopt;
 }
 
+bool IsCloud(AccessType type) {
+  return type == AccessType::kAwsIam || type == AccessType::kAzureAd || type == AccessType::kGcp;
+}
+
 }  // namespace nodekeep::akeyless

@@ -22,5 +22,7 @@ enum class AccessType {
 std::string_view AccessTypeName(AccessType type);
 // "api_key" is access_key's other name in Akeyless's tools; nothing for a text that is no type.
 std::optional<AccessType> KnownType(std::string_view text);
+// Whether the login proves an identity of AWS, Azure or Google.
+bool IsCloud(AccessType type);
 
 }  // namespace nodekeep::akeyless

@@ -33,16 +33,18 @@ struct AkeylessSettings {
   // Credentials of the node, used by classes that bring none of their own.
   std::shared_ptr<const SecretBytes> access_key;      // null = none
   std::shared_ptr<const SecretBytes> uid_init_token;  // null = none
-  // The agent's own service account token; read at each login.
-  std::string service_account_token_file = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+  // For access type k8s as the agent: a token of the agent's own service account, read at each
+  // login; "" = none. Best one of an audience of its own: whoever gets a token of the API server's
+  // audience has the agent's rights there.
+  std::string service_account_token_file;
   std::string jwt_file;   // for access type jwt; read at each login; "" = the pod's token
   std::string cert_file;  // for access type cert: PEM certificate and key of the node
   std::string cert_key_file;
   std::string uid_token_directory;
   // Base URLs that the node's identity (the above, its cloud identity, its service account token)
-  // may be sent to; "*" = any. A class names its own gateway: where authors of classes are not
-  // trusted with the node's rights, list the gateways.
-  std::vector<std::string> node_identity_gateways = {"*"};
+  // may be sent to besides `gateway` and `fallback_gateways`; "*" = any. A class names its own
+  // gateway, so its author would otherwise be shown the node's credentials.
+  std::vector<std::string> node_identity_gateways;
 
   // Tokens and values travel in bodies: http:// is refused unless this or the class says otherwise.
   bool allow_plain_http = false;

@@ -1,5 +1,6 @@
 #include "providers/akeyless/factory.h"
 
+#include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
 #include "providers/akeyless/akeyless.h"
 #include "providers/akeyless/options.h"
@@ -33,9 +34,9 @@ constexpr SettingKey kKeys[] = {
      "For aws_iam: region whose STS the identity is proved to; the global host when empty"},
     {"stsEndpoint", "NODEKEEP_AKEYLESS_STS_ENDPOINT", Kind::kText, "",
      "For aws_iam: that STS by its URL, with stsRegion; never called by the agent"},
-    {"serviceAccountTokenFile", "NODEKEEP_AKEYLESS_SERVICE_ACCOUNT_TOKEN_FILE", Kind::kText,
-     "/var/run/secrets/kubernetes.io/serviceaccount/token",
-     "The agent's own token for k8s; read at each login"},
+    {"serviceAccountTokenFile", "NODEKEEP_AKEYLESS_SERVICE_ACCOUNT_TOKEN_FILE", Kind::kText, "",
+     "A token of the agent's own service account for k8s, read at each login; the chart's "
+     "serviceAccount.loginToken makes one"},
     {"jwtFile", "NODEKEEP_AKEYLESS_JWT_FILE", Kind::kText, "",
      "The node's token for jwt; read at each login"},
     {"certFile", "NODEKEEP_AKEYLESS_CERT_FILE", Kind::kText, "",
@@ -44,9 +45,9 @@ constexpr SettingKey kKeys[] = {
     {"uidTokenDirectory", "NODEKEEP_AKEYLESS_UID_TOKEN_DIRECTORY", Kind::kText, "",
      "Directory of the node that keeps the newest token of each universal identity, sealed, for "
      "the time after a restart; empty = in memory only"},
-    {"nodeIdentityGateways", "NODEKEEP_AKEYLESS_NODE_IDENTITY_GATEWAYS", Kind::kText, "*",
-     "Comma list of the URLs that credentials of the node may be sent to; * = whatever URL a class "
-     "names, as upstream"},
+    {"nodeIdentityGateways", "NODEKEEP_AKEYLESS_NODE_IDENTITY_GATEWAYS", Kind::kText, "",
+     "Comma list of further URLs that credentials of the node may be sent to, besides gatewayUrl "
+     "and fallbackGateways; * = whatever URL a class names, as upstream"},
     {"caFile", "NODEKEEP_AKEYLESS_CA_FILE", Kind::kText, "",
      "PEM bundle that signs the gateways' certificates, instead of the system's"},
     {"tlsServerName", "NODEKEEP_AKEYLESS_TLS_SERVER_NAME", Kind::kText, "",
@@ -54,7 +55,8 @@ constexpr SettingKey kKeys[] = {
     {"allowPlainHttp", "NODEKEEP_AKEYLESS_ALLOW_PLAIN_HTTP", Kind::kBool, "false",
      "Call http:// gateways: tokens and secrets then travel unencrypted"},
     {"legacyProbing", "NODEKEEP_AKEYLESS_LEGACY_PROBING", Kind::kBool, "false",
-     "Log in by the first method that works, whatever type the class names, as upstream"},
+     "Log in by the first method that works, the node's cloud identities included, whatever type "
+     "the class names, as upstream"},
     {"shareByServiceAccount", "NODEKEEP_AKEYLESS_SHARE_BY_SERVICE_ACCOUNT", Kind::kBool, "false",
      "No access rule looks at a pod: a login with a pod's token serves its whole service account"},
     {"timeout", "NODEKEEP_AKEYLESS_TIMEOUT", Kind::kDuration, "30s",

@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <string>
 
+#include "providers/akeyless/akeyless.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_http_client.h"
 
@@ -51,6 +52,18 @@ TEST_CASE("akeyless case 6: of the environment, AKEYLESS_ACCESS_KEY wins over CR
   CHECK(bench.FirstKey({{"CREDENTIALS", "two"}}) == "two");
   CHECK(bench.FirstKey({{"AKEYLESS_ACCESS_KEY", ""}, {"CREDENTIALS", "two"}}) == "two");
   CHECK(bench.FirstKey({}).empty());
+}
+
+TEST_CASE("akeyless: by default no token of the agent and no foreign gateway is configured") {
+  std::size_t found = 0;
+  for (const SettingKey& key : SettingsKeys()) {
+    if (key.name != "serviceAccountTokenFile" && key.name != "nodeIdentityGateways") continue;
+    ++found;
+    CHECK(key.default_text == std::string_view());
+  }
+  CHECK(found == 2);
+  CHECK(AkeylessSettings().service_account_token_file.empty());
+  CHECK(AkeylessSettings().node_identity_gateways.empty());
 }
 
 TEST_CASE("akeyless: no setting of the node holds a credential") {

@@ -211,6 +211,7 @@ TEST_CASE("akeyless flaw 7.1.4: a pod that is to log in as itself shows its own 
   TempDir directory;
   AkeylessSettings settings;
   settings.service_account_token_file = directory.Write("token", "token of the agent\n");
+  settings.gateway = "https://gw";
   Bench bench(std::move(settings));
   bench.gateways.Put("gw", "p-1", "/a", "v");
   Attributes attributes = {{"akeylessAccessType", "k8s"}, {"akeylessK8sAuthConfigName", "c"}};
@@ -295,10 +296,10 @@ TEST_CASE("akeyless flaw 2.6: ten static items cost three calls and not twenty-o
   CHECK(bench.http.Count() == 3);
 }
 
-TEST_CASE("akeyless flaw 2.6: the node's identity can be tied to gateways that no class chooses") {
+TEST_CASE("akeyless flaw 2.6: the node's identity is shown to no gateway that only a class names") {
   AkeylessSettings settings;
   settings.access_key = std::make_shared<const SecretBytes>("key of p-1");
-  settings.node_identity_gateways = {"https://gw"};
+  settings.gateway = "https://gw";
   Bench bench(std::move(settings));
   bench.gateways.Put("gw", "p-1", "/a", "v");
   bench.gateways.Put("evil", "p-1", "/a", "x");

@@ -40,6 +40,14 @@ Status MayUseNodeIdentity(const Options& options) {
   return {};
 }
 
+// What names the type of a login that tried several, where cloud identities were not among them.
+std::string_view CloudHint(const Options& options) {
+  const bool tried = std::any_of(options.login_order.begin(), options.login_order.end(), IsCloud);
+  if (tried || options.login_order.size() == 1) return "";
+  return "; a cloud identity of the node is used only where the class's akeylessAccessType or "
+         "accessType of the node's configuration names it";
+}
+
 Result<SecretBytes> PodToken(const Options& options, const PodIdentity& identity) {
   const ServiceAccountToken* token = identity.Token(options.audience);
   if (token != nullptr && !token->token.empty()) {
@@ -122,10 +130,6 @@ std::optional<WallTime> ReadExpiration(std::string_view text) {
   return WallTimeAt(local.time_since_epoch().count());
 }
 
-bool IsCloud(AccessType type) {
-  return type == AccessType::kAwsIam || type == AccessType::kAzureAd || type == AccessType::kGcp;
-}
-
 // A method that did not work.
 struct Failure {
   AccessType type;
@@ -154,8 +158,9 @@ Error Combined(const std::vector<Failure>& failures, const Options& options) {
     if (failure != worst) words += "; " + failure->error.message();
   }
   if (Weight(*worst, options) == 0 && failures.size() > 1) {
-    return Error::Format(worst->error.code(), "failed to detect access type of {}: {}",
-                         options.access_id.empty() ? "(no access id)" : options.access_id, words);
+    return Error::Format(worst->error.code(), "failed to detect access type of {}: {}{}",
+                         options.access_id.empty() ? "(no access id)" : options.access_id, words,
+                         CloudHint(options));
   }
   Error error(worst->error.code(), words);
   if (worst->error.retry_after()) {
@@ -256,6 +261,9 @@ Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
         return Missing(
             "akeylessK8sAuthConfigName is missing: the name of the gateway's auth configuration");
       }
+      if (!options.as_pod && !options.k8s_gateway_withheld.empty()) {
+        return Missing("{}", options.k8s_gateway_withheld);
+      }
       Result<SecretBytes> token =
           TokenOf(options, identity, options.service_account_token_file, "serviceAccountTokenFile");
       if (!token.ok()) return token.error();
@@ -299,6 +307,8 @@ Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context
   Result<SecretBytes> cloud_id(SecretBytes{});
   // A cloud-id differs with every login, the identity behind it does not.
   if (type == AccessType::kAwsIam) {
+    if (!options.as_pod && !options.sts_withheld.empty())
+      return Missing("{}", options.sts_withheld);
     cloud_id = cloud_ids_.Aws(context, {cloud.sts_region, cloud.sts_endpoint, cloud.aws_role_arn,
                                         cloud.aws_region, token});
     proof.credential = cloud.aws_role_arn;

@@ -289,6 +289,58 @@ TEST_CASE("akeyless login: the node's credential goes to no gateway that may not
   }
 }
 
+TEST_CASE("akeyless login: a withheld identity of the node is not even looked at") {
+  struct Row {
+    std::string name;
+    AccessType type;
+    std::function<void(LoginBench&)> withhold;
+    std::string want;
+  };
+  const auto by_gateway = [](LoginBench& b) {
+    b.options.gateways[0].node_identity_withheld = "no";
+  };
+  const Row rows[] = {
+      {"aws_iam", AccessType::kAwsIam, by_gateway, "withheld from https://gw:8000/api/v2: no"},
+      {"azure_ad", AccessType::kAzureAd, by_gateway, "withheld from https://gw:8000/api/v2: no"},
+      {"gcp", AccessType::kGcp, by_gateway, "withheld from https://gw:8000/api/v2: no"},
+      {"k8s", AccessType::kK8s, by_gateway, "withheld from https://gw:8000/api/v2: no"},
+      {"k8s reviewed elsewhere", AccessType::kK8s,
+       [](LoginBench& b) { b.options.k8s_gateway_withheld = "not there"; }, "k8s: not there"},
+      {"aws_iam proved elsewhere", AccessType::kAwsIam,
+       [](LoginBench& b) { b.options.sts_withheld = "not there"; }, "aws_iam: not there"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    LoginBench bench(row.type);
+    bench.options.k8s_auth_config = "cluster";
+    bench.options.service_account_token_file = "/nonexistent";
+    row.withhold(bench);
+    const Result<Credential> credential = bench.LogIn();
+    CHECK(CodeOf(credential) == "invalid");
+    INFO(MessageOf(credential));
+    CHECK(Contains(MessageOf(credential), row.want));
+    CHECK(bench.gateway.http.Count() == 0);  // no metadata service, no token exchange, no gateway
+  }
+}
+
+TEST_CASE("akeyless login: without a token of the agent a k8s login says how to get one") {
+  LoginBench bench(AccessType::kK8s);
+  bench.options.k8s_auth_config = "cluster";
+  const std::string message = MessageOf(bench.LogIn());
+  INFO(message);
+  CHECK(Contains(message, "set serviceAccountTokenFile of the agent, or akeylessAuthAs: pod"));
+  CHECK(bench.gateway.http.Count() == 0);
+}
+
+TEST_CASE("akeyless login: an undetected type tells that cloud identities were not tried") {
+  LoginBench bench({AccessType::kAccessKey, AccessType::kK8s, AccessType::kUniversalIdentity});
+  bench.pod.secrets.clear();
+  const std::string message = MessageOf(bench.LogIn());
+  INFO(message);
+  CHECK(Contains(message, "a cloud identity of the node is used only where"));
+  CHECK(bench.gateway.http.Count() == 0);
+}
+
 TEST_CASE("akeyless login: a refusal names the gateway and the words, never the key") {
   LoginBench bench(AccessType::kAccessKey);
   bench.gateway.On("auth", 401, R"({"error":"AuthenticationFailed for p-0123456789am"})");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/base/codecs.h"
+#include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
 #include "agent/base/json.h"
 #include "providers/akeyless/catalog.h"

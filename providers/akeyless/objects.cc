@@ -13,6 +13,7 @@
 #include <span>
 
 #include "agent/base/closest.h"
+#include "agent/base/comma_list.h"
 #include "agent/base/volume_path.h"
 #include "agent/base/yaml.h"
 #include "providers/akeyless/options.h"

@@ -131,6 +131,10 @@ std::vector<std::pair<std::string, std::string>> Options::Explain() const {
       add("identity of the node", "withheld: " + gateway.node_identity_withheld);
     }
   }
+  if (!as_pod) {
+    add("token of the agent", k8s_gateway_withheld);
+    add("AWS identity of the node", sts_withheld);
+  }
   add("access type", type_text);
   if (login_order.size() > 1) {
     std::vector<std::string_view> names;
@@ -158,6 +162,29 @@ std::vector<std::pair<std::string, std::string>> Options::Explain() const {
   add("tls server name", tls->server_name);
   lines.insert(lines.end(), without_effect.begin(), without_effect.end());
   return lines;
+}
+
+std::vector<NeededSetting> Options::NeededSettings() const {
+  const auto takes = [&](AccessType type) {
+    return std::find(login_order.begin(), login_order.end(), type) != login_order.end();
+  };
+  if (as_pod || (takes(AccessType::kAccessKey) && access_key_in_class) ||
+      (takes(AccessType::kUniversalIdentity) && uid_init_token_in_class)) {
+    return {};
+  }
+  std::vector<NeededSetting> needed;
+  // Only these may come in a Secret of the pod.
+  const bool maybe = takes(AccessType::kAccessKey) || takes(AccessType::kUniversalIdentity) ||
+                     takes(AccessType::kCert);
+  for (const Gateway& gateway : gateways) {
+    if (!gateway.unlisted || !gateway.problem.empty()) continue;
+    needed.push_back(
+        {.key = "nodeIdentityGateways", .value = gateway.base, .unless_secret = maybe});
+  }
+  if (login_order == std::vector{AccessType::kK8s} && service_account_token_file.empty()) {
+    needed.push_back({.key = "serviceAccountTokenFile", .value = "", .unless_secret = false});
+  }
+  return needed;
 }
 
 }  // namespace nodekeep::akeyless

@@ -30,6 +30,7 @@ struct Gateway {
   std::string problem;
   // Why the node's own identity must not be sent there; "" = it may.
   std::string node_identity_withheld;
+  bool unlisted = false;  // that is the only reason: nodeIdentityGateways would have to name it
 };
 
 class Options final : public ProviderOptions {
@@ -38,6 +39,7 @@ class Options final : public ProviderOptions {
   std::string CredentialDigest(const PodIdentity& identity) const override;
   bool ShowsPod() const override;
   std::vector<std::pair<std::string, std::string>> Explain() const override;
+  std::vector<NeededSetting> NeededSettings() const override;
 
   // The gateways' URLs: SecretRef::endpoint.
   std::string Endpoint() const;
@@ -64,13 +66,18 @@ class Options final : public ProviderOptions {
   std::string type_text;          // verbatim, for messages and --explain
   // Methods to log in with, in order. One, unless upstream's probing applies (dialects.md 2.2): the
   // type is unknown, or nobody said one and access_key failed, or the operator asked for it. A
-  // method whose inputs are missing is skipped.
+  // method whose inputs are missing is skipped; a cloud identity of the node that the operator has
+  // not configured is never among several.
   std::vector<AccessType> login_order;
   std::string access_id;
   std::string azure_object_id;
   std::string gcp_audience;  // "" = akeyless.io
   std::string k8s_auth_config;
   std::string k8s_gateway;  // which gateway reviews the token of a k8s login; "" = not said
+  // Why the agent's own token must not be reviewed there, and why the node's AWS identity must not
+  // be proved to that STS; "" = it may.
+  std::string k8s_gateway_withheld;
+  std::string sts_withheld;
   CloudLogin cloud;
   // `akeylessAuthAs: pod`: the login uses the token of the pod, else what the agent has. Never
   // together with probing.
@@ -100,8 +107,5 @@ Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& 
 // The URL of a gateway as it calls itself: without "/api/v2" at its end. kInvalid when it is no
 // URL.
 Result<std::string> ConfigurationUrl(std::string url);
-
-// "a, b" as its parts, without blanks and empty ones.
-std::vector<std::string> SplitCommas(std::string_view text);
 
 }  // namespace nodekeep::akeyless

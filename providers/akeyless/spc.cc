@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
 
 #include "agent/base/closest.h"
 #include "agent/base/codecs.h"
+#include "agent/base/comma_list.h"
 #include "agent/base/go_text.h"
 #include "agent/http/origin.h"
 #include "providers/akeyless/item.h"
@@ -158,22 +160,95 @@ Result<TlsSettings> ReadTls(const Attributes& attributes, const TlsSettings& nod
   return tls;
 }
 
-// Why the node's identity may not be sent to `gateway`; "" if it may.
-std::string WhyWithheld(const Gateway& gateway, const TlsSettings& tls,
-                        const AkeylessSettings& settings) {
-  if (IsHttp(gateway.base) && !settings.allow_plain_http) {
-    return "it is http, which the class allows, but allowPlainHttp of the node's configuration "
-           "does not";
+// `url` as trust is compared: scheme and host in lower case, the port always there, the path as it
+// is; "" when it is not a URL.
+std::string ComparableUrl(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  HttpRequest request;
+  request.url = url;
+  Result<Origin> origin = ParseOrigin(request);
+  const std::size_t host = url.find("://");
+  if (!origin.ok() || host == std::string::npos) return "";
+  const std::size_t path = std::min(url.find('/', host + 3), url.size());
+  return origin->text + url.substr(path);
+}
+
+bool TrustsAnyGateway(const AkeylessSettings& settings) {
+  const std::vector<std::string>& listed = settings.node_identity_gateways;
+  return std::find(listed.begin(), listed.end(), "*") != listed.end();
+}
+
+// The gateways that the operator has named: the node's own, and those listed besides.
+std::vector<std::string> TrustedGateways(const AkeylessSettings& settings) {
+  std::vector<std::string> urls = {settings.gateway};
+  urls.insert(urls.end(), settings.fallback_gateways.begin(), settings.fallback_gateways.end());
+  urls.insert(urls.end(), settings.node_identity_gateways.begin(),
+              settings.node_identity_gateways.end());
+  return urls;
+}
+
+bool IsTrustedGateway(const std::string& base, const AkeylessSettings& settings) {
+  if (TrustsAnyGateway(settings)) return true;
+  const std::string wanted = ComparableUrl(base);
+  const std::vector<std::string> trusted = TrustedGateways(settings);
+  return !wanted.empty() &&
+         std::any_of(trusted.begin(), trusted.end(),
+                     [&](const std::string& url) { return ComparableUrl(url) == wanted; });
+}
+
+// Says in `gateway` why the node's identity may not be sent there, if so.
+void Withhold(const TlsSettings& tls, const AkeylessSettings& settings, Gateway& gateway) {
+  std::vector<std::string_view> reasons;
+  const bool listed = IsTrustedGateway(gateway.base, settings);
+  if (!listed) {
+    reasons.push_back(
+        "it is none of the node's gateways: list it in providers.akeyless.nodeIdentityGateways of "
+        "the node's configuration, or have the class bring a credential of its own "
+        "(akeylessAuthAs: pod, or a Secret named by nodePublishSecretRef)");
   }
-  const std::vector<std::string>& allowed = settings.node_identity_gateways;
-  if (std::find(allowed.begin(), allowed.end(), "*") != allowed.end()) return "";
-  const bool listed = std::any_of(allowed.begin(), allowed.end(), [&](std::string url) {
-    while (url.ends_with('/')) url.pop_back();
-    return url == gateway.base;
-  });
-  if (!listed) return "nodeIdentityGateways of the node's configuration does not list this gateway";
-  if (tls != settings.tls) return "the class changes how the gateway is trusted";
-  return "";
+  if (IsHttp(gateway.base) && !settings.allow_plain_http) {
+    reasons.push_back(
+        "it is http, which the class allows, but allowPlainHttp of the node's configuration does "
+        "not");
+  }
+  if (tls != settings.tls) reasons.push_back("the class changes how the gateway is trusted");
+  gateway.node_identity_withheld = fmt::format("{}", fmt::join(reasons, "; "));
+  gateway.unlisted = !listed && reasons.size() == 1;
+}
+
+// Why a token of the agent may not be reviewed by the gateway that the class names; "" if it may.
+// The gateway that is logged in at hands the token on to it.
+std::string WhyReviewWithheld(const Options& options, const AkeylessSettings& settings) {
+  if (options.k8s_gateway.empty() || options.k8s_gateway == settings.k8s_gateway ||
+      TrustsAnyGateway(settings)) {
+    return "";
+  }
+  const std::string wanted = ComparableUrl(options.k8s_gateway);
+  for (const std::string& url : TrustedGateways(settings)) {
+    const Result<std::string> configuration = ConfigurationUrl(url);
+    if (configuration.ok() && ComparableUrl(*configuration) == wanted) return "";
+  }
+  return fmt::format(
+      "the agent's own token is withheld from {}, which {} names: list it in "
+      "providers.akeyless.nodeIdentityGateways of the node's configuration",
+      options.k8s_gateway, kK8sGateway);
+}
+
+// Why the node's AWS identity may not be proved to the STS that the class names; "" if it may.
+std::string WhyStsWithheld(const Options& options, const AkeylessSettings& settings) {
+  const std::string& endpoint = options.cloud.sts_endpoint;
+  if (endpoint.empty() || endpoint == settings.sts_endpoint || TrustsAnyGateway(settings))
+    return "";
+  return fmt::format(
+      "the node's own identity is not signed for {}, which {} names: set "
+      "providers.akeyless.stsEndpoint of the node's configuration",
+      endpoint, kStsEndpoint);
+}
+
+// Whether trying one method after the other may come to `type`. Cloud identities of the node are
+// there without anyone having configured them for Akeyless.
+bool MayProbe(AccessType type, const AkeylessSettings& settings) {
+  return !IsCloud(type) || settings.legacy_probing || KnownType(settings.access_type) == type;
 }
 
 // Types whose login may show the pod's own token, to Akeyless or to the cloud.
@@ -235,7 +310,8 @@ Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings
   }
   const bool probing = said.empty() || !type || settings.legacy_probing;
   if (probing && !options.as_pod) {
-    options.login_order.assign(std::begin(kProbing), std::end(kProbing));
+    std::copy_if(std::begin(kProbing), std::end(kProbing), std::back_inserter(options.login_order),
+                 [&](AccessType one) { return MayProbe(one, settings); });
   } else {
     options.login_order = {*type};
   }
@@ -261,9 +337,9 @@ Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes,
   if (Status read = ReadAccess(attributes, settings, *options); !read.ok()) return read.error();
   Result<TlsSettings> tls = ReadTls(attributes, settings.tls);
   if (!tls.ok()) return tls.error();
-  for (Gateway& gateway : options->gateways) {
-    gateway.node_identity_withheld = WhyWithheld(gateway, *tls, settings);
-  }
+  for (Gateway& gateway : options->gateways) Withhold(*tls, settings, gateway);
+  options->k8s_gateway_withheld = WhyReviewWithheld(*options, settings);
+  options->sts_withheld = WhyStsWithheld(*options, settings);
   options->tls = std::make_shared<const TlsSettings>(*std::move(tls));
 
   options->access_id = Or(attributes, "akeylessAccessID", settings.access_id);
@@ -344,20 +420,6 @@ Result<std::string> ConfigurationUrl(std::string url) {
     return Invalid(fmt::format("\"{}\": {}", url, problem));
   }
   return url;
-}
-
-std::vector<std::string> SplitCommas(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const std::size_t comma = std::min(text.find(','), text.size());
-    std::string_view part = text.substr(0, comma);
-    text.remove_prefix(std::min(comma + 1, text.size()));
-    part.remove_prefix(std::min(part.find_first_not_of(kBlank), part.size()));
-    part = part.substr(0, part.find_last_not_of(kBlank) + 1);
-    if (!part.empty()) parts.emplace_back(part);
-  }
-  return parts;
 }
 
 Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& settings) {

@@ -71,6 +71,8 @@ std::string Logins(const Options& options) {
 }
 
 constexpr char kAllOfThem[] = "access_key aws_iam azure_ad gcp k8s universal_identity";
+// Without the node's cloud identities, which are there although nobody configured them.
+constexpr char kProbed[] = "access_key k8s universal_identity";
 
 }  // namespace
 
@@ -171,7 +173,7 @@ TEST_CASE("akeyless case 4: an unknown type and a gateway that is no URL are kep
   CHECK(OptionsOf(mount).type_text == "aws");
   CHECK(OptionsOf(mount).gateways[0].base == "my-vault-address");
   CHECK(Contains(OptionsOf(mount).gateways[0].problem, "must start with https://"));
-  CHECK(Logins(OptionsOf(mount)) == kAllOfThem);
+  CHECK(Logins(OptionsOf(mount)) == kProbed);
 }
 
 TEST_CASE(
@@ -224,14 +226,16 @@ TEST_CASE("akeyless: upstream's probing is only for types that nobody named or n
     std::string want;
   };
   const Row rows[] = {
-      {"nobody names a type", "", "", false, kAllOfThem},
+      {"nobody names a type", "", "", false, kProbed},
       {"the class names one", "k8s", "", false, "k8s"},
       {"the node names one", "", "aws_iam", false, "aws_iam"},
       {"the class wins over the node", "gcp", "aws_iam", false, "gcp"},
       {"the default's name is a name", "access_key", "", false, "access_key"},
       {"access_key's other name", "api_key", "", false, "access_key"},
-      {"nobody knows it", "aws", "", false, kAllOfThem},
-      {"case matters, as upstream", "K8S", "", false, kAllOfThem},
+      {"nobody knows it", "aws", "", false, kProbed},
+      {"case matters, as upstream", "K8S", "", false, kProbed},
+      {"a cloud identity that the operator configured", "aws", "gcp", false,
+       "access_key gcp k8s universal_identity"},
       {"the operator wants it", "k8s", "", true, kAllOfThem},
       {"not for what upstream does not have", "cert", "", false, "cert"},
   };
@@ -440,27 +444,140 @@ TEST_CASE("akeyless: what cannot be called is told by the login, as upstream tak
   }
 }
 
-TEST_CASE("akeyless: the node's identity goes only to the gateways that the operator lists") {
-  AkeylessSettings settings;
-  const auto withheld = [&](const Attributes& attributes) {
-    Result<ParsedMount> mount = Parse(attributes, settings);
-    REQUIRE(Refusal(mount) == "accepted");
-    return OptionsOf(mount).gateways[0].node_identity_withheld;
+TEST_CASE("akeyless: the node's identity goes only to gateways that the operator has named") {
+  AkeylessSettings node, listed, any, plain;
+  for (AkeylessSettings* settings : {&node, &listed, &any, &plain}) {
+    settings->gateway = "https://gw:8000/api/v2";
+    settings->fallback_gateways = {"https://second"};
+  }
+  listed.node_identity_gateways = {"https://third/api/v2/"};
+  any.node_identity_gateways = {"*"};
+  plain.allow_plain_http = true;
+  plain.node_identity_gateways = {"http://plain"};
+  const Attributes over_http = {{"akeylessGatewayURL", "http://plain"},
+                                {"nodekeep/allowPlainHttp", "true"}};
+  constexpr char kUnlisted[] = "providers.akeyless.nodeIdentityGateways";
+  constexpr char kTrust[] = "changes how the gateway is trusted";
+  const auto at = [](std::string url, Attributes more = {}) {
+    more["akeylessGatewayURL"] = std::move(url);
+    return more;
   };
-  CHECK(withheld({{"akeylessGatewayURL", "https://anywhere"}}).empty());
-  const Attributes plain = {{"akeylessGatewayURL", "http://anywhere"},
-                            {"nodekeep/allowPlainHttp", "true"}};
-  CHECK(Contains(withheld(plain), "allowPlainHttp of the node's configuration"));
-  settings.allow_plain_http = true;
-  CHECK(withheld(plain).empty());
-  settings.allow_plain_http = false;
-  settings.node_identity_gateways = {"https://gw:8000/api/v2/"};
-  CHECK(withheld({{"akeylessGatewayURL", "https://gw:8000/api/v2"}}).empty());
-  CHECK(Contains(withheld({{"akeylessGatewayURL", "https://gw:8000"}}), "nodeIdentityGateways"));
-  CHECK(Contains(withheld({{"akeylessGatewayURL", "https://evil"}}), "nodeIdentityGateways"));
-  CHECK(Contains(
-      withheld({{"akeylessGatewayURL", "https://gw:8000/api/v2"}, {"nodekeep/caFile", "/tmp/ca"}}),
-      "changes how the gateway is trusted"));
+  struct Row {
+    std::string name;
+    const AkeylessSettings& settings;
+    Attributes attributes;
+    std::string want;  // part of the reason; "" = it may have it
+  };
+  const Row rows[] = {
+      {"none named: the node's", node, {}, ""},
+      {"the node's by its URL", node, at("https://gw:8000/api/v2"), ""},
+      {"a final slash", node, at("https://gw:8000/api/v2/"), ""},
+      {"a name in capitals", node, at("HTTPS://GW:8000/api/v2"), ""},
+      {"the node's fallback, its port said", node, at("https://second:443"), ""},
+      {"another server", node, at("https://evil"), kUnlisted},
+      {"another port", node, at("https://gw:8001/api/v2"), kUnlisted},
+      {"another path, where another server may answer", node, at("https://gw:8000"), kUnlisted},
+      {"a path in capitals", node, at("https://gw:8000/API/v2"), kUnlisted},
+      {"a path that leads elsewhere", node, at("https://gw:8000/api/v2/../../evil"), kUnlisted},
+      {"a longer name", node, at("https://gw.evil:8000/api/v2"), kUnlisted},
+      {"a star in the class", node, at("*"), kUnlisted},
+      {"listed", listed, at("https://third/api/v2"), ""},
+      {"the node's own beside the list", listed, {}, ""},
+      {"not listed", listed, at("https://third"), kUnlisted},
+      {"any, where the operator wrote so", any, at("https://anywhere"), ""},
+      {"another CA", node, {{"nodekeep/caFile", "/tmp/ca"}}, kTrust},
+      {"another CA at a listed gateway", listed,
+       at("https://third/api/v2", {{"nodekeep/caFile", "/tmp/ca"}}), kTrust},
+      {"another CA where any gateway will do", any,
+       at("https://anywhere", {{"nodekeep/caBundle", "-----BEGIN CERTIFICATE-----"}}), kTrust},
+      {"another name in the certificate", any, {{"nodekeep/tlsServerName", "evil"}}, kTrust},
+      {"a server and a CA of the class", node, at("https://evil", {{"nodekeep/caFile", "/tmp/ca"}}),
+       "; the class changes how"},
+      {"plain HTTP that only the class allows", any, over_http,
+       "allowPlainHttp of the node's configuration"},
+      {"plain HTTP that the operator allows and lists", plain, over_http, ""},
+      {"the other scheme of a listed gateway", plain, at("https://plain"), kUnlisted},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Result<ParsedMount> mount = Parse(row.attributes, row.settings);
+    REQUIRE(Refusal(mount) == "accepted");
+    const Gateway gateway = OptionsOf(mount).gateways[0];
+    INFO(gateway.node_identity_withheld);
+    CHECK(gateway.node_identity_withheld.empty() == row.want.empty());
+    CHECK(Contains(gateway.node_identity_withheld, row.want));
+    CHECK(gateway.unlisted == (row.want == kUnlisted));
+  }
+}
+
+TEST_CASE("akeyless: one fallback of the class that is not trusted withholds the node's identity") {
+  AkeylessSettings settings;
+  settings.gateway = "https://gw";
+  Result<ParsedMount> mount = Parse({{"akeylessGatewayURL", "https://gw"},
+                                     {"nodekeep/fallbackGateways", "https://evil, https://gw"}},
+                                    settings);
+  REQUIRE(Refusal(mount) == "accepted");
+  const Options options = OptionsOf(mount);
+  CHECK(options.gateways[0].node_identity_withheld.empty());
+  CHECK(options.gateways[1].unlisted);
+}
+
+TEST_CASE(
+    "akeyless: a class cannot have the agent's token reviewed, nor the node proved, elsewhere") {
+  AkeylessSettings settings;
+  settings.gateway = "https://gw:8000/api/v2";
+  settings.sts_endpoint = "https://sts.internal/";
+  settings.sts_region = "eu-west-1";
+  const auto review = [&](const std::string& url) {
+    Result<ParsedMount> mount =
+        Parse({{"akeylessAccessType", "k8s"}, {"nodekeep/k8sGatewayURL", url}}, settings);
+    REQUIRE(Refusal(mount) == "accepted");
+    return OptionsOf(mount).k8s_gateway_withheld;
+  };
+  CHECK(review("").empty());
+  CHECK(review("https://gw:8000").empty());
+  CHECK(review("https://gw:8000/api/v2/").empty());
+  CHECK(Contains(review("https://evil:8000"), "withheld from https://evil:8000"));
+  const auto sts = [&](const std::string& url) {
+    Result<ParsedMount> mount = Parse({{"akeylessAccessType", "aws_iam"},
+                                       {"nodekeep/stsEndpoint", url},
+                                       {"nodekeep/stsRegion", "eu-west-1"}},
+                                      settings);
+    REQUIRE(Refusal(mount) == "accepted");
+    return OptionsOf(mount).sts_withheld;
+  };
+  CHECK(sts("").empty());
+  CHECK(sts("https://sts.internal/").empty());
+  CHECK(Contains(sts("https://evil/"), "not signed for https://evil/"));
+  settings.node_identity_gateways = {"*"};
+  CHECK(review("https://evil:8000").empty());
+  CHECK(sts("https://evil/").empty());
+}
+
+TEST_CASE("akeyless: a class says which settings of the node it needs") {
+  AkeylessSettings settings;
+  settings.gateway = "https://gw";
+  const auto needs = [&](Attributes attributes) {
+    attributes.try_emplace("akeylessGatewayURL", "https://other");
+    Result<ParsedMount> mount = Parse(std::move(attributes), settings);
+    REQUIRE(Refusal(mount) == "accepted");
+    std::string text;
+    for (const NeededSetting& needed : mount->options->NeededSettings()) {
+      text += needed.key + "=" + needed.value + (needed.unless_secret ? "? " : " ");
+    }
+    return text;
+  };
+  CHECK(needs({{"akeylessAccessType", "aws_iam"}}) == "nodeIdentityGateways=https://other ");
+  CHECK(needs({{"akeylessAccessType", "access_key"}}) == "nodeIdentityGateways=https://other? ");
+  CHECK(needs({}) == "nodeIdentityGateways=https://other? ");
+  CHECK(needs({{"akeylessAccessType", "k8s"}}) ==
+        "nodeIdentityGateways=https://other serviceAccountTokenFile= ");
+  CHECK(needs({{"akeylessAccessType", "aws_iam"}, {"akeylessGatewayURL", "https://gw"}}).empty());
+  // What the class or the pod brings goes wherever the class says.
+  CHECK(needs({{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}}).empty());
+  CHECK(needs({{"akeylessAccessKey", "k"}}).empty());
+  settings.service_account_token_file = "/token";
+  CHECK(needs({{"akeylessAccessType", "k8s"}}) == "nodeIdentityGateways=https://other ");
 }
 
 TEST_CASE("akeyless: a CA bundle of the class replaces the node's") {

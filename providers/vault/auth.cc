@@ -210,6 +210,12 @@ Result<Credential> LogInByAppRole(const Context& context, ApiClient& api, const 
 Result<Credential> LogInByCertificate(const Context& context, ApiClient& api,
                                       const Options& options, const PodIdentity& identity,
                                       const Clock& clock) {
+  if (!options.node_credentials_withheld.empty()) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "failed to login: nodekeep/auth \"cert\" uses a certificate of the node, "
+                         "which is withheld because {}",
+                         options.node_credentials_withheld);
+  }
   SecretBytes body = options.role.empty() ? SecretBytes("{}") : JsonBody({{"name", options.role}});
   return LogInWith(context, api, options, identity, clock, std::move(body));
 }

@@ -350,6 +350,7 @@ TEST_CASE("vault: approle takes the pod's ids, else the node's, never one of eac
     copy.address = settings.address;
     copy.approle_role_id = settings.approle_role_id;
     copy.approle_secret_id_file = settings.approle_secret_id_file;
+    copy.node_paths = {{"", "/v1/secret"}};
     TestMount vault(Attributes{{"nodekeep/auth", "approle"}}, std::move(copy));
     PodIdentity pod = TestPod();
     for (const auto& [key, value] : row.secrets) pod.secrets[key] = SecretBytes(value);
@@ -414,6 +415,7 @@ TEST_CASE("vault: missing or unusable credentials are named") {
     VaultSettings settings;
     settings.address = "https://vault:8200";
     settings.token_file = row.token_file;
+    settings.node_paths = {{"", "/v1/secret"}};
     TestMount vault(row.changes, std::move(settings));
     PodIdentity pod = TestPod();
     if (!row.pod_token.empty()) pod.secrets["token"] = SecretBytes(row.pod_token);
@@ -430,10 +432,14 @@ TEST_CASE("vault: a certificate login names its role and shows the certificate")
   };
   for (const Row& row : {Row{"web", R"({"name":"web"})"}, Row{"", "{}"}}) {
     INFO(row.role);
+    VaultSettings settings;
+    settings.address = "https://vault:8200";
+    settings.node_paths = {{"", "/v1/secret"}};
     TestMount vault(Attributes{{"nodekeep/auth", "cert"},
                                {"roleName", row.role},
                                {"vaultTLSClientCertPath", "/c"},
-                               {"vaultTLSClientKeyPath", "/k"}});
+                               {"vaultTLSClientKeyPath", "/k"}},
+                    std::move(settings));
     REQUIRE(vault.parse_error == "");
     vault.http.On("POST", "https://vault:8200/v1/auth/cert/login",
                   {FakeHttpClient::Respond(200, kKubernetesReply)});
@@ -445,6 +451,17 @@ TEST_CASE("vault: a certificate login names its role and shows the certificate")
     CHECK(seen.tls->client_cert_file == "/c");
     CHECK(seen.tls->client_key_file == "/k");
   }
+}
+
+TEST_CASE("vault: a certificate login of a class that reads what is not listed is not sent") {
+  TestMount vault(Attributes{{"nodekeep/auth", "cert"},
+                             {"vaultTLSClientCertPath", "/c"},
+                             {"vaultTLSClientKeyPath", "/k"}});
+  REQUIRE(vault.parse_error == "");
+  const Result<Credential> login = vault.LogIn();
+  CHECK(CodeOf(login) == "invalid");
+  CHECK_THAT(MessageOf(login), ContainsSubstring("a certificate of the node, which is withheld"));
+  CHECK(vault.http.Requests().empty());
 }
 
 }  // namespace nodekeep::vault

@@ -1,6 +1,7 @@
 #include "providers/vault/factory.h"
 
 #include "agent/base/duration.h"
+#include "providers/vault/node_paths.h"
 #include "providers/vault/vault.h"
 
 namespace nodekeep::vault {
@@ -30,6 +31,10 @@ constexpr SettingKey kKeys[] = {
     {"tokenFile", "", Kind::kText, "", "File with the token of classes with nodekeep/auth: token"},
     {"approleRoleId", "", Kind::kText, "", "role_id of classes with nodekeep/auth: approle"},
     {"approleSecretIdFile", "", Kind::kText, "", "File with the secret_id of approleRoleId"},
+    {"nodeCredentialPaths", "NODEKEEP_VAULT_NODE_CREDENTIAL_PATHS", Kind::kText, "",
+     "Comma list of [NAMESPACE:]PATH that classes may read, with GET, by tokenFile, approleRoleId "
+     "or "
+     "a client certificate as login; each stands for all below it; none when empty"},
     {"timeout", "VAULT_CLIENT_TIMEOUT", Kind::kDuration, "30s", "Of one exchange with the server"},
 };
 
@@ -52,6 +57,10 @@ Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServ
   settings.token_file = values.at("tokenFile");
   settings.approle_role_id = values.at("approleRoleId");
   settings.approle_secret_id_file = values.at("approleSecretIdFile");
+  Result<std::vector<VaultNodePath>> paths =
+      ReadNodePaths(values.at("nodeCredentialPaths"), settings.namespace_name);
+  if (!paths.ok()) return paths.error();
+  settings.node_paths = *std::move(paths);
   Result<Duration> timeout = ParseDuration(values.at("timeout"));
   if (!timeout.ok()) return timeout.error().Prepend("timeout");
   settings.timeout = *timeout;

@@ -116,6 +116,9 @@ std::string Options::LoginText() const {
   AppendLoginPart(text, "token-file", token_file);
   AppendLoginPart(text, "approle", approle_role_id);
   AppendLoginPart(text, "secret-id-file", approle_secret_id_file);
+  // A class that may not have the login must not find it in the cache.
+  const bool withheld = method == AuthMethod::kCert && !node_credentials_withheld.empty();
+  AppendLoginPart(text, "certificate", withheld ? "withheld" : "");
   return text;
 }
 
@@ -169,7 +172,20 @@ std::vector<std::pair<std::string, std::string>> Options::Explain() const {
   if (tls->skip_verify) add("tls verification", "off");
   add("token file", token_file);
   if (method == AuthMethod::kAppRole) add("approle of the node", approle_role_id);
+  if (!node_credentials_withheld.empty()) {
+    add("credential of the node", "withheld: " + node_credentials_withheld);
+  }
   return lines;
+}
+
+std::vector<NeededSetting> Options::NeededSettings() const {
+  std::vector<NeededSetting> needed;
+  for (const std::string& path : unlisted_paths) {
+    needed.push_back({.key = "nodeCredentialPaths",
+                      .value = path,
+                      .unless_secret = method != AuthMethod::kCert});
+  }
+  return needed;
 }
 
 }  // namespace nodekeep::vault

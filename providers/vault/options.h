@@ -35,6 +35,7 @@ class Options final : public ProviderOptions {
   std::string LoginText() const override;
   std::string CredentialDigest(const PodIdentity& identity) const override;
   std::vector<std::pair<std::string, std::string>> Explain() const override;
+  std::vector<NeededSetting> NeededSettings() const override;
 
   // Base URL and namespace: SecretRef::endpoint.
   std::string Endpoint() const;
@@ -53,8 +54,10 @@ class Options final : public ProviderOptions {
   std::string token_file;
   std::string approle_role_id;
   std::string approle_secret_id_file;
-  // Why they are withheld, for the message; "" when they are not.
+  // Why they, or a client certificate as login, are withheld; "" when they are not.
   std::string node_credentials_withheld;
+  // What nodeCredentialPaths would have to list.
+  std::vector<std::string> unlisted_paths;
 };
 
 // The dialect: parameters to options and refs. Pure.

@@ -14,6 +14,7 @@
 #include "agent/base/volume_path.h"
 #include "agent/base/yaml.h"
 #include "providers/vault/answer.h"
+#include "providers/vault/node_paths.h"
 #include "providers/vault/options.h"
 #include "providers/vault/secret_args.h"
 
@@ -221,8 +222,20 @@ TlsSettings MergeTls(const Attributes& attributes, const TlsSettings& node, bool
   return tls;
 }
 
-// Why the node's own credential may not be used by this class; "" if it may.
-std::string WhyWithheld(const Options& options, const VaultSettings& settings) {
+// Whether the node has a credential for this method: a client certificate is always a file of it.
+bool HasNodeCredential(AuthMethod method, const VaultSettings& settings) {
+  switch (method) {
+    case AuthMethod::kKubernetes:
+    case AuthMethod::kJwt: return false;
+    case AuthMethod::kToken: return !settings.token_file.empty();
+    case AuthMethod::kAppRole: return !settings.approle_role_id.empty();
+    case AuthMethod::kCert: return true;
+  }
+  return false;
+}
+
+// Why the node's own credential may not be used for where and how the class logs in; "" if it may.
+std::string WhyServerWithheld(const Options& options, const VaultSettings& settings) {
   Result<Address> own = Address::Parse(settings.address);
   if (!own.ok() || own->base != options.address.base ||
       own->unix_socket != options.address.unix_socket) {
@@ -230,10 +243,83 @@ std::string WhyWithheld(const Options& options, const VaultSettings& settings) {
   }
   const TlsSettings& tls = *options.tls;
   if (tls.ca_file != settings.tls.ca_file || tls.ca_directory != settings.tls.ca_directory ||
-      tls.server_name != settings.tls.server_name || tls.skip_verify != settings.tls.skip_verify) {
+      tls.ca_pem != settings.tls.ca_pem || tls.server_name != settings.tls.server_name ||
+      tls.skip_verify != settings.tls.skip_verify) {
     return "the class changes how the server is trusted";
   }
-  return "";
+  const std::string login = NamespaceName(options.login_namespace);
+  const bool known =
+      login == NamespaceName(settings.namespace_name) ||
+      std::any_of(settings.node_paths.begin(), settings.node_paths.end(),
+                  [&](const VaultNodePath& path) { return path.namespace_name == login; });
+  if (known) return "";
+  return fmt::format(
+      "the class logs in at namespace \"{}\", of which providers.vault.nodeCredentialPaths of the "
+      "node's configuration lists no path",
+      login);
+}
+
+// As nodeCredentialPaths would have to list it.
+std::string NodePathText(const SecretRef& ref, const Options& options,
+                         const VaultSettings& settings) {
+  constexpr std::string_view kRoot = "/v1/";
+  std::string path = ref.path.substr(kRoot.size(), ref.path.find('?') - kRoot.size());
+  const std::string in = NamespaceName(options.read_namespace);
+  if (in == NamespaceName(settings.namespace_name) && path.find(':') == std::string::npos) {
+    return path;
+  }
+  return in + ":" + path;
+}
+
+// Why the node's own credential may not read what the class asks for; "" if it may.
+std::string WhyReadsWithheld(const std::vector<Entry>& entries,
+                             const std::vector<Projection>& projections,
+                             const VaultSettings& settings, Options& options) {
+  std::string why;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const SecretRef& ref = projections[i].ref;
+    const std::string path = NodePathText(ref, options, settings);
+    std::string reason;
+    switch (
+        NodeAccessTo(entries[i].method, ref.path, options.read_namespace, settings.node_paths)) {
+      case NodeAccess::kAllowed: continue;
+      case NodeAccess::kNotGet:
+        reason = fmt::format("its method is {}, and with a credential of the node only GET is sent",
+                             entries[i].method);
+        break;
+      case NodeAccess::kSystem:
+        reason = fmt::format(
+            "{} is below auth, sys, identity or cubbyhole, which are never read with a credential "
+            "of the node",
+            path);
+        break;
+      case NodeAccess::kUnlisted:
+        options.unlisted_paths.push_back(path);
+        reason = fmt::format(
+            "providers.vault.nodeCredentialPaths of the node's configuration does not list {}",
+            path);
+        break;
+    }
+    if (why.empty()) why = fmt::format("of object \"{}\": {}", entries[i].object_name, reason);
+  }
+  return why;
+}
+
+// Gives `options` the node's credential for its method, or says why not.
+void GrantNodeCredential(const std::vector<Entry>& entries,
+                         const std::vector<Projection>& projections, const VaultSettings& settings,
+                         Options& options) {
+  if (!HasNodeCredential(options.method, settings)) return;
+  options.node_credentials_withheld = WhyServerWithheld(options, settings);
+  if (options.node_credentials_withheld.empty()) {
+    options.node_credentials_withheld = WhyReadsWithheld(entries, projections, settings, options);
+  }
+  if (!options.node_credentials_withheld.empty()) return;
+  if (options.method == AuthMethod::kToken) options.token_file = settings.token_file;
+  if (options.method == AuthMethod::kAppRole) {
+    options.approle_role_id = settings.approle_role_id;
+    options.approle_secret_id_file = settings.approle_secret_id_file;
+  }
 }
 
 Result<std::string> ReadMount(const Attributes& attributes, AuthMethod method,
@@ -276,9 +362,8 @@ Status ReadNamespaces(const Attributes& attributes, const VaultSettings& setting
   return {};
 }
 
-Result<std::shared_ptr<const Options>> ReadOptions(const Attributes& attributes, AuthMethod method,
-                                                   bool skip_verify,
-                                                   const VaultSettings& settings) {
+Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes, AuthMethod method,
+                                             bool skip_verify, const VaultSettings& settings) {
   auto options = std::make_shared<Options>();
   options->method = method;
   options->role = Get(attributes, "roleName");
@@ -312,16 +397,7 @@ Result<std::shared_ptr<const Options>> ReadOptions(const Attributes& attributes,
   if (!mount.ok()) return mount.error();
   options->mount = *std::move(mount);
   if (Status read = ReadNamespaces(attributes, settings, *options); !read.ok()) return read.error();
-
-  options->node_credentials_withheld = WhyWithheld(*options, settings);
-  if (options->node_credentials_withheld.empty()) {
-    if (method == AuthMethod::kToken) options->token_file = settings.token_file;
-    if (method == AuthMethod::kAppRole) {
-      options->approle_role_id = settings.approle_role_id;
-      options->approle_secret_id_file = settings.approle_secret_id_file;
-    }
-  }
-  return std::shared_ptr<const Options>(std::move(options));
+  return options;
 }
 
 // What the object's version is bound to besides the contents; upstream's bytes.
@@ -388,6 +464,13 @@ Result<Projection> Project(const Entry& entry, std::uint32_t request_mode, const
   }
   Result<std::string> path = ApiPath(entry.secret_path);
   if (!path.ok()) return path.error();
+  if (!options.tls->client_cert_file.empty() && !entry.method.empty() && entry.method != "GET" &&
+      IsLoginPath(*path)) {
+    return Invalid(
+        fmt::format("secretPath \"{}\" is a login: over a connection with a client certificate its "
+                    "reply could be a token of that certificate, which is the node's",
+                    entry.secret_path));
+  }
 
   Projection projection;
   projection.object = entry.object_name;
@@ -460,7 +543,7 @@ Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& set
   }
   if (Status unique = CheckUniqueNames(*entries); !unique.ok()) return unique.error();
 
-  Result<std::shared_ptr<const Options>> options =
+  Result<std::shared_ptr<Options>> options =
       ReadOptions(attributes, *method, skip_verify, settings);
   if (!options.ok()) return options.error();
   Result<std::vector<Projection>> projections = ProjectAll(*entries, *permission, **options);
@@ -470,6 +553,7 @@ Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& set
       ReadPolicy(attributes, settings.policy, {"nodekeep/auth", "nodekeep/authNamespace"});
   if (!policy.ok()) return policy.error();
   if (Status marked = MarkOptional(attributes, *projections); !marked.ok()) return marked.error();
+  GrantNodeCredential(*entries, *projections, settings, **options);
 
   ParsedMount mount;
   if (!(*options)->audience.empty()) mount.audiences.push_back((*options)->audience);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/base/yaml.h"
+#include "providers/vault/node_paths.h"
 #include "providers/vault/options.h"
 #include "tests/source_dir.h"
 
@@ -587,28 +588,152 @@ TEST_CASE("vault: the node's credential is withheld from a class that could dive
   VaultSettings settings;
   settings.address = "https://node:8200";
   settings.token_file = "/node/token";
+  settings.node_paths = *ReadNodePaths("secret/data/db, n:secret/data/db", "");
   struct Row {
     std::string name;
     Attributes changes;
-    bool given;
+    std::string want;  // part of the reason; "" = it is given
+  };
+  const auto objects = [](const std::string& entry) {
+    return Attributes{
+        {"objects", "- {objectName: good, secretPath: secret/data/db}\n- {" + entry + "}\n"}};
   };
   const std::vector<Row> rows = {
-      {"as the node says", {}, true},
-      {"the same address, spelled out", {{"vaultAddress", "https://node:8200/"}}, true},
-      {"another mount and namespace", {{"vaultAuthMountPath", "m"}, {"vaultNamespace", "n"}}, true},
-      {"another server", {{"vaultAddress", "https://elsewhere"}}, false},
-      {"another CA", {{"vaultCACertPath", "/c"}}, false},
-      {"another CA directory", {{"vaultCADirectory", "/c"}}, false},
-      {"another name", {{"vaultTLSServerName", "x"}}, false},
-      {"no verification", {{"vaultSkipTLSVerify", "true"}}, false},
+      {"as the node says", {}, ""},
+      {"the same address, spelled out", {{"vaultAddress", "https://node:8200/"}}, ""},
+      {"another mount and a listed namespace",
+       {{"vaultAuthMountPath", "m"}, {"vaultNamespace", "n"}},
+       ""},
+      {"another server", {{"vaultAddress", "https://elsewhere"}}, "another vaultAddress"},
+      {"a socket", {{"vaultAddress", "unix:///s"}}, "another vaultAddress"},
+      {"another CA", {{"vaultCACertPath", "/c"}}, "how the server is trusted"},
+      {"another CA directory", {{"vaultCADirectory", "/c"}}, "how the server is trusted"},
+      {"another name", {{"vaultTLSServerName", "x"}}, "how the server is trusted"},
+      {"no verification", {{"vaultSkipTLSVerify", "true"}}, "how the server is trusted"},
+      {"a namespace of which nothing is listed",
+       {{"vaultNamespace", "other"}},
+       "logs in at namespace \"other\""},
+      {"a login elsewhere",
+       {{"nodekeep/authNamespace", "other"}},
+       "logs in at namespace \"other\""},
+      {"a path that is not listed", objects("objectName: bad, secretPath: secret/data/other"),
+       "of object \"bad\": providers.vault.nodeCredentialPaths of the node's configuration does "
+       "not "
+       "list secret/data/other"},
+      {"the credential itself", objects("objectName: bad, secretPath: auth/token/lookup-self"),
+       "of object \"bad\": auth/token/lookup-self is below auth"},
+      {"a token of its rights",
+       objects("objectName: bad, secretPath: auth/token/create, method: PUT"),
+       "of object \"bad\": its method is PUT"},
+      {"a way out of a listed path",
+       objects("objectName: bad, secretPath: secret/data/db/../../../auth/token/lookup-self"),
+       "is below auth"},
+      {"an optional object",
+       objects("objectName: bad, secretPath: auth/token/lookup-self, nodekeep/optional: true"),
+       "is below auth"},
   };
   for (Row row : rows) {
     INFO(row.name);
     row.changes["nodekeep/auth"] = "token";
     const auto options = OptionsOf(ParseMount(Input(row.changes), settings));
-    CHECK(row.given == (options->token_file == "/node/token"));
-    CHECK(row.given == options->node_credentials_withheld.empty());
+    INFO(options->node_credentials_withheld);
+    CHECK(row.want.empty() == (options->token_file == "/node/token"));
+    CHECK(row.want.empty() == options->node_credentials_withheld.empty());
+    CHECK_THAT(options->node_credentials_withheld, ContainsSubstring(row.want));
   }
+}
+
+TEST_CASE("vault: no credential of the node is given while no path is listed") {
+  VaultSettings settings;
+  settings.token_file = "/node/token";
+  settings.approle_role_id = "role";
+  for (const std::string method : {"token", "approle", "cert"}) {
+    INFO(method);
+    const auto options = OptionsOf(ParseMount(Input({{"nodekeep/auth", method},
+                                                     {"vaultTLSClientCertPath", "/c"},
+                                                     {"vaultTLSClientKeyPath", "/k"}}),
+                                              settings));
+    CHECK(options->token_file.empty());
+    CHECK(options->approle_role_id.empty());
+    CHECK_THAT(options->node_credentials_withheld,
+               ContainsSubstring("does not list secret/data/db"));
+    const std::vector<NeededSetting> needed = options->NeededSettings();
+    REQUIRE(needed.size() == 1);
+    CHECK(needed[0].key == "nodeCredentialPaths");
+    CHECK(needed[0].value == "secret/data/db");
+    CHECK(needed[0].unless_secret == (method != "cert"));
+  }
+  // A pod's own token needs nobody's leave.
+  CHECK(OptionsOf(ParseMount(Input(), settings))->node_credentials_withheld.empty());
+  CHECK(OptionsOf(ParseMount(Input(), settings))->NeededSettings().empty());
+}
+
+TEST_CASE("vault: a path of another namespace is listed with the namespace before it") {
+  VaultSettings settings;
+  settings.namespace_name = "team";
+  settings.token_file = "/node/token";
+  const auto listed_as = [&](const Attributes& changes) {
+    Attributes all = changes;
+    all["nodekeep/auth"] = "token";
+    all["nodekeep/authNamespace"] = "team";
+    return OptionsOf(ParseMount(Input(all), settings))->NeededSettings().at(0).value;
+  };
+  for (const Attributes& changes :
+       {Attributes{}, Attributes{{"vaultNamespace", "other"}},
+        Attributes{{"objects", "- {objectName: x, secretPath: 'a:b/c?version=1'}"}}}) {
+    const std::string needed = listed_as(changes);
+    INFO(needed);
+    VaultSettings with;
+    with.namespace_name = "team";
+    with.token_file = "/node/token";
+    with.node_paths = *ReadNodePaths(needed, "team");
+    Attributes all = changes;
+    all["nodekeep/auth"] = "token";
+    all["nodekeep/authNamespace"] = "team";
+    CHECK(OptionsOf(ParseMount(Input(all), with))->node_credentials_withheld.empty());
+  }
+  CHECK(listed_as({}) == "secret/data/db");
+  CHECK(listed_as({{"vaultNamespace", "other"}}) == "other:secret/data/db");
+}
+
+TEST_CASE(
+    "vault: a class that may not log in by certificate does not find the login of one that may") {
+  VaultSettings settings;
+  settings.address = "https://node";
+  settings.node_paths = *ReadNodePaths("secret/data/db", "");
+  const auto text = [&](const std::string& path) {
+    return OptionsOf(ParseMount(Input({{"nodekeep/auth", "cert"},
+                                       {"vaultTLSClientCertPath", "/c"},
+                                       {"vaultTLSClientKeyPath", "/k"},
+                                       {"objects", "- {objectName: x, secretPath: " + path + "}"}}),
+                                settings))
+        ->LoginText();
+  };
+  CHECK(text("secret/data/db") == text("secret/data/db/x"));
+  CHECK(text("secret/data/db") != text("secret/data/other"));
+}
+
+TEST_CASE("vault: a class cannot log in with a client certificate by reading the login") {
+  const auto error = [](const std::string& entry, bool certificate) {
+    Attributes changes = {{"objects", "- {objectName: x, " + entry + "}"}};
+    if (certificate) {
+      changes["vaultTLSClientCertPath"] = "/c";
+      changes["vaultTLSClientKeyPath"] = "/k";
+    }
+    return ErrorOf(ParseMount(Input(changes), VaultSettings()));
+  };
+  CHECK_THAT(error("secretPath: auth/cert/login, method: PUT", true),
+             ContainsSubstring("object \"x\": secretPath \"auth/cert/login\" is a login"));
+  CHECK_THAT(error("secretPath: ns/auth/cert/login, method: POST", true),
+             ContainsSubstring("is a login"));
+  CHECK(error("secretPath: auth/cert/login, method: PUT", false) == "(parsed)");
+  CHECK(error("secretPath: secret/data/auth/login", true) == "(parsed)");
+  VaultSettings node;
+  node.tls.client_cert_file = "/node/cert";
+  node.tls.client_key_file = "/node/key";
+  CHECK_THAT(ErrorOf(ParseMount(
+                 WithObjects("- {objectName: x, secretPath: auth/cert/login, method: PUT}"), node)),
+             ContainsSubstring("is a login"));
 }
 
 TEST_CASE("vault: everything that decides what a login is worth is in its text") {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/secret_bytes.h"
@@ -13,6 +14,12 @@
 #include "agent/secrets/provider.h"
 
 namespace nodekeep {
+
+// Paths of the API that classes may read with a credential of the node.
+struct VaultNodePath {
+  std::string namespace_name;  // without slashes around it; "" = the root namespace
+  std::string path;            // "/v1/secret/data/shared": it and all below it, in whole elements
+};
 
 // What the node's configuration says; a SecretProviderClass overrides the first group.
 struct VaultSettings {
@@ -25,12 +32,15 @@ struct VaultSettings {
   // How to trust the server and, with a client pair, prove ourselves to it.
   TlsSettings tls;
 
-  // Credentials of the node, used only by classes that ask for that method with `nodekeep/auth`
-  // and leave address and TLS trust as they are here: a class must not be able to have them sent
-  // elsewhere. Files are read at each login.
+  // Credentials of the node, used only by classes that ask for that method with `nodekeep/auth`,
+  // leave address and TLS trust as they are here, and read nothing but `node_paths` with GET: a
+  // class must not be able to have them sent elsewhere, nor to get hold of them or of what they can
+  // issue. So are client certificates, which are files of the node, as login (method cert). Files
+  // are read at each login.
   std::string token_file;
   std::string approle_role_id;
   std::string approle_secret_id_file;
+  std::vector<VaultNodePath> node_paths;
 
   // Key under which answers without a version of their own get one; empty = random per process.
   SecretBytes version_key;

@@ -120,10 +120,10 @@ def akeyless_tenant(akeyless) -> AkeylessTenant:
 
 
 @pytest.fixture
-def start_akeyless_agent(start_agent):
-    """Starts agents that serve akeyless and may call the gateway of the tests, which has no TLS."""
+def start_akeyless_agent(start_agent, akeyless):
+    """Starts agents that serve akeyless, whose gateway is that of the test, which has no TLS."""
     def start(settings: dict | None = None, config: dict | None = None, **options) -> Agent:
-        providers = {"akeyless": {"allowPlainHttp": True, **(settings or {})}}
+        providers = {"akeyless": {"allowPlainHttp": True, "gatewayUrl": akeyless.url, **(settings or {})}}
         return start_agent(providers=("akeyless",), config={**(config or {}), "providers": providers}, **options)
 
     return start

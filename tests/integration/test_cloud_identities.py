@@ -59,7 +59,7 @@ def logged_in(akeyless, start_agent):
         trust = {"public_keys": [key.public.read_text()]} if key else {}
         access_id = akeyless.add_method(access_type, **trust)
         akeyless.add_item("/a", "v")
-        driver = start_agent(providers=("akeyless",), config={"providers": {"akeyless": {"allowPlainHttp": True}}},
+        driver = start_agent(providers=("akeyless",), config={"providers": {"akeyless": {"allowPlainHttp": True, "gatewayUrl": akeyless.url}}},
                              env={**NOTHING, **env}).driver("akeyless")
         spc = akeyless_class(akeyless.url, access_id, ("f", "/a"), access_type=access_type, **parameters)
         outcome = driver.mount(spc, Pod("shop", "web-0", "uid"))

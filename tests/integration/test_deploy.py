@@ -17,19 +17,21 @@ from bed.json_client import JsonClient, Reply
 from bed.kubectl import Kubectl
 from bed.process import REPOSITORY, tool, wait_for
 
-DRIVER = {}
-PROVIDER = {"config.driver.enabled": "false"}
-MIRRORING = {"mirroring.enabled": "true"}
+ENABLED = {"config.providers.enabled": "{akeyless,vault}"}
+DRIVER = ENABLED
+PROVIDER = {**ENABLED, "config.driver.enabled": "false"}
+MIRRORING = {**ENABLED, "mirroring.enabled": "true"}
+LOGIN_TOKEN = {**PROVIDER, "serviceAccount.loginToken.enabled": "true"}
 KEY = f"{NAMESPACE}/nodekeep-key"
 TAINT = "secrets-store.csi.k8s.io/agent-not-ready"
-EVERYTHING = {"mirroring.enabled": "true", "podTokens.create": "true", "config.versionKeySecret": KEY,
+EVERYTHING = {**MIRRORING, "podTokens.create": "true", "config.versionKeySecret": KEY,
               "config.driver.startupTaint": TAINT, "config.cache.maxBytes": "128MiB", "config.policy.refreshAfter": "5m",
-              "config.providers.enabled": "{vault}", "config.providers.vault.skipTlsVerify": "false", "hostNetwork": "true",
+              "serviceAccount.loginToken.enabled": "true", "config.providers.vault.skipTlsVerify": "false", "hostNetwork": "true",
               "image.digest": "sha256:" + "0" * 64, "env[0].name": "VAULT_ADDR", "env[0].value": "https://vault:8200",
               "podAnnotations.team": "shop", "csiDriver.tokenRequests[0].audience": "sts.amazonaws.com"}
 PROVIDER_WITH_KEY = {**PROVIDER, "config.versionKeySecret": KEY, "provider.watchPods": "false"}
 VALUE_SETS = {"driver": DRIVER, "driver, mirroring": MIRRORING, "driver, everything": EVERYTHING, "provider": PROVIDER,
-              "provider, version key": PROVIDER_WITH_KEY}
+              "provider, version key": PROVIDER_WITH_KEY, "provider, login token": LOGIN_TOKEN}
 
 value_sets = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS.keys())
 
@@ -108,9 +110,39 @@ def test_a_provider_has_no_privilege_no_token_and_no_rights(offline):
         "/run/nodekeep", "/var/run/secrets-store-csi-providers"}
 
 
+def projected(pod: dict) -> list[dict]:
+    return [source for volume in pod["volumes"] for source in volume.get("projected", {}).get("sources", [])]
+
+
+def test_providers_are_named_by_the_operator(offline):
+    assert "config.providers.enabled is missing: name the providers" in offline.refusal({})
+    config = yaml.safe_load(only(offline.render(DRIVER), "ConfigMap")["data"]["nodekeep.yaml"])
+    assert config["providers"]["enabled"] == ["akeyless", "vault"]
+
+
+@pytest.mark.parametrize("values", [DRIVER, PROVIDER])
+def test_by_default_no_provider_has_a_token_of_the_agent(offline, values):
+    pod = only(offline.render(values), "DaemonSet")["spec"]["template"]["spec"]
+    assert projected(pod) == []
+    assert not [variable for variable in pod["containers"][0]["env"] if "TOKEN" in variable["name"]]
+
+
+def test_a_login_token_has_an_audience_of_its_own_and_is_not_that_of_the_api_server(offline):
+    pod = only(offline.render({**LOGIN_TOKEN, "serviceAccount.loginToken.audience": "of-akeyless"}), "DaemonSet")["spec"]["template"]["spec"]
+    assert projected(pod) == [{"serviceAccountToken": {"audience": "of-akeyless", "expirationSeconds": 3600, "path": "token"}}]
+    assert pod["automountServiceAccountToken"] is False
+    container = pod["containers"][0]
+    file, = [variable["value"] for variable in container["env"] if variable["name"] == "NODEKEEP_AKEYLESS_SERVICE_ACCOUNT_TOKEN_FILE"]
+    assert str(pathlib.PurePath(file).parent) in {mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "login-token"}
+    # A file that the configuration names is not replaced.
+    own = {**LOGIN_TOKEN, "config.providers.akeyless.serviceAccountTokenFile": "/own/token"}
+    container = only(offline.render(own), "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
+    assert not [variable for variable in container["env"] if "TOKEN_FILE" in variable["name"]]
+
+
 def test_another_kubelet_root_and_driver_name_go_everywhere(offline):
     root = "/var/snap/kubelet"
-    objects = offline.render({"config.driver.kubeletRoot": root, "config.driver.name": "secrets.example.com"})
+    objects = offline.render({**DRIVER, "config.driver.kubeletRoot": root, "config.driver.name": "secrets.example.com"})
     pod = only(objects, "DaemonSet")["spec"]["template"]["spec"]
     assert only(objects, "CSIDriver")["metadata"]["name"] == "secrets.example.com"
     assert {volume["hostPath"]["path"] for volume in pod["volumes"] if volume["name"] in ("pods", "plugin", "registration")} == {
@@ -119,7 +151,7 @@ def test_another_kubelet_root_and_driver_name_go_everywhere(offline):
 
 
 def test_prometheus_scrapes_the_port_that_the_agent_listens_at(offline):
-    objects = offline.render({"podMonitor.enabled": "true", "config.http.address": ":8095"})
+    objects = offline.render({**DRIVER, "podMonitor.enabled": "true", "config.http.address": ":8095"})
     monitor = only(objects, "PodMonitor")["spec"]
     template = only(objects, "DaemonSet")["spec"]["template"]
     assert template["spec"]["containers"][0]["ports"] == [{"name": "http", "containerPort": 8095}]
@@ -129,7 +161,7 @@ def test_prometheus_scrapes_the_port_that_the_agent_listens_at(offline):
 
 def test_only_settings_that_need_a_start_roll_the_daemonset(offline):
     def mark(values: dict) -> str:
-        template = only(offline.render(values), "DaemonSet")["spec"]["template"]
+        template = only(offline.render({**DRIVER, **values}), "DaemonSet")["spec"]["template"]
         return template["metadata"]["annotations"]["nodekeep/config"]
 
     assert mark({"config.policy.refreshAfter": "9m"}) == mark({"config.providers.vault.address": "https://v:8200"}) == mark({})
@@ -191,7 +223,9 @@ REFUSED = {
     "a token that lives too short": Refused({"csiDriver.tokenRequests[0].audience": "vault",
                                              "csiDriver.tokenRequests[0].expirationSeconds": "60"}, "expirationSeconds"),
     "no provider directory": Refused({"config.providerDirs": "null"}, "providerDirs"),
-    "an account that nobody made": Refused({"serviceAccount.create": "false"}, "serviceAccount.name"),
+    "an account that nobody made": Refused({**ENABLED, "serviceAccount.create": "false"}, "serviceAccount.name"),
+    "no provider": Refused({"config.providers.enabled": "{}"}, "/config/providers/enabled"),
+    "a login token without an audience": Refused({"serviceAccount.loginToken.audience": ""}, "/serviceAccount/loginToken/audience"),
 }
 
 
@@ -277,8 +311,8 @@ MIRROR_RIGHTS = rights("", "secrets", "get", "create", "patch", "delete")
 RIGHTS = {
     "driver": (DRIVER, DRIVER_RIGHTS),
     "driver, mirroring": (MIRRORING, DRIVER_RIGHTS | MIRROR_RIGHTS),
-    "driver, start-up taint": ({"config.driver.startupTaint": TAINT}, DRIVER_RIGHTS | rights("", "nodes", "get", "patch")),
-    "driver, version key of its own namespace": ({"config.versionKeySecret": KEY}, DRIVER_RIGHTS),
+    "driver, start-up taint": ({**DRIVER, "config.driver.startupTaint": TAINT}, DRIVER_RIGHTS | rights("", "nodes", "get", "patch")),
+    "driver, version key of its own namespace": ({**DRIVER, "config.versionKeySecret": KEY}, DRIVER_RIGHTS),
     "provider": (PROVIDER, set()),
     "provider, mirroring is the driver's": ({**PROVIDER, **MIRRORING}, set()),
     "provider, pod tokens": ({**PROVIDER, "podTokens.create": "true"}, rights("", "serviceaccounts/token", "create")),
@@ -384,7 +418,7 @@ def test_mirroring_writes_secrets_and_never_lists_them(install, objects):
 
 
 def test_the_start_up_taint_can_be_removed_and_nothing_else_done_to_nodes(install, objects, own_cluster):
-    account = install({"config.driver.startupTaint": TAINT}, ("patch", "", "nodes"))
+    account = install({**DRIVER, "config.driver.startupTaint": TAINT}, ("patch", "", "nodes"))
     own_cluster.must("PATCH", "/api/v1/nodes/node1", {"spec": {"taints": [{"key": TAINT, "effect": "NoSchedule"}]}},
                      {"Content-Type": MERGE})
     assert account.call("GET", "/api/v1/nodes/node1").status == 200

@@ -242,21 +242,31 @@ def login_by(method, openbao, unique, tenant):
     if method == "approle":
         role_id, secret_id = openbao.approle(unique)
         return {"nodekeep/auth": "approle"}, {"role_id": role_id, "secret_id": secret_id + "\n"}, openbao.url
-    if method == "token":
-        token = openbao.create_token(["read-secrets"])["client_token"]
-        return {"nodekeep/auth": "token"}, {"token": token}, openbao.url
-    assert method == "cert"
-    openbao.cert_role(unique, common_names=[unique])
-    client = openbao.ca.issue(unique)
-    return {"nodekeep/auth": "cert", "roleName": unique, "vaultCACertPath": str(openbao.ca.cert),
-            "vaultTLSClientCertPath": str(client.cert), "vaultTLSClientKeyPath": str(client.key)}, None, openbao.tls_url
+    assert method == "token"
+    token = openbao.create_token(["read-secrets"])["client_token"]
+    return {"nodekeep/auth": "token"}, {"token": token}, openbao.url
 
 
-@pytest.mark.parametrize("method", ["jwt", "jwt at a mount of unknown kind", "approle", "token", "cert"])
+@pytest.mark.parametrize("method", ["jwt", "jwt at a mount of unknown kind", "approle", "token"])
 def test_login_by(driver, tenant, openbao, unique, method):
     parameters, secrets, address = login_by(method, openbao, unique, tenant)
     spc = vault_class(address, None, ("f", f"secret/data/{unique}", "k"), **parameters)
     assert driver.mount(spc, tenant.pod(), secrets=secrets).text("f") == method
+
+
+@pytest.mark.parametrize("named_by", ["node", "class"])
+def test_login_by_certificate(start_agent, tenant, openbao, unique, named_by):
+    openbao.put_secret(unique, {"k": "v"})
+    openbao.cert_role(unique, common_names=[unique])
+    client = openbao.ca.issue(unique)
+    settings = {"address": openbao.tls_url, "caFile": str(openbao.ca.cert), "nodeCredentialPaths": f"secret/data/{unique}"}
+    parameters = {"vaultTLSClientCertPath": str(client.cert), "vaultTLSClientKeyPath": str(client.key)}
+    if named_by == "node":
+        settings |= {"clientCertFile": str(client.cert), "clientKeyFile": str(client.key)}
+        parameters = {}
+    driver = start_agent(config={"providers": {"vault": settings}}).driver()
+    spc = vault_class("", unique, ("f", f"secret/data/{unique}", "k"), **{"nodekeep/auth": "cert"}, **parameters)
+    assert driver.mount(spc, tenant.pod()).text("f") == "v"
 
 
 def test_credentials_of_the_node_come_from_the_configuration(start_agent, tenant, openbao, unique, tmp_path):
@@ -264,7 +274,8 @@ def test_credentials_of_the_node_come_from_the_configuration(start_agent, tenant
     role_id, secret_id = openbao.approle(unique)
     (tmp_path / "secret-id").write_text(secret_id)
     agent = start_agent(config={"providers": {"vault": {
-        "address": openbao.url, "approleRoleId": role_id, "approleSecretIdFile": str(tmp_path / "secret-id")}}})
+        "address": openbao.url, "approleRoleId": role_id, "approleSecretIdFile": str(tmp_path / "secret-id"),
+        "nodeCredentialPaths": f"secret/data/{unique}"}}})
     spc = vault_class("", None, ("f", f"secret/data/{unique}", "k"), **{"nodekeep/auth": "approle"})
     assert agent.driver().mount(spc, tenant.pod()).text("f") == "v"
     # A class must not be able to send the node's credential to a server of its own choice.

@@ -6,6 +6,7 @@
 #include "agent/app/commands/commands.h"
 #include "agent/app/finding.h"
 #include "agent/app/mount_attributes.h"
+#include "agent/app/needed_settings.h"
 #include "agent/app/offline_providers.h"
 #include "agent/app/render.h"
 #include "agent/app/spc_manifest.h"
@@ -31,6 +32,7 @@ struct InputFile {
 // What was looked at and found.
 struct Report {
   std::vector<Finding> findings;
+  NeededSettings needs;
   std::size_t configs = 0;
   std::size_t classes = 0;
   std::size_t skipped = 0;  // Kubernetes objects of other kinds
@@ -102,6 +104,12 @@ void CheckProviders(const LoadedConfig& loaded, OfflineProviders& providers, Rep
   }
 }
 
+// As people name it: with its namespace, where the manifest says one.
+std::string NameOf(const SpcManifest& manifest) {
+  return manifest.namespace_name.empty() ? manifest.name
+                                         : manifest.namespace_name + "/" + manifest.name;
+}
+
 void CheckClass(const SpcManifest& manifest, const LoadedConfig& loaded,
                 OfflineProviders& providers, const InputFile& file, Report& report) {
   const auto provider = providers.Make(manifest.provider, loaded);
@@ -124,7 +132,15 @@ void CheckClass(const SpcManifest& manifest, const LoadedConfig& loaded,
   const auto parsed =
       request.ok() ? (*provider)->Parse(request->input) : Result<ParsedMount>(request.error());
   if (!parsed.ok()) error = &parsed.error();
-  if (error != nullptr) report.findings.push_back(manifest.FindingOfParseError(*error, file.text));
+  if (error != nullptr) {
+    report.findings.push_back(manifest.FindingOfParseError(*error, file.text));
+    return;
+  }
+  for (const NeededSetting& needed : parsed->options->NeededSettings()) {
+    const SettingValues& in_force = loaded.config.providers.at(manifest.provider).values;
+    report.needs.Add(fmt::format("providers.{}.{}", manifest.provider, needed.key), needed,
+                     in_force.at(needed.key), NameOf(manifest));
+  }
 }
 
 void CheckFile(const InputFile& file, const LoadedConfig& loaded, OfflineProviders& providers,
@@ -157,6 +173,7 @@ Json ReportJson(const Report& report) {
   }
   Json json(jsoncons::json_object_arg);
   json["findings"] = std::move(findings);
+  json["neededSettings"] = report.needs.ToJson();
   json["configurations"] = report.configs;
   json["classes"] = report.classes;
   json["skipped"] = report.skipped;
@@ -176,7 +193,7 @@ std::string ReportText(const Report& report) {
   if (report.skipped > 0) {
     text += ", " + Count(report.skipped, "other object", "other objects") + " not looked at";
   }
-  return text + "\n";
+  return text + "\n" + report.needs.Text();
 }
 
 int Validate(Surroundings& surroundings, const Options& options) {

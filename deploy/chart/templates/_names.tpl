@@ -35,9 +35,14 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* "true" where the agent calls the API server, or a provider logs in as the agent; else the pod gets no token. */}}
+{{/* "true" where the agent calls the API server; else the pod gets no token for it. */}}
 {{- define "nodekeep.hasToken" -}}
-{{- or .Values.config.driver.enabled .Values.podTokens.create (ne .Values.config.versionKeySecret "") .Values.serviceAccount.mountToken -}}
+{{- or .Values.config.driver.enabled .Values.podTokens.create (ne .Values.config.versionKeySecret "") -}}
+{{- end -}}
+
+{{/* Directory and file of serviceAccount.loginToken. */}}
+{{- define "nodekeep.loginTokenDirectory" -}}
+/var/run/secrets/nodekeep/login
 {{- end -}}
 
 {{- define "nodekeep.port" -}}
