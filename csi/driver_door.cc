@@ -8,8 +8,10 @@ DriverDoor::DriverDoor(Options options, VolumeRoad& road, VolumeRegistry& regist
       clock_(clock),
       log_(log),
       identity_(options_.driver_name, options_.version, options_.ready),
-      node_({.node_name = options_.node_name, .budget = options_.budget}, road, registry, pool,
-            clock) {}
+      node_({.node_name = options_.node_name,
+             .budget = options_.budget,
+             .on_exception = options_.on_exception},
+            road, registry, pool, clock) {}
 
 DriverDoor::~DriverDoor() { Stop(clock_.Now()); }
 
@@ -18,7 +20,8 @@ std::string DriverDoor::socket_path() const {
 }
 
 Status DriverDoor::Open() {
-  auto server = LocalServer::Start({&identity_, &controller_, &node_}, {.close_idle = true}, log_);
+  auto server = LocalServer::Start({&identity_, &controller_, &node_},
+                                   {.on_exception = options_.on_exception}, log_);
   if (!server.ok()) return server.error().Prepend("driver door");
   server_ = *std::move(server);
   if (Status listening = server_->Listen(socket_path()); !listening.ok()) {
@@ -31,7 +34,8 @@ Status DriverDoor::Open() {
                             .endpoint = socket_path(),
                             .socket_path = options_.kubelet_root + "/plugins_registry/" +
                                            options_.driver_name + "-reg.sock",
-                            .on_registered = options_.on_registered},
+                            .on_registered = options_.on_registered,
+                            .on_exception = options_.on_exception},
       clock_, log_);
   return {};
 }

@@ -9,6 +9,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "csi/identity_service.h"
 #include "csi/local_server.h"
@@ -27,6 +28,7 @@ class DriverDoor {
     Duration budget = std::chrono::seconds(90);
     std::function<Status()> ready;        // what else a publish needs; thread-safe
     std::function<void()> on_registered;  // from a thread of the door
+    ExceptionReporter on_exception{};
   };
 
   DriverDoor(Options options, VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool,

@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 
 #include "csi/class_source.h"
 #include "csi/volume_scan.h"
@@ -84,6 +85,33 @@ bool Eventually(const std::function<bool()>& condition) {
 }
 
 }  // namespace
+
+TEST_CASE("registration: an exception is reported, and the driver is offered again") {
+  SystemClock clock;
+  Logger log(LogLevel::kOff, LogFormat::kJson);
+  TempDir dir;
+  const std::string socket = dir / "d-reg.sock";
+  std::atomic<int> told = 0;
+  std::atomic<int> reports = 0;
+  Registration registration(
+      {.driver_name = "d",
+       .endpoint = "/csi.sock",
+       .socket_path = socket,
+       .on_registered =
+           [&] {
+             if (++told == 1) throw std::runtime_error("defect");
+           },
+       .on_exception = [&](std::string_view, std::string_view) { ++reports; }},
+      clock, log);
+  Registrar(socket).Info();
+  Registrar(socket).Notify("");
+  REQUIRE(Eventually([&] { return reports == 1; }));
+  // Its socket is gone, so kubelet does not know it any more.
+  CHECK(registration.state().error().code() == ErrorCode::kInternal);
+  Registrar(socket).Info();
+  Registrar(socket).Notify("");
+  CHECK(Eventually([&] { return registration.state().ok() && told == 2; }));
+}
 
 TEST_CASE(
     "registration: kubelet learns who serves what where; a refusal is followed by a new offer") {
@@ -253,7 +281,8 @@ TEST_CASE("scan: finds the complete volumes of this driver and no others") {
   // Its writer was killed: were it known, kubelet would be told that it is complete.
   add("not-complete", "d", "..2026_01_31_12_00_00.1/db");
   dir.Write("pods/broken/volumes/kubernetes.io~csi/secrets/vol_data.json", "{");
-  const std::vector<FoundVolume> found = ScanVolumes(dir.path(), "d", mounter);
+  const std::vector<FoundVolume> found = ScanVolumes(
+      dir.path(), "d", mounter, [](const std::string&, const Error&) {});
   REQUIRE(found.size() == 1);
   CHECK(found[0].pod_uid == "ours");
   CHECK(found[0].id == "csi-ours");

@@ -1,8 +1,8 @@
 #include "csi/kube_mirror.h"
 
 #include <filesystem>
-#include <fstream>
 
+#include "agent/base/read_file.h"
 #include "agent/sink/secret_mirror.h"
 
 namespace nodekeep {
@@ -14,6 +14,9 @@ namespace fs = std::filesystem;
 constexpr Duration kPatienceForPod = std::chrono::seconds(3);
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);
 
+// Of all files of a volume together. A Secret holds one MiB.
+constexpr std::size_t kMaxFilesBytes = 32u << 20;
+
 // The same after a restart: by pod and volume name where the path tells, else the path itself.
 std::string ClaimName(const std::string& target_path) {
   const std::optional<TargetParts> parts = ReadTargetPath(target_path);
@@ -24,25 +27,36 @@ std::string ClaimName(const std::string& target_path) {
 // a range throws when the volume is taken away meanwhile.
 Result<std::vector<BundleFile>> ReadFiles(const std::string& root) {
   std::vector<BundleFile> files;
+  std::size_t left = kMaxFilesBytes;
   std::error_code failed;
-  const auto add = [&](const fs::path& path, const std::string& relative) {
-    std::ifstream in(path, std::ios::binary);
-    SecretBytes contents =
-        SecretBytes::TakeFrom(std::string(std::istreambuf_iterator<char>(in), {}));
-    files.push_back({relative, 0644, std::move(contents)});
+  const auto add = [&](const std::string& path, const std::string& relative) -> Status {
+    Result<SecretBytes> contents = ReadFile(path, left);
+    if (!contents.ok() && contents.error().code() == ErrorCode::kTooLarge) {
+      return Error::Format(ErrorCode::kTooLarge,
+                           "read {}: the files of the volume are more than {} bytes together", path,
+                           kMaxFilesBytes);
+    }
+    if (!contents.ok()) return contents.error();
+    left -= contents->size();
+    files.push_back({relative, 0644, *std::move(contents)});
+    return {};
   };
   for (fs::directory_iterator at(root, failed), end; !failed && at != end; at.increment(failed)) {
     const fs::path entry = at->path();
     const std::string name = entry.filename().string();
     if (name.starts_with("..")) continue;
     if (!fs::is_directory(entry, failed)) {
-      if (!failed) add(entry, name);
+      if (failed) break;
+      if (Status added = add(entry, name); !added.ok()) return added.error();
       continue;
     }
     for (fs::recursive_directory_iterator below(entry, failed), last; !failed && below != last;
          below.increment(failed)) {
       if (!below->is_regular_file(failed)) continue;
-      add(below->path(), name + "/" + below->path().lexically_relative(entry).string());
+      const std::string relative = below->path().lexically_relative(entry).string();
+      if (Status added = add(below->path(), name + "/" + relative); !added.ok()) {
+        return added.error();
+      }
     }
   }
   if (failed) {
@@ -86,13 +100,19 @@ Status KubeMirror::Converge(const Context& caller, const Volume& volume,
     if (!status.ok()) return status.error();
     owners->push_back(*status);
   }
+  const SecretClaim claim = ClaimOf(volume, spc, *std::move(owners));
   Result<std::vector<BundleFile>> own_files = std::vector<BundleFile>();
   if (content.untouched) own_files = ReadFiles(volume.target_path);
-  if (!own_files.ok()) return own_files.error();
-  const MirrorOutcome outcome = MirrorSecrets(context, secrets_, spc.secret_objects,
-                                              content.untouched ? *own_files : content.bundle.files,
-                                              ClaimOf(volume, spc, *std::move(owners)));
-  std::vector<Error> faults = outcome.faults;
+  std::vector<Error> faults;
+  if (own_files.ok()) {
+    faults = MirrorSecrets(context, secrets_, spc.secret_objects,
+                           content.untouched ? *own_files : content.bundle.files, claim)
+                 .faults;
+  } else {
+    // The Secret of yesterday must not go while it is used.
+    ClaimSecrets(secrets_, spc.secret_objects, claim);
+    faults.push_back(own_files.error());
+  }
   if (!status.ok()) faults.push_back(status.error());
   if (faults.empty()) return {};
   std::string all;

@@ -1,6 +1,10 @@
 #include "csi/kube_mirror.h"
 
+#include <sys/stat.h>
+
 #include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -148,6 +152,50 @@ TEST_CASE("mirror: files that a provider wrote itself are read from the volume")
   content.untouched = true;
   REQUIRE(fixture.mirror.Converge(Context(), volume, Class(kOne), content).ok());
   CHECK(fixture.http.Requests()[2].body.find(R"("data":{"k":"dGhlaXJz"})") != std::string::npos);
+}
+
+TEST_CASE("mirror: a file that cannot be read is an error, and its Secret stays claimed") {
+  struct Row {
+    std::string name;
+    std::function<void(const std::string& path)> make;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"EIO", [](const auto& path) { std::filesystem::create_symlink("/proc/self/mem", path); },
+       "Input/output error"},
+      {"a pipe", [](const auto& path) { REQUIRE(mkfifo(path.c_str(), 0600) == 0); },
+       "it is no regular file"},
+      {"more than a volume has",
+       [](const auto& path) {
+         std::ofstream(path) << "x";
+         std::filesystem::resize_file(path, 33 << 20);
+       },
+       "the files of the volume are more than 33554432 bytes together"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    const TempDir root;
+    const Volume volume = WebVolume(root.path());
+    root.Write("pods/u1/volumes/kubernetes.io~csi/v/mount/a/b", "theirs");
+    const std::string path = volume.target_path + "/unreadable";
+    row.make(path);
+    VolumeContent content = Content();
+    content.bundle.files.clear();
+    content.untouched = true;
+    const Status mirrored = fixture.mirror.Converge(Context(), volume, Class(kOne), content);
+    REQUIRE_FALSE(mirrored.ok());
+    CHECK(mirrored.error().message() == "read " + path + ": " + row.want);
+    CHECK(fixture.Calls() == std::vector<std::string>{"POST secretproviderclasspodstatuses"});
+    // What nobody claims is given up a minute after the last claim went.
+    fixture.clock.Advance(std::chrono::hours(1));
+    CHECK(fixture.mirror.Sweep(Context()).empty());
+    CHECK(fixture.http.Count() == 1);
+    fixture.mirror.Forget(volume.target_path);
+    fixture.clock.Advance(std::chrono::minutes(1));
+    CHECK(fixture.mirror.Sweep(Context()).empty());
+    CHECK(fixture.Calls().back() == "GET app-db");
+  }
 }
 
 TEST_CASE("mirror: a volume that was found after a restart keeps its Secret until it is gone") {

@@ -57,7 +57,8 @@ class LocalServer::Connections {
   std::vector<int> copies_;
 };
 
-LocalServer::LocalServer(Logger& log) : log_(log), connections_(std::make_unique<Connections>()) {}
+LocalServer::LocalServer(Options options, Logger& log)
+    : options_(std::move(options)), log_(log), connections_(std::make_unique<Connections>()) {}
 
 Result<std::unique_ptr<LocalServer>> LocalServer::Start(const std::vector<grpc::Service*>& services,
                                                         Options options, Logger& log) {
@@ -73,7 +74,7 @@ Result<std::unique_ptr<LocalServer>> LocalServer::Start(const std::vector<grpc::
   if (options.close_idle) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, static_cast<int>(kIdle.count()));
   }
-  std::unique_ptr<LocalServer> server(new LocalServer(log));
+  std::unique_ptr<LocalServer> server(new LocalServer(std::move(options), log));
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr) {
     return Error(ErrorCode::kInternal, "cannot start a gRPC server");
@@ -91,7 +92,7 @@ Status LocalServer::Listen(const std::string& path) {
         connections->Add(fd);
         grpc::AddInsecureChannelFromFd(server, fd);
       },
-      log_);
+      log_, options_.on_exception);
   if (!listener.ok()) return listener.error();
   listeners_.push_back(*std::move(listener));
   return {};

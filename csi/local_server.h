@@ -12,6 +12,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/result.h"
+#include "agent/base/thread_guard.h"
 #include "csi/unix_listener.h"
 
 namespace nodekeep {
@@ -26,6 +27,7 @@ class LocalServer {
     // An idle one is closed for that reason; clients connect again by themselves. False for peers
     // that take a closed connection for a death (csi.md 3.1).
     bool close_idle = true;
+    ExceptionReporter on_exception{};  // of the threads that accept
   };
 
   static Result<std::unique_ptr<LocalServer>> Start(const std::vector<grpc::Service*>& services,
@@ -45,8 +47,9 @@ class LocalServer {
  private:
   class Connections;
 
-  explicit LocalServer(Logger& log);
+  LocalServer(Options options, Logger& log);
 
+  const Options options_;
   Logger& log_;
   // In build order: connections end before the server that they feed.
   std::unique_ptr<grpc::Server> server_;

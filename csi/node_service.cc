@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "agent/base/on_exit.h"
 #include "csi/wire_status.h"
 
 namespace nodekeep {
@@ -95,6 +96,7 @@ class NodeService::Call final : public grpc::ServerUnaryReactor {
         on_stop_(service.stop_.get_token(), [this] { stop_.request_stop(); }) {}
 
   void Run() {
+    const OnThrow unanswered([this] { Finish(UnexpectedStatus()); });
     const Status done = work_(context_);
     if (done.ok()) return Finish(grpc::Status::OK);
     if (service_.stop_.stop_requested() && MayBeOfTheStop(done.error().code())) return Refuse();
@@ -149,52 +151,60 @@ grpc::ServerUnaryReactor* NodeService::Start(grpc::CallbackServerContext* contex
 grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     grpc::CallbackServerContext* context, const csi::v1::NodePublishVolumeRequest* request,
     csi::v1::NodePublishVolumeResponse* response) {
-  Result<VolumePtr> volume = ReadPublish(*request);
-  if (!volume.ok()) return Finish(context, WireStatusOf(volume.error()));
-  if (road_.PublishAgain(*volume)) return Finish(context, grpc::Status::OK);
-  return Start(context, [this, volume = *std::move(volume)](const Context& own) {
-    return road_.Publish(own, volume);
+  return Guarded(context, options_.on_exception, [&] {
+    Result<VolumePtr> volume = ReadPublish(*request);
+    if (!volume.ok()) return Finish(context, WireStatusOf(volume.error()));
+    if (road_.PublishAgain(*volume)) return Finish(context, grpc::Status::OK);
+    return Start(context, [this, volume = *std::move(volume)](const Context& own) {
+      return road_.Publish(own, volume);
+    });
   });
 }
 
 grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
     grpc::CallbackServerContext* context, const csi::v1::NodeUnpublishVolumeRequest* request,
     csi::v1::NodeUnpublishVolumeResponse* response) {
-  if (request->volume_id().empty()) {
-    return Finish(context, WireStatusOf(Missing("Volume ID missing in request")));
-  }
-  if (request->target_path().empty()) {
-    return Finish(context, WireStatusOf(Missing("Target path missing in request")));
-  }
-  if (Status plain = CheckTargetPath(request->target_path()); !plain.ok()) {
-    return Finish(context, WireStatusOf(plain.error()));
-  }
-  return Start(context, [this, path = request->target_path()](const Context& own) {
-    return road_.Unpublish(own, path);
+  return Guarded(context, options_.on_exception, [&] {
+    if (request->volume_id().empty()) {
+      return Finish(context, WireStatusOf(Missing("Volume ID missing in request")));
+    }
+    if (request->target_path().empty()) {
+      return Finish(context, WireStatusOf(Missing("Target path missing in request")));
+    }
+    if (Status plain = CheckTargetPath(request->target_path()); !plain.ok()) {
+      return Finish(context, WireStatusOf(plain.error()));
+    }
+    return Start(context, [this, path = request->target_path()](const Context& own) {
+      return road_.Unpublish(own, path);
+    });
   });
 }
 
 grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
     grpc::CallbackServerContext* context, const csi::v1::NodeGetVolumeStatsRequest* request,
     csi::v1::NodeGetVolumeStatsResponse* response) {
-  if (request->volume_id().empty()) {
-    return Finish(context, WireStatusOf(Missing("Volume ID missing in request")));
-  }
-  if (request->volume_path().empty()) {
-    return Finish(context, WireStatusOf(Missing("Volume path missing in request")));
-  }
-  const std::optional<VolumeRecord> record = registry_.Find(request->volume_path());
-  struct statvfs usage;
-  if (!record || statvfs(request->volume_path().c_str(), &usage) != 0) {
-    return Finish(context, {grpc::StatusCode::NOT_FOUND,
-                            fmt::format("{} is no volume of this driver", request->volume_path())});
-  }
-  AddUsage(*response, csi::v1::VolumeUsage::BYTES, usage.f_blocks, usage.f_bavail, usage.f_frsize);
-  AddUsage(*response, csi::v1::VolumeUsage::INODES, usage.f_files, usage.f_ffree, 1);
-  csi::v1::VolumeCondition& condition = *response->mutable_volume_condition();
-  condition.set_abnormal(!record->state.error.empty());
-  condition.set_message(ConditionOf(record->state));
-  return Finish(context, grpc::Status::OK);
+  return Guarded(context, options_.on_exception, [&] {
+    if (request->volume_id().empty()) {
+      return Finish(context, WireStatusOf(Missing("Volume ID missing in request")));
+    }
+    if (request->volume_path().empty()) {
+      return Finish(context, WireStatusOf(Missing("Volume path missing in request")));
+    }
+    const std::optional<VolumeRecord> record = registry_.Find(request->volume_path());
+    struct statvfs usage;
+    if (!record || statvfs(request->volume_path().c_str(), &usage) != 0) {
+      return Finish(context,
+                    {grpc::StatusCode::NOT_FOUND,
+                     fmt::format("{} is no volume of this driver", request->volume_path())});
+    }
+    AddUsage(*response, csi::v1::VolumeUsage::BYTES, usage.f_blocks, usage.f_bavail,
+             usage.f_frsize);
+    AddUsage(*response, csi::v1::VolumeUsage::INODES, usage.f_files, usage.f_ffree, 1);
+    csi::v1::VolumeCondition& condition = *response->mutable_volume_condition();
+    condition.set_abnormal(!record->state.error.empty());
+    condition.set_message(ConditionOf(record->state));
+    return Finish(context, grpc::Status::OK);
+  });
 }
 
 grpc::ServerUnaryReactor* NodeService::NodeGetCapabilities(

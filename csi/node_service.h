@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/base/clock.h"
+#include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "csi/volume_road.h"
 #include "proto/csi.grpc.pb.h"
@@ -26,6 +27,7 @@ class NodeService final : public csi::v1::Node::CallbackService {
   struct Options {
     std::string node_name;
     Duration budget = std::chrono::seconds(90);  // of one call; kubelet waits two minutes
+    ExceptionReporter on_exception{};            // of gRPC's threads, "grpc"
   };
 
   NodeService(Options options, VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool,

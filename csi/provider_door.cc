@@ -11,9 +11,10 @@ ProviderDoor::~ProviderDoor() { Stop(clock_.Now()); }
 Status ProviderDoor::Open() {
   for (const std::string& name : options_.providers) {
     Served served;
-    served.service = std::make_unique<ProviderService>(name, options_.version, road_, pool_, clock_,
-                                                       options_.mount_budget);
-    auto server = LocalServer::Start({served.service.get()}, {}, log_);
+    served.service = std::make_unique<ProviderService>(
+        name, options_.version, road_, pool_, clock_, options_.mount_budget, options_.on_exception);
+    auto server =
+        LocalServer::Start({served.service.get()}, {.on_exception = options_.on_exception}, log_);
     if (!server.ok()) {
       Stop(clock_.Now());
       return server.error().Prepend("provider {}", name);

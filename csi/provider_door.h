@@ -11,6 +11,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/result.h"
+#include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "csi/local_server.h"
 #include "csi/mount_road.h"
@@ -25,6 +26,7 @@ class ProviderDoor {
     std::vector<std::string> providers;
     std::string version;
     Duration mount_budget = std::chrono::seconds(90);
+    ExceptionReporter on_exception{};
   };
 
   ProviderDoor(Options options, MountRoad& road, WorkerPool& pool, const Clock& clock,

@@ -1,7 +1,10 @@
 #include "csi/provider_service.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
+
+#include "agent/base/on_exit.h"
 
 namespace nodekeep {
 namespace {
@@ -88,6 +91,7 @@ class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
         on_drain_(service.stop_.get_token(), [this] { stop_.request_stop(); }) {}
 
   void Run() {
+    const OnThrow unanswered([this] { Finish(UnexpectedStatus()); });
     Result<Bundle> bundle = service_.road_.Mount(context_, service_.RequestOf(*request_));
     if (!bundle.ok()) return Fail(bundle.error());
     Finish(PutBundle(*std::move(bundle), *response_));
@@ -123,13 +127,15 @@ class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
 };
 
 ProviderService::ProviderService(std::string provider, std::string version, MountRoad& road,
-                                 WorkerPool& pool, const Clock& clock, Duration budget)
+                                 WorkerPool& pool, const Clock& clock, Duration budget,
+                                 ExceptionReporter on_exception)
     : provider_(std::move(provider)),
       version_(std::move(version)),
       road_(road),
       pool_(pool),
       clock_(clock),
-      budget_(budget) {}
+      budget_(budget),
+      on_exception_(std::move(on_exception)) {}
 
 ProviderService::~ProviderService() {
   std::unique_lock lock(mutex_);
@@ -169,14 +175,22 @@ std::optional<grpc::Status> ProviderService::ServeFromMemory(const v1alpha1::Mou
 grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* context,
                                                  const v1alpha1::MountRequest* request,
                                                  v1alpha1::MountResponse* response) {
-  // gRPC's own reactor: it is done with on this very thread, ours only after one more switch.
-  if (Accepting()) {
-    if (std::optional<grpc::Status> status = ServeFromMemory(*request, *response)) {
-      grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-      reactor->Finish(*std::move(status));
-      return reactor;
+  return Guarded(context, on_exception_, [&]() -> grpc::ServerUnaryReactor* {
+    // gRPC's own reactor: it is done with on this very thread, ours only after one more switch.
+    if (Accepting()) {
+      if (std::optional<grpc::Status> status = ServeFromMemory(*request, *response)) {
+        grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+        reactor->Finish(*std::move(status));
+        return reactor;
+      }
     }
-  }
+    return Start(context, request, response);
+  });
+}
+
+grpc::ServerUnaryReactor* ProviderService::Start(grpc::CallbackServerContext* context,
+                                                 const v1alpha1::MountRequest* request,
+                                                 v1alpha1::MountResponse* response) {
   bool accepted = false;
   {
     std::unique_lock lock(mutex_);

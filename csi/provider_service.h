@@ -20,6 +20,7 @@
 #include <string>
 
 #include "agent/base/clock.h"
+#include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "csi/local_server.h"
 #include "csi/mount_road.h"
@@ -36,8 +37,9 @@ std::string RuntimeNameOf(const std::string& provider);
 
 class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackService {
  public:
+  // `on_exception`: of gRPC's threads, "grpc"; the pool reports those of mounts that wait.
   ProviderService(std::string provider, std::string version, MountRoad& road, WorkerPool& pool,
-                  const Clock& clock, Duration budget);
+                  const Clock& clock, Duration budget, ExceptionReporter on_exception = {});
   // Precondition: the server that serves this has been shut down.
   ~ProviderService() override;
 
@@ -62,6 +64,10 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
   // On gRPC's own thread, so it never waits. Nothing: it takes waiting, and nothing has been done.
   std::optional<grpc::Status> ServeFromMemory(const v1alpha1::MountRequest& request,
                                               v1alpha1::MountResponse& response);
+  // On the pool; refused once mounts are.
+  grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context,
+                                  const v1alpha1::MountRequest* request,
+                                  v1alpha1::MountResponse* response);
   bool Accepting();
 
   const std::string provider_;
@@ -70,6 +76,7 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
   WorkerPool& pool_;
   const Clock& clock_;
   const Duration budget_;
+  const ExceptionReporter on_exception_;
   std::stop_source stop_;
 
   std::mutex mutex_;

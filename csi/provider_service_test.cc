@@ -5,8 +5,11 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <map>
+#include <mutex>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "csi/provider_door.h"
 #include "csi/unix_listener.h"
@@ -34,7 +37,8 @@ std::string AttributesFor(const std::string& objects, const std::string& pod = "
 // The provider door of a fake backend, served by a real gRPC server behind a real socket.
 struct Door {
   explicit Door(const std::string& name = "fake", Duration budget = seconds(90))
-      : service(name, "1.2.3", road, pool, clock, budget), server(*LocalServer::Start({&service}, {}, heart.log)) {
+      : service(name, "1.2.3", road, pool, clock, budget, Reporter()),
+        server(*LocalServer::Start({&service}, {}, heart.log)) {
     REQUIRE(server->Listen(dir / "fake.sock").ok());
     backend->SetValue("app/db", "user=alice\npassword=pw");
     backend->SetValue("cert", "PEM");
@@ -77,13 +81,33 @@ struct Door {
     return records.empty() ? "" : records.front().outcome;
   }
 
+  std::shared_ptr<Provider> Find() const {
+    if (defect) throw std::runtime_error("canary");
+    return backend;
+  }
+  ExceptionReporter Reporter() {
+    return [this](std::string_view thread, std::string_view error) {
+      std::lock_guard lock(mutex);
+      reports.push_back(std::string(thread) + ": " + std::string(error));
+    };
+  }
+
   SystemClock clock;
+  std::atomic<bool> defect = false;
+  std::mutex mutex;
+  std::vector<std::string> reports;  // guarded by mutex
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
   Heart heart{clock, {.retry = {.attempts = 1}}};
   MountLedger ledger{clock};
-  MountRoad road{[this](const std::string&) { return backend; }, heart.fetcher, ledger, nullptr,
-                 "node-1", clock, heart.log, heart.metrics};
-  WorkerPool pool{{}};
+  MountRoad road{[this](const std::string&) { return Find(); },
+                 heart.fetcher,
+                 ledger,
+                 nullptr,
+                 "node-1",
+                 clock,
+                 heart.log,
+                 heart.metrics};
+  WorkerPool pool{{.on_exception = Reporter()}};
   TempDir dir;
   ProviderService service;
   std::unique_ptr<LocalServer> server;
@@ -112,6 +136,29 @@ TEST_CASE("provider door: says its version in the name of the provider that it s
     CHECK(reply.version() == "v1alpha1");
     CHECK(reply.runtime_name() == want);
     CHECK(reply.runtime_version() == "1.2.3");
+  }
+}
+
+TEST_CASE("provider door: a mount that throws is answered INTERNAL, the next one as ever") {
+  struct Row {
+    std::string name, padding, thread;
+  };
+  const Row rows[] = {
+      {"on gRPC's thread", "", "grpc"},
+      {"on the pool, where large requests go", std::string(80 << 10, ' '), "worker"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Door door;
+    door.defect = true;
+    const grpc::Status status = door.Mount(kAttributes + row.padding);
+    CHECK(status.error_code() == grpc::StatusCode::INTERNAL);
+    CHECK(status.error_message() ==
+          "the request ended by an unexpected exception, which the agent's log has");
+    door.defect = false;
+    CHECK(door.Mount(kAttributes + row.padding).ok());
+    std::lock_guard lock(door.mutex);
+    CHECK(door.reports == std::vector<std::string>{row.thread + ": canary"});
   }
 }
 

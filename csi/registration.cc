@@ -1,11 +1,11 @@
 #include "csi/registration.h"
 
-#include <pthread.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 
 #include "agent/base/context.h"
+#include "agent/base/on_exit.h"
 #include "csi/local_server.h"
 #include "proto/pluginregistration.grpc.pb.h"
 
@@ -76,10 +76,9 @@ class Registration::Service final : public pluginregistration::Registration::Cal
 };
 
 Registration::Registration(Options options, const Clock& clock, Logger& log)
-    : options_(std::move(options)),
-      clock_(clock),
-      log_(log),
-      thread_([this](std::stop_token stop) { Run(stop); }) {}
+    : options_(std::move(options)), clock_(clock), log_(log), thread_([this](std::stop_token stop) {
+        RunGuarded("registration", stop, clock_, options_.on_exception, [&] { Run(stop); });
+      }) {}
 
 Registration::~Registration() = default;
 
@@ -94,7 +93,6 @@ void Registration::SetState(Status state) {
 }
 
 void Registration::Run(std::stop_token stop) {
-  pthread_setname_np(pthread_self(), "registration");
   Duration pause = options_.first_pause;
   while (!stop.stop_requested()) {
     if (ServeOnce(stop)) pause = options_.first_pause;
@@ -109,8 +107,13 @@ bool Registration::ServeOnce(std::stop_token stop) {
     std::lock_guard lock(mutex_);
     answer_.reset();
   }
+  // Without the socket kubelet forgets the driver.
+  const OnThrow not_registered([this] {
+    SetState(Error(ErrorCode::kInternal, "the registration ended by an unexpected exception"));
+  });
   Service service(*this);
-  auto server = LocalServer::Start({&service}, {.close_idle = false}, log_);
+  auto server = LocalServer::Start(
+      {&service}, {.close_idle = false, .on_exception = options_.on_exception}, log_);
   const Status listening =
       server.ok() ? (*server)->Listen(options_.socket_path) : Status(server.error());
   if (!listening.ok()) {

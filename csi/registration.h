@@ -19,6 +19,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/result.h"
+#include "agent/base/thread_guard.h"
 
 namespace nodekeep {
 
@@ -32,6 +33,7 @@ class Registration {
     Duration longest_pause = std::chrono::seconds(60);
     Duration check_every = std::chrono::seconds(10);  // whether the socket is still there
     std::function<void()> on_registered;              // from the registration's own thread
+    ExceptionReporter on_exception{};                 // of that thread, "registration"
   };
 
   Registration(Options options, const Clock& clock, Logger& log);

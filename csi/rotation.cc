@@ -1,6 +1,8 @@
 #include "csi/rotation.h"
 
-#include <pthread.h>
+#include <utility>
+
+#include "agent/base/on_exit.h"
 
 namespace nodekeep {
 namespace {
@@ -12,17 +14,21 @@ constexpr std::size_t kAtOnce = 16;
 constexpr std::size_t kFailingAtOnce = 4;
 // Short, since after an outage all volumes of the node count as failing.
 constexpr Duration kNoTurn = std::chrono::milliseconds(100);
+// Of a refresh that has thrown, which has not said when the volume is due again.
+constexpr Duration kAfterException = std::chrono::seconds(30);
 
 }  // namespace
 
 Rotation::Rotation(VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool, const Clock& clock,
-                   Duration budget)
+                   Duration budget, ExceptionReporter on_exception)
     : road_(road),
       registry_(registry),
       pool_(pool),
       clock_(clock),
       budget_(budget),
-      thread_([this](std::stop_token stop) { Run(stop); }) {}
+      thread_([this, report = std::move(on_exception)](std::stop_token stop) {
+        RunGuarded("rotation", stop, clock_, report, [&] { Run(stop); });
+      }) {}
 
 Rotation::~Rotation() {
   thread_.request_stop();
@@ -32,10 +38,13 @@ Rotation::~Rotation() {
 }
 
 void Rotation::Run(std::stop_token stop) {
-  pthread_setname_np(pthread_self(), "rotation");
   const Context context(SteadyTime::max(), stop);
   while (!stop.stop_requested()) {
-    for (const std::string& target : registry_.AwaitDue(context)) {
+    const std::vector<std::string> due = registry_.AwaitDue(context);
+    const OnThrow put_off([&] {
+      for (const std::string& target : due) PutOff(target, kAfterException);
+    });
+    for (const std::string& target : due) {
       const std::optional<VolumeRecord> record = registry_.Find(target);
       if (!record) continue;
       const bool failing = !record->state.error.empty();
@@ -43,7 +52,7 @@ void Rotation::Run(std::stop_token stop) {
         std::unique_lock lock(mutex_);
         if (failing && failing_running_ >= kFailingAtOnce) {
           lock.unlock();
-          PutOff(target);
+          PutOff(target, kNoTurn);
           continue;
         }
         clock_.WaitUntil(lock, changed_, stop, SteadyTime::max(),
@@ -57,9 +66,9 @@ void Rotation::Run(std::stop_token stop) {
   }
 }
 
-void Rotation::PutOff(const std::string& target_path) {
+void Rotation::PutOff(const std::string& target_path, Duration delay) {
   registry_.MakeDue([&](const Volume& volume) { return volume.target_path == target_path; },
-                    clock_.Now() + kNoTurn);
+                    clock_.Now() + delay);
 }
 
 void Rotation::Start(const std::string& target_path, bool failing, std::stop_token stop) {
@@ -69,13 +78,15 @@ void Rotation::Start(const std::string& target_path, bool failing, std::stop_tok
     if (failing) --failing_running_;
     changed_.notify_all();
   };
+  const OnThrow not_started(done);
   const Status posted = pool_.Post([this, target_path, stop, done] {
+    const OnExit over(done);
+    const OnThrow put_off([&] { PutOff(target_path, kAfterException); });
     road_.Refresh(Context(clock_.Now() + budget_, stop), target_path);
-    done();
   });
   if (posted.ok()) return;
   done();
-  PutOff(target_path);
+  PutOff(target_path, kNoTurn);
 }
 
 }  // namespace nodekeep

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "agent/base/clock.h"
+#include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "csi/volume_road.h"
 
@@ -18,16 +19,17 @@ namespace nodekeep {
 
 class Rotation {
  public:
-  // `budget`: of one refresh.
+  // `budget`: of one refresh. `on_exception`: of its thread, "rotation"; the pool reports those of
+  // refreshes.
   Rotation(VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool, const Clock& clock,
-           Duration budget);
+           Duration budget, ExceptionReporter on_exception = {});
   ~Rotation();
 
  private:
   void Run(std::stop_token stop);
   // `failing`: its last refresh did.
   void Start(const std::string& target_path, bool failing, std::stop_token stop);
-  void PutOff(const std::string& target_path);
+  void PutOff(const std::string& target_path, Duration delay);
 
   VolumeRoad& road_;
   VolumeRegistry& registry_;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <semaphore>
+#include <stdexcept>
 
 #include "tests/fakes/driver_node.h"
 
@@ -39,6 +40,33 @@ TEST_CASE("rotation: volumes whose provider hangs leave the others their turn") 
     CHECK(refreshed.try_acquire_for(std::chrono::seconds(30)));
   }
   CHECK(hanging <= 4);
+}
+
+TEST_CASE("rotation: a refresh that throws gives its turn back, and is made again later") {
+  DriverNode node;
+  node.classes.Set(DriverNode::Class("foreign", "db", "nobody"));
+  // More than there are turns.
+  for (int i = 0; i < 40; ++i) {
+    auto volume = node.MakeVolume("a-" + std::to_string(i));
+    volume->class_name = "foreign";
+    REQUIRE(node.mounter.Mount(volume->target_path, {}).ok());
+    node.registry.Put(volume, node.clock.Now());
+  }
+  std::counting_semaphore<> thrown(0);
+  std::counting_semaphore<> refreshed(0);
+  std::atomic<int> left = 40;
+  node.foreign.before_answer = [&](const Context&) {
+    if (left-- > 0) throw std::runtime_error("defect");
+    refreshed.release();
+  };
+  WorkerPool pool({.on_exception = [&](std::string_view, std::string_view) { thrown.release(); }});
+  {
+    Rotation rotation(node.road, node.registry, pool, node.clock, std::chrono::hours(2));
+    for (int i = 0; i < 40; ++i) REQUIRE(thrown.try_acquire_for(std::chrono::seconds(30)));
+    CHECK_FALSE(refreshed.try_acquire());
+    node.clock.Advance(std::chrono::minutes(1));
+    for (int i = 0; i < 40; ++i) REQUIRE(refreshed.try_acquire_for(std::chrono::seconds(30)));
+  }
 }
 
 }  // namespace nodekeep

@@ -1,7 +1,6 @@
 #include "csi/unix_listener.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +14,8 @@
 
 namespace nodekeep {
 namespace {
+
+constexpr std::string_view kThread = "accept";
 
 class FileDescriptor {
  public:
@@ -87,15 +88,18 @@ Status ClearStale(const std::string& path, const sockaddr_un& address) {
 class PosixUnixListener final : public UnixListener {
  public:
   PosixUnixListener(std::string path, FileDescriptor listener, OnConnection on_connection,
-                    Logger& log)
+                    Logger& log, ExceptionReporter on_exception)
       : path_(std::move(path)),
         listener_(std::move(listener)),
         wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         on_connection_(std::move(on_connection)),
-        log_(log) {
+        log_(log),
+        on_exception_(std::move(on_exception)) {
     struct stat info;
     if (lstat(path_.c_str(), &info) == 0) inode_ = info.st_ino;
-    thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+    thread_ = std::jthread([this](std::stop_token stop) {
+      RunGuarded(kThread, stop, SystemClock(), on_exception_, [&] { Run(stop); });
+    });
   }
 
   ~PosixUnixListener() override {
@@ -112,12 +116,12 @@ class PosixUnixListener final : public UnixListener {
 
  private:
   void Run(std::stop_token stop) {
-    pthread_setname_np(pthread_self(), "accept");
     while (!stop.stop_requested()) {
       pollfd waits[2] = {{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
       if (poll(waits, 2, -1) < 0 && errno != EINTR) return;
       if (stop.stop_requested()) return;
-      if (waits[0].revents & POLLIN) AcceptOne();
+      // What ends one connection keeps nobody else waiting.
+      if (waits[0].revents & POLLIN) RunReported(kThread, on_exception_, [this] { AcceptOne(); });
     }
   }
 
@@ -148,6 +152,7 @@ class PosixUnixListener final : public UnixListener {
   const FileDescriptor wake_;
   const OnConnection on_connection_;
   Logger& log_;
+  const ExceptionReporter on_exception_;
   ino_t inode_ = 0;
   std::jthread thread_;  // last: stopped first
 };
@@ -159,7 +164,8 @@ bool PeerAllowed(unsigned peer_uid, unsigned own_uid) {
 }
 
 Result<std::unique_ptr<UnixListener>> UnixListener::Bind(const std::string& path,
-                                                         OnConnection on_connection, Logger& log) {
+                                                         OnConnection on_connection, Logger& log,
+                                                         ExceptionReporter on_exception) {
   Result<sockaddr_un> address = AddressOf(path);
   if (!address.ok()) return address.error();
   std::error_code failed;
@@ -179,7 +185,7 @@ Result<std::unique_ptr<UnixListener>> UnixListener::Bind(const std::string& path
   if (chmod(path.c_str(), 0600) != 0) return SystemError(path, "set its mode to 0600");
   if (listen(listener.get(), 512) != 0) return SystemError(path, "listen");
   return std::unique_ptr<UnixListener>(std::make_unique<PosixUnixListener>(
-      path, std::move(listener), std::move(on_connection), log));
+      path, std::move(listener), std::move(on_connection), log, std::move(on_exception)));
 }
 
 }  // namespace nodekeep

@@ -14,6 +14,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/result.h"
+#include "agent/base/thread_guard.h"
 
 namespace nodekeep {
 
@@ -23,8 +24,10 @@ class UnixListener {
 
   // Creates missing parent directories (mode 0755). Errors name the path and what to do: path too
   // long (107 bytes), a file that is no socket, a live owner, no permission.
+  // `on_exception`: of the listener's thread, "accept".
   static Result<std::unique_ptr<UnixListener>> Bind(const std::string& path,
-                                                    OnConnection on_connection, Logger& log);
+                                                    OnConnection on_connection, Logger& log,
+                                                    ExceptionReporter on_exception = {});
   virtual ~UnixListener() = default;
 
   virtual const std::string& path() const = 0;

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -257,6 +259,35 @@ TEST_CASE("unix listener: only root and the agent's own user may connect") {
     INFO(row.name);
     CHECK(PeerAllowed(row.peer, row.own) == row.want);
   }
+}
+
+TEST_CASE("unix listener: an exception costs the connection it was met with, and no other") {
+  TempDir dir;
+  const std::string path = dir / "vault.sock";
+  Accepted accepted;
+  std::atomic<int> connections = 0;
+  std::vector<std::string> reports;
+  auto listener = UnixListener::Bind(
+      path,
+      [&](int fd) {
+        if (++connections == 1) {
+          close(fd);
+          throw std::runtime_error("defect");
+        }
+        accepted.Callback()(fd);
+      },
+      Quiet(),
+      [&](std::string_view thread, std::string_view error) {
+        reports.push_back(std::string(thread) + ": " + std::string(error));
+      });
+  REQUIRE(listener.ok());
+  const int first = Connect(path);
+  const int second = Connect(path);
+  CHECK(accepted.Await() >= 0);
+  listener->reset();
+  CHECK(reports == std::vector<std::string>{"accept: defect"});
+  close(first);
+  close(second);
 }
 
 }  // namespace nodekeep

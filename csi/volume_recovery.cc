@@ -18,7 +18,8 @@ bool MirrorsNothing(const Error& error) {
 
 bool VolumeRecovery::Run(const Context& context) {
   const std::vector<FoundVolume> found =
-      ScanVolumes(options_.kubelet_root, options_.driver_name, stations_.mounter);
+      ScanVolumes(options_.kubelet_root, options_.driver_name, stations_.mounter,
+                  [this](const std::string& path, const Error& error) { WarnOf(path, error); });
   const auto pods = stations_.pods.OnNode(context.WithDeadline(stations_.clock.Now() + kFirstList));
   if (!pods.ok()) {
     stations_.log.Warn(
@@ -38,6 +39,12 @@ bool VolumeRecovery::Run(const Context& context) {
   const bool complete = Claim(context, volumes);
   for (const VolumePtr& volume : volumes) MakeKnown(volume);
   return complete;
+}
+
+void VolumeRecovery::WarnOf(const std::string& path, const Error& error) {
+  if (!unreadable_.insert(path).second) return;
+  stations_.log.Warn("a volume cannot be told from its vol_data.json; it is not looked after",
+                     {{"path", path}, {"error", error.message()}});
 }
 
 bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>& volumes) {

@@ -45,12 +45,15 @@ class VolumeRecovery {
   bool Run(const Context& context);
 
  private:
+  // A volume that cannot be recovered is told of once, however often the node is looked at.
+  void WarnOf(const std::string& path, const Error& error);
   bool Claim(const Context& context, const std::vector<VolumePtr>& volumes);
   void MakeKnown(const VolumePtr& volume);
 
   const Options options_;
   const Stations stations_;
-  std::set<std::string> claimed_;  // target paths that are done
+  std::set<std::string> claimed_;     // target paths that are done
+  std::set<std::string> unreadable_;  // vol_data.json of volumes that were warned of
 };
 
 }  // namespace nodekeep

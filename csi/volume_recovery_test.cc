@@ -2,6 +2,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "agent/base/json.h"
+#include "tests/fakes/capture_stderr.h"
 #include "tests/fakes/driver_node.h"
 
 namespace nodekeep {
@@ -53,6 +55,38 @@ TEST_CASE("recovery: what is on the node is known, claimed, and due at once") {
   CHECK(node.Known(volume));
   CHECK(node.Claimed(volume));
   CHECK(node.registry.AwaitDue(Context(node.clock.Now(), {})).size() == 1);
+}
+
+TEST_CASE("recovery: a vol_data.json that cannot be read is warned of once; the others are found") {
+  Restarted node;
+  const VolumePtr volume = node.Left("web-1");
+  const VolumePtr bad = node.Left("web-2");
+  const std::filesystem::path data =
+      std::filesystem::path(bad->target_path).parent_path() / "vol_data.json";
+  std::filesystem::remove(data);
+  std::filesystem::create_directory(data);
+  Logger log(LogLevel::kWarn, LogFormat::kJson);
+  VolumeRecovery recovery({.kubelet_root = node.dir.path(), .driver_name = "d"},
+                          {.mounter = node.mounter,
+                           .pods = node.pods,
+                           .classes = node.classes,
+                           .mirror = node.mirror,
+                           .registry = node.registry,
+                           .clock = node.clock,
+                           .log = log});
+  std::string text;
+  {
+    CaptureStderr captured;
+    CHECK(recovery.Run(Context()));
+    CHECK(recovery.Run(Context()));
+    text = captured.Text();
+  }
+  CHECK(node.Known(volume));
+  CHECK_FALSE(node.Known(bad));
+  const Result<Json> line = ParseJson(text);  // fails on two lines
+  REQUIRE(line.ok());
+  CHECK(TextOf(Find(*line, {"path"})) == data.string());
+  CHECK(TextOf(Find(*line, {"error"})) == "read " + data.string() + ": Is a directory");
 }
 
 TEST_CASE("recovery: it is over only when every class has told what it mirrors") {

@@ -1,5 +1,6 @@
 #include "csi/volume_road.h"
 
+#include "agent/base/on_exit.h"
 #include "agent/sink/atomic_writer.h"
 #include "csi/volume_scan.h"
 
@@ -118,7 +119,11 @@ VolumeRoad::Outcome VolumeRoad::PublishHeld(const Context& context, const Volume
     stations_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
     return outcome;
   }
-  Outcome outcome = Fill(context, *volume, *state);
+  const auto fill = [&] {
+    const OnThrow clear([&] { (void)stations_.mounter.Clear(path); });
+    return Fill(context, *volume, *state);
+  };
+  Outcome outcome = fill();
   if (!outcome.status.ok()) {
     // Kubelet does not unpublish what never succeeded: nothing may stay, not even what a killed
     // predecessor has mounted.

@@ -1,18 +1,24 @@
 #include "csi/volume_scan.h"
 
 #include <filesystem>
-#include <fstream>
 
 #include "agent/base/json.h"
+#include "agent/base/read_file.h"
 
 namespace nodekeep {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string ReadText(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
+// Kubelet's own are some hundred bytes.
+constexpr std::size_t kMaxVolumeData = 1u << 20;
+
+Result<Json> ReadVolumeData(const std::string& path) {
+  const Result<SecretBytes> text = ReadFile(path, kMaxVolumeData);
+  if (!text.ok()) return text.error();
+  Result<Json> facts = ParseJson(text->Reveal());
+  if (!facts.ok()) return facts.error().Prepend("read {}", path);
+  return facts;
 }
 
 std::vector<fs::path> EntriesOf(const fs::path& directory) {
@@ -40,13 +46,20 @@ bool HasContent(const std::string& target_path) {
   return false;
 }
 
-std::vector<FoundVolume> ScanVolumes(const std::string& kubelet_root, const std::string& driver,
-                                     Mounter& mounter) {
+std::vector<FoundVolume> ScanVolumes(
+    const std::string& kubelet_root, const std::string& driver, Mounter& mounter,
+    const std::function<void(const std::string& path, const Error&)>& on_unreadable) {
   std::vector<FoundVolume> found;
   for (const fs::path& pod : EntriesOf(fs::path(kubelet_root) / "pods")) {
     for (const fs::path& volume : EntriesOf(pod / "volumes" / "kubernetes.io~csi")) {
-      const Result<Json> facts = ParseJson(ReadText(volume / "vol_data.json"));
-      if (!facts.ok() || TextOf(Find(*facts, {"driverName"})) != driver) continue;
+      const std::string data = volume / "vol_data.json";
+      const Result<Json> facts = ReadVolumeData(data);
+      if (!facts.ok()) {
+        // Without the file it is no volume yet, or no longer.
+        if (facts.error().code() != ErrorCode::kNotFound) on_unreadable(data, facts.error());
+        continue;
+      }
+      if (TextOf(Find(*facts, {"driverName"})) != driver) continue;
       const std::string target = volume / "mount";
       const Result<MountState> state = mounter.StateOf(target);
       if (!state.ok() || *state != MountState::kMounted || !HasContent(target)) continue;

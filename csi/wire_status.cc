@@ -47,6 +47,11 @@ grpc::Status WireStatusOf(const Error& error) {
   return {GrpcCodeOf(error.code()), Shortened(error.message())};
 }
 
+grpc::Status UnexpectedStatus() {
+  return {grpc::StatusCode::INTERNAL,
+          "the request ended by an unexpected exception, which the agent's log has"};
+}
+
 SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, const Clock& clock,
                       Duration budget) {
   const SteadyTime own = clock.Now() + budget;

@@ -16,6 +16,7 @@
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/base/thread_guard.h"
 #include "agent/http/http_client.h"
 #include "agent/secrets/policy.h"
 #include "agent/secrets/provider.h"
@@ -46,6 +47,7 @@ struct ProviderServices {
   // Holds what the cloud SDKs look at, and upstream's variables with credentials. Those are no
   // settings: the configuration, which can be printed, holds no secret.
   Environment environment = ProcessEnvironment();
+  ExceptionReporter on_exception{};  // of the provider's own threads
 };
 
 struct ProviderEntry {

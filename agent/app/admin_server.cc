@@ -28,8 +28,9 @@ Result<std::unique_ptr<AdminServer>> AdminServer::Open(const std::string& socket
   if (Status made = MakePrivateDirectory(std::filesystem::path(socket).parent_path()); !made.ok()) {
     return made.error();
   }
+  const ExceptionReporter report = backend.on_exception;
   std::unique_ptr<AdminServer> server(new AdminServer(std::move(backend)));
-  auto local = LocalServer::Start({&server->service_}, {}, log);
+  auto local = LocalServer::Start({&server->service_}, {.on_exception = report}, log);
   if (!local.ok()) return local.error().Prepend("admin socket");
   server->server_ = *std::move(local);
   if (Status listening = server->server_->Listen(socket); !listening.ok()) {

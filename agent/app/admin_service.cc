@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/base/on_exit.h"
+#include "csi/wire_status.h"
+
 namespace nodekeep {
 namespace {
 
@@ -146,6 +149,7 @@ class AdminService::RefreshCall final : public grpc::ServerUnaryReactor {
         context_(backend.clock.Now() + allowed, stop_.get_token()) {}
 
   void Run() {
+    const OnThrow unanswered([this] { Finish(UnexpectedStatus()); });
     const auto matcher = MatcherOf(backend_.ledger, request_);
     if (!matcher.ok()) {
       const bool unknown = matcher.error().code() == ErrorCode::kNotFound;
@@ -177,86 +181,99 @@ class AdminService::RefreshCall final : public grpc::ServerUnaryReactor {
 AdminService::AdminService(AdminBackend backend)
     : backend_(std::move(backend)),
       started_(backend_.clock.Now()),
-      pool_({.max_threads = 2, .max_queued = 64}) {}
+      pool_({.max_threads = 2,
+             .max_queued = 64,
+             .name = "admin-pool",
+             .on_exception = backend_.on_exception}) {}
 
 AdminService::~AdminService() = default;
 
 grpc::ServerUnaryReactor* AdminService::Status(grpc::CallbackServerContext* context,
                                                const admin::v1::StatusRequest*,
                                                admin::v1::StatusResponse* response) {
-  const AgentState state = backend_.state();
-  response->set_version(backend_.version);
-  response->set_node(backend_.node);
-  response->set_uptime_seconds(SecondsBetween(started_, backend_.clock.Now()));
-  response->set_key_memory(std::string(backend_.sealer.key_memory()));
-  response->set_ready(state.ready.ok());
-  if (!state.ready.ok()) response->set_not_ready_reason(state.ready.error().message());
-  for (const AgentState::Socket& socket : state.sockets) {
-    admin::v1::Socket& line = *response->add_sockets();
-    line.set_provider(socket.provider);
-    line.set_path(socket.path);
-  }
-  response->mutable_cache()->set_entries(backend_.cache.List().size());
-  response->mutable_cache()->set_bytes(backend_.cache.bytes());
-  response->mutable_cache()->set_max_bytes(backend_.cache.max_bytes());
-  admin::v1::ConfigState& config = *response->mutable_config();
-  config.set_file(state.config_file);
-  if (state.last_reload) config.set_last_reload(FormatTime(*state.last_reload));
-  config.set_reload_error(state.reload_error);
-  FillSessions(backend_, *response);
-  FillLeases(backend_, *response);
-  FillBackends(backend_, *response);
-  FillMounts(backend_, *response);
-  FillVolumes(backend_, *response);
-  return FinishNow(context, grpc::Status::OK);
+  return Guarded(context, backend_.on_exception, [&] {
+    const AgentState state = backend_.state();
+    response->set_version(backend_.version);
+    response->set_node(backend_.node);
+    response->set_uptime_seconds(SecondsBetween(started_, backend_.clock.Now()));
+    response->set_key_memory(std::string(backend_.sealer.key_memory()));
+    response->set_ready(state.ready.ok());
+    if (!state.ready.ok()) response->set_not_ready_reason(state.ready.error().message());
+    for (const AgentState::Socket& socket : state.sockets) {
+      admin::v1::Socket& line = *response->add_sockets();
+      line.set_provider(socket.provider);
+      line.set_path(socket.path);
+    }
+    response->mutable_cache()->set_entries(backend_.cache.List().size());
+    response->mutable_cache()->set_bytes(backend_.cache.bytes());
+    response->mutable_cache()->set_max_bytes(backend_.cache.max_bytes());
+    admin::v1::ConfigState& config = *response->mutable_config();
+    config.set_file(state.config_file);
+    if (state.last_reload) config.set_last_reload(FormatTime(*state.last_reload));
+    config.set_reload_error(state.reload_error);
+    FillSessions(backend_, *response);
+    FillLeases(backend_, *response);
+    FillBackends(backend_, *response);
+    FillMounts(backend_, *response);
+    FillVolumes(backend_, *response);
+    return FinishNow(context, grpc::Status::OK);
+  });
 }
 
 grpc::ServerUnaryReactor* AdminService::Refresh(grpc::CallbackServerContext* context,
                                                 const admin::v1::RefreshRequest* request,
                                                 admin::v1::RefreshResponse* response) {
-  const auto left =
-      std::chrono::duration_cast<Duration>(context->deadline() - std::chrono::system_clock::now());
-  const Duration allowed = std::clamp(left, Duration::zero(), kLongestRefresh);
-  auto* call = new RefreshCall(backend_, *request, *response, allowed);
-  if (nodekeep::Status posted = pool_.Post([call] { call->Run(); }); !posted.ok()) {
-    call->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                  "too many refreshes are under way; wait for one of them"});
-  }
-  return call;
+  return Guarded(context, backend_.on_exception, [&]() -> grpc::ServerUnaryReactor* {
+    const auto left = std::chrono::duration_cast<Duration>(context->deadline() -
+                                                           std::chrono::system_clock::now());
+    const Duration allowed = std::clamp(left, Duration::zero(), kLongestRefresh);
+    auto* call = new RefreshCall(backend_, *request, *response, allowed);
+    if (nodekeep::Status posted = pool_.Post([call] { call->Run(); }); !posted.ok()) {
+      call->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                    "too many refreshes are under way; wait for one of them"});
+    }
+    return call;
+  });
 }
 
 grpc::ServerUnaryReactor* AdminService::CacheList(grpc::CallbackServerContext* context,
                                                   const admin::v1::CacheListRequest*,
                                                   admin::v1::CacheListResponse* response) {
-  for (const EntryInfo& info : backend_.cache.List()) {
-    admin::v1::CacheEntry& line = *response->add_entries();
-    line.set_ref(info.key.ref.Text());
-    line.set_endpoint(info.key.ref.endpoint);
-    line.set_scope(info.key.scope);
-    line.set_version(info.version);
-    line.set_bytes(info.bytes);
-    line.set_age_seconds(Seconds(info.age));
-    line.set_minted(info.minted);
-    line.set_expired(info.expired);
-    if (info.failure) line.set_failure(std::string(ErrorCodeName(*info.failure)));
-  }
-  return FinishNow(context, grpc::Status::OK);
+  return Guarded(context, backend_.on_exception, [&] {
+    for (const EntryInfo& info : backend_.cache.List()) {
+      admin::v1::CacheEntry& line = *response->add_entries();
+      line.set_ref(info.key.ref.Text());
+      line.set_endpoint(info.key.ref.endpoint);
+      line.set_scope(info.key.scope);
+      line.set_version(info.version);
+      line.set_bytes(info.bytes);
+      line.set_age_seconds(Seconds(info.age));
+      line.set_minted(info.minted);
+      line.set_expired(info.expired);
+      if (info.failure) line.set_failure(std::string(ErrorCodeName(*info.failure)));
+    }
+    return FinishNow(context, grpc::Status::OK);
+  });
 }
 
 grpc::ServerUnaryReactor* AdminService::CacheFlush(grpc::CallbackServerContext* context,
                                                    const admin::v1::CacheFlushRequest*,
                                                    admin::v1::CacheFlushResponse* response) {
-  response->set_dropped(backend_.cache.Flush());
-  return FinishNow(context, grpc::Status::OK);
+  return Guarded(context, backend_.on_exception, [&] {
+    response->set_dropped(backend_.cache.Flush());
+    return FinishNow(context, grpc::Status::OK);
+  });
 }
 
 grpc::ServerUnaryReactor* AdminService::Health(grpc::CallbackServerContext* context,
                                                const admin::v1::HealthRequest*,
                                                admin::v1::HealthResponse* response) {
-  const AgentState state = backend_.state();
-  response->set_ready(state.ready.ok());
-  if (!state.ready.ok()) response->set_reason(state.ready.error().message());
-  return FinishNow(context, grpc::Status::OK);
+  return Guarded(context, backend_.on_exception, [&] {
+    const AgentState state = backend_.state();
+    response->set_ready(state.ready.ok());
+    if (!state.ready.ok()) response->set_reason(state.ready.error().message());
+    return FinishNow(context, grpc::Status::OK);
+  });
 }
 
 }  // namespace nodekeep

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/backend_gate.h"
 #include "agent/secrets/cache.h"
@@ -55,6 +56,7 @@ struct AdminBackend {
   std::function<std::vector<VolumeRecord>()> volumes = [] { return std::vector<VolumeRecord>(); };
   // Called when a refresh has changed what is cached: brings the driver's volumes up to date.
   std::function<void()> refreshed = [] {};
+  ExceptionReporter on_exception{};  // of gRPC's threads, "grpc", and of refreshes, "admin-pool"
 };
 
 // Thread-safe. Precondition of destruction: the server that serves this has been shut down.

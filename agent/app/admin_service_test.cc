@@ -9,7 +9,10 @@
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <mutex>
+#include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "agent/app/admin_client.h"
 #include "agent/app/admin_server.h"
@@ -330,6 +333,38 @@ TEST_CASE("admin: a peer that is neither root nor the agent's user is turned awa
   nobody.join();
   CHECK(as_nobody == 0);              // closed without a word
   CHECK(FirstBytes(bed.socket) > 0);  // gRPC's greeting
+}
+
+TEST_CASE("admin: a call that throws is answered as an internal error without its text") {
+  Bed bed;
+  std::mutex mutex;
+  std::vector<std::string> reports;
+  AdminBackend backend = bed.Backend();
+  backend.state = []() -> AgentState { throw std::runtime_error("canary"); };
+  backend.refreshed = [] { throw std::runtime_error("canary"); };
+  backend.on_exception = [&](std::string_view thread, std::string_view error) {
+    std::lock_guard lock(mutex);
+    reports.push_back(std::string(thread) + ": " + std::string(error));
+  };
+  auto opened = AdminServer::Open(bed.socket, std::move(backend), bed.heart.log);
+  REQUIRE(opened.ok());
+  bed.server = *std::move(opened);
+  const auto is_internal = [](const auto& answer) {
+    return !answer.ok() &&
+           answer.error().message().find("unexpected exception") != std::string::npos &&
+           answer.error().message().find("canary") == std::string::npos;
+  };
+  CHECK(is_internal(bed.Client().GetStatus()));
+  CHECK(is_internal(bed.Client().Health()));
+  bed.backend->SetValue("a", "1", "1");
+  bed.Mount("one", "a");
+  bed.backend->SetValue("a", "2", "2");
+  admin::v1::RefreshRequest request;
+  request.set_all(true);
+  CHECK(is_internal(bed.Client().Refresh(request)));  // on the pool
+  CHECK(bed.Client().CacheList().ok());
+  bed.server.reset();
+  CHECK(reports == std::vector<std::string>{"grpc: canary", "grpc: canary", "admin-pool: canary"});
 }
 
 }  // namespace

@@ -5,9 +5,8 @@
 #include <sys/resource.h>
 
 #include <filesystem>
-#include <fstream>
 #include <mutex>
-#include <sstream>
+#include <optional>
 
 #include <google/protobuf/stubs/logging.h>
 
@@ -17,16 +16,21 @@
 #include "agent/app/http_endpoint.h"
 #include "agent/app/signals.h"
 #include "agent/app/version.h"
+#include "agent/base/read_file.h"
+#include "agent/base/yaml.h"
 #include "csi/provider_door.h"
 
 namespace nodekeep {
 namespace {
 
-std::string ReadText(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
+// A text that cannot be read differs from any other, and the reload says why.
+std::optional<SecretBytes> ReadText(const std::string& path) {
+  Result<SecretBytes> text = ReadFile(path, kMaxYamlBytes);
+  return text.ok() ? std::optional(*std::move(text)) : std::nullopt;
+}
+
+bool IsSame(const std::optional<SecretBytes>& a, const std::optional<SecretBytes>& b) {
+  return a && b ? a->Reveal() == b->Reveal() : !a && !b;
 }
 
 class Agent {
@@ -36,15 +40,18 @@ class Agent {
         log_(log),
         loaded_(std::move(loaded)),
         file_text_(ReadText(loaded_.sources.file)),
-        mount_pool_({.max_threads = 256}),
+        mount_pool_({.max_threads = 256, .name = "mount-pool", .on_exception = graph.on_exception}),
         door_({.directories = loaded_.config.provider_dirs,
                .providers = loaded_.config.enabled_providers,
                .version = std::string(Version()),
-               .mount_budget = loaded_.config.mount_budget},
+               .mount_budget = loaded_.config.mount_budget,
+               .on_exception = graph.on_exception},
               graph.road, mount_pool_, graph.clock, log) {
     if (loaded_.config.driver.enabled && graph.kube) {
       driver_ = std::make_unique<Driver>(loaded_.config, graph, *graph.kube, mount_pool_);
     }
+    // A reload must not wait for a pipe: this thread answers SIGTERM too.
+    loaded_.sources.file_kind = FileKind::kRegular;
     state_.config_file = loaded_.sources.file;
     state_.ready = Error(ErrorCode::kPrecondition, "starting");
   }
@@ -65,14 +72,16 @@ class Agent {
                      [this] { return driver_ ? driver_->Volumes() : std::vector<VolumeRecord>(); },
                      [this] {
                        if (driver_) driver_->RefreshAll();
-                     }},
+                     },
+                     graph_.on_exception},
         log_);
     if (!admin.ok()) return admin.error();
     admin_ = *std::move(admin);
     if (!config.http_address.empty()) {
-      auto http = HttpEndpoint::Start(
-          config.http_address,
-          {.metrics = [this] { return Scrape(); }, .ready = [this] { return State().ready; }});
+      auto http =
+          HttpEndpoint::Start(config.http_address, {.metrics = [this] { return Scrape(); },
+                                                    .ready = [this] { return State().ready; },
+                                                    .on_exception = graph_.on_exception});
       if (!http.ok()) return http.error();
       http_ = *std::move(http);
     }
@@ -106,7 +115,7 @@ class Agent {
 
   // Editors and kubelet touch files without changing them; a signal always reloads.
   void ReloadIfChanged() {
-    if (ReadText(loaded_.sources.file) != file_text_) Reload();
+    if (!IsSame(ReadText(loaded_.sources.file), file_text_)) Reload();
   }
 
   void Reload() {
@@ -150,7 +159,7 @@ class Agent {
   Graph& graph_;
   Logger& log_;
   LoadedConfig loaded_;  // used by the main thread only, as is file_text_
-  std::string file_text_;
+  std::optional<SecretBytes> file_text_;
 
   std::mutex mutex_;
   AgentState state_;  // guarded by mutex_
@@ -202,14 +211,18 @@ int RunAgent(const LoadedConfig& loaded) {
                      {"node", loaded.config.node_name},
                      {"key_memory", (*graph)->sealer->key_memory()}});
   while (true) {
-    switch (signals.Wait()) {
-      case Signals::Event::kReload: agent.Reload(); break;
-      case Signals::Event::kFileChanged: agent.ReloadIfChanged(); break;
-      case Signals::Event::kStop:
-        signals.LetTheNextOneKill();
-        agent.Stop();
-        return 0;
-    }
+    const Signals::Event event = signals.Wait();
+    RunReported("main", (*graph)->on_exception, [&] {
+      switch (event) {
+        case Signals::Event::kReload: agent.Reload(); break;
+        case Signals::Event::kFileChanged: agent.ReloadIfChanged(); break;
+        case Signals::Event::kStop:
+          signals.LetTheNextOneKill();
+          agent.Stop();
+          break;
+      }
+    });
+    if (event == Signals::Event::kStop) return 0;
   }
 }
 

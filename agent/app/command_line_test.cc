@@ -9,6 +9,7 @@
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "agent/app/completion.h"
 #include "agent/app/config_print.h"
@@ -219,6 +220,18 @@ TEST_CASE("validate: good files are counted and nothing is said about them") {
   CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
   CHECK(bed.out == "ok: 1 SecretProviderClass, 1 configuration, 1 other object not looked at\n");
   CHECK(bed.Run({"validate", "-f", "-"}, kDevClass) == kExitOk);
+}
+
+TEST_CASE("validate: reads pipes, as `-f <(command)` names them; a directory is a finding") {
+  Bed bed;
+  const std::string pipe = bed.directory + "/pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  {
+    std::jthread writer([&] { std::ofstream(pipe) << kDevClass; });
+    CHECK(bed.Run({"validate", "-f", pipe}) == kExitOk);
+  }
+  CHECK(bed.Run({"validate", "-f", bed.directory}) == kExitFailed);
+  CHECK(bed.OutHas("read " + bed.directory + ": Is a directory"));
 }
 
 TEST_CASE("validate: every finding of every file comes with file, line, field and fix") {

@@ -7,7 +7,6 @@
 #include <filesystem>
 
 #include "agent/app/config_settings.h"
-#include "agent/app/text_file.h"
 #include "agent/base/comma_list.h"
 #include "agent/base/go_json.h"
 #include "agent/base/yaml.h"
@@ -144,7 +143,7 @@ std::map<std::string, Given> ReadFileSettings(const ConfigSources& sources,
   if (sources.file_text) {
     text = *sources.file_text;
   } else {
-    const Result<SecretBytes> read = ReadFile(sources.file, kMaxYamlBytes + 1);
+    const Result<SecretBytes> read = ReadFile(sources.file, kMaxYamlBytes, sources.file_kind);
     if (!read.ok()) {
       findings.push_back({.source = sources.file, .message = read.error().message()});
       return {};

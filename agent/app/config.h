@@ -17,6 +17,7 @@
 #include "agent/app/finding.h"
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/read_file.h"
 #include "agent/base/result.h"
 #include "agent/secrets/policy.h"
 #include "providers/registry.h"
@@ -79,6 +80,7 @@ struct Config {
 // Where settings come from. Kept with the result, so that a reload asks the same places again.
 struct ConfigSources {
   std::string file;                                       // "" = none
+  FileKind file_kind = FileKind::kAny;                    // of `file`
   std::optional<std::string> file_text;                   // used instead of reading `file`
   std::map<std::string, std::string> environment;         // an empty variable counts as absent
   std::map<std::string, std::vector<std::string>> flags;  // by setting path: "log.level"

@@ -1,10 +1,9 @@
 #include "agent/app/driver.h"
 
-#include <pthread.h>
-
 #include <set>
 
 #include "agent/app/version.h"
+#include "agent/base/on_exit.h"
 #include "csi/startup_taint.h"
 #include "csi/volume_scan.h"
 
@@ -35,7 +34,8 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                 .clock = graph.clock,
                 .rng = graph.rng,
                 .log = graph.log,
-                .policy = {.user_agent = "nodekeep/" + std::string(Version())}}),
+                .policy = {.user_agent = "nodekeep/" + std::string(Version())},
+                .on_exception = graph.on_exception}),
       live_classes_({}, kube, graph.backend_pool, graph.clock),
       classes_(watches_, live_classes_,
                [this](const WatchedClasses::Key& key) {
@@ -50,7 +50,9 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       source_(graph.road, foreign_),
       mirror_({.node_name = config.node_name}, kube, pods_, graph.clock),
       recorder_(kube, graph.clock, graph.rng, graph.log,
-                {.component = "csi-secrets-store-rotation", .host = config.node_name}),
+                {.component = "csi-secrets-store-rotation",
+                 .host = config.node_name,
+                 .on_exception = graph.on_exception}),
       events_(recorder_),
       road_(
           {.refresh_after = config.policy.refresh_after, .volume_size = config.driver.volume_bytes},
@@ -73,21 +75,23 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                  .registry = registry_,
                  .clock = graph.clock,
                  .log = graph.log}),
-      rotation_(road_, registry_, pool, graph.clock, config.mount_budget),
+      rotation_(road_, registry_, pool, graph.clock, config.mount_budget, graph.on_exception),
       door_({.driver_name = config.driver.name,
              .node_name = config.node_name,
              .kubelet_root = config.driver.kubelet_root,
              .version = std::string(Version()),
              .budget = config.mount_budget,
              .ready = [] { return Status(); },
-             .on_registered = [this] { OnRegistered(); }},
+             .on_registered = [this] { OnRegistered(); },
+             .on_exception = graph.on_exception},
             road_, registry_, pool, graph.clock, graph.log),
-      upkeep_([this](std::stop_token stop) { Upkeep(stop); }) {}
+      upkeep_([this](std::stop_token stop) {
+        RunGuarded("driver-upkeep", stop, graph_.clock, graph_.on_exception, [&] { Upkeep(stop); });
+      }) {}
 
 void Driver::Upkeep(std::stop_token stop) {
-  pthread_setname_np(pthread_self(), "driver-upkeep");
   const Context context(SteadyTime::max(), stop);
-  recovered_ = recovery_.Run(context);
+  if (!recovered_) recovered_ = recovery_.Run(context);
   while (Sleep(context, graph_.clock, kUpkeepEvery).ok()) {
     RemoveTaint(context);
     if (!recovered_) recovered_ = recovery_.Run(context);
@@ -142,6 +146,7 @@ void Driver::OnRegistered() {
 
 void Driver::RemoveTaint(const Context& context) {
   if (!taint_may_stand_.exchange(false)) return;
+  const OnThrow again([this] { taint_may_stand_ = true; });
   const Result<bool> removed =
       RemoveStartupTaint(context, kube_, node_name_, options_.startup_taint);
   if (removed.ok()) {

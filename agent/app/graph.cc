@@ -1,7 +1,6 @@
 #include "agent/app/graph.h"
 
 #include <malloc.h>
-#include <pthread.h>
 
 #include <cstdlib>
 
@@ -81,16 +80,20 @@ Result<std::unique_ptr<Graph>> Graph::Create(const LoadedConfig& loaded, Logger&
 Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConnection> api_server)
     : log(its_log),
       metrics(Version()),
+      on_exception([this](std::string_view thread, std::string_view error) {
+        metrics.CountInternalError(thread);
+        log.Error(kUnexpectedException, {{"thread", thread}, {"error", error}});
+      }),
       version_key(VersionKey(loaded.config, api_server, its_log)),
-      backend_pool({.max_threads = 64}),
-      curl({}),
+      backend_pool({.max_threads = 64, .name = "backend-pool", .on_exception = on_exception}),
+      curl({.on_exception = on_exception}),
       gate(curl, clock, rng, metrics, GateOptions(loaded.config)),
-      providers(gate, clock, log, version_key),
+      providers(gate, clock, log, version_key, on_exception),
       sealer(Sealer::Create()),
       cache(loaded.config.cache.max_bytes, *sealer, clock, metrics),
       credentials({.retry = Retries(loaded.config), .login_budget = loaded.config.fetch.budget},
                   backend_pool, clock, rng, log, metrics),
-      leases({}, cache, credentials, backend_pool, clock, log, metrics),
+      leases({.on_exception = on_exception}, cache, credentials, backend_pool, clock, log, metrics),
       fetcher({.retry = Retries(loaded.config),
                .fetch_budget = loaded.config.fetch.budget,
                .stale_patience = loaded.config.fetch.stale_patience,
@@ -106,7 +109,7 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
       road([this](const std::string& name) { return providers.Find(name); }, fetcher, ledger,
            tokens.get(), loaded.config.node_name, clock, log, metrics),
       upkeep_([this, rotation = loaded.config.cache.key_rotation](std::stop_token stop) {
-        Upkeep(stop, rotation);
+        RunGuarded("upkeep", stop, clock, on_exception, [&] { Upkeep(stop, rotation); });
       }) {
   if (sealer->key_memory() == "plain memory") {
     log.Warn("the cache key is in swappable memory: neither memfd_secret nor mlock is allowed",
@@ -126,7 +129,6 @@ Status Graph::Reconfigure(const LoadedConfig& loaded) {
 }
 
 void Graph::Upkeep(std::stop_token stop, Duration key_rotation) {
-  pthread_setname_np(pthread_self(), "upkeep");
   const Context context(SteadyTime::max(), stop);
   SteadyTime next_rotation = clock.Now() + key_rotation;
   while (Sleep(context, clock, kTrimEvery).ok()) {

@@ -14,6 +14,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/metrics.h"
+#include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/backend_gate.h"
 #include "agent/http/curl_client.h"
@@ -42,6 +43,7 @@ class Graph {
   SystemRng rng;
   Logger& log;
   Metrics metrics;
+  const ExceptionReporter on_exception;  // into the log and a metric
   const SecretBytes version_key;
   WorkerPool backend_pool;  // calls to backends; mounts wait for them, so they have a pool apart
   CurlClient curl;

@@ -1,15 +1,16 @@
 #include "agent/app/http_endpoint.h"
 
 #include <httplib.h>
-#include <pthread.h>
 
 #include <atomic>
 #include <charconv>
+#include <exception>
 #include <thread>
 
 namespace nodekeep {
 namespace {
 
+constexpr std::string_view kThread = "http-endpoint";
 constexpr std::size_t kWorkers = 2;
 // A client that dawdles holds one of the two workers.
 constexpr std::chrono::seconds kClientPatience{2};
@@ -54,6 +55,13 @@ class HttplibEndpoint final : public HttpEndpoint {
     server_.set_read_timeout(kClientPatience);
     server_.set_write_timeout(kClientPatience);
     server_.set_payload_max_length(kMaxRequestBody);
+    // The library's own answer tells the client what the exception says.
+    server_.set_exception_handler(
+        [this](const httplib::Request&, httplib::Response& response, std::exception_ptr thrown) {
+          RunReported(kThread, handlers_.on_exception, [&] { std::rethrow_exception(thrown); });
+          response.status = 500;
+          response.set_content("unexpected exception; the agent's log has it\n", kText);
+        });
     for (const char* path : {"/healthz", "/live"}) {
       server_.Get(path, [](const httplib::Request&, httplib::Response& response) {
         response.set_content("ok\n", kText);
@@ -72,8 +80,9 @@ class HttplibEndpoint final : public HttpEndpoint {
   }
 
   ~HttplibEndpoint() override {
+    thread_.request_stop();
+    AwaitRunning();
     server_.stop();
-    if (thread_.joinable()) thread_.join();
   }
 
   Status Listen(const std::string& address) {
@@ -90,24 +99,29 @@ class HttplibEndpoint final : public HttpEndpoint {
                            "no address of this machine? set http.address, or off",
                            address);
     }
-    thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "http");
-      server_.listen_after_bind();
+    ended_ = false;
+    thread_ = std::jthread([this](std::stop_token stop) {
+      RunGuarded(kThread, stop, SystemClock(), handlers_.on_exception,
+                 [&] { server_.listen_after_bind(); });
       ended_ = true;
     });
-    // stop() does nothing before the loop runs, and the destructor would then wait for ever.
-    while (!server_.is_running() && !ended_) std::this_thread::yield();
+    AwaitRunning();
     return {};
   }
 
   int port() const override { return port_; }
 
  private:
+  // stop() does nothing before the loop runs, and the destructor would then wait for ever.
+  void AwaitRunning() {
+    while (!server_.is_running() && !ended_) std::this_thread::yield();
+  }
+
   const Handlers handlers_;
   int port_ = -1;
-  std::atomic<bool> ended_ = false;
+  std::atomic<bool> ended_ = true;
   httplib::Server server_;
-  std::thread thread_;
+  std::jthread thread_;  // last: joined first
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "agent/base/result.h"
+#include "agent/base/thread_guard.h"
 
 namespace nodekeep {
 
@@ -22,6 +23,7 @@ class HttpEndpoint {
   struct Handlers {
     std::function<std::string()> metrics;  // both: thread-safe
     std::function<Status()> ready;
+    ExceptionReporter on_exception{};  // of its threads, "http-endpoint"
   };
 
   // `address`: host:port, [v6]:port or :port (all addresses); port 0 = any free one. Errors name

@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace nodekeep {
 namespace {
@@ -71,6 +74,38 @@ TEST_CASE("http: clients that say nothing do not keep the endpoint from stopping
   CHECK(client.Get("/healthz")->status == 200);
   endpoint->reset();
   CHECK_FALSE(client.Get("/healthz"));
+}
+
+TEST_CASE("http: an exception is answered 500 without its text, and reported") {
+  std::atomic<bool> throws = true;
+  std::vector<std::string> reports;
+  {
+    auto endpoint = HttpEndpoint::Start(
+        "127.0.0.1:0", {.metrics =
+                            [&] {
+                              if (throws) throw std::runtime_error("canary");
+                              return std::string("up 1\n");
+                            },
+                        .ready = [] { return Status(); },
+                        .on_exception =
+                            [&](std::string_view thread, std::string_view error) {
+                              reports.push_back(std::string(thread) + ": " + std::string(error));
+                            }});
+    REQUIRE(endpoint.ok());
+    httplib::Client client("127.0.0.1", (*endpoint)->port());
+    auto response = client.Get("/metrics");
+    REQUIRE(response);
+    CHECK(response->status == 500);
+    CHECK(response->body == "unexpected exception; the agent's log has it\n");
+    for (const auto& [name, value] : response->headers) {
+      CHECK(value.find("canary") == std::string::npos);
+    }
+    throws = false;
+    response = client.Get("/metrics");
+    REQUIRE(response);
+    CHECK(response->body == "up 1\n");
+  }
+  CHECK(reports == std::vector<std::string>{"http-endpoint: canary"});
 }
 
 }  // namespace

@@ -3,8 +3,12 @@
 namespace nodekeep {
 
 ProviderSet::ProviderSet(HttpClient& http, const Clock& clock, Logger& log,
-                         const SecretBytes& version_key)
-    : http_(http), clock_(clock), log_(log), version_key_(version_key) {}
+                         const SecretBytes& version_key, ExceptionReporter on_exception)
+    : http_(http),
+      clock_(clock),
+      log_(log),
+      version_key_(version_key),
+      on_exception_(std::move(on_exception)) {}
 
 Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntry> registry) {
   std::unique_lock lock(mutex_);
@@ -19,8 +23,9 @@ Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntr
         made[name] = same->second;
         continue;
       }
-      auto provider = entry.make(
-          own.values, ProviderServices{http_, clock_, log_, own.policy, version_key_.Clone()});
+      ProviderServices services{http_, clock_, log_, own.policy, version_key_.Clone()};
+      services.on_exception = on_exception_;
+      auto provider = entry.make(own.values, std::move(services));
       if (!provider.ok()) return provider.error().Prepend("provider {}", name);
       made[name] = {own, *std::move(provider)};
     }

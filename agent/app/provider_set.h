@@ -14,14 +14,17 @@
 
 #include "agent/app/config.h"
 #include "agent/base/result.h"
+#include "agent/base/thread_guard.h"
 #include "providers/registry.h"
 
 namespace nodekeep {
 
 class ProviderSet {
  public:
-  // `version_key` keys the hashes by which object versions are told apart.
-  ProviderSet(HttpClient& http, const Clock& clock, Logger& log, const SecretBytes& version_key);
+  // `version_key` keys the hashes by which object versions are told apart. `on_exception`: of the
+  // threads of providers.
+  ProviderSet(HttpClient& http, const Clock& clock, Logger& log, const SecretBytes& version_key,
+              ExceptionReporter on_exception = {});
 
   // Makes every enabled provider anew that is new or has other settings or another policy than the
   // one there is. On an error the old ones stay, all of them.
@@ -40,6 +43,7 @@ class ProviderSet {
   const Clock& clock_;
   Logger& log_;
   const SecretBytes& version_key_;
+  const ExceptionReporter on_exception_;
 
   mutable std::mutex mutex_;
   std::map<std::string, Made> providers_;  // guarded by mutex_

@@ -30,7 +30,9 @@ Signals::Signals(const std::string& file) {
   signal_fd_ = signalfd(-1, &watched_, SFD_CLOEXEC | SFD_NONBLOCK);
   if (file.empty()) return;
   inotify_fd_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  const auto directory = std::filesystem::absolute(file).parent_path();
+  // Seen from the working directory, as the file itself is.
+  const auto above = std::filesystem::path(file).parent_path();
+  const std::string directory = above.empty() ? "." : above.string();
   inotify_add_watch(inotify_fd_, directory.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE);
 }
 

@@ -7,8 +7,8 @@
 #include <cctype>
 #include <charconv>
 
-#include "agent/app/text_file.h"
 #include "agent/base/go_json.h"
+#include "agent/base/read_file.h"
 
 namespace nodekeep {
 namespace {
@@ -323,7 +323,7 @@ ManifestCheck ReadManifests(const std::string& file, std::string_view text) {
 }
 
 Result<SpcManifest> LoadManifest(const std::string& path, const std::string& name) {
-  const Result<SecretBytes> text = ReadFile(path, kMaxYamlBytes + 1);
+  const Result<SecretBytes> text = ReadFile(path, kMaxYamlBytes, FileKind::kAny);
   if (!text.ok()) return text.error();
   ManifestCheck check = ReadManifests(path, text->Reveal());
   if (!check.findings.empty()) {

@@ -51,6 +51,8 @@ Metrics::Metrics(std::string_view version)
                             "Leases renewed, revoked, lost or re-issued.")),
       reloads_(Counter(registry_, "nodekeep_config_reloads_total",
                        "Configuration reloads, by outcome.")),
+      internal_errors_(Counter(registry_, "nodekeep_internal_errors_total",
+                               "Unexpected exceptions, by the thread that went on after them.")),
       publishes_(Counter(registry_, "node_publish_total", "Volumes published, repeats included.")),
       publish_errors_(
           Counter(registry_, "node_publish_error_total", "Volumes that could not be published.")),
@@ -114,6 +116,9 @@ void Metrics::CountLeaseEvent(std::string_view provider, std::string_view event)
 }
 void Metrics::CountReload(bool ok) {
   reloads_.Add({{"outcome", ok ? "ok" : "rejected"}}).Increment();
+}
+void Metrics::CountInternalError(std::string_view thread) {
+  internal_errors_.Add({{"thread", std::string(thread)}}).Increment();
 }
 void Metrics::CountPublish(std::string_view provider) {
   publishes_.Add(Linux(provider)).Increment();

@@ -35,6 +35,8 @@ class Metrics {
   void CountBackendRead(std::string_view provider, std::string_view outcome);
   void CountLeaseEvent(std::string_view provider, std::string_view event);
   void CountReload(bool ok);
+  // An exception that ended a step of `thread`, a constant of ours (thread_guard.h).
+  void CountInternalError(std::string_view thread);
 
   // The driver's own, under the names that the upstream driver made known (csi.md 2.12).
   // `error_type`: FailedToMount and the like, or a foreign provider's own code.
@@ -74,6 +76,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& backend_reads_;
   prometheus::Family<prometheus::Counter>& lease_events_;
   prometheus::Family<prometheus::Counter>& reloads_;
+  prometheus::Family<prometheus::Counter>& internal_errors_;
   prometheus::Family<prometheus::Counter>& publishes_;
   prometheus::Family<prometheus::Counter>& publish_errors_;
   prometheus::Family<prometheus::Counter>& unpublishes_;

@@ -18,6 +18,7 @@ TEST_CASE("metrics: everything that is counted is rendered under its documented 
   metrics.CountLeaseEvent("vault", "renewed");
   metrics.CountReload(true);
   metrics.CountReload(false);
+  metrics.CountInternalError("rotation");
   metrics.SetVolumes("stale", 3);
   metrics.SetVolumesNotMirrored(2);
   metrics.SetOldestContent(std::chrono::seconds(90));
@@ -42,6 +43,7 @@ TEST_CASE("metrics: everything that is counted is rendered under its documented 
         R"(nodekeep_lease_events_total{event="renewed",provider="vault"} 1)",
         R"(nodekeep_config_reloads_total{outcome="ok"} 1)",
         R"(nodekeep_config_reloads_total{outcome="rejected"} 1)",
+        R"(nodekeep_internal_errors_total{thread="rotation"} 1)",
         "nodekeep_cache_entries 7",
         "nodekeep_cache_bytes 4096",
         R"(nodekeep_backend_breaker_open{host="bao.example:8200"} 1)",

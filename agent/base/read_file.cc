@@ -1,8 +1,10 @@
 #include "agent/base/read_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 #include <system_error>
@@ -10,27 +12,83 @@
 #include "agent/base/trimmed.h"
 
 namespace nodekeep {
+namespace {
 
-Result<SecretBytes> ReadSmallFile(const std::string& path) {
-  constexpr std::size_t kMaxBytes = 1u << 20;
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  int failure = file < 0 ? errno : 0;
+constexpr std::size_t kMaxSmallFile = 1u << 20;
+// Files of /proc say that they are empty.
+constexpr std::size_t kLeastChunk = 4u << 10;
+constexpr std::size_t kMostChunk = 64u << 10;
+
+Error SystemError(int code) {
+  const ErrorCode kind = code == ENOENT                    ? ErrorCode::kNotFound
+                         : code == EACCES || code == EPERM ? ErrorCode::kDenied
+                                                           : ErrorCode::kInvalid;
+  return Error(kind, std::generic_category().message(code));
+}
+
+Error TooLarge(std::size_t max_bytes) {
+  constexpr std::size_t kMiB = 1u << 20;
+  if (max_bytes == 0 || max_bytes % kMiB != 0) {
+    return Error::Format(ErrorCode::kTooLarge, "larger than {} bytes", max_bytes);
+  }
+  return Error::Format(ErrorCode::kTooLarge, "larger than {} MiB", max_bytes / kMiB);
+}
+
+int OpenForReading(const std::string& path, FileKind kind) {
+  // O_NONBLOCK: to open a pipe would else wait for its writer.
+  const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | (kind == FileKind::kRegular ? O_NONBLOCK : 0);
+  int file = -1;
+  do {
+    file = open(path.c_str(), flags);
+  } while (file < 0 && errno == EINTR);
+  return file;
+}
+
+// The text of an error is the reason alone.
+Result<SecretBytes> ReadPath(const std::string& path, std::size_t max_bytes, FileKind kind) {
+  const int file = OpenForReading(path, kind);
+  if (file < 0) return SystemError(errno);
+  Result<SecretBytes> content = ReadDescriptor(file, max_bytes, kind);
+  close(file);
+  return content;
+}
+
+}  // namespace
+
+Result<SecretBytes> ReadDescriptor(int file, std::size_t max_bytes, FileKind kind) {
+  struct stat facts;
+  if (fstat(file, &facts) != 0) return SystemError(errno);
+  if (S_ISDIR(facts.st_mode)) return SystemError(EISDIR);
+  const bool is_regular = S_ISREG(facts.st_mode);
+  if (!is_regular && kind == FileKind::kRegular) {
+    return Error(ErrorCode::kInvalid, "it is no regular file");
+  }
+  const std::size_t claimed = is_regular ? static_cast<std::size_t>(facts.st_size) : 0;
+  if (claimed > max_bytes) return TooLarge(max_bytes);
   SecretBytes content;
-  SecretBytes chunk = SecretBytes::OfSize(16u << 10);
-  while (failure == 0 && content.size() <= kMaxBytes) {
+  content.Reserve(claimed);
+  SecretBytes chunk = SecretBytes::OfSize(std::clamp(claimed, kLeastChunk, kMostChunk));
+  while (true) {
     const ssize_t got = read(file, chunk.MutableData(), chunk.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) failure = errno;
-    if (got <= 0) break;
-    content.Append(chunk.Reveal().substr(0, static_cast<std::size_t>(got)));
+    if (got < 0) return SystemError(errno);
+    if (got == 0) return content;
+    const auto size = static_cast<std::size_t>(got);
+    if (size > max_bytes - content.size()) return TooLarge(max_bytes);
+    content.Append(chunk.Reveal().substr(0, size));
   }
-  if (file >= 0) close(file);
-  if (failure != 0) {
-    return Error::Format(ErrorCode::kInvalid, "read \"{}\": {}", path,
-                         std::generic_category().message(failure));
-  }
-  if (content.size() > kMaxBytes) {
-    return Error::Format(ErrorCode::kInvalid, "read \"{}\": larger than 1 MiB", path);
+}
+
+Result<SecretBytes> ReadFile(const std::string& path, std::size_t max_bytes, FileKind kind) {
+  Result<SecretBytes> content = ReadPath(path, max_bytes, kind);
+  if (!content.ok()) return content.error().Prepend("read {}", path);
+  return content;
+}
+
+Result<SecretBytes> ReadSmallFile(const std::string& path) {
+  Result<SecretBytes> content = ReadPath(path, kMaxSmallFile, FileKind::kRegular);
+  if (!content.ok()) {
+    return Error::Format(ErrorCode::kInvalid, "read \"{}\": {}", path, content.error().message());
   }
   return content;
 }

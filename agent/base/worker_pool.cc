@@ -2,11 +2,13 @@
 
 #include <pthread.h>
 
+#include <string>
 #include <system_error>
+#include <utility>
 
 namespace nodekeep {
 
-WorkerPool::WorkerPool(Options options) : options_(options) {}
+WorkerPool::WorkerPool(Options options) : options_(std::move(options)) {}
 
 WorkerPool::~WorkerPool() {
   std::unordered_map<std::thread::id, std::thread> running;
@@ -52,7 +54,7 @@ Status WorkerPool::Post(std::function<void()> task) {
 }
 
 void WorkerPool::Run() {
-  pthread_setname_np(pthread_self(), "worker");
+  pthread_setname_np(pthread_self(), std::string(options_.name).c_str());
   std::unique_lock lock(mutex_);
   while (true) {
     ++idle_;
@@ -63,7 +65,7 @@ void WorkerPool::Run() {
       std::function<void()> task = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      task();
+      RunReported(options_.name, options_.on_exception, task);
       task = nullptr;  // what the task captured is released outside the lock
       lock.lock();
       continue;

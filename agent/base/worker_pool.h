@@ -13,11 +13,13 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
+#include "agent/base/thread_guard.h"
 
 namespace nodekeep {
 
@@ -27,13 +29,16 @@ class WorkerPool {
     std::size_t max_threads = 128;
     std::size_t max_queued = 4096;
     Duration idle_timeout = std::chrono::seconds(10);
+    std::string_view name = "worker";  // of its threads: a constant of at most 15 characters
+    ExceptionReporter on_exception{};  // of tasks
   };
 
   explicit WorkerPool(Options options);
   ~WorkerPool();
 
   // Errors: kThrottled when the queue is full, kShuttingDown during destruction. `task` must not
-  // throw, and must not wait for another task of the same pool.
+  // wait for another task of the same pool. If it throws, that is reported, and nothing else: who
+  // waits for what it was to do must have been answered by then.
   Status Post(std::function<void()> task);
 
  private:

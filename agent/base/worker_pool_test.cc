@@ -5,6 +5,9 @@
 #include <filesystem>
 #include <latch>
 #include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace nodekeep {
 namespace {
@@ -114,6 +117,27 @@ TEST_CASE("worker pool: a task's captures are gone before the next task starts")
     REQUIRE(pool.Post([&] { released = watched.expired(); }).ok());
   }
   CHECK(released);
+}
+
+TEST_CASE("worker pool: a task that throws is reported, and the next one runs on the same thread") {
+  std::vector<std::string> reports;
+  std::thread::id first;
+  std::thread::id second;
+  {
+    WorkerPool pool({.max_threads = 1,
+                     .name = "tasks",
+                     .on_exception = [&](std::string_view thread, std::string_view error) {
+                       reports.push_back(std::string(thread) + ": " + std::string(error));
+                     }});
+    REQUIRE(pool.Post([&] {
+                  first = std::this_thread::get_id();
+                  throw std::runtime_error("no");
+                })
+                .ok());
+    REQUIRE(pool.Post([&] { second = std::this_thread::get_id(); }).ok());
+  }
+  CHECK(reports == std::vector<std::string>{"tasks: no"});
+  CHECK(first == second);
 }
 
 }  // namespace

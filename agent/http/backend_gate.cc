@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/base/duration.h"
+#include "agent/base/on_exit.h"
 #include "agent/http/origin.h"
 #include "agent/http/retry.h"
 
@@ -75,8 +76,14 @@ std::vector<Result<HttpResponse>> BackendGate::SendAll(const Context& context,
     for (Pending& one : admitted) wave.push_back(std::move(one.request));
     if (wave.empty()) continue;
     const SteadyTime started = clock_.Now();
+    std::size_t settled = 0;
+    const OnThrow give_back([&] {
+      const Error thrown(ErrorCode::kInternal, "an unexpected exception");
+      while (settled < admitted.size()) Settle(admitted[settled++], thrown, started);
+    });
     std::vector<Result<HttpResponse>> answers = inner_.SendAll(context, std::move(wave));
-    for (std::size_t i = 0; i < admitted.size(); ++i) {
+    while (settled < admitted.size()) {
+      const std::size_t i = settled++;
       Settle(admitted[i], answers[i], started);
       results[admitted[i].index] = std::move(answers[i]);
     }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -22,6 +23,10 @@
 namespace nodekeep {
 namespace {
 
+constexpr std::string_view kThread = "http";
+// All requests of the agent wait for the loop: it rests shortly.
+constexpr LoopPause kPause = {.first = std::chrono::milliseconds(100),
+                              .longest = std::chrono::seconds(1)};
 constexpr std::string_view kCallerLeft = "the caller has gone away";
 
 // The requests of one SendAll, or the one of an Open, which has a receiver.
@@ -133,6 +138,7 @@ class CurlClient::Loop {
   bool Submit(std::shared_ptr<Batch> batch);
   void Cancel(std::shared_ptr<Batch> batch);
   void Stop();
+  // Until Stop. When it throws it may be called again, and answers first whom it has left waiting.
   void Run();
 
  private:
@@ -148,7 +154,9 @@ class CurlClient::Loop {
   void Start(const std::shared_ptr<Batch>& batch);
   void Finish(Batch::Call& call, Result<HttpResponse> result);
   void Drop(Batch& batch, ErrorCode code, std::string_view why);
-  void DropAll();
+  void DropAll(ErrorCode code, std::string_view why);
+  // After an exception: answers whoever waits, and forgets what curl was at.
+  void Reset();
   void DropOverdue();
   // Closes the connection of an overdue call if it is dead to all of us.
   void CloseIfHung(const Batch::Call& call, SteadyTime now);
@@ -164,6 +172,8 @@ class CurlClient::Loop {
   Orders orders_;  // guarded by mutex_; `stop` stays set
 
   // Loop thread only.
+  bool in_order_ = true;                          // false inside Run
+  std::vector<std::shared_ptr<Batch>> starting_;  // taken from the orders, not all running yet
   OpenSockets sockets_;
   CURLM* multi_ = nullptr;
   CURLSH* const share_;
@@ -174,7 +184,7 @@ class CurlClient::Loop {
 };
 
 CurlClient::Loop::Loop(Options options)
-    : options_(options),
+    : options_(std::move(options)),
       wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       share_(curl_share_init()) {
   curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
@@ -240,9 +250,12 @@ CurlClient::Loop::Orders CurlClient::Loop::TakeOrders() {
 }
 
 void CurlClient::Loop::Run() {
+  if (!std::exchange(in_order_, false)) Reset();
   while (true) {
-    const Orders orders = TakeOrders();
-    for (const std::shared_ptr<Batch>& batch : orders.submitted) Start(batch);
+    Orders orders = TakeOrders();
+    starting_ = std::move(orders.submitted);
+    for (const std::shared_ptr<Batch>& batch : starting_) Start(batch);
+    starting_.clear();
     for (const std::shared_ptr<Batch>& batch : orders.cancelled) {
       Drop(*batch, ErrorCode::kCancelled, kCallerLeft);
     }
@@ -254,7 +267,21 @@ void CurlClient::Loop::Run() {
     CloseIdleConnections();
     Sleep();
   }
-  DropAll();
+  DropAll(ErrorCode::kShuttingDown, "the agent is stopping");
+  in_order_ = true;
+}
+
+void CurlClient::Loop::Reset() {
+  for (const std::shared_ptr<Batch>& batch : starting_) {
+    for (Batch::Call& call : batch->calls) {
+      if (call.transfer) running_.emplace(&call, batch);
+    }
+  }
+  DropAll(ErrorCode::kInternal, "an unexpected exception, which the agent's log has");
+  starting_.clear();
+  due_.clear();
+  curl_multi_cleanup(multi_);
+  MakeMulti();
 }
 
 void CurlClient::Loop::Start(const std::shared_ptr<Batch>& batch) {
@@ -305,10 +332,10 @@ void CurlClient::Loop::Drop(Batch& batch, ErrorCode code, std::string_view why) 
   }
 }
 
-void CurlClient::Loop::DropAll() {
+void CurlClient::Loop::DropAll(ErrorCode code, std::string_view why) {
   while (!running_.empty()) {
     const std::shared_ptr<Batch> batch = running_.begin()->second;
-    Drop(*batch, ErrorCode::kShuttingDown, "the agent is stopping");
+    Drop(*batch, code, why);
   }
 }
 
@@ -348,6 +375,9 @@ void CurlClient::Loop::Harvest() {
     void* owner = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
     Batch::Call& call = *static_cast<Batch::Call*>(owner);
+    if (const std::exception_ptr thrown = call.transfer->thrown()) {
+      RunReported(kThread, options_.on_exception, [&] { std::rethrow_exception(thrown); });
+    }
     Finish(call, call.transfer->Finish(code));
   }
 }
@@ -380,22 +410,26 @@ void CurlClient::Loop::Sleep() {
 CurlClient::CurlClient(Options options) {
   // Thread-safe in curl itself. Never undone: the other clients of this process need it as well.
   [[maybe_unused]] static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
-  loop_ = std::make_shared<Loop>(options);
+  const ExceptionReporter report = options.on_exception;
+  loop_ = std::make_shared<Loop>(std::move(options));
   // Signals are for the main thread, and a write to a closed connection must not raise SIGPIPE.
   // Curl's resolver threads inherit the mask.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([loop = loop_] {
-    pthread_setname_np(pthread_self(), "http");
-    loop->Run();
+  thread_ = std::jthread([loop = loop_, report](std::stop_token stop) {
+    RunGuarded(
+        kThread, stop, SystemClock(), report, [&] { loop->Run(); }, kPause);
+    // Stopped while it rested: who waits is answered.
+    RunReported(kThread, report, [&] { loop->Run(); });
   });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 CurlClient::~CurlClient() {
   loop_->Stop();
+  thread_.request_stop();
   thread_.join();
 }
 

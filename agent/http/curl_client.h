@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/base/thread_guard.h"
 #include "agent/http/http_client.h"
 #include "agent/http/http_stream.h"
 
@@ -29,6 +30,7 @@ class CurlClient final : public HttpClient, public HttpStreamClient {
     Duration connect_timeout = std::chrono::seconds(3);  // name lookup and TLS included
     Duration idle_timeout = std::chrono::seconds(60);
     Duration hung_after = std::chrono::seconds(5);
+    ExceptionReporter on_exception{};  // of the loop's thread, "http"
   };
 
   explicit CurlClient(Options options);
@@ -45,7 +47,7 @@ class CurlClient final : public HttpClient, public HttpStreamClient {
   class Loop;
 
   std::shared_ptr<Loop> loop_;  // callers in flight hold it too
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 }  // namespace nodekeep

@@ -1,11 +1,14 @@
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
+#include <latch>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "agent/http/curl_client.h"
 #include "tests/fakes/http_server.h"
@@ -215,6 +218,70 @@ TEST_CASE("curl stream: what cannot be sent ends inside Open, what runs ends wit
   Result<HttpResponse> end = running->AwaitEnd();
   REQUIRE_FALSE(end.ok());
   CHECK(end.error().code() == ErrorCode::kShuttingDown);
+}
+
+// A receiver that throws at one of its calls.
+class Throwing final : public HttpReceiver {
+ public:
+  explicit Throwing(std::string at) : at_(std::move(at)) {}
+  void OnHead() override { ThrowAt("head"); }
+  bool OnBytes(std::string_view) override {
+    ThrowAt("bytes");
+    return true;
+  }
+  void OnEnd(Result<HttpResponse> result) override {
+    code = result.ok() ? "ok" : ErrorCodeName(result.error().code());
+    ended.count_down();
+    ThrowAt("end");
+  }
+
+  std::latch ended{1};
+  std::string code;
+
+ private:
+  void ThrowAt(const std::string& place) const {
+    if (at_ == place) throw std::runtime_error("defect at " + place);
+  }
+  const std::string at_;
+};
+
+TEST_CASE("curl stream: what a receiver throws is reported, and every request is answered") {
+  for (const std::string place : {"head", "bytes", "end"}) {
+    INFO(place);
+    HttpServer server(HttpServer::Always(HttpServer::Reply(200, "text")));
+    std::mutex mutex;
+    std::vector<std::string> reports;
+    const auto receiver = std::make_shared<Throwing>(place);
+    {
+      CurlClient client({.on_exception = [&](std::string_view thread, std::string_view error) {
+        std::lock_guard lock(mutex);
+        reports.push_back(std::string(thread) + ": " + std::string(error));
+      }});
+      client.Open({}, Get(server.url()), receiver);
+      receiver->ended.wait();
+      std::vector<HttpRequest> next;
+      next.push_back(Get(server.url()));
+      // At the end the loop itself is left: it begins again.
+      CHECK(client.SendAll({}, std::move(next)).front().ok());
+    }
+    CHECK(receiver->code == (place == "end" ? "ok" : "internal"));
+    CHECK(reports == std::vector<std::string>{"http: defect at " + place});
+  }
+}
+
+TEST_CASE("curl stream: an exception ends what else is under way with an error, not with silence") {
+  HttpServer server([](const HttpServer::Request& request, HttpServer::Connection& connection) {
+    if (request.target == "/slow") return connection.AwaitClientClose();
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+  });
+  CurlClient client({.on_exception = [](std::string_view, std::string_view) {}});
+  const auto waiting = std::make_shared<Collector>();
+  client.Open({}, Get(server.url() + "/slow"), waiting);
+  server.AwaitRequests(1);
+  client.Open({}, Get(server.url() + "/quick"), std::make_shared<Throwing>("end"));
+  const Result<HttpResponse> end = waiting->AwaitEnd();
+  REQUIRE_FALSE(end.ok());
+  CHECK(end.error().code() == ErrorCode::kInternal);
 }
 
 }  // namespace nodekeep

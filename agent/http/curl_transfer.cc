@@ -256,13 +256,21 @@ void CurlTransfer::SetProxy() {
 }
 
 std::size_t CurlTransfer::OnHeader(char* data, std::size_t size, std::size_t count, void* self) {
-  const bool ok = static_cast<CurlTransfer*>(self)->TakeHeader({data, size * count});
-  return ok ? size * count : 0;
+  return static_cast<CurlTransfer*>(self)->Receive({data, size * count}, &CurlTransfer::TakeHeader);
 }
 
 std::size_t CurlTransfer::OnBody(char* data, std::size_t size, std::size_t count, void* self) {
-  const bool ok = static_cast<CurlTransfer*>(self)->TakeBody({data, size * count});
-  return ok ? size * count : 0;
+  return static_cast<CurlTransfer*>(self)->Receive({data, size * count}, &CurlTransfer::TakeBody);
+}
+
+std::size_t CurlTransfer::Receive(std::string_view bytes,
+                                  bool (CurlTransfer::*take)(std::string_view)) {
+  try {
+    return (this->*take)(bytes) ? bytes.size() : 0;
+  } catch (...) {
+    thrown_ = std::current_exception();
+    return 0;
+  }
 }
 
 bool CurlTransfer::TakeHeader(std::string_view line) {
@@ -310,6 +318,11 @@ bool CurlTransfer::TakeBody(std::string_view bytes) {
 }
 
 Result<HttpResponse> CurlTransfer::Finish(CURLcode code) {
+  if (thrown_) {
+    return Error::Format(
+        ErrorCode::kInternal,
+        "read the answer of {}: an unexpected exception, which the agent's log has", origin_.text);
+  }
   if (code != CURLE_OK) return Failure(code);
   // Curl takes an answer that ends inside its headers for one without a body.
   if (!headers_complete_) {

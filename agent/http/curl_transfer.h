@@ -9,6 +9,7 @@
 
 #include <curl/curl.h>
 
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,9 @@ class CurlTransfer {
   // Null before Open. It must have left its multi handle before this object goes.
   CURL* handle() const { return easy_.get(); }
 
+  // What the handling of the answer has thrown; null = nothing. Curl is C, so it did not pass
+  // through; the transfer has failed instead.
+  const std::exception_ptr& thrown() const { return thrown_; }
   // The outcome once curl is done; `code` is curl's verdict.
   Result<HttpResponse> Finish(CURLcode code);
   // "wait for the answer of https://vault.example:8200": what is under way, for errors.
@@ -60,6 +64,8 @@ class CurlTransfer {
 
   static std::size_t OnHeader(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* self);
+  // Gives the bytes to `take`. The answer that curl expects.
+  std::size_t Receive(std::string_view bytes, bool (CurlTransfer::*take)(std::string_view));
   bool TakeHeader(std::string_view line);
   bool TakeBody(std::string_view bytes);
   int StatusCode() const;
@@ -97,6 +103,7 @@ class CurlTransfer {
   bool headers_complete_ = false;
   bool too_large_ = false;
   bool receiver_is_full_ = false;
+  std::exception_ptr thrown_;
 };
 
 }  // namespace nodekeep

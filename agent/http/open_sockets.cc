@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
 
 namespace nodekeep {
 namespace {
@@ -66,7 +67,12 @@ void OpenSockets::ShutDown(std::string_view connection) const {
 curl_socket_t OpenSockets::OnOpen(void* self, curlsocktype, curl_sockaddr* address) {
   const int made = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   if (made < 0) return CURL_SOCKET_BAD;
-  static_cast<OpenSockets*>(self)->open_.insert(made);
+  try {
+    static_cast<OpenSockets*>(self)->open_.insert(made);
+  } catch (const std::bad_alloc&) {  // which must not pass through curl's C
+    close(made);
+    return CURL_SOCKET_BAD;
+  }
   return made;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/base/pem.h"
+#include "agent/base/read_file.h"
 
 namespace nodekeep {
 namespace {
@@ -73,25 +74,13 @@ Result<std::unique_ptr<Descriptor>> OpenFile(std::string_view what, const std::s
   return file;
 }
 
-Result<SecretBytes> ReadFile(std::string_view what, const std::string& path) {
+Result<SecretBytes> ReadPermitted(std::string_view what, const std::string& path) {
   Result<std::unique_ptr<Descriptor>> opened = OpenFile(what, path);
   if (!opened.ok()) return opened.error();
-  const int file = (*opened)->number();
-  SecretBytes content;
-  SecretBytes chunk = SecretBytes::OfSize(64u << 10);
-  ssize_t got = 0;
-  while (content.size() <= kMaxFileBytes) {
-    got = read(file, chunk.MutableData(), chunk.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    content.Append(chunk.Reveal().substr(0, static_cast<std::size_t>(got)));
-  }
-  if (got < 0) {
+  Result<SecretBytes> content = ReadDescriptor((*opened)->number(), kMaxFileBytes);
+  if (!content.ok()) {
     return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path,
-                         std::generic_category().message(errno));
-  }
-  if (content.size() > kMaxFileBytes) {
-    return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": larger than 8 MiB", what, path);
+                         content.error().message());
   }
   return content;
 }
@@ -100,7 +89,7 @@ Result<SecretBytes> ReadFile(std::string_view what, const std::string& path) {
 bool HoldsCertificate(std::string_view text) { return ReadPemCertificate(text) != nullptr; }
 
 Result<std::string> ReadCertificates(std::string_view what, const std::string& path) {
-  Result<SecretBytes> content = ReadFile(what, path);
+  Result<SecretBytes> content = ReadPermitted(what, path);
   if (!content.ok()) return content.error();
   if (!HoldsCertificate(content->Reveal())) {
     return Error::Format(ErrorCode::kInvalid, "{} \"{}\" holds no PEM certificate", what, path);
@@ -182,7 +171,7 @@ Result<std::string> ReadClientCertificate(const TlsSettings& settings) {
 
 Result<SecretBytes> ReadClientKey(const TlsSettings& settings) {
   const bool is_file = !settings.client_key_file.empty();
-  Result<SecretBytes> key = is_file ? ReadFile("client key", settings.client_key_file)
+  Result<SecretBytes> key = is_file ? ReadPermitted("client key", settings.client_key_file)
                                     : Result<SecretBytes>(settings.client_key_pem->Clone());
   if (!key.ok()) return key.error();
   const std::string what =

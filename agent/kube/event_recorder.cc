@@ -1,13 +1,12 @@
 #include "agent/kube/event_recorder.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "agent/base/codecs.h"
 #include "agent/base/json.h"
+#include "agent/base/on_exit.h"
 #include "agent/base/utf8.h"
 
 namespace nodekeep {
@@ -45,7 +44,9 @@ EventRecorder::EventRecorder(KubeClient& kube, const Clock& clock, Rng& rng, Log
       rng_(rng),
       log_(log),
       options_(std::move(options)),
-      thread_([this](std::stop_token stop) { Run(std::move(stop)); }) {}
+      thread_([this](std::stop_token stop) {
+        RunGuarded("events", stop, clock_, options_.on_exception, [&] { Run(stop); });
+      }) {}
 
 void EventRecorder::Record(const ObjectReference& object, EventType type, std::string_view reason,
                            std::string_view message) {
@@ -87,7 +88,6 @@ bool EventRecorder::TakeShare(const ObjectReference& object) {
 }
 
 void EventRecorder::Run(std::stop_token stop) {
-  pthread_setname_np(pthread_self(), "events");
   const Context context(SteadyTime::max(), stop);
   while (true) {
     std::unique_lock lock(mutex_);
@@ -108,6 +108,10 @@ void EventRecorder::Run(std::stop_token stop) {
 }
 
 Status EventRecorder::Send(const Context& context, const Key& key, const Occurrence& occurrence) {
+  const OnThrow count([this] {
+    std::lock_guard lock(mutex_);
+    ++dropped_;
+  });
   const auto known = sent_.find(key);
   if (known == sent_.end() || occurrence.last_steady - known->second.last > options_.window) {
     return Create(context, key, occurrence);

@@ -23,6 +23,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/thread_guard.h"
 #include "agent/http/token_bucket.h"
 #include "agent/kube/kube_client.h"
 
@@ -52,6 +53,7 @@ class EventRecorder {
     std::size_t max_remembered = 4096;  // Events and objects; the longest unused are forgotten
     double burst = 25;                  // per object, then one every `refill`
     Duration refill = std::chrono::minutes(5);
+    ExceptionReporter on_exception{};  // of the recorder's thread, "events"
   };
 
   EventRecorder(KubeClient& kube, const Clock& clock, Rng& rng, Logger& log, Options options);

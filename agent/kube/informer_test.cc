@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -75,8 +76,12 @@ struct Fixture {
   KubeConnection connection;
   Logger log{LogLevel::kOff, LogFormat::kText};
   Told told;
+  Lines reports;  // of the loop's thread
   std::unique_ptr<WatchLoop> loop = std::make_unique<WatchLoop>(
-      WatchParts{server, connection, clock, rng, log, WatchPolicy{.page_size = 2}});
+      WatchParts{server, connection, clock, rng, log, WatchPolicy{.page_size = 2},
+                 [this](std::string_view thread, std::string_view error) {
+                   reports.push_back(std::string(thread) + ": " + std::string(error));
+                 }});
 };
 
 std::string ImageOf(const Informer::Object& pod) {
@@ -391,6 +396,26 @@ TEST_CASE("informer: many live on one thread and leave one by one") {
   CHECK(fixture.told.Await(21).back() == "~p4");
   informers.clear();
   CHECK(fixture.server.open_watches() == 0);
+}
+
+TEST_CASE("informer: after an exception all is listed anew, and nothing that happened is missed") {
+  Fixture fixture;
+  fixture.server.PutText(kPods, Pod("a"));
+  Informer::Options options;
+  options.selection.path = kPods;
+  bool has_thrown = false;
+  options.keep = [&](const Json& pod) {
+    const bool is_first_b = TextOf(Find(pod, {"metadata", "name"})) == "b" && !has_thrown;
+    has_thrown = has_thrown || is_first_b;
+    if (is_first_b) throw std::runtime_error("defect");
+    return pod;
+  };
+  const auto informer = fixture.Follow(std::move(options));
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  fixture.server.PutText(kPods, Pod("b"));
+  fixture.server.PutText(kPods, Pod("c"));
+  CHECK(fixture.told.Await(3) == Lines{"+a", "+b", "+c"});
+  CHECK(fixture.reports == Lines{"watch: defect"});
 }
 
 }  // namespace nodekeep

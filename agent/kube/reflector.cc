@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include "agent/base/on_exit.h"
+
 namespace nodekeep {
 namespace {
 
@@ -71,6 +73,7 @@ Reflector::Reflector(const WatchParts& parts, std::shared_ptr<WatchLoop::Bell> b
 Reflector::~Reflector() { stop_.request_stop(); }
 
 SteadyTime Reflector::MoveOn(SteadyTime now) {
+  const OnThrow start_over([&] { StartOver(now); });
   if (inbox_) Read();
   // A page that was read asks for the next one at once.
   while (!inbox_ && due_ <= now) {
@@ -229,6 +232,15 @@ void Reflector::WatchEnded(const Result<HttpResponse>& result, SteadyTime now) {
 void Reflector::Relist() {
   step_ = Step::kList;
   continue_.clear();
+}
+
+void Reflector::StartOver(SteadyTime now) {
+  stop_.request_stop();
+  inbox_.reset();
+  received_ = SecretBytes();
+  Relist();
+  ++failures_;
+  due_ = now + std::max(kLeastDelay, Backoff(parts_.policy.retry, failures_, parts_.rng));
 }
 
 void Reflector::TroubleOver() {

@@ -58,6 +58,8 @@ class Reflector {
   bool ReadEvent(std::string_view line, SteadyTime now);
   void WatchEnded(const Result<HttpResponse>& result, SteadyTime now);
   void Relist();
+  // After an exception: what was read may be known in part only.
+  void StartOver(SteadyTime now);
   void TroubleOver();
   void Failed(const Error& error, SteadyTime now);
 

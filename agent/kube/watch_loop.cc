@@ -1,11 +1,15 @@
 #include "agent/kube/watch_loop.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
 
 namespace nodekeep {
+namespace {
+
+constexpr std::string_view kThread = "watch";
+constexpr Duration kAfterException = std::chrono::seconds(1);
+
+}  // namespace
 
 void WatchLoop::Bell::Ring() {
   std::lock_guard lock(mutex_);
@@ -14,7 +18,9 @@ void WatchLoop::Bell::Ring() {
 }
 
 WatchLoop::WatchLoop(WatchParts parts)
-    : parts_(std::move(parts)), thread_([this](std::stop_token stop) { Run(std::move(stop)); }) {}
+    : parts_(std::move(parts)), thread_([this](std::stop_token stop) {
+        RunGuarded(kThread, stop, parts_.clock, parts_.on_exception, [&] { Run(stop); });
+      }) {}
 
 void WatchLoop::Add(Member& member) {
   {
@@ -35,7 +41,6 @@ void WatchLoop::Remove(Member& member) {
 }
 
 void WatchLoop::Run(std::stop_token stop) {
-  pthread_setname_np(pthread_self(), "watch");
   while (!stop.stop_requested()) {
     const SteadyTime next = CallAll();
     std::unique_lock lock(bell_->mutex_);
@@ -48,7 +53,10 @@ SteadyTime WatchLoop::CallAll() {
   SteadyTime next = SteadyTime::max();
   std::size_t position = 0;
   while (Member* member = NextTurn(position)) {
-    next = std::min(next, member->MoveOn(parts_.clock.Now()));
+    const SteadyTime now = parts_.clock.Now();
+    SteadyTime own = now + kAfterException;
+    RunReported(kThread, parts_.on_exception, [&] { own = member->MoveOn(now); });
+    next = std::min(next, own);
   }
   return next;
 }

@@ -15,6 +15,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/thread_guard.h"
 #include "agent/http/http_stream.h"
 #include "agent/http/retry.h"
 #include "agent/kube/kubeconfig.h"
@@ -43,6 +44,7 @@ struct WatchParts {
   Rng& rng;
   Logger& log;
   WatchPolicy policy{};
+  ExceptionReporter on_exception{};  // of the loop's thread, "watch"
 };
 
 // Thread-safe. Every member is removed before the loop goes.
@@ -64,6 +66,7 @@ class WatchLoop {
    public:
     virtual ~Member() = default;
     // Does what can be done now, without waiting; answers when to be called again at the latest.
+    // When it throws, that is reported and it is called again soon: the others have their turn.
     virtual SteadyTime MoveOn(SteadyTime now) = 0;
   };
 

@@ -1,10 +1,11 @@
 #include "agent/secrets/lease_keeper.h"
 
-#include <pthread.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "agent/base/on_exit.h"
 
 namespace nodekeep {
 namespace {
@@ -54,7 +55,9 @@ LeaseKeeper::LeaseKeeper(Options options, Cache& cache, CredentialCache& credent
       clock_(clock),
       log_(log),
       metrics_(metrics),
-      thread_([this](std::stop_token stop) { Run(stop); }) {}
+      thread_([this](std::stop_token stop) {
+        RunGuarded("leases", stop, clock_, options_.on_exception, [&] { Run(stop); });
+      }) {}
 
 LeaseKeeper::~LeaseKeeper() {
   // Before the thread: it may be making a call itself.
@@ -65,7 +68,6 @@ LeaseKeeper::~LeaseKeeper() {
 }
 
 void LeaseKeeper::Run(std::stop_token stop) {
-  pthread_setname_np(pthread_self(), "leases");
   const Context context(SteadyTime::max(), stop);
   while (Sleep(context, clock_, options_.tick).ok()) Tick();
 }
@@ -193,8 +195,11 @@ LeaseKeeper::Step LeaseKeeper::NextStep(const Held& held, SteadyTime now) const 
 }
 
 void LeaseKeeper::RenewLeases() {
-  std::vector<std::string> renew;
-  std::vector<std::string> revoke;
+  std::vector<std::pair<std::string, LeaseCall>> calls;
+  std::size_t started = 0;
+  const OnThrow free_the_others([&] {
+    for (; started < calls.size(); ++started) TryLater(calls[started].first);
+  });
   std::vector<std::pair<EntryKey, std::string>> aged;
   {
     std::unique_lock lock(mutex_);
@@ -203,8 +208,8 @@ void LeaseKeeper::RenewLeases() {
     for (auto& [id, held] : leases_) {
       const Step step = NextStep(held, now);
       if (step == Step::kOver) over.push_back(id);
-      if (step == Step::kRenew) renew.push_back(id);
-      if (step == Step::kRevoke) revoke.push_back(id);
+      if (step == Step::kRenew) calls.emplace_back(id, &LeaseKeeper::RenewLease);
+      if (step == Step::kRevoke) calls.emplace_back(id, &LeaseKeeper::RevokeLease);
       held.busy |= step == Step::kRenew || step == Step::kRevoke;
       held.ending |= step == Step::kRevoke;
       if (now < held.reissue_from) continue;
@@ -214,12 +219,25 @@ void LeaseKeeper::RenewLeases() {
     for (const std::string& id : over) Remove(id);
   }
   for (const auto& [key, id] : aged) cache_.ExpireLease(key, id);
-  for (const std::string& id : renew) {
-    Start([this, id](const Context& context) { RenewLease(context, id); });
+  while (started < calls.size()) {
+    const auto& [id, call] = calls[started++];
+    StartFor(id, call);
   }
-  for (const std::string& id : revoke) {
-    Start([this, id](const Context& context) { RevokeLease(context, id); });
-  }
+}
+
+void LeaseKeeper::StartFor(const std::string& id, LeaseCall call) {
+  Start([this, id, call](const Context& context) {
+    const OnThrow again([&] { TryLater(id); });
+    (this->*call)(context, id);
+  });
+}
+
+void LeaseKeeper::TryLater(const std::string& id) {
+  std::unique_lock lock(mutex_);
+  const auto found = leases_.find(id);
+  if (found == leases_.end()) return;
+  found->second.busy = false;
+  found->second.next_try = clock_.Now() + RetryDelay(found->second.lease.lifetime);
 }
 
 void LeaseKeeper::Remove(const std::string& id) {
@@ -245,10 +263,12 @@ void LeaseKeeper::Start(std::function<void(const Context&)> call) {
     ++calls_;
   }
   auto run = [this, call = std::move(call)] {
+    const OnExit over([this] {
+      std::unique_lock lock(mutex_);
+      --calls_;
+      changed_.notify_all();
+    });
     call(Context(clock_.Now() + options_.call_budget, stop_.get_token()));
-    std::unique_lock lock(mutex_);
-    --calls_;
-    changed_.notify_all();
   };
   // A full pool only delays: run here rather than forget the lease.
   if (!pool_.Post(run).ok()) run();
@@ -395,6 +415,10 @@ void LeaseKeeper::RenewLogins() {
   }
   for (const SessionPtr& session : due) {
     Start([this, session](const Context& context) {
+      const OnExit over([&] {
+        std::unique_lock lock(mutex_);
+        renewals_[session->login].busy = false;
+      });
       bool owns = false;
       {
         std::unique_lock lock(mutex_);
@@ -405,8 +429,6 @@ void LeaseKeeper::RenewLogins() {
       } else {
         RenewLogin(context, session);
       }
-      std::unique_lock lock(mutex_);
-      renewals_[session->login].busy = false;
     });
   }
 }

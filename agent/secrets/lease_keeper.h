@@ -30,6 +30,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/metrics.h"
+#include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
@@ -56,6 +57,7 @@ class LeaseKeeper {
     Duration call_budget = std::chrono::seconds(10);
     // False when the directory is known not to exist. Injected by tests.
     std::function<bool(const std::string& path)> directory_exists;
+    ExceptionReporter on_exception{};  // of the keeper's thread, "leases"
   };
 
   LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials, WorkerPool& pool,
@@ -105,6 +107,11 @@ class LeaseKeeper {
 
   void Run(std::stop_token stop);
   void Start(std::function<void(const Context&)> call);
+  // Starts `call` for the lease, which is marked as busy and free again when it is over.
+  using LeaseCall = void (LeaseKeeper::*)(const Context&, const std::string& id);
+  void StartFor(const std::string& id, LeaseCall call);
+  // After an exception: another call may be made for the lease later.
+  void TryLater(const std::string& id);
 
   Holder HolderOf(const FetchPlan& plan) const;
   bool Gone(const Holder& holder) const;

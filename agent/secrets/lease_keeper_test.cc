@@ -42,7 +42,7 @@ class Directories {
 
 // A backend with dynamic credentials at "db", leased for an hour.
 struct Bench {
-  Bench() {
+  explicit Bench(ExceptionReporter report = {}) : on_exception(std::move(report)) {
     backend->EnableLeases();
     backend->SetMinted("db", "credentials", hours(1), "lease");
     backend->SetValue("kv", "v");
@@ -77,13 +77,15 @@ struct Bench {
     return whats;
   }
 
+  const ExceptionReporter on_exception;
   FakeClock clock;
   Directories directories;
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Heart heart{clock, {.retry = {.attempts = 1},
-                      .directory_exists = [this](const std::string& path) {
-                        return directories.Has(path);
-                      }}};
+  Heart heart{
+      clock,
+      {.retry = {.attempts = 1},
+       .directory_exists = [this](const std::string& path) { return directories.Has(path); },
+       .on_exception = on_exception}};
 };
 
 using Names = std::vector<std::string>;
@@ -593,6 +595,43 @@ TEST_CASE("lease: the agent stops in the middle of a renewal and a revocation") 
   }
   CHECK(backend.use_count() == 1);
   CHECK(backend->Count("renew-lease") == 1);
+}
+
+TEST_CASE("lease: a call that throws leaves the lease to be tried again") {
+  std::mutex mutex;
+  Names reports;
+  {
+    Bench bench([&](std::string_view, std::string_view error) {
+      std::lock_guard lock(mutex);
+      reports.push_back(std::string(error));
+    });
+    REQUIRE(bench.Mount("one") == "ok");
+    bench.backend->ThrowOnce();
+    bench.Pass(minutes(60));
+    // The first renewal, two thirds into the hour, has thrown.
+    CHECK(bench.Calls("renew-lease").size() >= 2);
+    CHECK(bench.Mount("one") == "ok");
+    CHECK(bench.backend->reads() == 1);
+
+    bench.directories.Remove(Bench::Directory("one"));
+    bench.backend->ThrowOnce();
+    bench.Tick();
+    CHECK(bench.Calls("revoke-lease").size() == 1);
+    bench.Tick();
+    CHECK(bench.Calls("revoke-lease").size() == 2);
+    CHECK(bench.heart.leases.List().empty());
+  }
+  CHECK(reports == Names{"a defect of the fake", "a defect of the fake"});
+}
+
+TEST_CASE("lease: a login whose renewal throws is renewed all the same") {
+  Bench bench([](std::string_view, std::string_view) {});
+  bench.backend->SetMinted("db", "credentials", hours(1), "lease", false);
+  bench.backend->SetLoginLifetime(hours(1), true);
+  REQUIRE(bench.Mount("one") == "ok");
+  bench.backend->ThrowOnce();
+  bench.Pass(minutes(50));
+  CHECK(bench.Calls("renew-login").size() >= 2);
 }
 
 }  // namespace nodekeep

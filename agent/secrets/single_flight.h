@@ -29,7 +29,8 @@ template <typename Key, typename Value>
 class SingleFlight {
  public:
   // Answers all `keys` in order. Runs on the pool under a context of its own; must not wait for
-  // another call on the same pool.
+  // another call on the same pool. If it throws, all keys are answered kInternal, and the pool
+  // reports the exception.
   using Call =
       std::function<std::vector<Result<Value>>(const Context&, const std::vector<Key>& keys)>;
 
@@ -81,7 +82,14 @@ class SingleFlight {
     const Context own =
         Context(clock_.Now() + budget_, stop_.get_token()).WithLatestFailure(std::move(failure));
     Status posted = pool_.Post([this, own, keys, flights, call = std::move(call)]() mutable {
-      std::vector<Result<Value>> results = call(own, keys);
+      std::vector<Result<Value>> results;
+      try {
+        results = call(own, keys);
+      } catch (...) {
+        call = nullptr;
+        Finish(keys, flights, std::vector<Result<Value>>(keys.size(), Unexpected()));
+        throw;
+      }
       // What the call captured may be the last to hold a provider: released while we still exist.
       call = nullptr;
       Finish(keys, flights, std::move(results));
@@ -123,6 +131,11 @@ class SingleFlight {
       }
     }
     return results;
+  }
+
+  static Error Unexpected() {
+    return Error(ErrorCode::kInternal,
+                 "the request ended by an unexpected exception, which the agent's log has");
   }
 
   static Error OutOfTime(const LatestFailure& failure) {

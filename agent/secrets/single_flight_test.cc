@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <latch>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -84,6 +85,32 @@ TEST_CASE("single flight: one call per key, however many ask") {
     REQUIRE(results[0].ok());
     CHECK(*results[0] == "value of a");
   }
+}
+
+TEST_CASE("single flight: a call that throws answers all its keys, and the next one is made") {
+  FakeClock clock;
+  std::vector<std::string> reports;
+  {
+    WorkerPool pool(
+        {.name = "calls", .on_exception = [&](std::string_view, std::string_view error) {
+           reports.push_back(std::string(error));
+         }});
+    Flights flights(pool, clock, kBudget);
+    const Results thrown = flights.Do(
+        Context(), {"a", "b"}, [](const Context&, const std::vector<std::string>&) -> Results {
+          throw std::runtime_error("the value of a: canary");
+        });
+    REQUIRE(thrown.size() == 2);
+    for (const Result<std::string>& result : thrown) {
+      REQUIRE_FALSE(result.ok());
+      CHECK(result.error().code() == ErrorCode::kInternal);
+      CHECK(result.error().message().find("canary") == std::string::npos);
+    }
+    const Results next = flights.Do(Context(), {"a", "b"}, Answering());
+    REQUIRE(next[0].ok());
+    CHECK(*next[1] == "value of b");
+  }
+  CHECK(reports == std::vector<std::string>{"the value of a: canary"});
 }
 
 TEST_CASE("single flight: keys on their way are joined, the others fetched by one call") {

@@ -16,13 +16,13 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/base/read_file.h"
 #include "agent/base/write_all.h"
 
 namespace nodekeep {
 namespace {
 
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr std::size_t kChunk = 64u << 10;
 
 ErrorCode CodeOf(int error) {
   switch (error) {
@@ -65,21 +65,6 @@ class OpenFile {
  private:
   const int fd_;
 };
-
-bool ReadsAs(int fd, std::string_view want) {
-  SecretBytes chunk = SecretBytes::OfSize(std::min(kChunk, want.size() + 1));
-  for (;;) {
-    const ssize_t got = read(fd, chunk.MutableData(), chunk.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return false;
-    if (got == 0) return want.empty();
-    const auto size = static_cast<std::size_t>(got);
-    if (size > want.size() || std::memcmp(chunk.Reveal().data(), want.data(), size) != 0) {
-      return false;
-    }
-    want.remove_prefix(size);
-  }
-}
 
 bool HasAttributes(const struct stat& status, const FileAttributes& attributes) {
   return (status.st_mode & 07777) == (attributes.mode & 0777) &&
@@ -239,9 +224,13 @@ bool Directory::Holds(const std::string& path, const SecretBytes& contents,
   const OpenFile file(
       openat(parent->fd_, FileName(path).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status;
-  return file.ok() && fstat(file.fd(), &status) == 0 && S_ISREG(status.st_mode) &&
-         static_cast<std::size_t>(status.st_size) == contents.size() &&
-         HasAttributes(status, attributes) && ReadsAs(file.fd(), contents.Reveal());
+  if (!file.ok() || fstat(file.fd(), &status) != 0 || !S_ISREG(status.st_mode) ||
+      static_cast<std::size_t>(status.st_size) != contents.size() ||
+      !HasAttributes(status, attributes)) {
+    return false;
+  }
+  const Result<SecretBytes> held = ReadDescriptor(file.fd(), contents.size());
+  return held.ok() && held->Reveal() == contents.Reveal();
 }
 
 std::optional<std::string> Directory::ReadLink(const std::string& name) const {

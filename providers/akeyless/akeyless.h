@@ -10,6 +10,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/environment.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/base/thread_guard.h"
 #include "agent/http/http_client.h"
 #include "agent/secrets/policy.h"
 #include "agent/secrets/provider.h"
@@ -56,6 +57,7 @@ struct AkeylessSettings {
 
   // Where the node's cloud identity looks for the variables of the clouds' SDKs.
   Environment environment = ProcessEnvironment();
+  ExceptionReporter on_exception{};  // of threads of the provider
   // Key under which answers without a version of their own get one; empty = random per process.
   SecretBytes version_key;
   Duration timeout = std::chrono::seconds(30);  // of one exchange with a gateway

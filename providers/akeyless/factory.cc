@@ -117,6 +117,7 @@ Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServ
   settings.environment = std::move(services.environment);
   settings.version_key = std::move(services.version_key);
   settings.policy = services.policy;
+  settings.on_exception = std::move(services.on_exception);
   return MakeAkeylessProvider(std::move(settings), services.http, services.clock);
 }
 

@@ -10,6 +10,7 @@
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
 #include "agent/base/json.h"
+#include "agent/base/on_exit.h"
 #include "agent/base/read_file.h"
 #include "agent/base/trimmed.h"
 #include "agent/http/origin.h"
@@ -202,7 +203,10 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
   LoginAttempt attempt = AttemptOf(type, options, proof->credential);
   if (Status admitted = guard_.Admit(context, attempt); !admitted.ok()) return admitted.error();
   shown = true;
-  Result<Credential> credential = Show(context, type, options, *proof);
+  Result<Credential> credential = [&] {
+    const OnThrow settle([&] { guard_.Settle(attempt, LoginGuard::Outcome::kUnknown); });
+    return Show(context, type, options, *proof);
+  }();
   if (credential.ok()) {
     guard_.Settle(attempt, LoginGuard::Outcome::kAccepted);
     if (type == AccessType::kUniversalIdentity) uid_tokens_.Accepted(options, proof->credential);

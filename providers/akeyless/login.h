@@ -8,6 +8,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
 #include "agent/base/result.h"
+#include "agent/base/thread_guard.h"
 #include "agent/secrets/provider.h"
 #include "providers/akeyless/cloud_id.h"
 #include "providers/akeyless/gateway_client.h"
@@ -21,12 +22,13 @@ namespace nodekeep::akeyless {
 class Logins {
  public:
   // All must outlive it.
-  Logins(GatewayClient& api, const CloudIds& cloud_ids, const Clock& clock)
+  Logins(GatewayClient& api, const CloudIds& cloud_ids, const Clock& clock,
+         ExceptionReporter on_exception = {})
       : api_(api),
         cloud_ids_(cloud_ids),
         clock_(clock),
         guard_(clock),
-        uid_tokens_(api, guard_, clock) {}
+        uid_tokens_(api, guard_, clock, std::move(on_exception)) {}
 
   // By the first method of `options.login_order` that works. Errors begin with "authentication
   // failed <url>", or with "failed to detect access type of <id>" when no method has what it needs.

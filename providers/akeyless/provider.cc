@@ -20,7 +20,7 @@ class AkeylessProvider final : public Provider {
       : settings_(std::move(settings)),
         api_(http, clock, settings_.timeout),
         cloud_ids_(http, clock, settings_.environment),
-        logins_(api_, cloud_ids_, clock),
+        logins_(api_, cloud_ids_, clock, settings_.on_exception),
         reader_(api_, clock) {}
 
   Result<ParsedMount> Parse(const MountInput& input) const override {

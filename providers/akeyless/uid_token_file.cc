@@ -7,16 +7,18 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "agent/base/aes_gcm.h"
 #include "agent/base/digest.h"
+#include "agent/base/read_file.h"
 #include "agent/base/write_all.h"
 
 namespace nodekeep::akeyless {
 namespace {
 
 constexpr std::string_view kWhat = "universal identity, newest token";
+// A token has 16 KiB at most (uid_tokens.cc).
+constexpr std::size_t kMaxSealed = 64u << 10;
 
 SecretBytes Derived(std::string_view first, std::string_view purpose) {
   return HmacSha256(SecretBytes(first), {purpose});
@@ -49,15 +51,14 @@ UidTokenFile::UidTokenFile(std::string directory, std::string_view first)
 
 Result<std::optional<SecretBytes>> UidTokenFile::Read() const {
   if (directory_.empty()) return std::optional<SecretBytes>();
-  std::ifstream in(path_, std::ios::binary);
-  if (!in) {
-    if (errno == ENOENT) return std::optional<SecretBytes>();
-    return Error::Format(ErrorCode::kPrecondition, "{}: read {}: {}", kWhat, path_,
-                         std::strerror(errno));
+  const Result<SecretBytes> sealed = ReadFile(path_, kMaxSealed);
+  if (!sealed.ok()) {
+    if (sealed.error().code() == ErrorCode::kNotFound) return std::optional<SecretBytes>();
+    return Error::Format(ErrorCode::kPrecondition, "{}: {}", kWhat, sealed.error().message());
   }
-  const std::string sealed(std::istreambuf_iterator<char>(in), {});
   const auto* key = reinterpret_cast<const unsigned char*>(key_.Reveal().data());
-  std::optional<SecretBytes> token = AesGcmOpen(key, path_.substr(directory_.size()), sealed);
+  std::optional<SecretBytes> token =
+      AesGcmOpen(key, path_.substr(directory_.size()), sealed->Reveal());
   if (!token) {
     return Error::Format(ErrorCode::kPrecondition,
                          "{}: {} was altered or cut; the identity begins again at its first token, "

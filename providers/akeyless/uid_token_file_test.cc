@@ -58,6 +58,17 @@ TEST_CASE("uid token file: what was altered is told, and can be written anew") {
   CHECK(file.Read()->value().Reveal() == "u-third");
 }
 
+TEST_CASE("uid token file: what cannot be read is told, and is not taken for nothing") {
+  const TempDir dir;
+  const UidTokenFile file(dir.path(), "first");
+  std::filesystem::create_directory(file.path());
+  const auto read = file.Read();
+  REQUIRE_FALSE(read.ok());
+  CHECK(read.error().code() == ErrorCode::kPrecondition);
+  CHECK(read.error().message() ==
+        "universal identity, newest token: read " + file.path() + ": Is a directory");
+}
+
 TEST_CASE("uid token file: where nothing can be written the reason is told; none is asked for") {
   TempDir dir;
   dir.Write("plain", "");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/digest.h"
+#include "agent/base/on_exit.h"
 
 namespace nodekeep::akeyless {
 
@@ -34,7 +35,9 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
   Identity& identity = identities_[name];  // stays where it is: a map, nothing erased
   identity.used = clock_.Now();
   if (!thread_.joinable()) {
-    thread_ = std::jthread([this](std::stop_token stop) { KeepAlive(stop); });
+    thread_ = std::jthread([this](std::stop_token stop) {
+      RunGuarded("uid-tokens", stop, clock_, on_exception_, [&] { KeepAlive(stop); });
+    });
   }
   if (!clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(),
                         [&] { return !identity.busy; })) {
@@ -81,13 +84,23 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
   // A token may log in and yet deny rotation.
   attempt.credential += " rotation";
   lock.unlock();
+  bool settled = true;
+  const OnThrow free_it([&] {
+    if (!settled) guard_.Settle(attempt, LoginGuard::Outcome::kUnknown, "");
+    if (!lock.owns_lock()) lock.lock();
+    identity.busy = false;
+    identity.next = clock_.Now() + kTryAgainAfter;
+    changed_.notify_all();
+  });
   // Never waited for: who logs in has a place already, and the rotation comes another time.
   const bool admitted = guard_.Admit(Context(clock_.Now(), context.stop()), attempt).ok();
   Result<SecretBytes> next(SecretBytes{});
   if (admitted) {
+    settled = false;
     next = Next(context, *options, *file, old);
     const Status done =
         next.ok() ? Acknowledge(context, *options, old, *next) : Status(next.error());
+    settled = true;
     guard_.Settle(attempt, OutcomeOf(done), done.ok() ? "" : done.error().message());
   }
   lock.lock();

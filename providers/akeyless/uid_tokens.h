@@ -26,6 +26,7 @@
 #include "agent/base/context.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/base/thread_guard.h"
 #include "providers/akeyless/gateway_client.h"
 #include "providers/akeyless/login_guard.h"
 #include "providers/akeyless/uid_token_file.h"
@@ -52,9 +53,10 @@ class UidTokens {
     std::optional<Error> not_rotated;
   };
 
-  // All must outlive it.
-  UidTokens(GatewayClient& api, LoginGuard& guard, const Clock& clock)
-      : api_(api), guard_(guard), clock_(clock) {}
+  // All must outlive it. `on_exception`: of its thread, "uid-tokens".
+  UidTokens(GatewayClient& api, LoginGuard& guard, const Clock& clock,
+            ExceptionReporter on_exception = {})
+      : api_(api), guard_(guard), clock_(clock), on_exception_(std::move(on_exception)) {}
 
   // The newest token of the identity that began with `first`, rotated if it is time to: with the
   // options that last worked for it, since those of this caller may be mistyped, and with the
@@ -94,6 +96,7 @@ class UidTokens {
   GatewayClient& api_;
   LoginGuard& guard_;
   const Clock& clock_;
+  const ExceptionReporter on_exception_;
 
   std::mutex mutex_;
   std::condition_variable_any changed_;

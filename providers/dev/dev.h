@@ -8,6 +8,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/base/thread_guard.h"
 #include "agent/secrets/policy.h"
 #include "agent/secrets/provider.h"
 
@@ -21,6 +22,7 @@ struct DevSettings {
   SecretBytes version_key;
   // How long answers are good, unless a class says otherwise.
   Policy policy;
+  ExceptionReporter on_exception{};  // of threads of the provider
 };
 
 // Starts to watch the store. `clock` and `log` must outlive the provider.

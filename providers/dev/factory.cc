@@ -25,6 +25,7 @@ Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServ
   }
   settings.version_key = std::move(services.version_key);
   settings.policy = services.policy;
+  settings.on_exception = std::move(services.on_exception);
   return MakeDevProvider(std::move(settings), services.clock, services.log);
 }
 

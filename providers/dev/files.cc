@@ -15,6 +15,7 @@
 #include <memory>
 #include <utility>
 
+#include "agent/base/read_file.h"
 #include "agent/base/volume_path.h"
 #include "agent/base/yaml.h"
 #include "providers/dev/content.h"
@@ -117,20 +118,12 @@ Result<SecretBytes> ReadAll(const File& file, std::size_t max_bytes) {
   struct stat facts {};
   if (::fstat(file.fd(), &facts) != 0) return SystemError("cannot look at the file", errno);
   if (Status check = CheckFile(facts, max_bytes); !check.ok()) return check.error();
-  // One byte more than it claims, to notice that it grew meanwhile.
-  SecretBytes bytes = SecretBytes::OfSize(static_cast<std::size_t>(facts.st_size) + 1);
-  std::size_t size = 0;
-  while (size < bytes.size()) {
-    const ssize_t got = ::read(file.fd(), bytes.MutableData() + size, bytes.size() - size);
-    if (got == 0) break;
-    if (got < 0 && errno != EINTR) return SystemError("cannot read the file", errno);
-    if (got > 0) size += static_cast<std::size_t>(got);
-  }
-  if (size == bytes.size()) {
+  Result<SecretBytes> bytes = ReadDescriptor(file.fd(), static_cast<std::size_t>(facts.st_size));
+  if (bytes.ok()) return bytes;
+  if (bytes.error().code() == ErrorCode::kTooLarge) {
     return Error(ErrorCode::kTransient, "the file grew while it was read: replace it by a rename");
   }
-  bytes.Truncate(size);
-  return bytes;
+  return Error(ErrorCode::kTransient, "cannot read the file: " + bytes.error().message());
 }
 
 // Kept by a volume's atomic writer for itself: "..data" and the time-stamped directories.
@@ -290,7 +283,7 @@ Result<Content> ReadTree(const std::string& path) {
   return std::move(reader.content);
 }
 
-Result<Content> ReadFile(const Place& place) {
+Result<Content> ReadStoreFile(const Place& place) {
   Result<File> directory = OpenDirectory(place.directory);
   if (!directory.ok()) return directory.error();
   struct stat facts {};
@@ -307,7 +300,7 @@ Result<Content> ReadFile(const Place& place) {
 
 Result<Content> ReadContent(const std::string& path) {
   const Place place = PlaceOf(path);
-  return place.is_directory ? ReadTree(path) : ReadFile(place);
+  return place.is_directory ? ReadTree(path) : ReadStoreFile(place);
 }
 
 std::string ContentStamp(const std::string& path) {

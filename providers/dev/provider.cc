@@ -40,7 +40,7 @@ class DevProvider final : public Provider {
       : path_(settings.path),
         policy_(settings.policy),
         clock_(clock),
-        store_(path_, std::move(settings.version_key), log) {}
+        store_(path_, std::move(settings.version_key), log, std::move(settings.on_exception)) {}
 
   Result<ParsedMount> Parse(const MountInput& input) const override {
     return dev::ParseMount(input, path_, policy_);

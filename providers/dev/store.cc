@@ -108,13 +108,16 @@ class DevStore::Watch {
   std::stop_callback<Wake> on_stop_;
 };
 
-DevStore::DevStore(std::string path, SecretBytes version_key, Logger& log)
+DevStore::DevStore(std::string path, SecretBytes version_key, Logger& log,
+                   ExceptionReporter on_exception)
     : path_(std::move(path)),
       version_key_(version_key.empty() ? RandomBytes(32) : std::move(version_key)),
       log_(log),
       sealer_(Sealer::Create()) {
   Load();
-  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+  thread_ = std::jthread([this, report = std::move(on_exception)](std::stop_token stop) {
+    RunGuarded("dev-store", stop, SystemClock(), report, [&] { Run(stop); });
+  });
 }
 
 DevStore::~DevStore() = default;

@@ -23,6 +23,7 @@
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/base/thread_guard.h"
 #include "agent/secrets/sealer.h"
 #include "providers/dev/content.h"
 
@@ -40,8 +41,9 @@ struct StoreAnswer {
 class DevStore {
  public:
   // `path` is absolute. Reads the store once before it returns; a store that is missing or broken
-  // is not an error here.
-  DevStore(std::string path, SecretBytes version_key, Logger& log);
+  // is not an error here. `on_exception`: of its thread, "dev-store".
+  DevStore(std::string path, SecretBytes version_key, Logger& log,
+           ExceptionReporter on_exception = {});
   ~DevStore();
 
   // `account`: "namespace/name" of who asks. `version`: "" for the current one, else as its author

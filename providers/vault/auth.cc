@@ -1,16 +1,13 @@
 #include "providers/vault/login.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <string>
 #include <utility>
 
 #include "agent/base/json.h"
+#include "agent/base/read_file.h"
 #include "providers/vault/answer.h"
 
 namespace nodekeep::vault {
@@ -28,29 +25,13 @@ SecretBytes Trimmed(const SecretBytes& bytes) {
 }
 
 Result<SecretBytes> ReadCredentialFile(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
-    return Error::Format(ErrorCode::kInvalid, "cannot open {}: {}", path, std::strerror(errno));
-  }
-  SecretBytes content = SecretBytes::OfSize(kMaxCredentialFile + 1);
-  std::size_t size = 0;
-  ssize_t got = 0;
-  while (size < content.size() &&
-         (got = ::read(file, content.MutableData() + size, content.size() - size)) != 0) {
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  const int failure = got < 0 ? errno : 0;
-  ::close(file);
-  if (failure != 0) {
-    return Error::Format(ErrorCode::kInvalid, "cannot read {}: {}", path, std::strerror(failure));
-  }
-  if (size > kMaxCredentialFile) {
+  const Result<SecretBytes> content = ReadFile(path, kMaxCredentialFile);
+  if (!content.ok() && content.error().code() == ErrorCode::kTooLarge) {
     return Error::Format(ErrorCode::kInvalid, "{} is too large for a credential", path);
   }
-  content.Truncate(size);
-  SecretBytes trimmed = Trimmed(content);
+  // Not kNotFound, which would be the backend's word on a secret.
+  if (!content.ok()) return Error(ErrorCode::kInvalid, "cannot " + content.error().message());
+  SecretBytes trimmed = Trimmed(*content);
   if (trimmed.empty()) return Error::Format(ErrorCode::kInvalid, "{} is empty", path);
   return trimmed;
 }

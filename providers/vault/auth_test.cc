@@ -393,7 +393,7 @@ TEST_CASE("vault: missing or unusable credentials are named") {
        "",
        "",
        "needs key \"token\" in the Secret of nodePublishSecretRef"},
-      {"no such file", {}, "/nowhere/token", "", "cannot open /nowhere/token"},
+      {"no such file", {}, "/nowhere/token", "", "cannot read /nowhere/token"},
       {"an empty file", {}, empty.path(), "", "is empty"},
       {"a large file", {}, large.path(), "", "is too large for a credential"},
       {"a directory", {}, "/tmp", "", "cannot read /tmp"},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <stdexcept>
 
 namespace nodekeep {
 namespace {
@@ -257,6 +258,7 @@ Result<Credential> FakeProvider::RenewCredential(const Context&, const ProviderO
   std::unique_lock lock(mutex_);
   const std::string token(credential.token.Reveal());
   calls_.push_back({"renew-login", token, token});
+  ThrowIfTold();
   if (std::optional<Error> fault = NextRenewalFault()) return *fault;
   Credential renewed;
   renewed.token = credential.token.Clone();
@@ -281,6 +283,7 @@ Result<Lease> FakeProvider::RenewLease(const Context& context, const ProviderOpt
                                        const Credential& credential, const Lease& lease) {
   std::unique_lock lock(mutex_);
   calls_.push_back({"renew-lease", lease.id, std::string(credential.token.Reveal())});
+  ThrowIfTold();
   if (Status passed = PassGate(lock, context, leases_closed_); !passed.ok()) return passed.error();
   if (std::optional<Error> fault = NextRenewalFault()) return *fault;
   Lease renewed = lease;
@@ -292,11 +295,16 @@ Status FakeProvider::RevokeLease(const Context& context, const ProviderOptions&,
                                  const Credential& credential, const Lease& lease) {
   std::unique_lock lock(mutex_);
   calls_.push_back({"revoke-lease", lease.id, std::string(credential.token.Reveal())});
+  ThrowIfTold();
   if (Status passed = PassGate(lock, context, leases_closed_); !passed.ok()) return passed;
   if (revocation_faults_.empty()) return {};
   const Error fault = revocation_faults_.front();
   revocation_faults_.pop_front();
   return fault;
+}
+
+void FakeProvider::ThrowIfTold() {
+  if (throws_.exchange(false)) throw std::runtime_error("a defect of the fake");
 }
 
 Status FakeProvider::PassGate(std::unique_lock<std::mutex>& lock, const Context& context,

@@ -6,6 +6,7 @@
 // Thread-safe; scripts may change while calls are under way. A call that waits at the gate obeys
 // its context, as a good provider does.
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -80,6 +81,8 @@ class FakeProvider final : public Provider, public Leases {
   void FailRenewals(std::vector<Error> errors);
   // The same for revocations of leases.
   void FailRevocations(std::vector<Error> errors);
+  // The next renewal of a lease or a login, or revocation of a lease, throws: a defect.
+  void ThrowOnce() { throws_ = true; }
   // The lifetime that renewals grant; zero = the one asked with.
   void SetRenewedLifetime(Duration lifetime);
 
@@ -135,6 +138,7 @@ class FakeProvider final : public Provider, public Leases {
   std::optional<Error> NextFault(const std::string& path);
   Result<Answer> AnswerOf(const Credential& credential, const Question& question);
   std::optional<Error> NextRenewalFault();
+  void ThrowIfTold();
 
   const Clock& clock_;
   bool lease_ability_ = false;
@@ -156,6 +160,7 @@ class FakeProvider final : public Provider, public Leases {
   std::deque<Error> renewal_faults_;
   std::deque<Error> revocation_faults_;
   Duration renewed_lifetime_ = Duration::zero();
+  std::atomic<bool> throws_ = false;
   bool closed_ = false;
   bool leases_closed_ = false;
   std::size_t waiting_ = 0;

@@ -27,13 +27,16 @@ struct HeartOptions {
   };
   LogLevel log_level = LogLevel::kOff;
   std::size_t pool_threads = 128;
+  ExceptionReporter on_exception{};  // of the pool
 };
 
 struct Heart {
   explicit Heart(const Clock& its_clock, HeartOptions options = {})
       : clock(its_clock),
         log(options.log_level, LogFormat::kJson),
-        pool({.max_threads = options.pool_threads, .max_queued = 4096}),
+        pool({.max_threads = options.pool_threads,
+              .max_queued = 4096,
+              .on_exception = options.on_exception}),
         sealer(Sealer::Create()),
         cache(options.cache_bytes, *sealer, clock, metrics),
         credentials({.retry = options.retry,

@@ -167,6 +167,28 @@ def end(kubelet, shop, volume) -> None:
     shop.delete_pod(volume)
 
 
+# -- files of others
+
+
+def test_a_volume_whose_vol_data_cannot_be_read_costs_no_other(door, kubelet, shop):
+    healthy = shop.volume()
+    kubelet.publish(healthy)
+    unreadable = {"a-directory": os.mkdir, "a-pipe": os.mkfifo, "an-io-error": lambda path: os.symlink("/proc/self/mem", path)}
+    paths = set()
+    for pod, make in unreadable.items():
+        path = kubelet.root / "pods" / pod / "volumes" / "kubernetes.io~csi" / "secrets" / "vol_data.json"
+        path.parent.mkdir(parents=True)
+        make(path)
+        paths.add(str(path))
+    start_again(door, kubelet)
+    door.wait_for(lambda: door.http("/readyz")[0] == 200, "readiness", 20)
+    door.wait_for(lambda: [each["target"] for each in door.events("volume found again")][-1:] == [str(healthy.target)],
+                  "the volume that can be read", 20)
+    assert {line["path"] for line in door.logs() if "vol_data.json" in line.get("event", "")} == paths
+    assert not door.events("unexpected exception in a thread")
+    assert "nodekeep_internal_errors_total{" not in door.metrics_text()
+
+
 # -- killed at each step
 
 

@@ -10,9 +10,9 @@
 #include "agent/app/mount_attributes.h"
 #include "agent/app/offline_providers.h"
 #include "agent/app/render.h"
-#include "agent/app/text_file.h"
 #include "agent/base/duration.h"
 #include "agent/base/jwt.h"
+#include "agent/base/read_file.h"
 #include "agent/identity/mount_plan.h"
 #include "agent/sink/atomic_writer.h"
 
@@ -49,7 +49,8 @@ Result<std::map<std::string, SecretBytes>> ReadTokens(const std::vector<std::str
                            "--token-file {}: write AUDIENCE=FILE, such as vault=/tmp/token",
                            argument);
     }
-    Result<SecretBytes> token = ReadFile(argument.substr(equals + 1), kMaxTokenBytes);
+    Result<SecretBytes> token =
+        ReadFile(argument.substr(equals + 1), kMaxTokenBytes, FileKind::kAny);
     if (!token.ok()) return token.error().Prepend("--token-file");
     std::size_t end = token->Reveal().find_last_not_of(" \r\n\t");
     token->Truncate(end == std::string_view::npos ? 0 : end + 1);

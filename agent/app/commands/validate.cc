@@ -10,7 +10,7 @@
 #include "agent/app/offline_providers.h"
 #include "agent/app/render.h"
 #include "agent/app/spc_manifest.h"
-#include "agent/app/text_file.h"
+#include "agent/base/read_file.h"
 #include "agent/base/yaml.h"
 #include "agent/identity/mount_plan.h"
 
@@ -45,7 +45,7 @@ std::optional<InputFile> ReadInput(const Surroundings& surroundings, const std::
     file.name = "standard input";
     file.text.assign(std::istreambuf_iterator<char>(surroundings.in), {});
   } else {
-    const Result<SecretBytes> text = ReadFile(path, kMaxYamlBytes + 1);
+    const Result<SecretBytes> text = ReadFile(path, kMaxYamlBytes, FileKind::kAny);
     if (!text.ok()) {
       report.findings.push_back({.source = path, .message = text.error().message()});
       return std::nullopt;

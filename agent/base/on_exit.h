@@ -1,0 +1,40 @@
+#pragma once
+
+// Work at the end of a scope.
+
+#include <exception>
+#include <utility>
+
+namespace nodekeep {
+
+// Runs `work`, however the scope is left. `work` does not throw.
+template <typename Work>
+class [[nodiscard]] OnExit {
+ public:
+  explicit OnExit(Work work) : work_(std::move(work)) {}
+  ~OnExit() { work_(); }
+  OnExit(const OnExit&) = delete;
+  OnExit& operator=(const OnExit&) = delete;
+
+ private:
+  const Work work_;
+};
+
+// Runs `work` only when the scope is left by an exception: puts in order what the steps after it
+// would have. `work` does not throw.
+template <typename Work>
+class [[nodiscard]] OnThrow {
+ public:
+  explicit OnThrow(Work work) : work_(std::move(work)) {}
+  ~OnThrow() {
+    if (std::uncaught_exceptions() > before_) work_();
+  }
+  OnThrow(const OnThrow&) = delete;
+  OnThrow& operator=(const OnThrow&) = delete;
+
+ private:
+  const Work work_;
+  const int before_ = std::uncaught_exceptions();
+};
+
+}  // namespace nodekeep
