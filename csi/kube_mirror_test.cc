@@ -187,7 +187,7 @@ TEST_CASE("mirror: a file that cannot be read is an error, and its Secret stays 
     REQUIRE_FALSE(mirrored.ok());
     CHECK(mirrored.error().message() == "read " + path + ": " + row.want);
     CHECK(fixture.Calls() == std::vector<std::string>{"POST secretproviderclasspodstatuses"});
-    // What nobody claims is given up a minute after the last claim went.
+    // A Secret without claims is deleted a minute after its last claim was released.
     fixture.clock.Advance(std::chrono::hours(1));
     CHECK(fixture.mirror.Sweep(Context()).empty());
     CHECK(fixture.http.Count() == 1);

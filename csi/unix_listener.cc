@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -16,6 +17,8 @@ namespace nodekeep {
 namespace {
 
 constexpr std::string_view kThread = "accept";
+// After a failure that may pass, such as ENOMEM.
+constexpr std::chrono::milliseconds kPollPause(100);
 
 class FileDescriptor {
  public:
@@ -118,9 +121,12 @@ class PosixUnixListener final : public UnixListener {
   void Run(std::stop_token stop) {
     while (!stop.stop_requested()) {
       pollfd waits[2] = {{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
-      if (poll(waits, 2, -1) < 0 && errno != EINTR) return;
+      if (poll(waits, 2, -1) < 0) {
+        if (errno != EINTR) std::this_thread::sleep_for(kPollPause);
+        continue;
+      }
       if (stop.stop_requested()) return;
-      // What ends one connection keeps nobody else waiting.
+      // An exception in one connection does not delay the next.
       if (waits[0].revents & POLLIN) RunReported(kThread, on_exception_, [this] { AcceptOne(); });
     }
   }

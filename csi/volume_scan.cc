@@ -55,7 +55,7 @@ std::vector<FoundVolume> ScanVolumes(
       const std::string data = volume / "vol_data.json";
       const Result<Json> facts = ReadVolumeData(data);
       if (!facts.ok()) {
-        // Without the file it is no volume yet, or no longer.
+        // Kubelet writes the file before a volume exists and removes it after.
         if (facts.error().code() != ErrorCode::kNotFound) on_unreadable(data, facts.error());
         continue;
       }

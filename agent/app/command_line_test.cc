@@ -269,20 +269,20 @@ TEST_CASE("validate: every finding of every file comes with file, line, field an
 }
 
 TEST_CASE("validate: settings that classes need for credentials of the node are listed once") {
-  constexpr char kClass[] = R"(apiVersion: secrets-store.csi.x-k8s.io/v1
+  static constexpr char kClass[] = R"(apiVersion: secrets-store.csi.x-k8s.io/v1
 kind: SecretProviderClass
 metadata: {{name: {}, namespace: shop}}
 spec:
   provider: {}
   parameters: {}
 )";
-  constexpr char kAkeyless[] =
+  static constexpr char kAkeyless[] =
       R"({{akeylessGatewayURL: "{}", akeylessAccessType: {}, objects: "- {{fileName: a, secretPath: /a}}"}})";
   std::string text;
   const auto add = [&](std::string_view name, std::string_view provider, std::string parameters) {
     text += "---\n" + fmt::format(kClass, name, provider, std::move(parameters));
   };
-  add("one", "akeyless", fmt::format(kAkeyless, "https://b'c", "aws_iam"));
+  add("one", "akeyless", fmt::format(kAkeyless, "https://b/'c", "aws_iam"));
   add("no element of a list", "akeyless", fmt::format(kAkeyless, "https://a,https://evil", "gcp"));
   add("two", "akeyless", fmt::format(kAkeyless, "https://a/", "aws_iam"));
   add("three", "akeyless", fmt::format(kAkeyless, "https://a", "access_key"));
@@ -299,7 +299,7 @@ spec:
                                        "  vault:\n"
                                        "    tokenFile: /t\n");
   const std::string classes = bed.Write("classes.yaml", text);
-  // They are no findings.
+  // They are not findings.
   CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
   CHECK(bed.out ==
         "ok: 8 SecretProviderClasses, 1 configuration\n"
@@ -307,12 +307,12 @@ spec:
         "configuration says.\n"
         "Look at each line before you take it over: who writes a class can name any server. They "
         "need:\n"
-        "  providers.akeyless.nodeIdentityGateways: \"https://listed,https://b'c,https://a\"\n"
+        "  providers.akeyless.nodeIdentityGateways: \"https://listed,https://b/'c,https://a\"\n"
         "    https://a: shop/two\n"
         "    https://a: shop/three (unless nodePublishSecretRef brings a credential)\n"
-        "    https://b'c: shop/one\n"
+        "    https://b/'c: shop/one\n"
         "    helm: --set-string 'config.providers.akeyless.nodeIdentityGateways="
-        "https://listed\\,https://b'\\''c\\,https://a'\n"
+        "https://listed\\,https://b/'\\''c\\,https://a'\n"
         "  providers.akeyless.serviceAccountTokenFile\n"
         "    shop/four\n"
         "  providers.vault.nodeCredentialPaths: \"kv/x\"\n"

@@ -31,7 +31,7 @@ Result<SecretBytes> ReadDescriptor(int file, std::size_t max_bytes,
 Result<SecretBytes> ReadFile(const std::string& path, std::size_t max_bytes,
                              FileKind kind = FileKind::kRegular);
 
-// At most 1 MiB of a regular file. Errors are kInvalid, so that nobody takes a missing file for a
+// At most 1 MiB of a regular file. Errors are kInvalid, because kNotFound would read as the
 // backend's "not found"; the text names the file.
 Result<SecretBytes> ReadSmallFile(const std::string& path);
 

@@ -54,7 +54,7 @@ TEST_CASE("read file: what may not be read is kDenied") {
   const TempDir dir;
   const std::string path = dir.Write("a", "content");
   REQUIRE(chmod(path.c_str(), 0) == 0);
-  // Root may read everything: as somebody else, then, which holds for this thread alone.
+  // Root may read every file: this thread alone switches to another user.
   const uid_t before = static_cast<uid_t>(setfsuid(geteuid() == 0 ? 65534 : geteuid()));
   const Result<SecretBytes> content = ReadFile(path, 10);
   setfsuid(before);

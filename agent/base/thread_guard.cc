@@ -11,7 +11,7 @@
 namespace nodekeep {
 namespace {
 
-// What others wrote into their exception; nobody has bounded it.
+// The text comes from a library, which may have put any amount of input into it.
 constexpr std::size_t kMaxText = 512;
 
 void Report(std::string_view thread, const ExceptionReporter& report, std::string_view error) {

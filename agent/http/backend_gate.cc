@@ -77,7 +77,7 @@ std::vector<Result<HttpResponse>> BackendGate::SendAll(const Context& context,
     if (wave.empty()) continue;
     const SteadyTime started = clock_.Now();
     std::size_t settled = 0;
-    const OnThrow give_back([&] {
+    const OnThrow settle_all([&] {
       const Error thrown(ErrorCode::kInternal, "an unexpected exception");
       while (settled < admitted.size()) Settle(admitted[settled++], thrown, started);
     });

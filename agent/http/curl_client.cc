@@ -155,7 +155,7 @@ class CurlClient::Loop {
   void Finish(Batch::Call& call, Result<HttpResponse> result);
   void Drop(Batch& batch, ErrorCode code, std::string_view why);
   void DropAll(ErrorCode code, std::string_view why);
-  // After an exception: answers whoever waits, and forgets what curl was at.
+  // After an exception: fails all requests under way and makes curl's state anew.
   void Reset();
   void DropOverdue();
   // Closes the connection of an overdue call if it is dead to all of us.

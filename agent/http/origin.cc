@@ -53,6 +53,18 @@ Result<Origin> ParseOrigin(const HttpRequest& request) {
                          "the URL of {} holds a user name or password: give them as credentials",
                          Lower(Part(url, CURLUPART_HOST)));
   }
+  // Curl takes "https:/host" too, where a later "://" would be read as the scheme's.
+  if (request.url.find("://") != origin.scheme.size()) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "URL \"{}\" is not valid: write {}:// before the host", Shown(request.url),
+                         origin.scheme);
+  }
+  // A zone would have to be part of the origin: the same address is another host in each.
+  if (!Part(url, CURLUPART_ZONEID).empty()) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "URL \"{}\" is not valid: zones of IPv6 addresses are not supported",
+                         Shown(request.url));
+  }
   const std::string bracketed = Lower(Part(url, CURLUPART_HOST));
   origin.host = bracketed.starts_with('[') ? bracketed.substr(1, bracketed.size() - 2) : bracketed;
   const std::string port = Part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);

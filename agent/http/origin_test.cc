@@ -37,6 +37,21 @@ TEST_CASE("origin: scheme, host and port, whatever follows") {
   }
 }
 
+TEST_CASE(
+    "origin: spellings that curl and a reader of the text take for different hosts are refused") {
+  for (const std::string url :
+       {"https:/vault.example/x", "https:/vault.example/x://y", "https:///vault.example",
+        "http:vault.example", "https:/vault.example:8200/v1/://", "http://[fe80::1%25eth0]/x"}) {
+    INFO(url);
+    HttpRequest request;
+    request.url = url;
+    Result<Origin> origin = ParseOrigin(request);
+    INFO((origin.ok() ? origin->text : origin.error().message()));
+    CHECK_FALSE((origin.ok() && origin->text != "https://vault.example:443"));
+    if (url.find("///") == std::string::npos) CHECK_FALSE(origin.ok());
+  }
+}
+
 TEST_CASE("no proxy: names, domains and networks") {
   struct Row {
     std::string list, host;

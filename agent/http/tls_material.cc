@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <filesystem>
 #include <memory>
@@ -203,9 +204,21 @@ Status ReadClientPair(const TlsSettings& settings, TlsMaterial& material) {
   return {};
 }
 
+// The name becomes a part of the request's URL.
+bool IsServerName(std::string_view name) {
+  constexpr std::size_t kLongest = 253;
+  return name.size() <= kLongest && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
+         });
+}
+
 }  // namespace
 
 Result<TlsMaterial> ReadTlsMaterial(const TlsSettings& settings) {
+  if (!IsServerName(settings.server_name)) {
+    return Error::Format(ErrorCode::kInvalid, "TLS server name \"{}\" is not a host name",
+                         settings.server_name.substr(0, 253));
+  }
   TlsMaterial material;
   material.server_name = settings.server_name;
   material.skip_verify = settings.skip_verify;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/temp_dir.h"
@@ -94,6 +95,26 @@ TEST_CASE("TLS: what is not the agent's own file is not read, however it is name
     REQUIRE_FALSE(material.ok());
     CHECK(material.error().code() == ErrorCode::kInvalid);
     CHECK(material.error().message() == "read CA file \"" + row.path + "\": " + row.want);
+  }
+}
+
+TEST_CASE("TLS: a server name is a host name, because it becomes a part of the URL") {
+  TlsSettings settings;
+  settings.ca_pem = TestAuthority("authority").certificate_pem();
+  for (const std::string name : {"", "vault.test", "10.0.0.1", "a-b_c.test."}) {
+    INFO(name);
+    settings.server_name = name;
+    CHECK(ReadTlsMaterial(settings).ok());
+  }
+  for (const std::string& name :
+       std::vector<std::string>{"vault:18200/v1/auth/cert/login?x=", "a/b", "a b", "a@b", "a#",
+                                "a\nb", "[::1]", "b\xC3\xBC", std::string(254, 'a')}) {
+    INFO(name);
+    settings.server_name = name;
+    const Result<TlsMaterial> material = ReadTlsMaterial(settings);
+    REQUIRE_FALSE(material.ok());
+    CHECK(material.error().code() == ErrorCode::kInvalid);
+    CHECK(material.error().message().ends_with("\" is not a host name"));
   }
 }
 

@@ -35,8 +35,8 @@ struct AkeylessSettings {
   std::shared_ptr<const SecretBytes> access_key;      // null = none
   std::shared_ptr<const SecretBytes> uid_init_token;  // null = none
   // For access type k8s as the agent: a token of the agent's own service account, read at each
-  // login; "" = none. Best one of an audience of its own: whoever gets a token of the API server's
-  // audience has the agent's rights there.
+  // login; "" = none. Give it an audience of its own: the receiver of a token with the API server's
+  // audience has the rights of the agent there.
   std::string service_account_token_file;
   std::string jwt_file;   // for access type jwt; read at each login; "" = the pod's token
   std::string cert_file;  // for access type cert: PEM certificate and key of the node

@@ -100,6 +100,12 @@ std::string Options::LoginText() const {
   AppendLoginPart(text, "ca-directory", tls->ca_directory);
   AppendLoginPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
   AppendLoginPart(text, "server-name", tls->server_name);
+  // A reload may withhold what was allowed before: the login of that time is not found any more.
+  const bool withheld = !k8s_gateway_withheld.empty() || !sts_withheld.empty() ||
+                        std::any_of(gateways.begin(), gateways.end(), [](const Gateway& gateway) {
+                          return !gateway.node_identity_withheld.empty();
+                        });
+  AppendLoginPart(text, "node-identity", !as_pod && withheld ? "withheld" : "");
   return text;
 }
 

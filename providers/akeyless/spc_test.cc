@@ -71,7 +71,7 @@ std::string Logins(const Options& options) {
 }
 
 constexpr char kAllOfThem[] = "access_key aws_iam azure_ad gcp k8s universal_identity";
-// Without the node's cloud identities, which are there although nobody configured them.
+// Without the node's cloud identities, which exist without being configured.
 constexpr char kProbed[] = "access_key k8s universal_identity";
 
 }  // namespace
@@ -479,6 +479,7 @@ TEST_CASE("akeyless: the node's identity goes only to gateways that the operator
       {"another path, where another server may answer", node, at("https://gw:8000"), kUnlisted},
       {"a path in capitals", node, at("https://gw:8000/API/v2"), kUnlisted},
       {"a path that leads elsewhere", node, at("https://gw:8000/api/v2/../../evil"), kUnlisted},
+      {"a scheme with one slash", node, at("https:/gw:8000/evil/x://y/api/v2"), kUnlisted},
       {"a longer name", node, at("https://gw.evil:8000/api/v2"), kUnlisted},
       {"a star in the class", node, at("*"), kUnlisted},
       {"listed", listed, at("https://third/api/v2"), ""},
@@ -660,6 +661,19 @@ TEST_CASE("akeyless: logins of different worth have different texts") {
   for (const Attributes& row : rows) texts.insert(text(row));
   CHECK(texts.size() == std::size(rows));
   CHECK(text({{"akeylessAccessKey", "k"}, {"nodekeep/ignoreCache", "true"}}) == text({}));
+}
+
+TEST_CASE("akeyless: a login of the node is not found any more once its gateway is not listed") {
+  AkeylessSettings before, after;
+  before.node_identity_gateways = {"https://gw"};
+  const auto text = [](const AkeylessSettings& settings, const Attributes& more) {
+    Attributes attributes = {{"akeylessGatewayURL", "https://gw"}};
+    attributes.insert(more.begin(), more.end());
+    return Parse(attributes, settings)->options->LoginText();
+  };
+  CHECK(text(before, {}) != text(after, {}));
+  const Attributes as_pod = {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}};
+  CHECK(text(before, as_pod) == text(after, as_pod));
 }
 
 TEST_CASE("akeyless flaw: concurrent tenants never share a login or a token") {

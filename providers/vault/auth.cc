@@ -121,6 +121,16 @@ Result<Json> AuthOf(const HttpResponse& response) {
   return *auth;
 }
 
+// Whether a reply can be that of the method which the class names. At a mount of the cert method
+// the connection's client certificate logs in, which is the node's, whatever the request says. Each
+// method's reply carries metadata of its own (seen on OpenBao 2): kubernetes service_account_name,
+// jwt role, approle role_name, cert cert_name.
+bool IsOfNamedMethod(const Options& options, const Json& auth) {
+  if (options.method == AuthMethod::kCert || options.tls->client_cert_file.empty()) return true;
+  const auto has = [&](std::string_view key) { return Find(auth, {"metadata", key}) != nullptr; };
+  return !has("cert_name") && (has("service_account_name") || has("role") || has("role_name"));
+}
+
 void SetLifetime(Credential& credential, Duration lifetime, const Clock& clock) {
   credential.lifetime = lifetime;
   if (lifetime > Duration::zero()) credential.expires = clock.Now() + lifetime;
@@ -149,6 +159,20 @@ Result<Credential> LogInWith(const Context& context, ApiClient& api, const Optio
   Credential credential = CredentialFrom(*auth, clock);
   if (!FitsHeader(credential.token)) {
     return Error(ErrorCode::kInvalid, "failed to parse login response: its token is malformed");
+  }
+  if (!IsOfNamedMethod(options, *auth)) {
+    ApiCall revocation;
+    revocation.method = "POST";
+    revocation.path = "/v1/auth/token/revoke-self";
+    revocation.namespace_name = options.login_namespace;
+    revocation.token = credential.token.Clone();
+    revocation.body = SecretBytes("{}");
+    (void)api.Send(context, options, Step::kLease, revocation);  // it is not used either way
+    return Error::Format(ErrorCode::kInvalid,
+                         "failed to login: auth/{} does not answer as method {} does; over a "
+                         "connection with a client certificate only nodekeep/auth: cert may log in "
+                         "by that certificate",
+                         options.mount, AuthMethodName(options.method));
   }
   credential.sharing = SharingOf(options, identity, *auth, credential.service_account_uid);
   return credential;

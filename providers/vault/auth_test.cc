@@ -243,6 +243,50 @@ TEST_CASE("vault: a throttled login says for how long") {
   CHECK(*login.error().retry_after() == 7s);
 }
 
+TEST_CASE("vault: with a client certificate a reply has to be that of the method which is named") {
+  struct Row {
+    std::string name, method, metadata;
+    bool certificate, accepted;
+  };
+  const Row rows[] = {
+      {"of the cert method", "kubernetes", R"({"cert_name":"n","common_name":"node"})", true,
+       false},
+      {"of the cert method, with a role", "jwt", R"({"cert_name":"n","role":"app"})", true, false},
+      {"without metadata", "kubernetes", "null", true, false},
+      {"kubernetes", "kubernetes", R"({"service_account_name":"web","role":"app"})", true, true},
+      {"jwt", "jwt", R"({"role":"app"})", true, true},
+      {"a jwt mount that the class takes for kubernetes", "kubernetes", R"({"role":"app"})", true,
+       true},
+      {"approle", "approle", R"({"role_name":"app"})", true, true},
+      {"without a certificate", "kubernetes", "null", false, true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Attributes attributes = {{"nodekeep/auth", row.method}, {"vaultAuthMountPath", "m"}};
+    if (row.certificate) {
+      attributes["vaultTLSClientCertPath"] = "/c";
+      attributes["vaultTLSClientKeyPath"] = "/k";
+    }
+    TestMount vault(attributes);
+    REQUIRE(vault.parse_error == "");
+    vault.http.On("POST", "https://vault:8200/v1/auth/m/login",
+                  {FakeHttpClient::Respond(200, R"({"auth":{"client_token":"hvs.x","metadata":)" +
+                                                    row.metadata + "}}")});
+    vault.http.On("POST", "https://vault:8200/v1/auth/token/revoke-self",
+                  {FakeHttpClient::Respond(204, "")});
+    PodIdentity pod = TestPod();
+    pod.secrets["role_id"] = SecretBytes("r");
+    const Result<Credential> login = vault.LogIn(pod);
+    INFO(MessageOf(login));
+    CHECK(login.ok() == row.accepted);
+    // What was issued to the certificate does not live on.
+    CHECK(vault.http.Requests().size() == (row.accepted ? 1 : 2));
+    if (row.accepted) continue;
+    CHECK(CodeOf(login) == "invalid");
+    CHECK(vault.http.Requests().at(1).headers.at("x-vault-token") == "hvs.x");
+  }
+}
+
 TEST_CASE("vault: replies that are no login are answered") {
   struct Row {
     std::string name, body, code, want;

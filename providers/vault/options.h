@@ -54,6 +54,8 @@ class Options final : public ProviderOptions {
   std::string token_file;
   std::string approle_role_id;
   std::string approle_secret_id_file;
+  // Whether address and trust are those of the node's configuration.
+  bool at_node_server = false;
   // Why they, or a client certificate as login, are withheld; "" when they are not.
   std::string node_credentials_withheld;
   // What nodeCredentialPaths would have to list.

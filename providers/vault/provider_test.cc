@@ -208,6 +208,45 @@ TEST_CASE("vault: one redirect of a standby is followed, with method, body and t
   }
 }
 
+TEST_CASE("vault: with a client certificate only the node's own server redirects to another") {
+  struct Row {
+    std::string name;
+    Attributes attributes;
+    std::string location;
+    bool followed;
+  };
+  const Attributes pair = {{"vaultTLSClientCertPath", "/c"}, {"vaultTLSClientKeyPath", "/k"}};
+  const auto with_pair = [&](Attributes attributes) {
+    attributes.insert(pair.begin(), pair.end());
+    return attributes;
+  };
+  constexpr char kElsewhere[] = "https://active:8200/v1/auth/cert/login";
+  const Row rows[] = {
+      {"the node's server", with_pair({}), kElsewhere, true},
+      {"a server of the class", with_pair({{"vaultAddress", "https://evil"}}), kElsewhere, false},
+      {"the node's server under the class's trust", with_pair({{"vaultSkipTLSVerify", "true"}}),
+       kElsewhere, false},
+      {"a path of the same server", with_pair({{"vaultAddress", "https://evil"}}), "/v1/b", true},
+      {"no certificate", {{"vaultAddress", "https://evil"}}, kElsewhere, true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    VaultSettings settings;
+    settings.address = "https://vault:8200";
+    TestMount vault(row.attributes, std::move(settings));
+    REQUIRE(vault.parse_error == "");
+    vault.http.On("", "*",
+                  {FakeHttpClient::Respond(307, "", {{"location", row.location}}),
+                   FakeHttpClient::Respond(200, kSecret)});
+    const Result<Answer> answer = vault.FetchOne();
+    INFO(MessageOf(answer));
+    CHECK(answer.ok() == row.followed);
+    CHECK(vault.http.Requests().size() == (row.followed ? 2 : 1));
+    if (!row.followed)
+      CHECK_THAT(MessageOf(answer), ContainsSubstring("a redirect to another server"));
+  }
+}
+
 TEST_CASE("vault: a login is redirected too, and two redirects are one too many") {
   TestMount vault;
   vault.http.On("", "*",

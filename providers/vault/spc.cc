@@ -234,19 +234,24 @@ bool HasNodeCredential(AuthMethod method, const VaultSettings& settings) {
   return false;
 }
 
+bool IsNodeAddress(const Options& options, const VaultSettings& settings) {
+  Result<Address> own = Address::Parse(settings.address);
+  return own.ok() && own->base == options.address.base &&
+         own->unix_socket == options.address.unix_socket;
+}
+
+// Whether the server is trusted as the node trusts it; a client certificate is no part of that.
+bool IsNodeTrust(const TlsSettings& tls, const TlsSettings& node) {
+  return tls.ca_file == node.ca_file && tls.ca_directory == node.ca_directory &&
+         tls.ca_pem == node.ca_pem && tls.server_name == node.server_name &&
+         tls.skip_verify == node.skip_verify;
+}
+
 // Why the node's own credential may not be used for where and how the class logs in; "" if it may.
 std::string WhyServerWithheld(const Options& options, const VaultSettings& settings) {
-  Result<Address> own = Address::Parse(settings.address);
-  if (!own.ok() || own->base != options.address.base ||
-      own->unix_socket != options.address.unix_socket) {
-    return "the class sets another vaultAddress";
-  }
-  const TlsSettings& tls = *options.tls;
-  if (tls.ca_file != settings.tls.ca_file || tls.ca_directory != settings.tls.ca_directory ||
-      tls.ca_pem != settings.tls.ca_pem || tls.server_name != settings.tls.server_name ||
-      tls.skip_verify != settings.tls.skip_verify) {
+  if (!IsNodeAddress(options, settings)) return "the class sets another vaultAddress";
+  if (!IsNodeTrust(*options.tls, settings.tls))
     return "the class changes how the server is trusted";
-  }
   const std::string login = NamespaceName(options.login_namespace);
   const bool known =
       login == NamespaceName(settings.namespace_name) ||
@@ -392,6 +397,7 @@ Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes, AuthM
                     "vaultTLSClientCertPath and vaultTLSClientKeyPath",
                     kMountError));
   }
+  options->at_node_server = IsNodeAddress(*options, settings) && IsNodeTrust(tls, settings.tls);
   options->tls = std::make_shared<const TlsSettings>(std::move(tls));
   Result<std::string> mount = ReadMount(attributes, method, settings);
   if (!mount.ok()) return mount.error();

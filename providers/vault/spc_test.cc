@@ -663,7 +663,7 @@ TEST_CASE("vault: no credential of the node is given while no path is listed") {
     CHECK(needed[0].value == "secret/data/db");
     CHECK(needed[0].unless_secret == (method != "cert"));
   }
-  // A pod's own token needs nobody's leave.
+  // A pod's own token is not restricted.
   CHECK(OptionsOf(ParseMount(Input(), settings))->node_credentials_withheld.empty());
   CHECK(OptionsOf(ParseMount(Input(), settings))->NeededSettings().empty());
 }

@@ -266,6 +266,13 @@ std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, con
     if (!replies[i].ok() || !IsRedirect(replies[i]->status)) continue;
     HttpRequest again = Request(calls[i], options);
     Result<std::string> target = RedirectTarget(again, replies[i]->Header("location"));
+    // The certificate would log in there as the node: where to is for the node's own server to say.
+    if (target.ok() && !options.tls->client_cert_file.empty() && !options.at_node_server &&
+        OriginOf(*target) != OriginOf(again.url)) {
+      target = Error(ErrorCode::kInvalid,
+                     "a redirect to another server is not followed over a connection with a client "
+                     "certificate: set vaultAddress to that server");
+    }
     if (!target.ok()) {
       replies[i] = target.error();
       continue;

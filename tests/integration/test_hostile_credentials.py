@@ -195,7 +195,7 @@ def test_the_nodes_vault_credential_reads_what_is_listed_and_nothing_else(vault_
     assert openbao.must("GET", f"secret/data/{unique}/shared")["data"]["data"] == {"k": "shared"}
 
 
-def test_a_pods_own_credential_needs_no_leave(vault_node, openbao, tenant, unique):
+def test_a_pods_own_credential_is_not_restricted(vault_node, openbao, tenant, unique):
     token = openbao.create_token(["read-secrets"])["client_token"]
     spc = vault_class(openbao.url, None, ("f", f"secret/data/{unique}/other", "k"), ("me", "auth/token/lookup-self", "policies"),
                       **{"nodekeep/auth": "token"})
@@ -208,6 +208,15 @@ def test_a_pods_login_over_the_nodes_certificate_cannot_read_the_certificates_lo
     entry = {"objectName": "x", "secretPath": "auth/cert/login", "method": "PUT", "secretArgs": {"name": unique}}
     refused = vault_node.driver.failure(vault_class("", tenant.role, entry), tenant.pod())
     assert "is a login" in refused.message
+    # The certificate's login as that of the pod: what the server gives out goes nowhere.
+    for method, secrets in ({"roleName": unique}, None), ({"roleName": unique, "nodekeep/auth": "jwt"}, None), \
+            ({"nodekeep/auth": "approle"}, {"role_id": "x"}):
+        spc = vault_class("", None, ("me", "auth/token/lookup-self"), vaultAuthMountPath="cert", **method)
+        refused = vault_node.driver.failure(spc, tenant.pod(), secrets=secrets)
+        assert "auth/cert does not answer as method" in refused.message, refused.message
+    for name in (f"127.0.0.1:{openbao.port}/v1/auth/cert/login?x=", "a/b"):
+        spc = vault_class("", tenant.role, {"objectName": "x", "secretPath": "secret/y", "method": "PUT"}, vaultTLSServerName=name)
+        assert "is not a host name" in vault_node.driver.failure(spc, tenant.pod()).message
     allowed = vault_class("", tenant.role, ("f", f"secret/data/{unique}/shared", "k"))
     assert vault_node.driver.mount(allowed, tenant.pod()).text("f") == "shared"
 
