@@ -29,7 +29,7 @@ Result<SecretBytes> ReadCredentialFile(const std::string& path) {
   if (!content.ok() && content.error().code() == ErrorCode::kTooLarge) {
     return Error::Format(ErrorCode::kInvalid, "{} is too large for a credential", path);
   }
-  // Not kNotFound, which would be the backend's word on a secret.
+  // Not kNotFound: that would read as the backend's "not found".
   if (!content.ok()) return Error(ErrorCode::kInvalid, "cannot " + content.error().message());
   SecretBytes trimmed = Trimmed(*content);
   if (trimmed.empty()) return Error::Format(ErrorCode::kInvalid, "{} is empty", path);
