@@ -47,7 +47,7 @@ class Node:
         cluster.create_service_account(namespace, "nodekeep")
         (tmp_path / "login-token").write_text(cluster.mint_token(namespace, "nodekeep", None))
         self.access_id, self.access_key = akeyless.add_access_key()
-        host = f"127.0.0.2:{metadata.port}"
+        host = metadata.address
         self.agent = start_agent(
             providers=("akeyless",),
             config={"providers": {"akeyless": {"gatewayUrl": akeyless.url, "allowPlainHttp": True,
@@ -102,7 +102,7 @@ def test_the_same_gateway_may_have_it_once_the_operator_lists_it(
 
 def test_without_a_type_no_cloud_identity_is_looked_for(akeyless, metadata, start_akeyless_agent):
     """At the node's own gateway, which may have them."""
-    host = f"127.0.0.2:{metadata.port}"
+    host = metadata.address
     driver = start_akeyless_agent(env={**NOTHING, **AWS, "GCE_METADATA_HOST": host,
                                        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{host}"}).driver("akeyless")
     for parameters in ({}, {"akeylessAccessType": "aws"}):
