@@ -144,7 +144,7 @@ def test_a_login_is_shared_where_the_operator_says_so(akeyless, clouds, start_cl
 
 @pytest.mark.parametrize("identities", ["azure"], indirect=True)
 def test_a_gateway_that_may_not_have_the_nodes_identity_may_have_the_pods(start_clouded_agent, identities, pod_of):
-    driver = start_clouded_agent({"nodeIdentityGateways": "https://elsewhere"}).driver("akeyless")
+    driver = start_clouded_agent({"gatewayUrl": "https://elsewhere"}).driver("akeyless")
     assert driver.mount(identities.spc("web"), pod_of("web", "web-0", identities.audience)).files == {"f": b"secret of web"}
     of_node = {key: value for key, value in identities.spc("web").items()
                if key != "akeylessAuthAs" and not key.startswith("nodekeep/azure")}
