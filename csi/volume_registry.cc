@@ -49,7 +49,8 @@ void VolumeRegistry::Update(const std::string& target_path, SteadyTime due,
   auto found = slots_.find(target_path);
   if (found == slots_.end()) return;
   change(found->second.record.state);
-  found->second.due = due;
+  // What was brought forward while this refresh ran stays due: the refresh may have read before it.
+  found->second.due = std::min(found->second.due, due);
   ++changes_;
   changed_.notify_all();
 }

@@ -34,8 +34,8 @@ class VolumeRegistry {
   std::optional<VolumeRecord> Find(const std::string& target_path) const;
   std::vector<VolumeRecord> List() const;
 
-  // Changes the state of a volume, if it is still there, and when it is due next. `change` must not
-  // call back.
+  // Changes the state of a volume, if it is still there, and makes it due at `due` or, where
+  // MakeDue has said so meanwhile, before. `change` must not call back.
   void Update(const std::string& target_path, SteadyTime due,
               const std::function<void(VolumeState&)>& change);
   // Brings a refresh forward; never puts it off.

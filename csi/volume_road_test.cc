@@ -480,9 +480,10 @@ TEST_CASE("driver: new tokens bring a failed refresh forward") {
   REQUIRE(node.Publish(volume).ok());
   node.classes.Fail(Error(ErrorCode::kDenied, "no"));
   node.clock.Advance(minutes(3));
+  const Context soon(node.clock.Now(), {});
+  REQUIRE(node.registry.AwaitDue(soon).size() == 1);
   node.Refresh(volume);
   CHECK_FALSE(node.StateOf(*volume).error.empty());
-  const Context soon(node.clock.Now(), {});
   CHECK(node.registry.AwaitDue(soon).empty());
   auto again = node.MakeVolume();
   again->tokens = SecretBytes(R"({"":{"token":"t","expirationTimestamp":"2099-01-01T00:00:00Z"}})");
