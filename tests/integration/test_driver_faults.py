@@ -276,10 +276,15 @@ def test_a_volume_whose_first_write_was_killed_is_never_taken_for_complete(door,
 def rotate(door, store, content: dict) -> None:
     """Returns once the agent has the new values, or is dead; volumes and Secrets follow."""
     store.put(**content)
+    changed = []
 
     def asked_again() -> bool:
         asked = door.cli("refresh", "--all", "-o", "json", check=False)
-        return not door.running or (asked.returncode == 0 and json.loads(asked.stdout)["changed"] > 0)
+        if not door.running or asked.returncode != 0:
+            return not door.running
+        changed.append(json.loads(asked.stdout)["changed"])
+        # Each pod's values are asked for by themselves, and the store may change between two of them: nothing new is left to come.
+        return max(changed) > 0 and changed[-1] == 0
 
     door.wait_for(asked_again, "the new values in the cache", 10, every=0.02)
 
