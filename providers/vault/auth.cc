@@ -123,8 +123,8 @@ Result<Json> AuthOf(const HttpResponse& response) {
 
 // Whether a reply can be that of the method which the class names. At a mount of the cert method
 // the connection's client certificate logs in, which is the node's, whatever the request says. Each
-// method's reply carries metadata of its own (seen on OpenBao 2): kubernetes service_account_name,
-// jwt role, approle role_name, cert cert_name.
+// method's reply has metadata of its own: kubernetes service_account_name and cert cert_name (both
+// tried on OpenBao 2), jwt role and approle role_name (not tried over a client certificate).
 bool IsOfNamedMethod(const Options& options, const Json& auth) {
   if (options.method == AuthMethod::kCert || options.tls->client_cert_file.empty()) return true;
   const auto has = [&](std::string_view key) { return Find(auth, {"metadata", key}) != nullptr; };

@@ -240,7 +240,7 @@ bool IsNodeAddress(const Options& options, const VaultSettings& settings) {
          own->unix_socket == options.address.unix_socket;
 }
 
-// Whether the server is trusted as the node trusts it; a client certificate is no part of that.
+// Whether the server is verified as the node verifies it. The client certificate does not count.
 bool IsNodeTrust(const TlsSettings& tls, const TlsSettings& node) {
   return tls.ca_file == node.ca_file && tls.ca_directory == node.ca_directory &&
          tls.ca_pem == node.ca_pem && tls.server_name == node.server_name &&
