@@ -11,8 +11,8 @@
 #include "agent/base/log.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
+#include "agent/rpc/local_server.h"
 #include "csi/identity_service.h"
-#include "csi/local_server.h"
 #include "csi/node_service.h"
 #include "csi/registration.h"
 

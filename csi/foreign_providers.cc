@@ -6,7 +6,8 @@
 #include <cctype>
 
 #include "agent/base/go_json.h"
-#include "csi/local_server.h"
+#include "agent/rpc/status.h"
+#include "csi/reply_limit.h"
 #include "proto/provider.grpc.pb.h"
 
 namespace nodekeep {
@@ -55,21 +56,6 @@ v1alpha1::MountRequest RequestOf(const SecretProviderClass& spc, const Volume& v
   return request;
 }
 
-ErrorCode CodeOf(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::NOT_FOUND: return ErrorCode::kNotFound;
-    case grpc::StatusCode::PERMISSION_DENIED: return ErrorCode::kDenied;
-    case grpc::StatusCode::UNAUTHENTICATED: return ErrorCode::kAuthExpired;
-    case grpc::StatusCode::INVALID_ARGUMENT: return ErrorCode::kInvalid;
-    case grpc::StatusCode::CANCELLED: return ErrorCode::kCancelled;
-    case grpc::StatusCode::DEADLINE_EXCEEDED: return ErrorCode::kDeadlineExceeded;
-    case grpc::StatusCode::RESOURCE_EXHAUSTED: return ErrorCode::kTooLarge;
-    case grpc::StatusCode::UNAVAILABLE: return ErrorCode::kTransient;
-    case grpc::StatusCode::FAILED_PRECONDITION: return ErrorCode::kPrecondition;
-    default: return ErrorCode::kInternal;
-  }
-}
-
 Error ErrorOf(const std::string& provider, const std::string& socket, const grpc::Status& status) {
   std::string hint;
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
@@ -80,7 +66,7 @@ Error ErrorOf(const std::string& provider, const std::string& socket, const grpc
     hint = fmt::format("; check that provider \"{}\" runs on this node and serves {}", provider,
                        socket);
   }
-  return Error::Format(CodeOf(status.error_code()), "{}{}", status.error_message(), hint);
+  return Error::Format(ErrorCodeOf(status.error_code()), "{}{}", status.error_message(), hint);
 }
 
 VolumeContent ContentOf(v1alpha1::MountResponse& reply) {

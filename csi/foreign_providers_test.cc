@@ -7,7 +7,8 @@
 #include <semaphore>
 #include <thread>
 
-#include "csi/local_server.h"
+#include "agent/rpc/local_server.h"
+#include "csi/reply_limit.h"
 #include "proto/provider.grpc.pb.h"
 #include "tests/fakes/temp_dir.h"
 

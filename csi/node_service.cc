@@ -5,7 +5,8 @@
 #include <charconv>
 
 #include "agent/base/on_exit.h"
-#include "csi/wire_status.h"
+#include "agent/rpc/status.h"
+#include "csi/csi_status.h"
 
 namespace nodekeep {
 namespace {
@@ -25,12 +26,6 @@ Result<std::optional<gid_t>> ReadGroup(const std::string& text) {
     return Error::Format(ErrorCode::kInvalid, "volume_mount_group \"{}\" is no group id", text);
   }
   return std::optional<gid_t>(group);
-}
-
-grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, grpc::Status status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(std::move(status));
-  return reactor;
 }
 
 void AddUsage(csi::v1::NodeGetVolumeStatsResponse& response, csi::v1::VolumeUsage::Unit unit,
@@ -99,8 +94,8 @@ class NodeService::Call final : public grpc::ServerUnaryReactor {
     const OnThrow unanswered([this] { Finish(UnexpectedStatus()); });
     const Status done = work_(context_);
     if (done.ok()) return Finish(grpc::Status::OK);
-    if (service_.stop_.stop_requested() && MayBeOfTheStop(done.error().code())) return Refuse();
-    Finish(WireStatusOf(done.error()));
+    if (service_.stop_.stop_requested() && MayComeFromStop(done.error().code())) return Refuse();
+    Finish(CsiStatusOf(done.error()));
   }
   void Refuse() { Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"}); }
 
@@ -153,8 +148,8 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     csi::v1::NodePublishVolumeResponse* response) {
   return Guarded(context, options_.on_exception, [&] {
     Result<VolumePtr> volume = ReadPublish(*request);
-    if (!volume.ok()) return Finish(context, WireStatusOf(volume.error()));
-    if (road_.PublishAgain(*volume)) return Finish(context, grpc::Status::OK);
+    if (!volume.ok()) return FinishNow(context, CsiStatusOf(volume.error()));
+    if (road_.PublishAgain(*volume)) return FinishNow(context, grpc::Status::OK);
     return Start(context, [this, volume = *std::move(volume)](const Context& own) {
       return road_.Publish(own, volume);
     });
@@ -166,13 +161,13 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
     csi::v1::NodeUnpublishVolumeResponse* response) {
   return Guarded(context, options_.on_exception, [&] {
     if (request->volume_id().empty()) {
-      return Finish(context, WireStatusOf(Missing("Volume ID missing in request")));
+      return FinishNow(context, CsiStatusOf(Missing("Volume ID missing in request")));
     }
     if (request->target_path().empty()) {
-      return Finish(context, WireStatusOf(Missing("Target path missing in request")));
+      return FinishNow(context, CsiStatusOf(Missing("Target path missing in request")));
     }
     if (Status plain = CheckTargetPath(request->target_path()); !plain.ok()) {
-      return Finish(context, WireStatusOf(plain.error()));
+      return FinishNow(context, CsiStatusOf(plain.error()));
     }
     return Start(context, [this, path = request->target_path()](const Context& own) {
       return road_.Unpublish(own, path);
@@ -185,15 +180,15 @@ grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
     csi::v1::NodeGetVolumeStatsResponse* response) {
   return Guarded(context, options_.on_exception, [&] {
     if (request->volume_id().empty()) {
-      return Finish(context, WireStatusOf(Missing("Volume ID missing in request")));
+      return FinishNow(context, CsiStatusOf(Missing("Volume ID missing in request")));
     }
     if (request->volume_path().empty()) {
-      return Finish(context, WireStatusOf(Missing("Volume path missing in request")));
+      return FinishNow(context, CsiStatusOf(Missing("Volume path missing in request")));
     }
     const std::optional<VolumeRecord> record = registry_.Find(request->volume_path());
     struct statvfs usage;
     if (!record || statvfs(request->volume_path().c_str(), &usage) != 0) {
-      return Finish(context,
+      return FinishNow(context,
                     {grpc::StatusCode::NOT_FOUND,
                      fmt::format("{} is no volume of this driver", request->volume_path())});
     }
@@ -203,7 +198,7 @@ grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
     csi::v1::VolumeCondition& condition = *response->mutable_volume_condition();
     condition.set_abnormal(!record->state.error.empty());
     condition.set_message(ConditionOf(record->state));
-    return Finish(context, grpc::Status::OK);
+    return FinishNow(context, grpc::Status::OK);
   });
 }
 
@@ -215,14 +210,14 @@ grpc::ServerUnaryReactor* NodeService::NodeGetCapabilities(
        {RPC::GET_VOLUME_STATS, RPC::VOLUME_CONDITION, RPC::VOLUME_MOUNT_GROUP}) {
     response->add_capabilities()->mutable_rpc()->set_type(type);
   }
-  return Finish(context, grpc::Status::OK);
+  return FinishNow(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* NodeService::NodeGetInfo(grpc::CallbackServerContext* context,
                                                    const csi::v1::NodeGetInfoRequest* request,
                                                    csi::v1::NodeGetInfoResponse* response) {
   response->set_node_id(options_.node_name);
-  return Finish(context, grpc::Status::OK);
+  return FinishNow(context, grpc::Status::OK);
 }
 
 void NodeService::Stop(SteadyTime deadline) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "csi/local_server.h"
+#include "agent/rpc/local_server.h"
 #include "tests/fakes/driver_node.h"
 
 namespace nodekeep {

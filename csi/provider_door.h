@@ -13,7 +13,7 @@
 #include "agent/base/result.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
-#include "csi/local_server.h"
+#include "agent/rpc/local_server.h"
 #include "csi/mount_road.h"
 #include "csi/provider_service.h"
 

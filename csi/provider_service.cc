@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "agent/base/on_exit.h"
+#include "agent/rpc/status.h"
+#include "csi/csi_status.h"
 
 namespace nodekeep {
 namespace {
@@ -71,7 +73,7 @@ namespace {
 
 grpc::Status PutBundle(Bundle bundle, v1alpha1::MountResponse& response) {
   Result<v1alpha1::MountResponse> reply = ReplyOf(std::move(bundle));
-  if (!reply.ok()) return WireStatusOf(reply.error());
+  if (!reply.ok()) return CsiStatusOf(reply.error());
   response = *std::move(reply);
   return grpc::Status::OK;
 }
@@ -98,10 +100,10 @@ class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
   }
 
   void Fail(const Error& error) {
-    if (service_.stop_.stop_requested() && MayBeOfTheStop(error.code())) {
+    if (service_.stop_.stop_requested() && MayComeFromStop(error.code())) {
       return Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
     }
-    Finish(WireStatusOf(error));
+    Finish(CsiStatusOf(error));
   }
 
   void OnCancel() override { stop_.request_stop(); }
@@ -169,7 +171,7 @@ std::optional<grpc::Status> ProviderService::ServeFromMemory(const v1alpha1::Mou
   if (request.attributes().size() > kMaxInlineBytes) return std::nullopt;
   std::optional<Result<Bundle>> bundle = road_.MountFromMemory(RequestOf(request));
   if (!bundle) return std::nullopt;
-  return bundle->ok() ? PutBundle(**std::move(bundle), response) : WireStatusOf(bundle->error());
+  return bundle->ok() ? PutBundle(**std::move(bundle), response) : CsiStatusOf(bundle->error());
 }
 
 grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* context,

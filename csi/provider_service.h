@@ -22,9 +22,8 @@
 #include "agent/base/clock.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
-#include "csi/local_server.h"
 #include "csi/mount_road.h"
-#include "csi/wire_status.h"
+#include "csi/reply_limit.h"
 #include "proto/provider.grpc.pb.h"
 
 namespace nodekeep {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "csi/provider_door.h"
-#include "csi/unix_listener.h"
+#include "agent/rpc/local_server.h"
+#include "csi/csi_status.h"
 #include "tests/fakes/heart.h"
 #include "tests/fakes/temp_dir.h"
 #include "tests/fakes/together.h"
@@ -244,10 +244,10 @@ TEST_CASE("provider door: no error of a mount has a code on which the driver sta
   for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
     const auto error = static_cast<ErrorCode>(code);
     INFO(ErrorCodeName(error));
-    CHECK(!never.contains(GrpcCodeOf(error)));
-    CHECK((GrpcCodeOf(error) == grpc::StatusCode::UNAVAILABLE) ==
+    CHECK(!never.contains(CsiCodeOf(error)));
+    CHECK((CsiCodeOf(error) == grpc::StatusCode::UNAVAILABLE) ==
           (error == ErrorCode::kShuttingDown));
-    CHECK((GrpcCodeOf(error) == grpc::StatusCode::CANCELLED) == (error == ErrorCode::kCancelled));
+    CHECK((CsiCodeOf(error) == grpc::StatusCode::CANCELLED) == (error == ErrorCode::kCancelled));
   }
 }
 

@@ -6,7 +6,8 @@
 
 #include "agent/base/context.h"
 #include "agent/base/on_exit.h"
-#include "csi/local_server.h"
+#include "agent/rpc/local_server.h"
+#include "agent/rpc/status.h"
 #include "proto/pluginregistration.grpc.pb.h"
 
 namespace nodekeep {
@@ -30,7 +31,7 @@ class Registration::Service final : public pluginregistration::Registration::Cal
     response->set_name(owner_.options_.driver_name);
     response->set_endpoint(owner_.options_.endpoint);
     response->add_supported_versions("1.0.0");
-    return Finish(context);
+    return FinishNow(context, grpc::Status::OK);
   }
 
   grpc::ServerUnaryReactor* NotifyRegistrationStatus(
@@ -65,12 +66,6 @@ class Registration::Service final : public pluginregistration::Registration::Cal
     nodekeep::Registration& owner_;
     Status verdict_;
   };
-
-  static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context) {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
 
   nodekeep::Registration& owner_;
 };
@@ -112,6 +107,7 @@ bool Registration::ServeOnce(std::stop_token stop) {
     SetState(Error(ErrorCode::kInternal, "the registration ended by an unexpected exception"));
   });
   Service service(*this);
+  // Kubelet takes a closed connection for the end of the driver (csi.md 3.1).
   auto server = LocalServer::Start(
       {&service}, {.close_idle = false, .on_exception = options_.on_exception}, log_);
   const Status listening =

@@ -13,7 +13,7 @@
 
 #include "agent/app/admin_service.h"
 #include "agent/base/log.h"
-#include "csi/local_server.h"
+#include "agent/rpc/local_server.h"
 
 namespace nodekeep {
 

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "agent/base/on_exit.h"
-#include "csi/wire_status.h"
+#include "agent/rpc/status.h"
 
 namespace nodekeep {
 namespace {
@@ -99,12 +99,6 @@ void FillVolumes(const AdminBackend& backend, admin::v1::StatusResponse& respons
     line.set_stale(record.state.stale);
     line.set_condition(ConditionOf(record.state));
   }
-}
-
-grpc::ServerUnaryReactor* FinishNow(grpc::CallbackServerContext* context, grpc::Status status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(std::move(status));
-  return reactor;
 }
 
 // Which entries a request means.

@@ -1,4 +1,4 @@
-#include "csi/unix_listener.h"
+#include "agent/rpc/unix_listener.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -62,7 +62,7 @@ FileDescriptor NewSocket() {
   return FileDescriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// Makes room for our socket, or says who is in the way.
+// Removes the socket of a process that has ended. Errors: the path is in use.
 Status ClearStale(const std::string& path, const sockaddr_un& address) {
   struct stat info;
   if (lstat(path.c_str(), &info) != 0) {
@@ -74,8 +74,8 @@ Status ClearStale(const std::string& path, const sockaddr_un& address) {
                          "socket {}: a file that is no socket is in the way; remove it", path);
   }
   const FileDescriptor probe = NewSocket();
-  // Only a refused connection proves that nobody listens: a full backlog, a socket of another type
-  // or a forbidden connect is somebody's.
+  // Only a refused connection proves that no process listens: a full backlog, a socket of another
+  // type or a forbidden connect means that one does.
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
       errno != ECONNREFUSED) {
     return Error::Format(

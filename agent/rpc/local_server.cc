@@ -1,4 +1,4 @@
-#include "csi/local_server.h"
+#include "agent/rpc/local_server.h"
 
 #include <fcntl.h>
 #include <grpc/grpc.h>
@@ -24,9 +24,8 @@ constexpr std::chrono::milliseconds kIdle{10'000};
 
 // The connections of one server, so that they can be cut.
 //
-// A gRPC server that shuts down lets requests that arrive meanwhile end as CANCELLED, which the
-// driver takes for an answer. When the connection is gone they end as UNAVAILABLE, and the driver
-// asks again.
+// A gRPC server that shuts down ends requests that arrive meanwhile as CANCELLED, which clients
+// take for an answer. When the connection is gone they end as UNAVAILABLE, and clients ask again.
 //
 // Holds a copy of each descriptor until the connection has ended. Thread-safe.
 class LocalServer::Connections {
@@ -62,15 +61,14 @@ LocalServer::LocalServer(Options options, Logger& log)
 
 Result<std::unique_ptr<LocalServer>> LocalServer::Start(const std::vector<grpc::Service*>& services,
                                                         Options options, Logger& log) {
-  // Held until the process ends: when the last server goes, the library shuts down, and that waits
-  // for a poller of its own for up to ten seconds.
+  // Held until the process ends: gRPC shuts down with its last server, and that waits for a poller
+  // of its own for up to ten seconds.
   [[maybe_unused]] static const bool held = (grpc_init(), true);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   for (grpc::Service* service : services) builder.RegisterService(service);
-  // A class with ten thousand objects is a request of about a megabyte.
-  builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxReplyBytes));
-  builder.SetMaxSendMessageSize(static_cast<int>(2 * kMaxReplyBytes));
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_request_bytes));
+  builder.SetMaxSendMessageSize(static_cast<int>(options.max_reply_bytes));
   if (options.close_idle) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, static_cast<int>(kIdle.count()));
   }

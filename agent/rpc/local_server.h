@@ -2,10 +2,12 @@
 
 // A gRPC server on unix sockets of this node. Answers grpc.health.v1 besides its services.
 //
-// Not thread-safe; what it serves is. Destruction stops it; the services outlive it.
+// Not thread-safe: one owner starts and stops it. Its services are called from threads of gRPC.
+// Destruction stops it; the services outlive it.
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,23 +15,24 @@
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/thread_guard.h"
-#include "csi/unix_listener.h"
+#include "agent/rpc/unix_listener.h"
 
 namespace nodekeep {
-
-// What the driver accepts by default (csi.md 1.8, --max-call-recv-msg-size).
-inline constexpr std::size_t kMaxReplyBytes = 4u << 20;
 
 class LocalServer {
  public:
   struct Options {
     // A connection keeps the last bytes it received, tokens among them, until it receives others.
-    // An idle one is closed for that reason; clients connect again by themselves. False for peers
-    // that take a closed connection for a death (csi.md 3.1).
+    // An idle one is closed for that reason; clients connect again by themselves. False for clients
+    // that take a closed connection for the end of the service.
     bool close_idle = true;
+    std::size_t max_request_bytes = 4u << 20;
+    // The last resort: a service that knows its clients' limit answers with an error before.
+    std::size_t max_reply_bytes = 8u << 20;
     ExceptionReporter on_exception{};  // of the threads that accept
   };
 
+  // Serves nothing until Listen. Errors: kInternal when gRPC cannot start.
   static Result<std::unique_ptr<LocalServer>> Start(const std::vector<grpc::Service*>& services,
                                                     Options options, Logger& log);
   ~LocalServer();
@@ -38,7 +41,7 @@ class LocalServer {
   Status Listen(const std::string& path);
   // Removes the sockets and reports as not serving; connections stay.
   void StopListening();
-  // Cuts the connections, in the way that makes clients ask again, and ends. Everything should
+  // Cuts the connections, so that clients see UNAVAILABLE and ask again, and ends. All calls should
   // have been answered by then.
   void Shutdown();
 

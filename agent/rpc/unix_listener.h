@@ -23,7 +23,7 @@ class UnixListener {
   using OnConnection = std::function<void(int fd)>;
 
   // Creates missing parent directories (mode 0755). Errors name the path and what to do: path too
-  // long (107 bytes), a file that is no socket, a live owner, no permission.
+  // long (107 bytes), a file that is not a socket, a live owner, no permission.
   // `on_exception`: of the listener's thread, "accept".
   static Result<std::unique_ptr<UnixListener>> Bind(const std::string& path,
                                                     OnConnection on_connection, Logger& log,

@@ -1,4 +1,4 @@
-#include "csi/unix_listener.h"
+#include "agent/rpc/unix_listener.h"
 
 #include <fcntl.h>
 #include <poll.h>
