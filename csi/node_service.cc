@@ -4,7 +4,6 @@
 
 #include <charconv>
 
-#include "agent/base/on_exit.h"
 #include "agent/rpc/status.h"
 #include "csi/csi_status.h"
 
@@ -12,9 +11,6 @@ namespace nodekeep {
 namespace {
 
 constexpr char kTokens[] = "csi.storage.k8s.io/serviceAccount.tokens";
-
-// How long the calls that were told to give up may take to do so.
-constexpr Duration kGiveUp = std::chrono::seconds(5);
 
 Error Missing(std::string text) { return Error(ErrorCode::kInvalid, std::move(text)); }
 
@@ -80,68 +76,19 @@ Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request) 
   return VolumePtr(std::move(volume));
 }
 
-// One call on its way. Deletes itself when gRPC is done with it.
-class NodeService::Call final : public grpc::ServerUnaryReactor {
- public:
-  Call(NodeService& service, grpc::CallbackServerContext* context,
-       std::function<Status(const Context&)> work)
-      : service_(service),
-        work_(std::move(work)),
-        context_(DeadlineOf(*context, service.clock_, service.options_.budget), stop_.get_token()),
-        on_stop_(service.stop_.get_token(), [this] { stop_.request_stop(); }) {}
-
-  void Run() {
-    const OnThrow unanswered([this] { Finish(UnexpectedStatus()); });
-    const Status done = work_(context_);
-    if (done.ok()) return Finish(grpc::Status::OK);
-    if (service_.stop_.stop_requested() && MayComeFromStop(done.error().code())) return Refuse();
-    Finish(CsiStatusOf(done.error()));
-  }
-  void Refuse() { Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"}); }
-
-  void OnCancel() override { stop_.request_stop(); }
-  void OnDone() override {
-    NodeService& service = service_;
-    delete this;
-    std::lock_guard lock(service.mutex_);
-    --service.in_flight_;
-    service.changed_.notify_all();
-  }
-
- private:
-  NodeService& service_;
-  const std::function<Status(const Context&)> work_;
-  std::stop_source stop_;
-  const Context context_;
-  const std::stop_callback<std::function<void()>> on_stop_;
-};
-
 NodeService::NodeService(Options options, VolumeRoad& road, VolumeRegistry& registry,
                          WorkerPool& pool, const Clock& clock)
-    : options_(std::move(options)), road_(road), registry_(registry), pool_(pool), clock_(clock) {}
-
-NodeService::~NodeService() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return in_flight_ == 0; });
-}
-
-grpc::ServerUnaryReactor* NodeService::Start(grpc::CallbackServerContext* context,
-                                             std::function<Status(const Context&)> work) {
-  bool accepted = false;
-  {
-    std::lock_guard lock(mutex_);
-    accepted = accepting_;
-    ++in_flight_;
-  }
-  auto* call = new Call(*this, context, std::move(work));
-  if (!accepted) {
-    call->Refuse();
-    return call;
-  }
-  Status posted = pool_.Post([call] { call->Run(); });
-  if (!posted.ok()) call->Finish({grpc::StatusCode::UNAVAILABLE, posted.error().message()});
-  return call;
-}
+    : options_(std::move(options)),
+      road_(road),
+      registry_(registry),
+      calls_({.budget = options_.budget,
+              .status_of = CsiStatusOf,
+              // Kubelet asks again, and no volume has been touched.
+              .status_when_pool_refuses =
+                  [](const Error& error) {
+                    return MakeStatus(grpc::StatusCode::UNAVAILABLE, error.message());
+                  }},
+             pool, clock) {}
 
 grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     grpc::CallbackServerContext* context, const csi::v1::NodePublishVolumeRequest* request,
@@ -150,7 +97,7 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     Result<VolumePtr> volume = ReadPublish(*request);
     if (!volume.ok()) return FinishNow(context, CsiStatusOf(volume.error()));
     if (road_.PublishAgain(*volume)) return FinishNow(context, grpc::Status::OK);
-    return Start(context, [this, volume = *std::move(volume)](const Context& own) {
+    return calls_.Run(context, [this, volume = *std::move(volume)](const Context& own) {
       return road_.Publish(own, volume);
     });
   });
@@ -169,7 +116,7 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
     if (Status plain = CheckTargetPath(request->target_path()); !plain.ok()) {
       return FinishNow(context, CsiStatusOf(plain.error()));
     }
-    return Start(context, [this, path = request->target_path()](const Context& own) {
+    return calls_.Run(context, [this, path = request->target_path()](const Context& own) {
       return road_.Unpublish(own, path);
     });
   });
@@ -221,14 +168,8 @@ grpc::ServerUnaryReactor* NodeService::NodeGetInfo(grpc::CallbackServerContext* 
 }
 
 void NodeService::Stop(SteadyTime deadline) {
-  std::unique_lock lock(mutex_);
-  accepting_ = false;
-  const auto answered = [this] { return in_flight_ == 0; };
-  clock_.WaitUntil(lock, changed_, {}, deadline, answered);
-  lock.unlock();
-  stop_.request_stop();
-  lock.lock();
-  clock_.WaitUntil(lock, changed_, {}, clock_.Now() + kGiveUp, answered);
+  calls_.tracker().StopAccepting();
+  calls_.tracker().Drain(deadline);
 }
 
 }  // namespace nodekeep

@@ -1,19 +1,17 @@
 #pragma once
 
-// csi.v1.Node: the wire side of the driver door. Checks arguments, turns requests into values and
-// errors into codes; everything else is the VolumeRoad's.
+// csi.v1.Node. Checks arguments, turns requests into values and errors into codes (csi_status.h);
+// the VolumeRoad does the rest.
 //
-// A publish runs on the pool under kubelet's deadline and our own budget, whichever ends first, and
-// is stopped when kubelet gives it up. Thread-safe.
+// Publish and unpublish run on the pool (call_runner.h), except the repeats of a publish that are
+// answered from memory. Thread-safe.
 
-#include <condition_variable>
-#include <mutex>
-#include <stop_token>
 #include <string>
 
 #include "agent/base/clock.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
+#include "agent/rpc/call_runner.h"
 #include "csi/volume_road.h"
 #include "proto/csi.grpc.pb.h"
 
@@ -30,10 +28,10 @@ class NodeService final : public csi::v1::Node::CallbackService {
     ExceptionReporter on_exception{};            // of gRPC's threads, "grpc"
   };
 
+  // What it refers to outlives it. Precondition of destruction: the server that serves this has
+  // been shut down.
   NodeService(Options options, VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool,
               const Clock& clock);
-  // Precondition: the server that serves this has been shut down.
-  ~NodeService() override;
 
   grpc::ServerUnaryReactor* NodePublishVolume(
       grpc::CallbackServerContext* context, const csi::v1::NodePublishVolumeRequest* request,
@@ -51,28 +49,15 @@ class NodeService final : public csi::v1::Node::CallbackService {
                                         const csi::v1::NodeGetInfoRequest* request,
                                         csi::v1::NodeGetInfoResponse* response) override;
 
-  // Refuses new publishes with UNAVAILABLE, which makes kubelet ask our successor; waits for those
-  // in flight until `deadline`, then stops them.
+  // Refuses new publishes with UNAVAILABLE, so that kubelet asks the next agent; waits for those in
+  // flight until `deadline`, then stops them (CallTracker::Drain).
   void Stop(SteadyTime deadline);
 
  private:
-  class Call;
-
-  grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context,
-                                  std::function<Status(const Context&)> work);
-
   const Options options_;
   VolumeRoad& road_;
   VolumeRegistry& registry_;
-  WorkerPool& pool_;
-  const Clock& clock_;
-  std::stop_source stop_;
-
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  bool accepting_ = true;
-  std::size_t in_flight_ = 0;
+  CallRunner calls_;  // last: waits for the calls in flight
 };
 
 }  // namespace nodekeep

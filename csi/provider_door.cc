@@ -12,7 +12,11 @@ Status ProviderDoor::Open() {
   for (const std::string& name : options_.providers) {
     Served served;
     served.service = std::make_unique<ProviderService>(
-        name, options_.version, road_, pool_, clock_, options_.mount_budget, options_.on_exception);
+        ProviderService::Options{.provider = name,
+                                 .version = options_.version,
+                                 .budget = options_.mount_budget,
+                                 .on_exception = options_.on_exception},
+        road_, pool_, clock_);
     auto server =
         LocalServer::Start({served.service.get()}, {.on_exception = options_.on_exception}, log_);
     if (!server.ok()) {

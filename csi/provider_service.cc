@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "agent/base/on_exit.h"
 #include "agent/rpc/status.h"
 #include "csi/csi_status.h"
 
@@ -13,9 +12,6 @@ namespace {
 
 constexpr std::size_t kNamedInTooLarge = 3;
 constexpr std::size_t kMaxInlineBytes = 64 << 10;
-
-// How long the mounts that were told to give up may take to do so.
-constexpr Duration kGiveUp = std::chrono::seconds(5);
 
 Error TooLarge(const Bundle& bundle, std::size_t total) {
   std::vector<const BundleFile*> files;
@@ -71,78 +67,22 @@ std::string RuntimeNameOf(const std::string& provider) {
 
 namespace {
 
-grpc::Status PutBundle(Bundle bundle, v1alpha1::MountResponse& response) {
+Status PutBundle(Bundle bundle, v1alpha1::MountResponse& response) {
   Result<v1alpha1::MountResponse> reply = ReplyOf(std::move(bundle));
-  if (!reply.ok()) return CsiStatusOf(reply.error());
+  if (!reply.ok()) return reply.error();
   response = *std::move(reply);
-  return grpc::Status::OK;
+  return {};
 }
 
 }  // namespace
 
-// One mount on its way. Deletes itself when gRPC is done with it.
-class ProviderService::MountCall final : public grpc::ServerUnaryReactor {
- public:
-  MountCall(ProviderService& service, bool accepted, grpc::CallbackServerContext* context,
-            const v1alpha1::MountRequest* request, v1alpha1::MountResponse* response)
-      : service_(service),
-        accepted_(accepted),
-        request_(request),
-        response_(response),
-        context_(DeadlineOf(*context, service.clock_, service.budget_), stop_.get_token()),
-        on_drain_(service.stop_.get_token(), [this] { stop_.request_stop(); }) {}
-
-  void Run() {
-    const OnThrow unanswered([this] { Finish(UnexpectedStatus()); });
-    Result<Bundle> bundle = service_.road_.Mount(context_, service_.RequestOf(*request_));
-    if (!bundle.ok()) return Fail(bundle.error());
-    Finish(PutBundle(*std::move(bundle), *response_));
-  }
-
-  void Fail(const Error& error) {
-    if (service_.stop_.stop_requested() && MayComeFromStop(error.code())) {
-      return Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
-    }
-    Finish(CsiStatusOf(error));
-  }
-
-  void OnCancel() override { stop_.request_stop(); }
-
-  void OnDone() override {
-    ProviderService& service = service_;
-    const bool accepted = accepted_;
-    delete this;
-    std::unique_lock lock(service.mutex_);
-    --service.in_flight_;
-    if (accepted) --service.accepted_;
-    service.changed_.notify_all();
-  }
-
- private:
-  ProviderService& service_;
-  const bool accepted_;
-  const v1alpha1::MountRequest* const request_;
-  v1alpha1::MountResponse* const response_;
-  std::stop_source stop_;
-  const Context context_;
-  const std::stop_callback<std::function<void()>> on_drain_;
-};
-
-ProviderService::ProviderService(std::string provider, std::string version, MountRoad& road,
-                                 WorkerPool& pool, const Clock& clock, Duration budget,
-                                 ExceptionReporter on_exception)
-    : provider_(std::move(provider)),
-      version_(std::move(version)),
+ProviderService::ProviderService(Options options, MountRoad& road, WorkerPool& pool,
+                                 const Clock& clock)
+    : provider_(std::move(options.provider)),
+      version_(std::move(options.version)),
       road_(road),
-      pool_(pool),
-      clock_(clock),
-      budget_(budget),
-      on_exception_(std::move(on_exception)) {}
-
-ProviderService::~ProviderService() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return in_flight_ == 0; });
-}
+      on_exception_(std::move(options.on_exception)),
+      calls_({.budget = options.budget, .status_of = CsiStatusOf}, pool, clock) {}
 
 grpc::ServerUnaryReactor* ProviderService::Version(grpc::CallbackServerContext* context,
                                                    const v1alpha1::VersionRequest* request,
@@ -150,9 +90,7 @@ grpc::ServerUnaryReactor* ProviderService::Version(grpc::CallbackServerContext* 
   response->set_version("v1alpha1");
   response->set_runtime_name(RuntimeNameOf(provider_));
   response->set_runtime_version(version_);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return FinishNow(context, grpc::Status::OK);
 }
 
 MountRoad::Request ProviderService::RequestOf(const v1alpha1::MountRequest& request) const {
@@ -165,71 +103,35 @@ MountRoad::Request ProviderService::RequestOf(const v1alpha1::MountRequest& requ
   return values;
 }
 
-std::optional<grpc::Status> ProviderService::ServeFromMemory(const v1alpha1::MountRequest& request,
-                                                             v1alpha1::MountResponse& response) {
+std::optional<Status> ProviderService::ServeFromMemory(const v1alpha1::MountRequest& request,
+                                                       v1alpha1::MountResponse& response) {
   // A request of this size has more objects than are served here; reading it twice is a waste.
   if (request.attributes().size() > kMaxInlineBytes) return std::nullopt;
   std::optional<Result<Bundle>> bundle = road_.MountFromMemory(RequestOf(request));
   if (!bundle) return std::nullopt;
-  return bundle->ok() ? PutBundle(**std::move(bundle), response) : CsiStatusOf(bundle->error());
+  return bundle->ok() ? PutBundle(**std::move(bundle), response) : bundle->error();
 }
 
 grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* context,
                                                  const v1alpha1::MountRequest* request,
                                                  v1alpha1::MountResponse* response) {
-  return Guarded(context, on_exception_, [&]() -> grpc::ServerUnaryReactor* {
-    // gRPC's own reactor: it is done with on this very thread, ours only after one more switch.
-    if (Accepting()) {
-      if (std::optional<grpc::Status> status = ServeFromMemory(*request, *response)) {
-        grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-        reactor->Finish(*std::move(status));
-        return reactor;
+  return Guarded(context, on_exception_, [&] {
+    // gRPC's own reactor: it ends on this thread, where a call of the pool needs one more switch.
+    if (calls_.tracker().accepting()) {
+      if (const std::optional<Status> done = ServeFromMemory(*request, *response)) {
+        return FinishNow(context, done->ok() ? grpc::Status::OK : CsiStatusOf(done->error()));
       }
     }
-    return Start(context, request, response);
+    return calls_.Run(context, [this, request, response](const Context& own) -> Status {
+      Result<Bundle> bundle = road_.Mount(own, RequestOf(*request));
+      if (!bundle.ok()) return bundle.error();
+      return PutBundle(*std::move(bundle), *response);
+    });
   });
 }
 
-grpc::ServerUnaryReactor* ProviderService::Start(grpc::CallbackServerContext* context,
-                                                 const v1alpha1::MountRequest* request,
-                                                 v1alpha1::MountResponse* response) {
-  bool accepted = false;
-  {
-    std::unique_lock lock(mutex_);
-    accepted = accepting_;
-    ++in_flight_;
-    if (accepted) ++accepted_;
-  }
-  auto* call = new MountCall(*this, accepted, context, request, response);
-  if (!accepted) {
-    call->Finish({grpc::StatusCode::UNAVAILABLE, "the agent is stopping"});
-    return call;
-  }
-  Status posted = pool_.Post([call] { call->Run(); });
-  if (!posted.ok()) call->Fail(posted.error());
-  return call;
-}
+void ProviderService::StopAccepting() { calls_.tracker().StopAccepting(); }
 
-bool ProviderService::Accepting() {
-  std::unique_lock lock(mutex_);
-  return accepting_;
-}
-
-void ProviderService::StopAccepting() {
-  std::unique_lock lock(mutex_);
-  accepting_ = false;
-}
-
-void ProviderService::Drain(SteadyTime deadline) {
-  const auto answered = [this] { return accepted_ == 0; };
-  {
-    std::unique_lock lock(mutex_);
-    clock_.WaitUntil(lock, changed_, {}, deadline, answered);
-  }
-  stop_.request_stop();
-  // Not for ever: an answer that a peer does not read is never sent.
-  std::unique_lock lock(mutex_);
-  clock_.WaitUntil(lock, changed_, {}, clock_.Now() + kGiveUp, answered);
-}
+void ProviderService::Drain(SteadyTime deadline) { calls_.tracker().Drain(deadline); }
 
 }  // namespace nodekeep

@@ -37,7 +37,11 @@ std::string AttributesFor(const std::string& objects, const std::string& pod = "
 // The provider door of a fake backend, served by a real gRPC server behind a real socket.
 struct Door {
   explicit Door(const std::string& name = "fake", Duration budget = seconds(90))
-      : service(name, "1.2.3", road, pool, clock, budget, Reporter()),
+      : service({.provider = name,
+                 .version = "1.2.3",
+                 .budget = budget,
+                 .on_exception = Reporter()},
+                road, pool, clock),
         server(*LocalServer::Start({&service}, {}, heart.log)) {
     REQUIRE(server->Listen(dir / "fake.sock").ok());
     backend->SetValue("app/db", "user=alice\npassword=pw");

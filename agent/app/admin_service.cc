@@ -2,10 +2,8 @@
 
 #include <fnmatch.h>
 
-#include <algorithm>
 #include <set>
 
-#include "agent/base/on_exit.h"
 #include "agent/rpc/status.h"
 
 namespace nodekeep {
@@ -130,47 +128,22 @@ Result<std::function<bool(const EntryKey&)>> MatcherOf(const MountLedger& ledger
   return Error(ErrorCode::kInvalid, "say what to refresh: a pod, a glob of refs, or all");
 }
 
+Status RefreshEntries(const AdminBackend& backend, const Context& context,
+                      const admin::v1::RefreshRequest& request,
+                      admin::v1::RefreshResponse& response) {
+  const auto matcher = MatcherOf(backend.ledger, request);
+  if (!matcher.ok()) return matcher.error();
+  const RefreshReport report = backend.fetcher.Refresh(context, *matcher);
+  response.set_matched(report.matched);
+  response.set_asked(report.asked);
+  response.set_changed(report.changed);
+  response.set_deferred(report.deferred);
+  for (const std::string& error : report.errors) response.add_errors(error);
+  if (report.changed > 0) backend.refreshed();
+  return {};
+}
+
 }  // namespace
-
-// Owns itself from construction to OnDone.
-class AdminService::RefreshCall final : public grpc::ServerUnaryReactor {
- public:
-  RefreshCall(const AdminBackend& backend, const admin::v1::RefreshRequest& request,
-              admin::v1::RefreshResponse& response, Duration allowed)
-      : backend_(backend),
-        request_(request),
-        response_(response),
-        context_(backend.clock.Now() + allowed, stop_.get_token()) {}
-
-  void Run() {
-    const OnThrow unanswered([this] { Finish(UnexpectedStatus()); });
-    const auto matcher = MatcherOf(backend_.ledger, request_);
-    if (!matcher.ok()) {
-      const bool unknown = matcher.error().code() == ErrorCode::kNotFound;
-      Finish({unknown ? grpc::StatusCode::NOT_FOUND : grpc::StatusCode::INVALID_ARGUMENT,
-              matcher.error().message()});
-      return;
-    }
-    const RefreshReport report = backend_.fetcher.Refresh(context_, *matcher);
-    response_.set_matched(report.matched);
-    response_.set_asked(report.asked);
-    response_.set_changed(report.changed);
-    response_.set_deferred(report.deferred);
-    for (const std::string& error : report.errors) response_.add_errors(error);
-    if (report.changed > 0) backend_.refreshed();
-    Finish(grpc::Status::OK);
-  }
-
- private:
-  void OnCancel() override { stop_.request_stop(); }
-  void OnDone() override { delete this; }
-
-  const AdminBackend& backend_;
-  const admin::v1::RefreshRequest& request_;
-  admin::v1::RefreshResponse& response_;
-  std::stop_source stop_;
-  const Context context_;
-};
 
 AdminService::AdminService(AdminBackend backend)
     : backend_(std::move(backend)),
@@ -178,9 +151,15 @@ AdminService::AdminService(AdminBackend backend)
       pool_({.max_threads = 2,
              .max_queued = 64,
              .name = "admin-pool",
-             .on_exception = backend_.on_exception}) {}
-
-AdminService::~AdminService() = default;
+             .on_exception = backend_.on_exception}),
+      refreshes_({.budget = kLongestRefresh,
+                  .status_when_pool_refuses =
+                      [](const Error&) {
+                        return grpc::Status(
+                            grpc::StatusCode::RESOURCE_EXHAUSTED,
+                            "too many refreshes are under way; wait for one of them");
+                      }},
+                 pool_, backend_.clock) {}
 
 grpc::ServerUnaryReactor* AdminService::Status(grpc::CallbackServerContext* context,
                                                const admin::v1::StatusRequest*,
@@ -217,16 +196,10 @@ grpc::ServerUnaryReactor* AdminService::Status(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* AdminService::Refresh(grpc::CallbackServerContext* context,
                                                 const admin::v1::RefreshRequest* request,
                                                 admin::v1::RefreshResponse* response) {
-  return Guarded(context, backend_.on_exception, [&]() -> grpc::ServerUnaryReactor* {
-    const auto left = std::chrono::duration_cast<Duration>(context->deadline() -
-                                                           std::chrono::system_clock::now());
-    const Duration allowed = std::clamp(left, Duration::zero(), kLongestRefresh);
-    auto* call = new RefreshCall(backend_, *request, *response, allowed);
-    if (nodekeep::Status posted = pool_.Post([call] { call->Run(); }); !posted.ok()) {
-      call->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                    "too many refreshes are under way; wait for one of them"});
-    }
-    return call;
+  return Guarded(context, backend_.on_exception, [&] {
+    return refreshes_.Run(context, [this, request, response](const Context& own) {
+      return RefreshEntries(backend_, own, *request, *response);
+    });
   });
 }
 

@@ -2,8 +2,8 @@
 
 // nodekeep.admin.v1.Admin: what the agent knows about itself, and what it can be told to do.
 //
-// Answers hold names, times and counts; never a value or a token. Who may ask is the socket's
-// business (admin_server.h).
+// Answers hold names, times and counts; never a value or a token. The socket decides who may ask
+// (admin_server.h).
 
 #include <grpcpp/grpcpp.h>
 
@@ -16,6 +16,7 @@
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/backend_gate.h"
+#include "agent/rpc/call_runner.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
 #include "agent/secrets/fetcher.h"
@@ -63,7 +64,6 @@ struct AdminBackend {
 class AdminService final : public admin::v1::Admin::CallbackService {
  public:
   explicit AdminService(AdminBackend backend);
-  ~AdminService() override;
 
   grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context,
                                    const admin::v1::StatusRequest* request,
@@ -82,11 +82,10 @@ class AdminService final : public admin::v1::Admin::CallbackService {
                                    admin::v1::HealthResponse* response) override;
 
  private:
-  class RefreshCall;
-
   const AdminBackend backend_;
   const SteadyTime started_;
-  WorkerPool pool_;  // last: a refresh waits for backends, which gRPC's own threads must not
+  WorkerPool pool_;
+  CallRunner refreshes_;  // last: waits for the refreshes in flight
 };
 
 }  // namespace nodekeep

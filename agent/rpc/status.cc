@@ -1,6 +1,5 @@
 #include "agent/rpc/status.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "agent/base/utf8.h"
@@ -85,15 +84,6 @@ bool MayComeFromStop(ErrorCode code) {
 grpc::Status UnexpectedStatus() {
   return {grpc::StatusCode::INTERNAL,
           "the request ended by an unexpected exception, which the agent's log has"};
-}
-
-SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, const Clock& clock,
-                      Duration budget) {
-  const SteadyTime own = clock.Now() + budget;
-  const auto wall = context.deadline();  // time_point::max() without a deadline
-  if (wall == std::chrono::system_clock::time_point::max()) return own;
-  const auto left = std::chrono::duration_cast<Duration>(wall - std::chrono::system_clock::now());
-  return std::min(own, clock.Now() + left);
 }
 
 grpc::ServerUnaryReactor* FinishNow(grpc::CallbackServerContext* context, grpc::Status status) {

@@ -9,7 +9,6 @@
 
 #include <string>
 
-#include "agent/base/clock.h"
 #include "agent/base/result.h"
 #include "agent/base/thread_guard.h"
 
@@ -39,10 +38,6 @@ bool MayComeFromStop(ErrorCode code);
 
 // The answer to a call that ended by an exception; the exception itself is for the log only.
 grpc::Status UnexpectedStatus();
-
-// The caller's deadline or `budget` from now, whichever comes first.
-SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, const Clock& clock,
-                      Duration budget);
 
 // Answers `context` on the calling thread.
 grpc::ServerUnaryReactor* FinishNow(grpc::CallbackServerContext* context, grpc::Status status);
