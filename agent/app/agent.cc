@@ -18,7 +18,7 @@
 #include "agent/app/version.h"
 #include "agent/base/read_file.h"
 #include "agent/base/yaml.h"
-#include "csi/provider_door.h"
+#include "csi/provider_servers.h"
 
 namespace nodekeep {
 namespace {
@@ -165,7 +165,7 @@ class Agent {
   AgentState state_;  // guarded by mutex_
 
   WorkerPool mount_pool_;
-  ProviderDoor door_;
+  ProviderServers door_;
   std::unique_ptr<Driver> driver_;  // null when this agent is not the driver
   std::unique_ptr<HttpEndpoint> http_;
   std::unique_ptr<AdminServer> admin_;

@@ -14,7 +14,7 @@
 #include "agent/app/config.h"
 #include "agent/app/graph.h"
 #include "csi/class_source.h"
-#include "csi/driver_door.h"
+#include "csi/driver_server.h"
 #include "csi/foreign_providers.h"
 #include "csi/kube_events.h"
 #include "csi/kube_mirror.h"
@@ -76,7 +76,7 @@ class Driver {
   VolumeRoad road_;
   VolumeRecovery recovery_;
   Rotation rotation_;
-  DriverDoor door_;
+  DriverServer door_;
   std::jthread upkeep_;  // last: stopped first
 };
 

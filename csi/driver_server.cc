@@ -1,9 +1,9 @@
-#include "csi/driver_door.h"
+#include "csi/driver_server.h"
 
 namespace nodekeep {
 
-DriverDoor::DriverDoor(Options options, VolumeRoad& road, VolumeRegistry& registry,
-                       WorkerPool& pool, const Clock& clock, Logger& log)
+DriverServer::DriverServer(Options options, VolumeRoad& road, VolumeRegistry& registry,
+                           WorkerPool& pool, const Clock& clock, Logger& log)
     : options_(std::move(options)),
       clock_(clock),
       log_(log),
@@ -13,13 +13,13 @@ DriverDoor::DriverDoor(Options options, VolumeRoad& road, VolumeRegistry& regist
              .on_exception = options_.on_exception},
             road, registry, pool, clock) {}
 
-DriverDoor::~DriverDoor() { Stop(clock_.Now()); }
+DriverServer::~DriverServer() { Stop(clock_.Now()); }
 
-std::string DriverDoor::socket_path() const {
+std::string DriverServer::socket_path() const {
   return options_.kubelet_root + "/plugins/csi-secrets-store/csi.sock";
 }
 
-Status DriverDoor::Open() {
+Status DriverServer::Open() {
   auto server = LocalServer::Start({&identity_, &controller_, &node_},
                                    {.on_exception = options_.on_exception}, log_);
   if (!server.ok()) return server.error().Prepend("driver door");
@@ -40,13 +40,13 @@ Status DriverDoor::Open() {
   return {};
 }
 
-Status DriverDoor::Ready() const {
+Status DriverServer::Ready() const {
   if (registration_ == nullptr) return Error(ErrorCode::kPrecondition, "the driver door is closed");
   if (Status registered = registration_->state(); !registered.ok()) return registered;
   return options_.ready();
 }
 
-void DriverDoor::Stop(SteadyTime deadline) {
+void DriverServer::Stop(SteadyTime deadline) {
   registration_.reset();
   if (server_ == nullptr) return;
   server_->StopListening();

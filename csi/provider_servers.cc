@@ -1,14 +1,14 @@
-#include "csi/provider_door.h"
+#include "csi/provider_servers.h"
 
 namespace nodekeep {
 
-ProviderDoor::ProviderDoor(Options options, MountRoad& road, WorkerPool& pool, const Clock& clock,
-                           Logger& log)
+ProviderServers::ProviderServers(Options options, MountRoad& road, WorkerPool& pool,
+                                 const Clock& clock, Logger& log)
     : options_(std::move(options)), road_(road), pool_(pool), clock_(clock), log_(log) {}
 
-ProviderDoor::~ProviderDoor() { Stop(clock_.Now()); }
+ProviderServers::~ProviderServers() { Stop(clock_.Now()); }
 
-Status ProviderDoor::Open() {
+Status ProviderServers::Open() {
   for (const std::string& name : options_.providers) {
     Served served;
     served.service = std::make_unique<ProviderService>(
@@ -37,7 +37,7 @@ Status ProviderDoor::Open() {
   return {};
 }
 
-void ProviderDoor::Stop(SteadyTime deadline) {
+void ProviderServers::Stop(SteadyTime deadline) {
   for (Served& served : served_) {
     served.service->StopAccepting();
     served.server->StopListening();
@@ -49,7 +49,7 @@ void ProviderDoor::Stop(SteadyTime deadline) {
   served_.clear();
 }
 
-std::vector<std::string> ProviderDoor::SocketPaths() const {
+std::vector<std::string> ProviderServers::SocketPaths() const {
   std::vector<std::string> paths;
   for (const Served& served : served_) {
     for (std::string& path : served.server->paths()) paths.push_back(std::move(path));

@@ -1,8 +1,8 @@
 #pragma once
 
-// The driver door: the CSI socket, and kubelet's acquaintance once everything behind it is ready.
+// The server of the CSI driver: the CSI socket, and its registration with kubelet.
 //
-// Not thread-safe; what it serves is. Open and Stop are called once, by the owner.
+// Not thread-safe: one owner calls Open and Stop, once each. What it refers to outlives it.
 
 #include <memory>
 #include <string>
@@ -18,7 +18,7 @@
 
 namespace nodekeep {
 
-class DriverDoor {
+class DriverServer {
  public:
   struct Options {
     std::string driver_name;
@@ -27,20 +27,21 @@ class DriverDoor {
     std::string version;
     Duration budget = std::chrono::seconds(90);
     std::function<Status()> ready;        // what else a publish needs; thread-safe
-    std::function<void()> on_registered;  // from a thread of the door
+    std::function<void()> on_registered;  // from the thread of the registration
     ExceptionReporter on_exception{};
   };
 
-  DriverDoor(Options options, VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool,
-             const Clock& clock, Logger& log);
-  ~DriverDoor();
+  DriverServer(Options options, VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool,
+               const Clock& clock, Logger& log);
+  ~DriverServer();
 
   // Binds the CSI socket, then offers the driver to kubelet. On an error nothing is left behind.
+  // Errors: those of UnixListener::Bind.
   Status Open();
   // Ok while kubelet knows the driver and a publish can be expected to succeed.
   Status Ready() const;
-  // Takes the driver back from kubelet first, so that no new publish arrives; answers those in
-  // flight until `deadline`, the rest with UNAVAILABLE, which kubelet repeats to our successor.
+  // Ends the registration first, so that no new publish arrives; answers those in flight until
+  // `deadline`, the rest with UNAVAILABLE, so that kubelet asks the next agent.
   void Stop(SteadyTime deadline);
 
   // <kubelet root>/plugins/csi-secrets-store/csi.sock, where upstream has it.
@@ -53,7 +54,7 @@ class DriverDoor {
   IdentityService identity_;
   ControllerService controller_;
   NodeService node_;
-  // After the services they call; the registration goes first.
+  // After the services that they call; the registration ends first.
   std::unique_ptr<LocalServer> server_;
   std::unique_ptr<Registration> registration_;
 };

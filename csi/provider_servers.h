@@ -1,8 +1,9 @@
 #pragma once
 
-// The provider door: one gRPC server per provider name, on `<dir>/<name>.sock` in every directory.
+// The servers of the providers: one gRPC server per provider name, on `<dir>/<name>.sock` in every
+// directory.
 //
-// Not thread-safe; the sockets it serves are. Open and Stop are called once, by the owner.
+// Not thread-safe: one owner calls Open and Stop, once each. What it refers to outlives it.
 
 #include <memory>
 #include <string>
@@ -19,7 +20,7 @@
 
 namespace nodekeep {
 
-class ProviderDoor {
+class ProviderServers {
  public:
   struct Options {
     std::vector<std::string> directories;
@@ -29,11 +30,11 @@ class ProviderDoor {
     ExceptionReporter on_exception{};
   };
 
-  ProviderDoor(Options options, MountRoad& road, WorkerPool& pool, const Clock& clock,
-               Logger& log);
-  ~ProviderDoor();
+  ProviderServers(Options options, MountRoad& road, WorkerPool& pool, const Clock& clock,
+                  Logger& log);
+  ~ProviderServers();
 
-  // Binds every socket. On an error none is left behind.
+  // Binds every socket. On an error none is left behind. Errors: those of UnixListener::Bind.
   Status Open();
   // Removes the sockets, refuses new mounts, and waits for those in flight until `deadline`; what
   // is left then is answered UNAVAILABLE.

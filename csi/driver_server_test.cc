@@ -1,4 +1,4 @@
-#include "csi/driver_door.h"
+#include "csi/driver_server.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
