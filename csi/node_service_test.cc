@@ -33,11 +33,10 @@ TEST_CASE(
     std::lock_guard lock(mutex);
     reports.push_back(std::string(thread) + ": " + std::string(error));
   };
-  SystemClock clock;
   {
     WorkerPool pool({.name = "mount-pool", .on_exception = report});
     NodeService service({.node_name = "n", .on_exception = report}, node.road, node.registry, pool,
-                        clock);
+                        node.clock);
     auto server = LocalServer::Start({&service}, {}, node.heart.log);
     REQUIRE(server.ok());
     REQUIRE((*server)->Listen(node.dir / "csi.sock").ok());
@@ -66,7 +65,7 @@ TEST_CASE(
     node.foreign.before_answer = [](const Context&) { throw std::runtime_error("canary"); };
     CHECK(publish(*foreign).error_code() == grpc::StatusCode::INTERNAL);
     CHECK(node.mounter.mounted() == 1);
-    service.Stop(clock.Now());
+    service.Stop(node.clock.Now());
     (*server)->Shutdown();
   }
   CHECK(reports == std::vector<std::string>{"mount-pool: canary", "mount-pool: canary"});
