@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/base/codecs.h"
+#include "csi/secrets_store_api.h"
 
 namespace nodekeep {
 
@@ -36,11 +36,8 @@ Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string&
 }
 
 Result<ClassPtr> KubeClassSource::Ask(const Context& context, const Key& key) {
-  // Namespaces and names are DNS names; anything else must not reach into the path.
-  Result<Json> object = client_.Get(
-      context,
-      fmt::format("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/secretproviderclasses/{}",
-                  PercentEncode(key.first, false), PercentEncode(key.second, false)));
+  Result<Json> object =
+      client_.Get(context, kSecretProviderClassResource.ObjectPath(key.first, key.second));
   if (!object.ok()) return object.error();
   Result<SecretProviderClass> value = ReadSecretProviderClass(*object);
   if (!value.ok()) return value.error();

@@ -4,6 +4,7 @@
 
 #include "agent/base/read_file.h"
 #include "agent/sink/secret_mirror.h"
+#include "csi/secrets_store_api.h"
 
 namespace nodekeep {
 namespace {
@@ -158,7 +159,8 @@ SecretClaim KubeMirror::ClaimOf(const Volume& volume, const SecretProviderClass&
       .volume = ClaimName(volume.target_path),
       .namespace_name = volume.namespace_name,
       .owners = std::move(owners),
-      .secret_class = {"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", spc.name, spc.uid}};
+      .secret_class = {kSecretProviderClassResource.ApiVersion(), "SecretProviderClass", spc.name,
+                       spc.uid}};
 }
 
 }  // namespace nodekeep

@@ -4,13 +4,12 @@
 #include <optional>
 #include <utility>
 
-#include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "csi/secrets_store_api.h"
 
 namespace nodekeep {
 namespace {
 
-constexpr std::string_view kApiVersion = "secrets-store.csi.x-k8s.io/v1";
 constexpr std::string_view kKind = "SecretProviderClassPodStatus";
 constexpr std::string_view kNodeLabel = "internal.secrets-store.csi.k8s.io/node-name";
 constexpr std::size_t kMaxNameSize = 253;
@@ -24,11 +23,6 @@ std::string Fitted(const std::string& text, std::size_t size) {
   std::string head = text.substr(0, size - mark.size() - 1);
   head.erase(head.find_last_not_of("-._") + 1);
   return head + "-" + mark;
-}
-
-std::string CollectionPath(const std::string& namespace_name) {
-  return fmt::format("/apis/{}/namespaces/{}/secretproviderclasspodstatuses", kApiVersion,
-                     PercentEncode(namespace_name, false));
 }
 
 Json StatusOf(const PodStatus& status) {
@@ -104,10 +98,11 @@ Result<OwnerReference> PodStatusWriter::Write(const Context& context, const PodS
 // kPrecondition: another volume of the pod has that name, which only `may_be_taken` looks for.
 Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const PodStatus& status,
                                                    const std::string& name, bool may_be_taken) {
-  const std::string collection = CollectionPath(status.namespace_name);
-  const std::string path = collection + "/" + PercentEncode(name, false);
+  const KubeResource& resource = kSecretProviderClassPodStatusResource;
+  const std::string collection = resource.CollectionPath(status.namespace_name);
+  const std::string path = resource.ObjectPath(status.namespace_name, name);
   Json fresh;
-  fresh["apiVersion"] = std::string(kApiVersion);
+  fresh["apiVersion"] = resource.ApiVersion();
   fresh["kind"] = std::string(kKind);
   fresh["metadata"]["name"] = name;
   Fill(status, node_label_, fresh);
@@ -147,7 +142,7 @@ Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const
   if (!answer.ok()) {
     return answer.error().Prepend("{} {}/{}", kKind, status.namespace_name, name);
   }
-  return OwnerReference{std::string(kApiVersion), std::string(kKind), name,
+  return OwnerReference{resource.ApiVersion(), std::string(kKind), name,
                         TextOf(Find(*answer, {"metadata", "uid"})).value_or("")};
 }
 

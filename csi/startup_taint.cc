@@ -1,6 +1,6 @@
 #include "csi/startup_taint.h"
 
-#include "agent/base/codecs.h"
+#include "agent/kube/resource.h"
 
 namespace nodekeep {
 namespace {
@@ -33,7 +33,7 @@ Result<bool> RemoveOnce(const Context& context, KubeClient& kube, const std::str
 
 Result<bool> RemoveStartupTaint(const Context& context, KubeClient& kube, const std::string& node,
                                 const std::string& key) {
-  const std::string path = "/api/v1/nodes/" + PercentEncode(node, false);
+  const std::string path = kNodeResource.ClusterObjectPath(node);
   Result<bool> removed = RemoveOnce(context, kube, path, key);
   for (int i = 1; i < kAttempts; ++i) {
     if (removed.ok() || removed.error().code() != ErrorCode::kConflict) break;

@@ -1,6 +1,6 @@
 #include "csi/watched_classes.h"
 
-#include "agent/base/codecs.h"
+#include "csi/secrets_store_api.h"
 
 namespace nodekeep {
 
@@ -43,9 +43,7 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
   watch->informer = std::make_unique<Informer>(
       loop_,
       Informer::Options{
-          .selection = {.path = fmt::format("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/"
-                                            "secretproviderclasses",
-                                            PercentEncode(key.first, false)),
+          .selection = {.path = kSecretProviderClassResource.CollectionPath(key.first),
                         .field_selector = "metadata.name=" + key.second}},
       [this, key, raw = watch.get()](const ObjectChange& change) {
         Result<SecretProviderClass> next = change.after

@@ -1,5 +1,7 @@
 #include "csi/watched_pods.h"
 
+#include "agent/kube/resource.h"
+
 namespace nodekeep {
 namespace {
 
@@ -40,11 +42,11 @@ Json Kept(const Json& pod) {
 }  // namespace
 
 WatchedPods::WatchedPods(WatchLoop& loop, const std::string& node_name)
-    : informer_(
-          loop,
-          {.selection = {.path = "/api/v1/pods", .field_selector = "spec.nodeName=" + node_name},
-           .keep = Kept},
-          [this](const ObjectChange& change) { Take(change); }) {}
+    : informer_(loop,
+                {.selection = {.path = kPodResource.CollectionPath(),
+                               .field_selector = "spec.nodeName=" + node_name},
+                 .keep = Kept},
+                [this](const ObjectChange& change) { Take(change); }) {}
 
 void WatchedPods::Take(const ObjectChange& change) {
   std::lock_guard lock(mutex_);

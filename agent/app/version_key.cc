@@ -3,6 +3,7 @@
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
 #include "agent/base/json.h"
+#include "agent/kube/resource.h"
 
 namespace nodekeep {
 namespace {
@@ -27,8 +28,7 @@ Result<SecretBytes> SharedVersionKey(const Context& context, KubeClient& kube,
   const std::size_t slash = where.find('/');
   const std::string space = where.substr(0, slash);
   const std::string name = where.substr(slash + 1);
-  const std::string collection = "/api/v1/namespaces/" + PercentEncode(space, false) + "/secrets";
-  const std::string path = collection + "/" + PercentEncode(name, false);
+  const std::string path = kSecretResource.ObjectPath(space, name);
 
   Result<Json> found = kube.Get(context, path);
   if (found.ok()) return KeyOf(*found, where);
@@ -42,7 +42,7 @@ Result<SecretBytes> SharedVersionKey(const Context& context, KubeClient& kube,
   secret["type"] = "Opaque";
   secret["immutable"] = true;
   secret["data"]["key"] = Base64Encode(key.Reveal());
-  Result<Json> created = kube.Create(context, collection, secret);
+  Result<Json> created = kube.Create(context, kSecretResource.CollectionPath(space), secret);
   if (created.ok()) return key;
   if (created.error().code() != ErrorCode::kConflict) return created.error();
   // Another node was first.

@@ -3,9 +3,9 @@
 #include <optional>
 #include <utility>
 
-#include "agent/base/codecs.h"
 #include "agent/base/json.h"
 #include "agent/base/jwt.h"
+#include "agent/kube/resource.h"
 
 namespace nodekeep {
 namespace {
@@ -59,9 +59,8 @@ Result<ServiceAccountToken> KubeTokenSource::Request(const Context& context,
         "the request does not name pod, uid and service account: set podInfoOnMount of the "
         "CSIDriver object to true");
   }
-  const std::string path = fmt::format("/api/v1/namespaces/{}/serviceaccounts/{}/token",
-                                       PercentEncode(identity.namespace_name, false),
-                                       PercentEncode(identity.service_account, false));
+  const std::string path = kServiceAccountResource.SubresourcePath(
+      identity.namespace_name, identity.service_account, "token");
   Result<Json> answer = client_.PostRepeatable(context, path, TokenRequest(identity, audience));
   if (!answer.ok()) {
     const Error& error = answer.error();

@@ -4,10 +4,10 @@
 #include <optional>
 #include <utility>
 
-#include "agent/base/codecs.h"
 #include "agent/base/json.h"
 #include "agent/base/on_exit.h"
 #include "agent/base/utf8.h"
+#include "agent/kube/resource.h"
 
 namespace nodekeep {
 namespace {
@@ -161,12 +161,11 @@ Status EventRecorder::Create(const Context& context, const Key& key, const Occur
   event["firstTimestamp"] = FormatTime(occurrence.first);
   event["lastTimestamp"] = FormatTime(occurrence.last);
   event["count"] = occurrence.count;
-  const std::string events =
-      fmt::format("/api/v1/namespaces/{}/events", PercentEncode(NamespaceOf(object), false));
-  Result<Json> created = kube_.Create(context, events, event);
+  Result<Json> created =
+      kube_.Create(context, kEventResource.CollectionPath(NamespaceOf(object)), event);
   // The name is ours alone: a conflict is the answer to a request that was cut after its effect.
   if (!created.ok() && created.error().code() != ErrorCode::kConflict) return created.error();
-  sent_[key] = {events + "/" + PercentEncode(name, false), occurrence.count,
+  sent_[key] = {kEventResource.ObjectPath(NamespaceOf(object), name), occurrence.count,
                 occurrence.last_steady};
   Bound(sent_, options_.max_remembered);
   return {};

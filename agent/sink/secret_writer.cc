@@ -3,19 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/kube/resource.h"
 
 namespace nodekeep {
 namespace {
 
 // A Secret that changes under our hands this often is somebody's toy; the next Write tries again.
 constexpr int kMaxAttempts = 5;
-
-std::string PathOf(const std::string& namespace_name, const std::string& name) {
-  return "/api/v1/namespaces/" + PercentEncode(namespace_name, false) + "/secrets/" +
-         PercentEncode(name, false);
-}
 
 Error Explained(const Error& error) {
   if (error.code() != ErrorCode::kDenied) return error;
@@ -45,7 +40,7 @@ struct SecretWriter::Task {
   bool is_fresh = false;  // `version` need not be looked at again
   Version version;        // seen last
 
-  std::string path() const { return PathOf(name.first, name.second); }
+  std::string path() const { return kSecretResource.ObjectPath(name.first, name.second); }
 };
 
 SecretWriter::SecretWriter(KubeClient& kube, const Clock& clock, Options options)
@@ -242,7 +237,8 @@ SecretWriter::Version SecretWriter::VersionOf(const LiveSecret& live) {
 Result<SecretWriter::Version> SecretWriter::ApplyClaim(const Context& context, const Name& name,
                                                        Json body) {
   Result<Json> applied =
-      kube_.Apply(context, PathOf(name.first, name.second), body, manager_, true);
+      kube_.Apply(context, kSecretResource.ObjectPath(name.first, name.second), body, manager_,
+                  true);
   if (!applied.ok()) return applied.error();
   Observe("claim");
   return VersionOf(LiveSecret(*std::move(applied)));
@@ -348,7 +344,7 @@ Status SecretWriter::GiveUp(const Context& context, const Name& name,
 // not both believe that the other one stays.
 Status SecretWriter::GiveUpOnce(const Context& context, const Name& name,
                                 const std::vector<OwnerReference>& remaining) {
-  const std::string path = PathOf(name.first, name.second);
+  const std::string path = kSecretResource.ObjectPath(name.first, name.second);
   Result<Json> found = kube_.Get(context, path);
   Observe("read");
   if (!found.ok()) {
