@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/base/digest.h"
+#include "agent/kube/retry_on_conflict.h"
 #include "csi/secrets_store_api.h"
 
 namespace nodekeep {
@@ -14,7 +15,7 @@ constexpr std::string_view kKind = "SecretProviderClassPodStatus";
 constexpr std::string_view kNodeLabel = "internal.secrets-store.csi.k8s.io/node-name";
 constexpr std::size_t kMaxNameSize = 253;
 constexpr std::size_t kMaxLabelSize = 63;
-constexpr int kMaxAttempts = 4;
+constexpr int kMaxAttempts = 5;
 
 // `text`, or its beginning and a digest of the whole.
 std::string Fitted(const std::string& text, std::size_t size) {
@@ -107,41 +108,40 @@ Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const
   fresh["metadata"]["name"] = name;
   Fill(status, node_label_, fresh);
 
-  Result<Json> answer = kube_.Create(context, collection, fresh);
-  for (int attempt = 1;
-       !answer.ok() && answer.error().code() == ErrorCode::kConflict && attempt <= kMaxAttempts;
-       ++attempt) {
+  // The errors of writes name the status; only those of writes can be conflicts.
+  const auto named = [&](Result<Json> written) -> Result<Json> {
+    if (written.ok()) return written;
+    return written.error().Prepend("{} {}/{}", kKind, status.namespace_name, name);
+  };
+  bool is_first = true;
+  Result<Json> answer = RetryOnConflict(kMaxAttempts, [&]() -> Result<Json> {
+    // Most statuses are new: the first attempt does without a read.
+    if (std::exchange(is_first, false)) return named(kube_.Create(context, collection, fresh));
     Result<Json> found = kube_.Get(context, path);
     if (!found.ok()) {
-      if (found.error().code() != ErrorCode::kNotFound) return found.error();
-      answer = kube_.Create(context, collection, fresh);
-      continue;
+      if (found.error().code() != ErrorCode::kNotFound) return found;
+      return named(kube_.Create(context, collection, fresh));
     }
-    const std::vector<OwnerReference> owners = OwnersOf(*found);
-    if (!owners.empty() && !IsOfPod(*found, status.pod_uid)) {
-      // Of a pod of that name that is gone: the garbage collector may be about to delete this very
-      // object, whoever it is made over to. A new one has a uid of its own.
+    const bool is_of_pod = IsOfPod(*found, status.pod_uid);
+    if (!is_of_pod && !OwnersOf(*found).empty()) {
+      // The status of an earlier pod of that name. The garbage collector may be about to delete
+      // this object, whatever owner it is given now; a new one has a uid of its own.
       const std::string uid = TextOf(Find(*found, {"metadata", "uid"})).value_or("");
-      Status gone = kube_.Delete(context, path, uid);
-      if (!gone.ok() && gone.error().code() != ErrorCode::kConflict) return gone.error();
-      answer = kube_.Create(context, collection, fresh);
-      continue;
+      Status deleted = kube_.Delete(context, path, uid);
+      if (!deleted.ok() && !IsConflict(deleted.error())) return deleted.error();
+      return named(kube_.Create(context, collection, fresh));
     }
     const std::optional<std::string> target = TextOf(Find(*found, {"status", "targetPath"}));
-    const bool is_other_volume =
-        IsOfPod(*found, status.pod_uid) && target && *target != status.target_path;
+    const bool is_other_volume = is_of_pod && target && *target != status.target_path;
     if (may_be_taken && is_other_volume) {
       return Error(ErrorCode::kPrecondition, "belongs to another volume of the pod");
     }
     Json wanted = *found;
     Fill(status, node_label_, wanted);
-    answer = GoJson(wanted).Reveal() == GoJson(*found).Reveal()
-                 ? std::move(found)
-                 : kube_.Update(context, path, wanted);
-  }
-  if (!answer.ok()) {
-    return answer.error().Prepend("{} {}/{}", kKind, status.namespace_name, name);
-  }
+    if (GoJson(wanted).Reveal() == GoJson(*found).Reveal()) return found;
+    return named(kube_.Update(context, path, wanted));
+  });
+  if (!answer.ok()) return answer.error();
   return OwnerReference{resource.ApiVersion(), std::string(kKind), name,
                         TextOf(Find(*answer, {"metadata", "uid"})).value_or("")};
 }

@@ -1,12 +1,13 @@
 #include "csi/startup_taint.h"
 
 #include "agent/kube/resource.h"
+#include "agent/kube/retry_on_conflict.h"
 
 namespace nodekeep {
 namespace {
 
 // Others write the node too: kubelet every few seconds, the node controllers on change.
-constexpr int kAttempts = 5;
+constexpr int kMaxAttempts = 5;
 
 Result<bool> RemoveOnce(const Context& context, KubeClient& kube, const std::string& path,
                         const std::string& key) {
@@ -34,11 +35,8 @@ Result<bool> RemoveOnce(const Context& context, KubeClient& kube, const std::str
 Result<bool> RemoveStartupTaint(const Context& context, KubeClient& kube, const std::string& node,
                                 const std::string& key) {
   const std::string path = kNodeResource.ClusterObjectPath(node);
-  Result<bool> removed = RemoveOnce(context, kube, path, key);
-  for (int i = 1; i < kAttempts; ++i) {
-    if (removed.ok() || removed.error().code() != ErrorCode::kConflict) break;
-    removed = RemoveOnce(context, kube, path, key);
-  }
+  Result<bool> removed =
+      RetryOnConflict(kMaxAttempts, [&] { return RemoveOnce(context, kube, path, key); });
   if (!removed.ok() && removed.error().code() == ErrorCode::kDenied) {
     return removed.error().Prepend(
         "remove taint {} (the agent's role needs get and patch on nodes)", key);

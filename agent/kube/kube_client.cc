@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "agent/kube/retry_on_conflict.h"
+
 namespace nodekeep {
 namespace {
 
@@ -34,11 +36,7 @@ Result<Json> KubeClient::Get(const Context& context, const std::string& path) {
 }
 
 Result<std::vector<Json>> KubeClient::List(const Context& context, const KubeSelection& selection) {
-  Result<std::vector<Json>> items = ListOnce(context, selection);
-  if (!items.ok() && items.error().code() == ErrorCode::kConflict) {
-    return ListOnce(context, selection);
-  }
-  return items;
+  return RetryOnConflict(2, [&] { return ListOnce(context, selection); });
 }
 
 Result<std::vector<Json>> KubeClient::ListOnce(const Context& context,

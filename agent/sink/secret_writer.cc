@@ -5,11 +5,12 @@
 
 #include "agent/base/digest.h"
 #include "agent/kube/resource.h"
+#include "agent/kube/retry_on_conflict.h"
 
 namespace nodekeep {
 namespace {
 
-// A Secret that changes under our hands this often is somebody's toy; the next Write tries again.
+// Another controller keeps changing a Secret that needs more: give up, the next Write tries again.
 constexpr int kMaxAttempts = 5;
 
 Error Explained(const Error& error) {
@@ -116,16 +117,13 @@ Result<SecretWrite> SecretWriter::Converge(const Context& context, Task& task) {
     if (code != ErrorCode::kConflict && code != ErrorCode::kInvalid) return claimed.error();
     task.is_fresh = false;
   }
-  for (int attempt = 1;; ++attempt) {
-    Result<SecretWrite> done = ConvergeOnce(context, task);
-    if (done.ok() || attempt == kMaxAttempts) return done;
-    // A Secret that was replaced since it was read has another uid: the API server says conflict
-    // when there is none at the moment, and invalid when there is one.
-    const ErrorCode code = done.error().code();
-    const bool may_be_replaced =
-        code == ErrorCode::kConflict || (code == ErrorCode::kInvalid && attempt == 1);
-    if (!may_be_replaced) return done;
-  }
+  // A Secret that was replaced since it was read has another uid: the API server answers conflict
+  // when no Secret of that name exists at the moment, and invalid when one does.
+  return RetryOnConflict(
+      kMaxAttempts, [&] { return ConvergeOnce(context, task); },
+      [](const Error& error, int attempt) {
+        return IsConflict(error) || (error.code() == ErrorCode::kInvalid && attempt == 1);
+      });
 }
 
 Result<SecretWrite> SecretWriter::ConvergeOnce(const Context& context, Task& task) {
@@ -333,11 +331,7 @@ Status SecretWriter::SweepOne(const Context& context, const Name& name) {
 
 Status SecretWriter::GiveUp(const Context& context, const Name& name,
                             const std::vector<OwnerReference>& remaining) {
-  for (int attempt = 1;; ++attempt) {
-    Status done = GiveUpOnce(context, name, remaining);
-    const bool has_changed = !done.ok() && done.error().code() == ErrorCode::kConflict;
-    if (!has_changed || attempt == kMaxAttempts) return done;
-  }
+  return RetryOnConflict(kMaxAttempts, [&] { return GiveUpOnce(context, name, remaining); });
 }
 
 // Both ways out hold only for the version that was read: two nodes that leave at the same time must
