@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "agent/base/read_file.h"
-#include "agent/sink/secret_mirror.h"
+#include "agent/sink/mirror_secrets.h"
 #include "csi/secrets_store_api.h"
 
 namespace nodekeep {
@@ -77,9 +77,7 @@ KubeMirror::KubeMirror(Options options, KubeClient& client, PodSource& pods, con
       clock_(clock),
       pods_(pods),
       statuses_(client, options_.node_name),
-      secrets_(
-          client, clock,
-          {.node_name = options_.node_name, .recheck = options_.recheck, .observer = nullptr}) {}
+      secrets_(client, clock, {.node_name = options_.node_name, .recheck = options_.recheck}) {}
 
 Status KubeMirror::Converge(const Context& caller, const Volume& volume,
                             const SecretProviderClass& spc, const VolumeContent& content) {

@@ -9,7 +9,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/kube/kube_client.h"
-#include "agent/sink/secret_writer.h"
+#include "agent/sink/mirror_writer.h"
 #include "csi/pod_source.h"
 #include "csi/pod_status.h"
 #include "csi/volume_mirror.h"
@@ -46,7 +46,7 @@ class KubeMirror final : public VolumeMirror {
   const Clock& clock_;
   PodSource& pods_;
   PodStatusWriter statuses_;
-  SecretWriter secrets_;
+  MirrorWriter secrets_;
 };
 
 }  // namespace nodekeep

@@ -6,6 +6,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/sink/secret_object.h"
 
 namespace nodekeep {
 namespace {

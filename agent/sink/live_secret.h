@@ -13,8 +13,8 @@
 
 #include "agent/base/json.h"
 #include "agent/base/result.h"
+#include "agent/sink/kube_secret.h"
 #include "agent/sink/owner_reference.h"
-#include "agent/sink/secret_object.h"
 
 namespace nodekeep {
 

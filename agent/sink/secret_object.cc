@@ -287,7 +287,6 @@ Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<Bun
   secret.labels = object.labels;
   secret.labels.insert_or_assign(std::string(kManagedLabel), "true");
   secret.annotations = object.annotations;
-  secret.deletion = object.deletion;
   std::size_t size = 0;
   for (const SecretObjectKey& key : object.data) {
     const BundleFile* file = FindFile(files, key.object_name);

@@ -17,8 +17,8 @@
 
 #include "agent/base/json.h"
 #include "agent/base/result.h"
-#include "agent/base/secret_bytes.h"
 #include "agent/secrets/bundle.h"
+#include "agent/sink/kube_secret.h"
 
 namespace nodekeep {
 
@@ -46,15 +46,6 @@ struct SecretObject {
   std::map<std::string, std::string> labels{};
   std::map<std::string, std::string> annotations{};
   std::vector<SecretObjectKey> data{};
-  DeletionPolicy deletion = DeletionPolicy::kDelete;
-};
-
-struct KubeSecret {
-  std::string name;
-  std::string type;
-  std::map<std::string, std::string> labels;
-  std::map<std::string, std::string> annotations;
-  std::map<std::string, SecretBytes> data;  // plain bytes, not base64
   DeletionPolicy deletion = DeletionPolicy::kDelete;
 };
 

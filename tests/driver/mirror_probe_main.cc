@@ -5,11 +5,12 @@
 //   {"node":"n1","write":{"objects":[...],"files":{"path":"text"},"namespace":"shop",
 //    "volume":"p1/v","owners":[...],"class":{...}},"times":200}
 //   {"node":"n1","release":"p1/v"}    {"node":"n1","sweep":true}
-//   {"node":"n1","invalidate":{"namespace":"shop","name":"app"}}
 //   {"node":"n1","status":{...fields of PodStatus..., "objects":{"id":"version"}}}
 //   {"together":[command, ...]}       each on a thread of its own
 //
-// With --die-after STEP it kills itself with SIGKILL once that step of the writer is done.
+// With --die-after STEP it kills itself with SIGKILL once the API server has answered the first
+// request of that kind: read, content, prune, claim, delete. With --recheck 0 each write reads the
+// Secret, whether or not anything changed.
 
 #include <signal.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@
 #include "agent/base/json.h"
 #include "agent/http/curl_client.h"
 #include "agent/kube/kube_client.h"
-#include "agent/sink/secret_mirror.h"
+#include "agent/sink/mirror_secrets.h"
 #include "csi/pod_status.h"
 
 namespace nodekeep {
@@ -36,18 +37,51 @@ std::string Text(const Json& json, std::initializer_list<std::string_view> path)
   return TextOf(Find(json, path)).value_or("");
 }
 
+struct Arguments {
+  std::string kubeconfig;
+  std::string die_after;
+  int recheck_seconds = 1800;
+};
+
+// Which step of the mirror writer a request is.
+std::string StepOf(const HttpRequest& request) {
+  if (request.method == "GET") return "read";
+  if (request.method == "DELETE") return "delete";
+  if (request.url.find("fieldManager=") == std::string::npos) return "prune";
+  return request.url.find("fieldManager=nodekeep%3A") == std::string::npos ? "content" : "claim";
+}
+
+// Ends the process as soon as the first request of a step has been answered.
+class FatalHttpClient final : public HttpClient {
+ public:
+  FatalHttpClient(HttpClient& http, std::string die_after)
+      : http_(http), die_after_(std::move(die_after)) {}
+
+  std::vector<Result<HttpResponse>> SendAll(const Context& context,
+                                            std::vector<HttpRequest> requests) override {
+    const std::string step = requests.size() == 1 ? StepOf(requests.front()) : "";
+    std::vector<Result<HttpResponse>> responses = http_.SendAll(context, std::move(requests));
+    const bool is_done = responses.size() == 1 && responses.front().ok() &&
+                         (step == "read" || responses.front()->status / 100 == 2);
+    if (is_done && step == die_after_) kill(getpid(), SIGKILL);
+    return responses;
+  }
+
+ private:
+  HttpClient& http_;
+  const std::string die_after_;
+};
+
 // One agent: its writers, and a client of its own as on a machine of its own.
 class Node {
  public:
-  Node(const std::string& name, const std::string& kubeconfig, const std::string& die_after)
-      : kube_(curl_, *ReadKubeconfig(kubeconfig), clock_, rng_, {}),
+  Node(const std::string& name, const Arguments& arguments)
+      : http_(curl_, arguments.die_after),
+        kube_(http_, *ReadKubeconfig(arguments.kubeconfig), clock_, rng_, {}),
         secrets_(kube_, clock_,
                  {.node_name = name,
-                  .linger = Duration::zero(),
-                  .observer =
-                      [die_after](std::string_view step) {
-                        if (step == die_after) kill(getpid(), SIGKILL);
-                      }}),
+                  .recheck = std::chrono::seconds(arguments.recheck_seconds),
+                  .linger = Duration::zero()}),
         statuses_(kube_, name) {}
 
   Json Do(const Json& command) {
@@ -55,10 +89,6 @@ class Node {
     if (command.contains("status")) return WriteStatus(command.at("status"));
     Json answer(jsoncons::json_object_arg);
     if (command.contains("release")) secrets_.Release(Text(command, {"release"}));
-    if (command.contains("invalidate")) {
-      secrets_.Invalidate(Text(command, {"invalidate", "namespace"}),
-                          Text(command, {"invalidate", "name"}));
-    }
     if (command.contains("sweep")) AddFaults(secrets_.Sweep(Context()), answer);
     return answer;
   }
@@ -119,15 +149,15 @@ class Node {
   SystemClock clock_;
   SystemRng rng_;
   CurlClient curl_{{}};
+  FatalHttpClient http_;
   KubeClient kube_;
-  SecretWriter secrets_;
+  MirrorWriter secrets_;
   PodStatusWriter statuses_;
 };
 
 class Probe {
  public:
-  Probe(std::string kubeconfig, std::string die_after)
-      : kubeconfig_(std::move(kubeconfig)), die_after_(std::move(die_after)) {}
+  explicit Probe(Arguments arguments) : arguments_(std::move(arguments)) {}
 
   Json Do(const Json& command) {
     if (!command.contains("together")) return NodeOf(command).Do(command);
@@ -148,12 +178,11 @@ class Probe {
  private:
   Node& NodeOf(const Json& command) {
     std::unique_ptr<Node>& node = nodes_[Text(command, {"node"})];
-    if (!node) node = std::make_unique<Node>(Text(command, {"node"}), kubeconfig_, die_after_);
+    if (!node) node = std::make_unique<Node>(Text(command, {"node"}), arguments_);
     return *node;
   }
 
-  const std::string kubeconfig_;
-  const std::string die_after_;
+  const Arguments arguments_;
   std::map<std::string, std::unique_ptr<Node>> nodes_;
 };
 
@@ -161,17 +190,18 @@ class Probe {
 }  // namespace nodekeep
 
 int main(int argc, char** argv) {
-  std::string kubeconfig;
-  std::string die_after;
+  nodekeep::Arguments arguments;
   CLI::App app{"Mirrors Secrets as agents do"};
-  app.add_option("--kubeconfig", kubeconfig)->required();
-  app.add_option("--die-after", die_after);
+  app.add_option("--kubeconfig", arguments.kubeconfig)->required();
+  app.add_option("--die-after", arguments.die_after);
+  app.add_option("--recheck", arguments.recheck_seconds, "seconds until a Secret is read again");
   CLI11_PARSE(app, argc, argv);
-  if (auto connection = nodekeep::ReadKubeconfig(kubeconfig); !connection.ok()) {
+  if (auto connection = nodekeep::ReadKubeconfig(arguments.kubeconfig);
+      !connection.ok()) {
     std::cerr << "mirror-probe: " << connection.error().message() << "\n";
     return 1;
   }
-  nodekeep::Probe probe(kubeconfig, die_after);
+  nodekeep::Probe probe(std::move(arguments));
   for (std::string line; std::getline(std::cin, line);) {
     nodekeep::Result<nodekeep::Json> command = nodekeep::ParseJson(line);
     if (!command.ok()) {

@@ -14,8 +14,13 @@ class ProbeDied(Exception):
 
 
 class MirrorProbe:
-    def __init__(self, binary: pathlib.Path, kubeconfig: pathlib.Path, *, die_after: str | None = None):
-        arguments = [str(binary), f"--kubeconfig={kubeconfig}", *([f"--die-after={die_after}"] if die_after else [])]
+    def __init__(self, binary: pathlib.Path, kubeconfig: pathlib.Path, *, die_after: str | None = None,
+                 recheck: int | None = None):
+        arguments = [str(binary), f"--kubeconfig={kubeconfig}"]
+        if die_after is not None:
+            arguments.append(f"--die-after={die_after}")
+        if recheck is not None:
+            arguments.append(f"--recheck={recheck}")
         self._popen = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> "MirrorProbe":

@@ -1,4 +1,4 @@
-#include "agent/sink/secret_writer.h"
+#include "agent/sink/mirror_writer.h"
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
@@ -24,13 +24,13 @@ const OwnerReference kJobs{"batch/v1", "Job", "jobs", "j1"};
 const std::string kWebJson =
     R"({"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-1","uid":"r1"})";
 
-KubeSecret App(const std::string& value = "v") {
+MirroredSecret App(const std::string& value = "v") {
   KubeSecret secret;
   secret.name = "app";
   secret.type = "Opaque";
   secret.labels = {{"secrets-store.csi.k8s.io/managed", "true"}};
   secret.data.emplace("k", SecretBytes(value));
-  return secret;
+  return {std::move(secret)};
 }
 
 SecretClaim Of(const std::string& volume, std::vector<OwnerReference> owners) {
@@ -77,7 +77,7 @@ std::string Trouble(int code, const std::string& reason) {
 }
 
 struct Fixture {
-  explicit Fixture(SecretWriter::Options options = {.node_name = "node1"})
+  explicit Fixture(MirrorWriter::Options options = {.node_name = "node1"})
       : kube(http,
              {.server = "https://kube.test",
               .tls = {},
@@ -131,7 +131,7 @@ struct Fixture {
   FakeClock clock;
   FakeRng rng;
   KubeClient kube;
-  SecretWriter writer;
+  MirrorWriter writer;
   std::size_t seen = 0;
 };
 
@@ -152,7 +152,7 @@ std::string ClaimOf(const std::string& owners, const std::string& version = "") 
 const std::string kBothJson =
     R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"},)" + kWebJson;
 
-TEST_CASE("secret writer: a new Secret gets its content, then its owners, by uid") {
+TEST_CASE("mirror writer: a new Secret gets its content, then its owners, by uid") {
   Fixture fixture;
   fixture.ShowNone();
   fixture.Accept();
@@ -164,7 +164,7 @@ TEST_CASE("secret writer: a new Secret gets its content, then its owners, by uid
                                                     kClaim + ClaimOf(kWebJson)});
 }
 
-TEST_CASE("secret writer: at rest nothing is asked, a change is written once") {
+TEST_CASE("mirror writer: at rest nothing is asked, a change is written once") {
   Fixture fixture;
   fixture.Get({Http::Respond(404, Trouble(404, "NotFound")),
                Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text())});
@@ -185,7 +185,7 @@ TEST_CASE("secret writer: at rest nothing is asked, a change is written once") {
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kContent + ContentOf("dw==", "u1")});
 }
 
-TEST_CASE("secret writer: what is right already is only read, and read again after half an hour") {
+TEST_CASE("mirror writer: what is right already is only read, and read again after half an hour") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
@@ -200,7 +200,7 @@ TEST_CASE("secret writer: what is right already is only read, and read again aft
 }
 
 // D4: upstream's writes dropped the owner references.
-TEST_CASE("secret writer: a second owner is added beside the first, the content stays (D4)") {
+TEST_CASE("mirror writer: a second owner is added beside the first, the content stays (D4)") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -209,7 +209,7 @@ TEST_CASE("secret writer: a second owner is added beside the first, the content 
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kClaim + ClaimOf(kBothJson, "7")});
 }
 
-TEST_CASE("secret writer: owners are added unread to the version that was seen last, to no other") {
+TEST_CASE("mirror writer: owners are added unread to the version that was seen last, to no other") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   const std::string eighth = R"({"metadata":{"uid":"u1","resourceVersion":"8"}})";
@@ -234,7 +234,7 @@ TEST_CASE("secret writer: owners are added unread to the version that was seen l
                                                     kClaim + ClaimOf(three)});
 }
 
-TEST_CASE("secret writer: that owners were added makes what was seen no younger") {
+TEST_CASE("mirror writer: that owners were added makes what was seen no younger") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -247,7 +247,7 @@ TEST_CASE("secret writer: that owners were added makes what was seen no younger"
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kClaim + ClaimOf(kBothJson)});
 }
 
-TEST_CASE("secret writer: somebody else's Secret is left alone, and named") {
+TEST_CASE("mirror writer: somebody else's Secret is left alone, and named") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1"},"type":"Opaque"})")});
   const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
@@ -258,7 +258,7 @@ TEST_CASE("secret writer: somebody else's Secret is left alone, and named") {
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-TEST_CASE("secret writer: what is offered is taken over, its other keys go") {
+TEST_CASE("mirror writer: what is offered is taken over, its other keys go") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1",
       "annotations":{"nodekeep/adopt":"true"}},"type":"Opaque","data":{"old":"eA=="}})")});
@@ -270,7 +270,7 @@ TEST_CASE("secret writer: what is offered is taken over, its other keys go") {
                                  kClaim + ClaimOf(kWebJson)});
 }
 
-TEST_CASE("secret writer: drift is put back, another node's newer content is not") {
+TEST_CASE("mirror writer: drift is put back, another node's newer content is not") {
   struct Row {
     std::string name;
     Shown shown;
@@ -293,13 +293,13 @@ TEST_CASE("secret writer: drift is put back, another node's newer content is not
     fixture.Accept();
     REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
     fixture.Calls();
-    fixture.writer.Invalidate("shop", "app");
+    fixture.clock.Advance(std::chrono::minutes(31));  // longer than recheck
     REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
     CHECK(fixture.Calls() == row.want);
   }
 }
 
-TEST_CASE("secret writer: a Secret that cannot be changed is replaced, its owners inherited") {
+TEST_CASE("mirror writer: a Secret that cannot be changed is replaced, its owners inherited") {
   struct Row {
     std::string name;
     Shown shown;
@@ -325,7 +325,7 @@ TEST_CASE("secret writer: a Secret that cannot be changed is replaced, its owner
   }
 }
 
-TEST_CASE("secret writer: inherited owners stay until their nodes have looked again") {
+TEST_CASE("mirror writer: inherited owners stay until their nodes have looked again") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, Shown{.type = "kubernetes.io/tls", .owners = kWebJson}.text()),
                Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text())});
@@ -352,7 +352,7 @@ TEST_CASE("secret writer: inherited owners stay until their nodes have looked ag
   CHECK(last.back().starts_with("DELETE"));
 }
 
-TEST_CASE("secret writer: what is only offered is not deleted to change its type") {
+TEST_CASE("mirror writer: what is only offered is not deleted to change its type") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1",
       "annotations":{"nodekeep/adopt":"true"}},"type":"example.com/own"})")});
@@ -362,7 +362,7 @@ TEST_CASE("secret writer: what is only offered is not deleted to change its type
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-TEST_CASE("secret writer: a Secret that vanishes or is replaced meanwhile is looked at again") {
+TEST_CASE("mirror writer: a Secret that vanishes or is replaced meanwhile is looked at again") {
   struct Row {
     int code;
     std::string reason;
@@ -382,7 +382,7 @@ TEST_CASE("secret writer: a Secret that vanishes or is replaced meanwhile is loo
   }
 }
 
-TEST_CASE("secret writer: a refusal by the API server is told after one more look") {
+TEST_CASE("mirror writer: a refusal by the API server is told after one more look") {
   Fixture fixture;
   fixture.ShowNone();
   fixture.Answer("PATCH", {Http::Respond(422, Trouble(422, "Invalid"))});
@@ -392,7 +392,7 @@ TEST_CASE("secret writer: a refusal by the API server is told after one more loo
   CHECK(fixture.Calls().size() == 4);
 }
 
-TEST_CASE("secret writer: a missing right is told with the verbs that are needed") {
+TEST_CASE("mirror writer: a missing right is told with the verbs that are needed") {
   Fixture fixture;
   fixture.Get({Http::Respond(403, Trouble(403, "Forbidden"))});
   const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
@@ -402,7 +402,7 @@ TEST_CASE("secret writer: a missing right is told with the verbs that are needed
       "needs the verbs get, create, patch and delete on secrets to mirror secretObjects"));
 }
 
-TEST_CASE("secret writer: what somebody else creates at the same moment is given back") {
+TEST_CASE("mirror writer: what somebody else creates at the same moment is given back") {
   Fixture fixture;
   fixture.Get({Http::Respond(404, Trouble(404, "NotFound")),
                Http::Respond(200, R"({"metadata":{"uid":"u1"},"type":"Opaque"})")});
@@ -417,13 +417,13 @@ TEST_CASE("secret writer: what somebody else creates at the same moment is given
                                                     "PATCH gentle content " + ClaimOf(""), "GET"});
 }
 
-TEST_CASE("secret writer: other policies own the Secret through the class, or not at all") {
+TEST_CASE("mirror writer: other policies own the Secret through the class, or not at all") {
   for (const DeletionPolicy policy : {DeletionPolicy::kRetain, DeletionPolicy::kWithClass}) {
     INFO(static_cast<int>(policy));
     Fixture fixture;
     fixture.ShowNone();
     fixture.Accept();
-    KubeSecret secret = App();
+    MirroredSecret secret = App();
     secret.deletion = policy;
     REQUIRE(fixture.writer.Write(Context(), secret, Of("p1/v", {kWeb})).ok());
     const std::vector<std::string> calls = fixture.Calls();
@@ -446,7 +446,7 @@ const std::string kDelete =
     R"({"resourceVersion":"7","uid":"u1"},"propagationPolicy":"Background"})";
 
 TEST_CASE(
-    "secret writer: after the last pod the Secret goes, unless somebody else still holds it") {
+    "mirror writer: after the last pod the Secret goes, unless somebody else still holds it") {
   const std::string other_node =
       R"(,{"manager":"nodekeep:node2","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}}}})";
   const std::string maker = R"(,{"manager":"kubectl","fieldsV1":{"f:type":{}}})";
@@ -488,7 +488,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("secret writer: a pod that comes within a minute finds the Secret where it was") {
+TEST_CASE("mirror writer: a pod that comes within a minute finds the Secret where it was") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
@@ -500,7 +500,7 @@ TEST_CASE("secret writer: a pod that comes within a minute finds the Secret wher
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-TEST_CASE("secret writer: who stops gives up at once what is released, and nothing else") {
+TEST_CASE("mirror writer: who stops gives up at once what is released, and nothing else") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -519,7 +519,7 @@ TEST_CASE("secret writer: who stops gives up at once what is released, and nothi
   CHECK(calls[1].starts_with("DELETE "));
 }
 
-TEST_CASE("secret writer: a claim whose owners are not known yet keeps the Secret as it is") {
+TEST_CASE("mirror writer: a claim whose owners are not known yet keeps the Secret as it is") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -535,7 +535,7 @@ TEST_CASE("secret writer: a claim whose owners are not known yet keeps the Secre
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete});
 }
 
-TEST_CASE("secret writer: a Secret whose going failed goes with the next sweep") {
+TEST_CASE("mirror writer: a Secret whose going failed goes with the next sweep") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Answer("DELETE", {Http::Respond(500, Trouble(500, "InternalError")),
@@ -550,7 +550,7 @@ TEST_CASE("secret writer: a Secret whose going failed goes with the next sweep")
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete, "GET", kDelete});
 }
 
-TEST_CASE("secret writer: one Secret that cannot be given up holds up no other (D10)") {
+TEST_CASE("mirror writer: one Secret that cannot be given up holds up no other (D10)") {
   Fixture fixture;
   fixture.Get({Http::Respond(500, Trouble(500, "InternalError"))});
   fixture.http.On("GET", "https://kube.test/api/v1/namespaces/shop/secrets/later",
@@ -567,7 +567,7 @@ TEST_CASE("secret writer: one Secret that cannot be given up holds up no other (
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-TEST_CASE("secret writer: who leaves while somebody comes looks again") {
+TEST_CASE("mirror writer: who leaves while somebody comes looks again") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text()),
                Http::Respond(404, Trouble(404, "NotFound"))});
@@ -579,7 +579,7 @@ TEST_CASE("secret writer: who leaves while somebody comes looks again") {
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete, "GET"});
 }
 
-TEST_CASE("secret writer: pods that start together write their Secret once") {
+TEST_CASE("mirror writer: pods that start together write their Secret once") {
   Fixture fixture;
   Http::Gate gate;
   fixture.Get({gate.Then(Http::Respond(404, Trouble(404, "NotFound")))});
@@ -595,7 +595,7 @@ TEST_CASE("secret writer: pods that start together write their Secret once") {
   CHECK(fixture.Calls().size() == 3);
 }
 
-TEST_CASE("secret writer: who waits for his turn leaves when his time is over") {
+TEST_CASE("mirror writer: who waits for his turn leaves when his time is over") {
   Fixture fixture;
   Http::Gate gate;
   fixture.Get({gate.Then(Http::Respond(404, Trouble(404, "NotFound")))});

@@ -9,7 +9,7 @@
 #include "agent/base/json.h"
 #include "agent/base/result.h"
 #include "agent/secrets/bundle.h"
-#include "agent/sink/secret_writer.h"
+#include "agent/sink/mirror_writer.h"
 
 namespace nodekeep {
 
@@ -19,12 +19,12 @@ struct MirrorOutcome {
 };
 
 // Parses, builds and writes every entry of `secret_objects` (spec.secretObjects as it stands).
-MirrorOutcome MirrorSecrets(const Context& context, SecretWriter& writer,
+MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
                             const Json& secret_objects, const std::vector<BundleFile>& files,
                             const SecretClaim& claim);
 
 // Claims them without writing: for a volume that is found after a restart. Wrong entries are left
 // out.
-void ClaimSecrets(SecretWriter& writer, const Json& secret_objects, const SecretClaim& claim);
+void ClaimSecrets(MirrorWriter& writer, const Json& secret_objects, const SecretClaim& claim);
 
 }  // namespace nodekeep

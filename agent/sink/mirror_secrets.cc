@@ -1,10 +1,10 @@
-#include "agent/sink/secret_mirror.h"
+#include "agent/sink/mirror_secrets.h"
 
 #include "agent/sink/secret_object.h"
 
 namespace nodekeep {
 
-MirrorOutcome MirrorSecrets(const Context& context, SecretWriter& writer,
+MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
                             const Json& secret_objects, const std::vector<BundleFile>& files,
                             const SecretClaim& claim) {
   MirrorOutcome outcome;
@@ -13,15 +13,15 @@ MirrorOutcome MirrorSecrets(const Context& context, SecretWriter& writer,
       outcome.faults.push_back(object.error());
       continue;
     }
-    // Claimed even if it cannot be built today: the Secret of yesterday must not go while it is
-    // used.
+    // Claimed even if it cannot be built now: its last state must not be deleted while it is used.
     writer.Claim(claim, *object);
-    const Result<KubeSecret> secret = BuildSecret(*object, files);
+    Result<KubeSecret> secret = BuildSecret(*object, files);
     if (!secret.ok()) {
       outcome.faults.push_back(secret.error());
       continue;
     }
-    const Result<SecretWrite> write = writer.Write(context, *secret, claim);
+    const MirroredSecret mirrored{*std::move(secret), object->deletion};
+    const Result<SecretWrite> write = writer.Write(context, mirrored, claim);
     if (!write.ok()) {
       outcome.faults.push_back(write.error());
     } else if (*write != SecretWrite::kUnchanged) {
@@ -31,7 +31,7 @@ MirrorOutcome MirrorSecrets(const Context& context, SecretWriter& writer,
   return outcome;
 }
 
-void ClaimSecrets(SecretWriter& writer, const Json& secret_objects, const SecretClaim& claim) {
+void ClaimSecrets(MirrorWriter& writer, const Json& secret_objects, const SecretClaim& claim) {
   for (const Result<SecretObject>& object : ReadSecretObjects(secret_objects)) {
     if (object.ok()) writer.Claim(claim, *object);
   }

@@ -1,4 +1,4 @@
-#include "agent/sink/secret_writer.h"
+#include "agent/sink/mirror_writer.h"
 
 #include <algorithm>
 #include <utility>
@@ -20,8 +20,8 @@ Error Explained(const Error& error) {
                                  "and delete on secrets to mirror secretObjects");
 }
 
-// Stands among the claims of volumes for the owners that other nodes named on a Secret which had to
-// be replaced. No volume has that name.
+// The key, among the claims of volumes, of the owners that other nodes had named on a Secret which
+// had to be replaced. No volume has that name.
 constexpr std::string_view kInherited = "inherited";
 
 void Append(const std::vector<OwnerReference>& more, std::vector<OwnerReference>& owners) {
@@ -30,42 +30,46 @@ void Append(const std::vector<OwnerReference>& more, std::vector<OwnerReference>
 
 }  // namespace
 
-// One Write: what shall be, and what is known of what was.
-struct SecretWriter::Task {
+// One Write: what is wanted, and what is known of the present state.
+struct MirrorWriter::Task {
   Name name;
   const KubeSecret& secret;
-  Json content;                        // ContentBody
-  std::vector<OwnerReference> owners;  // that this node names
-  std::vector<OwnerReference> inherited{};
-  bool is_known = false;  // this content has been written or found before
-  bool is_fresh = false;  // `version` need not be looked at again
-  Version version;        // seen last
+  DeletionPolicy deletion;
+  Json content;                             // ContentBody
+  std::vector<OwnerReference> owners{};     // that this node names
+  std::vector<OwnerReference> inherited{};  // of a Secret that was replaced, named by other nodes
+  bool is_known = false;                    // this content has been written or found before
+  bool is_fresh = false;                    // `version` need not be read again
+  Version version{};                        // seen last
 
   std::string path() const { return kSecretResource.ObjectPath(name.first, name.second); }
 };
 
-SecretWriter::SecretWriter(KubeClient& kube, const Clock& clock, Options options)
+MirrorWriter::MirrorWriter(KubeClient& kube, const Clock& clock, Options options)
     : kube_(kube),
       clock_(clock),
       options_(std::move(options)),
       manager_(NodeManager(options_.node_name)),
       key_(RandomBytes(32)) {}
 
-Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret& secret,
+Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSecret& mirrored,
                                         const SecretClaim& claim) {
-  Task task{{claim.namespace_name, secret.name}, secret, Json(), {}, {}, false, false, {}};
-  task.content = ContentBody(secret, secret.deletion == DeletionPolicy::kWithClass
-                                         ? std::vector<OwnerReference>{claim.secret_class}
-                                         : std::vector<OwnerReference>());
+  const KubeSecret& secret = mirrored.secret;
+  std::vector<OwnerReference> content_owners;
+  if (mirrored.deletion == DeletionPolicy::kWithClass) content_owners = {claim.secret_class};
+  Task task{.name = {claim.namespace_name, secret.name},
+            .secret = secret,
+            .deletion = mirrored.deletion,
+            .content = ContentBody(secret, content_owners)};
   SecretBytes digest = HmacSha256(key_, {GoJson(task.content).Reveal()});
 
   std::unique_lock<std::mutex> lock(mutex_);
   Known& known = secrets_[task.name];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
-  known.deletion = secret.deletion;
-  Status turn = Begin(context, lock, known);
-  if (!turn.ok()) return turn.error().Prepend("secret {}/{}", claim.namespace_name, secret.name);
-  if (secret.deletion == DeletionPolicy::kDelete) {
+  known.deletion = task.deletion;
+  Status begun = Begin(context, lock, known);
+  if (!begun.ok()) return begun.error().Prepend("secret {}/{}", claim.namespace_name, secret.name);
+  if (task.deletion == DeletionPolicy::kDelete) {
     for (const auto& [volume, held] : known.claims) Append(held.owners, task.owners);
     task.owners = Distinct(std::move(task.owners));
   }
@@ -84,14 +88,14 @@ Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret
   lock.lock();
   if (done.ok()) {
     if (!task.inherited.empty()) {
-      // By then those nodes have looked at the Secret again.
+      // By then those nodes have read the Secret again and named their owners themselves.
       known.claims[std::string(kInherited)] =
           Held{std::move(task.inherited), clock_.Now() + 2 * options_.recheck};
     }
     known.content = std::move(digest);
     known.owners = std::move(task.owners);
     known.version = std::move(task.version);
-    // A version that was not looked at is no younger for it.
+    // Owners that were applied without a read do not postpone the next read.
     if (!task.is_fresh) known.checked = clock_.Now();
   } else {
     known.must_check = true;
@@ -103,7 +107,7 @@ Result<SecretWrite> SecretWriter::Write(const Context& context, const KubeSecret
   return done;
 }
 
-Result<SecretWrite> SecretWriter::Converge(const Context& context, Task& task) {
+Result<SecretWrite> MirrorWriter::Converge(const Context& context, Task& task) {
   if (task.is_fresh) {
     Json body = ClaimBody(task.secret.name, task.version.uid, task.owners);
     body["metadata"]["resourceVersion"] = task.version.resource_version;
@@ -112,7 +116,7 @@ Result<SecretWrite> SecretWriter::Converge(const Context& context, Task& task) {
       task.version = *std::move(claimed);
       return SecretWrite::kUpdated;
     }
-    // Else it has changed since: looked at like one that was never seen.
+    // It has changed since: read it, as one that was never seen.
     const ErrorCode code = claimed.error().code();
     if (code != ErrorCode::kConflict && code != ErrorCode::kInvalid) return claimed.error();
     task.is_fresh = false;
@@ -126,9 +130,8 @@ Result<SecretWrite> SecretWriter::Converge(const Context& context, Task& task) {
       });
 }
 
-Result<SecretWrite> SecretWriter::ConvergeOnce(const Context& context, Task& task) {
+Result<SecretWrite> MirrorWriter::ConvergeOnce(const Context& context, Task& task) {
   Result<Json> found = kube_.Get(context, task.path());
-  Observe("read");
   if (!found.ok()) {
     if (found.error().code() == ErrorCode::kNotFound) return Create(context, task, {});
     return found.error();
@@ -143,21 +146,20 @@ Result<SecretWrite> SecretWriter::ConvergeOnce(const Context& context, Task& tas
   const bool cannot_change =
       live.type() != task.secret.type || (live.is_immutable() && !live.Holds(task.content));
   if (!cannot_change) return Adjust(context, task, live);
-  Status replaced = Replace(context, task, live);
-  if (!replaced.ok()) return replaced.error();
+  Status deleted = DeleteForReplacement(context, task, live);
+  if (!deleted.ok()) return deleted.error();
   Result<SecretWrite> created = Create(context, task, live.owners());
   if (!created.ok()) return created;
   return SecretWrite::kUpdated;
 }
 
-// Two requests: a process that dies in between leaves a complete Secret without owners, which
-// Kubernetes leaves alone.
-Result<SecretWrite> SecretWriter::Create(const Context& context, Task& task,
+// Two requests: a process that is killed in between leaves a complete Secret without owners, which
+// the garbage collector does not delete.
+Result<SecretWrite> MirrorWriter::Create(const Context& context, Task& task,
                                          const std::vector<OwnerReference>& inherited) {
-  // Without force: should somebody else create one at this very moment, nothing of it is lost.
+  // Without force: a Secret that somebody else creates at the same moment is not overwritten.
   Result<Json> made = kube_.Apply(context, task.path(), task.content, kContentManager, false);
   if (!made.ok()) return made.error();
-  Observe("content");
   const LiveSecret live(*std::move(made));
   if (live.HasForeignMaker()) {
     Result<Json> withdrawn = kube_.Apply(
@@ -166,8 +168,8 @@ Result<SecretWrite> SecretWriter::Create(const Context& context, Task& task,
     return Error(ErrorCode::kConflict, "was created by somebody else at the same time");
   }
   task.version = VersionOf(live);
-  if (task.secret.deletion != DeletionPolicy::kDelete) return SecretWrite::kCreated;
-  // A second attempt that finds nothing to inherit still owes what the first one took over.
+  if (task.deletion != DeletionPolicy::kDelete) return SecretWrite::kCreated;
+  // Not cleared when this is a second attempt, which finds the Secret deleted by the first one.
   if (!inherited.empty()) task.inherited = inherited;
   Append(inherited, task.owners);
   task.owners = Distinct(std::move(task.owners));
@@ -179,7 +181,7 @@ Result<SecretWrite> SecretWriter::Create(const Context& context, Task& task,
   return SecretWrite::kCreated;
 }
 
-Result<SecretWrite> SecretWriter::Adjust(const Context& context, Task& task,
+Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
                                          const LiveSecret& live) {
   task.version = VersionOf(live);
   const bool is_content_due = task.is_known
@@ -191,7 +193,6 @@ Result<SecretWrite> SecretWriter::Adjust(const Context& context, Task& task,
     Result<Json> applied = kube_.Apply(context, task.path(), body, kContentManager, true);
     if (!applied.ok()) return applied.error();
     task.version = VersionOf(LiveSecret(*std::move(applied)));
-    Observe("content");
   }
   const std::vector<std::string> extra = live.ExtraKeys(task.content);
   if (is_content_due && !extra.empty()) {
@@ -201,7 +202,6 @@ Result<SecretWrite> SecretWriter::Adjust(const Context& context, Task& task,
     Result<Json> pruned = kube_.MergePatch(context, task.path(), body);
     if (!pruned.ok()) return pruned.error();
     task.version = VersionOf(LiveSecret(*std::move(pruned)));
-    Observe("prune");
   }
   const bool is_claim_due = live.OwnersNamedBy(manager_) != task.owners;
   if (is_claim_due) {
@@ -213,8 +213,9 @@ Result<SecretWrite> SecretWriter::Adjust(const Context& context, Task& task,
   return is_content_due || is_claim_due ? SecretWrite::kUpdated : SecretWrite::kUnchanged;
 }
 
-// Makes room for a Secret of another type, or for new content of one that was made immutable.
-Status SecretWriter::Replace(const Context& context, const Task& task, const LiveSecret& live) {
+// Type and immutable content cannot be changed: the Secret is deleted, then created anew.
+Status MirrorWriter::DeleteForReplacement(const Context& context, const Task& task,
+                                          const LiveSecret& live) {
   if (!live.IsMirror()) {
     return Error::Format(ErrorCode::kPrecondition,
                          "is offered for adoption but {}, and is not ours to delete: delete it, or "
@@ -223,33 +224,30 @@ Status SecretWriter::Replace(const Context& context, const Task& task, const Liv
                              ? std::string("is immutable")
                              : "has type " + live.type() + ", not " + task.secret.type);
   }
-  Status deleted = kube_.Delete(context, task.path(), live.uid(), live.resource_version());
-  if (deleted.ok()) Observe("delete");
-  return deleted;
+  return kube_.Delete(context, task.path(), live.uid(), live.resource_version());
 }
 
-SecretWriter::Version SecretWriter::VersionOf(const LiveSecret& live) {
+MirrorWriter::Version MirrorWriter::VersionOf(const LiveSecret& live) {
   return {live.uid(), live.resource_version()};
 }
 
-Result<SecretWriter::Version> SecretWriter::ApplyClaim(const Context& context, const Name& name,
+Result<MirrorWriter::Version> MirrorWriter::ApplyClaim(const Context& context, const Name& name,
                                                        Json body) {
   Result<Json> applied =
       kube_.Apply(context, kSecretResource.ObjectPath(name.first, name.second), body, manager_,
                   true);
   if (!applied.ok()) return applied.error();
-  Observe("claim");
   return VersionOf(LiveSecret(*std::move(applied)));
 }
 
-void SecretWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
+void MirrorWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Known& known = secrets_[{claim.namespace_name, object.secret_name}];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = object.deletion;
 }
 
-void SecretWriter::Release(std::string_view volume) {
+void MirrorWriter::Release(std::string_view volume) {
   const SteadyTime end = clock_.Now() + options_.linger;
   const std::lock_guard<std::mutex> lock(mutex_);
   for (auto& [name, known] : secrets_) {
@@ -258,7 +256,7 @@ void SecretWriter::Release(std::string_view volume) {
   }
 }
 
-void SecretWriter::EndLinger() {
+void MirrorWriter::EndLinger() {
   const SteadyTime now = clock_.Now();
   const std::lock_guard<std::mutex> lock(mutex_);
   for (auto& [name, known] : secrets_) {
@@ -268,7 +266,7 @@ void SecretWriter::EndLinger() {
   }
 }
 
-std::vector<Error> SecretWriter::Sweep(const Context& context) {
+std::vector<Error> MirrorWriter::Sweep(const Context& context) {
   std::vector<Name> due;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -280,22 +278,22 @@ std::vector<Error> SecretWriter::Sweep(const Context& context) {
       if (is_due) due.push_back(name);
     }
   }
-  std::vector<Error> faults;
+  std::vector<Error> errors;
   for (const Name& name : due) {
     Status swept = SweepOne(context, name);
     if (!swept.ok()) {
-      faults.push_back(
+      errors.push_back(
           Explained(swept.error()).Prepend("secret {}/{}: give it up", name.first, name.second));
     }
   }
-  return faults;
+  return errors;
 }
 
-Status SecretWriter::SweepOne(const Context& context, const Name& name) {
+Status MirrorWriter::SweepOne(const Context& context, const Name& name) {
   std::unique_lock<std::mutex> lock(mutex_);
   Known& known = secrets_[name];
-  Status turn = Begin(context, lock, known);
-  if (!turn.ok()) return turn;
+  Status begun = Begin(context, lock, known);
+  if (!begun.ok()) return begun;
   const SteadyTime now = clock_.Now();
   const auto is_over = [now](const auto& claim) {
     return claim.second.until && *claim.second.until <= now;
@@ -322,38 +320,35 @@ Status SecretWriter::SweepOne(const Context& context, const Name& name) {
     given_up = GiveUp(context, name, remaining);
     lock.lock();
   }
-  // A claim that came back meanwhile has no end any more.
+  // A volume that was claimed again meanwhile has no end any more, so its claim stays.
   if (given_up.ok()) std::erase_if(known.claims, is_over);
   End(known);
   if (known.claims.empty() && known.waiting == 0) secrets_.erase(name);
   return given_up;
 }
 
-Status SecretWriter::GiveUp(const Context& context, const Name& name,
+Status MirrorWriter::GiveUp(const Context& context, const Name& name,
                             const std::vector<OwnerReference>& remaining) {
   return RetryOnConflict(kMaxAttempts, [&] { return GiveUpOnce(context, name, remaining); });
 }
 
-// Both ways out hold only for the version that was read: two nodes that leave at the same time must
-// not both believe that the other one stays.
-Status SecretWriter::GiveUpOnce(const Context& context, const Name& name,
+// Both the deletion and the claim are bound to the version that was read: two nodes that give up the
+// Secret at the same time must not each conclude that the other one still uses it.
+Status MirrorWriter::GiveUpOnce(const Context& context, const Name& name,
                                 const std::vector<OwnerReference>& remaining) {
   const std::string path = kSecretResource.ObjectPath(name.first, name.second);
   Result<Json> found = kube_.Get(context, path);
-  Observe("read");
   if (!found.ok()) {
     if (found.error().code() == ErrorCode::kNotFound) return {};
     return found.error();
   }
   const LiveSecret live(*std::move(found));
-  // The annotation on the Secret is what the newest class says.
+  // The annotation on the Secret comes from the newest class, `deletion` perhaps from an older one.
   if (!live.IsMirror() || live.IsKept()) return {};
   if (remaining.empty() && live.IsOwnedThroughOnly(manager_)) {
-    // Whoever made it may have users that are not pods of this class.
+    // An adopted Secret may be used by others than pods of this class.
     if (live.HasForeignMaker()) return {};
-    Status deleted = kube_.Delete(context, path, live.uid(), live.resource_version());
-    if (deleted.ok()) Observe("delete");
-    return deleted;
+    return kube_.Delete(context, path, live.uid(), live.resource_version());
   }
   if (live.OwnersNamedBy(manager_) == remaining) return {};
   Json body = ClaimBody(name.second, live.uid(), remaining);
@@ -362,16 +357,10 @@ Status SecretWriter::GiveUpOnce(const Context& context, const Name& name,
   return claimed.ok() ? Status() : Status(claimed.error());
 }
 
-void SecretWriter::Invalidate(const std::string& namespace_name, const std::string& name) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = secrets_.find({namespace_name, name});
-  if (found != secrets_.end()) found->second.must_check = true;
-}
-
-Status SecretWriter::Begin(const Context& context, std::unique_lock<std::mutex>& lock,
+Status MirrorWriter::Begin(const Context& context, std::unique_lock<std::mutex>& lock,
                            Known& known) {
   ++known.waiting;
-  const bool is_free = clock_.WaitUntil(lock, turns_, context.stop(), context.deadline(),
+  const bool is_free = clock_.WaitUntil(lock, idle_, context.stop(), context.deadline(),
                                         [&known] { return !known.is_busy; });
   --known.waiting;
   Status over = context.Check(clock_);
@@ -381,13 +370,9 @@ Status SecretWriter::Begin(const Context& context, std::unique_lock<std::mutex>&
   return {};
 }
 
-void SecretWriter::End(Known& known) {
+void MirrorWriter::End(Known& known) {
   known.is_busy = false;
-  turns_.notify_all();
-}
-
-void SecretWriter::Observe(std::string_view step) const {
-  if (options_.observer) options_.observer(step);
+  idle_.notify_all();
 }
 
 }  // namespace nodekeep
