@@ -20,6 +20,28 @@ SecretBytes WrittenTo(BIO* memory) {
   return SecretBytes(std::string_view(data, static_cast<std::size_t>(size)));
 }
 
+Result<std::vector<PemBlock>> ReadPemBlocks(std::string_view text) {
+  std::vector<PemBlock> blocks;
+  const BioPtr source = BioOver(text);
+  char* label = nullptr;
+  char* header = nullptr;
+  unsigned char* data = nullptr;
+  long size = 0;
+  while (PEM_read_bio(source.get(), &label, &header, &data, &size) == 1) {
+    const std::string_view der(reinterpret_cast<char*>(data), static_cast<std::size_t>(size));
+    blocks.push_back({label, header, SecretBytes(der)});
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(data, static_cast<std::size_t>(size));
+  }
+  const bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  if (!is_at_end) {
+    return Error(ErrorCode::kInvalid, "a PEM block is damaged (its base64 or its END line)");
+  }
+  return blocks;
+}
+
 KeyPtr ReadPemKey(std::string_view pem) {
   const BioPtr bio = BioOver(pem);
   KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &NoPassPhrase, nullptr));

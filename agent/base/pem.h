@@ -3,7 +3,7 @@
 // OpenSSL's objects with owners, PEM read without asking a terminal for a pass phrase, and the one
 // signature that logins need.
 //
-// Thread-safe. Nothing is left in OpenSSL's queue of errors of this thread, whose words could name
+// Thread-safe. Leaves nothing in OpenSSL's error queue of this thread, whose texts could contain
 // parts of a key.
 
 #include <openssl/bio.h>
@@ -11,7 +11,9 @@
 #include <openssl/x509.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
@@ -36,6 +38,17 @@ using CertificatePtr = OpenSslPtr<X509, &X509_free>;
 BioPtr BioOver(std::string_view text);
 // What has been written into a memory BIO.
 SecretBytes WrittenTo(BIO* memory);
+
+// One block of a PEM file.
+struct PemBlock {
+  std::string label;   // "CERTIFICATE", "EC PRIVATE KEY"
+  std::string header;  // lines between BEGIN and the base64, as encrypted traditional keys have
+  SecretBytes der;
+};
+
+// All blocks of `text` in its order; what stands between them is skipped, and none is not an error.
+// kInvalid: a block is damaged.
+Result<std::vector<PemBlock>> ReadPemBlocks(std::string_view text);
 
 // The first private key of `pem`; null when there is none that needs no pass phrase.
 KeyPtr ReadPemKey(std::string_view pem);

@@ -1,12 +1,12 @@
 #pragma once
 
-// The parts of a kubernetes.io/tls Secret, taken out of the content of one file.
+// The parts of a kubernetes.io/tls Secret, extracted from the content of one file.
 //
-// The file is PEM, or PKCS#12 with an empty password (csi.md 2.10). PKCS#12 as older tools write it
-// (RC2, 3DES) needs OpenSSL's legacy provider, which Debian installs with OpenSSL.
+// The file is PEM, or PKCS#12 with an empty password, as the upstream driver accepts it (see
+// pkcs12.h for old algorithms).
 //
-// Errors are kInvalid and never hold content. What comes back is never empty: a Secret with an
-// empty PEM would take a server down at its next restart.
+// Thread-safe. Errors are kInvalid and never contain content. A result is never empty: a Secret
+// with an empty PEM would make a server fail at its next restart.
 
 #include <string_view>
 
@@ -18,7 +18,7 @@ namespace nodekeep {
 // tls.crt: all certificates, re-encoded, in the order of the file.
 Result<SecretBytes> TlsCertificates(std::string_view content);
 
-// tls.key: the last private key, without pass phrase. RSA is written as PKCS#1, EC as SEC1, any
+// tls.key: the last private key of the file, which must not be encrypted. RSA is written as PKCS#1, EC as SEC1, any
 // other kind (Ed25519...) as PKCS#8.
 Result<SecretBytes> TlsPrivateKey(std::string_view content);
 

@@ -4,10 +4,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/pkcs12.h>
-#include <openssl/provider.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
@@ -16,12 +13,12 @@
 #include <vector>
 
 #include "tests/fakes/certificates.h"
+#include "tests/fakes/pkcs12_file.h"
 
 namespace nodekeep {
 namespace {
 
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
-using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
 
 std::string Text(const std::function<void(BIO*)>& write) {
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), &BIO_free);
@@ -37,10 +34,6 @@ std::unique_ptr<BIO, decltype(&BIO_free)> Reader(const std::string& text) {
 
 Key KeyOf(const std::string& pem) {
   return Key(PEM_read_bio_PrivateKey(Reader(pem).get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
-}
-
-Certificate CertificateOf(const std::string& pem) {
-  return Certificate(PEM_read_bio_X509(Reader(pem).get(), nullptr, nullptr, nullptr), &X509_free);
 }
 
 Key MakeKey(const std::string& kind) {
@@ -75,35 +68,12 @@ std::string EncryptedTraditional(const Key& key) {
   });
 }
 
-// A PKCS#12 file of `pair` and `chain`, as today's tools write it or, `legacy`, as those of
-// Windows and of OpenSSL 1 do.
 std::string Pkcs12(const CertificatePair& pair, const std::string& chain, const char* password,
                    bool legacy) {
-  OSSL_LIB_CTX* library = OSSL_LIB_CTX_new();
-  OSSL_PROVIDER* current = OSSL_PROVIDER_load(library, "default");
-  OSSL_PROVIDER* old = OSSL_PROVIDER_load(library, "legacy");
+  std::string file = MakePkcs12File(pair, chain, password, legacy);
   INFO("OpenSSL's legacy provider is missing: install openssl-provider-legacy");
-  REQUIRE(old != nullptr);
-  std::string text;
-  {
-    const Key key = KeyOf(pair.key_pem);
-    const Certificate leaf = CertificateOf(pair.certificate_pem);
-    const Certificate authority = CertificateOf(chain);
-    STACK_OF(X509)* others = sk_X509_new_null();
-    sk_X509_push(others, authority.get());
-    PKCS12* file = PKCS12_create_ex(
-        password, "web", key.get(), leaf.get(), others,
-        legacy ? NID_pbe_WithSHA1And3_Key_TripleDES_CBC : NID_aes_256_cbc,
-        legacy ? NID_pbe_WithSHA1And40BitRC2_CBC : NID_aes_256_cbc, 0, 0, 0, library, nullptr);
-    REQUIRE(file != nullptr);
-    text = Text([file](BIO* bio) { i2d_PKCS12_bio(bio, file); });
-    PKCS12_free(file);
-    sk_X509_free(others);
-  }
-  OSSL_PROVIDER_unload(old);
-  OSSL_PROVIDER_unload(current);
-  OSSL_LIB_CTX_free(library);
-  return text;
+  REQUIRE(!file.empty());
+  return file;
 }
 
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
