@@ -266,20 +266,6 @@ std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_obje
   return objects;
 }
 
-Result<std::vector<SecretObject>> ParseSecretObjects(const Json& spec_secret_objects) {
-  std::vector<SecretObject> objects;
-  std::string faults;
-  for (Result<SecretObject>& object : ReadSecretObjects(spec_secret_objects)) {
-    if (object.ok()) {
-      objects.push_back(*std::move(object));
-    } else {
-      faults += (faults.empty() ? "" : "; ") + object.error().message();
-    }
-  }
-  if (!faults.empty()) return Invalid(std::move(faults));
-  return objects;
-}
-
 Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<BundleFile>& files) {
   KubeSecret secret;
   secret.name = object.secret_name;

@@ -54,9 +54,6 @@ struct SecretObject {
 // `secretObjects[1].data[0].key "a b" ...: <what to do>`. Null is an empty list.
 std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_objects);
 
-// All entries, or all errors in one.
-Result<std::vector<SecretObject>> ParseSecretObjects(const Json& spec_secret_objects);
-
 // The Secret that `object` asks for, from the files of the volume. For type kubernetes.io/tls the
 // keys get their part of the file (tls_parts.h); other types get the files as they are.
 // Errors name Secret, objectName and key: kNotFound (no such file; lists those there are), kInvalid
