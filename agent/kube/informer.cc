@@ -1,6 +1,8 @@
 #include "agent/kube/informer.h"
 
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace nodekeep {
 namespace {
@@ -38,19 +40,6 @@ Status Informer::AwaitSynced(const Context& context) const {
                        trouble_ ? trouble_->message() : "it has not come yet");
 }
 
-Informer::Object Informer::Find(std::string_view namespace_name, std::string_view name) const {
-  std::lock_guard lock(mutex_);
-  const auto found = known_.find(Key{std::string(namespace_name), std::string(name)});
-  return found == known_.end() ? nullptr : found->second.object;
-}
-
-std::vector<Informer::Object> Informer::All() const {
-  std::vector<Object> all;
-  std::lock_guard lock(mutex_);
-  for (const auto& [key, entry] : known_) all.push_back(entry.object);
-  return all;
-}
-
 std::optional<Error> Informer::trouble() const {
   std::lock_guard lock(mutex_);
   return trouble_;
@@ -60,18 +49,15 @@ void Informer::OnListBegin() { listed_.clear(); }
 
 void Informer::OnListed(Json object) {
   listed_.insert(Key{MetadataText(object, "namespace"), MetadataText(object, "name")});
-  Put(object);
+  Store(object);
 }
 
 void Informer::OnListEnd() {
   std::vector<Key> gone;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [key, entry] : known_) {
-      if (!listed_.contains(key)) gone.push_back(key);
-    }
+  for (const auto& [key, entry] : known_) {
+    if (!listed_.contains(key)) gone.push_back(key);
   }
-  for (const Key& key : gone) Take(key);
+  for (const Key& key : gone) Erase(key);
   listed_.clear();
   std::lock_guard lock(mutex_);
   synced_ = true;
@@ -79,8 +65,8 @@ void Informer::OnListEnd() {
 }
 
 void Informer::OnChange(Json object, bool gone) {
-  if (!gone) return Put(object);
-  Take(Key{MetadataText(object, "namespace"), MetadataText(object, "name")});
+  if (!gone) return Store(object);
+  Erase(Key{MetadataText(object, "namespace"), MetadataText(object, "name")});
 }
 
 void Informer::OnTrouble(const std::optional<Error>& error) {
@@ -99,43 +85,29 @@ void Informer::OnTrouble(const std::optional<Error>& error) {
   }
 }
 
-void Informer::Put(const Json& object) {
+void Informer::Store(const Json& object) {
   const Key key{MetadataText(object, "namespace"), MetadataText(object, "name")};
   Entry entry{MetadataText(object, "uid"), MetadataText(object, "resourceVersion"), nullptr};
-  Object before;
-  {
-    // Nobody else writes: what is found here stays until it is written below.
-    std::lock_guard lock(mutex_);
-    const auto found = known_.find(key);
-    if (found != known_.end()) {
-      if (found->second.uid == entry.uid &&
-          found->second.resource_version == entry.resource_version) {
-        return;
-      }
-      if (found->second.uid == entry.uid) before = found->second.object;
-    }
+  std::shared_ptr<const Json> before;
+  if (const auto found = known_.find(key); found != known_.end()) {
+    const Entry& known = found->second;
+    if (known.uid == entry.uid && known.resource_version == entry.resource_version) return;
+    if (known.uid == entry.uid) before = known.object;
   }
-  if (!before) Take(key);
+  if (!before) Erase(key);
   entry.object = std::make_shared<const Json>(options_.keep ? options_.keep(object) : object);
   const bool is_same = before && GoJson(*before).Reveal() == GoJson(*entry.object).Reveal();
   if (is_same) entry.object = before;
-  const Object after = entry.object;
-  {
-    std::lock_guard lock(mutex_);
-    known_.insert_or_assign(key, std::move(entry));
-  }
+  const std::shared_ptr<const Json> after = entry.object;
+  known_.insert_or_assign(key, std::move(entry));
   if (!is_same && handler_) handler_({key.namespace_name, key.name, before, after});
 }
 
-void Informer::Take(const Key& key) {
-  Object before;
-  {
-    std::lock_guard lock(mutex_);
-    const auto found = known_.find(key);
-    if (found == known_.end()) return;
-    before = std::move(found->second.object);
-    known_.erase(found);
-  }
+void Informer::Erase(const Key& key) {
+  const auto found = known_.find(key);
+  if (found == known_.end()) return;
+  const std::shared_ptr<const Json> before = std::move(found->second.object);
+  known_.erase(found);
   if (handler_) handler_({key.namespace_name, key.name, before, nullptr});
 }
 

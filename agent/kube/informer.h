@@ -1,10 +1,10 @@
 #pragma once
 
-// What the cluster says about one selection of objects, kept up to date in memory.
+// The changes of one selection of objects, as list and watch report them.
 //
-// The newest state of each object is found by namespace and name; changes are told to a handler, in
-// the order in which they came, one at a time. While the API server cannot be reached the last
-// known state stays. It may be older than a live GET: who must not be wrong asks the server.
+// A handler is called for each change, in the order of the API server, one at a time. While the
+// server cannot be reached there are no changes, so what the handler has collected may be older
+// than the answer to a GET: code that needs the current state sends one.
 
 #include <condition_variable>
 #include <functional>
@@ -14,8 +14,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "agent/base/context.h"
 #include "agent/base/json.h"
@@ -26,9 +24,9 @@
 namespace nodekeep {
 
 // An object appeared (`before` is null), changed, or is gone (`after` is null). An object that was
-// replaced by another of its name goes and appears.
+// replaced by another of the same name is reported as gone, then as new.
 struct ObjectChange {
-  std::string namespace_name;  // "" for objects of the cluster
+  std::string namespace_name;  // "" for cluster-scoped objects
   std::string name;
   std::shared_ptr<const Json> before;
   std::shared_ptr<const Json> after;
@@ -37,32 +35,27 @@ struct ObjectChange {
 // Thread-safe. `loop` outlives it.
 class Informer final : private WatchLoop::Member, private Reflector::Target {
  public:
-  using Object = std::shared_ptr<const Json>;
-
   struct Options {
     KubeSelection selection;
-    // What is kept of an object; null = all of it. An update in which nothing kept has changed is
-    // not told. Runs on the watch loop's thread, as does the handler. Objects of a list come
-    // without apiVersion and kind.
+    // The part of an object that is kept in memory and passed to the handler; null = all of it. A
+    // change outside of that part is not reported. Runs on the watch loop's thread, as the handler
+    // does. Objects of a list come without apiVersion and kind.
     std::function<Json(const Json& object)> keep = nullptr;
   };
-  // Called on the watch loop's thread, where all other watches wait for it: puts a key into a queue
-  // and returns. Must not destroy the informer. Objects of the first list are told too.
+  // Called on the watch loop's thread, where all other watches wait for it, so it must return at
+  // once (put a key into a queue). Must not destroy the informer. Objects of the first list are
+  // reported as new.
   using Handler = std::function<void(const ObjectChange& change)>;
 
   Informer(WatchLoop& loop, Options options, Handler handler);
-  // Once it returns, the handler is not called any more.
+  // Waits for a call of the handler in progress; the handler is not called afterwards.
   ~Informer() override;
 
-  // True once all objects have been listed, and told, for the first time.
+  // True once the first list is complete and the handler has been called for all of its objects.
   bool synced() const;
-  // Waits for that. Errors: the context's, with what keeps it from succeeding.
+  // Waits until synced(). Errors: the context's, with the reason why the list cannot be read.
   Status AwaitSynced(const Context& context) const;
-  // Null when there is no such object, or none yet.
-  Object Find(std::string_view namespace_name, std::string_view name) const;
-  std::vector<Object> All() const;
-  // What keeps it from following at this moment: it serves what it knew before. Nothing if all is
-  // well.
+  // Why changes cannot be received at present; nullopt while they are.
   std::optional<Error> trouble() const;
 
  private:
@@ -74,7 +67,7 @@ class Informer final : private WatchLoop::Member, private Reflector::Target {
   struct Entry {
     std::string uid;
     std::string resource_version;
-    Object object;
+    std::shared_ptr<const Json> object;
   };
 
   SteadyTime MoveOn(SteadyTime now) override { return reflector_.MoveOn(now); }
@@ -84,20 +77,20 @@ class Informer final : private WatchLoop::Member, private Reflector::Target {
   void OnChange(Json object, bool gone) override;
   void OnTrouble(const std::optional<Error>& error) override;
 
-  // These change what is known and tell the handler.
-  void Put(const Json& object);
-  void Take(const Key& key);
+  // These update known_ and call the handler.
+  void Store(const Json& object);
+  void Erase(const Key& key);
 
   WatchLoop& loop_;
   const Options options_;
   const Handler handler_;
 
-  std::set<Key> listed_;  // by the list under way; loop thread only
+  std::set<Key> listed_;        // by the list in progress; loop thread only
+  std::map<Key, Entry> known_;  // loop thread only
 
   mutable std::mutex mutex_;
   mutable std::condition_variable_any changed_;
-  // Guarded by mutex_; written by the loop thread only.
-  std::map<Key, Entry> known_;
+  // Guarded by mutex_.
   bool synced_ = false;
   std::optional<Error> trouble_;
 

@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -27,14 +28,21 @@ std::string Pod(const std::string& name, const std::string& image = "1",
                      name, node, image);
 }
 
-// What the handler was told: "+a", "~a", "-a".
+// What the handler was told: "+a", "~a", "-a"; and the objects that are left by it.
 class Told {
  public:
+  using Object = std::shared_ptr<const Json>;
+
   Informer::Handler handler() {
     return [this](const ObjectChange& change) {
       const char* sign = !change.before ? "+" : change.after ? "~" : "-";
       std::lock_guard lock(mutex_);
       told_.push_back(sign + change.name);
+      if (change.after) {
+        objects_[change.name] = change.after;
+      } else {
+        objects_.erase(change.name);
+      }
       changed_.notify_all();
     };
   }
@@ -47,11 +55,23 @@ class Told {
     std::lock_guard lock(mutex_);
     told_.clear();
   }
+  // Null when there is no such object.
+  Object Find(const std::string& name) const {
+    std::lock_guard lock(mutex_);
+    const auto found = objects_.find(name);
+    return found == objects_.end() ? nullptr : found->second;
+  }
+  std::size_t size() const {
+    std::lock_guard lock(mutex_);
+    return objects_.size();
+  }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
+  // Guarded by mutex_.
   std::vector<std::string> told_;
+  std::map<std::string, Object> objects_;
 };
 
 using Lines = std::vector<std::string>;
@@ -84,7 +104,7 @@ struct Fixture {
                  }});
 };
 
-std::string ImageOf(const Informer::Object& pod) {
+std::string ImageOf(const Told::Object& pod) {
   return pod ? TextOf(Find(*pod, {"spec", "image"})).value_or("") : "none";
 }
 
@@ -97,16 +117,16 @@ TEST_CASE("informer: what is there is told, then what happens, in order") {
   REQUIRE(informer->AwaitSynced(Context()).ok());
   CHECK(fixture.told.Await(5) == Lines{"+a", "+b", "+c", "+d", "+e"});
   CHECK(fixture.server.Count("LIST") == 3);  // pages of two
-  CHECK(informer->All().size() == 5);
-  CHECK(informer->Find("shop", "z") == nullptr);
+  CHECK(fixture.told.size() == 5);
+  CHECK(fixture.told.Find("z") == nullptr);
   CHECK_FALSE(informer->trouble().has_value());
 
   fixture.server.PutText(kPods, Pod("f"));
   fixture.server.PutText(kPods, Pod("f", "2"));
   fixture.server.Remove(std::string(kPods) + "/a");
   CHECK(fixture.told.Await(8) == Lines{"+a", "+b", "+c", "+d", "+e", "+f", "~f", "-a"});
-  CHECK(ImageOf(informer->Find("shop", "f")) == "2");
-  CHECK(informer->Find("shop", "a") == nullptr);
+  CHECK(ImageOf(fixture.told.Find("f")) == "2");
+  CHECK(fixture.told.Find("a") == nullptr);
 }
 
 TEST_CASE("informer: only the selection is followed; what leaves it is gone") {
@@ -138,42 +158,33 @@ TEST_CASE("informer: only what the owner keeps stays in memory, and counts as a 
   };
   const auto informer = fixture.Follow(std::move(options));
   REQUIRE(informer->AwaitSynced(Context()).ok());
-  CHECK(std::string(GoJson(*informer->Find("shop", "a")).Reveal()) == R"({"spec":{"image":"1"}})");
+  CHECK(std::string(GoJson(*fixture.told.Find("a")).Reveal()) == R"({"spec":{"image":"1"}})");
   fixture.server.AwaitWatches(1);
   fixture.server.PutText(kPods, Pod("a", "1", "moved"));
   fixture.server.PutText(kPods, Pod("a", "2", "moved"));
   CHECK(fixture.told.Await(2) == Lines{"+a", "~a"});
-  CHECK(ImageOf(informer->Find("shop", "a")) == "2");
-}
-
-TEST_CASE("informer: metadata only is asked for, and got") {
-  Fixture fixture;
-  fixture.server.PutText(
-      "/api/v1/namespaces/shop/secrets",
-      R"({"metadata":{"name":"s","labels":{"managed":"true"}},"data":{"k":"dg=="}})");
-  fixture.server.PutText("/api/v1/namespaces/shop/secrets", R"({"metadata":{"name":"other"}})");
-  Informer::Options options;
-  options.selection = {
-      .path = "/api/v1/secrets", .label_selector = "managed=true", .metadata_only = true};
-  const auto informer = fixture.Follow(std::move(options));
-  REQUIRE(informer->AwaitSynced(Context()).ok());
-  REQUIRE(informer->All().size() == 1);
-  CHECK(Find(*informer->Find("shop", "s"), {"data"}) == nullptr);
-  CHECK(TextOf(Find(*informer->Find("shop", "s"), {"metadata", "labels", "managed"})) == "true");
+  CHECK(ImageOf(fixture.told.Find("a")) == "2");
 }
 
 TEST_CASE("informer: nothing at all is a list too") {
-  for (const bool metadata_only : {false, true}) {
-    Fixture fixture;
-    Informer::Options options;
-    options.selection = {.path = kPods, .metadata_only = metadata_only};
-    const auto informer = fixture.Follow(std::move(options));
-    REQUIRE(informer->AwaitSynced(Context()).ok());
-    fixture.server.AwaitWatches(1);
-    fixture.server.PutText(kPods, Pod("a"));
-    CHECK(fixture.told.Await(1) == Lines{"+a"});
-    CHECK(fixture.server.Count("LIST") == 1);
-  }
+  Fixture fixture;
+  const auto informer = fixture.FollowPods();
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  fixture.server.AwaitWatches(1);
+  fixture.server.PutText(kPods, Pod("a"));
+  CHECK(fixture.told.Await(1) == Lines{"+a"});
+  CHECK(fixture.server.Count("LIST") == 1);
+}
+
+TEST_CASE("informer: a list whose items are null is empty") {
+  Fixture fixture;
+  fixture.server.AddFault({.method = "LIST",
+                           .status = 200,
+                           .body = R"({"metadata":{"resourceVersion":"100"},"items":null})"});
+  const auto informer = fixture.FollowPods();
+  REQUIRE(informer->AwaitSynced(Context()).ok());
+  CHECK(fixture.told.size() == 0);
+  CHECK(fixture.server.Count("LIST") == 1);
 }
 
 TEST_CASE("informer: what is no list is asked for again, not in a hurry") {
@@ -267,8 +278,8 @@ TEST_CASE("informer: whatever happens to its watch, it ends up knowing what is t
     Lines told = fixture.told.Await(3);
     std::sort(told.begin(), told.end());
     CHECK(told == Lines{"+c", "-b", "~a"});
-    CHECK(ImageOf(informer->Find("shop", "a")) == "2");
-    CHECK(informer->Find("shop", "b") == nullptr);
+    CHECK(ImageOf(fixture.told.Find("a")) == "2");
+    CHECK(fixture.told.Find("b") == nullptr);
     CHECK(informer->synced());
 
     fixture.server.AwaitWatches(1);

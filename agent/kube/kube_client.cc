@@ -48,7 +48,6 @@ Result<std::vector<Json>> KubeClient::ListOnce(const Context& context,
     call.path = selection.PathWithQuery();
     AddQuery(call.path, "limit", kPageSize);
     if (!next.empty()) AddQuery(call.path, "continue", next);
-    if (selection.metadata_only) call.answer = KubeAnswer::kMetadataList;
     Result<Json> page = Send(context, call);
     if (!page.ok()) return page.error();
     next = TextOf(Find(*page, {"metadata", "continue"})).value_or("");

@@ -68,13 +68,11 @@ Result<SecretBytes> BearerToken(const KubeConnection& connection) {
   return token;
 }
 
-// A server that does not know the metadata forms falls back to the object.
+// A server that does not know the metadata form falls back to the object.
 std::string_view Accept(KubeAnswer answer) {
   switch (answer) {
     case KubeAnswer::kMetadata:
       return "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
-    case KubeAnswer::kMetadataList:
-      return "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
     case KubeAnswer::kObject: break;
   }
   return "application/json";
@@ -123,7 +121,6 @@ void AddQuery(std::string& path, std::string_view name, std::string_view value) 
 
 std::string KubeSelection::PathWithQuery() const {
   std::string text = path;
-  if (!label_selector.empty()) AddQuery(text, "labelSelector", label_selector);
   if (!field_selector.empty()) AddQuery(text, "fieldSelector", field_selector);
   return text;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// How one exchange with an API server is spelled and read. Pure but for the token file.
+// The HTTP requests and responses of the Kubernetes API. Pure, except that the token file is read.
 
 #include <string>
 #include <string_view>
@@ -14,9 +14,8 @@
 
 namespace nodekeep {
 
-// What the answer shall hold. Metadata-only answers keep the content of Secrets off the wire and
-// large objects out of memory.
-enum class KubeAnswer { kObject, kMetadata, kMetadataList };
+// What the response contains. Metadata alone keeps the content of Secrets off the wire.
+enum class KubeAnswer { kObject, kMetadata };
 
 struct KubeCall {
   std::string_view method = "GET";
@@ -30,8 +29,8 @@ struct KubeCall {
 Result<HttpRequest> MakeKubeRequest(const KubeConnection& connection, std::string_view user_agent,
                                     const KubeCall& call);
 
-// The object of a 2xx answer, else the error of a Status (kinds: see KubeClient), with the delay
-// that the server asks for. kInternal when the answer is no JSON.
+// The object of a 2xx response, else the error of its Status (codes: see KubeClient), with the delay
+// that the server asks for. kInternal when the response is not JSON.
 Result<Json> ReadKubeAnswer(const HttpResponse& response, WallTime now);
 
 // Adds "name=value" to the query of `path`; the value is percent-encoded here.
@@ -39,10 +38,8 @@ void AddQuery(std::string& path, std::string_view name, std::string_view value);
 
 // Which objects below one resource path.
 struct KubeSelection {
-  std::string path;              // "/api/v1/namespaces/shop/pods", "/api/v1/pods"
-  std::string label_selector{};  // "app=web,tier!=db"; "" = all
+  std::string path;              // KubeResource::CollectionPath
   std::string field_selector{};  // "spec.nodeName=node1"; "" = all
-  bool metadata_only = false;
 
   std::string PathWithQuery() const;
 };

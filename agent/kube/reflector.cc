@@ -97,7 +97,6 @@ void Reflector::Send(SteadyTime now) {
   if (step_ == Step::kList) {
     AddQuery(call.path, "limit", std::to_string(policy.page_size));
     if (!continue_.empty()) AddQuery(call.path, "continue", continue_);
-    if (selection_.metadata_only) call.answer = KubeAnswer::kMetadataList;
   } else {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
         policy.watch_for * (1 + parts_.rng.Uniform()));
@@ -105,7 +104,6 @@ void Reflector::Send(SteadyTime now) {
     AddQuery(call.path, "allowWatchBookmarks", "true");
     AddQuery(call.path, "resourceVersion", resource_version_);
     AddQuery(call.path, "timeoutSeconds", std::to_string(seconds.count()));
-    if (selection_.metadata_only) call.answer = KubeAnswer::kMetadata;
     timeout = seconds + kGrace;
     // Not at the same moment on all nodes.
     silence = std::chrono::duration_cast<Duration>(policy.longest_silence *
@@ -146,7 +144,7 @@ void Reflector::ReadPage(const HttpResponse& response, SteadyTime now) {
     return Failed(page.error(), now);
   }
   const std::optional<std::string> version = TextOf(Find(*page, {"metadata", "resourceVersion"}));
-  // An empty list of metadata has null for its items.
+  // An empty list may have null for its items.
   Json items = Json::null();
   if (page->contains("items")) items = std::move(page->at("items"));
   if (!version || !(items.is_array() || items.is_null())) {

@@ -1,7 +1,7 @@
 // The Kubernetes client and its watches as the agent has them, moved by JSON lines on standard
 // input and telling what happens on standard output, for tests against a real API server.
 //
-//   {"do":"watch","name":"w","path":P,"fields":F,"labels":L,"metadata":B}
+//   {"do":"watch","name":"w","path":P,"fields":F}
 //   {"do":"unwatch","name":"w"}
 //   {"do":"state","id":1,"name":"w"}
 //   {"do":"get|list|create|update|apply|patch|delete","id":1,"path":P,"body":{},"uid":U,"force":B}
@@ -75,8 +75,11 @@ class Probe {
   void Watch(const Json& order) {
     const std::string name = Text(order, "name");
     Informer::Options options;
-    options.selection = {Text(order, "path"), Text(order, "labels"), Text(order, "fields"),
-                         BoolOf(Find(order, {"metadata"})).value_or(false)};
+    options.selection = {.path = Text(order, "path"), .field_selector = Text(order, "fields")};
+    {
+      std::lock_guard lock(mutex_);
+      objects_[name] = 0;
+    }
     informers_[name] = std::make_unique<Informer>(
         loop_, std::move(options), [this, name](const ObjectChange& change) {
           Json line;
@@ -84,6 +87,10 @@ class Probe {
           line["change"] = !change.before ? "added" : change.after ? "updated" : "gone";
           line["name"] = change.name;
           if (change.after) line["object"] = *change.after;
+          {
+            std::lock_guard lock(mutex_);
+            objects_[name] += (change.after ? 1 : 0) - (change.before ? 1 : 0);
+          }
           Say(line);
         });
   }
@@ -94,7 +101,10 @@ class Probe {
     Json line;
     line["id"] = order.at("id");
     line["synced"] = informer.synced();
-    line["objects"] = informer.All().size();
+    {
+      std::lock_guard lock(mutex_);
+      line["objects"] = objects_[Text(order, "name")];
+    }
     line["trouble"] = trouble ? trouble->message() : "";
     Say(line);
   }
@@ -144,7 +154,8 @@ class Probe {
   CurlClient curl_{{}};
   KubeClient kube_;
   WatchLoop loop_;
-  std::mutex mutex_;  // of standard output
+  std::mutex mutex_;                    // of standard output
+  std::map<std::string, int> objects_;  // of each watch; guarded by mutex_
   std::map<std::string, std::unique_ptr<Informer>> informers_;
   EventRecorder events_;
   std::vector<std::jthread> requests_;

@@ -141,8 +141,10 @@ TEST_CASE("fake API server: lists are selected and stay of one moment over their
   };
   for (const Row& row : rows) {
     INFO(row.path << " " << row.labels << " " << row.fields);
-    Result<std::vector<Json>> found = f.kube.List(
-        Context(), {.path = row.path, .label_selector = row.labels, .field_selector = row.fields});
+    std::string path = row.path;
+    if (!row.labels.empty()) AddQuery(path, "labelSelector", row.labels);
+    Result<std::vector<Json>> found =
+        f.kube.List(Context(), {.path = path, .field_selector = row.fields});
     REQUIRE(found.ok());
     CHECK(found->size() == row.want);
   }
