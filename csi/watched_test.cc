@@ -47,7 +47,7 @@ struct Bench {
   std::mutex mutex;
   std::condition_variable changed;
   int changes = 0;
-  WatchLoop loop{WatchParts{server, connection, clock, rng, log, WatchPolicy{}}};
+  WatchLoop loop{WatchDependencies{server, connection, clock, rng, log, WatchPolicy{}}};
   KubeClassSource live{{.fresh_for = Duration::zero()}, client, pool, clock};
   WatchedClasses classes{loop, live, [this](const WatchedClasses::Key&) {
                            std::lock_guard lock(mutex);

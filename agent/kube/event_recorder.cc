@@ -12,9 +12,9 @@
 namespace nodekeep {
 namespace {
 
-constexpr std::size_t kMaxMessage = 1024;  // of events.k8s.io, kept by core/v1 clients
+constexpr std::size_t kMaxMessage = 1024;  // limit of events.k8s.io, which core/v1 clients keep too
 constexpr std::size_t kMaxNamePrefix = 200;
-constexpr Duration kPause = std::chrono::seconds(10);
+constexpr Duration kRetryDelay = std::chrono::seconds(10);
 
 std::string CutAt(std::string_view text, std::size_t limit) {
   if (text.size() <= limit) return std::string(text);
@@ -22,7 +22,7 @@ std::string CutAt(std::string_view text, std::size_t limit) {
   return std::string(Utf8Prefix(text, limit - kDots.size())) + std::string(kDots);
 }
 
-// Forgets the entry that was used longest ago when there are more than `limit`.
+// Erases the least recently used entry when there are more than `limit`.
 template <typename Map>
 void Bound(Map& map, std::size_t limit) {
   if (map.size() <= limit) return;
@@ -60,7 +60,7 @@ void EventRecorder::Record(const ObjectReference& object, EventType type, std::s
     known->second.last_steady = now;
     return;
   }
-  if (!TakeShare(object) || queue_.size() >= options_.max_queued) {
+  if (!Admit(object) || queue_.size() >= options_.max_queued) {
     ++dropped_;
     return;
   }
@@ -74,17 +74,17 @@ std::uint64_t EventRecorder::dropped() const {
   return dropped_;
 }
 
-bool EventRecorder::TakeShare(const ObjectReference& object) {
+bool EventRecorder::Admit(const ObjectReference& object) {
   const SteadyTime now = clock_.Now();
   const double rate = 1 / std::chrono::duration<double>(options_.refill).count();
-  TokenBucket::Options share;
-  share.rate = share.lowest_rate = rate;
-  share.burst = options_.burst;
-  const auto entry = shares_.try_emplace(object, Share{TokenBucket(share, now), now}).first;
+  TokenBucket::Options limit;
+  limit.rate = limit.lowest_rate = rate;
+  limit.burst = options_.burst;
+  const auto entry = limits_.try_emplace(object, Limit{TokenBucket(limit, now), now}).first;
   entry->second.last = now;
-  const bool taken = entry->second.bucket.TryTake(now);
-  Bound(shares_, options_.max_remembered);
-  return taken;
+  const bool admitted = entry->second.bucket.TryTake(now);
+  Bound(limits_, options_.max_remembered);
+  return admitted;
 }
 
 void EventRecorder::Run(std::stop_token stop) {
@@ -100,9 +100,9 @@ void EventRecorder::Run(std::stop_token stop) {
     waiting_.erase(key);
     lock.unlock();
     if (Status sent = Send(context, key, occurrence); !sent.ok()) {
-      Failed(context, key, occurrence, sent.error());
+      OnFailure(context, key, occurrence, sent.error());
     } else {
-      in_trouble_ = false;
+      is_failing_ = false;
     }
   }
 }
@@ -120,7 +120,7 @@ Status EventRecorder::Send(const Context& context, const Key& key, const Occurre
   patch["count"] = known->second.count + occurrence.count;
   patch["lastTimestamp"] = FormatTime(occurrence.last);
   Result<Json> patched = kube_.MergePatch(context, known->second.path, patch);
-  // The server keeps Events for an hour, or less.
+  // The server deletes Events after an hour, or earlier.
   if (!patched.ok() && patched.error().code() == ErrorCode::kNotFound) {
     return Create(context, key, occurrence);
   }
@@ -134,7 +134,7 @@ Status EventRecorder::Create(const Context& context, const Key& key, const Occur
   const ObjectReference& object = key.object;
   const std::string name =
       fmt::format("{}.{:x}{:04x}", object.name.substr(0, kMaxNamePrefix),
-                  occurrence.first.time_since_epoch().count(), made_++ & 0xffff);
+                  occurrence.first.time_since_epoch().count(), created_++ & 0xffff);
   Json metadata;
   metadata["name"] = name;
   metadata["namespace"] = NamespaceOf(object);
@@ -163,7 +163,8 @@ Status EventRecorder::Create(const Context& context, const Key& key, const Occur
   event["count"] = occurrence.count;
   Result<Json> created =
       kube_.Create(context, kEventResource.CollectionPath(NamespaceOf(object)), event);
-  // The name is ours alone: a conflict is the answer to a request that was cut after its effect.
+  // The name is unique to this process: a conflict means that an earlier attempt had its effect
+  // before its connection was cut.
   if (!created.ok() && created.error().code() != ErrorCode::kConflict) return created.error();
   sent_[key] = {kEventResource.ObjectPath(NamespaceOf(object), name), occurrence.count,
                 occurrence.last_steady};
@@ -171,17 +172,17 @@ Status EventRecorder::Create(const Context& context, const Key& key, const Occur
   return {};
 }
 
-void EventRecorder::Failed(const Context& context, const Key& key, const Occurrence& occurrence,
-                           const Error& error) {
-  const bool may_pass = error.IsTransient();
+void EventRecorder::OnFailure(const Context& context, const Key& key,
+                              const Occurrence& occurrence, const Error& error) {
+  const bool is_transient = error.IsTransient();
   {
     std::lock_guard lock(mutex_);
     const auto [entry, is_new] = waiting_.try_emplace(key, occurrence);
     if (!is_new) {
-      // It happened again meanwhile, and is in the queue.
+      // It was recorded again meanwhile, and is in the queue.
       entry->second.count += occurrence.count;
       entry->second.first = occurrence.first;
-    } else if (may_pass && queue_.size() < options_.max_queued) {
+    } else if (is_transient && queue_.size() < options_.max_queued) {
       queue_.push_front(key);
     } else {
       waiting_.erase(entry);
@@ -189,13 +190,13 @@ void EventRecorder::Failed(const Context& context, const Key& key, const Occurre
     }
   }
   if (!context.Check(clock_).ok()) return;
-  if (!std::exchange(in_trouble_, true)) {
+  if (!std::exchange(is_failing_, true)) {
     log_.Warn("cannot write an event", {{"error", error.message()}, {"reason", key.reason}});
   }
-  if (!may_pass) return;
-  const Duration pause = error.retry_after().value_or(kPause);
+  if (!is_transient) return;
+  const Duration delay = error.retry_after().value_or(kRetryDelay);
   [[maybe_unused]] const Status slept =
-      Sleep(context, clock_, pause + std::chrono::duration_cast<Duration>(pause * rng_.Uniform()));
+      Sleep(context, clock_, delay + std::chrono::duration_cast<Duration>(delay * rng_.Uniform()));
 }
 
 }  // namespace nodekeep

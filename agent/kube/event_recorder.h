@@ -2,13 +2,13 @@
 
 // Events that users see with `kubectl describe`: what happened to an object, and why.
 //
-// Nobody waits for them: Record puts an Event into a bounded queue, a thread sends what is there.
-// The same Event again (object, type, reason and message) within `window` raises the count of the
-// first one instead of making another. Each object may have a burst of Events, then one now and
-// then, as with the kubelet's own. While the API server does not answer they wait; those for which
-// there is no room, or no right to write them, are dropped and counted.
+// Asynchronous: Record puts an Event into a bounded queue, and a thread sends it. An Event with the
+// same object, type, reason and message as one sent within `window` raises the count of that one
+// instead of creating another. Rate-limited per object, as client-go does: `burst` Events, then one
+// per `refill`. While the API server does not answer, Events stay in the queue; Events that find
+// the queue full, or that the server refuses, are dropped and counted.
 //
-// Messages come from our errors, which never hold a value or a token.
+// Messages are made from our errors, which never contain a value or a token.
 
 #include <condition_variable>
 #include <cstddef>
@@ -29,11 +29,11 @@
 
 namespace nodekeep {
 
-// What an Event is about.
+// The object that an Event is about.
 struct ObjectReference {
   std::string api_version = "v1";
   std::string kind = "Pod";
-  std::string namespace_name;  // "" for objects of the cluster, whose Events are in "default"
+  std::string namespace_name;  // "" for cluster-scoped objects, whose Events are in "default"
   std::string name;
   std::string uid;
 
@@ -50,23 +50,23 @@ class EventRecorder {
     std::string host{};                  // source.host: the node's name
     Duration window = std::chrono::minutes(10);
     std::size_t max_queued = 1000;
-    std::size_t max_remembered = 4096;  // Events and objects; the longest unused are forgotten
-    double burst = 25;                  // per object, then one every `refill`
+    std::size_t max_remembered = 4096;  // Events, and objects; the least recently used are erased
+    double burst = 25;                  // Events per object, then one every `refill`
     Duration refill = std::chrono::minutes(5);
-    ExceptionReporter on_exception{};  // of the recorder's thread, "events"
+    ExceptionReporter on_exception{};  // called for exceptions of the thread "events"
   };
 
   EventRecorder(KubeClient& kube, const Clock& clock, Rng& rng, Logger& log, Options options);
 
-  // Never waits. `reason` is CamelCase; `message` is cut at 1024 bytes.
+  // Does not block. `reason` is CamelCase; `message` is cut at 1024 bytes.
   void Record(const ObjectReference& object, EventType type, std::string_view reason,
               std::string_view message);
 
-  // Events that nobody will ever see, since the start.
+  // Events dropped since the start.
   std::uint64_t dropped() const;
 
  private:
-  // What makes two Events the same.
+  // Two Events with the same key are counted as one.
   struct Key {
     ObjectReference object;
     EventType type = EventType::kNormal;
@@ -84,21 +84,21 @@ class EventRecorder {
   struct Sent {
     std::string path;
     int count = 0;
-    SteadyTime last;  // when it happened last, not when that was told
+    SteadyTime last;  // when it happened last, not when that was sent
   };
-  struct Share {
+  struct Limit {
     TokenBucket bucket;
     SteadyTime last;
   };
 
-  // False when the object has had its share. mutex_ is held.
-  bool TakeShare(const ObjectReference& object);
+  // False when the rate limit of the object is exhausted. mutex_ is held.
+  bool Admit(const ObjectReference& object);
   void Run(std::stop_token stop);
   Status Send(const Context& context, const Key& key, const Occurrence& occurrence);
   Status Create(const Context& context, const Key& key, const Occurrence& occurrence);
-  // What could not be sent: waits on, if the error may pass, or is dropped.
-  void Failed(const Context& context, const Key& key, const Occurrence& occurrence,
-              const Error& error);
+  // Requeues an Event that could not be sent if the error is transient, else drops it.
+  void OnFailure(const Context& context, const Key& key, const Occurrence& occurrence,
+                 const Error& error);
 
   KubeClient& kube_;
   const Clock& clock_;
@@ -111,13 +111,13 @@ class EventRecorder {
   // Guarded by mutex_.
   std::deque<Key> queue_;
   std::map<Key, Occurrence> waiting_;  // those in queue_
-  std::map<ObjectReference, Share> shares_;
+  std::map<ObjectReference, Limit> limits_;
   std::uint64_t dropped_ = 0;
 
-  // Sender's thread only.
+  // Used by thread_ only.
   std::map<Key, Sent> sent_;
-  std::uint64_t made_ = 0;
-  bool in_trouble_ = false;
+  std::uint64_t created_ = 0;  // makes names unique
+  bool is_failing_ = false;
 
   std::jthread thread_;
 };

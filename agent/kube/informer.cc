@@ -17,7 +17,7 @@ Informer::Informer(WatchLoop& loop, Options options, Handler handler)
     : loop_(loop),
       options_(std::move(options)),
       handler_(std::move(handler)),
-      reflector_(loop.parts(), loop.bell(), options_.selection, *this) {
+      reflector_(loop.dependencies(), loop.waker(), options_.selection, *this) {
   loop_.Add(*this);
 }
 
@@ -29,7 +29,7 @@ bool Informer::synced() const {
 }
 
 Status Informer::AwaitSynced(const Context& context) const {
-  const Clock& clock = loop_.parts().clock;
+  const Clock& clock = loop_.dependencies().clock;
   std::unique_lock lock(mutex_);
   const bool reached = clock.WaitUntil(lock, changed_, context.stop(), context.deadline(),
                                        [this] { return synced_; });
@@ -77,7 +77,7 @@ void Informer::OnTrouble(const std::optional<Error>& error) {
     trouble_ = error;
   }
   if (!is_new) return;
-  Logger& log = loop_.parts().log;
+  Logger& log = loop_.dependencies().log;
   if (error) {
     log.Warn("cannot follow objects of the cluster", {{"error", error->message()}});
   } else {

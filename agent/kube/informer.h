@@ -70,7 +70,7 @@ class Informer final : private WatchLoop::Member, private Reflector::Target {
     std::shared_ptr<const Json> object;
   };
 
-  SteadyTime MoveOn(SteadyTime now) override { return reflector_.MoveOn(now); }
+  SteadyTime Advance(SteadyTime now) override { return reflector_.Advance(now); }
   void OnListBegin() override;
   void OnListed(Json object) override;
   void OnListEnd() override;

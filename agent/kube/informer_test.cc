@@ -98,7 +98,7 @@ struct Fixture {
   Told told;
   Lines reports;  // of the loop's thread
   std::unique_ptr<WatchLoop> loop = std::make_unique<WatchLoop>(
-      WatchParts{server, connection, clock, rng, log, WatchPolicy{.page_size = 2},
+      WatchDependencies{server, connection, clock, rng, log, WatchPolicy{.page_size = 2},
                  [this](std::string_view thread, std::string_view error) {
                    reports.push_back(std::string(thread) + ": " + std::string(error));
                  }});

@@ -1,16 +1,16 @@
 #pragma once
 
-// The Kubernetes API, as far as the agent needs it: JSON requests, errors by taxonomy, retries.
+// The part of the Kubernetes API that the agent needs: JSON requests, error codes, retries.
 //
-// Paths are those of the API ("/api/v1/namespaces/shop/pods/web-0"), their segments
-// percent-encoded. A request is retried while its error is transient, the attempts of the policy
-// last and the context does; a 429 is retried no sooner than the server asks (Retry-After, which
-// is also how its priority and fairness speaks).
+// Paths are those of the API, as KubeResource makes them, with percent-encoded segments. A request
+// with a transient error is retried as often as the policy allows and until the context ends; after
+// a 429 not before the delay that the server asks for (Retry-After, also sent by its priority and
+// fairness).
 //
 // Errors read `kubernetes: GET <path>: 403 Forbidden: <the API server's message>`. Codes: kDenied
 // (403), kAuthExpired (401), kNotFound (404), kConflict (409, 410), kThrottled (429, with the
 // server's Retry-After), kTransient (5xx, network), kTooLarge (413), kInvalid (other 4xx; a
-// connection that cannot be used), kInternal (an answer that is no JSON).
+// connection that cannot be used), kInternal (a response that is not JSON).
 
 #include <string>
 #include <string_view>
@@ -40,40 +40,41 @@ class KubeClient {
              Options options);
 
   Result<Json> Get(const Context& context, const std::string& path);
-  // All objects of the selection, read in pages. A list that outlives the server's memory of it
-  // (410) is begun again, once.
+  // All objects of the selection, read in pages. When the version of the first page expires on the
+  // server before the last one is read (410), the list is read again from the beginning, once.
   Result<std::vector<Json>> List(const Context& context, const KubeSelection& selection);
 
-  // Creates. For objects that nobody minds if there are two of (tokens, reviews): it is retried
-  // just as Get is, although a request that was cut may have had its effect.
+  // Creates an object of which a second one does no harm (tokens, reviews): it is retried as Get
+  // is, although a request whose connection was cut may have had its effect.
   Result<Json> PostRepeatable(const Context& context, const std::string& path, const Json& body);
 
-  // The writes below answer with the object's metadata only (uid, resourceVersion, ...): what was
-  // in a Secret does not come back.
+  // The writes below return the object's metadata only (uid, resourceVersion, ...), so that the
+  // content of a Secret is not sent back.
 
-  // Creates a named object below the collection `path`. kConflict: there is one of that name; after
-  // a cut connection this may be the one just created, so read it before believing in a stranger.
+  // Creates a named object in the collection `path`. kConflict: an object of that name exists.
+  // After a cut connection it may be the one just created: read it back before assuming that
+  // someone else created it.
   Result<Json> Create(const Context& context, const std::string& path, const Json& body);
-  // Replaces the object at `path`. kConflict: it is no longer of metadata.resourceVersion in
-  // `body`, after a cut connection perhaps by our own doing: read it, decide again. A body without
-  // resourceVersion overwrites whatever is there.
+  // Replaces the object at `path`. kConflict: its version is not metadata.resourceVersion of `body`
+  // any more, after a cut connection perhaps because of this very call: read it and decide again. A
+  // body without resourceVersion overwrites any version.
   Result<Json> Update(const Context& context, const std::string& path, const Json& body);
-  // Server-side apply: the object at `path` is created or made to hold what `body` (with
-  // apiVersion, kind and metadata.name) says; a field that an earlier Apply of this manager set
-  // and this one lacks is removed. kConflict: another manager owns a field, and `force` is not set.
+  // Server-side apply: creates the object at `path`, or sets the fields of `body` (with apiVersion,
+  // kind and metadata.name) on it; a field that an earlier Apply of this manager set and that is
+  // not in `body` is removed. kConflict: another manager owns a field, and `force` is not set.
   Result<Json> Apply(const Context& context, const std::string& path, const Json& body,
                      std::string_view field_manager, bool force);
-  // Merges `body` into the object (RFC 7386: null removes). With metadata.resourceVersion in it,
-  // kConflict as Update.
+  // Merges `body` into the object (RFC 7386: null removes). With metadata.resourceVersion in it:
+  // kConflict as with Update.
   Result<Json> MergePatch(const Context& context, const std::string& path, const Json& body);
-  // Deletes the object; its dependents go in the background. One that is gone already is no error.
-  // kConflict: the object of that name has another uid than `uid`, or has changed since
-  // `resource_version` ("" = whatever it has).
+  // Deletes the object; the garbage collector deletes its dependents in the background. An object
+  // that does not exist is not an error. kConflict: its uid is not `uid`, or its version is not
+  // `resource_version` ("" = any).
   Status Delete(const Context& context, const std::string& path, std::string_view uid,
                 std::string_view resource_version = "");
 
   const std::string& source() const { return connection_.source; }
-  // For the watches, which are of the same server under the same name.
+  // Watches use the same server and credential.
   const KubeConnection& connection() const { return connection_; }
 
  private:

@@ -12,7 +12,7 @@
 namespace nodekeep {
 namespace {
 
-// A server that is no API server may answer with a page; an event has room for a sentence.
+// Something other than an API server may answer with an HTML page; a message holds a sentence.
 constexpr std::size_t kMaxMessage = 500;
 
 ErrorCode CodeOf(int status) {
@@ -46,7 +46,7 @@ Error FailureOf(const HttpResponse& response, WallTime now) {
     text += fmt::format(" {}: {}", Shortened(TextOf(Find(status, {"reason"})).value_or("")),
                         Shortened(TextOf(Find(status, {"message"})).value_or("no message")));
   } else if (response.status == 429) {
-    // Priority and fairness turns requests away with plain text.
+    // Priority and fairness rejects requests with plain text.
     text += ": the API server asks for patience";
   } else {
     text += ": not the answer of a Kubernetes API server: check the server address and proxies";

@@ -29,8 +29,8 @@ struct KubeCall {
 Result<HttpRequest> MakeKubeRequest(const KubeConnection& connection, std::string_view user_agent,
                                     const KubeCall& call);
 
-// The object of a 2xx response, else the error of its Status (codes: see KubeClient), with the delay
-// that the server asks for. kInternal when the response is not JSON.
+// The object of a 2xx response, else the error of its Status (codes: see KubeClient), with the
+// delay that the server asks for. kInternal when the response is not JSON.
 Result<Json> ReadKubeAnswer(const HttpResponse& response, WallTime now);
 
 // Adds "name=value" to the query of `path`; the value is percent-encoded here.

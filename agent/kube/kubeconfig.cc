@@ -21,7 +21,7 @@ Result<std::string> Text(const YamlNode& mapping, std::string_view field) {
   return text;
 }
 
-// The fields of one mapping, with one place for what goes wrong.
+// The fields of one mapping. Keeps the first error, so that readers need not check each field.
 class Fields {
  public:
   Fields(const YamlNode& mapping, std::filesystem::path directory)
@@ -47,7 +47,7 @@ class Fields {
     return flag.ok() && *flag;
   }
 
-  // What a "-data" field holds.
+  // The decoded content of a "-data" field.
   SecretBytes Data(std::string_view field) {
     std::string text = Text(field);
     if (text.empty()) return {};
@@ -64,7 +64,7 @@ class Fields {
     }
   }
 
-  // The first thing that went wrong.
+  // The first error.
   const Status& status() const { return status_; }
 
  private:
@@ -83,7 +83,7 @@ class Fields {
   Status status_;
 };
 
-// The element of `list` ("clusters") whose name is `name`; what it holds under `kind` ("cluster").
+// The mapping under `kind` ("cluster") in the element of `list` ("clusters") named `name`.
 Result<const YamlNode*> Named(const YamlNode& root, std::string_view list, std::string_view kind,
                               const std::string& name) {
   const YamlNode* elements = root.Find(list);

@@ -9,78 +9,84 @@
 namespace nodekeep {
 namespace {
 
-// Of what has come and is not read yet. A page of ordinary objects is a few megabytes.
+// Bytes received and not parsed yet. A page of ordinary objects is a few megabytes.
 constexpr std::size_t kMaxUnread = 64u << 20;
-// A watch that lived this long was a good one, even if nothing happened.
-constexpr Duration kDecentLife = std::chrono::seconds(1);
+// A watch that was open this long counts as a success, even without an event.
+constexpr Duration kMinWatchTime = std::chrono::seconds(1);
+// Beyond timeoutSeconds, for the server to end the watch itself.
 constexpr Duration kGrace = std::chrono::seconds(30);
-constexpr Duration kLeastDelay = std::chrono::milliseconds(10);
+constexpr Duration kMinDelay = std::chrono::milliseconds(10);
 
 }  // namespace
 
-// Filled on the network's thread, emptied on the loop's.
-class Reflector::Inbox final : public HttpReceiver {
+// Collects a response on the network's thread, for the loop's thread.
+class Reflector::Receiver final : public HttpReceiver {
  public:
-  struct Mail {
-    bool begun = false;
+  struct Received {
+    bool has_begun = false;
     SecretBytes bytes;
     std::optional<Result<HttpResponse>> end;
   };
 
-  explicit Inbox(std::shared_ptr<WatchLoop::Bell> bell) : bell_(std::move(bell)) {}
+  explicit Receiver(std::shared_ptr<WatchLoop::Waker> waker) : waker_(std::move(waker)) {}
 
   void OnHead() override {
     {
       std::lock_guard lock(mutex_);
-      mail_.begun = true;
+      received_.has_begun = true;
     }
-    bell_->Ring();
+    waker_->Wake();
   }
 
   bool OnBytes(std::string_view bytes) override {
     {
       std::lock_guard lock(mutex_);
-      if (mail_.bytes.size() + bytes.size() > kMaxUnread) return false;
-      mail_.bytes.Append(bytes);
+      if (received_.bytes.size() + bytes.size() > kMaxUnread) return false;
+      received_.bytes.Append(bytes);
     }
-    bell_->Ring();
+    waker_->Wake();
     return true;
   }
 
   void OnEnd(Result<HttpResponse> result) override {
     {
       std::lock_guard lock(mutex_);
-      mail_.end.emplace(std::move(result));
+      received_.end.emplace(std::move(result));
     }
-    bell_->Ring();
+    waker_->Wake();
   }
 
-  Mail Take() {
+  // What has arrived since the last call.
+  Received Drain() {
     std::lock_guard lock(mutex_);
-    return std::exchange(mail_, Mail());
+    return std::exchange(received_, Received());
   }
 
  private:
-  const std::shared_ptr<WatchLoop::Bell> bell_;
+  const std::shared_ptr<WatchLoop::Waker> waker_;
   std::mutex mutex_;
-  Mail mail_;  // guarded by mutex_
+  Received received_;  // guarded by mutex_
 };
 
-Reflector::Reflector(const WatchParts& parts, std::shared_ptr<WatchLoop::Bell> bell,
-                     KubeSelection selection, Target& target)
-    : parts_(parts), bell_(std::move(bell)), selection_(std::move(selection)), target_(target) {}
+Reflector::Reflector(const WatchDependencies& dependencies,
+                     std::shared_ptr<WatchLoop::Waker> waker, KubeSelection selection,
+                     Target& target)
+    : dependencies_(dependencies),
+      waker_(std::move(waker)),
+      selection_(std::move(selection)),
+      target_(target) {}
 
 Reflector::~Reflector() { stop_.request_stop(); }
 
-SteadyTime Reflector::MoveOn(SteadyTime now) {
+SteadyTime Reflector::Advance(SteadyTime now) {
   const OnThrow start_over([&] { StartOver(now); });
-  if (inbox_) Read();
-  // A page that was read asks for the next one at once.
-  while (!inbox_ && due_ <= now) {
+  if (receiver_) Read();
+  // After one page, the next one is requested at once.
+  while (!receiver_ && due_ <= now) {
     Send(now);
-    if (inbox_) Read();
+    if (receiver_) Read();
   }
-  return inbox_ ? SteadyTime::max() : due_;
+  return receiver_ ? SteadyTime::max() : due_;
 }
 
 void Reflector::Send(SteadyTime now) {
@@ -89,7 +95,7 @@ void Reflector::Send(SteadyTime now) {
   made_progress_ = false;
   received_ = SecretBytes();
   if (step_ == Step::kList && continue_.empty()) target_.OnListBegin();
-  const WatchPolicy& policy = parts_.policy;
+  const WatchPolicy& policy = dependencies_.policy;
   Duration timeout = policy.list_timeout;
   Duration silence = policy.list_timeout;
   KubeCall call;
@@ -99,49 +105,50 @@ void Reflector::Send(SteadyTime now) {
     if (!continue_.empty()) AddQuery(call.path, "continue", continue_);
   } else {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
-        policy.watch_for * (1 + parts_.rng.Uniform()));
+        policy.watch_for * (1 + dependencies_.rng.Uniform()));
     AddQuery(call.path, "watch", "true");
     AddQuery(call.path, "allowWatchBookmarks", "true");
     AddQuery(call.path, "resourceVersion", resource_version_);
     AddQuery(call.path, "timeoutSeconds", std::to_string(seconds.count()));
     timeout = seconds + kGrace;
-    // Not at the same moment on all nodes.
+    // With jitter, so that not all nodes list at the same moment.
     silence = std::chrono::duration_cast<Duration>(policy.longest_silence *
-                                                   (1 + parts_.rng.Uniform() / 2));
+                                                   (1 + dependencies_.rng.Uniform() / 2));
   }
-  Result<HttpRequest> request = MakeKubeRequest(parts_.connection, policy.user_agent, call);
-  if (!request.ok()) return Failed(request.error(), now);
+  Result<HttpRequest> request = MakeKubeRequest(dependencies_.connection, policy.user_agent, call);
+  if (!request.ok()) return OnFailure(request.error(), now);
   request->timeout = timeout;
   request->longest_silence = silence;
-  inbox_ = std::make_shared<Inbox>(bell_);
+  receiver_ = std::make_shared<Receiver>(waker_);
   stop_ = std::stop_source();
-  parts_.http.Open(Context(SteadyTime::max(), stop_.get_token()), *std::move(request), inbox_);
+  dependencies_.http.Open(Context(SteadyTime::max(), stop_.get_token()), *std::move(request),
+                          receiver_);
 }
 
 void Reflector::Read() {
-  Inbox::Mail mail = inbox_->Take();
-  const SteadyTime now = parts_.clock.Now();  // not earlier than what came
-  received_.Append(mail.bytes.Reveal());
+  Receiver::Received news = receiver_->Drain();
+  const SteadyTime now = dependencies_.clock.Now();  // not before the arrival of the data
+  received_.Append(news.bytes.Reveal());
   if (step_ == Step::kWatch) {
-    if (mail.begun) TroubleOver();
+    if (news.has_begun) OnRecovery();
     ReadEvents(now);
   }
   // An event may have ended the watch.
-  if (!inbox_ || !mail.end) return;
-  inbox_.reset();
-  if (step_ == Step::kWatch) return WatchEnded(*mail.end, now);
-  if (!mail.end->ok()) return Failed(mail.end->error(), now);
-  HttpResponse& response = **mail.end;
+  if (!receiver_ || !news.end) return;
+  receiver_.reset();
+  if (step_ == Step::kWatch) return OnWatchEnd(*news.end, now);
+  if (!news.end->ok()) return OnFailure(news.end->error(), now);
+  HttpResponse& response = **news.end;
   if (response.status / 100 == 2) response.body = std::exchange(received_, SecretBytes());
   ReadPage(response, now);
 }
 
 void Reflector::ReadPage(const HttpResponse& response, SteadyTime now) {
-  Result<Json> page = ReadKubeAnswer(response, parts_.clock.Wall());
+  Result<Json> page = ReadKubeAnswer(response, dependencies_.clock.Wall());
   if (!page.ok()) {
-    // The rest of the list is forgotten (410), or the page's token is refused.
+    // The version of the list has expired (410), or the page's token is rejected.
     if (!page.error().IsTransient()) Relist();
-    return Failed(page.error(), now);
+    return OnFailure(page.error(), now);
   }
   const std::optional<std::string> version = TextOf(Find(*page, {"metadata", "resourceVersion"}));
   // An empty list may have null for its items.
@@ -149,7 +156,7 @@ void Reflector::ReadPage(const HttpResponse& response, SteadyTime now) {
   if (page->contains("items")) items = std::move(page->at("items"));
   if (!version || !(items.is_array() || items.is_null())) {
     Relist();
-    return Failed(Error(ErrorCode::kInternal, "the answer is no list of objects"), now);
+    return OnFailure(Error(ErrorCode::kInternal, "the answer is no list of objects"), now);
   }
   if (items.is_array()) {
     for (Json& item : items.array_range()) target_.OnListed(std::move(item));
@@ -163,14 +170,14 @@ void Reflector::ReadPage(const HttpResponse& response, SteadyTime now) {
 
 void Reflector::ReadEvents(SteadyTime now) {
   std::string_view unread = received_.Reveal();
-  while (inbox_) {
+  while (receiver_) {
     const std::size_t end = unread.find('\n');
     if (end == std::string_view::npos) break;
     const std::string_view line = unread.substr(0, end);
     unread.remove_prefix(end + 1);
     if (!line.empty() && !ReadEvent(line, now)) {
       stop_.request_stop();
-      inbox_.reset();
+      receiver_.reset();
     }
   }
   if (unread.size() == received_.size()) return;
@@ -182,15 +189,15 @@ bool Reflector::ReadEvent(std::string_view line, SteadyTime now) {
   const std::string type = event.ok() ? TextOf(Find(*event, {"type"})).value_or("") : "";
   if (!event.ok() || type.empty() || !event->contains("object")) {
     Relist();
-    Failed(Error(ErrorCode::kInternal, "the watch brought what is no event"), now);
+    OnFailure(Error(ErrorCode::kInternal, "malformed watch event"), now);
     return false;
   }
   Json& object = event->at("object");
   if (type == "ERROR") {
     const std::int64_t code = IntOf(Find(object, {"code"})).value_or(0);
-    // Forgotten (410), or not accepted; a 429 or a 5xx may be taken up again.
+    // The version has expired (410), or is not accepted. After a 429 or a 5xx the watch continues.
     if (code / 100 == 4 && code != 429) Relist();
-    Failed(Error::Format(ErrorCode::kTransient, "{} {}: {}", code,
+    OnFailure(Error::Format(ErrorCode::kTransient, "{} {}: {}", code,
                          TextOf(Find(object, {"reason"})).value_or(""),
                          TextOf(Find(object, {"message"})).value_or("no message")),
            now);
@@ -203,27 +210,27 @@ bool Reflector::ReadEvent(std::string_view line, SteadyTime now) {
   return true;
 }
 
-void Reflector::WatchEnded(const Result<HttpResponse>& result, SteadyTime now) {
-  if (made_progress_ || now - sent_ >= kDecentLife) failures_ = 0;
+void Reflector::OnWatchEnd(const Result<HttpResponse>& result, SteadyTime now) {
+  if (made_progress_ || now - sent_ >= kMinWatchTime) failures_ = 0;
   if (!result.ok()) {
-    if (made_progress_ || now - sent_ < parts_.policy.longest_silence) {
-      return Failed(result.error(), now);
+    if (made_progress_ || now - sent_ < dependencies_.policy.longest_silence) {
+      return OnFailure(result.error(), now);
     }
-    // No trouble yet: a server that has just started has no bookmarks for a kind of object before
-    // it has seen a change of one.
+    // Not reported as a failure: a server that has just started sends no bookmarks for a resource
+    // before the first change of one of its objects.
     Relist();
-    due_ = now + std::max(kLeastDelay, Backoff(parts_.policy.retry, 1, parts_.rng));
+    due_ = now + RetryDelay(1);
     return;
   }
   if (result->status / 100 != 2) {
-    const Error error = ReadKubeAnswer(*result, parts_.clock.Wall()).error();
+    const Error error = ReadKubeAnswer(*result, dependencies_.clock.Wall()).error();
     if (!error.IsTransient()) Relist();
-    return Failed(error, now);
+    return OnFailure(error, now);
   }
-  if (now - sent_ >= kDecentLife) {
-    due_ = now;  // its time was over, as agreed
+  if (now - sent_ >= kMinWatchTime) {
+    due_ = now;  // it ended after timeoutSeconds
   } else {
-    Failed(Error(ErrorCode::kTransient, "the watch ended as soon as it began"), now);
+    OnFailure(Error(ErrorCode::kTransient, "the watch ended as soon as it began"), now);
   }
 }
 
@@ -232,26 +239,30 @@ void Reflector::Relist() {
   continue_.clear();
 }
 
+Duration Reflector::RetryDelay(int failures) const {
+  return std::max(kMinDelay, Backoff(dependencies_.policy.retry, failures, dependencies_.rng));
+}
+
 void Reflector::StartOver(SteadyTime now) {
   stop_.request_stop();
-  inbox_.reset();
+  receiver_.reset();
   received_ = SecretBytes();
   Relist();
   ++failures_;
-  due_ = now + std::max(kLeastDelay, Backoff(parts_.policy.retry, failures_, parts_.rng));
+  due_ = now + RetryDelay(failures_);
 }
 
-void Reflector::TroubleOver() {
+void Reflector::OnRecovery() {
   if (!std::exchange(in_trouble_, false)) return;
   target_.OnTrouble(std::nullopt);
 }
 
-void Reflector::Failed(const Error& error, SteadyTime now) {
+void Reflector::OnFailure(const Error& error, SteadyTime now) {
   ++failures_;
-  Duration delay = std::max(kLeastDelay, Backoff(parts_.policy.retry, failures_, parts_.rng));
+  Duration delay = RetryDelay(failures_);
   if (error.retry_after()) {
-    delay = *error.retry_after() +
-            std::chrono::duration_cast<Duration>(std::chrono::seconds(1) * parts_.rng.Uniform());
+    const auto jitter = std::chrono::seconds(1) * dependencies_.rng.Uniform();
+    delay = *error.retry_after() + std::chrono::duration_cast<Duration>(jitter);
   }
   due_ = now + delay;
   in_trouble_ = true;

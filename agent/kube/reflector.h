@@ -1,13 +1,21 @@
 #pragma once
 
-// Follows one selection of objects: lists it in pages, then watches it from there, for ever.
+// Lists one selection of objects in pages, then watches it from the version of the list, without
+// end.
 //
-// A watch that ends, is cut or falls silent is taken up again where it stopped. Where that cannot
-// be (410: the server has forgotten; silence: perhaps it has forgotten more than it says, as after
-// a restored backup), all is listed anew. Failures in a row wait longer and longer, with jitter,
-// and never less than the server's Retry-After.
+//   what happened to the watch                    what follows
+//   it ended, or its connection was cut           a watch from the last version seen
+//   the server does not have that version (410)   a new list
+//   nothing was received for too long             a new list
+//   malformed event, exception                    a new list
 //
-// Not thread-safe: all calls, and all calls of the target, are on the watch loop's thread.
+// Silence means a dead connection, or a server that was restored from a backup: it accepts a watch
+// from a version in its future, and reports nothing.
+//
+// Consecutive failures are retried after exponentially growing delays with jitter, and not before
+// the server's Retry-After.
+//
+// Not thread-safe: called on the watch loop's thread only, and calls its target there.
 
 #include <memory>
 #include <optional>
@@ -24,63 +32,69 @@ namespace nodekeep {
 
 class Reflector {
  public:
-  // Where the news goes.
+  // Receives objects and changes.
   class Target {
    public:
     virtual ~Target() = default;
-    // A list: it begins (one that was under way counts no more), brings its objects, is complete.
+    // A list begins (and replaces one in progress), contains an object, is complete.
     virtual void OnListBegin() = 0;
     virtual void OnListed(Json object) = 0;
     virtual void OnListEnd() = 0;
-    // One object has appeared or changed, or is gone (then its last state).
+    // One object has appeared or changed, or is gone (then `object` is its last state).
     virtual void OnChange(Json object, bool gone) = 0;
-    // What keeps it from following, in words fit for a log; nothing once it follows again.
+    // Why changes cannot be received, as a text for logs; nullopt once they are again.
     virtual void OnTrouble(const std::optional<Error>& error) = 0;
   };
 
-  Reflector(const WatchParts& parts, std::shared_ptr<WatchLoop::Bell> bell, KubeSelection selection,
-            Target& target);
-  // Takes the request in flight off the wire.
+  // `dependencies` and `target` outlive it.
+  Reflector(const WatchDependencies& dependencies, std::shared_ptr<WatchLoop::Waker> waker,
+            KubeSelection selection, Target& target);
+  // Cancels the request in flight.
   ~Reflector();
 
-  // Goes as far as it can without waiting. When to call again; sooner when the bell rings.
-  SteadyTime MoveOn(SteadyTime now);
+  // Does what can be done without blocking. Returns when to be called again; the waker is used when
+  // data arrives earlier.
+  SteadyTime Advance(SteadyTime now);
 
  private:
-  class Inbox;
+  class Receiver;
   enum class Step { kList, kWatch };
 
   void Send(SteadyTime now);
   void Read();
   void ReadPage(const HttpResponse& response, SteadyTime now);
   void ReadEvents(SteadyTime now);
-  // False when the watch is over.
+  // False when the watch must end.
   bool ReadEvent(std::string_view line, SteadyTime now);
-  void WatchEnded(const Result<HttpResponse>& result, SteadyTime now);
+  void OnWatchEnd(const Result<HttpResponse>& result, SteadyTime now);
+  // The next request begins a new list.
   void Relist();
-  // After an exception: what was read may be known in part only.
+  // After an exception, when a response may have been processed in part only.
   void StartOver(SteadyTime now);
-  void TroubleOver();
-  void Failed(const Error& error, SteadyTime now);
+  Duration RetryDelay(int failures) const;
+  void OnRecovery();
+  void OnFailure(const Error& error, SteadyTime now);
 
-  const WatchParts& parts_;
-  const std::shared_ptr<WatchLoop::Bell> bell_;
+  const WatchDependencies& dependencies_;
+  const std::shared_ptr<WatchLoop::Waker> waker_;
   const KubeSelection selection_;
   Target& target_;
 
   Step step_ = Step::kList;
-  std::string continue_;          // of the next page; "" = the first
-  std::string resource_version_;  // up to which everything is known
+  std::string continue_;          // token of the next page; "" = the first page
+  std::string resource_version_;  // of the newest change that was reported
   SteadyTime due_;                // when to send the next request
-  int failures_ = 0;              // in a row, of lists and watches; a list alone proves little
+  // Consecutive failures of lists and watches. A list that succeeds does not reset it: a server may
+  // answer lists and refuse every watch.
+  int failures_ = 0;
   bool in_trouble_ = false;
 
   // The request in flight, if any.
-  std::shared_ptr<Inbox> inbox_;
+  std::shared_ptr<Receiver> receiver_;
   std::stop_source stop_;
   SteadyTime sent_;
   Step sent_step_ = Step::kList;
-  SecretBytes received_;  // what came of it and is not read yet
+  SecretBytes received_;  // bytes of its response that are not parsed yet
   bool made_progress_ = false;
 };
 

@@ -22,7 +22,11 @@ TEST_CASE("retry on conflict: reads and writes again while there is a conflict, 
       {"one conflict", 3, {ErrorCode::kConflict}, 2, true},
       {"conflicts up to the bound", 2, {ErrorCode::kConflict, ErrorCode::kConflict}, 2, false},
       {"another error", 3, {ErrorCode::kDenied}, 1, false},
-      {"another error after a conflict", 3, {ErrorCode::kConflict, ErrorCode::kCancelled}, 2, false},
+      {"a conflict, then another error",
+       3,
+       {ErrorCode::kConflict, ErrorCode::kCancelled},
+       2,
+       false},
       {"a bound of one", 1, {ErrorCode::kConflict}, 1, false},
   };
   for (const Row& row : rows) {

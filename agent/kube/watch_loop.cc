@@ -11,15 +11,16 @@ constexpr Duration kAfterException = std::chrono::seconds(1);
 
 }  // namespace
 
-void WatchLoop::Bell::Ring() {
+void WatchLoop::Waker::Wake() {
   std::lock_guard lock(mutex_);
-  rung_ = true;
+  woken_ = true;
   changed_.notify_all();
 }
 
-WatchLoop::WatchLoop(WatchParts parts)
-    : parts_(std::move(parts)), thread_([this](std::stop_token stop) {
-        RunGuarded(kThread, stop, parts_.clock, parts_.on_exception, [&] { Run(stop); });
+WatchLoop::WatchLoop(WatchDependencies dependencies)
+    : dependencies_(std::move(dependencies)), thread_([this](std::stop_token stop) {
+        RunGuarded(kThread, stop, dependencies_.clock, dependencies_.on_exception,
+                   [&] { Run(stop); });
       }) {}
 
 void WatchLoop::Add(Member& member) {
@@ -27,44 +28,45 @@ void WatchLoop::Add(Member& member) {
     std::lock_guard lock(mutex_);
     members_.push_back(&member);
   }
-  bell_->Ring();
+  waker_->Wake();
 }
 
 void WatchLoop::Remove(Member& member) {
   {
     std::unique_lock lock(mutex_);
     std::erase(members_, &member);
-    turn_over_.wait(lock, [&] { return busy_ != &member; });
+    idle_.wait(lock, [&] { return busy_ != &member; });
   }
-  // Another member may have slipped past its turn in the list.
-  bell_->Ring();
+  // Erasing moves the later members forward, so that CallAll may have skipped one.
+  waker_->Wake();
 }
 
 void WatchLoop::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     const SteadyTime next = CallAll();
-    std::unique_lock lock(bell_->mutex_);
-    parts_.clock.WaitUntil(lock, bell_->changed_, stop, next, [this] { return bell_->rung_; });
-    bell_->rung_ = false;
+    std::unique_lock lock(waker_->mutex_);
+    dependencies_.clock.WaitUntil(lock, waker_->changed_, stop, next,
+                                  [this] { return waker_->woken_; });
+    waker_->woken_ = false;
   }
 }
 
 SteadyTime WatchLoop::CallAll() {
   SteadyTime next = SteadyTime::max();
   std::size_t position = 0;
-  while (Member* member = NextTurn(position)) {
-    const SteadyTime now = parts_.clock.Now();
-    SteadyTime own = now + kAfterException;
-    RunReported(kThread, parts_.on_exception, [&] { own = member->MoveOn(now); });
-    next = std::min(next, own);
+  while (Member* member = Next(position)) {
+    const SteadyTime now = dependencies_.clock.Now();
+    SteadyTime due = now + kAfterException;
+    RunReported(kThread, dependencies_.on_exception, [&] { due = member->Advance(now); });
+    next = std::min(next, due);
   }
   return next;
 }
 
-WatchLoop::Member* WatchLoop::NextTurn(std::size_t& position) {
+WatchLoop::Member* WatchLoop::Next(std::size_t& position) {
   std::lock_guard lock(mutex_);
   busy_ = nullptr;
-  turn_over_.notify_all();
+  idle_.notify_all();
   if (position >= members_.size()) return nullptr;
   busy_ = members_[position++];
   return busy_;

@@ -1,9 +1,10 @@
 #pragma once
 
-// The one thread on which all informers of the agent live.
+// The thread on which all Informers of the agent run.
 //
-// A member is asked to move on whenever something arrived for one of them or its own time has come,
-// never by two threads at once. So fifty watches cost one thread, and one connection.
+// All members are called whenever data has arrived for one of them or the time that one of them
+// asked for has come, one after the other on one thread. So fifty watches take one thread, and one
+// connection.
 
 #include <condition_variable>
 #include <memory>
@@ -24,73 +25,75 @@ namespace nodekeep {
 
 struct WatchPolicy {
   std::string user_agent = "nodekeep";
-  // Delays after failures in a row; `attempts` is not looked at, a watch never gives up.
+  // Delays after consecutive failures; `attempts` is ignored, a watch is retried without limit.
   RetryPolicy retry = {.first = std::chrono::milliseconds(200),
                        .longest = std::chrono::seconds(30)};
   // The server ends a watch after a random time between this and twice this.
   Duration watch_for = std::chrono::minutes(5);
   Duration list_timeout = std::chrono::seconds(30);
-  // A bookmark comes once a minute; a watch without a word for this long, or half as much again, is
-  // not trusted any more.
+  // The server sends a bookmark once a minute. A watch that received nothing for this long, or up
+  // to half as long again (random), is given up and all objects are listed again.
   Duration longest_silence = std::chrono::seconds(100);
-  int page_size = 100;  // of objects; bounds what a list takes in memory
+  int page_size = 100;  // objects; bounds the memory that a list takes
 };
 
-// What watches are made of. The references outlive every watch.
-struct WatchParts {
+// What watches need. The references outlive every watch.
+struct WatchDependencies {
   HttpStreamClient& http;
   const KubeConnection& connection;
   const Clock& clock;
   Rng& rng;
   Logger& log;
   WatchPolicy policy{};
-  ExceptionReporter on_exception{};  // of the loop's thread, "watch"
+  ExceptionReporter on_exception{};  // called for exceptions of the loop's thread, "watch"
 };
 
-// Thread-safe. Every member is removed before the loop goes.
+// Thread-safe. Every member must be removed before the loop is destroyed.
 class WatchLoop {
  public:
-  // Wakes the loop. Shared with answers on their way, which may outlive it.
-  class Bell {
+  // Wakes the loop. Shared with responses in flight, which may outlive the loop.
+  class Waker {
    public:
-    void Ring();
+    void Wake();
 
    private:
     friend class WatchLoop;
     std::mutex mutex_;
     std::condition_variable_any changed_;
-    bool rung_ = false;  // guarded by mutex_
+    bool woken_ = false;  // guarded by mutex_
   };
 
   class Member {
    public:
     virtual ~Member() = default;
-    // Does what can be done now, without waiting; answers when to be called again at the latest.
-    // When it throws, that is reported and it is called again soon: the others have their turn.
-    virtual SteadyTime MoveOn(SteadyTime now) = 0;
+    // Does what can be done at `now` without blocking; returns when to be called again at the
+    // latest. An exception is reported and ends neither the loop nor the other members; the member
+    // that threw is called again after a second.
+    virtual SteadyTime Advance(SteadyTime now) = 0;
   };
 
-  explicit WatchLoop(WatchParts parts);
+  explicit WatchLoop(WatchDependencies dependencies);
 
   void Add(Member& member);
-  // Once it returns, the member is not called any more. Not from within MoveOn.
+  // Waits for a call of the member in progress; it is not called afterwards. Must not be called
+  // from within Advance.
   void Remove(Member& member);
 
-  const WatchParts& parts() const { return parts_; }
-  const std::shared_ptr<Bell>& bell() const { return bell_; }
+  const WatchDependencies& dependencies() const { return dependencies_; }
+  const std::shared_ptr<Waker>& waker() const { return waker_; }
 
  private:
   void Run(std::stop_token stop);
-  // Calls every member once; the earliest time that one of them asked for.
+  // Calls every member once; returns the earliest time that one of them asked for.
   SteadyTime CallAll();
-  // The next member to call, now marked as busy; null when all have had their turn.
-  Member* NextTurn(std::size_t& position);
+  // Marks the member at `position` as busy and returns it; null after the last one.
+  Member* Next(std::size_t& position);
 
-  const WatchParts parts_;
-  const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
+  const WatchDependencies dependencies_;
+  const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
 
   std::mutex mutex_;
-  std::condition_variable turn_over_;
+  std::condition_variable idle_;  // busy_ has changed
   // Guarded by mutex_.
   std::vector<Member*> members_;
   Member* busy_ = nullptr;

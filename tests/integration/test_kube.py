@@ -66,8 +66,8 @@ def path_of(namespace: str, name: str = "") -> str:
     return f"/api/v1/namespaces/{namespace}/configmaps" + (f"/{name}" if name else "")
 
 
-def put(cluster, namespace: str, name: str, value: str = "1", labels: dict | None = None) -> None:
-    body = {"metadata": {"name": name, "labels": {"of": "test", **(labels or {})}}, "data": {"value": value}}
+def put(cluster, namespace: str, name: str, value: str = "1") -> None:
+    body = {"metadata": {"name": name}, "data": {"value": value}}
     if not cluster.request("PUT", path_of(namespace, name), body).ok:
         cluster.must("POST", path_of(namespace), body)
 
