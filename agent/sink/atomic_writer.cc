@@ -98,15 +98,11 @@ class SetWrite {
     return {file.mode, options_.uid, options_.gid};
   }
 
-  void Done(std::string_view step, std::string_view name) const {
-    if (options_.observer) options_.observer(fmt::format("{} {}", step, name));
-  }
-
   static Error WithSuffix(const Error& error, std::string_view suffix) {
     return Error::Format(error.code(), "{}: {}", error.message(), suffix);
   }
 
-  // Takes back what this Write did so far; what cannot be taken back is left to the next one.
+  // Undoes what this Write did so far; what cannot be undone is left to the next one.
   Error Abandon(const Error& error) {
     for (const std::string& name : linked_) (void)volume_.Remove(name);
     if (!new_set_.empty()) (void)volume_.Remove(new_set_);
@@ -115,7 +111,7 @@ class SetWrite {
                                               : "the old set stays");
   }
 
-  // Learns what is there, and whether it is what is wanted.
+  // Compares the set in the directory with the wanted one, for the outcome.
   Status CompareWithOldSet() {
     std::optional<std::string> target = volume_.ReadLink(kData);
     if (target && IsSetName(*target)) {
@@ -158,7 +154,6 @@ class SetWrite {
       made = *fresh;
       if (made) new_set_ = std::move(name);
     }
-    Done("make", new_set_);
     Result<Directory> set = volume_.OpenBeneath(new_set_);
     if (!set.ok()) return set.error();
     for (const BundleFile& file : files_) {
@@ -166,13 +161,12 @@ class SetWrite {
           !written.ok()) {
         return written;
       }
-      Done("write", file.path);
     }
     return {};
   }
 
-  // Names that are free get their links before the swap, so that they lead to a file right after
-  // it.
+  // Names that are not in use get their links before the swap, so that they resolve to a file right
+  // after it.
   Status LinkNewNames() {
     Result<std::vector<Directory::Entry>> entries = volume_.List();
     if (!entries.ok()) return entries.error();
@@ -182,24 +176,20 @@ class SetWrite {
       if (taken.contains(name)) continue;
       if (Status linked = volume_.Link(name, TargetOf(name)); !linked.ok()) return linked;
       linked_.push_back(name);
-      Done("link", name);
     }
     return {};
   }
 
   Status Swap() {
-    Status swapped = PutLink(kDataTmp, kData, new_set_);
-    if (swapped.ok()) Done("swap", kData);
-    return swapped;
+    return PutLink(kDataTmp, kData, new_set_);
   }
 
-  // Names that are taken by something else (a plain file of a provider that once wrote here itself,
-  // a link that leads elsewhere) become ours after the swap, when there is something to lead to.
+  // Names that are in use by something else (a plain file of a provider that wrote into the volume
+  // itself, a link to another target) are replaced after the swap, when the new link resolves.
   Status LinkTakenNames() {
     for (const std::string& name : names_) {
       if (volume_.ReadLink(name) == TargetOf(name)) continue;
       if (Status put = PutLink(kLinkTmp, name, TargetOf(name)); !put.ok()) return put;
-      Done("replace", name);
     }
     return {};
   }
@@ -207,12 +197,11 @@ class SetWrite {
   Status PutLink(const std::string& temporary, const std::string& name, const std::string& target) {
     if (Status removed = volume_.Remove(temporary); !removed.ok()) return removed;
     if (Status linked = volume_.Link(temporary, target); !linked.ok()) return linked;
-    Done("stage", name);
     return volume_.ReplaceWithLink(temporary, name);
   }
 
-  // Removes links to files that are gone, sets that are not in use, and temporary names: ours, and
-  // those of a writer that died.
+  // Removes links to files that are gone, sets that are not in use, and temporary names, of this
+  // Write and of one that was killed.
   void CleanUp() {
     Result<std::vector<Directory::Entry>> entries = volume_.List();
     if (!entries.ok()) {
@@ -229,8 +218,6 @@ class SetWrite {
       if (!remove) continue;
       if (Status removed = volume_.Remove(name); !removed.ok()) {
         outcome_.leftovers.push_back(removed.error().message());
-      } else {
-        Done("remove", name);
       }
     }
   }

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
@@ -371,25 +373,57 @@ TEST_CASE("no symbolic link leads the writer out of the directory") {
 
 namespace {
 
-// Runs one Write in a process of its own that dies after its `last`-th step. True: it came to the
-// end first.
+// True for a system call that changes the file system.
+bool IsChange(std::uint64_t number, const std::uint64_t (&arguments)[6]) {
+  switch (number) {
+    case SYS_openat: return (arguments[2] & O_CREAT) != 0;
+    case SYS_write:
+    case SYS_mkdirat:
+    case SYS_symlinkat:
+    case SYS_unlinkat:
+    case SYS_renameat:
+    case SYS_renameat2:
+    case SYS_fchmod:
+    case SYS_fchown: return true;
+    default: return false;
+  }
+}
+
+// Runs one Write in a process of its own that is killed after its `last`-th change of the file
+// system. True: it came to the end first.
 bool WriteAndDie(const std::string& directory, const std::vector<FileText>& texts, int last) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    AtomicWriter::Options options;
-    int steps = 0;
-    options.observer = [&](std::string_view) {
-      if (++steps == last) raise(SIGKILL);
-    };
-    _exit(AtomicWriter(directory, TheClock(), options).Write(Files(texts)).ok() ? 0 : 1);
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) _exit(2);
+    raise(SIGSTOP);
+    _exit(AtomicWriter(directory, TheClock()).Write(Files(texts)).ok() ? 0 : 1);
   }
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
-  if (WIFSIGNALED(status)) {
-    REQUIRE(WTERMSIG(status) == SIGKILL);
+  REQUIRE(WIFSTOPPED(status));
+  constexpr int kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+  REQUIRE(ptrace(PTRACE_SETOPTIONS, child, nullptr, kOptions) == 0);
+  bool is_change = false;  // the call in progress
+  for (int changes = 0; WIFSTOPPED(status) && changes < last;) {
+    REQUIRE(ptrace(PTRACE_SYSCALL, child, nullptr, nullptr) == 0);
+    REQUIRE(waitpid(child, &status, 0) == child);
+    if (!WIFSTOPPED(status)) break;
+    __ptrace_syscall_info call{};
+    REQUIRE(ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof(call), &call) > 0);
+    if (call.op == PTRACE_SYSCALL_INFO_ENTRY) {
+      is_change = IsChange(call.entry.nr, call.entry.args);
+    } else if (call.op == PTRACE_SYSCALL_INFO_EXIT && is_change) {
+      ++changes;
+    }
+  }
+  if (WIFSTOPPED(status)) {
+    REQUIRE(kill(child, SIGKILL) == 0);
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
     return false;
   }
+  REQUIRE(WIFEXITED(status));
   REQUIRE(WEXITSTATUS(status) == 0);
   return true;
 }
