@@ -102,21 +102,21 @@ Status KubeMirror::Converge(const Context& caller, const Volume& volume,
   const SecretClaim claim = ClaimOf(volume, spc, *std::move(owners));
   Result<std::vector<BundleFile>> own_files = std::vector<BundleFile>();
   if (content.untouched) own_files = ReadFiles(volume.target_path);
-  std::vector<Error> faults;
+  std::vector<Error> errors;
   if (own_files.ok()) {
-    faults = MirrorSecrets(context, secrets_, spc.secret_objects,
+    errors = MirrorSecrets(context, secrets_, spc.secret_objects,
                            content.untouched ? *own_files : content.bundle.files, claim)
-                 .faults;
+                 .errors;
   } else {
-    // The Secret of yesterday must not go while it is used.
+    // The last state of the Secrets must not be deleted while they are used.
     ClaimSecrets(secrets_, spc.secret_objects, claim);
-    faults.push_back(own_files.error());
+    errors.push_back(own_files.error());
   }
-  if (!status.ok()) faults.push_back(status.error());
-  if (faults.empty()) return {};
+  if (!status.ok()) errors.push_back(status.error());
+  if (errors.empty()) return {};
   std::string all;
-  for (const Error& fault : faults) all += (all.empty() ? "" : "; ") + fault.message();
-  return Error(faults.front().code(), std::move(all));
+  for (const Error& error : errors) all += (all.empty() ? "" : "; ") + error.message();
+  return Error(errors.front().code(), std::move(all));
 }
 
 void KubeMirror::Recover(const Volume& volume, const SecretProviderClass& spc) {

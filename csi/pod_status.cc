@@ -77,7 +77,7 @@ Result<OwnerReference> PodStatusWriter::Write(const Context& context, const PodS
   const std::string text(GoJson(StatusOf(status)).Reveal());
   std::string known_name;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard lock(mutex_);
     const auto found = written_.find(status.target_path);
     if (found != written_.end()) {
       if (found->second.text == text) return found->second.owner;
@@ -91,7 +91,7 @@ Result<OwnerReference> PodStatusWriter::Write(const Context& context, const PodS
   const bool is_taken = !owner.ok() && owner.error().code() == ErrorCode::kPrecondition;
   if (is_taken) owner = WriteNamed(context, status, own, false);
   if (!owner.ok()) return owner;
-  const std::lock_guard<std::mutex> lock(mutex_);
+  std::lock_guard lock(mutex_);
   written_[status.target_path] = Written{*owner, text};
   return owner;
 }
@@ -147,7 +147,7 @@ Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const
 }
 
 void PodStatusWriter::Forget(const std::string& target_path) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  std::lock_guard lock(mutex_);
   written_.erase(target_path);
 }
 

@@ -40,7 +40,7 @@ ErrorCode CodeOf(int error) {
   }
 }
 
-// Of errno, which it must be called right after.
+// The error for errno: to be called right after the system call.
 Error Failure(std::string_view step, std::string_view path) {
   const int error = errno;
   std::string reason = std::generic_category().message(error);
@@ -72,8 +72,8 @@ bool HasAttributes(const struct stat& status, const FileAttributes& attributes) 
          (!attributes.gid || status.st_gid == *attributes.gid);
 }
 
-// The kernel's own walk without links, for what may be deep. -1 with errno; EAGAIN, ENOSYS and
-// EPERM say that it has none, or that a sandbox does not let it through.
+// Lets the kernel resolve a path, which may be deep, without following links. -1 with errno;
+// EAGAIN, ENOSYS and EPERM mean that openat2 is not available, or not permitted by a sandbox.
 int OpenWithoutLinks(int directory, const std::string& path) {
   open_how how{};
   how.flags = kOpenDirectory;
@@ -118,7 +118,7 @@ Directory& Directory::operator=(Directory&& other) noexcept {
 }
 
 Result<Directory> Directory::OpenBeneath(std::string_view path) const {
-  // A trailing element that is never used: all of `path` is a parent.
+  // With a slash at its end, all of `path` is the parent.
   return OpenParent(std::string(path) + "/", false);
 }
 
@@ -147,7 +147,7 @@ Result<Directory> Directory::OpenParent(std::string_view path, bool create) cons
 }
 
 Result<std::vector<Directory::Entry>> Directory::List() const {
-  // Opened anew: a stream takes its descriptor with it, and shares its position.
+  // A descriptor of its own: the stream closes it, and a position would be shared.
   const int fd = openat(fd_, ".", kOpenDirectory);
   if (fd < 0) return Failure("list", ".");
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd), &closedir);
@@ -220,7 +220,7 @@ bool Directory::Holds(const std::string& path, const SecretBytes& contents,
                       const FileAttributes& attributes) const {
   Result<Directory> parent = OpenParent(path, false);
   if (!parent.ok()) return false;
-  // O_NONBLOCK: a named pipe in the file's place must not hang the writer.
+  // O_NONBLOCK: opening a named pipe must not block the writer.
   const OpenFile file(
       openat(parent->fd_, FileName(path).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status;
@@ -250,7 +250,7 @@ Status Directory::ReplaceWithLink(const std::string& from, const std::string& to
   if (errno != EISDIR) return Failure("replace", to);
   if (renameat2(fd_, from.c_str(), fd_, to.c_str(), RENAME_EXCHANGE) == 0) return {};
   if (errno != EINVAL) return Failure("replace", to);
-  // A file system that cannot exchange: the name is missing for a moment.
+  // The file system does not support an exchange: the name is missing for a moment.
   if (Status removed = Remove(to); !removed.ok()) return removed;
   if (renameat(fd_, from.c_str(), fd_, to.c_str()) != 0) return Failure("replace", to);
   return {};
@@ -291,7 +291,7 @@ Status Directory::Flatten(std::size_t& moved) const {
     Result<std::vector<Entry>> children = inner.List();
     if (!children.ok()) return children.error();
     for (const Entry& child : *children) {
-      // What a taken name loses was to be removed anyway.
+      // If the name exists, it is replaced: everything here is to be removed anyway.
       int failed = 0;
       do {
         const std::string place = fmt::format("..{}", moved++);

@@ -1,12 +1,14 @@
 #pragma once
 
-// A directory held open, and what the writer does inside it.
+// An open directory, and the file operations of AtomicWriter inside it.
 //
-// Every name is resolved from the open directory, one element at a time, and a symbolic link is
-// never followed: whatever somebody put into the directory, nothing outside it is read, written or
-// removed. Paths are relative, checked by CheckVolumePath or made by the writer itself.
+// Every path is resolved from the open directory without following symbolic links, so that nothing
+// outside of it is read, written or removed, whatever a container has put into it. Paths are
+// relative, and checked by CheckVolumePath or made by the writer itself.
 //
-// Errors name the step and the path: `write "a/b": no space left on device`.
+// Errors name the step and the path: `write "a/b": no space left on device`. The methods are const
+// because they change the file system, not the object; it may be used by several threads as far as
+// the file system allows.
 
 #include <sys/types.h>
 
@@ -23,7 +25,7 @@ namespace nodekeep {
 
 struct FileAttributes {
   std::uint32_t mode = 0644;  // low nine bits; 0 is honoured as 0000
-  std::optional<uid_t> uid;   // absent: whoever writes
+  std::optional<uid_t> uid;   // absent: the process's own
   std::optional<gid_t> gid;
 };
 
@@ -35,36 +37,37 @@ class Directory {
     Kind kind;
   };
 
-  // Links in `path` itself are followed: it is the caller's, not the volume's.
+  // Symbolic links in `path` itself are followed: it comes from the caller, not from the volume.
   static Result<Directory> Open(const std::string& path);
   ~Directory();
   Directory(Directory&& other) noexcept;
   Directory& operator=(Directory&& other) noexcept;
 
   Result<Directory> OpenBeneath(std::string_view path) const;
-  // In the order of the file system, without "." and "..".
+  // Unsorted, without "." and "..".
   Result<std::vector<Entry>> List() const;
-  // Everything that is no directory, at any depth, as sorted relative paths.
+  // Everything except directories, at any depth, as sorted relative paths.
   Result<std::vector<std::string>> ListFiles() const;
 
-  // Mode 0755 whatever the umask. False: the name is taken.
+  // Creates a directory, mode 0755 regardless of the umask. False: the name exists.
   Result<bool> Make(const std::string& name) const;
-  // A new file, its missing parents (0755) included; readable by others only once it is complete.
+  // Creates a file and its missing parents (mode 0755); other users can read it only once it is
+  // complete.
   Status Write(const std::string& path, const SecretBytes& contents,
                const FileAttributes& attributes) const;
-  // True when `path` is a file with exactly these contents and attributes. What cannot be read is
-  // not the same.
+  // True when `path` is a regular file with exactly these contents and attributes; false also when
+  // it cannot be read.
   bool Holds(const std::string& path, const SecretBytes& contents,
              const FileAttributes& attributes) const;
 
-  // Nothing when `name` is absent or no link.
+  // The target of a symbolic link; nullopt when `name` is absent or not a link.
   std::optional<std::string> ReadLink(const std::string& name) const;
   Status Link(const std::string& name, const std::string& target) const;
-  // Puts the link `from` in the place of `to` in one step, whatever `to` was. A directory that
-  // stood there is called `from` afterwards; anything else is gone.
+  // Renames the link `from` to `to` atomically, whatever `to` was. If `to` was a directory, it is
+  // named `from` afterwards; anything else is removed.
   Status ReplaceWithLink(const std::string& from, const std::string& to) const;
-  // Removes a file, a link, or a directory with all that is in it; absent is fine. Needs neither
-  // stack nor descriptors in proportion to the depth.
+  // Removes a file, a link, or a directory with its content; absent is not an error. Uses a
+  // constant amount of stack and file descriptors, however deep the directory is.
   Status Remove(const std::string& name) const;
 
  private:
@@ -72,7 +75,8 @@ class Directory {
 
   Result<Directory> OpenParent(std::string_view path, bool create) const;
   Status RemoveDirectory(const std::string& name) const;
-  // Removes what is no directory, and moves the content of each directory up into this one.
+  // Removes everything except directories, and moves the content of each subdirectory up into this
+  // directory. `moved` counts the moved entries, for unique names.
   Status Flatten(std::size_t& moved) const;
 
   int fd_ = -1;

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMaxManagerSize = 128;
 constexpr std::string_view kTokenType = "kubernetes.io/service-account-token";
 
-// nullptr when there is no such object, or no such member in it.
+// nullptr when `object` is null or has no such member.
 const Json* Member(const Json* object, std::string_view name) {
   return object == nullptr ? nullptr : Find(*object, {name});
 }
@@ -28,7 +28,7 @@ bool IsSubset(const Json* part, const Json* whole) {
   return true;
 }
 
-// True if each member of `object` is a field of one of `fields` under `path`.
+// True if each member of `object` is listed under `path` in one of `fields`.
 bool AreFields(const Json* object, const std::vector<const Json*>& fields,
                std::initializer_list<std::string_view> path) {
   if (object == nullptr) return true;
@@ -154,7 +154,7 @@ bool LiveSecret::IsUntouched(const Json& body) const {
 std::vector<std::string> LiveSecret::ExtraKeys(const Json& body) const {
   std::vector<std::string> extra;
   const Json* data = Find(object_, {"data"});
-  // Kubernetes' own controller adds the token to Secrets of this type.
+  // Kubernetes' token controller adds keys to Secrets of this type.
   if (data == nullptr || !data->is_object() || type() == kTokenType) return extra;
   for (const auto& member : data->object_range()) {
     if (Find(body, {"data", member.key()}) == nullptr) extra.emplace_back(member.key());

@@ -1,11 +1,11 @@
 #pragma once
 
-// A Secret as the API server holds it, and who holds which part of it. Pure.
+// A mirrored Secret as the API server returned it, and which field manager set which field. Pure.
 //
-// The API server keeps, for each field, the managers that set it (metadata.managedFields). All
-// agents write the content under one manager, kContentManager, so that a key that the class drops
-// is dropped whoever drops it; each agent adds owner references under a manager of its node, so
-// that none removes another's. Two nodes that name the same owner both hold it.
+// The API server records the managers of each field (metadata.managedFields). All agents apply the
+// content under one manager, kContentManager, so that any of them can remove a key that is no
+// longer in the class; each agent applies owner references under a manager of its node, so that
+// none removes another's. When two nodes name the same owner, both are managers of it.
 
 #include <string>
 #include <string_view>
@@ -19,18 +19,21 @@
 namespace nodekeep {
 
 inline constexpr std::string_view kContentManager = "nodekeep";
-// "nodekeep:<node>", in the 128 bytes that a manager's name may have.
+// "nodekeep:<node>"; a long node name is shortened and made unique by a digest, because a manager's
+// name is limited to 128 bytes.
 std::string NodeManager(std::string_view node_name);
 
-// What all agents apply under kContentManager. `owners` only for DeletionPolicy::kWithClass.
+// The body that all agents apply under kContentManager. `owners` only for
+// DeletionPolicy::kWithClass.
 Json ContentBody(const KubeSecret& secret, const std::vector<OwnerReference>& owners);
-// What one node applies under its own manager to the Secret of that uid; never makes a new one.
+// The body that one node applies under its own manager. With the uid in it, the API server applies
+// it to that Secret only, and does not create one.
 Json ClaimBody(const std::string& name, const std::string& uid,
                const std::vector<OwnerReference>& owners);
 
 class LiveSecret {
  public:
-  // `object`: the Secret, or only its metadata where the questions below need no more.
+  // `object`: the Secret, or only its metadata if just methods about metadata are used.
   explicit LiveSecret(Json object) : object_(std::move(object)) {}
 
   std::string uid() const;
@@ -39,30 +42,31 @@ class LiveSecret {
   bool is_immutable() const;
   std::vector<OwnerReference> owners() const { return OwnersOf(object_); }
 
-  // Made by this project or by upstream's driver: by its label, or by who holds its fields.
+  // Created by this project or by the upstream driver, according to its label or field managers.
   bool IsMirror() const;
-  // Whoever made it lets us have it.
+  // Its annotation permits the agents to take it over.
   bool IsOfferedForAdoption() const;
-  // Its annotation says that it does not end with its pods.
+  // Its annotation says that it is not deleted after its last pod.
   bool IsKept() const;
-  // Somebody who is no agent of ours set the type: the one who made it.
+  // A manager that is not an agent set the type, so it created the Secret.
   bool HasForeignMaker() const;
 
-  // The type, data, labels and annotations of `body` (a ContentBody) are there, and no other data.
+  // The Secret has the type, data, labels and annotations of `body` (a ContentBody), and no other
+  // data.
   bool Holds(const Json& body) const;
-  // All fields of `body` are still as an agent wrote them: whoever changes a field takes it away
-  // from kContentManager.
+  // All fields of `body` are as an agent applied them last: a client that changes a field becomes
+  // its manager in place of kContentManager.
   bool IsUntouched(const Json& body) const;
-  // Keys that are in the data and not in that of `body`.
+  // Keys of the data that are not in the data of `body`.
   std::vector<std::string> ExtraKeys(const Json& body) const;
 
-  // Owners that `manager` names, sorted by uid.
+  // Owners that `manager` has set, sorted by uid.
   std::vector<OwnerReference> OwnersNamedBy(std::string_view manager) const;
-  // No owner is there but such as only `manager` names.
+  // `manager` has set all owners, and no other manager has set any of them.
   bool IsOwnedThroughOnly(std::string_view manager) const;
 
  private:
-  // The fields of all entries of `manager`.
+  // The fieldsV1 of all managedFields entries of `manager`.
   std::vector<const Json*> FieldsOf(std::string_view manager) const;
 
   Json object_;

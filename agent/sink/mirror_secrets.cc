@@ -10,20 +10,20 @@ MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
   MirrorOutcome outcome;
   for (const Result<SecretObject>& object : ReadSecretObjects(secret_objects)) {
     if (!object.ok()) {
-      outcome.faults.push_back(object.error());
+      outcome.errors.push_back(object.error());
       continue;
     }
     // Claimed even if it cannot be built now: its last state must not be deleted while it is used.
     writer.Claim(claim, *object);
     Result<KubeSecret> secret = BuildSecret(*object, files);
     if (!secret.ok()) {
-      outcome.faults.push_back(secret.error());
+      outcome.errors.push_back(secret.error());
       continue;
     }
     const MirroredSecret mirrored{*std::move(secret), object->deletion};
     const Result<SecretWrite> write = writer.Write(context, mirrored, claim);
     if (!write.ok()) {
-      outcome.faults.push_back(write.error());
+      outcome.errors.push_back(write.error());
     } else if (*write != SecretWrite::kUnchanged) {
       ++outcome.written;
     }

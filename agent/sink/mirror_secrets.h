@@ -1,7 +1,6 @@
 #pragma once
 
-// From the files of a volume to the Secrets that its class asks for: the whole of
-// spec.secretObjects.
+// Writes the Secrets of spec.secretObjects of a class from the files of one volume.
 
 #include <vector>
 
@@ -15,16 +14,17 @@ namespace nodekeep {
 
 struct MirrorOutcome {
   std::size_t written = 0;    // Secrets created or changed
-  std::vector<Error> faults;  // one for each entry that could not be mirrored; the others were
+  std::vector<Error> errors;  // one for each entry that could not be mirrored
 };
 
-// Parses, builds and writes every entry of `secret_objects` (spec.secretObjects as it stands).
+// Parses, builds and writes every entry of `secret_objects`, the value of spec.secretObjects. An
+// entry that fails does not prevent the others. Thread-safe, as `writer` is.
 MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
                             const Json& secret_objects, const std::vector<BundleFile>& files,
                             const SecretClaim& claim);
 
-// Claims them without writing: for a volume that is found after a restart. Wrong entries are left
-// out.
+// Claims the Secrets without writing them: for a volume that is found after a restart. Invalid
+// entries are skipped.
 void ClaimSecrets(MirrorWriter& writer, const Json& secret_objects, const SecretClaim& claim);
 
 }  // namespace nodekeep

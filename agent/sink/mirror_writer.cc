@@ -63,7 +63,7 @@ Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSe
             .content = ContentBody(secret, content_owners)};
   SecretBytes digest = HmacSha256(key_, {GoJson(task.content).Reveal()});
 
-  std::unique_lock<std::mutex> lock(mutex_);
+  std::unique_lock lock(mutex_);
   Known& known = secrets_[task.name];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = task.deletion;
@@ -241,7 +241,7 @@ Result<MirrorWriter::Version> MirrorWriter::ApplyClaim(const Context& context, c
 }
 
 void MirrorWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  std::lock_guard lock(mutex_);
   Known& known = secrets_[{claim.namespace_name, object.secret_name}];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = object.deletion;
@@ -249,7 +249,7 @@ void MirrorWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
 
 void MirrorWriter::Release(std::string_view volume) {
   const SteadyTime end = clock_.Now() + options_.linger;
-  const std::lock_guard<std::mutex> lock(mutex_);
+  std::lock_guard lock(mutex_);
   for (auto& [name, known] : secrets_) {
     const auto held = known.claims.find(volume);
     if (held != known.claims.end() && !held->second.until) held->second.until = end;
@@ -258,7 +258,7 @@ void MirrorWriter::Release(std::string_view volume) {
 
 void MirrorWriter::EndLinger() {
   const SteadyTime now = clock_.Now();
-  const std::lock_guard<std::mutex> lock(mutex_);
+  std::lock_guard lock(mutex_);
   for (auto& [name, known] : secrets_) {
     for (auto& [volume, held] : known.claims) {
       if (held.until && volume != kInherited) held.until = std::min(*held.until, now);
@@ -269,7 +269,7 @@ void MirrorWriter::EndLinger() {
 std::vector<Error> MirrorWriter::Sweep(const Context& context) {
   std::vector<Name> due;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard lock(mutex_);
     for (const auto& [name, known] : secrets_) {
       const bool is_due =
           std::any_of(known.claims.begin(), known.claims.end(), [this](const auto& claim) {
@@ -290,7 +290,7 @@ std::vector<Error> MirrorWriter::Sweep(const Context& context) {
 }
 
 Status MirrorWriter::SweepOne(const Context& context, const Name& name) {
-  std::unique_lock<std::mutex> lock(mutex_);
+  std::unique_lock lock(mutex_);
   Known& known = secrets_[name];
   Status begun = Begin(context, lock, known);
   if (!begun.ok()) return begun;
@@ -332,8 +332,8 @@ Status MirrorWriter::GiveUp(const Context& context, const Name& name,
   return RetryOnConflict(kMaxAttempts, [&] { return GiveUpOnce(context, name, remaining); });
 }
 
-// Both the deletion and the claim are bound to the version that was read: two nodes that give up the
-// Secret at the same time must not each conclude that the other one still uses it.
+// Both the deletion and the claim are bound to the version that was read: two nodes that give up
+// the Secret at the same time must not each conclude that the other one still uses it.
 Status MirrorWriter::GiveUpOnce(const Context& context, const Name& name,
                                 const std::vector<OwnerReference>& remaining) {
   const std::string path = kSecretResource.ObjectPath(name.first, name.second);

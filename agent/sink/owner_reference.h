@@ -1,6 +1,6 @@
 #pragma once
 
-// metadata.ownerReferences: what must exist for a Secret to live on.
+// metadata.ownerReferences: the garbage collector deletes an object when all its owners are gone.
 
 #include <string>
 #include <vector>
@@ -9,9 +9,8 @@
 
 namespace nodekeep {
 
-// An owner is who has that uid: a name may be given again (D11). The flags controller and
-// blockOwnerDeletion are never set: a mirrored Secret has several equal owners, and must not hold
-// up the deletion of any.
+// Owners are compared by uid because names are reused. The flags controller and blockOwnerDeletion
+// are never set: a mirrored Secret has several equal owners, and must not delay their deletion.
 struct OwnerReference {
   std::string api_version;
   std::string kind;
@@ -21,10 +20,10 @@ struct OwnerReference {
   bool operator==(const OwnerReference&) const = default;
 };
 
-// The ownerReferences of an object, sorted by uid, each uid once. Entries without uid are left out.
+// The ownerReferences of an object, sorted by uid, without duplicates and entries without uid.
 std::vector<OwnerReference> OwnersOf(const Json& object);
 
-// The same owners sorted by uid, each uid once.
+// The same owners sorted by uid, without duplicates.
 std::vector<OwnerReference> Distinct(std::vector<OwnerReference> owners);
 
 Json ToJson(const std::vector<OwnerReference>& owners);

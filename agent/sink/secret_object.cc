@@ -16,8 +16,8 @@ constexpr std::size_t kMaxListedFiles = 20;
 
 constexpr std::string_view kTlsType = "kubernetes.io/tls";
 
-// What the API server demands of a type: at least one key of each line. It takes other types as
-// they are.
+// What the API server requires of a type: at least one key of each line. Other types have no
+// required keys.
 struct NeededKeys {
   std::string_view type;
   std::vector<std::string_view> any_of;
@@ -39,7 +39,7 @@ std::string Trimmed(std::string_view text) {
 
 bool IsDigitOrLower(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
-// DNS-1123 subdomain: what a Secret may be called.
+// DNS-1123 subdomain: the syntax of a Secret's name.
 bool IsObjectName(std::string_view name) {
   if (name.empty() || name.size() > kMaxNameSize) return false;
   char before = '.';
@@ -62,14 +62,14 @@ bool IsDataKey(std::string_view key) {
 
 Error Invalid(std::string message) { return Error(ErrorCode::kInvalid, std::move(message)); }
 
-// The fault of an entry, or of a field of it: `secretObjects[0] must be...`,
+// An error of an entry, or of a field of it: `secretObjects[0] must be...`,
 // `secretObjects[0].type...`.
 Error Within(std::string_view list, std::size_t index, const Error& error) {
   const bool is_of_entry = error.message().starts_with("must be");
   return Invalid(fmt::format("{}[{}]{}{}", list, index, is_of_entry ? " " : ".", error.message()));
 }
 
-// A field that must be a text with something in it; comes back trimmed.
+// The trimmed text of a required field.
 Result<std::string> NeededText(const Json& object, std::string_view field, std::string_view fault,
                                std::string_view remedy) {
   const Json* value = Find(object, {field});
@@ -141,7 +141,7 @@ Result<SecretObjectKey> ReadKey(const Json& item, const std::string& type) {
   return SecretObjectKey{*std::move(object_name), *std::move(key)};
 }
 
-// Adds the key; the same line twice is no fault.
+// Adds the key; a line that is there twice counts once.
 Status AddKey(SecretObjectKey key, std::vector<SecretObjectKey>& keys) {
   for (const SecretObjectKey& other : keys) {
     if (other.key != key.key) continue;

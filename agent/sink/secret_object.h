@@ -1,14 +1,13 @@
 #pragma once
 
-// secretObjects of a SecretProviderClass -> the Kubernetes Secrets they ask for (csi.md 2.10).
-// Pure.
+// The entries of spec.secretObjects of a SecretProviderClass, and the Kubernetes Secrets that they
+// describe. Pure.
 //
-// Extension, as an annotation of the secretObject (it stays visible on the Secret):
+// An annotation of an entry, which is also set on the Secret, says when the Secret ends:
 //
 //   nodekeep/deletionPolicy: Delete | Retain | WithClass
 //
-// Other annotations that start with "nodekeep/" are refused: a misspelt one would be obeyed by
-// nobody.
+// Other annotations that start with "nodekeep/" are an error: a misspelt one would have no effect.
 
 #include <map>
 #include <string>
@@ -22,17 +21,17 @@
 
 namespace nodekeep {
 
-// The label by which users and upstream know a mirrored Secret; its value is "true".
+// The label by which users and the upstream driver identify a mirrored Secret; its value is "true".
 inline constexpr std::string_view kManagedLabel = "secrets-store.csi.k8s.io/managed";
-// Set to "true" on a Secret that somebody else made, it lets us take it over. Never part of a
-// class: who may write a class may not be allowed to write that Secret.
+// On a Secret that was not mirrored, "true" permits the agents to take it over. Not allowed in a
+// class: a user who may write classes may have no permission to write that Secret.
 inline constexpr std::string_view kAdoptAnnotation = "nodekeep/adopt";
 inline constexpr std::string_view kDeletionPolicyAnnotation = "nodekeep/deletionPolicy";
 
 enum class DeletionPolicy {
-  kDelete,     // lives while a pod mounts it, and no longer than the pods' owners
-  kRetain,     // nobody's: stays until somebody deletes it
-  kWithClass,  // lives as long as the SecretProviderClass
+  kDelete,     // deleted after the last pod that mounts it, at the latest with the pods' owners
+  kRetain,     // has no owner and is never deleted here
+  kWithClass,  // owned by the SecretProviderClass, and deleted with it
 };
 
 struct SecretObjectKey {
@@ -49,15 +48,15 @@ struct SecretObject {
   DeletionPolicy deletion = DeletionPolicy::kDelete;
 };
 
-// One entry of spec.secretObjects each: what it asks for, or why it cannot be had. A wrong entry
-// does not hinder the others, as upstream. Errors are kInvalid and name entry and field:
+// One result for each entry of spec.secretObjects. An invalid entry does not affect the others, as
+// in the upstream driver. Errors are kInvalid and name entry and field:
 // `secretObjects[1].data[0].key "a b" ...: <what to do>`. Null is an empty list.
 std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_objects);
 
-// The Secret that `object` asks for, from the files of the volume. For type kubernetes.io/tls the
-// keys get their part of the file (tls_parts.h); other types get the files as they are.
-// Errors name Secret, objectName and key: kNotFound (no such file; lists those there are), kInvalid
-// (not what the key needs), kTooLarge (more than 1 MiB, the limit of a Secret).
+// The Secret that `object` describes, from the files of the volume. With type kubernetes.io/tls the
+// keys get their part of the file (tls_parts.h); with other types the whole file. Errors name
+// Secret, objectName and key: kNotFound (no such file; lists the existing ones), kInvalid (the file
+// has no such part), kTooLarge (more than 1 MiB, the limit of a Secret).
 Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<BundleFile>& files);
 
 }  // namespace nodekeep

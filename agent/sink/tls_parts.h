@@ -18,8 +18,8 @@ namespace nodekeep {
 // tls.crt: all certificates, re-encoded, in the order of the file.
 Result<SecretBytes> TlsCertificates(std::string_view content);
 
-// tls.key: the last private key of the file, which must not be encrypted. RSA is written as PKCS#1, EC as SEC1, any
-// other kind (Ed25519...) as PKCS#8.
+// tls.key: the last private key of the file, which must not be encrypted. RSA is written as PKCS#1,
+// EC as SEC1, any other kind (Ed25519...) as PKCS#8.
 Result<SecretBytes> TlsPrivateKey(std::string_view content);
 
 // ca.crt: those certificates of the file that may sign others, and self-signed ones.

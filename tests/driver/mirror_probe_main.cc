@@ -120,11 +120,11 @@ class Node {
       }
       MirrorOutcome outcome = MirrorSecrets(Context(), secrets_, write.at("objects"), files, claim);
       all.written += outcome.written;
-      for (Error& fault : outcome.faults) all.faults.push_back(std::move(fault));
+      for (Error& error : outcome.errors) all.errors.push_back(std::move(error));
     }
     Json answer;
     answer["written"] = all.written;
-    AddFaults(all.faults, answer);
+    AddFaults(all.errors, answer);
     return answer;
   }
 
