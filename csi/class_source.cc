@@ -26,7 +26,7 @@ Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string&
                                 .Do(context, {key},
                                     [this](const Context& own, const std::vector<Key>& keys) {
                                       return std::vector<Result<ClassPtr>>{
-                                          Remember(keys.front(), Ask(own, keys.front()))};
+                                          Store(keys.front(), Read(own, keys.front()))};
                                     })
                                 .front();
   if (answer.ok()) return answer;
@@ -35,7 +35,7 @@ Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string&
                                 name);
 }
 
-Result<ClassPtr> KubeClassSource::Ask(const Context& context, const Key& key) {
+Result<ClassPtr> KubeClassSource::Read(const Context& context, const Key& key) {
   Result<Json> object =
       client_.Get(context, kSecretProviderClassResource.ObjectPath(key.first, key.second));
   if (!object.ok()) return object.error();
@@ -44,7 +44,7 @@ Result<ClassPtr> KubeClassSource::Ask(const Context& context, const Key& key) {
   return ClassPtr(std::make_shared<const SecretProviderClass>(*std::move(value)));
 }
 
-Result<ClassPtr> KubeClassSource::Remember(const Key& key, Result<ClassPtr> answer) {
+Result<ClassPtr> KubeClassSource::Store(const Key& key, Result<ClassPtr> answer) {
   std::lock_guard lock(mutex_);
   if (answer.ok()) {
     seen_[key] = {*answer, clock_.Now()};

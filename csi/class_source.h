@@ -1,6 +1,6 @@
 #pragma once
 
-// Where SecretProviderClasses come from.
+// Reads SecretProviderClasses.
 
 #include <map>
 #include <mutex>
@@ -21,24 +21,27 @@ class ClassSource {
  public:
   virtual ~ClassSource() = default;
 
-  // The class as it is now, or as it was last seen while the API server cannot be asked. Errors:
-  // upstream's words first, "failed to get secretproviderclass <ns>/<name>, error: ...".
+  // The present state of the class, or the last one that was read while the API server cannot be
+  // reached. Errors begin with the upstream driver's text, "failed to get secretproviderclass
+  // <ns>/<name>, error: ...".
   virtual Result<ClassPtr> Get(const Context& context, const std::string& namespace_name,
                                const std::string& name) = 0;
 };
 
-// From the API server: one question per class however many ask, its answer good for `fresh_for`,
-// which is what a hundred pods of one class that start together need. An absent class is always
-// asked again, since classes are often created a moment after their pods.
+// Reads from the API server. Concurrent calls for a class share one request, and its response is
+// reused for `fresh_for`: a hundred pods of one class that start together need one read. A class
+// that does not exist is always read again, as classes are often created just after their pods.
+//
+// Thread-safe.
 class KubeClassSource final : public ClassSource {
  public:
   struct Options {
     Duration fresh_for = std::chrono::seconds(5);
-    Duration budget = std::chrono::seconds(20);  // of one question
+    Duration budget = std::chrono::seconds(20);  // for one request
     std::size_t max_classes = 1024;
   };
 
-  // `client` outlives it, as does the rest.
+  // `client`, `pool` and `clock` outlive it.
   KubeClassSource(Options options, KubeClient& client, WorkerPool& pool, const Clock& clock);
 
   Result<ClassPtr> Get(const Context& context, const std::string& namespace_name,
@@ -51,8 +54,8 @@ class KubeClassSource final : public ClassSource {
     SteadyTime at;
   };
 
-  Result<ClassPtr> Ask(const Context& context, const Key& key);
-  Result<ClassPtr> Remember(const Key& key, Result<ClassPtr> answer);
+  Result<ClassPtr> Read(const Context& context, const Key& key);
+  Result<ClassPtr> Store(const Key& key, Result<ClassPtr> answer);
 
   const Options options_;
   KubeClient& client_;

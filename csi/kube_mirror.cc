@@ -11,21 +11,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A pod that kubelet knows may not have reached our watch yet.
-constexpr Duration kPatienceForPod = std::chrono::seconds(3);
-constexpr Duration kLookAgain = std::chrono::milliseconds(50);
+// How long to wait for the watch to report a pod that kubelet starts already.
+constexpr Duration kMaxWaitForPod = std::chrono::seconds(3);
+constexpr Duration kPollInterval = std::chrono::milliseconds(50);
 
 // Of all files of a volume together. A Secret holds one MiB.
 constexpr std::size_t kMaxFilesBytes = 32u << 20;
 
-// The same after a restart: by pod and volume name where the path tells, else the path itself.
+// The volume's name in claims, the same after a restart: pod uid and volume name if the path has
+// the form of kubelet's, else the path itself.
 std::string ClaimName(const std::string& target_path) {
   const std::optional<TargetParts> parts = ReadTargetPath(target_path);
   return parts ? parts->pod_uid + "/" + parts->volume_name : target_path;
 }
 
-// The files of a volume whose provider wrote them itself. Steps from entry to entry by `increment`:
-// a range throws when the volume is taken away meanwhile.
+// The files of a volume whose provider wrote them itself. Iterates with `increment`, because a
+// range loop throws when the volume is removed meanwhile.
 Result<std::vector<BundleFile>> ReadFiles(const std::string& root) {
   std::vector<BundleFile> files;
   std::size_t left = kMaxFilesBytes;
@@ -140,13 +141,13 @@ std::vector<Error> KubeMirror::Leave(const Context& context) {
 
 Result<std::vector<OwnerReference>> KubeMirror::OwnersOfPod(const Context& context,
                                                             const Volume& volume) {
-  const SteadyTime patience = clock_.Now() + kPatienceForPod;
+  const SteadyTime give_up = clock_.Now() + kMaxWaitForPod;
   do {
     Result<std::shared_ptr<const PodsByUid>> pods = pods_.OnNode(context);
     if (!pods.ok()) return pods.error();
     auto found = (*pods)->find(volume.pod_uid);
     if (found != (*pods)->end()) return found->second.owners;
-  } while (Sleep(context.WithDeadline(patience), clock_, kLookAgain).ok());
+  } while (Sleep(context.WithDeadline(give_up), clock_, kPollInterval).ok());
   return Error::Format(ErrorCode::kNotFound, "the API server knows no pod of uid {} on this node",
                        volume.pod_uid);
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// VolumeMirror over the API server: the pod's status object, and the Secrets that the class asks
-// for.
+// VolumeMirror by the API server: writes the SecretProviderClassPodStatus of the pod, and the
+// Secrets of the class's secretObjects.
 //
 // Thread-safe.
 
@@ -20,10 +20,11 @@ class KubeMirror final : public VolumeMirror {
  public:
   struct Options {
     std::string node_name;
-    Duration budget = std::chrono::seconds(15);  // of one volume: a publish waits for it
+    Duration budget = std::chrono::seconds(15);  // for one volume: its publish waits
     Duration recheck = std::chrono::minutes(30);
   };
 
+  // `client`, `pods` and `clock` outlive it.
   KubeMirror(Options options, KubeClient& client, PodSource& pods, const Clock& clock);
 
   Status Converge(const Context& context, const Volume& volume, const SecretProviderClass& spc,
@@ -31,10 +32,10 @@ class KubeMirror final : public VolumeMirror {
   void Recover(const Volume& volume, const SecretProviderClass& spc) override;
   void Forget(const std::string& target_path) override;
 
-  // Gives up Secrets that no pod of this node needs any more: call it every few seconds, and not
-  // before every volume that was found on the node has been recovered.
+  // Gives up Secrets that no pod of this node uses any more: call it every few seconds, but not
+  // before all volumes found on the node have been recovered.
   std::vector<Error> Sweep(const Context& context) { return secrets_.Sweep(context); }
-  // The last Sweep: also gives up what would have lingered.
+  // The last Sweep before shutdown: includes Secrets in their linger period.
   std::vector<Error> Leave(const Context& context);
 
  private:

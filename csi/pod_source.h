@@ -1,6 +1,6 @@
 #pragma once
 
-// What the driver needs to know of the pods on its node.
+// The facts about the pods of this node that the driver needs.
 
 #include <sys/types.h>
 
@@ -28,12 +28,13 @@ struct PodFacts {
   std::string name;
   std::string uid;
   std::string service_account;
-  bool ending = false;         // deleted, succeeded or failed
+  bool ending = false;         // being deleted, succeeded or failed
   std::optional<gid_t> group;  // fsGroup
   std::vector<OwnerReference> owners;
-  std::map<std::string, CsiVolume> volumes;  // inline ones, by name
+  std::map<std::string, CsiVolume> volumes;  // inline CSI volumes, by name
 };
 
+// Pure. Fields that are absent or of another type are left empty.
 PodFacts ReadPodFacts(const Json& pod);
 
 using PodsByUid = std::map<std::string, PodFacts>;
@@ -43,8 +44,8 @@ class PodSource {
  public:
   virtual ~PodSource() = default;
 
-  // The pods of this node, by uid: what was last known while the API server is away. Waits for the
-  // first answer.
+  // The pods of this node, by uid; the last known state while the API server cannot be reached.
+  // Waits until they have been listed for the first time. Errors: the context's.
   virtual Result<std::shared_ptr<const PodsByUid>> OnNode(const Context& context) = 0;
 };
 

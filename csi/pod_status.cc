@@ -17,7 +17,7 @@ constexpr std::size_t kMaxNameSize = 253;
 constexpr std::size_t kMaxLabelSize = 63;
 constexpr int kMaxAttempts = 5;
 
-// `text`, or its beginning and a digest of the whole.
+// `text`, or its beginning and a digest of the whole text, in not more than `size` bytes.
 std::string Fitted(const std::string& text, std::size_t size) {
   if (text.size() <= size) return text;
   const std::string mark = Sha256Hex(text).substr(0, 10);
@@ -46,7 +46,8 @@ Json StatusOf(const PodStatus& status) {
   return json;
 }
 
-// A member object of `parent`, made where there is none or something else (D18).
+// The member object of `parent`; created if it is absent or not an object, because others may have
+// removed it.
 Json& ObjectIn(Json& parent, std::string_view name) {
   if (!parent.contains(name) || !parent.at(name).is_object()) {
     parent.insert_or_assign(name, Json(jsoncons::json_object_arg));
@@ -54,7 +55,7 @@ Json& ObjectIn(Json& parent, std::string_view name) {
   return parent.at(name);
 }
 
-// Puts what is ours into `object`; the rest of it stays.
+// Sets the fields that this driver owns in `object`; the others stay.
 void Fill(const PodStatus& status, const std::string& node_label, Json& object) {
   Json& metadata = ObjectIn(object, "metadata");
   ObjectIn(metadata, "labels").insert_or_assign(kNodeLabel, node_label);
@@ -96,7 +97,7 @@ Result<OwnerReference> PodStatusWriter::Write(const Context& context, const PodS
   return owner;
 }
 
-// kPrecondition: another volume of the pod has that name, which only `may_be_taken` looks for.
+// kPrecondition: the name belongs to another volume of the pod; only checked if `may_be_taken`.
 Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const PodStatus& status,
                                                    const std::string& name, bool may_be_taken) {
   const KubeResource& resource = kSecretProviderClassPodStatusResource;

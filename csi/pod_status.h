@@ -1,14 +1,15 @@
 #pragma once
 
-// SecretProviderClassPodStatus: what a volume holds, for users, dashboards and owner references
-// (csi.md 2.9).
+// SecretProviderClassPodStatus: the object versions in a volume, for users, dashboards and as an
+// owner of mirrored Secrets.
 //
-// Written only when it changes (D3): the first time by one POST, after a restart by a POST that
-// conflicts and a GET that finds nothing to do. The name is `<pod>-<namespace>-<class>`, as
-// upstream; a second volume of the same class in one pod gets one of its own, with the volume
-// behind it (D16), and what is longer than 253 bytes is cut and marked with a digest.
+// Written only when it changes: the first time by one POST, after a restart by a POST that
+// conflicts and a GET that shows that nothing has changed. The name is `<pod>-<namespace>-<class>`, as with
+// the upstream driver; the status of a second volume of the same class in one pod has the volume's
+// name appended (upstream gives both volumes the same status). A name of more than 253 bytes is
+// shortened and made unique by a digest.
 //
-// Kubernetes deletes the status with its pod, who owns it.
+// The status is garbage-collected with its owner, the pod.
 
 #include <map>
 #include <mutex>
@@ -31,7 +32,7 @@ struct PodStatus {
   std::string pod_uid;
   std::string class_name;
   std::string volume;       // its name in the pod
-  std::string target_path;  // which volume this is
+  std::string target_path;  // identifies the volume
   std::vector<ObjectVersion> objects;
 };
 
@@ -41,16 +42,16 @@ class PodStatusWriter {
   // `kube` outlives the writer.
   PodStatusWriter(KubeClient& kube, std::string node_name);
 
-  // Returns the status object as an owner, for Secrets of pods that have none themselves.
-  // Errors as KubeClient, `SecretProviderClassPodStatus <namespace>/<name>` before them.
+  // Returns the status object as an owner, for Secrets of pods that have no owner. Errors are those
+  // of KubeClient; a failed write has the prefix `SecretProviderClassPodStatus <namespace>/<name>`.
   Result<OwnerReference> Write(const Context& context, const PodStatus& status);
-  // The volume is gone.
+  // The volume is gone: forgets what was written for it. Sends no request.
   void Forget(const std::string& target_path);
 
  private:
   struct Written {
     OwnerReference owner;
-    std::string text;  // of what was written
+    std::string text;  // the status that was written, as JSON
   };
 
   Result<OwnerReference> WriteNamed(const Context& context, const PodStatus& status,

@@ -79,8 +79,8 @@ TEST_CASE("pod status: the first write is one request, and names pod, class and 
             R"("targetPath":"/k/pods/u1/volumes/kubernetes.io~csi/v/mount"}})");
 }
 
-// D3: upstream wrote on every effective publish.
-TEST_CASE("pod status: what has not changed is not written, not even after a restart (D3)") {
+// Upstream wrote on every effective publish.
+TEST_CASE("pod status: what has not changed is not written, not even after a restart") {
   Fixture fixture;
   fixture.http.On("POST", kCollection, {Http::Respond(409, Trouble(409, "AlreadyExists"))});
   fixture.http.On("GET", kCollection + "/web-0-shop-app", {Http::Respond(200, Kept(kLabels))});
@@ -97,8 +97,8 @@ TEST_CASE("pod status: what has not changed is not written, not even after a res
   CHECK(body.find(R"("objects":[{"id":"a","version":"2"}])") != std::string::npos);
 }
 
-// D16: upstream gave both volumes one status, whose target path flipped.
-TEST_CASE("pod status: a second volume of the class in one pod has a status of its own (D16)") {
+// Upstream gave both volumes one status, whose target path flipped.
+TEST_CASE("pod status: a second volume of the class in one pod has a status of its own") {
   Fixture fixture;
   fixture.http.On("POST", kCollection,
                   {Http::Respond(409, Trouble(409, "AlreadyExists")),
@@ -111,8 +111,8 @@ TEST_CASE("pod status: a second volume of the class in one pod has a status of i
   CHECK(fixture.Methods() == std::vector<std::string>{"POST", "GET", "POST"});
 }
 
-// D18: upstream took labels for granted.
-TEST_CASE("pod status: labels that somebody removed are put back (D18)") {
+// Upstream took labels for granted.
+TEST_CASE("pod status: labels that somebody removed are put back") {
   for (const char* labels : {"null", "{}", "\"text\""}) {
     INFO(labels);
     Fixture fixture;

@@ -6,7 +6,7 @@
 namespace nodekeep {
 namespace {
 
-// Others write the node too: kubelet every few seconds, the node controllers on change.
+// Kubelet and the node controllers write the node too, every few seconds.
 constexpr int kMaxAttempts = 5;
 
 Result<bool> RemoveOnce(const Context& context, KubeClient& kube, const std::string& path,
@@ -21,7 +21,7 @@ Result<bool> RemoveOnce(const Context& context, KubeClient& kube, const std::str
   }
   if (left.size() == taints->size()) return false;
   Json patch;
-  // Else a taint that was added meanwhile would be lost.
+  // With the version, so that a taint that was added meanwhile is a conflict and is not lost.
   patch["metadata"]["resourceVersion"] =
       TextOf(Find(*node, {"metadata", "resourceVersion"})).value_or("");
   patch["spec"]["taints"] = std::move(left);

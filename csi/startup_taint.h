@@ -1,6 +1,6 @@
 #pragma once
 
-// The taint that keeps pods off a new node until the driver is there (csi.md 5, row 11).
+// The taint that keeps pods off a new node until the driver is ready.
 
 #include <string>
 
@@ -9,8 +9,8 @@
 
 namespace nodekeep {
 
-// Removes every taint of that key from the node, others stay. False: there was none. Errors as
-// KubeClient's; kDenied names the permission.
+// Removes all taints with that key from the node. False: there was none. Errors: those of
+// KubeClient; kDenied names the missing permission.
 Result<bool> RemoveStartupTaint(const Context& context, KubeClient& kube, const std::string& node,
                                 const std::string& key);
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the driver tells a pod's owner, as Kubernetes Events on the pod.
+// What the driver reports to the users of a pod, as Kubernetes Events on the pod.
 
 #include <string>
 #include <string_view>
@@ -9,14 +9,14 @@
 
 namespace nodekeep {
 
-// Thread-safe. Never waits and never fails the caller.
+// Thread-safe. Does not block, and errors are not reported to the caller.
 class VolumeEvents {
  public:
   virtual ~VolumeEvents() = default;
 
   enum class Kind { kNormal, kWarning };
-  // `reason` is one of the words that users grep for: MountRotationComplete, MountRotationFailed,
-  // FailedToCreateSecret. `message` holds no secret.
+  // `reason` is one of the upstream driver's, which users search for: MountRotationComplete,
+  // MountRotationFailed, FailedToCreateSecret. `message` must not contain a secret.
   virtual void Record(const Volume& volume, Kind kind, std::string_view reason,
                       const std::string& message) = 0;
 };

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a volume's content is copied to in the cluster: the Secrets of spec.secretObjects and the
-// SecretProviderClassPodStatus (csi.md 2.9, 2.10).
+// Copies of a volume's content in the cluster: the Secrets of spec.secretObjects and the
+// SecretProviderClassPodStatus.
 
 #include "agent/base/context.h"
 #include "agent/base/result.h"
@@ -16,13 +16,13 @@ class VolumeMirror {
  public:
   virtual ~VolumeMirror() = default;
 
-  // Makes the cluster agree with what is, or is about to be, in the volume; costs nothing when it
-  // does. An error names the object and the fix.
+  // Writes the objects for the content that is, or is about to be, in the volume; sends no request
+  // when nothing has changed. Errors name the object and say what to do.
   virtual Status Converge(const Context& context, const Volume& volume,
                           const SecretProviderClass& spc, const VolumeContent& content) = 0;
-  // Says that a volume found after a restart uses what its class asks for, without writing.
+  // Records the Secrets that a volume found after a restart uses, without writing them.
   virtual void Recover(const Volume& volume, const SecretProviderClass& spc) = 0;
-  // There is no volume at this target path any more, or there never was. Asks nobody.
+  // There is no volume at this target path any more, or there never was one. Sends no request.
   virtual void Forget(const std::string& target_path) = 0;
 };
 

@@ -13,12 +13,12 @@ Result<ClassPtr> WatchedClasses::Get(const Context& context, const std::string& 
   if (const WatchPtr watch = Find(key)) {
     std::lock_guard lock(watch->mutex);
     if (watch->value != nullptr) return watch->value;
-    if (watch->fault) {
-      return watch->fault->Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,
+    if (watch->error) {
+      return watch->error->Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,
                                    name);
     }
   }
-  // Not watched, or created a moment ago: the server knows best.
+  // Not watched, or created so recently that the watch has not reported it.
   Result<ClassPtr> answer = live_.Get(context, namespace_name, name);
   if (answer.ok()) Start(key, *answer);
   return answer;
@@ -39,7 +39,7 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
     std::lock_guard lock(mutex_);
     if (!watches_.try_emplace(key, watch).second) return;
   }
-  // The informer goes before the watch does, so that the handler finds it.
+  // The informer is destroyed before the other members of the watch, so its handler may use them.
   watch->informer = std::make_unique<Informer>(
       loop_,
       Informer::Options{
@@ -55,9 +55,9 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
                             raw->value->resource_version == next->resource_version;
           if (same) return;
           raw->value = nullptr;
-          raw->fault.reset();
+          raw->error.reset();
           if (!next.ok()) {
-            raw->fault = next.error();
+            raw->error = next.error();
           } else if (change.after) {
             raw->value = std::make_shared<const SecretProviderClass>(*std::move(next));
           }
@@ -67,14 +67,14 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
 }
 
 void WatchedClasses::KeepOnly(const std::set<Key>& in_use) {
-  std::vector<WatchPtr> ended;  // outside the lock: an informer waits for its handler
+  std::vector<WatchPtr> ended;  // destroyed after the unlock: an informer waits for its handler
   std::lock_guard lock(mutex_);
   for (auto at = watches_.begin(); at != watches_.end();) {
     Watch& watch = *at->second;
     if (in_use.contains(at->first)) {
       watch.unused = false;
     } else if (!std::exchange(watch.unused, true)) {
-      // May be in the hands of a first publish.
+      // May be used by a publish in progress, whose volume is not registered yet.
     } else {
       ended.push_back(at->second);
       at = watches_.erase(at);

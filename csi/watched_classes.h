@@ -1,7 +1,9 @@
 #pragma once
 
-// SecretProviderClasses that volumes of this node use, each kept up to date by a watch of just that
-// class; any other is asked for when it is needed.
+// The SecretProviderClasses that volumes of this node use, each kept up to date by a watch of that
+// class alone; other classes are read when they are needed.
+//
+// Thread-safe.
 
 #include <functional>
 #include <map>
@@ -19,25 +21,25 @@ namespace nodekeep {
 class WatchedClasses final : public ClassSource {
  public:
   using Key = std::pair<std::string, std::string>;  // namespace, name
-  // A class is not what it was. From the watch loop's thread: returns at once.
+  // A class has changed or is gone. Called on the watch loop's thread: must return at once.
   using OnChange = std::function<void(const Key& key)>;
 
-  // `live` answers what no watch knows. Both outlive it.
+  // `live` reads the classes that are not watched. Both outlive it.
   WatchedClasses(WatchLoop& loop, ClassSource& live, OnChange on_change);
 
   Result<ClassPtr> Get(const Context& context, const std::string& namespace_name,
                        const std::string& name) override;
 
-  // Ends the watches of classes that are not in use, if they were not at the last call either.
+  // Ends the watches of classes that are not in use now and were not at the last call either.
   void KeepOnly(const std::set<Key>& in_use);
 
  private:
   struct Watch {
     std::mutex mutex;
-    ClassPtr value;              // guarded by mutex; as read from the newest object
-    std::optional<Error> fault;  // guarded by mutex; why that cannot be read
+    ClassPtr value;              // guarded by mutex; parsed from the newest object
+    std::optional<Error> error;  // guarded by mutex; why the newest object cannot be parsed
     std::unique_ptr<Informer> informer;
-    bool unused = false;  // of the owner's lock: at the last KeepOnly
+    bool unused = false;  // guarded by WatchedClasses::mutex_: at the last KeepOnly
   };
   using WatchPtr = std::shared_ptr<Watch>;
 

@@ -11,7 +11,7 @@ void Copy(const Json& from, Json& to, std::initializer_list<std::string_view> na
   }
 }
 
-// What ReadPodFacts looks at; a whole pod is ten times that.
+// The fields that ReadPodFacts reads; a whole pod takes ten times the memory.
 Json Kept(const Json& pod) {
   Json kept;
   kept["metadata"] = Json(jsoncons::json_object_arg);
@@ -46,9 +46,9 @@ WatchedPods::WatchedPods(WatchLoop& loop, const std::string& node_name)
                 {.selection = {.path = kPodResource.CollectionPath(),
                                .field_selector = "spec.nodeName=" + node_name},
                  .keep = Kept},
-                [this](const ObjectChange& change) { Take(change); }) {}
+                [this](const ObjectChange& change) { Apply(change); }) {}
 
-void WatchedPods::Take(const ObjectChange& change) {
+void WatchedPods::Apply(const ObjectChange& change) {
   std::lock_guard lock(mutex_);
   if (change.before) pods_.erase(ReadPodFacts(*change.before).uid);
   if (change.after) {
@@ -56,7 +56,7 @@ void WatchedPods::Take(const ObjectChange& change) {
     const std::string uid = facts.uid;
     pods_[uid] = std::move(facts);
   }
-  published_ = nullptr;
+  snapshot_ = nullptr;
 }
 
 Result<std::shared_ptr<const PodsByUid>> WatchedPods::OnNode(const Context& context) {
@@ -64,8 +64,8 @@ Result<std::shared_ptr<const PodsByUid>> WatchedPods::OnNode(const Context& cont
     if (Status synced = informer_.AwaitSynced(context); !synced.ok()) return synced.error();
   }
   std::lock_guard lock(mutex_);
-  if (published_ == nullptr) published_ = std::make_shared<const PodsByUid>(pods_);
-  return published_;
+  if (snapshot_ == nullptr) snapshot_ = std::make_shared<const PodsByUid>(pods_);
+  return snapshot_;
 }
 
 Status WatchedPods::state() const {

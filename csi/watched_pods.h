@@ -1,6 +1,8 @@
 #pragma once
 
-// The pods of this node, by one watch.
+// The pods of this node, kept up to date by one watch.
+//
+// Thread-safe.
 
 #include <memory>
 #include <mutex>
@@ -19,16 +21,16 @@ class WatchedPods final : public PodSource {
 
   Result<std::shared_ptr<const PodsByUid>> OnNode(const Context& context) override;
 
-  // Ok while the API server can be followed.
+  // Ok while the watch works.
   Status state() const;
 
  private:
-  void Take(const ObjectChange& change);
+  void Apply(const ObjectChange& change);
 
   std::mutex mutex_;
   // Guarded by mutex_.
   PodsByUid pods_;
-  std::shared_ptr<const PodsByUid> published_;  // null = pods_ has changed since
+  std::shared_ptr<const PodsByUid> snapshot_;  // of pods_; null = pods_ has changed since
 
   Informer informer_;  // last: its handler uses all of the above
 };

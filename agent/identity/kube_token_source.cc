@@ -31,7 +31,7 @@ Json TokenRequest(const PodIdentity& identity, const std::string& audience) {
   return request;
 }
 
-// What to do about it, where the API server's own words do not say.
+// Adds what to do, where the API server's message does not say it.
 std::string WayOut(ErrorCode code) {
   switch (code) {
     case ErrorCode::kDenied:
@@ -75,7 +75,7 @@ Result<ServiceAccountToken> KubeTokenSource::Request(const Context& context,
   }
   ServiceAccountToken result;
   result.token = SecretBytes::TakeFrom(*std::move(token));
-  // The server may grant less or more than was asked for; the token's own end is what counts.
+  // The server may grant another lifetime than requested, so the token's own expiry is used.
   const Result<JwtClaims> claims = ReadJwtClaims(result.token.Reveal());
   if (claims.ok() && claims->expires) result.expires = *claims->expires;
   return result;

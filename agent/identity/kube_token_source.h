@@ -9,14 +9,15 @@
 
 namespace nodekeep {
 
-// Thread-safe. Keeps no token: each mount that needs one asks for one. `client` outlives it.
+// Thread-safe. Tokens are not cached: each mount that needs one requests one. `client` outlives it.
 class KubeTokenSource final : public TokenSource {
  public:
   explicit KubeTokenSource(KubeClient& client) : client_(client) {}
 
-  // A token of 15 minutes, bound to the pod: it dies with it (dialects.md 3.2). Errors say which
-  // permission is missing, or what is not there: kDenied, kNotFound, kConflict (the pod's name
-  // belongs to another pod by now), kPrecondition (the request names no pod), those of KubeClient.
+  // A token that is valid for 15 minutes and bound to the pod, so that it becomes invalid when the
+  // pod is deleted. Errors say what to do: kDenied (the missing permission), kNotFound (the service
+  // account or the pod), kConflict (another pod has the pod's name now), kPrecondition (the request
+  // does not name a pod), else as KubeClient.
   Result<ServiceAccountToken> Request(const Context& context, const PodIdentity& identity,
                                       const std::string& audience) override;
 

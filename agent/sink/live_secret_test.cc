@@ -186,8 +186,8 @@ TEST_CASE("live secret: a node's manager has at most 128 bytes and is the node's
   CHECK(left != right);
 }
 
-// D11: upstream took owners of one name for the same.
-TEST_CASE("owners: who has another uid is another owner, flags are left behind (D11)") {
+// Upstream took owners of one name for the same.
+TEST_CASE("owners: another uid is another owner, flags are dropped") {
   const Json pod = Parsed(R"({"metadata":{"ownerReferences":[
       {"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"2","controller":true,
        "blockOwnerDeletion":true},

@@ -199,8 +199,8 @@ TEST_CASE("mirror writer: what is right already is only read, and read again aft
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-// D4: upstream's writes dropped the owner references.
-TEST_CASE("mirror writer: a second owner is added beside the first, the content stays (D4)") {
+// Upstream's writes dropped the owner references.
+TEST_CASE("mirror writer: a second owner is added beside the first, the content stays") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -550,7 +550,7 @@ TEST_CASE("mirror writer: a Secret whose going failed goes with the next sweep")
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete, "GET", kDelete});
 }
 
-TEST_CASE("mirror writer: one Secret that cannot be given up holds up no other (D10)") {
+TEST_CASE("mirror writer: one Secret that cannot be given up holds up no other") {
   Fixture fixture;
   fixture.Get({Http::Respond(500, Trouble(500, "InternalError"))});
   fixture.http.On("GET", "https://kube.test/api/v1/namespaces/shop/secrets/later",

@@ -192,8 +192,8 @@ TEST_CASE("tls: PKCS#12 with an empty password is taken apart") {
   }
 }
 
-// D17: upstream wrote an empty PRIVATE KEY block for bytes it could not parse.
-TEST_CASE("tls: what cannot be read is an error, never an empty PEM (D17)") {
+// Upstream wrote an empty PRIVATE KEY block for bytes it could not parse.
+TEST_CASE("tls: what cannot be read is an error, never an empty PEM") {
   const TestAuthority authority("root");
   const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
   const Key ec = MakeKey("ec");
