@@ -1,19 +1,19 @@
 #pragma once
 
-// A Kubernetes API server in memory, behind the two seams to the network.
+// A Kubernetes API server in memory, behind the two network interfaces HttpClient and
+// HttpStreamClient.
 //
-// It keeps objects by path and does what kube-apiserver does with them, as far as the agent can
-// tell: uid, resourceVersion and creationTimestamp; 404, 409 (name taken, stale resourceVersion,
-// other uid) and 410; writes that change nothing leave the version alone; lists with label
-// selectors (=, ==, !=, key, !key), field selectors (= on any field) and pages; watches with
-// bookmarks, from any version that is not compacted; merge patches; metadata-only answers;
-// server-side apply with owners per field, where metadata.ownerReferences is a list by uid and
-// every other list is one value; all that is written by other means has one owner. It does not
-// know schemas, defaults, admission, RBAC, finalizers, graceful deletion or subresources; garbage
-// is collected when the test says so.
+// It stores objects by path and behaves as kube-apiserver does, as far as the agent can tell: uid,
+// resourceVersion and creationTimestamp; 404, 409 (name taken, stale resourceVersion, other uid)
+// and 410; writes that change nothing leave the version alone; lists with label selectors (=, ==,
+// !=, key, !key), field selectors (= on any field) and pages; watches with bookmarks, from any
+// version that is not compacted; merge patches; metadata-only answers; server-side apply with
+// owners per field, where metadata.ownerReferences is a list by uid and every other list is one
+// value; all other writes share one owner. It has no schemas, defaults, admission, RBAC,
+// finalizers, graceful deletion or subresources; garbage is collected when the test says so.
 //
-// Thread-safe. Receivers are called under its lock, which they cannot notice: they call nobody.
-// A watch whose context has ended is given kCancelled the next time anything happens.
+// Thread-safe. Receivers are called under its lock, so they must not call the server. A watch whose
+// context has ended is given kCancelled the next time anything happens.
 
 #include <condition_variable>
 #include <map>
@@ -43,14 +43,14 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
     std::map<std::string, std::string> headers;  // names in lower case
     std::string body;
   };
-  // What goes wrong with the next requests that match. Faults are tried in order.
+  // How the next matching requests fail. The first fault that matches is used.
   struct Fault {
     std::string method = "";  // "" = any; "LIST" and "WATCH" are not "GET" here
     std::string path = "";    // a part of it
     int times = 1;
     int status = 0;  // 0 = the connection is cut
     std::string reason = "InternalError";
-    int retry_after = 0;        // seconds; 0 = not said
+    int retry_after = 0;        // seconds; 0 = no such header
     bool after_effect = false;  // the request has its effect, only the answer is lost
     std::string body = "";      // the answer, with that status; "" = a Status of that reason
   };
@@ -60,21 +60,21 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   void Open(const Context& context, HttpRequest request,
             std::shared_ptr<HttpReceiver> receiver) override;
 
-  // What other clients do. Put creates or replaces the object below a collection
+  // Writes of other clients. Put creates or replaces the object below a collection
   // ("/api/v1/namespaces/shop/pods") and returns it as stored; PutText takes it as JSON text.
   Json Put(const std::string& collection, const Json& object);
   Json PutText(const std::string& collection, std::string_view json);
   void Remove(const std::string& path);
   // The object at a path, null if there is none.
   std::optional<Json> Object(const std::string& path) const;
-  // Deletes what has owners that are all gone, until nothing more goes.
+  // Deletes objects whose owners are all gone, repeatedly until there are none.
   void CollectGarbage();
 
   void AddFault(Fault fault);
   // While it is down every connection is refused; watches are cut.
   void SetDown(bool down);
-  // Forgets what happened before now: a watch or a next page from then is answered with 410, a
-  // watch inside the stream if so asked.
+  // Discards the history: a watch or a next page from an earlier version is answered with 410, with
+  // `in_stream` as an event of the watch.
   void Compact(bool in_stream = false);
 
   // For each open watch:
@@ -82,9 +82,9 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   void EndWatches();  // as after timeoutSeconds
   void CutWatches();
   void SendWatchError(int code, const std::string& reason);
-  // The next event reaches each watch by half, then it is cut.
+  // Each watch receives half of the next event, then its connection is cut.
   void CutWithinNextEvent();
-  // From now on events do not arrive, and nobody is told. New watches are not affected.
+  // From now on open watches receive no events and no error. New watches are not affected.
   void HangWatches();
 
   std::size_t open_watches() const;
@@ -95,7 +95,7 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
 
  private:
   using FieldPath = std::vector<std::string>;
-  // Where an object lives: {"/api/v1/pods", "shop", "web-0"}.
+  // {"/api/v1/pods", "shop", "web-0"}
   struct Address {
     std::string resource;
     std::string namespace_name;
@@ -104,7 +104,7 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   };
   struct Stored {
     Json object;
-    std::map<std::string, std::set<FieldPath>> applied;  // whose fields are which
+    std::map<std::string, std::set<FieldPath>> applied;  // fields by manager
   };
   struct Happened {
     long version = 0;
@@ -130,7 +130,7 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   HttpResponse Delete(const Request& request, const Address& address);
   void OpenWatch(const Context& context, const Request& request,
                  std::shared_ptr<HttpReceiver> receiver);
-  // Stores `object` under the next version, unless it is what is there.
+  // Stores `object` under the next version, unless it equals the stored one.
   const Json& Store(const Address& address, Json object);
   void Erase(const Address& address);
   void Tell(const Happened& happened);

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the fake API server knows about the inside of objects: fields, owners, selectors.
+// Fields, owners and selectors of objects, for the fake API server.
 
 #include <initializer_list>
 #include <map>
@@ -12,11 +12,11 @@
 
 namespace nodekeep {
 
-// The way to a field, step by step. Below metadata.ownerReferences the step is an owner's uid.
+// The path of a field. Below metadata.ownerReferences the element is an owner's uid.
 using FieldPath = std::vector<std::string>;
 using Fields = std::map<FieldPath, Json>;
 
-// What an object says, field by field, without what identifies it.
+// All fields of an object with their values, except those that identify it.
 Fields FieldsOf(const Json& object);
 void SetField(Json& object, const FieldPath& path, const Json& value);
 void EraseField(Json& object, const FieldPath& path);
