@@ -10,7 +10,8 @@
 namespace nodekeep {
 namespace {
 
-// Another controller keeps changing a Secret that needs more: give up, the next Write tries again.
+// If this many are not enough, another controller keeps changing the Secret: give up and retry on
+// the next Write or Sweep.
 constexpr int kMaxAttempts = 5;
 
 Error Explained(const Error& error) {
@@ -122,7 +123,8 @@ Result<SecretWrite> MirrorWriter::Converge(const Context& context, Task& task) {
     task.is_fresh = false;
   }
   // A Secret that was replaced since it was read has another uid: the API server answers conflict
-  // when no Secret of that name exists at the moment, and invalid when one does.
+  // when no Secret of that name exists at the moment, and invalid when one does. Content that is
+  // invalid itself gets the same answer, so that one is retried once only.
   return RetryOnConflict(
       kMaxAttempts, [&] { return ConvergeOnce(context, task); },
       [](const Error& error, int attempt) {
