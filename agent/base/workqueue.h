@@ -1,0 +1,298 @@
+#pragma once
+
+// A queue of keys to work on, with the semantics of client-go's workqueue.
+//
+// - A key is in the queue once, however often it is added; of several times, the earliest counts.
+// - No two workers work on one key at the same time.
+// - A key that is added while a worker works on it is worked on again afterwards, so that no update
+//   is lost: the worker may have read before the update.
+// - A key waits until its time. Due keys are handed out in the order of their times; with
+//   `group_of`, round robin among the groups.
+//
+// The queue holds keys, not objects: a worker reads the object when it gets the key, and the object
+// may be gone by then.
+//
+// Thread-safe; no calls out under its lock (other than to the Clock). The queue outlives its items.
+// Adding, handing out and removing a key cost O(log n).
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "agent/base/clock.h"
+#include "agent/base/context.h"
+
+namespace nodekeep {
+
+// Key: ordered, copyable.
+template <typename Key>
+class Workqueue {
+  struct Entry;
+  using Entries = std::map<Key, Entry>;
+
+ public:
+  struct Options {
+    // Of Item::Retry: the delay after the first failure, doubled with each further one in a row.
+    Duration first_retry = std::chrono::seconds(1);
+    Duration longest_retry = std::chrono::minutes(5);
+    // The group of a key, for example its namespace: a pure function. Due keys of several groups
+    // are handed out round robin, so that no group waits for all keys of another. Null = all keys
+    // are one group, in the order of their times. A limit of the items in work per group would
+    // belong in TakeNext.
+    std::function<std::string(const Key&)> group_of{};
+  };
+
+  // Keys by what they wait for.
+  struct Depth {
+    std::size_t delayed = 0;  // for their time
+    std::size_t due = 0;      // for a worker
+    std::size_t in_work = 0;
+  };
+
+  // A key that a worker works on, until Done or destruction. For one thread at a time.
+  //
+  // What a worker asks for here has no effect after Done, or when the key was removed since it was
+  // handed out.
+  class Item {
+   public:
+    Item(Item&& other) noexcept
+        : queue_(std::exchange(other.queue_, nullptr)), entry_(other.entry_) {}
+    ~Item() { Done(); }
+    Item(const Item&) = delete;
+    Item& operator=(const Item&) = delete;
+    Item& operator=(Item&&) = delete;
+
+    // Valid until Done.
+    const Key& key() const { return entry_->first; }
+
+    // The key is to be worked on again at `due`, or earlier if another caller adds it.
+    void AddAt(SteadyTime due) {
+      if (queue_ != nullptr) queue_->AddAgain(entry_, due);
+    }
+    void AddAfter(Duration delay) {
+      if (queue_ != nullptr) AddAt(queue_->clock_.Now() + delay);
+    }
+    // The work has failed: the key is to be worked on again after the returned delay, which is
+    // between half of its exponential back-off and all of it.
+    Duration Retry() { return queue_ != nullptr ? queue_->AddRetry(entry_) : Duration::zero(); }
+    // The work has succeeded: the next Retry starts from `first_retry`. Also the effect of Done
+    // when the key is not to be worked on again.
+    void Forget() {
+      if (queue_ != nullptr) queue_->ForgetFailures(entry_);
+    }
+
+    // Ends the work. Idempotent.
+    void Done() noexcept {
+      if (queue_ != nullptr) std::exchange(queue_, nullptr)->Finish(entry_);
+    }
+
+   private:
+    friend class Workqueue;
+    Item(Workqueue& queue, typename Entries::iterator entry) : queue_(&queue), entry_(entry) {}
+
+    Workqueue* queue_;                         // null = done
+    const typename Entries::iterator entry_;  // stays in the map until Done
+  };
+
+  // `clock` and `rng` outlive the queue.
+  Workqueue(Options options, const Clock& clock, Rng& rng)
+      : options_(std::move(options)), clock_(clock), rng_(rng) {}
+  Workqueue(const Workqueue&) = delete;
+  Workqueue& operator=(const Workqueue&) = delete;
+
+  void Add(const Key& key) { AddAt(key, clock_.Now()); }
+  void AddAfter(const Key& key, Duration delay) { AddAt(key, clock_.Now() + delay); }
+  // Brings the key forward to `due`, or adds it; never puts it off.
+  void AddAt(const Key& key, SteadyTime due) {
+    std::string group = options_.group_of ? options_.group_of(key) : std::string();
+    std::lock_guard lock(mutex_);
+    const auto [entry, is_new] = entries_.try_emplace(key);
+    if (is_new) entry->second.group = std::move(group);
+    entry->second.removed = false;
+    Schedule(entry, due);
+  }
+
+  // The object of the key is gone: drops the key, and what its worker, if there is one, asks for.
+  // The work itself goes on. A later Add counts again.
+  void Remove(const Key& key) {
+    std::lock_guard lock(mutex_);
+    const auto entry = entries_.find(key);
+    if (entry == entries_.end()) return;
+    if (entry->second.in_work) {
+      entry->second.removed = true;
+      entry->second.again.reset();
+      entry->second.failures = 0;
+      return;
+    }
+    RemoveFromOrder(entry->second);
+    entries_.erase(entry);
+  }
+
+  // Waits until a key is due. Empty when the context is over; at its deadline a key that is due is
+  // still handed out.
+  std::optional<Item> Get(const Context& context) {
+    std::unique_lock lock(mutex_);
+    while (!context.stop().stop_requested()) {
+      const SteadyTime now = clock_.Now();
+      CollectDue(now);
+      if (!due_.empty()) return Item(*this, TakeNext());
+      if (now >= context.deadline()) break;
+      const SteadyTime next = delayed_.empty() ? SteadyTime::max() : delayed_.begin()->first.first;
+      clock_.WaitUntil(lock, changed_, context.stop(), std::min(next, context.deadline()),
+                       [this, seen = changes_] { return changes_ != seen; });
+    }
+    return std::nullopt;
+  }
+
+  Depth Measure() {
+    std::lock_guard lock(mutex_);
+    CollectDue(clock_.Now());
+    Depth depth{.delayed = delayed_.size(), .in_work = in_work_};
+    for (const auto& [group, keys] : due_) depth.due += keys.size();
+    return depth;
+  }
+
+ private:
+  // The number makes the order of keys with the same time that in which they were added.
+  using Position = std::pair<SteadyTime, std::uint64_t>;
+  using Order = std::map<Position, const Key*>;  // keys of entries_
+
+  // A key that is delayed, due or in work; others have no entry.
+  struct Entry {
+    std::string group;
+    int failures = 0;  // in a row
+    // While it is delayed or due:
+    Position position;  // in due_[group] if is_due, else in delayed_
+    bool is_queued = false;
+    bool is_due = false;
+    // While it is in work:
+    bool in_work = false;
+    bool removed = false;             // since it was handed out
+    std::optional<SteadyTime> again;  // the earliest time asked for since
+    typename Order::node_type place;  // kept, so that Done, which must not fail, allocates nothing
+  };
+  using EntryRef = typename Entries::iterator;
+
+  // Guarded by mutex_, each of them, down to the data members.
+
+  void Schedule(EntryRef ref, SteadyTime due) {
+    Entry& entry = ref->second;
+    if (entry.in_work) {
+      entry.again = std::min(entry.again.value_or(due), due);
+      return;
+    }
+    if (!entry.is_queued) {
+      Order fresh;
+      fresh.emplace(Position(), &ref->first);
+      return Delay(entry, due, fresh.extract(fresh.begin()));
+    }
+    if (entry.is_due || entry.position.first <= due) return;
+    Delay(entry, due, delayed_.extract(entry.position));
+  }
+
+  void Delay(Entry& entry, SteadyTime due, typename Order::node_type place) {
+    entry.position = Position(due, ++added_);
+    entry.is_queued = true;
+    place.key() = entry.position;
+    delayed_.insert(std::move(place));
+    // Only a new first key shortens the waits in Get.
+    if (delayed_.begin()->first != entry.position) return;
+    ++changes_;
+    changed_.notify_all();
+  }
+
+  void CollectDue(SteadyTime now) {
+    while (!delayed_.empty() && delayed_.begin()->first.first <= now) {
+      Entry& entry = entries_.find(*delayed_.begin()->second)->second;
+      due_[entry.group].insert(delayed_.extract(delayed_.begin()));
+      entry.is_due = true;
+    }
+  }
+
+  // Round robin: the first key of the group that follows the latest one.
+  EntryRef TakeNext() {
+    auto group = due_.upper_bound(latest_group_);
+    if (group == due_.end()) group = due_.begin();
+    latest_group_ = group->first;
+    const EntryRef ref = entries_.find(*group->second.begin()->second);
+    ref->second.place = group->second.extract(group->second.begin());
+    if (group->second.empty()) due_.erase(group);
+    ref->second.is_queued = false;
+    ref->second.is_due = false;
+    ref->second.in_work = true;
+    ++in_work_;
+    return ref;
+  }
+
+  void RemoveFromOrder(const Entry& entry) {
+    if (!entry.is_queued) return;
+    if (!entry.is_due) {
+      delayed_.erase(entry.position);
+      return;
+    }
+    const auto group = due_.find(entry.group);
+    group->second.erase(entry.position);
+    if (group->second.empty()) due_.erase(group);
+  }
+
+  // Of Item; these lock.
+
+  void AddAgain(EntryRef ref, SteadyTime due) {
+    std::lock_guard lock(mutex_);
+    if (!ref->second.removed) Schedule(ref, due);
+  }
+
+  Duration AddRetry(EntryRef ref) {
+    const double jitter = 0.5 + rng_.Uniform() / 2;
+    const SteadyTime now = clock_.Now();
+    std::lock_guard lock(mutex_);
+    Duration delay = options_.first_retry;
+    for (int i = 0; i < ref->second.failures && delay < options_.longest_retry; ++i) delay *= 2;
+    delay = std::chrono::duration_cast<Duration>(std::min(delay, options_.longest_retry) * jitter);
+    if (ref->second.removed) return delay;
+    ++ref->second.failures;
+    Schedule(ref, now + delay);
+    return delay;
+  }
+
+  void ForgetFailures(EntryRef ref) {
+    std::lock_guard lock(mutex_);
+    ref->second.failures = 0;
+  }
+
+  void Finish(EntryRef ref) noexcept {
+    std::lock_guard lock(mutex_);
+    Entry& entry = ref->second;
+    --in_work_;
+    entry.in_work = false;
+    if (!entry.again) {
+      entries_.erase(ref);
+      return;
+    }
+    Delay(entry, *std::exchange(entry.again, std::nullopt), std::move(entry.place));
+  }
+
+  const Options options_;
+  const Clock& clock_;
+  Rng& rng_;
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  // Guarded by mutex_.
+  Entries entries_;
+  Order delayed_;
+  std::map<std::string, Order> due_;  // by group; no group is empty
+  std::string latest_group_;
+  std::size_t in_work_ = 0;
+  std::uint64_t added_ = 0;
+  std::uint64_t changes_ = 0;
+};
+
+}  // namespace nodekeep
