@@ -2,49 +2,49 @@
 
 namespace nodekeep {
 
-TargetLocks::Held::Held(TargetLocks& locks, std::string path, const Context& context)
+TargetLocks::Guard::Guard(TargetLocks& locks, std::string path, const Context& context)
     : locks_(locks),
       path_(std::move(path)),
       on_stop_(context.stop(), [this] { stop_.request_stop(); }),
       context_(context.WithStop(stop_.get_token())) {}
 
-TargetLocks::Held::~Held() {
+TargetLocks::Guard::~Guard() {
   std::lock_guard lock(locks_.mutex_);
-  locks_.held_.erase(path_);
+  locks_.locked_.erase(path_);
   locks_.changed_.notify_all();
 }
 
-Result<TargetLocks::HeldPtr> TargetLocks::Take(const Context& context, const std::string& path) {
+Result<TargetLocks::GuardPtr> TargetLocks::Lock(const Context& context, const std::string& path) {
   std::unique_lock lock(mutex_);
   return Wait(lock, context, path);
 }
 
-Result<TargetLocks::HeldPtr> TargetLocks::TakeOver(const Context& context,
-                                                   const std::string& path) {
-  std::stop_source holder(std::nostopstate);
+Result<TargetLocks::GuardPtr> TargetLocks::CancelAndLock(const Context& context,
+                                                         const std::string& path) {
+  std::stop_source at_work(std::nostopstate);
   {
     std::lock_guard lock(mutex_);
-    auto found = held_.find(path);
-    if (found != held_.end()) holder = found->second->stop_;
+    auto found = locked_.find(path);
+    if (found != locked_.end()) at_work = found->second->stop_;
   }
-  // Outside the lock: whoever listens runs here.
-  holder.request_stop();
+  // Outside the lock: stop callbacks run here.
+  at_work.request_stop();
   std::unique_lock lock(mutex_);
   return Wait(lock, context, path);
 }
 
-Result<TargetLocks::HeldPtr> TargetLocks::Wait(std::unique_lock<std::mutex>& lock,
-                                               const Context& context, const std::string& path) {
+Result<TargetLocks::GuardPtr> TargetLocks::Wait(std::unique_lock<std::mutex>& lock,
+                                                const Context& context, const std::string& path) {
   const bool free = clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(),
-                                     [&] { return !held_.contains(path); });
+                                     [&] { return !locked_.contains(path); });
   if (!free) {
     return Error::Format(ErrorCode::kCancelled,
                          "an operation on the volume at {} is still under way; it is tried again",
                          path);
   }
-  HeldPtr held(new Held(*this, path, context));
-  held_[path] = held.get();
-  return held;
+  GuardPtr guard(new Guard(*this, path, context));
+  locked_[path] = guard.get();
+  return guard;
 }
 
 }  // namespace nodekeep

@@ -1,9 +1,11 @@
 #pragma once
 
-// One worker per volume: what publishes, refreshes or unpublishes a target path holds it (csi.md
-// 2.14 D15).
+// Publish, refresh and unpublish of one target path exclude each other.
 //
-// Thread-safe. The locks outlive what is held of them.
+// Not the same as the queue's one worker per key: publish and unpublish come from kubelet and are
+// not queued, and an unpublish cancels what is under way instead of waiting for its end.
+//
+// Thread-safe. The locks outlive their guards.
 
 #include <condition_variable>
 #include <map>
@@ -21,16 +23,17 @@ class TargetLocks {
  public:
   explicit TargetLocks(const Clock& clock) : clock_(clock) {}
 
-  // A target path in hand, until it is destroyed.
-  class Held {
+  // A target path is locked until its guard is destroyed.
+  class Guard {
    public:
-    ~Held();
-    // The context to work under: ends when the taker's does, or when somebody takes the path over.
+    ~Guard();
+    // The context to work under: ends with that of the caller of Lock, or when another caller
+    // cancels the work by CancelAndLock.
     const Context& context() const { return context_; }
 
    private:
     friend class TargetLocks;
-    Held(TargetLocks& locks, std::string path, const Context& context);
+    Guard(TargetLocks& locks, std::string path, const Context& context);
 
     TargetLocks& locks_;
     const std::string path_;
@@ -38,23 +41,25 @@ class TargetLocks {
     const std::stop_callback<std::function<void()>> on_stop_;
     const Context context_;
   };
-  using HeldPtr = std::unique_ptr<Held>;
+  using GuardPtr = std::unique_ptr<Guard>;
 
-  // Waits for its turn. kCancelled when the context ends first, whose wire code makes kubelet leave
-  // everything as it is and ask again: another worker is still at it.
-  Result<HeldPtr> Take(const Context& context, const std::string& path);
-  // The same, and asks whoever holds it to give up: nobody needs his result any more.
-  Result<HeldPtr> TakeOver(const Context& context, const std::string& path);
+  // Waits until the path is free. kCancelled when the context ends first: at the gRPC code of that,
+  // kubelet leaves everything as it is and asks again, which is right while another operation is
+  // still under way.
+  Result<GuardPtr> Lock(const Context& context, const std::string& path);
+  // The same, but first cancels the operation that has locked the path; its result is no longer
+  // needed.
+  Result<GuardPtr> CancelAndLock(const Context& context, const std::string& path);
 
  private:
-  Result<HeldPtr> Wait(std::unique_lock<std::mutex>& lock, const Context& context,
-                       const std::string& path);
+  Result<GuardPtr> Wait(std::unique_lock<std::mutex>& lock, const Context& context,
+                        const std::string& path);
 
   const Clock& clock_;
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::map<std::string, Held*> held_;  // guarded by mutex_
+  std::map<std::string, Guard*> locked_;  // guarded by mutex_
 };
 
 }  // namespace nodekeep

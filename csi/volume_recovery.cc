@@ -18,11 +18,11 @@ bool MirrorsNothing(const Error& error) {
 
 bool VolumeRecovery::Run(const Context& context) {
   const std::vector<FoundVolume> found =
-      ScanVolumes(options_.kubelet_root, options_.driver_name, stations_.mounter,
+      ScanVolumes(options_.kubelet_root, options_.driver_name, deps_.mounter,
                   [this](const std::string& path, const Error& error) { WarnOf(path, error); });
-  const auto pods = stations_.pods.OnNode(context.WithDeadline(stations_.clock.Now() + kFirstList));
+  const auto pods = deps_.pods.OnNode(context.WithDeadline(deps_.clock.Now() + kFirstList));
   if (!pods.ok()) {
-    stations_.log.Warn(
+    deps_.log.Warn(
         "the API server does not answer; volumes found on the node wait for it, or "
         "for kubelet",
         {{"volumes", found.size()}, {"error", pods.error().message()}});
@@ -43,8 +43,8 @@ bool VolumeRecovery::Run(const Context& context) {
 
 void VolumeRecovery::WarnOf(const std::string& path, const Error& error) {
   if (!unreadable_.insert(path).second) return;
-  stations_.log.Warn("a volume cannot be told from its vol_data.json; it is not looked after",
-                     {{"path", path}, {"error", error.message()}});
+  deps_.log.Warn("a volume cannot be told from its vol_data.json; it is not looked after",
+                 {{"path", path}, {"error", error.message()}});
 }
 
 bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>& volumes) {
@@ -53,13 +53,13 @@ bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>&
     const std::pair key(volume->namespace_name, volume->class_name);
     if (claimed_.contains(volume->target_path) || unread.contains(key)) continue;
     const Result<ClassPtr> spc =
-        stations_.classes.Get(context, volume->namespace_name, volume->class_name);
+        deps_.classes.Get(context, volume->namespace_name, volume->class_name);
     if (spc.ok()) {
-      stations_.mirror.Recover(*volume, **spc);
+      deps_.mirror.Recover(*volume, **spc);
     } else if (!MirrorsNothing(spc.error())) {
       unread.insert(key);
-      stations_.log.Warn("cannot tell yet which Secrets a volume uses; none is given up until then",
-                         {{"pod", volume->Text()}, {"error", spc.error().message()}});
+      deps_.log.Warn("cannot read the class of a recovered volume; Secret cleanup is paused",
+                     {{"pod", volume->Text()}, {"error", spc.error().message()}});
       continue;
     }
     claimed_.insert(volume->target_path);
@@ -69,16 +69,16 @@ bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>&
 
 void VolumeRecovery::MakeKnown(const VolumePtr& volume) {
   const std::string& target = volume->target_path;
-  const bool is_new = !stations_.registry.Find(target);
+  const bool is_new = !deps_.registry.Find(target);
   // Without its secrets it cannot be refreshed; kubelet's next request brings them.
-  if (!volume->lacks_secrets) stations_.registry.Recover(volume, stations_.clock.Now());
+  if (!volume->lacks_secrets) deps_.registry.Recover(volume, deps_.clock.Now());
   // Unpublished since it was found? An unpublish from now on finds what is to be forgotten.
-  const Result<MountState> state = stations_.mounter.StateOf(target);
+  const Result<MountState> state = deps_.mounter.StateOf(target);
   if (state.ok() && *state != MountState::kMounted) {
-    stations_.registry.Remove(target);
-    stations_.mirror.Forget(target);
+    deps_.registry.Remove(target);
+    deps_.mirror.Forget(target);
   } else if (is_new && !volume->lacks_secrets) {
-    stations_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", target}});
+    deps_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", target}});
   }
 }
 

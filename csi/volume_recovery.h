@@ -27,7 +27,7 @@ class VolumeRecovery {
     std::string driver_name;
   };
   // All of them outlive the recovery.
-  struct Stations {
+  struct Dependencies {
     Mounter& mounter;
     PodSource& pods;
     ClassSource& classes;
@@ -37,8 +37,8 @@ class VolumeRecovery {
     Logger& log;
   };
 
-  VolumeRecovery(Options options, Stations stations)
-      : options_(std::move(options)), stations_(stations) {}
+  VolumeRecovery(Options options, Dependencies dependencies)
+      : options_(std::move(options)), deps_(dependencies) {}
 
   // One look at the node. False: the API server could not tell whose some volume is, or what its
   // class mirrors; what could be done has been done, and the rest is for the next call.
@@ -51,7 +51,7 @@ class VolumeRecovery {
   void MakeKnown(const VolumePtr& volume);
 
   const Options options_;
-  const Stations stations_;
+  const Dependencies deps_;
   std::set<std::string> claimed_;     // target paths that are done
   std::set<std::string> unreadable_;  // vol_data.json of volumes that were warned of
 };

@@ -34,8 +34,8 @@ Error NoRoom(const Error& error, const Bundle& bundle, std::uint64_t volume_size
   for (const BundleFile& file : bundle.files) bytes += file.contents.size();
   return Error::Format(error.code(),
                        "{}: the files have {} bytes and the volume {}, in which a rotation keeps "
-                       "old and new at once: mount less, or raise driver.volumeSize, which counts "
-                       "for pods that start after",
+                       "old and new at once: mount less, or raise driver.volumeSize (applies to "
+                       "pods started afterwards)",
                        error.message(), bytes, volume_size);
 }
 
@@ -61,52 +61,52 @@ struct VolumeRoad::Outcome {
   }
 };
 
-VolumeRoad::VolumeRoad(Options options, Stations stations)
+VolumeRoad::VolumeRoad(Options options, Dependencies dependencies)
     : options_(options),
-      stations_(stations),
-      beat_offset_(static_cast<std::size_t>(stations.rng.Uniform() * 1e9)),
-      locks_(stations.clock) {}
+      deps_(dependencies),
+      beat_offset_(static_cast<std::size_t>(dependencies.rng.Uniform() * 1e9)),
+      locks_(dependencies.clock) {}
 
 Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
   if (PublishAgain(volume)) return {};
-  auto held = locks_.Take(context, volume->target_path);
-  Outcome outcome = held.ok() ? PublishHeld((*held)->context(), volume)
-                              : Outcome::Failure(held.error(), "FailedToMount");
+  auto guard = locks_.Lock(context, volume->target_path);
+  Outcome outcome = guard.ok() ? PublishLocked((*guard)->context(), volume)
+                              : Outcome::Failure(guard.error(), "FailedToMount");
   if (outcome.status.ok()) {
-    stations_.metrics.CountPublish(outcome.provider);
+    deps_.metrics.CountPublish(outcome.provider);
   } else {
-    stations_.metrics.CountPublishError(outcome.provider, outcome.failure_type);
-    stations_.log.Warn("publish failed", {{"pod", volume->Text()},
-                                          {"class", volume->class_name},
-                                          {"target", volume->target_path},
-                                          {"error", outcome.status.error().message()}});
+    deps_.metrics.CountPublishError(outcome.provider, outcome.failure_type);
+    deps_.log.Warn("publish failed", {{"pod", volume->Text()},
+                                      {"class", volume->class_name},
+                                      {"target", volume->target_path},
+                                      {"error", outcome.status.error().message()}});
   }
   return outcome.status;
 }
 
 bool VolumeRoad::PublishAgain(const VolumePtr& volume) {
-  const std::optional<VolumeRecord> known = stations_.registry.Find(volume->target_path);
+  const std::optional<VolumeRecord> known = deps_.registry.Find(volume->target_path);
   if (!known) return false;
-  const Result<MountState> state = stations_.mounter.StateOf(volume->target_path);
+  const Result<MountState> state = deps_.mounter.StateOf(volume->target_path);
   if (!state.ok() || *state != MountState::kMounted) return false;
   // Its tokens and secrets replace those of the request before.
-  stations_.registry.Put(volume, stations_.clock.Now());
+  deps_.registry.Put(volume, deps_.clock.Now());
   const bool waits = !known->state.error.empty() || known->volume->recovered;
   if (waits && !ConstantTimeEqual(known->volume->tokens, volume->tokens)) {
-    stations_.registry.MakeDue(
+    deps_.registry.MakeDue(
         [&](const Volume& other) { return other.target_path == volume->target_path; },
-        stations_.clock.Now());
+        deps_.clock.Now());
   }
-  stations_.metrics.CountPublish(known->state.provider);
+  deps_.metrics.CountPublish(known->state.provider);
   return true;
 }
 
-VolumeRoad::Outcome VolumeRoad::PublishHeld(const Context& context, const VolumePtr& volume) {
+VolumeRoad::Outcome VolumeRoad::PublishLocked(const Context& context, const VolumePtr& volume) {
   const std::string& path = volume->target_path;
-  Result<MountState> state = stations_.mounter.StateOf(path);
+  Result<MountState> state = deps_.mounter.StateOf(path);
   if (!state.ok()) return Outcome::Failure(state.error(), "FailedToEnsureMountPoint");
   if (*state == MountState::kStale) {
-    if (Status cleared = stations_.mounter.Clear(path); !cleared.ok()) {
+    if (Status cleared = deps_.mounter.Clear(path); !cleared.ok()) {
       return Outcome::Failure(cleared.error(), "FailedToEnsureMountPoint");
     }
     state = MountState::kAbsent;
@@ -114,26 +114,26 @@ VolumeRoad::Outcome VolumeRoad::PublishHeld(const Context& context, const Volume
   if (*state == MountState::kMounted && HasContent(path)) {
     // Complete since before this process: by our predecessor, or by the driver we replace.
     Outcome outcome;
-    if (const auto known = stations_.registry.Find(path)) outcome.provider = known->state.provider;
-    stations_.registry.Put(volume, stations_.clock.Now());
-    stations_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
+    if (const auto known = deps_.registry.Find(path)) outcome.provider = known->state.provider;
+    deps_.registry.Put(volume, deps_.clock.Now());
+    deps_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
     return outcome;
   }
   const auto fill = [&] {
-    const OnThrow clear([&] { (void)stations_.mounter.Clear(path); });
+    const OnThrow clear([&] { (void)deps_.mounter.Clear(path); });
     return Fill(context, *volume, *state);
   };
   Outcome outcome = fill();
   if (!outcome.status.ok()) {
     // Kubelet does not unpublish what never succeeded: nothing may stay, not even what a killed
     // predecessor has mounted.
-    if (Status cleared = stations_.mounter.Clear(path); !cleared.ok()) {
-      stations_.log.Error("cannot clean up after a failed publish",
-                          {{"target", path}, {"error", cleared.error().message()}});
+    if (Status cleared = deps_.mounter.Clear(path); !cleared.ok()) {
+      deps_.log.Error("cannot clean up after a failed publish",
+                      {{"target", path}, {"error", cleared.error().message()}});
     }
     return outcome;
   }
-  stations_.registry.Put(volume, SteadyTime::max());
+  deps_.registry.Put(volume, SteadyTime::max());
   Succeeded(*volume, outcome);
   return outcome;
 }
@@ -147,7 +147,7 @@ VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volum
               "secretProviderClass is not set; set it in the volume's csi.volumeAttributes"),
         "FailedToMount");
   }
-  Result<ClassPtr> spc = stations_.classes.Get(context, volume.namespace_name, volume.class_name);
+  Result<ClassPtr> spc = deps_.classes.Get(context, volume.namespace_name, volume.class_name);
   if (!spc.ok()) {
     return Outcome::Failure(spc.error(), spc.error().code() == ErrorCode::kNotFound
                                              ? "SecretProviderClassNotFound"
@@ -164,7 +164,7 @@ VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volum
   outcome.provider = provider;
   if (outcome.status.ok()) return outcome;
   // A pod that never starts needs no Secret; one whose volume was lost, by a reboot say, does.
-  if (!stations_.registry.Find(volume.target_path)) stations_.mirror.Forget(volume.target_path);
+  if (!deps_.registry.Find(volume.target_path)) deps_.mirror.Forget(volume.target_path);
   return outcome;
 }
 
@@ -175,14 +175,14 @@ VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volu
     if (state == MountState::kMounted) return {};
     tmpfs.executable = executable;
     state = MountState::kMounted;
-    return stations_.mounter.Mount(volume.target_path, tmpfs);
+    return deps_.mounter.Mount(volume.target_path, tmpfs);
   };
-  if (stations_.source.MayWriteItself(spc)) {
+  if (deps_.source.MayWriteItself(spc)) {
     if (Status mounted = mount(true); !mounted.ok()) {
       return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint");
     }
   }
-  Fetched fetched = stations_.source.Fetch(context, spc, volume, {});
+  Fetched fetched = deps_.source.Fetch(context, spc, volume, {});
   if (!fetched.content.ok()) {
     return Outcome::Failure(
         fetched.content.error().Prepend("failed to mount secrets store objects for pod {}, err",
@@ -191,7 +191,7 @@ VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volu
   }
   // Before the volume is answered, so that environment variables work at the first start.
   std::string mirror_error = Mirror(context, volume, spc, *fetched.content, "");
-  if (Status over = context.Check(stations_.clock); !over.ok()) {
+  if (Status over = context.Check(deps_.clock); !over.ok()) {
     return Outcome::Failure(over.error(), "FailedToMount");
   }
   if (Status mounted = mount(NeedsExecution(fetched.content->bundle)); !mounted.ok()) {
@@ -214,7 +214,7 @@ VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& conte
     for (BundleFile& file : content.bundle.files) file.mode |= 0440;
   }
   Result<WriteOutcome> written =
-      AtomicWriter(volume.target_path, stations_.clock, std::move(options)).Write(content.bundle);
+      AtomicWriter(volume.target_path, deps_.clock, std::move(options)).Write(content.bundle);
   if (!written.ok()) {
     return Outcome::Failure(
         NoRoom(written.error(), content.bundle, options_.volume_size)
@@ -235,27 +235,27 @@ VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& conte
 std::string VolumeRoad::Mirror(const Context& context, const Volume& volume,
                                const SecretProviderClass& spc, const VolumeContent& content,
                                const std::string& before) {
-  const Status mirrored = stations_.mirror.Converge(context, volume, spc, content);
+  const Status mirrored = deps_.mirror.Converge(context, volume, spc, content);
   if (mirrored.ok()) return "";
   const std::string& message = mirrored.error().message();
   // Unpublished meanwhile, or the agent's end: no fault of the Secret.
   if (message == before || context.stop().stop_requested()) return message;
-  stations_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret", message);
-  stations_.log.Warn("mirroring failed",
-                     {{"pod", volume.Text()}, {"class", spc.Text()}, {"error", message}});
+  deps_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret", message);
+  deps_.log.Warn("mirroring failed",
+                 {{"pod", volume.Text()}, {"class", spc.Text()}, {"error", message}});
   return message;
 }
 
 void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
-  const WallTime now = stations_.clock.Wall();
+  const WallTime now = deps_.clock.Wall();
   SteadyTime due = NextRefresh(volume, outcome.report.refresh_after);
   int mirror_failures = 0;
   if (!outcome.mirror_error.empty()) {
-    const std::optional<VolumeRecord> known = stations_.registry.Find(volume.target_path);
+    const std::optional<VolumeRecord> known = deps_.registry.Find(volume.target_path);
     mirror_failures = 1 + (known ? known->state.mirror_failures : 0);
-    due = std::min(due, stations_.clock.Now() + MirrorPause(mirror_failures));
+    due = std::min(due, deps_.clock.Now() + MirrorPause(mirror_failures));
   }
-  stations_.registry.Update(volume.target_path, due, [&](VolumeState& state) {
+  deps_.registry.Update(volume.target_path, due, [&](VolumeState& state) {
     state.mirror_error = outcome.mirror_error;
     state.mirror_failures = mirror_failures;
     state.provider = outcome.provider;
@@ -281,70 +281,70 @@ SteadyTime VolumeRoad::NextRefresh(const Volume& volume, Duration interval) cons
   const auto phase = Duration(
       (std::hash<std::string>()(volume.namespace_name + "/" + volume.class_name) + beat_offset_) %
       static_cast<std::size_t>(beat.count()));
-  const auto now = std::chrono::duration_cast<Duration>(stations_.clock.Now().time_since_epoch());
+  const auto now = std::chrono::duration_cast<Duration>(deps_.clock.Now().time_since_epoch());
   const auto beats = (now + beat / 2 - phase) / beat + 1;
   return SteadyTime(phase + beats * beat);
 }
 
 Status VolumeRoad::Unpublish(const Context& context, const std::string& target_path) {
   // Nothing refreshes it from now on.
-  stations_.registry.Remove(target_path);
-  auto held = locks_.TakeOver(context, target_path);
-  Status cleared = held.ok() ? stations_.mounter.Clear(target_path) : Status(held.error());
+  deps_.registry.Remove(target_path);
+  auto guard = locks_.CancelAndLock(context, target_path);
+  Status cleared = guard.ok() ? deps_.mounter.Clear(target_path) : Status(guard.error());
   if (cleared.ok()) {
     // A publish that was under way may have come through before it was told to give up.
-    stations_.registry.Remove(target_path);
-    stations_.mirror.Forget(target_path);
-    stations_.metrics.CountUnpublish();
+    deps_.registry.Remove(target_path);
+    deps_.mirror.Forget(target_path);
+    deps_.metrics.CountUnpublish();
     return {};
   }
-  stations_.metrics.CountUnpublishError();
-  stations_.log.Error("failed to clean and unmount target path",
-                      {{"target", target_path}, {"error", cleared.error().message()}});
+  deps_.metrics.CountUnpublishError();
+  deps_.log.Error("failed to clean and unmount target path",
+                  {{"target", target_path}, {"error", cleared.error().message()}});
   return cleared;
 }
 
 void VolumeRoad::Refresh(const Context& context, const std::string& target_path) {
-  const SteadyTime begun = stations_.clock.Now();
-  auto held = locks_.Take(context, target_path);
-  if (!held.ok()) {
-    return stations_.registry.Update(target_path, stations_.clock.Now() + kShortestBeat,
-                                     [](VolumeState&) {});
+  const SteadyTime begun = deps_.clock.Now();
+  auto guard = locks_.Lock(context, target_path);
+  if (!guard.ok()) {
+    return deps_.registry.Update(target_path, deps_.clock.Now() + kShortestBeat,
+                                 [](VolumeState&) {});
   }
-  const std::optional<VolumeRecord> record = stations_.registry.Find(target_path);
+  const std::optional<VolumeRecord> record = deps_.registry.Find(target_path);
   if (!record) return;
-  if (HasEnded((*held)->context(), *record->volume)) {
-    return stations_.registry.Update(target_path, NextRefresh(*record->volume, Duration::zero()),
-                                     [](VolumeState&) {});
+  if (HasEnded((*guard)->context(), *record->volume)) {
+    return deps_.registry.Update(target_path, NextRefresh(*record->volume, Duration::zero()),
+                                 [](VolumeState&) {});
   }
-  const Outcome outcome = Renew((*held)->context(), *record);
-  if ((*held)->context().stop().stop_requested()) return;  // unpublished, or the agent's end
-  stations_.metrics.ObserveRotation(stations_.clock.Now() - begun);
+  const Outcome outcome = Renew((*guard)->context(), *record);
+  if ((*guard)->context().stop().stop_requested()) return;  // unpublished, or the agent's end
+  deps_.metrics.ObserveRotation(deps_.clock.Now() - begun);
   if (!outcome.status.ok()) return RefreshFailed(*record, outcome);
   Succeeded(*record->volume, outcome);
-  stations_.metrics.CountRotation(outcome.provider, outcome.changed);
+  deps_.metrics.CountRotation(outcome.provider, outcome.changed);
   if (!outcome.changed) return;
-  stations_.log.Info("volume rotated", {{"pod", record->volume->Text()},
-                                        {"class", record->volume->class_name},
-                                        {"changes", outcome.changes}});
-  stations_.events.Record(
+  deps_.log.Info("volume rotated", {{"pod", record->volume->Text()},
+                                    {"class", record->volume->class_name},
+                                    {"changes", outcome.changes}});
+  deps_.events.Record(
       *record->volume, VolumeEvents::Kind::kNormal, "MountRotationComplete",
       fmt::format("successfully rotated mounted contents for spc {}/{}: {}",
                   record->volume->namespace_name, record->volume->class_name, outcome.changes));
   // Who shares the class finds the new content in memory; nobody waits for his own turn.
-  stations_.registry.MakeDue(
+  deps_.registry.MakeDue(
       [&](const Volume& other) {
         return other.class_name == record->volume->class_name &&
                other.namespace_name == record->volume->namespace_name &&
                other.target_path != target_path;
       },
-      stations_.clock.Now());
+      deps_.clock.Now());
 }
 
 // A pod that is deleted or has finished keeps what it has. When the API server does not know, the
 // volume is kept fresh.
 bool VolumeRoad::HasEnded(const Context& context, const Volume& volume) {
-  auto pods = stations_.pods.OnNode(context.WithDeadline(stations_.clock.Now() + kPatienceForPods));
+  auto pods = deps_.pods.OnNode(context.WithDeadline(deps_.clock.Now() + kPatienceForPods));
   if (!pods.ok()) return false;
   const auto found = (*pods)->find(volume.pod_uid);
   return found != (*pods)->end() && found->second.ending;
@@ -352,7 +352,7 @@ bool VolumeRoad::HasEnded(const Context& context, const Volume& volume) {
 
 VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord& record) {
   const Volume& volume = *record.volume;
-  Result<MountState> state = stations_.mounter.StateOf(volume.target_path);
+  Result<MountState> state = deps_.mounter.StateOf(volume.target_path);
   if (!state.ok()) return Outcome::Failure(state.error(), "FailedToEnsureMountPoint");
   if (*state != MountState::kMounted) {
     return Outcome::Failure(
@@ -361,7 +361,7 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
                       volume.target_path),
         "UnexpectedTargetPath", record.state.provider);
   }
-  Result<ClassPtr> spc = stations_.classes.Get(context, volume.namespace_name, volume.class_name);
+  Result<ClassPtr> spc = deps_.classes.Get(context, volume.namespace_name, volume.class_name);
   if (!spc.ok()) {
     return Outcome::Failure(spc.error(),
                             spc.error().code() == ErrorCode::kNotFound
@@ -369,7 +369,7 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
                                 : "FailedToRotate",
                             record.state.provider);
   }
-  Fetched fetched = stations_.source.Fetch(context, **spc, volume, record.state.versions);
+  Fetched fetched = deps_.source.Fetch(context, **spc, volume, record.state.versions);
   if (!fetched.content.ok()) {
     return Outcome::Failure(fetched.content.error(), fetched.failure_type, (*spc)->provider);
   }
@@ -386,19 +386,19 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
 void VolumeRoad::RefreshFailed(const VolumeRecord& record, const Outcome& outcome) {
   const Volume& volume = *record.volume;
   const std::string& message = outcome.status.error().message();
-  const WallTime now = stations_.clock.Wall();
-  stations_.metrics.CountRotationError(outcome.provider, outcome.failure_type);
-  stations_.registry.Update(volume.target_path, NextRefresh(volume, Duration::zero()),
-                            [&](VolumeState& state) {
+  const WallTime now = deps_.clock.Wall();
+  deps_.metrics.CountRotationError(outcome.provider, outcome.failure_type);
+  deps_.registry.Update(volume.target_path, NextRefresh(volume, Duration::zero()),
+                        [&](VolumeState& state) {
                               if (state.error.empty()) state.failing_since = now;
                               state.error = message;
                             });
-  stations_.log.Warn("rotation failed",
-                     {{"pod", volume.Text()}, {"class", volume.class_name}, {"error", message}});
+  deps_.log.Warn("rotation failed",
+                 {{"pod", volume.Text()}, {"class", volume.class_name}, {"error", message}});
   // One event per reason, not one per try; and what waits for kubelet's next request to bring
   // tokens is no failure.
   if (record.state.error == message || volume.recovered) return;
-  stations_.events.Record(
+  deps_.events.Record(
       volume, VolumeEvents::Kind::kWarning, "MountRotationFailed",
       fmt::format("the volume keeps its content; provider {}: {}", outcome.provider, message));
 }

@@ -33,7 +33,7 @@ class VolumeRoad {
     std::uint64_t volume_size = 64u << 20;             // bytes of each tmpfs
   };
   // What the road leads past. All outlive it.
-  struct Stations {
+  struct Dependencies {
     Mounter& mounter;
     ClassSource& classes;
     PodSource& pods;
@@ -47,7 +47,7 @@ class VolumeRoad {
     Metrics& metrics;
   };
 
-  VolumeRoad(Options options, Stations stations);
+  VolumeRoad(Options options, Dependencies dependencies);
 
   // Idempotent. Errors keep upstream's words (csi.md 2.5) and leave no mount behind; a volume that
   // was complete before is never failed, unmounted or blanked.
@@ -63,7 +63,7 @@ class VolumeRoad {
  private:
   struct Outcome;
 
-  Outcome PublishHeld(const Context& context, const VolumePtr& volume);
+  Outcome PublishLocked(const Context& context, const VolumePtr& volume);
   Outcome Fill(const Context& context, const Volume& volume, MountState state);
   Outcome FetchAndWrite(const Context& context, const Volume& volume,
                         const SecretProviderClass& spc, MountState state);
@@ -78,7 +78,7 @@ class VolumeRoad {
   SteadyTime NextRefresh(const Volume& volume, Duration interval) const;
 
   const Options options_;
-  const Stations stations_;
+  const Dependencies deps_;
   const std::size_t beat_offset_;  // of this process, in milliseconds
   TargetLocks locks_;
 };
