@@ -1,5 +1,7 @@
 #include "csi/rotation.h"
 
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "agent/base/on_exit.h"
@@ -7,27 +9,24 @@
 namespace nodekeep {
 namespace {
 
-// Mounts have the better part of the pool, however many volumes are due at once.
+// Less than the pool has: however many volumes are due at once, mounts find free threads.
 constexpr std::size_t kAtOnce = 16;
-// A provider that hangs holds each of its refreshes for all of its budget: those that failed the
-// last time must not leave the others without a turn.
+// A provider that hangs holds each of its refreshes for the whole budget, so volumes that failed
+// the last time must not occupy all slots.
 constexpr std::size_t kFailingAtOnce = 4;
-// Short, since after an outage all volumes of the node count as failing.
-constexpr Duration kNoTurn = std::chrono::milliseconds(100);
-// Of a refresh that has thrown, which has not said when the volume is due again.
+// Until a failing volume that found no slot is looked at again. Short, since after an outage all
+// volumes of the node count as failing.
+constexpr Duration kNoSlot = std::chrono::milliseconds(100);
+// After a refresh that has thrown, which returns no time for the next one.
 constexpr Duration kAfterException = std::chrono::seconds(30);
 
 }  // namespace
 
-Rotation::Rotation(VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool, const Clock& clock,
-                   Duration budget, ExceptionReporter on_exception)
-    : road_(road),
-      registry_(registry),
-      pool_(pool),
-      clock_(clock),
-      budget_(budget),
-      thread_([this, report = std::move(on_exception)](std::stop_token stop) {
-        RunGuarded("rotation", stop, clock_, report, [&] { Run(stop); });
+Rotation::Rotation(Options options, Dependencies dependencies)
+    : options_(std::move(options)),
+      deps_(dependencies),
+      thread_([this](std::stop_token stop) {
+        RunGuarded("rotation", stop, deps_.clock, options_.on_exception, [&] { Run(stop); });
       }) {}
 
 Rotation::~Rotation() {
@@ -39,54 +38,63 @@ Rotation::~Rotation() {
 
 void Rotation::Run(std::stop_token stop) {
   const Context context(SteadyTime::max(), stop);
-  while (!stop.stop_requested()) {
-    const std::vector<std::string> due = registry_.AwaitDue(context);
-    const OnThrow put_off([&] {
-      for (const std::string& target : due) PutOff(target, kAfterException);
-    });
-    for (const std::string& target : due) {
-      const std::optional<VolumeRecord> record = registry_.Find(target);
-      if (!record) continue;
-      const bool failing = !record->state.error.empty();
-      {
-        std::unique_lock lock(mutex_);
-        if (failing && failing_running_ >= kFailingAtOnce) {
-          lock.unlock();
-          PutOff(target, kNoTurn);
-          continue;
-        }
-        clock_.WaitUntil(lock, changed_, stop, SteadyTime::max(),
-                         [this] { return running_ < kAtOnce; });
-        if (stop.stop_requested()) return;
-        ++running_;
-        if (failing) ++failing_running_;
-      }
-      Start(target, failing, stop);
+  while (AwaitSlot(stop)) {
+    std::optional<Item> item = deps_.refreshes.Get(context);
+    if (!item) return;
+    const OnThrow put_off([&] { item->AddAfter(kAfterException); });
+    const std::optional<VolumeRecord> record = deps_.registry.Find(item->key());
+    if (!record) continue;
+    const bool failing = !record->state.error.empty();
+    if (AcquireSlot(failing)) {
+      Start(*item, failing, stop);
+    } else {
+      item->AddAfter(kNoSlot);
     }
   }
 }
 
-void Rotation::PutOff(const std::string& target_path, Duration delay) {
-  registry_.MakeDue([&](const Volume& volume) { return volume.target_path == target_path; },
-                    clock_.Now() + delay);
+bool Rotation::AwaitSlot(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  deps_.clock.WaitUntil(lock, changed_, stop, SteadyTime::max(),
+                        [this] { return running_ < kAtOnce; });
+  return !stop.stop_requested();
 }
 
-void Rotation::Start(const std::string& target_path, bool failing, std::stop_token stop) {
-  const auto done = [this, failing] {
-    std::lock_guard lock(mutex_);
-    --running_;
-    if (failing) --failing_running_;
-    changed_.notify_all();
-  };
-  const OnThrow not_started(done);
-  const Status posted = pool_.Post([this, target_path, stop, done] {
-    const OnExit over(done);
-    const OnThrow put_off([&] { PutOff(target_path, kAfterException); });
-    road_.Refresh(Context(clock_.Now() + budget_, stop), target_path);
+bool Rotation::AcquireSlot(bool failing) {
+  std::lock_guard lock(mutex_);
+  if (failing && failing_running_ >= kFailingAtOnce) return false;
+  ++running_;
+  if (failing) ++failing_running_;
+  return true;
+}
+
+void Rotation::ReleaseSlot(bool failing) {
+  // Notified under the lock: once `running_` is seen as 0, this object may be gone.
+  std::lock_guard lock(mutex_);
+  --running_;
+  if (failing) --failing_running_;
+  changed_.notify_all();
+}
+
+void Rotation::Start(Item& next, bool failing, std::stop_token stop) {
+  const OnThrow not_started([&] { ReleaseSlot(failing); });
+  // Shared, because tasks of a pool are copyable.
+  const auto item = std::make_shared<Item>(std::move(next));
+  const OnThrow put_off([&] { item->AddAfter(kAfterException); });
+  const Status posted = deps_.pool.Post([this, item, failing, stop] {
+    const OnExit over([&] {
+      // Before the slot is released: the pool may keep the task longer than the queue lives.
+      item->Done();
+      ReleaseSlot(failing);
+    });
+    const OnThrow put_off([&] { item->AddAfter(kAfterException); });
+    const Context context(deps_.clock.Now() + options_.budget, stop);
+    const std::optional<SteadyTime> due = deps_.road.Refresh(context, item->key());
+    if (due) item->AddAt(*due);
   });
   if (posted.ok()) return;
-  done();
-  PutOff(target_path, kNoTurn);
+  item->AddAfter(kNoSlot);
+  ReleaseSlot(failing);
 }
 
 }  // namespace nodekeep

@@ -1,41 +1,61 @@
 #pragma once
 
-// Keeps the volumes of this node fresh: takes those that are due and refreshes each on the pool.
+// Keeps the volumes of this node fresh: takes the target paths that are due from a queue and
+// refreshes each volume on the pool.
 //
-// By our own clock, not by kubelet's repeated requests. Volumes that failed share a few of the
-// turns. Destruction stops what is under way.
+// The times are the agent's own, not those of kubelet's repeated requests: a refresh returns when
+// the next one is due, and a change that becomes known earlier adds the path to the queue. At most
+// 16 refreshes run at a time, and at most 4 of volumes whose latest refresh has failed.
+//
+// Destruction stops what is under way and waits for it.
 
-#include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "agent/base/clock.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
+#include "agent/base/workqueue.h"
+#include "csi/volume_registry.h"
 #include "csi/volume_road.h"
 
 namespace nodekeep {
 
 class Rotation {
  public:
-  // `budget`: of one refresh. `on_exception`: of its thread, "rotation"; the pool reports those of
-  // refreshes.
-  Rotation(VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool, const Clock& clock,
-           Duration budget, ExceptionReporter on_exception = {});
+  struct Options {
+    Duration budget = std::chrono::seconds(90);  // of one refresh
+    // Of its thread, "rotation"; the pool reports exceptions of refreshes.
+    ExceptionReporter on_exception{};
+  };
+  // All of them outlive the rotation.
+  struct Dependencies {
+    VolumeRoad& road;
+    VolumeRegistry& registry;
+    Workqueue<std::string>& refreshes;  // target paths; this is its only reader
+    WorkerPool& pool;
+    const Clock& clock;
+  };
+
+  Rotation(Options options, Dependencies dependencies);
   ~Rotation();
 
  private:
-  void Run(std::stop_token stop);
-  // `failing`: its last refresh did.
-  void Start(const std::string& target_path, bool failing, std::stop_token stop);
-  void PutOff(const std::string& target_path, Duration delay);
+  using Item = Workqueue<std::string>::Item;
 
-  VolumeRoad& road_;
-  VolumeRegistry& registry_;
-  WorkerPool& pool_;
-  const Clock& clock_;
-  const Duration budget_;
+  void Run(std::stop_token stop);
+  // Waits until a refresh may start. False when stopped.
+  bool AwaitSlot(std::stop_token stop);
+  // False when too many failing volumes are being refreshed.
+  bool AcquireSlot(bool failing);
+  void ReleaseSlot(bool failing);
+  // Needs an acquired slot, and releases it at the end of the refresh. Moves from `next`.
+  void Start(Item& next, bool failing, std::stop_token stop);
+
+  const Options options_;
+  const Dependencies deps_;
 
   std::mutex mutex_;
   std::condition_variable_any changed_;

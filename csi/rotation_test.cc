@@ -4,22 +4,35 @@
 #include <catch2/catch_test_macros.hpp>
 #include <semaphore>
 #include <stdexcept>
+#include <thread>
 
 #include "tests/fakes/driver_node.h"
 
 namespace nodekeep {
+namespace {
+
+Rotation::Dependencies DependenciesOf(DriverNode& node, WorkerPool& pool) {
+  return {.road = node.road,
+          .registry = node.registry,
+          .refreshes = node.refreshes,
+          .pool = pool,
+          .clock = node.clock};
+}
+
+}  // namespace
 
 TEST_CASE("rotation: volumes whose provider hangs leave the others their turn") {
   DriverNode node;
   node.classes.Set(DriverNode::Class("hung", "db", "nobody"));
-  // More than there are turns, and before the healthy one in the order of the registry.
+  // More than there are turns, and before the healthy one in the order of the queue.
   for (int i = 0; i < 40; ++i) {
     auto volume = node.MakeVolume("a-" + std::to_string(i));
     volume->class_name = "hung";
     REQUIRE(node.mounter.Mount(volume->target_path, {}).ok());
-    node.registry.Put(volume, node.clock.Now());
-    node.registry.Update(volume->target_path, node.clock.Now(),
+    node.registry.Put(volume);
+    node.registry.Update(volume->target_path,
                          [](VolumeState& state) { state.error = "no answer"; });
+    node.refreshes.Add(volume->target_path);
   }
   const VolumePtr healthy = node.MakeVolume("b");
   REQUIRE(node.Publish(healthy).ok());
@@ -36,7 +49,7 @@ TEST_CASE("rotation: volumes whose provider hangs leave the others their turn") 
   node.clock.Advance(std::chrono::minutes(3));
   WorkerPool pool({});
   {
-    Rotation rotation(node.road, node.registry, pool, node.clock, std::chrono::hours(2));
+    Rotation rotation({.budget = std::chrono::hours(2)}, DependenciesOf(node, pool));
     CHECK(refreshed.try_acquire_for(std::chrono::seconds(30)));
   }
   CHECK(hanging <= 4);
@@ -50,7 +63,8 @@ TEST_CASE("rotation: a refresh that throws gives its turn back, and is made agai
     auto volume = node.MakeVolume("a-" + std::to_string(i));
     volume->class_name = "foreign";
     REQUIRE(node.mounter.Mount(volume->target_path, {}).ok());
-    node.registry.Put(volume, node.clock.Now());
+    node.registry.Put(volume);
+    node.refreshes.Add(volume->target_path);
   }
   std::counting_semaphore<> thrown(0);
   std::counting_semaphore<> refreshed(0);
@@ -61,12 +75,66 @@ TEST_CASE("rotation: a refresh that throws gives its turn back, and is made agai
   };
   WorkerPool pool({.on_exception = [&](std::string_view, std::string_view) { thrown.release(); }});
   {
-    Rotation rotation(node.road, node.registry, pool, node.clock, std::chrono::hours(2));
+    Rotation rotation({.budget = std::chrono::hours(2)}, DependenciesOf(node, pool));
     for (int i = 0; i < 40; ++i) REQUIRE(thrown.try_acquire_for(std::chrono::seconds(30)));
     CHECK_FALSE(refreshed.try_acquire());
     node.clock.Advance(std::chrono::minutes(1));
     for (int i = 0; i < 40; ++i) REQUIRE(refreshed.try_acquire_for(std::chrono::seconds(30)));
   }
+}
+
+TEST_CASE("rotation: a refresh that is asked for while another runs is made after it") {
+  DriverNode node;
+  const VolumePtr volume = node.MakeVolume();
+  REQUIRE(node.Publish(volume).ok());
+  std::counting_semaphore<> running(0);
+  std::counting_semaphore<> asked(0);
+  // Within the refresh, after it has read.
+  node.mirror.on_converge = [&] {
+    running.release();
+    (void)asked.try_acquire_for(std::chrono::seconds(30));
+  };
+  node.clock.Advance(std::chrono::minutes(3));
+  WorkerPool pool({});
+  {
+    Rotation rotation({}, DependenciesOf(node, pool));
+    REQUIRE(running.try_acquire_for(std::chrono::seconds(30)));
+    node.refreshes.Add(volume->target_path);
+    CHECK(node.TakeDue().empty());  // it is being refreshed
+    asked.release();
+    REQUIRE(running.try_acquire_for(std::chrono::seconds(30)));
+    asked.release();
+    // It is due next at its usual time, and no earlier.
+    const SteadyTime late = SystemClock().Now() + std::chrono::seconds(30);
+    while (node.refreshes.Measure().delayed != 1 && SystemClock().Now() < late) {
+      std::this_thread::yield();
+    }
+    CHECK(node.refreshes.Measure().delayed == 1);
+    CHECK(node.mirror.converged == 3);
+    node.clock.Advance(std::chrono::minutes(3));
+    REQUIRE(running.try_acquire_for(std::chrono::seconds(30)));
+    asked.release();
+  }
+  CHECK(node.mirror.converged == 4);
+}
+
+TEST_CASE("rotation: a volume that is unpublished during its refresh does not come back") {
+  DriverNode node;
+  const VolumePtr volume = node.MakeVolume();
+  REQUIRE(node.Publish(volume).ok());
+  node.backend->Close();
+  node.clock.Advance(std::chrono::minutes(3));
+  WorkerPool pool({});
+  {
+    Rotation rotation({}, DependenciesOf(node, pool));
+    REQUIRE(node.backend->AwaitWaiting(1));
+    node.refreshes.Add(volume->target_path);
+    REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
+    node.backend->Open();
+  }
+  CHECK(node.registry.List().empty());
+  const Workqueue<std::string>::Depth depth = node.refreshes.Measure();
+  CHECK(depth.delayed + depth.due + depth.in_work == 0);
 }
 
 }  // namespace nodekeep

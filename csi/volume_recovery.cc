@@ -9,7 +9,7 @@ namespace {
 
 constexpr Duration kFirstList = std::chrono::seconds(10);
 
-// Nothing is mirrored for a class that is not there or cannot be understood.
+// Nothing is mirrored for a class that does not exist or is invalid.
 bool MirrorsNothing(const Error& error) {
   return error.code() == ErrorCode::kNotFound || error.code() == ErrorCode::kInvalid;
 }
@@ -35,9 +35,9 @@ bool VolumeRecovery::Run(const Context& context) {
     VolumePtr volume = RecoverVolume(each, pod->second, options_.driver_name);
     if (volume != nullptr) volumes.push_back(std::move(volume));
   }
-  // All claims before the first refresh: a Secret is written with the owners that are known.
+  // All claims before the first refresh, which writes a Secret with the owners known by then.
   const bool complete = Claim(context, volumes);
-  for (const VolumePtr& volume : volumes) MakeKnown(volume);
+  for (const VolumePtr& volume : volumes) Register(volume);
   return complete;
 }
 
@@ -48,7 +48,7 @@ void VolumeRecovery::WarnOf(const std::string& path, const Error& error) {
 }
 
 bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>& volumes) {
-  std::set<std::pair<std::string, std::string>> unread;  // asked once per pass
+  std::set<std::pair<std::string, std::string>> unread;  // each is read once per scan
   for (const VolumePtr& volume : volumes) {
     const std::pair key(volume->namespace_name, volume->class_name);
     if (claimed_.contains(volume->target_path) || unread.contains(key)) continue;
@@ -67,17 +67,18 @@ bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>&
   return unread.empty();
 }
 
-void VolumeRecovery::MakeKnown(const VolumePtr& volume) {
+void VolumeRecovery::Register(const VolumePtr& volume) {
   const std::string& target = volume->target_path;
-  const bool is_new = !deps_.registry.Find(target);
   // Without its secrets it cannot be refreshed; kubelet's next request brings them.
-  if (!volume->lacks_secrets) deps_.registry.Recover(volume, deps_.clock.Now());
-  // Unpublished since it was found? An unpublish from now on finds what is to be forgotten.
+  const bool is_new = !volume->lacks_secrets && !deps_.registry.Recover(volume);
+  if (is_new) deps_.refreshes.Add(target);
+  // It may have been unpublished since it was found. A later unpublish finds the entries made here.
   const Result<MountState> state = deps_.mounter.StateOf(target);
   if (state.ok() && *state != MountState::kMounted) {
     deps_.registry.Remove(target);
+    deps_.refreshes.Remove(target);
     deps_.mirror.Forget(target);
-  } else if (is_new && !volume->lacks_secrets) {
+  } else if (is_new) {
     deps_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", target}});
   }
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// After a restart: makes the volumes that are on the node known again, and claims the Secrets that
-// mirror them, before anybody may take one of those for unused.
+// After a restart: registers the volumes that are on the node, and claims the Secrets that mirror
+// them, before any of those may be deleted as unused.
 //
 // Publishes and unpublishes go on meanwhile. One caller at a time.
 
@@ -12,6 +12,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
 #include "agent/base/log.h"
+#include "agent/base/workqueue.h"
 #include "csi/class_source.h"
 #include "csi/mounter.h"
 #include "csi/pod_source.h"
@@ -26,13 +27,14 @@ class VolumeRecovery {
     std::string kubelet_root;
     std::string driver_name;
   };
-  // All of them outlive the recovery.
+  // All must outlive this object.
   struct Dependencies {
     Mounter& mounter;
     PodSource& pods;
     ClassSource& classes;
     VolumeMirror& mirror;
     VolumeRegistry& registry;
+    Workqueue<std::string>& refreshes;  // target paths
     const Clock& clock;
     Logger& log;
   };
@@ -40,20 +42,20 @@ class VolumeRecovery {
   VolumeRecovery(Options options, Dependencies dependencies)
       : options_(std::move(options)), deps_(dependencies) {}
 
-  // One look at the node. False: the API server could not tell whose some volume is, or what its
-  // class mirrors; what could be done has been done, and the rest is for the next call.
+  // Scans the node once. False when the API server did not answer for some pod or class; the other
+  // volumes have been recovered, and the next call tries the rest.
   bool Run(const Context& context);
 
  private:
-  // A volume that cannot be recovered is told of once, however often the node is looked at.
+  // Once per volume, however often the node is scanned.
   void WarnOf(const std::string& path, const Error& error);
   bool Claim(const Context& context, const std::vector<VolumePtr>& volumes);
-  void MakeKnown(const VolumePtr& volume);
+  void Register(const VolumePtr& volume);
 
   const Options options_;
   const Dependencies deps_;
   std::set<std::string> claimed_;     // target paths that are done
-  std::set<std::string> unreadable_;  // vol_data.json of volumes that were warned of
+  std::set<std::string> unreadable_;  // paths of the vol_data.json files that were warned of
 };
 
 }  // namespace nodekeep

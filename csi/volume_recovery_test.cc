@@ -42,6 +42,7 @@ struct Restarted : DriverNode {
                            .classes = classes,
                            .mirror = mirror,
                            .registry = registry,
+                           .refreshes = refreshes,
                            .clock = clock,
                            .log = heart.log}};
 };
@@ -54,7 +55,7 @@ TEST_CASE("recovery: what is on the node is known, claimed, and due at once") {
   CHECK(node.recovery.Run(Context()));
   CHECK(node.Known(volume));
   CHECK(node.Claimed(volume));
-  CHECK(node.registry.AwaitDue(Context(node.clock.Now(), {})).size() == 1);
+  CHECK(node.TakeDue().size() == 1);
 }
 
 TEST_CASE("recovery: a vol_data.json that cannot be read is warned of once; the others are found") {
@@ -72,6 +73,7 @@ TEST_CASE("recovery: a vol_data.json that cannot be read is warned of once; the 
                            .classes = node.classes,
                            .mirror = node.mirror,
                            .registry = node.registry,
+                           .refreshes = node.refreshes,
                            .clock = node.clock,
                            .log = log});
   std::string text;
@@ -121,6 +123,7 @@ TEST_CASE("recovery: a volume that is unpublished meanwhile leaves neither recor
   CHECK(node.recovery.Run(Context()));
   CHECK_FALSE(node.Known(volume));
   CHECK_FALSE(node.Claimed(volume));
+  CHECK(node.TakeDue().empty());
 }
 
 TEST_CASE("recovery: a volume that waits for its secrets has its claim already") {

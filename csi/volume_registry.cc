@@ -1,88 +1,73 @@
 #include "csi/volume_registry.h"
 
-#include <algorithm>
-
 namespace nodekeep {
 
-bool VolumeRegistry::Put(VolumePtr volume, SteadyTime due) {
+bool VolumeRegistry::Put(VolumePtr volume) {
   std::lock_guard lock(mutex_);
-  auto [place, inserted] = slots_.try_emplace(volume->target_path, Slot{{}, due});
-  place->second.record.volume = std::move(volume);
-  if (inserted) {
-    ++changes_;
-    changed_.notify_all();
+  by_class_[ClassOf(*volume)].insert(volume->target_path);
+  const auto [at, is_new] = records_.try_emplace(volume->target_path);
+  const VolumePtr before = std::exchange(at->second.volume, std::move(volume));
+  if (before != nullptr && ClassOf(*before) != ClassOf(*at->second.volume)) {
+    RemoveFromClass(*before);
   }
-  return !inserted;
+  return !is_new;
 }
 
-void VolumeRegistry::Recover(VolumePtr volume, SteadyTime due) {
+bool VolumeRegistry::Recover(VolumePtr volume) {
   std::lock_guard lock(mutex_);
+  if (records_.contains(volume->target_path)) return true;
+  by_class_[ClassOf(*volume)].insert(volume->target_path);
   const std::string path = volume->target_path;
-  const bool inserted = slots_.try_emplace(path, Slot{{std::move(volume), {}}, due}).second;
-  if (!inserted) return;
-  ++changes_;
-  changed_.notify_all();
+  records_.try_emplace(path, VolumeRecord{std::move(volume), {}});
+  return false;
 }
 
 void VolumeRegistry::Remove(const std::string& target_path) {
   std::lock_guard lock(mutex_);
-  slots_.erase(target_path);
+  auto found = records_.find(target_path);
+  if (found == records_.end()) return;
+  RemoveFromClass(*found->second.volume);
+  records_.erase(found);
 }
 
 std::optional<VolumeRecord> VolumeRegistry::Find(const std::string& target_path) const {
   std::lock_guard lock(mutex_);
-  auto found = slots_.find(target_path);
-  if (found == slots_.end()) return std::nullopt;
-  return found->second.record;
+  auto found = records_.find(target_path);
+  if (found == records_.end()) return std::nullopt;
+  return found->second;
 }
 
 std::vector<VolumeRecord> VolumeRegistry::List() const {
   std::lock_guard lock(mutex_);
   std::vector<VolumeRecord> records;
-  for (const auto& [path, slot] : slots_) records.push_back(slot.record);
+  for (const auto& [path, record] : records_) records.push_back(record);
   return records;
 }
 
-void VolumeRegistry::Update(const std::string& target_path, SteadyTime due,
+std::vector<std::string> VolumeRegistry::PathsOfClass(const std::string& namespace_name,
+                                                      const std::string& class_name) const {
+  std::lock_guard lock(mutex_);
+  auto found = by_class_.find(ClassKey(namespace_name, class_name));
+  if (found == by_class_.end()) return {};
+  return {found->second.begin(), found->second.end()};
+}
+
+void VolumeRegistry::Update(const std::string& target_path,
                             const std::function<void(VolumeState&)>& change) {
   std::lock_guard lock(mutex_);
-  auto found = slots_.find(target_path);
-  if (found == slots_.end()) return;
-  change(found->second.record.state);
-  // What was brought forward while this refresh ran stays due: the refresh may have read before it.
-  found->second.due = std::min(found->second.due, due);
-  ++changes_;
-  changed_.notify_all();
+  auto found = records_.find(target_path);
+  if (found != records_.end()) change(found->second.state);
 }
 
-void VolumeRegistry::MakeDue(const std::function<bool(const Volume&)>& matches, SteadyTime due) {
-  std::lock_guard lock(mutex_);
-  for (auto& [path, slot] : slots_) {
-    if (matches(*slot.record.volume)) slot.due = std::min(slot.due, due);
-  }
-  ++changes_;
-  changed_.notify_all();
+VolumeRegistry::ClassKey VolumeRegistry::ClassOf(const Volume& volume) {
+  return {volume.namespace_name, volume.class_name};
 }
 
-std::vector<std::string> VolumeRegistry::AwaitDue(const Context& context) {
-  std::unique_lock lock(mutex_);
-  while (!context.stop().stop_requested()) {
-    const SteadyTime now = clock_.Now();
-    SteadyTime next = context.deadline();
-    std::vector<std::string> due;
-    for (auto& [path, slot] : slots_) {
-      if (slot.due > now) {
-        next = std::min(next, slot.due);
-        continue;
-      }
-      due.push_back(path);
-      slot.due = SteadyTime::max();
-    }
-    if (!due.empty() || now >= context.deadline()) return due;
-    clock_.WaitUntil(lock, changed_, context.stop(), next,
-                     [&, seen = changes_] { return changes_ != seen; });
-  }
-  return {};
+void VolumeRegistry::RemoveFromClass(const Volume& volume) {
+  auto found = by_class_.find(ClassOf(volume));
+  if (found == by_class_.end()) return;
+  found->second.erase(volume.target_path);
+  if (found->second.empty()) by_class_.erase(found);
 }
 
 }  // namespace nodekeep

@@ -5,28 +5,53 @@
 #include <string>
 #include <vector>
 
-#include "tests/fakes/fake_clock.h"
-
 namespace nodekeep {
+namespace {
 
-TEST_CASE("volume registry: a refresh that is brought forward while another runs is not lost") {
-  using std::chrono::minutes;
-  FakeClock clock;
-  VolumeRegistry registry(clock);
+using Paths = std::vector<std::string>;
+
+VolumePtr VolumeOf(const std::string& path, const std::string& class_name,
+                   const std::string& namespace_name = "shop") {
   auto volume = std::make_shared<Volume>();
-  volume->target_path = "/t";
-  const auto due = [&] { return registry.AwaitDue(Context().WithDeadline(clock.Now())); };
-  const auto finish = [&] { registry.Update("/t", clock.Now() + minutes(2), [](VolumeState&) {}); };
-  registry.Put(volume, clock.Now());
-  REQUIRE(due() == std::vector<std::string>{"/t"});
-  CHECK(due().empty());  // it is being refreshed
-  registry.MakeDue([](const Volume&) { return true; }, clock.Now());
-  finish();
-  CHECK(due() == std::vector<std::string>{"/t"});
-  finish();
-  CHECK(due().empty());
-  clock.Advance(minutes(2));
-  CHECK(due() == std::vector<std::string>{"/t"});
+  volume->target_path = path;
+  volume->class_name = class_name;
+  volume->namespace_name = namespace_name;
+  return volume;
+}
+
+}  // namespace
+
+TEST_CASE("volume registry: the volumes of a class are those whose latest request names it") {
+  VolumeRegistry registry;
+  CHECK_FALSE(registry.Put(VolumeOf("/1", "app")));
+  CHECK_FALSE(registry.Recover(VolumeOf("/2", "app")));
+  CHECK_FALSE(registry.Put(VolumeOf("/3", "app", "other")));
+  CHECK_FALSE(registry.Put(VolumeOf("/4", "db")));
+  CHECK(registry.PathsOfClass("shop", "app") == Paths{"/1", "/2"});
+  CHECK(registry.PathsOfClass("other", "app") == Paths{"/3"});
+  CHECK(registry.PathsOfClass("other", "db").empty());
+  CHECK(registry.Put(VolumeOf("/1", "app")));  // the same again
+  CHECK(registry.Put(VolumeOf("/1", "db")));
+  CHECK(registry.Recover(VolumeOf("/4", "app")));  // is known, so stays as it is
+  CHECK(registry.PathsOfClass("shop", "app") == Paths{"/2"});
+  CHECK(registry.PathsOfClass("shop", "db") == Paths{"/1", "/4"});
+  registry.Remove("/2");
+  registry.Remove("/none");
+  CHECK(registry.PathsOfClass("shop", "app").empty());
+  CHECK(registry.List().size() == 3);
+}
+
+TEST_CASE("volume registry: a new request keeps the state, and only a known volume has one") {
+  VolumeRegistry registry;
+  registry.Put(VolumeOf("/1", "app"));
+  const auto fail = [](VolumeState& state) { state.error = "no answer"; };
+  registry.Update("/1", fail);
+  registry.Update("/2", fail);
+  registry.Put(VolumeOf("/1", "db"));
+  REQUIRE(registry.Find("/1"));
+  CHECK(registry.Find("/1")->state.error == "no answer");
+  CHECK(registry.Find("/1")->volume->class_name == "db");
+  CHECK_FALSE(registry.Find("/2"));
 }
 
 }  // namespace nodekeep

@@ -7,12 +7,12 @@
 namespace nodekeep {
 namespace {
 
-// How long a refresh waits to learn of the node's pods, at the very first.
-constexpr Duration kPatienceForPods = std::chrono::seconds(2);
+// How long a refresh waits for the first list of the node's pods.
+constexpr Duration kFirstPodList = std::chrono::seconds(2);
 constexpr Duration kShortestBeat = std::chrono::milliseconds(500);
 
-// What could not be mirrored is tried again well before the next refresh: an API server that was
-// away is back, somebody has mended the class. Doubles, so that what nobody mends costs little.
+// A failed mirror is tried again well before the next refresh, since an outage of the API server
+// ends and a class is corrected. The pause doubles, so that a lasting fault costs little.
 constexpr Duration kFirstMirrorPause = std::chrono::seconds(10);
 constexpr int kMostMirrorDoublings = 5;
 
@@ -27,7 +27,7 @@ bool NeedsExecution(const Bundle& bundle) {
   return false;
 }
 
-// A full volume says "no space left on device", which nobody would look for in our settings.
+// A full volume says "no space left on device", which does not lead a user to driver.volumeSize.
 Error NoRoom(const Error& error, const Bundle& bundle, std::uint64_t volume_size) {
   if (error.code() != ErrorCode::kTooLarge) return error;
   std::size_t bytes = 0;
@@ -41,16 +41,16 @@ Error NoRoom(const Error& error, const Bundle& bundle, std::uint64_t volume_size
 
 }  // namespace
 
-// How one passage ended, and what the registry and the metrics are to know of it.
+// How a publish or refresh ended, with what the registry and the metrics record of it.
 struct VolumeRoad::Outcome {
   Status status;
-  std::string failure_type;  // error_type of csi.md 2.12
+  std::string failure_type;  // the metrics' label error_type, with upstream's values
   std::string provider;
   std::vector<ObjectVersion> versions;
   FetchReport report;
   std::string mirror_error;
   bool changed = false;
-  std::string changes;  // for people: "updated db.yaml"
+  std::string changes;  // of files, as told to users: "updated db.yaml"
 
   static Outcome Failure(Error error, std::string type, std::string provider = "") {
     Outcome outcome;
@@ -71,7 +71,7 @@ Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
   if (PublishAgain(volume)) return {};
   auto guard = locks_.Lock(context, volume->target_path);
   Outcome outcome = guard.ok() ? PublishLocked((*guard)->context(), volume)
-                              : Outcome::Failure(guard.error(), "FailedToMount");
+                               : Outcome::Failure(guard.error(), "FailedToMount");
   if (outcome.status.ok()) {
     deps_.metrics.CountPublish(outcome.provider);
   } else {
@@ -89,13 +89,11 @@ bool VolumeRoad::PublishAgain(const VolumePtr& volume) {
   if (!known) return false;
   const Result<MountState> state = deps_.mounter.StateOf(volume->target_path);
   if (!state.ok() || *state != MountState::kMounted) return false;
-  // Its tokens and secrets replace those of the request before.
-  deps_.registry.Put(volume, deps_.clock.Now());
+  // Its tokens and secrets replace those of the previous request.
+  const bool is_new = !deps_.registry.Put(volume);  // removed since Find
   const bool waits = !known->state.error.empty() || known->volume->recovered;
-  if (waits && !ConstantTimeEqual(known->volume->tokens, volume->tokens)) {
-    deps_.registry.MakeDue(
-        [&](const Volume& other) { return other.target_path == volume->target_path; },
-        deps_.clock.Now());
+  if (is_new || (waits && !ConstantTimeEqual(known->volume->tokens, volume->tokens))) {
+    deps_.refreshes.Add(volume->target_path);
   }
   deps_.metrics.CountPublish(known->state.provider);
   return true;
@@ -112,10 +110,11 @@ VolumeRoad::Outcome VolumeRoad::PublishLocked(const Context& context, const Volu
     state = MountState::kAbsent;
   }
   if (*state == MountState::kMounted && HasContent(path)) {
-    // Complete since before this process: by our predecessor, or by the driver we replace.
+    // Complete since before this process: published by an earlier agent, or by the driver that
+    // Nodekeep replaces.
     Outcome outcome;
     if (const auto known = deps_.registry.Find(path)) outcome.provider = known->state.provider;
-    deps_.registry.Put(volume, deps_.clock.Now());
+    if (!deps_.registry.Put(volume)) deps_.refreshes.Add(path);
     deps_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
     return outcome;
   }
@@ -125,20 +124,20 @@ VolumeRoad::Outcome VolumeRoad::PublishLocked(const Context& context, const Volu
   };
   Outcome outcome = fill();
   if (!outcome.status.ok()) {
-    // Kubelet does not unpublish what never succeeded: nothing may stay, not even what a killed
-    // predecessor has mounted.
+    // Kubelet does not unpublish what never succeeded, so nothing may stay, not even the mount of
+    // an earlier agent that was killed.
     if (Status cleared = deps_.mounter.Clear(path); !cleared.ok()) {
       deps_.log.Error("cannot clean up after a failed publish",
                       {{"target", path}, {"error", cleared.error().message()}});
     }
     return outcome;
   }
-  deps_.registry.Put(volume, SteadyTime::max());
-  Succeeded(*volume, outcome);
+  deps_.registry.Put(volume);
+  deps_.refreshes.AddAt(path, Succeeded(*volume, outcome));
   return outcome;
 }
 
-// The first content of a volume. An error leaves the cleaning up of the target to the caller.
+// Writes the first content of a volume. After an error, the caller cleans up the target.
 VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volume,
                                      MountState state) {
   if (volume.class_name.empty()) {
@@ -163,7 +162,8 @@ VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volum
   Outcome outcome = FetchAndWrite(context, volume, **spc, state);
   outcome.provider = provider;
   if (outcome.status.ok()) return outcome;
-  // A pod that never starts needs no Secret; one whose volume was lost, by a reboot say, does.
+  // A pod that never starts needs no Secret; one whose volume was lost, for example by a reboot,
+  // keeps it.
   if (!deps_.registry.Find(volume.target_path)) deps_.mirror.Forget(volume.target_path);
   return outcome;
 }
@@ -189,7 +189,8 @@ VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volu
                                         volume.Text()),
         fetched.failure_type);
   }
-  // Before the volume is answered, so that environment variables work at the first start.
+  // Before kubelet is answered: containers may take environment variables from the Secret when
+  // they start.
   std::string mirror_error = Mirror(context, volume, spc, *fetched.content, "");
   if (Status over = context.Check(deps_.clock); !over.ok()) {
     return Outcome::Failure(over.error(), "FailedToMount");
@@ -238,7 +239,7 @@ std::string VolumeRoad::Mirror(const Context& context, const Volume& volume,
   const Status mirrored = deps_.mirror.Converge(context, volume, spc, content);
   if (mirrored.ok()) return "";
   const std::string& message = mirrored.error().message();
-  // Unpublished meanwhile, or the agent's end: no fault of the Secret.
+  // Not a fault of the Secret when the volume was unpublished meanwhile or the agent is stopping.
   if (message == before || context.stop().stop_requested()) return message;
   deps_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret", message);
   deps_.log.Warn("mirroring failed",
@@ -246,7 +247,7 @@ std::string VolumeRoad::Mirror(const Context& context, const Volume& volume,
   return message;
 }
 
-void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
+SteadyTime VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
   const WallTime now = deps_.clock.Wall();
   SteadyTime due = NextRefresh(volume, outcome.report.refresh_after);
   int mirror_failures = 0;
@@ -255,7 +256,7 @@ void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
     mirror_failures = 1 + (known ? known->state.mirror_failures : 0);
     due = std::min(due, deps_.clock.Now() + MirrorPause(mirror_failures));
   }
-  deps_.registry.Update(volume.target_path, due, [&](VolumeState& state) {
+  deps_.registry.Update(volume.target_path, [&](VolumeState& state) {
     state.mirror_error = outcome.mirror_error;
     state.mirror_failures = mirror_failures;
     state.provider = outcome.provider;
@@ -270,11 +271,13 @@ void VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
       state.error.clear();
     }
   });
+  return due;
 }
 
-// Volumes of one class are refreshed together, so that they share one question to the API server
-// and each to the backend; classes, and the nodes of a cluster, each have their own beat. It is a
-// little slower than the age at which the cache asks again: at each beat everything is due.
+// Volumes of one class are refreshed at the same time, so that they share one read of the class
+// and one read of each secret; different classes, and the nodes of a cluster, have different times.
+// The interval is a little longer than the age at which the cache reads again, so that all entries
+// are old enough for it at each refresh.
 SteadyTime VolumeRoad::NextRefresh(const Volume& volume, Duration interval) const {
   const Duration base = interval > Duration::zero() ? interval : options_.refresh_after;
   const Duration beat = std::max(base + base / 20, kShortestBeat);
@@ -286,14 +289,19 @@ SteadyTime VolumeRoad::NextRefresh(const Volume& volume, Duration interval) cons
   return SteadyTime(phase + beats * beat);
 }
 
-Status VolumeRoad::Unpublish(const Context& context, const std::string& target_path) {
-  // Nothing refreshes it from now on.
+void VolumeRoad::Forget(const std::string& target_path) {
   deps_.registry.Remove(target_path);
+  deps_.refreshes.Remove(target_path);
+}
+
+Status VolumeRoad::Unpublish(const Context& context, const std::string& target_path) {
+  // No refresh starts from now on.
+  Forget(target_path);
   auto guard = locks_.CancelAndLock(context, target_path);
   Status cleared = guard.ok() ? deps_.mounter.Clear(target_path) : Status(guard.error());
   if (cleared.ok()) {
-    // A publish that was under way may have come through before it was told to give up.
-    deps_.registry.Remove(target_path);
+    // A publish that was under way may have succeeded before it was cancelled.
+    Forget(target_path);
     deps_.mirror.Forget(target_path);
     deps_.metrics.CountUnpublish();
     return {};
@@ -304,26 +312,24 @@ Status VolumeRoad::Unpublish(const Context& context, const std::string& target_p
   return cleared;
 }
 
-void VolumeRoad::Refresh(const Context& context, const std::string& target_path) {
+std::optional<SteadyTime> VolumeRoad::Refresh(const Context& context,
+                                              const std::string& target_path) {
   const SteadyTime begun = deps_.clock.Now();
   auto guard = locks_.Lock(context, target_path);
-  if (!guard.ok()) {
-    return deps_.registry.Update(target_path, deps_.clock.Now() + kShortestBeat,
-                                 [](VolumeState&) {});
-  }
+  if (!guard.ok()) return deps_.clock.Now() + kShortestBeat;
   const std::optional<VolumeRecord> record = deps_.registry.Find(target_path);
-  if (!record) return;
+  if (!record) return std::nullopt;
   if (HasEnded((*guard)->context(), *record->volume)) {
-    return deps_.registry.Update(target_path, NextRefresh(*record->volume, Duration::zero()),
-                                 [](VolumeState&) {});
+    return NextRefresh(*record->volume, Duration::zero());
   }
   const Outcome outcome = Renew((*guard)->context(), *record);
-  if ((*guard)->context().stop().stop_requested()) return;  // unpublished, or the agent's end
+  // Unpublished meanwhile, or the agent is stopping.
+  if ((*guard)->context().stop().stop_requested()) return std::nullopt;
   deps_.metrics.ObserveRotation(deps_.clock.Now() - begun);
   if (!outcome.status.ok()) return RefreshFailed(*record, outcome);
-  Succeeded(*record->volume, outcome);
+  const SteadyTime due = Succeeded(*record->volume, outcome);
   deps_.metrics.CountRotation(outcome.provider, outcome.changed);
-  if (!outcome.changed) return;
+  if (!outcome.changed) return due;
   deps_.log.Info("volume rotated", {{"pod", record->volume->Text()},
                                     {"class", record->volume->class_name},
                                     {"changes", outcome.changes}});
@@ -331,20 +337,18 @@ void VolumeRoad::Refresh(const Context& context, const std::string& target_path)
       *record->volume, VolumeEvents::Kind::kNormal, "MountRotationComplete",
       fmt::format("successfully rotated mounted contents for spc {}/{}: {}",
                   record->volume->namespace_name, record->volume->class_name, outcome.changes));
-  // Who shares the class finds the new content in memory; nobody waits for his own turn.
-  deps_.registry.MakeDue(
-      [&](const Volume& other) {
-        return other.class_name == record->volume->class_name &&
-               other.namespace_name == record->volume->namespace_name &&
-               other.target_path != target_path;
-      },
-      deps_.clock.Now());
+  // Refresh the other volumes of the class now; their data is already cached.
+  for (const std::string& path :
+       deps_.registry.PathsOfClass(record->volume->namespace_name, record->volume->class_name)) {
+    if (path != target_path) deps_.refreshes.Add(path);
+  }
+  return due;
 }
 
-// A pod that is deleted or has finished keeps what it has. When the API server does not know, the
-// volume is kept fresh.
+// Volumes of a pod that is being deleted or has finished are not refreshed. While the state of the
+// pod is not known, they are.
 bool VolumeRoad::HasEnded(const Context& context, const Volume& volume) {
-  auto pods = deps_.pods.OnNode(context.WithDeadline(deps_.clock.Now() + kPatienceForPods));
+  auto pods = deps_.pods.OnNode(context.WithDeadline(deps_.clock.Now() + kFirstPodList));
   if (!pods.ok()) return false;
   const auto found = (*pods)->find(volume.pod_uid);
   return found != (*pods)->end() && found->second.ending;
@@ -375,7 +379,7 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
   }
   Outcome outcome = Write(volume, *fetched.content);
   outcome.provider = (*spc)->provider;
-  // After the files, which must not wait for an API server that is away.
+  // After the files, which must not wait for an API server that does not answer.
   if (outcome.status.ok()) {
     outcome.mirror_error =
         Mirror(context, volume, **spc, *fetched.content, record.state.mirror_error);
@@ -383,24 +387,25 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
   return outcome;
 }
 
-void VolumeRoad::RefreshFailed(const VolumeRecord& record, const Outcome& outcome) {
+SteadyTime VolumeRoad::RefreshFailed(const VolumeRecord& record, const Outcome& outcome) {
   const Volume& volume = *record.volume;
   const std::string& message = outcome.status.error().message();
   const WallTime now = deps_.clock.Wall();
   deps_.metrics.CountRotationError(outcome.provider, outcome.failure_type);
-  deps_.registry.Update(volume.target_path, NextRefresh(volume, Duration::zero()),
-                        [&](VolumeState& state) {
-                              if (state.error.empty()) state.failing_since = now;
-                              state.error = message;
-                            });
+  deps_.registry.Update(volume.target_path, [&](VolumeState& state) {
+    if (state.error.empty()) state.failing_since = now;
+    state.error = message;
+  });
   deps_.log.Warn("rotation failed",
                  {{"pod", volume.Text()}, {"class", volume.class_name}, {"error", message}});
-  // One event per reason, not one per try; and what waits for kubelet's next request to bring
-  // tokens is no failure.
-  if (record.state.error == message || volume.recovered) return;
+  const SteadyTime due = NextRefresh(volume, Duration::zero());
+  // One event per reason, not one per try. A recovered volume has no tokens until kubelet's next
+  // request, which is not a failure.
+  if (record.state.error == message || volume.recovered) return due;
   deps_.events.Record(
       volume, VolumeEvents::Kind::kWarning, "MountRotationFailed",
       fmt::format("the volume keeps its content; provider {}: {}", outcome.provider, message));
+  return due;
 }
 
 }  // namespace nodekeep

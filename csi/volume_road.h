@@ -1,19 +1,23 @@
 #pragma once
 
-// The road of a volume: publish, refresh, unpublish, each complete or without effect.
+// Publish, refresh and unpublish of volumes, each complete or without effect.
 //
-// Publish fetches first and mounts after, so that a failure leaves nothing behind (csi.md 2.14 D1).
-// What is mounted and complete is answered at once, without a call to anybody; its refreshing is
-// the rotation's. A refresh that fails changes nothing in the volume: it is seen in events,
-// metrics, the volume's condition and `nodekeep status`.
+// Publish fetches first and mounts after, so that a failure leaves neither a mount nor an empty
+// directory, which kubelet's retry could take for a published volume. A volume that is mounted and
+// complete is answered at once, without a call to a backend or the API server; the rotation
+// (rotation.h) refreshes it. A refresh that fails changes nothing in the volume: the failure is
+// shown by events, metrics, the volume's condition and `nodekeep status`.
 //
-// Thread-safe; one worker per target path. Blocks the caller under its context.
+// Thread-safe; operations on the same target path run one after the other. Blocks the caller under
+// its context.
 
+#include <optional>
 #include <string>
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/metrics.h"
+#include "agent/base/workqueue.h"
 #include "csi/class_source.h"
 #include "csi/mounter.h"
 #include "csi/pod_source.h"
@@ -29,10 +33,10 @@ namespace nodekeep {
 class VolumeRoad {
  public:
   struct Options {
-    Duration refresh_after = std::chrono::minutes(2);  // where nobody says otherwise
+    Duration refresh_after = std::chrono::minutes(2);  // unless the class sets it
     std::uint64_t volume_size = 64u << 20;             // bytes of each tmpfs
   };
-  // What the road leads past. All outlive it.
+  // All must outlive this object.
   struct Dependencies {
     Mounter& mounter;
     ClassSource& classes;
@@ -41,6 +45,9 @@ class VolumeRoad {
     VolumeMirror& mirror;
     VolumeEvents& events;
     VolumeRegistry& registry;
+    // Target paths. Publish adds a volume, Unpublish removes it, and what asks for an earlier
+    // refresh adds it again.
+    Workqueue<std::string>& refreshes;
     const Clock& clock;
     Rng& rng;
     Logger& log;
@@ -49,16 +56,18 @@ class VolumeRoad {
 
   VolumeRoad(Options options, Dependencies dependencies);
 
-  // Idempotent. Errors keep upstream's words (csi.md 2.5) and leave no mount behind; a volume that
-  // was complete before is never failed, unmounted or blanked.
+  // Idempotent. Errors keep the texts of the upstream driver and leave no mount behind; a volume
+  // that was complete before is never failed, unmounted or emptied.
   Status Publish(const Context& context, VolumePtr volume);
   // The whole of Publish for a volume that is known and mounted, which is what kubelet asks about
   // every minute; else false, and nothing has been done. Never waits.
   bool PublishAgain(const VolumePtr& volume);
-  // Idempotent; tolerates leftovers and stale mounts (csi.md 2.7). Ends what is under way there.
+  // Idempotent; tolerates leftovers and stale mounts. Cancels a publish or refresh that is under
+  // way at the path.
   Status Unpublish(const Context& context, const std::string& target_path);
-  // Brings a known volume up to date. What fails is recorded, not returned.
-  void Refresh(const Context& context, const std::string& target_path);
+  // Brings a known volume up to date, and returns when it is due next; empty when it is not to be
+  // refreshed any more: unpublished, or the agent is stopping. Failures are recorded, not returned.
+  std::optional<SteadyTime> Refresh(const Context& context, const std::string& target_path);
 
  private:
   struct Outcome;
@@ -70,16 +79,20 @@ class VolumeRoad {
   bool HasEnded(const Context& context, const Volume& volume);
   Outcome Renew(const Context& context, const VolumeRecord& record);
   Outcome Write(const Volume& volume, VolumeContent& content);
-  // `before`: why the latest try failed; the same reason is told once.
+  // Returns why it failed, "" = it did not. `before`: the same of the previous try; a reason that
+  // stays the same is reported once.
   std::string Mirror(const Context& context, const Volume& volume, const SecretProviderClass& spc,
                      const VolumeContent& content, const std::string& before);
-  void Succeeded(const Volume& volume, const Outcome& outcome);
-  void RefreshFailed(const VolumeRecord& record, const Outcome& outcome);
+  // These record the outcome and return when the volume is due next.
+  SteadyTime Succeeded(const Volume& volume, const Outcome& outcome);
+  SteadyTime RefreshFailed(const VolumeRecord& record, const Outcome& outcome);
+  // Removes the volume from the registry and from the queue.
+  void Forget(const std::string& target_path);
   SteadyTime NextRefresh(const Volume& volume, Duration interval) const;
 
   const Options options_;
   const Dependencies deps_;
-  const std::size_t beat_offset_;  // of this process, in milliseconds
+  const std::size_t beat_offset_;  // milliseconds, random: nodes refresh at different times
   TargetLocks locks_;
 };
 

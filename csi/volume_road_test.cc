@@ -26,6 +26,7 @@ TEST_CASE("driver: a volume is published complete, once, and unpublished without
   CHECK_FALSE(std::filesystem::exists(volume->target_path));
   REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
   CHECK(node.registry.List().empty());
+  CHECK(node.refreshes.Measure().delayed == 0);
   CHECK(node.mirror.forgotten == 2);
 }
 
@@ -278,9 +279,9 @@ TEST_CASE("driver: a changed secret reaches every volume of the class by one que
   }
   node.backend->SetValue("db", "user=bob");
   node.clock.Advance(minutes(3));
-  const std::vector<std::string> due = node.registry.AwaitDue(Context(node.clock.Now(), {}));
+  const std::vector<std::string> due = node.TakeDue();
   CHECK(due.size() == 10);
-  for (const std::string& target : due) node.road.Refresh(Context(), target);
+  for (const std::string& target : due) node.Refresh(target);
   for (const VolumePtr& volume : volumes) CHECK(DriverNode::Read(*volume) == "user=bob");
   CHECK(node.events.reasons().size() == 10);
   CHECK(node.events.last() == "successfully rotated mounted contents for spc shop/app: updated db");
@@ -355,10 +356,8 @@ TEST_CASE("driver: what could not be mirrored is tried again soon, less and less
   node.mirror.fault = Error(ErrorCode::kTransient, "the API server is away");
   REQUIRE(node.Publish(volume).ok());
   const auto due_after = [&](seconds wait) {
-    const std::stop_source nobody;
-    const Context now(node.clock.Now() + wait, nobody.get_token());
     node.clock.Advance(wait);
-    return !node.registry.AwaitDue(now).empty();
+    return !node.TakeDue().empty();
   };
   CHECK_FALSE(due_after(seconds(9)));
   CHECK(due_after(seconds(1)));
@@ -455,13 +454,14 @@ TEST_CASE("driver: a volume that was complete before this process is taken over 
   REQUIRE(before.Publish(volume).ok());
   // The successor knows nothing of it.
   before.registry.Remove(volume->target_path);
+  before.refreshes.Remove(volume->target_path);
   before.backend->FailAlways("", Error(ErrorCode::kTransient, "connection refused"));
   const std::size_t reads = before.backend->reads();
   REQUIRE(before.Publish(volume).ok());
   CHECK(before.backend->reads() == reads);
   CHECK(before.mounter.mount_calls() == 1);
   CHECK(DriverNode::Read(*volume) == "user=alice");
-  CHECK(before.registry.AwaitDue(Context(before.clock.Now(), {})).size() == 1);
+  CHECK(before.TakeDue().size() == 1);
 }
 
 TEST_CASE("driver: fsGroup becomes the group of the files, which it may read") {
@@ -480,15 +480,14 @@ TEST_CASE("driver: new tokens bring a failed refresh forward") {
   REQUIRE(node.Publish(volume).ok());
   node.classes.Fail(Error(ErrorCode::kDenied, "no"));
   node.clock.Advance(minutes(3));
-  const Context soon(node.clock.Now(), {});
-  REQUIRE(node.registry.AwaitDue(soon).size() == 1);
+  REQUIRE(node.TakeDue().size() == 1);
   node.Refresh(volume);
   CHECK_FALSE(node.StateOf(*volume).error.empty());
-  CHECK(node.registry.AwaitDue(soon).empty());
+  CHECK(node.TakeDue().empty());
   auto again = node.MakeVolume();
   again->tokens = SecretBytes(R"({"":{"token":"t","expirationTimestamp":"2099-01-01T00:00:00Z"}})");
   REQUIRE(node.Publish(again).ok());
-  CHECK(node.registry.AwaitDue(Context(node.clock.Now(), {})).size() == 1);
+  CHECK(node.TakeDue().size() == 1);
 }
 
 }  // namespace nodekeep

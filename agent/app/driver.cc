@@ -28,7 +28,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       kube_(kube),
       options_(config.driver),
       node_name_(config.node_name),
-      registry_(graph.clock),
+      refreshes_({}, graph.clock, graph.rng),
       watches_({.http = graph.curl,
                 .connection = kube.connection(),
                 .clock = graph.clock,
@@ -39,11 +39,9 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       live_classes_({}, kube, graph.backend_pool, graph.clock),
       classes_(watches_, live_classes_,
                [this](const WatchedClasses::Key& key) {
-                 registry_.MakeDue(
-                     [&](const Volume& volume) {
-                       return volume.namespace_name == key.first && volume.class_name == key.second;
-                     },
-                     graph_.clock.Now());
+                 for (const std::string& path : registry_.PathsOfClass(key.first, key.second)) {
+                   refreshes_.Add(path);
+                 }
                }),
       pods_(watches_, config.node_name),
       foreign_({.directories = ForeignDirectories(config)}, graph.clock),
@@ -63,6 +61,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
            .mirror = mirror_,
            .events = events_,
            .registry = registry_,
+           .refreshes = refreshes_,
            .clock = graph.clock,
            .rng = graph.rng,
            .log = graph.log,
@@ -73,9 +72,15 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                  .classes = classes_,
                  .mirror = mirror_,
                  .registry = registry_,
+                 .refreshes = refreshes_,
                  .clock = graph.clock,
                  .log = graph.log}),
-      rotation_(road_, registry_, pool, graph.clock, config.mount_budget, graph.on_exception),
+      rotation_({.budget = config.mount_budget, .on_exception = graph.on_exception},
+                {.road = road_,
+                 .registry = registry_,
+                 .refreshes = refreshes_,
+                 .pool = pool,
+                 .clock = graph.clock}),
       door_({.driver_name = config.driver.name,
              .node_name = config.node_name,
              .kubelet_root = config.driver.kubelet_root,
@@ -119,7 +124,7 @@ Status Driver::Ready() const {
 }
 
 void Driver::RefreshAll() {
-  registry_.MakeDue([](const Volume&) { return true; }, graph_.clock.Now());
+  for (const VolumeRecord& record : registry_.List()) refreshes_.Add(record.volume->target_path);
 }
 
 void Driver::MeasureVolumes() {

@@ -13,6 +13,7 @@
 
 #include "agent/app/config.h"
 #include "agent/app/graph.h"
+#include "agent/base/workqueue.h"
 #include "csi/class_source.h"
 #include "csi/driver_server.h"
 #include "csi/foreign_providers.h"
@@ -64,6 +65,7 @@ class Driver {
   std::atomic<bool> recovered_ = false;        // what was found on the node is claimed
   LinuxMounter mounter_;
   VolumeRegistry registry_;
+  Workqueue<std::string> refreshes_;  // target paths
   WatchLoop watches_;
   KubeClassSource live_classes_;
   WatchedClasses classes_;

@@ -174,7 +174,17 @@ struct DriverNode {
     return volume;
   }
   Status Publish(const VolumePtr& volume) { return road.Publish(Context(), volume); }
-  void Refresh(const VolumePtr& volume) { road.Refresh(Context(), volume->target_path); }
+  // As the rotation does it.
+  void Refresh(const std::string& target_path) {
+    if (const auto due = road.Refresh(Context(), target_path)) refreshes.AddAt(target_path, *due);
+  }
+  void Refresh(const VolumePtr& volume) { Refresh(volume->target_path); }
+  // Takes out of the queue what is due now.
+  std::vector<std::string> TakeDue() {
+    std::vector<std::string> paths;
+    while (const auto item = refreshes.Get(Context(clock.Now(), {}))) paths.push_back(item->key());
+    return paths;
+  }
   static std::string Read(const Volume& volume, const std::string& file = "db") {
     std::ifstream in(volume.target_path + "/" + file);
     return std::string(std::istreambuf_iterator<char>(in), {});
@@ -209,7 +219,8 @@ struct DriverNode {
   RoadVolumeSource source{mounts, foreign};
   MirrorList mirror;
   EventList events;
-  VolumeRegistry registry{clock};
+  VolumeRegistry registry;
+  Workqueue<std::string> refreshes{{}, clock, heart.rng};
   VolumeRoad road{{},
                   {.mounter = mounter,
                    .classes = classes,
@@ -218,6 +229,7 @@ struct DriverNode {
                    .mirror = mirror,
                    .events = events,
                    .registry = registry,
+                   .refreshes = refreshes,
                    .clock = clock,
                    .rng = heart.rng,
                    .log = heart.log,
