@@ -84,7 +84,7 @@ TEST_CASE("driver: a publish that fails says why in upstream's words and leaves 
   }
 }
 
-TEST_CASE("D1: a fresh directory without a mount is never taken for a published volume") {
+TEST_CASE("driver: a fresh directory without a mount is never taken for a published volume") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   std::filesystem::create_directories(volume->target_path);  // just now: the age says nothing
@@ -93,7 +93,7 @@ TEST_CASE("D1: a fresh directory without a mount is never taken for a published 
   CHECK(DriverNode::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("D1: after a reboot the directory that is left is mounted and filled again") {
+TEST_CASE("driver: after a reboot the directory that is left is mounted and filled again") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -104,8 +104,8 @@ TEST_CASE("D1: after a reboot the directory that is left is mounted and filled a
 }
 
 TEST_CASE(
-    "D1: a first publish that fails transiently leaves no directory that a retry could take for "
-    "content") {
+    "driver: a first publish that fails transiently leaves no directory that a retry could take "
+    "for content") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   node.backend->FailReads("db", {Error(ErrorCode::kTransient, "connection refused")});
@@ -117,7 +117,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "D2: while nothing changes, the backend is asked once per interval, whatever kubelet repeats") {
+    "driver: while nothing changes, the backend is asked once per interval, whatever kubelet "
+    "repeats") {
   DriverNode node;
   std::vector<VolumePtr> volumes;
   for (int i = 0; i < 20; ++i) {
@@ -134,7 +135,7 @@ TEST_CASE(
   CHECK(node.classes.asked() == classes);
 }
 
-TEST_CASE("D5, D6: a refresh that fails keeps the volume, is answered OK, and is seen") {
+TEST_CASE("driver: a refresh that fails keeps the volume, is answered OK, and is seen") {
   struct Row {
     std::string name;
     std::function<void(DriverNode&)> breaks;
@@ -171,7 +172,7 @@ TEST_CASE("D5, D6: a refresh that fails keeps the volume, is answered OK, and is
   }
 }
 
-TEST_CASE("D7, D8: what a killed writer left in the volume does not hinder the next write") {
+TEST_CASE("driver: what a killed writer left in the volume does not hinder the next write") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   // Mounted and killed in the middle of the first write.
@@ -191,7 +192,7 @@ TEST_CASE("D7, D8: what a killed writer left in the volume does not hinder the n
   CHECK_FALSE(left.contains("..data_tmp"));
 }
 
-TEST_CASE("D9: a change of mode alone is applied") {
+TEST_CASE("driver: a change of mode alone is applied") {
   DriverNode node;
   auto volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -210,7 +211,7 @@ TEST_CASE("D9: a change of mode alone is applied") {
   CHECK(mode() == 0644);
 }
 
-TEST_CASE("D14: no attribute of a pod switches the driver off") {
+TEST_CASE("driver: no attribute of a pod switches the driver off") {
   DriverNode node;
   auto volume = node.MakeVolume();
   volume->attributes["providerName"] = "mock_provider";
@@ -218,7 +219,7 @@ TEST_CASE("D14: no attribute of a pod switches the driver off") {
   CHECK(DriverNode::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("D15: a publish that is given up does not write behind the back of its successor") {
+TEST_CASE("driver: a publish that is given up does not write behind the back of its successor") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   node.backend->Close();
@@ -239,7 +240,7 @@ TEST_CASE("D15: a publish that is given up does not write behind the back of its
   CHECK(DriverNode::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("D15: an unpublish ends the refresh under way and is not undone by it") {
+TEST_CASE("driver: an unpublish ends the refresh under way and is not undone by it") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
