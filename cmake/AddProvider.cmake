@@ -8,7 +8,7 @@ function(add_provider name)
   nodekeep_library(provider_${name} SOURCES ${sources}
                    DEPENDS nodekeep_base nodekeep_http nodekeep_cloud nodekeep_secrets)
   if(tests)
-    nodekeep_test(${name}_test SOURCES ${tests} DEPENDS provider_${name} nodekeep_fakes)
+    nodekeep_test(${name}_test SOURCES ${tests} DEPENDS provider_${name} nodekeep_mount nodekeep_fakes)
   endif()
   foreach(fuzzer ${fuzzers})
     get_filename_component(stem ${fuzzer} NAME_WE)

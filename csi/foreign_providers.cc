@@ -7,15 +7,12 @@
 
 #include "agent/base/go_json.h"
 #include "agent/rpc/status.h"
+#include "csi/attributes.h"
 #include "csi/reply_limit.h"
 #include "proto/provider.grpc.pb.h"
 
 namespace nodekeep {
 namespace {
-
-constexpr char kTokens[] = "csi.storage.k8s.io/serviceAccount.tokens";
-// 0644 in decimal, as upstream always says (csi.md 1.2).
-constexpr char kPermission[] = "420";
 
 bool IsProviderName(const std::string& name) {
   return !name.empty() && name.size() <= 30 && std::all_of(name.begin(), name.end(), [](char c) {
@@ -39,15 +36,15 @@ SecretBytes JsonOf(const std::map<std::string, std::string_view>& texts) {
 v1alpha1::MountRequest RequestOf(const SecretProviderClass& spc, const Volume& volume,
                                  const std::vector<ObjectVersion>& known) {
   v1alpha1::MountRequest request;
-  const std::map<std::string, std::string> own = AttributesOf(spc, volume);
+  const std::map<std::string, std::string> own = MergedAttributes(spc, volume);
   std::map<std::string, std::string_view> attributes(own.begin(), own.end());
-  if (!volume.tokens.empty()) attributes[kTokens] = volume.tokens.Reveal();
+  if (!volume.tokens.empty()) attributes[std::string(kTokensAttribute)] = volume.tokens.Reveal();
   request.set_attributes(std::string(JsonOf(attributes).Reveal()));
   std::map<std::string, std::string_view> secrets;
   for (const auto& [key, value] : volume.secrets) secrets[key] = value.Reveal();
   request.set_secrets(secrets.empty() ? "null" : std::string(JsonOf(secrets).Reveal()));
   request.set_target_path(volume.target_path);
-  request.set_permission(kPermission);
+  request.set_permission(std::string(kDriverPermission));
   for (const ObjectVersion& version : known) {
     auto* entry = request.add_current_object_version();
     entry->set_id(version.id);

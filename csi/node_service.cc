@@ -5,12 +5,11 @@
 #include <charconv>
 
 #include "agent/rpc/status.h"
+#include "csi/attributes.h"
 #include "csi/csi_status.h"
 
 namespace nodekeep {
 namespace {
-
-constexpr char kTokens[] = "csi.storage.k8s.io/serviceAccount.tokens";
 
 Error Missing(std::string text) { return Error(ErrorCode::kInvalid, std::move(text)); }
 
@@ -19,7 +18,7 @@ Result<std::optional<gid_t>> ReadGroup(const std::string& text) {
   gid_t group = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), group);
   if (failure != std::errc() || end != text.data() + text.size()) {
-    return Error::Format(ErrorCode::kInvalid, "volume_mount_group \"{}\" is no group id", text);
+    return Error::Format(ErrorCode::kInvalid, "volume_mount_group \"{}\" is not a group id", text);
   }
   return std::optional<gid_t>(group);
 }
@@ -50,7 +49,7 @@ Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request) 
   volume->group = *group;
   volume->read_only = request.readonly();
   for (const auto& [key, value] : request.volume_context()) {
-    if (key == kTokens) {
+    if (key == kTokensAttribute) {
       volume->tokens = SecretBytes(value);
     } else {
       volume->attributes[key] = value;
@@ -58,21 +57,18 @@ Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request) 
   }
   // Since Kubernetes 1.35 tokens may come this way (csi.md 1.5), and then it is the newer one.
   for (const auto& [key, value] : request.secrets()) {
-    if (key == kTokens) {
+    if (key == kTokensAttribute) {
       volume->tokens = SecretBytes(value);
     } else {
       volume->secrets[key] = SecretBytes(value);
     }
   }
-  const auto attribute = [&](const char* key) {
-    auto found = volume->attributes.find(key);
-    return found == volume->attributes.end() ? std::string() : found->second;
-  };
-  volume->class_name = attribute("secretProviderClass");
-  volume->namespace_name = attribute("csi.storage.k8s.io/pod.namespace");
-  volume->pod = attribute("csi.storage.k8s.io/pod.name");
-  volume->pod_uid = attribute("csi.storage.k8s.io/pod.uid");
-  volume->service_account = attribute("csi.storage.k8s.io/serviceAccount.name");
+  VolumeFacts facts = ReadVolumeFacts(volume->attributes);
+  volume->class_name = std::move(facts.class_name);
+  volume->namespace_name = std::move(facts.namespace_name);
+  volume->pod = std::move(facts.pod);
+  volume->pod_uid = std::move(facts.pod_uid);
+  volume->service_account = std::move(facts.service_account);
   return VolumePtr(std::move(volume));
 }
 

@@ -37,7 +37,7 @@ TEST_CASE(
     WorkerPool pool({.name = "mount-pool", .on_exception = report});
     NodeService service({.node_name = "n", .on_exception = report}, node.road, node.registry, pool,
                         node.clock);
-    auto server = LocalServer::Start({&service}, {}, node.heart.log);
+    auto server = LocalServer::Start({&service}, {}, node.core.log);
     REQUIRE(server.ok());
     REQUIRE((*server)->Listen(node.dir / "csi.sock").ok());
     const auto stub = csi::v1::Node::NewStub(

@@ -2,9 +2,9 @@
 
 namespace nodekeep {
 
-ProviderServers::ProviderServers(Options options, MountRoad& road, WorkerPool& pool,
+ProviderServers::ProviderServers(Options options, MountService& mounts, WorkerPool& pool,
                                  const Clock& clock, Logger& log)
-    : options_(std::move(options)), road_(road), pool_(pool), clock_(clock), log_(log) {}
+    : options_(std::move(options)), mounts_(mounts), pool_(pool), clock_(clock), log_(log) {}
 
 ProviderServers::~ProviderServers() { Stop(clock_.Now()); }
 
@@ -16,7 +16,7 @@ Status ProviderServers::Open() {
                                  .version = options_.version,
                                  .budget = options_.mount_budget,
                                  .on_exception = options_.on_exception},
-        road_, pool_, clock_);
+        mounts_, pool_, clock_);
     auto server =
         LocalServer::Start({served.service.get()}, {.on_exception = options_.on_exception}, log_);
     if (!server.ok()) {

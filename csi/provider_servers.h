@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/mount/mount_service.h"
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/rpc/local_server.h"
-#include "csi/mount_road.h"
 #include "csi/provider_service.h"
 
 namespace nodekeep {
@@ -30,7 +30,7 @@ class ProviderServers {
     ExceptionReporter on_exception{};
   };
 
-  ProviderServers(Options options, MountRoad& road, WorkerPool& pool, const Clock& clock,
+  ProviderServers(Options options, MountService& mounts, WorkerPool& pool, const Clock& clock,
                   Logger& log);
   ~ProviderServers();
 
@@ -50,7 +50,7 @@ class ProviderServers {
   };
 
   const Options options_;
-  MountRoad& road_;
+  MountService& mounts_;
   WorkerPool& pool_;
   const Clock& clock_;
   Logger& log_;

@@ -1,10 +1,12 @@
 #include "csi/provider_service.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "agent/rpc/status.h"
+#include "csi/attributes.h"
 #include "csi/csi_status.h"
 
 namespace nodekeep {
@@ -76,11 +78,11 @@ Status PutBundle(Bundle bundle, v1alpha1::MountResponse& response) {
 
 }  // namespace
 
-ProviderService::ProviderService(Options options, MountRoad& road, WorkerPool& pool,
+ProviderService::ProviderService(Options options, MountService& mounts, WorkerPool& pool,
                                  const Clock& clock)
     : provider_(std::move(options.provider)),
       version_(std::move(options.version)),
-      road_(road),
+      mounts_(mounts),
       on_exception_(std::move(options.on_exception)),
       calls_({.budget = options.budget, .status_of = CsiStatusOf}, pool, clock) {}
 
@@ -93,21 +95,15 @@ grpc::ServerUnaryReactor* ProviderService::Version(grpc::CallbackServerContext* 
   return FinishNow(context, grpc::Status::OK);
 }
 
-MountRoad::Request ProviderService::RequestOf(const v1alpha1::MountRequest& request) const {
-  MountRoad::Request values;
-  values.provider = provider_;
-  values.attributes = request.attributes();
-  values.secrets = request.secrets();
-  values.permission = request.permission();
-  values.target_path = request.target_path();
-  return values;
+Result<MountRequest> ProviderService::Read(const v1alpha1::MountRequest& request) const {
+  return ReadMountRequest(provider_, request.attributes(), request.secrets(), request.permission(),
+                          request.target_path());
 }
 
-std::optional<Status> ProviderService::ServeFromMemory(const v1alpha1::MountRequest& request,
+std::optional<Status> ProviderService::ServeFromMemory(Result<MountRequest>& request,
                                                        v1alpha1::MountResponse& response) {
-  // A request of this size has more objects than are served here; reading it twice is a waste.
-  if (request.attributes().size() > kMaxInlineBytes) return std::nullopt;
-  std::optional<Result<Bundle>> bundle = road_.MountFromMemory(RequestOf(request));
+  if (!request.ok()) return std::nullopt;  // answered by the pool, as every error
+  std::optional<Result<Bundle>> bundle = mounts_.MountFromMemory(*request);
   if (!bundle) return std::nullopt;
   return bundle->ok() ? PutBundle(**std::move(bundle), response) : bundle->error();
 }
@@ -116,14 +112,18 @@ grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* co
                                                  const v1alpha1::MountRequest* request,
                                                  v1alpha1::MountResponse* response) {
   return Guarded(context, on_exception_, [&] {
-    // gRPC's own reactor: it ends on this thread, where a call of the pool needs one more switch.
-    if (calls_.tracker().accepting()) {
-      if (const std::optional<Status> done = ServeFromMemory(*request, *response)) {
+    // Shared, because std::function copies; read here or, when it is large, on the pool.
+    auto read = std::make_shared<std::optional<Result<MountRequest>>>();
+    if (calls_.tracker().accepting() && request->attributes().size() <= kMaxInlineBytes) {
+      *read = Read(*request);
+      // gRPC's own reactor: it ends on this thread, where a call of the pool needs one more switch.
+      if (const std::optional<Status> done = ServeFromMemory(**read, *response)) {
         return FinishNow(context, done->ok() ? grpc::Status::OK : CsiStatusOf(done->error()));
       }
     }
-    return calls_.Run(context, [this, request, response](const Context& own) -> Status {
-      Result<Bundle> bundle = road_.Mount(own, RequestOf(*request));
+    return calls_.Run(context, [this, request, read, response](const Context& own) -> Status {
+      if (!*read) *read = Read(*request);
+      Result<Bundle> bundle = mounts_.Mount(own, provider_, *std::move(*read));
       if (!bundle.ok()) return bundle.error();
       return PutBundle(*std::move(bundle), *response);
     });

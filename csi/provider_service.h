@@ -16,8 +16,8 @@
 #include "agent/base/clock.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
+#include "agent/mount/mount_service.h"
 #include "agent/rpc/call_runner.h"
-#include "csi/mount_road.h"
 #include "csi/reply_limit.h"
 #include "proto/provider.grpc.pb.h"
 
@@ -38,9 +38,9 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
     ExceptionReporter on_exception{};            // of gRPC's threads, "grpc"
   };
 
-  // `road`, `pool` and `clock` outlive the service. Precondition of destruction: the server that
+  // `mounts`, `pool` and `clock` outlive the service. Precondition of destruction: the server that
   // serves this has been shut down.
-  ProviderService(Options options, MountRoad& road, WorkerPool& pool, const Clock& clock);
+  ProviderService(Options options, MountService& mounts, WorkerPool& pool, const Clock& clock);
 
   grpc::ServerUnaryReactor* Version(grpc::CallbackServerContext* context,
                                     const v1alpha1::VersionRequest* request,
@@ -56,15 +56,15 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
   void Drain(SteadyTime deadline);
 
  private:
-  MountRoad::Request RequestOf(const v1alpha1::MountRequest& request) const;
-  // On gRPC's own thread, so it never waits. Nothing: the mount would have to wait; nothing has
-  // been done.
-  std::optional<Status> ServeFromMemory(const v1alpha1::MountRequest& request,
+  Result<MountRequest> Read(const v1alpha1::MountRequest& request) const;
+  // On gRPC's own thread, so it never waits. Nothing when the mount would have to wait: then nothing
+  // has been done, and `request` is as before.
+  std::optional<Status> ServeFromMemory(Result<MountRequest>& request,
                                         v1alpha1::MountResponse& response);
 
   const std::string provider_;
   const std::string version_;
-  MountRoad& road_;
+  MountService& mounts_;
   const ExceptionReporter on_exception_;
   CallRunner calls_;  // last: waits for the mounts in flight
 };

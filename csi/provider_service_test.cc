@@ -13,7 +13,7 @@
 
 #include "agent/rpc/local_server.h"
 #include "csi/csi_status.h"
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 #include "tests/fakes/temp_dir.h"
 #include "tests/fakes/together.h"
 
@@ -41,8 +41,8 @@ struct Door {
                  .version = "1.2.3",
                  .budget = budget,
                  .on_exception = Reporter()},
-                road, pool, clock),
-        server(*LocalServer::Start({&service}, {}, heart.log)) {
+                mounts, pool, clock),
+        server(*LocalServer::Start({&service}, {}, core.log)) {
     REQUIRE(server->Listen(dir / "fake.sock").ok());
     backend->SetValue("app/db", "user=alice\npassword=pw");
     backend->SetValue("cert", "PEM");
@@ -85,9 +85,9 @@ struct Door {
     return records.empty() ? "" : records.front().outcome;
   }
 
-  std::shared_ptr<Provider> Find() const {
+  std::shared_ptr<const Provider> Find() const {
     if (defect) throw std::runtime_error("canary");
-    return backend;
+    return std::make_shared<const Provider>(ProviderOf(backend));
   }
   ExceptionReporter Reporter() {
     return [this](std::string_view thread, std::string_view error) {
@@ -101,16 +101,16 @@ struct Door {
   std::mutex mutex;
   std::vector<std::string> reports;  // guarded by mutex
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Heart heart{clock, {.retry = {.attempts = 1}}};
+  Core core{clock, {.retry = {.attempts = 1}}};
   MountLedger ledger{clock};
-  MountRoad road{[this](const std::string&) { return Find(); },
-                 heart.fetcher,
-                 ledger,
-                 nullptr,
-                 "node-1",
-                 clock,
-                 heart.log,
-                 heart.metrics};
+  MountService mounts{
+      {.version_key = SecretBytes("the version key of the tests"), .tokens = nullptr},
+      {.providers = [this](const std::string&) { return Find(); },
+       .fetcher = core.fetcher,
+       .ledger = ledger,
+       .clock = clock,
+       .log = core.log,
+       .metrics = core.metrics}};
   WorkerPool pool{{.on_exception = Reporter()}};
   TempDir dir;
   ProviderService service;
@@ -205,6 +205,7 @@ TEST_CASE("provider door: no secrets are sent in three ways") {
     request.set_attributes(kAttributes);
     request.set_secrets(secrets);
     request.set_permission("420");
+    request.set_target_path("/pods/u1/volumes/x/mount");
     v1alpha1::MountResponse reply;
     REQUIRE(door.Mount(request, &reply).ok());
     CHECK(reply.files_size() == 3);
@@ -304,6 +305,7 @@ TEST_CASE("provider door: any authority is accepted") {
     v1alpha1::MountRequest request;
     request.set_attributes(kAttributes);
     request.set_permission("420");
+    request.set_target_path("/pods/u1/volumes/x/mount");
     v1alpha1::MountResponse reply;
     const grpc::Status status = v1alpha1::CSIDriverProvider::NewStub(door.Channel())
                                     ->Mount(&context, request, &reply);
@@ -350,6 +352,8 @@ TEST_CASE("provider door: malformed secrets are refused without being quoted") {
   for (const char* secrets : {"hunter2", R"({"password":"hunter2)", R"(["hunter2"])"}) {
     v1alpha1::MountRequest request;
     request.set_attributes(kAttributes);
+    request.set_permission("420");
+    request.set_target_path("/pods/u1/volumes/x/mount");
     request.set_secrets(secrets);
     const grpc::Status status = door.Mount(request);
     CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
@@ -458,6 +462,8 @@ TEST_CASE("provider door: a caller that cancels is let go, and its mount with it
   std::jthread caller([&] {
     v1alpha1::MountRequest request;
     request.set_attributes(kAttributes);
+    request.set_permission("420");
+    request.set_target_path("/pods/u1/volumes/x/mount");
     v1alpha1::MountResponse reply;
     status = v1alpha1::CSIDriverProvider::NewStub(door.Channel())->Mount(&context, request, &reply);
   });
@@ -485,6 +491,8 @@ TEST_CASE("provider door: the caller's deadline ends a mount before its own budg
   door.backend->Close();
   v1alpha1::MountRequest request;
   request.set_attributes(kAttributes);
+  request.set_permission("420");
+  request.set_target_path("/pods/u1/volumes/x/mount");
   // Long enough to connect and to be handed on to the backend.
   const grpc::Status status = door.Mount(request, nullptr, seconds(2));
   // Which of the two ends of the wire notices first is chance.

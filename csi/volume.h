@@ -27,7 +27,8 @@ struct Volume {
   std::string pod;
   std::string pod_uid;
   std::string service_account;
-  std::map<std::string, std::string> attributes;  // volume_context without the tokens
+  // volume_context as sent, without the tokens.
+  std::map<std::string, std::string> attributes;
   SecretBytes tokens;                             // as kubelet sent them; empty = none
   std::map<std::string, SecretBytes> secrets;     // nodePublishSecretRef
   std::optional<gid_t> group;                     // fsGroup

@@ -44,7 +44,7 @@ struct Restarted : DriverNode {
                            .registry = registry,
                            .refreshes = refreshes,
                            .clock = clock,
-                           .log = heart.log}};
+                           .log = core.log}};
 };
 
 }  // namespace

@@ -47,7 +47,7 @@ struct VolumeRoad::Outcome {
   std::string failure_type;  // the metrics' label error_type, with upstream's values
   std::string provider;
   std::vector<ObjectVersion> versions;
-  FetchReport report;
+  ReadReport report;
   std::string mirror_error;
   bool changed = false;
   std::string changes;  // of files, as told to users: "updated db.yaml"

@@ -79,7 +79,7 @@ TEST_CASE("driver: a publish that fails says why in upstream's words and leaves 
       CHECK_FALSE(std::filesystem::exists(volume->target_path));
       CHECK(node.registry.List().empty());
     }
-    const std::string text = node.heart.metrics.Render();
+    const std::string text = node.core.metrics.Render();
     CHECK(text.find("error_type=\"" + row.type + "\"") != std::string::npos);
   }
 }
@@ -164,7 +164,7 @@ TEST_CASE("driver: a refresh that fails keeps the volume, is answered OK, and is
     CHECK(node.StateOf(*volume).error.find(row.text) != std::string::npos);
     REQUIRE(node.events.reasons() == std::vector<std::string>{"MountRotationFailed"});
     CHECK(node.events.last().find(row.text) != std::string::npos);
-    CHECK(node.heart.metrics.Render().find("rotation_reconcile_error_total{") != std::string::npos);
+    CHECK(node.core.metrics.Render().find("rotation_reconcile_error_total{") != std::string::npos);
     // The same again is no news.
     node.clock.Advance(minutes(3));
     node.Refresh(volume);

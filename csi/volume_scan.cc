@@ -4,6 +4,7 @@
 
 #include "agent/base/json.h"
 #include "agent/base/read_file.h"
+#include "csi/attributes.h"
 
 namespace nodekeep {
 namespace {
@@ -76,7 +77,7 @@ VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std
   const auto entry = pod.volumes.find(found.name);
   if (entry == pod.volumes.end()) return nullptr;
   const PodFacts::CsiVolume& csi = entry->second;
-  const auto class_name = csi.attributes.find("secretProviderClass");
+  const auto class_name = csi.attributes.find(std::string(kClassAttribute));
   if (csi.driver != driver || class_name == csi.attributes.end()) return nullptr;
   auto volume = std::make_shared<Volume>();
   volume->id = found.id;
@@ -86,12 +87,12 @@ VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std
   volume->pod = pod.name;
   volume->pod_uid = pod.uid;
   volume->service_account = pod.service_account;
-  volume->attributes = csi.attributes;
-  volume->attributes["csi.storage.k8s.io/ephemeral"] = "true";
-  volume->attributes["csi.storage.k8s.io/pod.name"] = pod.name;
-  volume->attributes["csi.storage.k8s.io/pod.namespace"] = pod.namespace_name;
-  volume->attributes["csi.storage.k8s.io/pod.uid"] = pod.uid;
-  volume->attributes["csi.storage.k8s.io/serviceAccount.name"] = pod.service_account;
+  volume->attributes = AttributesOf({.class_name = class_name->second,
+                                     .namespace_name = pod.namespace_name,
+                                     .service_account = pod.service_account,
+                                     .pod = pod.name,
+                                     .pod_uid = pod.uid});
+  volume->attributes.insert(csi.attributes.begin(), csi.attributes.end());
   volume->group = pod.group;
   volume->read_only = true;
   volume->recovered = true;

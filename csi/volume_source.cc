@@ -1,25 +1,41 @@
 #include "csi/volume_source.h"
 
-namespace nodekeep {
+#include "csi/attributes.h"
 
-std::map<std::string, std::string> AttributesOf(const SecretProviderClass& spc,
-                                                const Volume& volume) {
+namespace nodekeep {
+namespace {
+
+Result<MountRequest> RequestOf(const SecretProviderClass& spc, const Volume& volume) {
+  MountRequest request;
+  request.provider = spc.provider;
+  request.parameters = ParametersAmong(MergedAttributes(spc, volume));
+  request.mode = kDriverMode;
+  request.target_path = volume.target_path;
+  request.recovered = volume.recovered;
+  Identity& identity = request.identity;
+  identity.namespace_name = volume.namespace_name;
+  identity.service_account = volume.service_account;
+  if (!volume.pod.empty() || !volume.pod_uid.empty()) identity.pod = {volume.pod, volume.pod_uid};
+  auto tokens = ReadTokens(volume.tokens);
+  if (!tokens.ok()) return tokens.error();
+  identity.tokens = *std::move(tokens);
+  for (const auto& [key, value] : volume.secrets) identity.credentials[key] = value.Clone();
+  return request;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> MergedAttributes(const SecretProviderClass& spc,
+                                                    const Volume& volume) {
   std::map<std::string, std::string> attributes = volume.attributes;
   attributes.insert(spc.parameters.begin(), spc.parameters.end());
   return attributes;
 }
 
-Fetched RoadVolumeSource::Fetch(const Context& context, const SecretProviderClass& spc,
-                                const Volume& volume, const std::vector<ObjectVersion>& known) {
-  if (!road_.Serves(spc.provider)) return others_.Fetch(context, spc, volume, known);
-  MountRequestValues values;
-  values.input.attributes = AttributesOf(spc, volume);
-  values.input.tokens = volume.tokens.Clone();
-  values.input.permission = "420";
-  values.input.target_path = volume.target_path;
-  values.found_again = volume.recovered;
-  for (const auto& [key, value] : volume.secrets) values.secrets[key] = value.Clone();
-  Result<Bundle> bundle = road_.Mount(context, spc.provider, std::move(values));
+Fetched MountVolumeSource::Fetch(const Context& context, const SecretProviderClass& spc,
+                                 const Volume& volume, const std::vector<ObjectVersion>& known) {
+  if (!mounts_.Serves(spc.provider)) return others_.Fetch(context, spc, volume, known);
+  Result<Bundle> bundle = mounts_.Mount(context, spc.provider, RequestOf(spc, volume));
   if (!bundle.ok()) return {bundle.error(), "GRPCProviderError"};
   return {VolumeContent{*std::move(bundle)}, ""};
 }

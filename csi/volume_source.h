@@ -7,7 +7,7 @@
 
 #include "agent/base/context.h"
 #include "agent/secrets/bundle.h"
-#include "csi/mount_road.h"
+#include "agent/mount/mount_service.h"
 #include "csi/secret_provider_class.h"
 #include "csi/volume.h"
 
@@ -38,23 +38,25 @@ class VolumeSource {
   virtual bool MayWriteItself(const SecretProviderClass& spc) const = 0;
 };
 
-// The parameters of the class overlaid with the volume's attributes (csi.md 1.4), without tokens.
-std::map<std::string, std::string> AttributesOf(const SecretProviderClass& spc,
-                                                const Volume& volume);
+// The parameters of the class overlaid with the volume's attributes, without tokens: what the driver
+// sends to a provider (secrets-store-csi-driver pkg/secrets-store/nodeserver.go).
+std::map<std::string, std::string> MergedAttributes(const SecretProviderClass& spc,
+                                                    const Volume& volume);
 
-// Our own providers by the road that every mount takes; `others` for every other name.
-class RoadVolumeSource final : public VolumeSource {
+// Our own providers by the MountService; `others` for every other name.
+class MountVolumeSource final : public VolumeSource {
  public:
-  RoadVolumeSource(MountRoad& road, VolumeSource& others) : road_(road), others_(others) {}
+  MountVolumeSource(MountService& mounts, VolumeSource& others)
+      : mounts_(mounts), others_(others) {}
 
   Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
                 const std::vector<ObjectVersion>& known) override;
   bool MayWriteItself(const SecretProviderClass& spc) const override {
-    return !road_.Serves(spc.provider);
+    return !mounts_.Serves(spc.provider);
   }
 
  private:
-  MountRoad& road_;
+  MountService& mounts_;
   VolumeSource& others_;
 };
 

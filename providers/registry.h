@@ -53,7 +53,7 @@ struct ProviderServices {
 struct ProviderEntry {
   std::string_view name;
   std::span<const SettingKey> (*settings)();
-  Result<std::unique_ptr<Provider>> (*make)(const SettingValues& values, ProviderServices services);
+  Result<Provider> (*make)(const SettingValues& values, ProviderServices services);
 };
 
 std::span<const ProviderEntry> ProviderRegistry();

@@ -21,7 +21,7 @@
 #include "agent/secrets/credential_cache.h"
 #include "agent/secrets/fetcher.h"
 #include "agent/secrets/lease_keeper.h"
-#include "agent/secrets/mount_ledger.h"
+#include "agent/mount/mount_ledger.h"
 #include "agent/secrets/sealer.h"
 #include "csi/volume.h"
 #include "proto/admin.grpc.pb.h"

@@ -16,7 +16,7 @@
 
 #include "agent/app/admin_client.h"
 #include "agent/app/admin_server.h"
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 
 namespace nodekeep {
 namespace {
@@ -54,7 +54,7 @@ ssize_t FirstBytes(const std::string& path) {
   return count;
 }
 
-// A heart with its admin door open on a socket of a fresh directory.
+// A core with its admin door open on a socket of a fresh directory.
 struct Bed {
   Bed() {
     char name[] = "/tmp/nodekeep-admin-XXXXXX";
@@ -68,13 +68,13 @@ struct Bed {
   }
 
   AdminBackend Backend() {
-    return {.cache = heart.cache,
-            .credentials = heart.credentials,
-            .leases = heart.leases,
+    return {.cache = core.cache,
+            .credentials = core.credentials,
+            .leases = core.leases,
             .ledger = ledger,
-            .fetcher = heart.fetcher,
+            .fetcher = core.fetcher,
             .gate = gate,
-            .sealer = *heart.sealer,
+            .sealer = *core.sealer,
             .clock = clock,
             .version = "1.2.3",
             .node = "node-a",
@@ -85,7 +85,7 @@ struct Bed {
   }
 
   void Open() {
-    auto opened = AdminServer::Open(socket, Backend(), heart.log);
+    auto opened = AdminServer::Open(socket, Backend(), core.log);
     REQUIRE(opened.ok());
     server = *std::move(opened);
   }
@@ -96,22 +96,22 @@ struct Bed {
     return *std::move(client);
   }
 
-  // Mounts and remembers it, as the road does.
+  // Mounts and remembers it, as the MountService does.
   void Mount(const std::string& pod, const std::string& objects) {
-    const PlanPtr plan = FakePlan(backend, objects, MakeIdentity("shop", pod, "sa"));
-    Result<Bundle> bundle = heart.Fetch(plan);
+    const MountPlanPtr plan = FakePlan(backend, objects, MakeIdentity("shop", pod, "sa"));
+    Result<Bundle> bundle = core.Fetch(plan);
     ledger.Record(
         *plan,
-        bundle.ok() ? Result<FetchReport>(bundle->report) : Result<FetchReport>(bundle.error()),
+        bundle.ok() ? Result<ReadReport>(bundle->report) : Result<ReadReport>(bundle.error()),
         std::chrono::milliseconds(12));
   }
 
   FakeClock clock;
-  Heart heart{clock};
+  Core core{clock};
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
   MountLedger ledger{clock};
   Nowhere network;
-  BackendGate gate{network, clock, heart.rng, heart.metrics, {}};
+  BackendGate gate{network, clock, core.rng, core.metrics, {}};
   std::mutex mutex;
   AgentState state;  // guarded by mutex once the door is open
   std::string directory;
@@ -141,12 +141,12 @@ TEST_CASE("admin: status shows what is served, held and was done last, and no va
   CHECK(status->version() == "1.2.3");
   CHECK(status->node() == "node-a");
   CHECK(status->uptime_seconds() == 30);
-  CHECK(status->key_memory() == std::string(bed.heart.sealer->key_memory()));
+  CHECK(status->key_memory() == std::string(bed.core.sealer->key_memory()));
   CHECK(status->ready());
   REQUIRE(status->sockets().size() == 2);
   CHECK(status->sockets(0).path() == "/x/vault.sock");
   CHECK(status->cache().entries() == 3);  // "gone" is a remembered no
-  CHECK(status->cache().bytes() == bed.heart.cache.bytes());
+  CHECK(status->cache().bytes() == bed.core.cache.bytes());
   CHECK(status->config().reload_error() == "line 3 is wrong");
   CHECK(status->config().last_reload() == FormatTime(bed.clock.Wall() - std::chrono::seconds(30)));
   REQUIRE(status->sessions().size() == 1);
@@ -292,7 +292,7 @@ TEST_CASE("admin: the socket is private, a stale one is replaced, a live one is 
   struct stat info {};
   REQUIRE(stat(bed.socket.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
-  auto second = AdminServer::Open(bed.socket, bed.Backend(), bed.heart.log);
+  auto second = AdminServer::Open(bed.socket, bed.Backend(), bed.core.log);
   REQUIRE_FALSE(second.ok());
   CHECK(second.error().message().find("another process is serving it") != std::string::npos);
   CHECK(bed.Client().Health().ok());
@@ -346,7 +346,7 @@ TEST_CASE("admin: a call that throws is answered as an internal error without it
     std::lock_guard lock(mutex);
     reports.push_back(std::string(thread) + ": " + std::string(error));
   };
-  auto opened = AdminServer::Open(bed.socket, std::move(backend), bed.heart.log);
+  auto opened = AdminServer::Open(bed.socket, std::move(backend), bed.core.log);
   REQUIRE(opened.ok());
   bed.server = *std::move(opened);
   const auto is_internal = [](const auto& answer) {

@@ -46,7 +46,7 @@ class Agent {
                .version = std::string(Version()),
                .mount_budget = loaded_.config.mount_budget,
                .on_exception = graph.on_exception},
-              graph.road, mount_pool_, graph.clock, log) {
+              graph.mounts, mount_pool_, graph.clock, log) {
     if (loaded_.config.driver.enabled && graph.kube) {
       driver_ = std::make_unique<Driver>(loaded_.config, graph, *graph.kube, mount_pool_);
     }

@@ -45,7 +45,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                }),
       pods_(watches_, config.node_name),
       foreign_({.directories = ForeignDirectories(config)}, graph.clock),
-      source_(graph.road, foreign_),
+      source_(graph.mounts, foreign_),
       mirror_({.node_name = config.node_name}, kube, pods_, graph.clock),
       recorder_(kube, graph.clock, graph.rng, graph.log,
                 {.component = "csi-secrets-store-rotation",

@@ -1,6 +1,6 @@
 #pragma once
 
-// The CSI driver of this node, built on the graph: everything between kubelet's calls and the road
+// The CSI driver of this node, built on the graph: everything between kubelet's calls and the MountService
 // of a mount.
 //
 // Members stand in build order; destruction is shutdown.
@@ -71,7 +71,7 @@ class Driver {
   WatchedClasses classes_;
   WatchedPods pods_;
   ForeignProviders foreign_;
-  RoadVolumeSource source_;
+  MountVolumeSource source_;
   KubeMirror mirror_;
   EventRecorder recorder_;
   KubeVolumeEvents events_;

@@ -96,8 +96,7 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
       leases({.on_exception = on_exception}, cache, credentials, backend_pool, clock, log, metrics),
       fetcher({.retry = Retries(loaded.config),
                .fetch_budget = loaded.config.fetch.budget,
-               .stale_patience = loaded.config.fetch.stale_patience,
-               .version_key = version_key.Clone()},
+               .stale_patience = loaded.config.fetch.stale_patience},
               cache, credentials, leases, backend_pool, clock, rng, log, metrics),
       ledger(clock),
       kube(api_server
@@ -106,8 +105,13 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
                      KubeClient::Options{.user_agent = fmt::format("nodekeep/{}", Version())})
                : nullptr),
       tokens(kube ? std::make_unique<KubeTokenSource>(*kube) : nullptr),
-      road([this](const std::string& name) { return providers.Find(name); }, fetcher, ledger,
-           tokens.get(), loaded.config.node_name, clock, log, metrics),
+      mounts({.version_key = version_key.Clone(), .tokens = tokens.get()},
+             {.providers = [this](const std::string& name) { return providers.Find(name); },
+              .fetcher = fetcher,
+              .ledger = ledger,
+              .clock = clock,
+              .log = log,
+              .metrics = metrics}),
       upkeep_([this, rotation = loaded.config.cache.key_rotation](std::stop_token stop) {
         RunGuarded("upkeep", stop, clock, on_exception, [&] { Upkeep(stop, rotation); });
       }) {

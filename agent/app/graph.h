@@ -20,13 +20,13 @@
 #include "agent/http/curl_client.h"
 #include "agent/identity/kube_token_source.h"
 #include "agent/kube/kube_client.h"
+#include "agent/mount/mount_ledger.h"
+#include "agent/mount/mount_service.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
 #include "agent/secrets/fetcher.h"
 #include "agent/secrets/lease_keeper.h"
-#include "agent/secrets/mount_ledger.h"
 #include "agent/secrets/sealer.h"
-#include "csi/mount_road.h"
 
 namespace nodekeep {
 
@@ -57,7 +57,7 @@ class Graph {
   MountLedger ledger;
   const std::unique_ptr<KubeClient> kube;  // null without an API server, as is `tokens`
   const std::unique_ptr<TokenSource> tokens;
-  MountRoad road;
+  MountService mounts;
 
  private:
   Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConnection> api_server);

@@ -14,8 +14,7 @@ std::vector<Result<HttpResponse>> NoNetwork::SendAll(const Context&,
   return refusals;
 }
 
-Result<std::shared_ptr<Provider>> OfflineProviders::Make(const std::string& name,
-                                                         const LoadedConfig& loaded) {
+Result<Provider> OfflineProviders::Make(const std::string& name, const LoadedConfig& loaded) {
   std::vector<std::string> names;
   for (const ProviderEntry& entry : loaded.sources.providers) {
     if (entry.name != name) {
@@ -23,10 +22,8 @@ Result<std::shared_ptr<Provider>> OfflineProviders::Make(const std::string& name
       continue;
     }
     const ProviderConfig& own = loaded.config.providers.at(name);
-    Result<std::unique_ptr<Provider>> made = entry.make(
+    return entry.make(
         own.values, ProviderServices{network_, clock_, log_, own.policy, SecretBytes("offline")});
-    if (!made.ok()) return made.error();
-    return std::shared_ptr<Provider>(*std::move(made));
   }
   return Error::Format(ErrorCode::kNotFound, "this build has no provider \"{}\"; it has {}", name,
                        fmt::join(names, ", "));

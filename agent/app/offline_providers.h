@@ -26,7 +26,7 @@ class OfflineProviders {
  public:
   // The provider of a name as `loaded` configures it, enabled or not. Errors: kNotFound when the
   // build has none of that name, else what is wrong with its settings.
-  Result<std::shared_ptr<Provider>> Make(const std::string& name, const LoadedConfig& loaded);
+  Result<Provider> Make(const std::string& name, const LoadedConfig& loaded);
 
  private:
   NoNetwork network_;

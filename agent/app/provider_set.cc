@@ -27,7 +27,7 @@ Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntr
       services.on_exception = on_exception_;
       auto provider = entry.make(own.values, std::move(services));
       if (!provider.ok()) return provider.error().Prepend("provider {}", name);
-      made[name] = {own, *std::move(provider)};
+      made[name] = {own, std::make_shared<const Provider>(*std::move(provider))};
     }
   }
   lock.lock();
@@ -36,7 +36,7 @@ Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntr
   return {};
 }
 
-std::shared_ptr<Provider> ProviderSet::Find(const std::string& name) const {
+std::shared_ptr<const Provider> ProviderSet::Find(const std::string& name) const {
   std::unique_lock lock(mutex_);
   auto found = providers_.find(name);
   return found == providers_.end() ? nullptr : found->second.provider;

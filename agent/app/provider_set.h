@@ -31,12 +31,12 @@ class ProviderSet {
   Status Configure(const Config& config, std::span<const ProviderEntry> registry);
 
   // Null when it is not enabled.
-  std::shared_ptr<Provider> Find(const std::string& name) const;
+  std::shared_ptr<const Provider> Find(const std::string& name) const;
 
  private:
   struct Made {
     ProviderConfig config;  // all that it was made from but the environment, which stays
-    std::shared_ptr<Provider> provider;
+    std::shared_ptr<const Provider> provider;
   };
 
   HttpClient& http_;

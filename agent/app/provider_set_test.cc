@@ -24,9 +24,9 @@ std::span<const ProviderEntry> FakeRegistry() {
   static constexpr SettingKey kTwo[] = {
       {"address", "NODEKEEP_TWO_ADDRESS", Kind::kText, "https://two", "The server"}};
   static constexpr auto kMake = [](const SettingValues& values,
-                                   ProviderServices services) -> Result<std::unique_ptr<Provider>> {
+                                   ProviderServices services) -> Result<Provider> {
     if (values.at("address") == "nowhere") return Error(ErrorCode::kInvalid, "no such address");
-    return std::unique_ptr<Provider>(std::make_unique<FakeProvider>(services.clock));
+    return ProviderOf(std::make_shared<FakeProvider>(services.clock));
   };
   static const ProviderEntry kEntries[] = {
       {"one", [] { return std::span<const SettingKey>(kOne); }, kMake},
@@ -85,8 +85,8 @@ TEST_CASE("provider set: a reload replaces those providers whose own settings ch
     INFO(row.name);
     Bench bench(FakeRegistry());
     REQUIRE(bench.Load(kBefore).ok());
-    const std::shared_ptr<Provider> one = bench.providers.Find("one");
-    const std::shared_ptr<Provider> two = bench.providers.Find("two");
+    const std::shared_ptr<const Provider> one = bench.providers.Find("one");
+    const std::shared_ptr<const Provider> two = bench.providers.Find("two");
     REQUIRE((one != nullptr && two != nullptr));
     (void)bench.Load(row.after);
     CHECK((bench.providers.Find("one") == one) == row.one_stays);
@@ -102,25 +102,23 @@ TEST_CASE("provider set: a universal identity goes on with its newest token afte
       {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
        FakeHttpClient::Respond(401, R"({"error":"the first token has ended"})")});
   bench.http.On("POST", "https://gw/auth", {FakeHttpClient::Respond(200, R"({"token":"t-1"})")});
-  MountInput input;
-  input.attributes = {{"akeylessGatewayURL", "https://gw"},
+  SpcInput input;
+  input.parameters = {{"akeylessGatewayURL", "https://gw"},
                       {"akeylessAccessID", "p-1"},
                       {"akeylessAccessType", "universal_identity"},
                       {"objects", "- {fileName: a, secretPath: /a}"}};
-  input.permission = "420";
-  input.target_path = "/t";
-  PodIdentity pod;
-  pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  Identity pod;
+  pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
 
   for (const char* level : {"info", "debug"}) {
     REQUIRE(
         bench.Load(fmt::format("{{log: {{level: {}}}, providers: {{enabled: [akeyless]}}}}", level))
             .ok());
-    const std::shared_ptr<Provider> provider = bench.providers.Find("akeyless");
+    const std::shared_ptr<const Provider> provider = bench.providers.Find("akeyless");
     REQUIRE(provider != nullptr);
-    Result<ParsedMount> mount = provider->Parse(input);
+    Result<ParsedMount> mount = provider->spc->Parse(input);
     REQUIRE(mount.ok());
-    REQUIRE(provider->Authenticate(Context(), *mount->options, pod).ok());
+    REQUIRE(provider->backend->Authenticate(Context(), *mount->options, pod).ok());
   }
   std::vector<std::string> shown;
   for (const FakeHttpClient::Seen& seen : bench.http.Requests()) {

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <fstream>
 
-#include "agent/app/mount_attributes.h"
 
 namespace nodekeep {
 namespace {
@@ -197,30 +196,6 @@ TEST_CASE("manifest: an error of a dialect is shown at the line it is about") {
     CHECK(finding.line == row.line);
     CHECK(finding.message == row.message);
   }
-}
-
-TEST_CASE("manifest: the attributes of a mount are those of the driver") {
-  const ManifestCheck check = ReadManifests(
-      "c.yaml", WithSpec("  provider: dev\n  parameters:\n    objects: \"<a> & b\"\n"));
-  REQUIRE(check.classes.size() == 1);
-  PodArguments pod{.namespace_name = "shop",
-                   .pod = "web",
-                   .pod_uid = "u1",
-                   .service_account = "sa",
-                   .tokens = {}};
-  const WallTime now = WallTime() + std::chrono::seconds(1'000'000'000);
-  CHECK(MountAttributes(check.classes[0], pod, now).Reveal() ==
-        R"({"csi.storage.k8s.io/ephemeral":"true","csi.storage.k8s.io/pod.name":"web",)"
-        R"("csi.storage.k8s.io/pod.namespace":"shop","csi.storage.k8s.io/pod.uid":"u1",)"
-        R"("csi.storage.k8s.io/serviceAccount.name":"sa",)"
-        R"("objects":"\u003ca\u003e \u0026 b","secretProviderClass":"app"})");
-
-  pod.tokens["vault"] = SecretBytes("t\"1");
-  const SecretBytes attributes = MountAttributes(check.classes[0], pod, now);
-  const std::string with_token(attributes.Reveal());
-  CHECK(with_token.find(
-            R"("csi.storage.k8s.io/serviceAccount.tokens":"{\"vault\":{\"token\":\"t\\\"1\",)"
-            R"(\"expirationTimestamp\":\"2001-09-09T02:46:40Z\"}}")") != std::string::npos);
 }
 
 TEST_CASE("manifest: one class of a file is chosen by name") {

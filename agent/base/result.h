@@ -58,6 +58,14 @@ class Error {
     return std::move(*this);
   }
 
+  // True when the failure may be due to what only this request brought (its TLS settings, say): it
+  // then says little about the server, which others use too.
+  bool of_request() const { return of_request_; }
+  Error OfRequest() && {
+    of_request_ = true;
+    return std::move(*this);
+  }
+
   // "<context>: <message>". The code stays.
   template <typename... Args>
   Error Prepend(fmt::format_string<Args...> format, Args&&... args) const {
@@ -75,16 +83,16 @@ class Error {
   bool IsFinal() const {
     return !IsTransient() && code_ != ErrorCode::kCancelled && code_ != ErrorCode::kShuttingDown;
   }
-  // True when the backend has spoken: what is cached for this ref must not be served any more.
-  bool IsAuthoritative() const {
-    return code_ == ErrorCode::kNotFound || code_ == ErrorCode::kDenied ||
-           code_ == ErrorCode::kAuthExpired;
+  // The backend has refused the caller, or what he asks for.
+  bool IsDenial() const {
+    return code_ == ErrorCode::kDenied || code_ == ErrorCode::kAuthExpired;
   }
 
  private:
   ErrorCode code_;
   std::string message_;
   std::optional<std::chrono::milliseconds> retry_after_;
+  bool of_request_ = false;
 };
 
 template <typename T>

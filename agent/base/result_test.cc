@@ -29,14 +29,14 @@ TEST_CASE("result: an error gains context on its way and keeps code and patience
   CHECK(outer.retry_after() == std::chrono::seconds(3));
 }
 
-TEST_CASE("result: codes say what may be tried again and what is a no") {
+TEST_CASE("result: codes say what may be tried again and what is a denial") {
   struct Row {
     ErrorCode code;
     std::string name;
-    bool transient, authoritative;
+    bool transient, denial;
   };
   const Row rows[] = {
-      {ErrorCode::kNotFound, "not_found", false, true},
+      {ErrorCode::kNotFound, "not_found", false, false},
       {ErrorCode::kDenied, "denied", false, true},
       {ErrorCode::kAuthExpired, "auth_expired", false, true},
       {ErrorCode::kThrottled, "throttled", true, false},
@@ -54,7 +54,7 @@ TEST_CASE("result: codes say what may be tried again and what is a no") {
     INFO(row.name);
     CHECK(ErrorCodeName(row.code) == row.name);
     CHECK(Error(row.code, "").IsTransient() == row.transient);
-    CHECK(Error(row.code, "").IsAuthoritative() == row.authoritative);
+    CHECK(Error(row.code, "").IsDenial() == row.denial);
   }
 }
 

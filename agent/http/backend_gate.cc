@@ -10,19 +10,6 @@
 #include "agent/http/retry.h"
 
 namespace nodekeep {
-namespace {
-
-// The words of Vault and OpenBao; a locked namespace or a failing engine says something else.
-bool SpeaksForTheServer(const HttpResponse& response) {
-  if (response.status != 503) return false;
-  const std::string_view body = response.body.Reveal();
-  for (std::string_view words : {"Vault is sealed", "OpenBao is sealed", "is in standby mode"}) {
-    if (body.find(words) != std::string_view::npos) return true;
-  }
-  return false;
-}
-
-}  // namespace
 
 struct BackendGate::Host {
   std::string name;
@@ -41,6 +28,7 @@ struct BackendGate::Pending {
   HttpRequest request;
   std::shared_ptr<Host> host;
   CircuitBreaker::Pass pass;
+  ServerState (*server_state)(const HttpResponse&) = StateByStatus;  // of the request
 };
 
 // One of: goes now, is refused, waits for a slot, waits for a time.
@@ -63,7 +51,8 @@ std::vector<Result<HttpResponse>> BackendGate::SendAll(const Context& context,
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Result<Origin> origin = ParseOrigin(requests[i]);
     if (origin.ok()) {
-      pending.push_back({i, std::move(requests[i]), FindHost(origin->text), {}});
+      const auto server_state = requests[i].server_state;
+      pending.push_back({i, std::move(requests[i]), FindHost(origin->text), {}, server_state});
     } else {
       results[i] = origin.error();
     }
@@ -226,11 +215,12 @@ void BackendGate::Settle(const Pending& sent, const Result<HttpResponse>& result
 void BackendGate::LearnFromResponse(const Pending& sent, const HttpResponse& response,
                                     SteadyTime now) {
   Host& host = *sent.host;
-  const int status = response.status;
-  const std::string words = fmt::format("HTTP {}", status);
+  const std::string words = fmt::format("HTTP {}", response.status);
+  const ServerState state = sent.server_state(response);
   const std::optional<Duration> retry_after =
       ParseRetryAfter(response.Header("retry-after"), clock_.Wall());
-  if (status == 429 || (status == 503 && retry_after)) {
+  // A server that is down may say as well when to come back.
+  if (state == ServerState::kThrottles || (response.status == 503 && retry_after)) {
     host.last_error = words;
     host.bucket.Halve(now);
     if (retry_after) {
@@ -238,16 +228,19 @@ void BackendGate::LearnFromResponse(const Pending& sent, const HttpResponse& res
           std::max(host.held_until, now + std::min(*retry_after, options_.longest_hold));
     }
   }
-  if (status == 502 || status == 503 || status == 504) {
-    host.last_error = words;
-    if (SpeaksForTheServer(response)) {
-      host.breaker.Failed(sent.pass, now, words);
-    } else {
-      host.breaker.Abandoned(sent.pass);
-    }
-  } else {
+  // A 5xx may come from a proxy in front of the server.
+  const bool answered = state == ServerState::kWorks ||
+                        (state == ServerState::kThrottles && response.status < 500);
+  if (answered) {
     host.answered = now;
     host.breaker.Succeeded(sent.pass);
+    return;
+  }
+  host.last_error = words;
+  if (state == ServerState::kDown) {
+    host.breaker.Failed(sent.pass, now, words);
+  } else {
+    host.breaker.Abandoned(sent.pass);
   }
 }
 
@@ -258,8 +251,7 @@ void BackendGate::LearnFromError(const Pending& sent, const Error& error, Steady
       error.code() == ErrorCode::kDeadlineExceeded && now - started >= options_.hung_after;
   if (error.code() == ErrorCode::kTransient || hung) {
     host.last_error = error.message();
-    const bool of_one_class = error.message().find(kEndedByAlert) != std::string::npos;
-    if (of_one_class || host.answered > started) {
+    if (error.of_request() || host.answered > started) {
       host.breaker.Abandoned(sent.pass);
     } else {
       host.breaker.Failed(sent.pass, now, error.message());

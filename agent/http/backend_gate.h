@@ -1,16 +1,15 @@
 #pragma once
 
-// Politeness towards backends, between the providers and the network.
+// Per-host rate limit, concurrency limit and circuit breaker, between providers and the network.
 //
 // For each backend host (scheme, host and port, or unix socket): a rate limit and a bound on
-// concurrent requests, under which callers wait; a hold after a 429, or a 503 that says
-// Retry-After, during which nothing is sent; and a circuit breaker that answers at once while the
-// backend does not.
+// concurrent requests, under which callers wait; a hold while the backend throttles, during which
+// nothing is sent; and a circuit breaker that fails requests at once while the backend is down.
 //
-// A host serves many tenants, so the breaker counts only what concerns all: no answer while nobody
-// else got one either, and a 503 of a server that says it is sealed or standby as a whole. What may
-// be one path's or one class's own making (another 502, 503 or 504, a TLS alert) counts neither
-// way.
+// A host serves many tenants, so the breaker counts only what concerns all of them: no answer while
+// no other request got one either, and a response that says the server as a whole is down. What a
+// response says is the backend's knowledge: HttpRequest::server_state. What may be the fault of one
+// path or one class (ServerState::kUnknown, Error::of_request) counts neither way.
 //
 // Thread-safe. No lock is held while the inner client works or a caller sleeps.
 

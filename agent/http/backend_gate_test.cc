@@ -211,6 +211,17 @@ TEST_CASE("gate: a 429 halves the rate, which grows back") {
   CHECK(f.State().rate == 100);
 }
 
+TEST_CASE("gate: a backend that throttles in its own way is sent less") {
+  Fixture f;
+  f.http.On("", kHost + "/*", {FakeHttpClient::Respond(400, "ThrottlingException")});
+  HttpRequest request = Get("/");
+  request.server_state = [](const HttpResponse&) { return ServerState::kThrottles; };
+  REQUIRE(f.gate.Send({}, std::move(request)).ok());
+  CHECK(f.State().rate == 50);
+  CHECK(f.State().last_error == "HTTP 400");
+  CHECK_FALSE(f.State().breaker_open);
+}
+
 TEST_CASE("gate: which outcomes count against the backend") {
   struct Row {
     std::string name;
@@ -220,21 +231,14 @@ TEST_CASE("gate: which outcomes count against the backend") {
   using enum ErrorCode;
   const Row rows[] = {
       {"connection refused", kRefused, true},
-      {"sealed", FakeHttpClient::Respond(503, R"({"errors":["Vault is sealed"]})"), true},
-      {"sealed, says its fork", FakeHttpClient::Respond(503, R"({"errors":["OpenBao is sealed"]})"),
-       true},
-      {"standby", FakeHttpClient::Respond(503, R"({"errors":["Vault is in standby mode"]})"), true},
-      {"a locked namespace",
-       FakeHttpClient::Respond(503,
-                               R"({"errors":["API access to this namespace has been locked"]})"),
-       false},
-      {"words of a sealed server under another status",
-       FakeHttpClient::Respond(404, "Vault is sealed"), false},
+      {"down, says the backend's own function", FakeHttpClient::Respond(503, "all of it"), true},
+      {"503 of one path", FakeHttpClient::Respond(503, "this namespace is locked"), false},
       {"a failing engine", FakeHttpClient::Respond(502, ""), false},
       {"an engine that is too slow", FakeHttpClient::Respond(504, ""), false},
       {"TLS alert",
-       FakeHttpClient::Fail(kTransient,
-                            fmt::format("TLS handshake with x: {} (no such name)", kEndedByAlert)),
+       [](const Context&, const FakeHttpClient::Seen&) -> Result<HttpResponse> {
+         return Error(kTransient, "TLS handshake with x (no such name)").OfRequest();
+       },
        false},
       {"500", FakeHttpClient::Respond(500, ""), false},
       {"403", FakeHttpClient::Respond(403, ""), false},
@@ -249,7 +253,12 @@ TEST_CASE("gate: which outcomes count against the backend") {
     Fixture f;
     f.http.On("", kHost + "/*", {row.reply});
     for (int i = 0; i < 5; ++i) {
-      (void)f.gate.Send({}, Get("/"));
+      HttpRequest request = Get("/");
+      request.server_state = [](const HttpResponse& response) {
+        return response.body.Reveal() == "all of it" ? ServerState::kDown
+                                                     : StateByStatus(response);
+      };
+      (void)f.gate.Send({}, std::move(request));
     }
     CHECK(f.State().breaker_open == row.opens);
     CHECK(f.MetricSaysOpen() == row.opens);

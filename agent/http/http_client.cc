@@ -17,7 +17,20 @@ HttpRequest HttpRequest::Clone() const {
   copy.timeout = timeout;
   copy.longest_silence = longest_silence;
   copy.max_response_bytes = max_response_bytes;
+  copy.server_state = server_state;
   return copy;
+}
+
+ServerState StateByStatus(const HttpResponse& response) {
+  switch (response.status) {
+    case 429: return ServerState::kThrottles;
+    case 503:
+      if (!response.Header("retry-after").empty()) return ServerState::kThrottles;
+      return ServerState::kUnknown;
+    case 502:
+    case 504: return ServerState::kUnknown;
+    default: return ServerState::kWorks;
+  }
 }
 
 std::string_view HttpResponse::Header(std::string_view name) const {

@@ -40,6 +40,19 @@ struct HttpHeader {
   SecretBytes value;
 };
 
+struct HttpResponse;
+
+// What a response says about the server as a whole, for all who use it.
+enum class ServerState {
+  kWorks,
+  kThrottles,  // too many requests: send fewer, and none before Retry-After
+  kDown,       // it serves nobody just now
+  kUnknown,    // it may be this path's or this class's own problem
+};
+
+// By the status: 429, and 503 with Retry-After, kThrottles; other 502, 503 and 504 kUnknown.
+ServerState StateByStatus(const HttpResponse& response);
+
 struct HttpRequest {
   std::string method = "GET";  // sent verbatim: LIST, PUT, ...
   std::string url;             // http:// or https://, percent-encoded
@@ -52,6 +65,9 @@ struct HttpRequest {
   Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter
   Duration longest_silence = Duration::max();   // between two pieces of the answer; then kTransient
   std::size_t max_response_bytes = 10u << 20;
+  // How this backend's responses are understood by the gate in front of it (BackendGate). A pure
+  // function, because requests outlive their caller.
+  ServerState (*server_state)(const HttpResponse&) = StateByStatus;
 
   HttpRequest Clone() const;
 };
@@ -64,10 +80,6 @@ struct HttpResponse {
   // The first header of that (lower-case) name, or "".
   std::string_view Header(std::string_view name) const;
 };
-
-// Stands in the error of a TLS handshake that the server ended with an alert. That may be for the
-// request's own settings (the name it asks for, no client cert), so it says little of the server.
-inline constexpr std::string_view kEndedByAlert = "the server ended it with an alert";
 
 class HttpClient {
  public:

@@ -12,17 +12,19 @@ namespace {
 
 constexpr int kLifetimeSeconds = 900;
 
-Json TokenRequest(const PodIdentity& identity, const std::string& audience) {
+Json TokenRequest(const Identity& identity, const std::string& audience) {
   Json audiences(jsoncons::json_array_arg);
   if (!audience.empty()) audiences.push_back(audience);
-  Json pod;
-  pod["apiVersion"] = "v1";
-  pod["kind"] = "Pod";
-  pod["name"] = identity.pod;
-  pod["uid"] = identity.pod_uid;
   Json spec;
   spec["audiences"] = std::move(audiences);
-  spec["boundObjectRef"] = std::move(pod);
+  if (identity.pod) {
+    Json pod;
+    pod["apiVersion"] = "v1";
+    pod["kind"] = "Pod";
+    pod["name"] = identity.pod->name;
+    pod["uid"] = identity.pod->uid;
+    spec["boundObjectRef"] = std::move(pod);
+  }
   spec["expirationSeconds"] = kLifetimeSeconds;
   Json request;
   request["apiVersion"] = "authentication.k8s.io/v1";
@@ -50,14 +52,10 @@ std::string WayOut(ErrorCode code) {
 }  // namespace
 
 Result<ServiceAccountToken> KubeTokenSource::Request(const Context& context,
-                                                     const PodIdentity& identity,
+                                                     const Identity& identity,
                                                      const std::string& audience) {
-  if (identity.namespace_name.empty() || identity.service_account.empty() || identity.pod.empty() ||
-      identity.pod_uid.empty()) {
-    return Error(
-        ErrorCode::kPrecondition,
-        "the request does not name pod, uid and service account: set podInfoOnMount of the "
-        "CSIDriver object to true");
+  if (identity.namespace_name.empty() || identity.service_account.empty()) {
+    return Error(ErrorCode::kPrecondition, "a token needs a namespace and a service account");
   }
   const std::string path = kServiceAccountResource.SubresourcePath(
       identity.namespace_name, identity.service_account, "token");

@@ -14,11 +14,10 @@ class KubeTokenSource final : public TokenSource {
  public:
   explicit KubeTokenSource(KubeClient& client) : client_(client) {}
 
-  // A token that is valid for 15 minutes and bound to the pod, so that it becomes invalid when the
-  // pod is deleted. Errors say what to do: kDenied (the missing permission), kNotFound (the service
-  // account or the pod), kConflict (another pod has the pod's name now), kPrecondition (the request
-  // does not name a pod), else as KubeClient.
-  Result<ServiceAccountToken> Request(const Context& context, const PodIdentity& identity,
+  // A token of 15 minutes; bound to the pod, if there is one, so that it ends with it. Errors say
+  // which permission is missing, or what does not exist: kDenied, kNotFound, kConflict (the pod's
+  // name belongs to another pod by now), kPrecondition (no service account), those of KubeClient.
+  Result<ServiceAccountToken> Request(const Context& context, const Identity& identity,
                                       const std::string& audience) override;
 
  private:

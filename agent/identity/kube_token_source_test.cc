@@ -23,8 +23,7 @@ KubeConnection Connection() {
 struct Fixture {
   Fixture() {
     identity.namespace_name = "shop";
-    identity.pod = "web-0";
-    identity.pod_uid = "uid-7";
+    identity.pod = {"web-0", "uid-7"};
     identity.service_account = "web";
   }
 
@@ -36,7 +35,7 @@ struct Fixture {
   FakeClock clock;
   FakeRng rng;
   KubeClient client{http, Connection(), clock, rng, {.retry = {.attempts = 1}}};
-  PodIdentity identity;
+  Identity identity;
 };
 
 }  // namespace
@@ -107,17 +106,23 @@ TEST_CASE("token request: an error tells what is missing") {
   }
 }
 
-TEST_CASE("token request: a request that names no pod is not sent") {
-  for (std::string PodIdentity::*field : {&PodIdentity::namespace_name, &PodIdentity::pod,
-                                          &PodIdentity::pod_uid, &PodIdentity::service_account}) {
+TEST_CASE("token request: one without namespace or service account is not sent") {
+  for (std::string Identity::*field : {&Identity::namespace_name, &Identity::service_account}) {
     Fixture fixture;
     (fixture.identity.*field).clear();
     Result<ServiceAccountToken> token = fixture.Request("vault");
     REQUIRE_FALSE(token.ok());
     CHECK(token.error().code() == ErrorCode::kPrecondition);
-    CHECK(token.error().message().find("podInfoOnMount") != std::string::npos);
     CHECK(fixture.http.Count() == 0);
   }
+}
+
+TEST_CASE("token request: without a pod the token is bound to nothing") {
+  Fixture fixture;
+  fixture.identity.pod.reset();
+  fixture.http.On("POST", kUrl, {Http::Respond(201, R"({"status":{"token":"t"}})")});
+  REQUIRE(fixture.Request("vault").ok());
+  CHECK(fixture.http.Requests().at(0).body.find("boundObjectRef") == std::string::npos);
 }
 
 TEST_CASE("token request: names cannot change the path") {

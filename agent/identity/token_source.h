@@ -6,7 +6,7 @@
 
 #include "agent/base/context.h"
 #include "agent/base/result.h"
-#include "agent/secrets/pod_identity.h"
+#include "agent/secrets/identity.h"
 
 namespace nodekeep {
 
@@ -15,9 +15,9 @@ class TokenSource {
  public:
   virtual ~TokenSource() = default;
 
-  // A token for the pod's service account, bound to the pod, for `audience` ("" = the API server's
+  // A token for the identity's service account, bound to its pod if it has one, for `audience` ("" = the API server's
   // default audience).
-  virtual Result<ServiceAccountToken> Request(const Context& context, const PodIdentity& identity,
+  virtual Result<ServiceAccountToken> Request(const Context& context, const Identity& identity,
                                               const std::string& audience) = 0;
 };
 

@@ -17,8 +17,8 @@ bool WorthUsing(const Session& session, SteadyTime now) {
 
 // A token that has expired is not shown to the backend, which would answer as to a stranger.
 // Waiting helps: kubelet's next request brings a new one.
-std::optional<Error> ExpiredToken(const FetchPlan& plan, WallTime now) {
-  for (const std::string& audience : plan.mount.audiences) {
+std::optional<Error> ExpiredToken(const ReadPlan& plan, WallTime now) {
+  for (const std::string& audience : plan.audiences) {
     const ServiceAccountToken* token = plan.identity.Token(audience);
     if (token == nullptr) continue;
     if (now < token->expires) return std::nullopt;
@@ -69,9 +69,9 @@ CredentialCache::CredentialCache(Options options, WorkerPool& pool, const Clock&
       sealer_(Sealer::Create()),
       flights_(pool, clock, options.login_budget) {}
 
-Result<SessionPtr> CredentialCache::Get(const Context& context, const PlanPtr& plan,
+Result<SessionPtr> CredentialCache::Get(const Context& context, const ReadPlanPtr& plan,
                                         std::size_t& logins) {
-  const LoginKeys keys = LoginKeysOf(*plan);
+  const LoginKeys& keys = plan->login_keys;
   while (true) {
     if (Status over = context.Check(clock_); !over.ok()) return over.error();
     const SessionPtr old = Use(keys);
@@ -82,9 +82,9 @@ Result<SessionPtr> CredentialCache::Get(const Context& context, const PlanPtr& p
       return *expired;
     }
 
-    // While the old login still works, nobody waits long for the new one.
-    Result<AttemptPtr> attempt = Fly(
-        old ? context.WithDeadline(clock_.Now() + options_.patience) : context, plan, keys, logins);
+    // While the old login still works, the new one is not waited for for long.
+    Result<AttemptPtr> attempt = LogInOnce(
+        old ? context.WithDeadline(clock_.Now() + options_.patience) : context, plan, logins);
     const std::optional<Error> error = attempt.ok() ? (*attempt)->error : attempt.error();
     const bool own = attempt.ok() && (*attempt)->made_by == keys.own;
     if (error && !error->IsFinal()) {
@@ -104,16 +104,17 @@ Result<SessionPtr> CredentialCache::Get(const Context& context, const PlanPtr& p
   }
 }
 
-Result<CredentialCache::AttemptPtr> CredentialCache::Fly(const Context& context,
-                                                         const PlanPtr& plan, const LoginKeys& keys,
-                                                         std::size_t& logins) {
+Result<CredentialCache::AttemptPtr> CredentialCache::LogInOnce(const Context& context,
+                                                               const ReadPlanPtr& plan,
+                                                               std::size_t& logins) {
+  const LoginKeys& keys = plan->login_keys;
   // Told apart from the login of another volume of the same pod.
   auto made = std::make_shared<std::atomic<bool>>(false);
   Result<AttemptPtr> attempt =
       flights_
           .Do(context, {MayShare(keys) ? keys.shared : keys.own},
-              [this, plan, keys, made](const Context& own, const std::vector<std::string>&) {
-                AttemptPtr done = LogIn(own, plan, keys);
+              [this, plan, made](const Context& own, const std::vector<std::string>&) {
+                AttemptPtr done = LogIn(own, *plan);
                 *made = done->session != nullptr && !done->made_by.empty();
                 return std::vector<Result<AttemptPtr>>{std::move(done)};
               })
@@ -122,10 +123,10 @@ Result<CredentialCache::AttemptPtr> CredentialCache::Fly(const Context& context,
   return attempt;
 }
 
-CredentialCache::AttemptPtr CredentialCache::LogIn(const Context& context, const PlanPtr& plan,
-                                                   const LoginKeys& keys) {
+CredentialCache::AttemptPtr CredentialCache::LogIn(const Context& context, const ReadPlan& plan) {
+  const LoginKeys& keys = plan.login_keys;
   auto attempt = std::make_shared<Attempt>();
-  // Somebody may have finished between our look and our turn.
+  // Another login may have been made since the caller looked.
   if (SessionPtr usable = Use(keys); usable && WorthUsing(*usable, clock_.Now())) {
     attempt->session = usable;
     return attempt;
@@ -137,16 +138,16 @@ CredentialCache::AttemptPtr CredentialCache::LogIn(const Context& context, const
   attempt->made_by = keys.own;
   RetryLoop retry(options_.retry, clock_, rng_);
   Result<Credential> credential = retry.Run(context, [&] {
-    return plan->backend->Authenticate(context, *plan->mount.options, plan->identity);
+    return plan.route.backend->Authenticate(context, *plan.route.options, plan.identity);
   });
-  metrics_.CountLogin(plan->provider,
+  metrics_.CountLogin(plan.route.provider,
                       credential.ok() ? "ok" : ErrorCodeName(credential.error().code()));
   if (credential.ok()) {
-    attempt->session = Keep(plan, keys, *std::move(credential));
+    attempt->session = Keep(plan, *std::move(credential));
     return attempt;
   }
-  log_.Warn("login failed", {{"provider", plan->provider},
-                             {"pod", plan->identity.Text()},
+  log_.Warn("login failed", {{"provider", plan.route.provider},
+                             {"pod", plan.identity.Text()},
                              {"error", credential.error().message()}});
   if (credential.error().IsFinal()) RememberDenial(keys, credential.error());
   attempt->error = credential.error();
@@ -166,12 +167,12 @@ std::shared_ptr<Session> CredentialCache::Make(const std::string& scope, Credent
   return session;
 }
 
-SessionPtr CredentialCache::Keep(const PlanPtr& plan, const LoginKeys& keys,
-                                 Credential credential) {
+SessionPtr CredentialCache::Keep(const ReadPlan& plan, Credential credential) {
+  const LoginKeys& keys = plan.login_keys;
   const bool shared = credential.sharing == Sharing::kServiceAccount && !keys.shared.empty() &&
-                      credential.service_account_uid == plan->identity.service_account_uid;
+                      credential.service_account_uid == plan.identity.service_account_uid;
   std::shared_ptr<Session> session =
-      Make(shared ? keys.shared : keys.own, std::move(credential), plan->route());
+      Make(shared ? keys.shared : keys.own, std::move(credential), plan.route);
   Slots::node_type unshared, former;
   std::vector<Slots::node_type> oldest;
   std::unique_lock lock(mutex_);
@@ -247,8 +248,7 @@ bool CredentialCache::MayShare(const LoginKeys& keys) const {
   return !keys.shared.empty() && !never_shared_.contains(keys.shared);
 }
 
-std::vector<std::string> CredentialCache::KnownScopes(const FetchPlan& plan) const {
-  const LoginKeys keys = LoginKeysOf(plan);
+std::vector<std::string> CredentialCache::KnownScopes(const LoginKeys& keys) const {
   std::vector<std::string> scopes;
   std::unique_lock lock(mutex_);
   if (refused_pods_.contains(keys.own)) return scopes;
@@ -258,8 +258,7 @@ std::vector<std::string> CredentialCache::KnownScopes(const FetchPlan& plan) con
   return scopes;
 }
 
-std::vector<std::string> CredentialCache::RefusedScopes(const FetchPlan& plan) const {
-  const LoginKeys keys = LoginKeysOf(plan);
+std::vector<std::string> CredentialCache::RefusedScopes(const LoginKeys& keys) const {
   std::vector<std::string> scopes = {keys.own};
   std::unique_lock lock(mutex_);
   if (AccountDenial(keys) != nullptr) scopes.push_back(keys.shared);

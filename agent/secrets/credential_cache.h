@@ -29,7 +29,7 @@
 #include "agent/base/metrics.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/retry.h"
-#include "agent/secrets/fetch_plan.h"
+#include "agent/secrets/read_plan.h"
 #include "agent/secrets/sealer.h"
 #include "agent/secrets/single_flight.h"
 
@@ -70,15 +70,15 @@ class CredentialCache {
 
   // A login that `plan` may use, made now if there is none. `logins` counts the logins that this
   // very call made. Errors: those of Provider::Authenticate, or of `context`.
-  Result<SessionPtr> Get(const Context& context, const PlanPtr& plan, std::size_t& logins);
+  Result<SessionPtr> Get(const Context& context, const ReadPlanPtr& plan, std::size_t& logins);
 
-  // The scopes under which entries for this plan may stand, those proven before: nothing is known
-  // of a pod that has never logged in, unless its service account has and shares; nor of one whose
-  // last login was refused.
-  std::vector<std::string> KnownScopes(const FetchPlan& plan) const;
-  // The scopes that this plan's refused login speaks for: the pod's own, and that of its account
+  // The scopes under which an identity with these keys may be served cached entries, each proven by
+  // an earlier login: none for a pod that has never logged in, unless its service account has and
+  // its login is shared; none for a pod whose last login was refused.
+  std::vector<std::string> KnownScopes(const LoginKeys& keys) const;
+  // The scopes that end with this identity's refused login: the pod's own, and that of its account
   // once the account itself counts as refused.
-  std::vector<std::string> RefusedScopes(const FetchPlan& plan) const;
+  std::vector<std::string> RefusedScopes(const LoginKeys& keys) const;
 
   // The backend refused this login: the next Get makes a new one.
   void Drop(const Session& session);
@@ -117,11 +117,11 @@ class CredentialCache {
     Error error;
   };
 
-  Result<AttemptPtr> Fly(const Context& context, const PlanPtr& plan, const LoginKeys& keys,
-                         std::size_t& logins);
-  AttemptPtr LogIn(const Context& context, const PlanPtr& plan, const LoginKeys& keys);
+  Result<AttemptPtr> LogInOnce(const Context& context, const ReadPlanPtr& plan,
+                               std::size_t& logins);
+  AttemptPtr LogIn(const Context& context, const ReadPlan& plan);
   std::shared_ptr<Session> Make(const std::string& scope, Credential credential, Route route) const;
-  SessionPtr Keep(const PlanPtr& plan, const LoginKeys& keys, Credential credential);
+  SessionPtr Keep(const ReadPlan& plan, Credential credential);
   SessionPtr Use(const LoginKeys& keys);
   std::optional<Error> RememberedDenial(const LoginKeys& keys) const;
   void RememberDenial(const LoginKeys& keys, const Error& error);

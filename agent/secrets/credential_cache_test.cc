@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 #include "tests/fakes/together.h"
 
 namespace nodekeep {
@@ -22,20 +22,20 @@ Error Down() { return Error(ErrorCode::kTransient, "connection refused"); }
 Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
 
 struct Bench {
-  explicit Bench(HeartOptions options = {}) : heart(clock, std::move(options)) {}
+  explicit Bench(CoreOptions options = {}) : core(clock, std::move(options)) {}
 
-  PlanPtr Plan(const std::string& pod, const std::string& ns = "shop",
-               const std::string& account = "web", const std::string& sa_uid = "-",
-               const std::string& login = "fake") {
-    return FakePlan(backend, "a", MakeIdentity(ns, pod, account, sa_uid), {{"login", login}});
+  ReadPlanPtr Plan(const std::string& pod, const std::string& ns = "shop",
+                   const std::string& account = "web", const std::string& sa_uid = "-",
+                   const std::string& login = "fake") {
+    return FakePlan(backend, "a", MakeIdentity(ns, pod, account, sa_uid), {{"login", login}})->read;
   }
-  Result<SessionPtr> Get(const PlanPtr& plan, std::size_t* logins = nullptr) {
+  Result<SessionPtr> Get(const ReadPlanPtr& plan, std::size_t* logins = nullptr) {
     std::size_t count = 0;
     Result<SessionPtr> session =
-        heart.credentials.Get(Context(), plan, logins == nullptr ? count : *logins);
+        core.credentials.Get(Context(), plan, logins == nullptr ? count : *logins);
     return session;
   }
-  std::string TokenOf(const PlanPtr& plan) {
+  std::string TokenOf(const ReadPlanPtr& plan) {
     Result<SessionPtr> session = Get(plan);
     if (!session.ok())
       return std::string("no: ") + std::string(ErrorCodeName(session.error().code()));
@@ -44,7 +44,7 @@ struct Bench {
 
   FakeClock clock;
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Heart heart;
+  Core core;
 };
 
 }  // namespace
@@ -54,24 +54,19 @@ TEST_CASE(
   Bench bench;
   bench.backend->SetLoginLifetime(seconds(100), false);
   const auto plan_with_token = [&](Duration lifetime) {
-    const PlanPtr base = bench.Plan("web-1");
-    auto plan = std::make_shared<FetchPlan>();
-    plan->provider = base->provider;
-    plan->backend = base->backend;
-    plan->mount = base->mount;
-    plan->identity = base->identity.Clone();
-    plan->mount.audiences = {"vault"};
+    auto plan = CopyOf(*bench.Plan("web-1"));
+    plan->audiences = {"vault"};
     plan->identity.tokens["vault"] = {SecretBytes("t"), bench.clock.Wall() + lifetime};
-    return PlanPtr(std::move(plan));
+    return ReadPlanPtr(std::move(plan));
   };
-  const PlanPtr expired = plan_with_token(-seconds(1));
+  const ReadPlanPtr expired = plan_with_token(-seconds(1));
   const Result<SessionPtr> refused = bench.Get(expired);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code() == ErrorCode::kTransient);
   CHECK(refused.error().message().find("audience \"vault\" has expired at ") != std::string::npos);
   CHECK(bench.backend->logins() == 0);
 
-  const PlanPtr good = plan_with_token(seconds(50));
+  const ReadPlanPtr good = plan_with_token(seconds(50));
   CHECK(bench.Get(good).ok());
   bench.clock.Advance(seconds(95));  // the login is due, its token is over, it still holds
   CHECK(bench.Get(good).ok());
@@ -107,11 +102,10 @@ TEST_CASE(
     auto options = std::make_shared<FakeOptions>();
     options->digest = digest;
     options->shows_pod = false;
-    auto made = std::make_shared<FetchPlan>();
-    made->provider = "fake";
-    made->backend = bench.backend;
-    made->mount.options = options;
+    auto made = std::make_shared<ReadPlan>();
     made->identity = MakeIdentity("ns-of-" + pod, pod, "account-of-" + pod);
+    made->login_keys = LoginKeysOf("fake", *options, made->identity);
+    made->route = {"fake", bench.backend, options, Policy()};
     return made;
   };
   constexpr std::size_t kPods = 20;
@@ -159,8 +153,8 @@ TEST_CASE("logins: who shares with whom") {
     INFO(row.name);
     Bench bench;
     REQUIRE(bench.TokenOf(bench.Plan("web-1")) == "token-1");
-    const PlanPtr other = bench.Plan("web-2", row.ns, row.account, row.sa_uid, row.login);
-    CHECK(bench.heart.credentials.KnownScopes(*other).size() == (row.shares ? 1 : 0));
+    const ReadPlanPtr other = bench.Plan("web-2", row.ns, row.account, row.sa_uid, row.login);
+    CHECK(bench.core.credentials.KnownScopes(other->login_keys).size() == (row.shares ? 1 : 0));
     CHECK(bench.TokenOf(other) == (row.shares ? "token-1" : "token-2"));
   }
 }
@@ -181,9 +175,9 @@ TEST_CASE("logins: one is shared only when the reply proves the pod's own accoun
   for (const Row& row : rows) {
     INFO(row.name);
     Bench bench;
-    bench.backend->SetLogIn([&](const Context&, const PodIdentity& identity) {
+    bench.backend->SetLogIn([&](const Context&, const Identity& identity) {
       Credential credential;
-      credential.token = SecretBytes("token of " + identity.pod);
+      credential.token = SecretBytes("token of " + identity.PodName());
       credential.sharing = row.sharing;
       credential.service_account_uid = row.proven_uid;
       return credential;
@@ -202,18 +196,18 @@ TEST_CASE("logins: what was shared is shared no more once a reply looked at the 
   bench.clock.Advance(minutes(11));
   bench.backend->SetSharing(Sharing::kPod);
   CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-2");
-  CHECK(bench.heart.credentials.KnownScopes(*bench.Plan("web-2")).empty());
+  CHECK(bench.core.credentials.KnownScopes(bench.Plan("web-2")->login_keys).empty());
   CHECK(bench.TokenOf(bench.Plan("web-2")) == "token-3");
 }
 
 TEST_CASE("logins: neither a pod's token nor the backend's stays readable in a session") {
   Bench bench;
-  PodIdentity identity = MakeIdentity("shop", "web-1", "web");
+  Identity identity = MakeIdentity("shop", "web-1", "web");
   identity.tokens["vault"].token = SecretBytes("token of the pod");
-  std::weak_ptr<const FetchPlan> watched;
+  std::weak_ptr<const ReadPlan> watched;
   SessionPtr session;
   {
-    const PlanPtr plan = FakePlan(bench.backend, "a", std::move(identity));
+    const ReadPlanPtr plan = FakePlan(bench.backend, "a", std::move(identity))->read;
     watched = plan;
     session = *bench.Get(plan);
   }
@@ -338,7 +332,7 @@ TEST_CASE("logins: a refusal is remembered briefly, an outage is not") {
     INFO(row.name);
     Bench bench({.retry = {.attempts = 1}});
     bench.backend->FailLoginsAlways(row.error);
-    const PlanPtr plan = bench.Plan("web-1");
+    const ReadPlanPtr plan = bench.Plan("web-1");
     CHECK(bench.Get(plan).error().code() == row.error.code());
     CHECK(bench.Get(plan).error().code() == row.error.code());
     CHECK(bench.backend->logins() == (row.remembered ? 1 : 2));
@@ -357,10 +351,10 @@ TEST_CASE("logins: a passing failure is tried again within the same login") {
 
 TEST_CASE("logins: one pod's refusal is not held against the others of its account") {
   Bench bench;
-  bench.backend->SetLogIn([](const Context&, const PodIdentity& identity) -> Result<Credential> {
-    if (identity.pod == "web-bad") return Error(ErrorCode::kDenied, "its token is expired");
+  bench.backend->SetLogIn([](const Context&, const Identity& identity) -> Result<Credential> {
+    if (identity.PodName() == "web-bad") return Error(ErrorCode::kDenied, "its token is expired");
     Credential credential;
-    credential.token = SecretBytes("token of " + identity.pod);
+    credential.token = SecretBytes("token of " + identity.PodName());
     credential.sharing = Sharing::kServiceAccount;
     credential.service_account_uid = identity.service_account_uid;
     return credential;
@@ -430,7 +424,7 @@ TEST_CASE("logins: a caller whose time is over is told so, and the login is ther
   std::jthread pod([&] {
     std::size_t logins = 0;
     const Context context(bench.clock.Now() + seconds(5), {});
-    got = bench.heart.credentials.Get(context, bench.Plan("web-1"), logins);
+    got = bench.core.credentials.Get(context, bench.Plan("web-1"), logins);
   });
   CHECK(bench.backend->AwaitWaiting(1));
   bench.clock.Advance(seconds(6));
@@ -446,25 +440,25 @@ TEST_CASE("logins: dropping takes the login with all its renewals, but not its s
   Bench bench;
   CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
   const SessionPtr first = *bench.Get(bench.Plan("web-1"));
-  const SessionPtr renewed = bench.heart.credentials.Replace(*first, *first->Open());
+  const SessionPtr renewed = bench.core.credentials.Replace(*first, *first->Open());
   CHECK(renewed->login == first->login);
   CHECK(renewed->number > first->number);
   CHECK((*bench.Get(bench.Plan("web-1")))->number == renewed->number);
-  bench.heart.credentials.Drop(*first);
+  bench.core.credentials.Drop(*first);
   const SessionPtr second = *bench.Get(bench.Plan("web-1"));
   CHECK(second->login != first->login);
-  bench.heart.credentials.Drop(*renewed);
+  bench.core.credentials.Drop(*renewed);
   CHECK((*bench.Get(bench.Plan("web-1")))->number == second->number);
 }
 
 TEST_CASE("logins: a renewal does not take the place of a newer login, but can be used") {
   Bench bench;
   const SessionPtr first = *bench.Get(bench.Plan("web-1"));
-  bench.heart.credentials.Drop(*first);
+  bench.core.credentials.Drop(*first);
   const SessionPtr second = *bench.Get(bench.Plan("web-1"));
-  const SessionPtr renewed = bench.heart.credentials.Replace(*first, *first->Open());
+  const SessionPtr renewed = bench.core.credentials.Replace(*first, *first->Open());
   CHECK(renewed->Open()->token.Reveal() == "token-1");
-  CHECK(bench.heart.credentials.Find(second->scope)->number == second->number);
+  CHECK(bench.core.credentials.Find(second->scope)->number == second->number);
 }
 
 TEST_CASE("logins: only one that nobody asked for can be dropped as unused") {
@@ -472,12 +466,12 @@ TEST_CASE("logins: only one that nobody asked for can be dropped as unused") {
   const SessionPtr session = *bench.Get(bench.Plan("web-1"));
   bench.clock.Advance(seconds(1));
   (void)bench.Get(bench.Plan("web-2"));
-  CHECK(!bench.heart.credentials.DropUnused(*session));
+  CHECK(!bench.core.credentials.DropUnused(*session));
   bench.clock.Advance(seconds(1));
-  const SessionPtr renewed = bench.heart.credentials.Replace(*session, *session->Open());
-  CHECK(!bench.heart.credentials.DropUnused(*session));
-  CHECK(bench.heart.credentials.DropUnused(*renewed));
-  CHECK(bench.heart.credentials.Find(session->scope) == nullptr);
+  const SessionPtr renewed = bench.core.credentials.Replace(*session, *session->Open());
+  CHECK(!bench.core.credentials.DropUnused(*session));
+  CHECK(bench.core.credentials.DropUnused(*renewed));
+  CHECK(bench.core.credentials.Find(session->scope) == nullptr);
 }
 
 TEST_CASE("logins: what is over is let go") {
@@ -485,10 +479,10 @@ TEST_CASE("logins: what is over is let go") {
   bench.backend->SetLoginLifetime(minutes(10), false);
   (void)bench.Get(bench.Plan("web-1"));
   (void)bench.Get(bench.Plan("db-1", "shop", "db"));
-  CHECK(bench.heart.credentials.Sessions().size() == 2);
+  CHECK(bench.core.credentials.Sessions().size() == 2);
   bench.clock.Advance(minutes(11));
-  bench.heart.credentials.ForgetExpired();
-  CHECK(bench.heart.credentials.Sessions().empty());
+  bench.core.credentials.ForgetExpired();
+  CHECK(bench.core.credentials.Sessions().empty());
 }
 
 TEST_CASE("logins: a provider that ends with its last one finds the table of logins free") {
@@ -504,10 +498,10 @@ TEST_CASE("logins: a provider that ends with its last one finds the table of log
          bench.backend->SetSharing(Sharing::kPod);
          (void)bench.Get(bench.Plan("web-1"));
        }},
-      {"over", [](Bench& bench) { bench.heart.credentials.ForgetExpired(); }},
+      {"over", [](Bench& bench) { bench.core.credentials.ForgetExpired(); }},
       {"forgotten",
        [](Bench& bench) {
-         bench.heart.credentials.Forget(bench.heart.credentials.KnownScopes(*bench.Plan("web-1")));
+         bench.core.credentials.Forget(bench.core.credentials.KnownScopes(bench.Plan("web-1")->login_keys));
        }},
   };
   for (const Row& row : rows) {
@@ -517,7 +511,7 @@ TEST_CASE("logins: a provider that ends with its last one finds the table of log
     Bench bench;
     // Its destructor waits for a thread that looks at the logins, as for a call under way.
     std::shared_ptr<FakeProvider> old(new FakeProvider(bench.clock), [&](FakeProvider* provider) {
-      look = std::async(std::launch::async, [&] { (void)bench.heart.credentials.Sessions(); });
+      look = std::async(std::launch::async, [&] { (void)bench.core.credentials.Sessions(); });
       free = look.wait_for(seconds(5)) == std::future_status::ready;
       delete provider;
     });
@@ -537,13 +531,13 @@ TEST_CASE("logins: a provider that ends with its last one finds the table of log
 
 TEST_CASE("logins: a forgotten identity has no known scope until it logs in again") {
   Bench bench;
-  const PlanPtr plan = bench.Plan("web-1");
-  CHECK(bench.heart.credentials.KnownScopes(*plan).empty());
+  const ReadPlanPtr plan = bench.Plan("web-1");
+  CHECK(bench.core.credentials.KnownScopes(plan->login_keys).empty());
   (void)bench.Get(plan);
-  const auto scopes = bench.heart.credentials.KnownScopes(*plan);
+  const auto scopes = bench.core.credentials.KnownScopes(plan->login_keys);
   CHECK(scopes.size() == 1);
-  bench.heart.credentials.Forget(scopes);
-  CHECK(bench.heart.credentials.KnownScopes(*plan).empty());
+  bench.core.credentials.Forget(scopes);
+  CHECK(bench.core.credentials.KnownScopes(plan->login_keys).empty());
   CHECK(bench.TokenOf(plan) == "token-2");
 }
 
@@ -558,15 +552,16 @@ TEST_CASE("logins: sessions stay within their bound") {
   std::size_t logins = 0;
   for (int i = 0; i < 50; ++i) {
     const std::string name = "web-" + std::to_string(i);
-    const PlanPtr plan = FakePlan(backend, "a", MakeIdentity("shop", name, name));
+    const ReadPlanPtr plan = FakePlan(backend, "a", MakeIdentity("shop", name, name))->read;
     REQUIRE(credentials.Get(Context(), plan, logins).ok());
     clock.Advance(Duration(1));
   }
   CHECK(credentials.Sessions().size() == 10);
-  CHECK(!credentials.KnownScopes(*FakePlan(backend, "a", MakeIdentity("shop", "web-49", "web-49")))
-             .empty());
-  CHECK(credentials.KnownScopes(*FakePlan(backend, "a", MakeIdentity("shop", "web-0", "web-0")))
-            .empty());
+  const auto keys_of = [&](const std::string& name) {
+    return FakePlan(backend, "a", MakeIdentity("shop", name, name))->read->login_keys;
+  };
+  CHECK(!credentials.KnownScopes(keys_of("web-49")).empty());
+  CHECK(credentials.KnownScopes(keys_of("web-0")).empty());
 }
 
 TEST_CASE("logins: the agent stops in the middle of one") {
@@ -576,7 +571,7 @@ TEST_CASE("logins: the agent stops in the middle of one") {
   std::stop_source leaving;
   std::jthread pod([&] {
     std::size_t logins = 0;
-    got = bench->heart.credentials.Get(Context(SteadyTime::max(), leaving.get_token()),
+    got = bench->core.credentials.Get(Context(SteadyTime::max(), leaving.get_token()),
                                        bench->Plan("web-1"), logins);
   });
   CHECK(bench->backend->AwaitWaiting(1));

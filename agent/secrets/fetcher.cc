@@ -2,72 +2,67 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <set>
 
-#include "agent/base/codecs.h"
 #include "agent/base/digest.h"
 
 namespace nodekeep {
 namespace {
 
-// What is known of one ref in the course of a fetch.
+// What is known of one read in the course of a request.
 struct Known {
-  std::shared_ptr<const SecretBytes> value;     // to be served
-  std::shared_ptr<const SecretBytes> stand_in;  // last good value, for a backend that is down
-  std::string stand_in_lease;
-  Duration stand_in_age = Duration::zero();
+  const PlannedRead* read = nullptr;
+  SharedSecret value;  // to be served
+  SharedSecret stale;  // last good value, to be served while the backend is down
+  std::string stale_lease;
+  Duration stale_age = Duration::zero();
   std::optional<Error> failure;
   bool remembered = false;  // `failure` was found in the cache: already final
-  bool required = false;    // some object that is not optional needs it
 
   // Nothing more is to be found out about this ref.
   bool settled() const {
-    return value != nullptr || (!required && failure && failure->code() == ErrorCode::kNotFound);
+    return value != nullptr ||
+           (!read->required && failure && failure->code() == ErrorCode::kNotFound);
   }
 };
 
-bool Refused(const Error& error) {
-  return error.code() == ErrorCode::kDenied || error.code() == ErrorCode::kAuthExpired;
-}
-
 }  // namespace
 
-// The state of one Fetch, filled in step by step.
+// The state of one Read, filled in step by step.
 struct Fetcher::Round {
-  PlanPtr plan;
+  ReadPlanPtr plan;
   SteadyTime begun;
-  std::map<SecretRef, Known> known;
-  FetchReport report;
+  std::vector<Known> known;  // as the plan's reads
+  std::set<std::string> looked_up;  // scopes
+  ReadReport report;
 
-  std::vector<SecretRef> Missing() const {
-    std::vector<SecretRef> missing;
-    for (const auto& [ref, state] : known) {
-      if (!state.value && !state.failure) missing.push_back(ref);
+  std::vector<Known*> Missing() {
+    std::vector<Known*> missing;
+    for (Known& state : known) {
+      if (!state.value && !state.failure) missing.push_back(&state);
     }
     return missing;
   }
 
   bool Complete() const {
-    return std::all_of(known.begin(), known.end(),
-                       [](const auto& item) { return item.second.settled(); });
+    return std::all_of(known.begin(), known.end(), [](const Known& state) { return state.settled(); });
   }
 
-  // The first failure in the manifest's order speaks for all; null when there is none.
-  const Error* FirstFailure() {
-    for (const Projection& projection : plan->mount.projections) {
-      const Known& state = known[projection.ref];
+  // The first failure in the plan's order is the request's; null when there is none.
+  const Error* FirstFailure() const {
+    for (const Known& state : known) {
       if (!state.settled() && state.failure) return &*state.failure;
     }
     return nullptr;
   }
 
-  // The refusals that came from the backend just now.
-  std::vector<Known*> NewRefusals() {
-    std::vector<Known*> refusals;
-    for (auto& [ref, state] : known) {
-      if (state.failure && Refused(*state.failure) && !state.remembered) refusals.push_back(&state);
+  // The denials that came from the backend just now.
+  std::vector<Known*> NewDenials() {
+    std::vector<Known*> denials;
+    for (Known& state : known) {
+      if (state.failure && state.failure->IsDenial() && !state.remembered) denials.push_back(&state);
     }
-    return refusals;
+    return denials;
   }
 };
 
@@ -81,33 +76,33 @@ Fetcher::Fetcher(Options options, Cache& cache, CredentialCache& credentials, Le
       rng_(rng),
       log_(log),
       metrics_(metrics),
+      fingerprint_key_(RandomBytes(32)),
       flights_(pool, clock, options_.fetch_budget) {}
 
-Fetcher::Round Fetcher::Begin(const PlanPtr& plan) const {
+Fetcher::Round Fetcher::Begin(const ReadPlanPtr& plan) const {
   Round round;
   round.plan = plan;
   round.begun = clock_.Now();
-  for (const Projection& projection : plan->mount.projections) {
-    round.known[projection.ref].required |= !projection.optional;
-  }
+  round.known.resize(plan->reads->size());
+  for (std::size_t i = 0; i < round.known.size(); ++i) round.known[i].read = &(*plan->reads)[i];
   round.report.refs = round.known.size();
   return round;
 }
 
-std::optional<Result<Bundle>> Fetcher::FetchFromMemory(const PlanPtr& plan) {
+std::optional<Answers> Fetcher::ReadFromMemory(const ReadPlanPtr& plan) {
   Round round = Begin(plan);
-  if (!ServeFromMemory(round)) return std::nullopt;
+  if (!FindInMemory(round)) return std::nullopt;
   CountHits(round);
-  return Assemble(round);
+  return Finish(round, std::nullopt);
 }
 
-Result<Bundle> Fetcher::Fetch(const Context& context, const PlanPtr& plan) {
+Answers Fetcher::Read(const Context& context, const ReadPlanPtr& plan) {
   Round round = Begin(plan);
-  const bool complete = ServeFromMemory(round);
+  const bool complete = FindInMemory(round);
   CountHits(round);
-  if (complete) return Assemble(round);
-  if (const Error* no = round.FirstFailure()) return StandIn(round, *no);
-  const Context patience = StandInsAtHand(round)
+  if (complete) return Finish(round, std::nullopt);
+  if (const Error* failure = round.FirstFailure()) return ServeStaleOr(round, Error(*failure));
+  const Context patience = CanServeStale(round)
                                ? context.WithDeadline(clock_.Now() + options_.stale_patience)
                                : context;
 
@@ -116,30 +111,36 @@ Result<Bundle> Fetcher::Fetch(const Context& context, const PlanPtr& plan) {
   Status asked = AskBackend(patience, round, *session);
 
   const bool cached_login = (*session)->logged_in < round.begun;
-  if (cached_login && Doubts(round, **session)) asked = AskAgain(context, round, *session);
-  if (!asked.ok()) return StandIn(round, asked.error());
-  return Assemble(round);
+  if (cached_login && ShouldReauthenticate(round, **session)) {
+    asked = AskWithNewLogin(context, round, *session);
+  }
+  if (!asked.ok()) return ServeStaleOr(round, asked.error());
+  return Finish(round, std::nullopt);
 }
 
-bool Fetcher::ServeFromMemory(Round& round) {
-  for (const std::string& scope : credentials_.KnownScopes(*round.plan)) LookUp(round, scope);
-  for (auto& [ref, state] : round.known) {
+bool Fetcher::FindInMemory(Round& round) {
+  for (const std::string& scope : credentials_.KnownScopes(round.plan->login_keys)) {
+    LookUp(round, scope);
+  }
+  for (const Known& state : round.known) {
     if (state.settled()) ++round.report.hits;
   }
   return round.Complete();
 }
 
 void Fetcher::CountHits(const Round& round) {
-  metrics_.CountCacheHits(round.plan->provider, round.report.hits);
-  metrics_.CountCacheMisses(round.plan->provider, round.report.refs - round.report.hits);
+  const std::string& provider = round.plan->route.provider;
+  metrics_.CountCacheHits(provider, round.report.hits);
+  metrics_.CountCacheMisses(provider, round.report.refs - round.report.hits);
 }
 
 void Fetcher::LookUp(Round& round, const std::string& scope) {
+  round.looked_up.insert(scope);
   const bool alive = credentials_.Find(scope) != nullptr;
-  for (auto& [ref, state] : round.known) {
+  for (Known& state : round.known) {
     if (state.value) continue;
-    const EntryKey key{scope, ref};
-    std::optional<Result<CacheHit>> found = cache_.Find(key, round.plan->mount.policy);
+    const EntryKey key{scope, state.read->ref};
+    std::optional<Result<CacheHit>> found = cache_.Find(key, round.plan->route.policy);
     if (!found) continue;
     if (!found->ok()) {
       state.failure = found->error();
@@ -148,7 +149,7 @@ void Fetcher::LookUp(Round& round, const std::string& scope) {
     }
     CacheHit& hit = **found;
     if (hit.fresh || (hit.permanent && alive)) {
-      if (!hit.lease.empty() && !leases_.Hold(hit.lease, *round.plan)) {
+      if (!hit.lease.empty() && !leases_.Hold(hit.lease, round.plan->holder)) {
         cache_.EvictLease(key, hit.lease);
         continue;
       }
@@ -157,34 +158,37 @@ void Fetcher::LookUp(Round& round, const std::string& scope) {
       state.value = hit.value;
       state.failure.reset();
     } else if (hit.usable) {
-      state.stand_in = hit.value;
-      state.stand_in_lease = hit.lease;
-      state.stand_in_age = hit.age;
+      state.stale = hit.value;
+      state.stale_lease = hit.lease;
+      state.stale_age = hit.age;
     }
   }
 }
 
-bool Fetcher::StandInsAtHand(const Round& round) const {
-  return std::all_of(round.known.begin(), round.known.end(), [](const auto& item) {
-    return item.second.settled() || item.second.stand_in;
-  });
+bool Fetcher::CanServeStale(const Round& round) const {
+  return std::all_of(round.known.begin(), round.known.end(),
+                     [](const Known& state) { return state.settled() || state.stale; });
 }
 
 Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPtr& session) {
-  // Entries of this very login: another request may have fetched them a moment ago.
-  LookUp(round, session->scope);
-  const std::vector<SecretRef> missing = round.Missing();
-  std::vector<Result<Served>> answers = Fly(context, {session, round.plan->route(), round.begun},
-                                            missing, round.report.backend_reads);
+  // While this request waited for a login, others may have fetched with it.
+  if (session->logged_in >= round.begun || !round.looked_up.contains(session->scope)) {
+    LookUp(round, session->scope);
+  }
+  const std::vector<Known*> missing = round.Missing();
+  std::vector<SecretRef> refs;
+  for (const Known* state : missing) refs.push_back(state->read->ref);
+  std::vector<Result<Served>> answers =
+      FetchOnce(context, {session, round.plan->route, round.begun}, refs, round.report.backend_reads);
   for (std::size_t i = 0; i < missing.size(); ++i) {
-    Known& state = round.known[missing[i]];
+    Known& state = *missing[i];
     if (!answers[i].ok()) {
       state.failure = answers[i].error();
-    } else if (!answers[i]->lease.empty() && !leases_.Hold(answers[i]->lease, *round.plan)) {
-      cache_.EvictLease({session->scope, missing[i]}, answers[i]->lease);
+    } else if (!answers[i]->lease.empty() && !leases_.Hold(answers[i]->lease, round.plan->holder)) {
+      cache_.EvictLease({session->scope, refs[i]}, answers[i]->lease);
       state.failure = Error::Format(ErrorCode::kTransient,
                                     "the lease of {} ended before it could be served; mount again",
-                                    missing[i].Text());
+                                    refs[i].Text());
     } else {
       state.value = answers[i]->value;
     }
@@ -193,59 +197,59 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
   return {};
 }
 
-// Whether some refusal may be the login's fault, as far as is known.
-bool Fetcher::Doubts(Round& round, const Session& session) {
+// Whether some denial may be due to the login, as far as is known.
+bool Fetcher::ShouldReauthenticate(Round& round, const Session& session) {
   const SteadyTime now = clock_.Now();
   std::unique_lock lock(mutex_);
-  for (const auto& [ref, state] : round.known) {
-    if (!state.failure || !Refused(*state.failure) || state.remembered) continue;
-    auto found = beliefs_.find({session.scope, ref});
-    if (found == beliefs_.end() || now >= found->second.until) return true;
+  for (const Known& state : round.known) {
+    if (!state.failure || !state.failure->IsDenial() || state.remembered) continue;
+    auto found = denials_.find({session.scope, state.read->ref});
+    if (found == denials_.end() || now >= found->second.until) return true;
   }
   return false;
 }
 
-void Fetcher::Believe(const EntryKey& key) {
-  constexpr std::size_t kMaxBeliefs = 4096;
+void Fetcher::RememberDenial(const EntryKey& key) {
+  constexpr std::size_t kMaxDenials = 4096;
   const SteadyTime now = clock_.Now();
   std::unique_lock lock(mutex_);
-  if (beliefs_.size() >= kMaxBeliefs) {
-    std::erase_if(beliefs_, [&](const auto& item) { return now >= item.second.until; });
-    if (beliefs_.size() >= kMaxBeliefs) beliefs_.clear();
+  if (denials_.size() >= kMaxDenials) {
+    std::erase_if(denials_, [&](const auto& item) { return now >= item.second.until; });
+    if (denials_.size() >= kMaxDenials) denials_.clear();
   }
-  Belief& belief = beliefs_[key];
-  belief.wait = belief.wait == Duration::zero()
-                    ? options_.believe_refusal
-                    : std::min(belief.wait * 2, options_.believe_refusal_longest);
-  belief.until = now + belief.wait;
+  ConfirmedDenial& denial = denials_[key];
+  denial.wait = denial.wait == Duration::zero()
+                    ? options_.confirm_denial
+                    : std::min(denial.wait * 2, options_.confirm_denial_longest);
+  denial.until = now + denial.wait;
 }
 
-void Fetcher::Disbelieve(const EntryKey& key) {
+void Fetcher::ForgetDenial(const EntryKey& key) {
   std::unique_lock lock(mutex_);
-  beliefs_.erase(key);
+  denials_.erase(key);
 }
 
-// The cached login may have been revoked or have lost its policy: log in once more, ask once more,
-// and then believe it. What was refused has no stand-in, so this takes the time that it takes.
-Status Fetcher::AskAgain(const Context& context, Round& round, const SessionPtr& refused) {
-  credentials_.Drop(*refused);
+// The cached login may have been revoked or have lost its policy: log in once more and ask once
+// more; the second answer is final. No old value is served for a denial, so the caller waits.
+Status Fetcher::AskWithNewLogin(const Context& context, Round& round, const SessionPtr& denied) {
+  credentials_.Drop(*denied);
   Result<SessionPtr> session = credentials_.Get(context, round.plan, round.report.logins);
   if (!session.ok()) {
     if (session.error().IsFinal()) ForgetIdentity(*round.plan);
-    for (Known* state : round.NewRefusals()) {
+    for (Known* state : round.NewDenials()) {
       state->failure = Error(state->failure->code(),
                              state->failure->message() +
                                  "; logging in once more failed: " + session.error().message());
     }
     return *round.FirstFailure();
   }
-  for (Known* state : round.NewRefusals()) state->failure.reset();
+  for (Known* state : round.NewDenials()) state->failure.reset();
   return AskBackend(context, round, *session);
 }
 
-std::vector<Result<Fetcher::Served>> Fetcher::Fly(const Context& context, const Ask& ask,
-                                                  const std::vector<SecretRef>& refs,
-                                                  std::size_t& reads) {
+std::vector<Result<Fetcher::Served>> Fetcher::FetchOnce(const Context& context, const Ask& ask,
+                                                        const std::vector<SecretRef>& refs,
+                                                        std::size_t& reads) {
   std::vector<FlightKey> keys;
   for (const SecretRef& ref : refs) {
     keys.push_back({EntryKey{ask.session->scope, ref}, ask.session->login});
@@ -327,16 +331,16 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
   const EntryKey key{ask.session->scope, question.ref};
   if (!answer.ok()) {
     const Error& error = answer.error();
-    if (error.code() == ErrorCode::kNotFound || Refused(error)) {
-      // A new login may see it again; until then the old value stands in for nothing.
-      const bool final = !Refused(error) || ask.fresh_login();
+    if (error.code() == ErrorCode::kNotFound || error.IsDenial()) {
+      // A new login may see it again; until then the old value is not served.
+      const bool final = !error.IsDenial() || ask.fresh_login();
       cache_.StoreFailure(key, error, ask.route.policy.remember_failure,
                           final ? 0 : ask.session->login);
-      if (final && Refused(error)) Believe(key);
+      if (final && error.IsDenial()) RememberDenial(key);
     }
     return error;
   }
-  Disbelieve(key);
+  ForgetDenial(key);
   if (answer->unchanged) {
     if (cache_.Confirm(key, question.known_version)) {
       auto found = cache_.Find(key, ask.route.policy);
@@ -348,7 +352,7 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
   }
   if (answer->lease) {
     answer->lifetime = WithinLogin(answer->lease->lifetime, *ask.session, clock_.Now());
-    if (ask.route.backend->leases() == nullptr) {
+    if (ask.route.backend->lease_client() == nullptr) {
       answer->lease.reset();
     } else {
       // First, so that whoever finds the entry can hold its lease.
@@ -363,86 +367,57 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
                 answer->lease ? answer->lease->id : ""};
 }
 
-// Nothing fetched in a refused name may be served any more.
-void Fetcher::ForgetIdentity(const FetchPlan& plan) {
-  const std::vector<std::string> scopes = credentials_.RefusedScopes(plan);
+// Nothing fetched in the name of an identity that is refused may be served any more.
+void Fetcher::ForgetIdentity(const ReadPlan& plan) {
+  const std::vector<std::string> scopes = credentials_.RefusedScopes(plan.login_keys);
   for (const std::string& scope : scopes) cache_.EvictScope(scope);
   credentials_.Forget(scopes);
 }
 
-Result<Bundle> Fetcher::LoginFailed(Round& round, const Error& why) {
+Answers Fetcher::LoginFailed(Round& round, const Error& why) {
   if (why.IsFinal()) ForgetIdentity(*round.plan);
-  return StandIn(round, why);
+  return ServeStaleOr(round, why);
 }
 
-Result<Bundle> Fetcher::StandIn(Round& round, const Error& why) {
-  const FetchPlan& plan = *round.plan;
-  if (why.IsTransient()) {
-    for (auto& [ref, state] : round.known) {
-      if (state.value || !state.stand_in) continue;
-      if (state.failure && !state.failure->IsTransient()) continue;
-      if (!state.stand_in_lease.empty() && !leases_.Hold(state.stand_in_lease, plan)) continue;
-      state.value = state.stand_in;
-      state.failure.reset();
-      ++round.report.stale;
-      round.report.stale_age = std::max(round.report.stale_age, state.stand_in_age);
-    }
-    if (round.Complete()) {
-      round.report.stale_reason = why.message();
-      metrics_.CountStaleServed(plan.provider, round.report.stale);
-      return Assemble(round);
-    }
+Answers Fetcher::ServeStaleOr(Round& round, const Error& why) {
+  if (!why.IsTransient()) return Finish(round, why);
+  for (Known& state : round.known) {
+    if (state.value || !state.stale) continue;
+    if (state.failure && !state.failure->IsTransient()) continue;
+    if (!state.stale_lease.empty() && !leases_.Hold(state.stale_lease, round.plan->holder)) continue;
+    state.value = state.stale;
+    state.failure.reset();
+    ++round.report.stale;
+    round.report.stale_age = std::max(round.report.stale_age, state.stale_age);
   }
-  // Which object the failure belongs to: the first that could not be served.
-  Error error = why;
-  for (const Projection& projection : plan.mount.projections) {
-    const Known& state = round.known[projection.ref];
-    if (state.settled()) continue;
-    if (state.failure) error = *state.failure;
-    if (!projection.read_error.empty()) error = error.Prepend("{}", projection.read_error);
-    break;
+  if (round.Complete()) {
+    round.report.stale_reason = why.message();
+    metrics_.CountStaleServed(round.plan->route.provider, round.report.stale);
   }
-  return plan.mount.mount_error.empty() ? error : error.Prepend("{}", plan.mount.mount_error);
+  return Finish(round, why);
 }
 
-Result<Bundle> Fetcher::Assemble(Round& round) {
-  const FetchPlan& plan = *round.plan;
-  Bundle bundle;
-  for (const Projection& projection : plan.mount.projections) {
-    const Known& state = round.known[projection.ref];
-    if (!state.value) continue;  // optional and not found
-    Result<std::vector<RenderedFile>> files = plan.backend->RenderFiles(projection, *state.value);
-    if (!files.ok()) {
-      if (projection.optional && files.error().code() == ErrorCode::kNotFound) continue;
-      const Error& error = files.error();
-      return plan.mount.mount_error.empty() ? error : error.Prepend("{}", plan.mount.mount_error);
-    }
-    for (RenderedFile& file : *files) {
-      if (file.version.empty()) file.version = VersionOf(projection, file.contents);
-      bundle.versions.push_back({file.object.empty() ? projection.object : std::move(file.object),
-                                 std::move(file.version)});
-      bundle.files.push_back({std::move(file.path), projection.mode, std::move(file.contents)});
+// `why`: the error of what was not asked.
+Answers Fetcher::Finish(Round& round, const std::optional<Error>& why) {
+  Answers answers;
+  for (Known& state : round.known) {
+    if (state.value) {
+      answers.values.push_back(std::move(state.value));
+    } else if (state.failure) {
+      answers.values.push_back(*std::move(state.failure));
+    } else {
+      answers.values.push_back(why ? *why : Error(ErrorCode::kInternal, "not asked"));
     }
   }
-  // The driver refuses an answer without versions, even when every object is optional and absent.
-  if (bundle.versions.empty()) bundle.versions.push_back({"nodekeep/no-objects", "0"});
-  bundle.report = std::move(round.report);
-  return bundle;
-}
-
-std::string Fetcher::VersionOf(const Projection& projection, const SecretBytes& contents) const {
-  // The NUL keeps the seed apart from the contents.
-  const SecretBytes code =
-      HmacSha256(options_.version_key,
-                 {projection.version_seed, std::string_view("\0", 1), contents.Reveal()});
-  return Base64UrlEncode(code.Reveal());
+  answers.report = std::move(round.report);
+  return answers;
 }
 
 // Tells whether an entry's value changed without keeping it; "" when there is none.
 std::string Fetcher::Fingerprint(const EntryKey& key) {
   auto found = cache_.Find(key, Policy());
   if (!found || !found->ok()) return "";
-  return std::string(HmacSha256(options_.version_key, {(*found)->value->Reveal()}).Reveal());
+  return std::string(HmacSha256(fingerprint_key_, {(*found)->value->Reveal()}).Reveal());
 }
 
 RefreshReport Fetcher::Refresh(const Context& context,
@@ -466,7 +441,7 @@ RefreshReport Fetcher::Refresh(const Context& context,
     for (const SecretRef& ref : refs) before.push_back(Fingerprint({scope, ref}));
     std::size_t reads = 0;
     std::vector<Result<Served>> answers =
-        Fly(context, {session, session->route, clock_.Now()}, refs, reads);
+        FetchOnce(context, {session, session->route, clock_.Now()}, refs, reads);
     for (std::size_t i = 0; i < refs.size(); ++i) {
       ++report.asked;
       if (!answers[i].ok()) {

@@ -1,12 +1,14 @@
 #pragma once
 
-// From a plan to the complete content of a volume. The only place for policy: who shares, what is
-// fresh enough, when to ask, when to ask again, when the last good value may stand in.
+// Reads what a plan asks for. The only place for policy: which login is used, what is fresh enough,
+// when the backend is asked, when it is asked again, when the last good value is served instead.
 //
-// All or nothing per bundle, objects marked optional excepted. Whatever may be shared is asked of
-// the backend once: entries per (scope, ref), logins per scope. While the backend is down, an
-// identity that was served before gets its last good values until their hard age, and the bundle
-// says so; an authoritative "no" (denied, not found) ends the entry and is never papered over.
+// What may be shared is asked of the backend once: entries per (scope, ref), logins per scope. While
+// the backend is down, an identity that was served before gets its last good values until their hard
+// age, and the report says so; an authoritative denial or "not found" evicts the entry and is never
+// hidden by an old value.
+//
+// Knows neither volumes nor files: agent/mount assembles them from the answers.
 //
 // Thread-safe. Blocks the caller under its context.
 
@@ -23,11 +25,11 @@
 #include "agent/base/metrics.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/retry.h"
-#include "agent/secrets/bundle.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
-#include "agent/secrets/fetch_plan.h"
 #include "agent/secrets/lease_keeper.h"
+#include "agent/secrets/read_plan.h"
+#include "agent/secrets/read_report.h"
 #include "agent/secrets/single_flight.h"
 
 namespace nodekeep {
@@ -41,6 +43,15 @@ struct RefreshReport {
   std::vector<std::string> errors;
 };
 
+using SharedSecret = std::shared_ptr<const SecretBytes>;
+
+struct Answers {
+  // One for each read of the plan, in its order. When a required read fails, reads that were not
+  // asked because of that carry its error too.
+  std::vector<Result<SharedSecret>> values;
+  ReadReport report;
+};
+
 class Fetcher {
  public:
   struct Options {
@@ -50,21 +61,19 @@ class Fetcher {
     Duration fetch_budget = std::chrono::seconds(30);
     // How long a mount waits for a slow backend when last good values could stand in.
     Duration stale_patience = std::chrono::seconds(2);
-    // A refusal that a new login did not change is not questioned by another login for so long,
-    // doubling up to the longest: a path that stays denied must not cost a login per mount.
-    Duration believe_refusal = std::chrono::minutes(1);
-    Duration believe_refusal_longest = std::chrono::minutes(10);
-    // Keys the HMAC that makes object versions opaque.
-    SecretBytes version_key;
+    // A denial that a fresh login did not change is final for so long, doubling up to the longest:
+    // a path that stays denied must not cost a login per request.
+    Duration confirm_denial = std::chrono::minutes(1);
+    Duration confirm_denial_longest = std::chrono::minutes(10);
   };
 
   Fetcher(Options options, Cache& cache, CredentialCache& credentials, LeaseKeeper& leases,
           WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, Metrics& metrics);
 
-  Result<Bundle> Fetch(const Context& context, const PlanPtr& plan);
+  Answers Read(const Context& context, const ReadPlanPtr& plan);
   // The same when everything is in memory and fresh; else nothing, and nothing has been done. Never
   // waits, so that it may run where waiting is forbidden.
-  std::optional<Result<Bundle>> FetchFromMemory(const PlanPtr& plan);
+  std::optional<Answers> ReadFromMemory(const ReadPlanPtr& plan);
 
   // Asks the backend again for the entries that `matches` picks; minted ones are left alone.
   RefreshReport Refresh(const Context& context,
@@ -73,7 +82,7 @@ class Fetcher {
  private:
   struct Round;
   struct Served {
-    std::shared_ptr<const SecretBytes> value;
+    SharedSecret value;
     std::string lease;  // id, "" = none
   };
   struct FlightKey {
@@ -81,7 +90,7 @@ class Fetcher {
     std::uint64_t login = 0;  // a refused login's calls are not joined by its successor's
     auto operator<=>(const FlightKey&) const = default;
   };
-  // One call: whom to ask, by which login, since when.
+  // One call: which backend to ask, with which login, for a request that began when.
   struct Ask {
     SessionPtr session;
     Route route;
@@ -90,35 +99,34 @@ class Fetcher {
     bool fresh_login() const { return session->logged_in >= begun; }
   };
 
-  // A refusal that was met with a login made just now.
-  struct Belief {
+  // A denial that was met with a login made just now.
+  struct ConfirmedDenial {
     Duration wait = Duration::zero();
     SteadyTime until;
   };
 
-  // The steps of Fetch; each fills in what it finds out.
-  Round Begin(const PlanPtr& plan) const;
-  bool ServeFromMemory(Round& round);
+  // The steps of Read; each fills in what it finds out.
+  Round Begin(const ReadPlanPtr& plan) const;
+  bool FindInMemory(Round& round);
   void CountHits(const Round& round);
   Status AskBackend(const Context& context, Round& round, const SessionPtr& session);
-  bool Doubts(Round& round, const Session& session);
-  Status AskAgain(const Context& context, Round& round, const SessionPtr& refused);
-  Result<Bundle> LoginFailed(Round& round, const Error& why);
-  void ForgetIdentity(const FetchPlan& plan);
-  Result<Bundle> StandIn(Round& round, const Error& why);
-  Result<Bundle> Assemble(Round& round);
+  bool ShouldReauthenticate(Round& round, const Session& session);
+  Status AskWithNewLogin(const Context& context, Round& round, const SessionPtr& denied);
+  Answers LoginFailed(Round& round, const Error& why);
+  void ForgetIdentity(const ReadPlan& plan);
+  Answers ServeStaleOr(Round& round, const Error& why);
+  static Answers Finish(Round& round, const std::optional<Error>& why);
 
   void LookUp(Round& round, const std::string& scope);
-  bool StandInsAtHand(const Round& round) const;
-  std::vector<Result<Served>> Fly(const Context& context, const Ask& ask,
-                                  const std::vector<SecretRef>& refs, std::size_t& reads);
+  bool CanServeStale(const Round& round) const;
+  std::vector<Result<Served>> FetchOnce(const Context& context, const Ask& ask,
+                                        const std::vector<SecretRef>& refs, std::size_t& reads);
   std::vector<Result<Served>> CallBackend(const Context& context, const Ask& ask,
                                           const std::vector<FlightKey>& keys, std::size_t& reads);
   Result<Served> Keep(const Ask& ask, const Question& question, Result<Answer> answer);
-  void Believe(const EntryKey& key);
-  void Disbelieve(const EntryKey& key);
+  void RememberDenial(const EntryKey& key);
+  void ForgetDenial(const EntryKey& key);
   std::string Fingerprint(const EntryKey& key);
-  std::string VersionOf(const Projection& projection, const SecretBytes& contents) const;
 
   const Options options_;
   Cache& cache_;
@@ -128,9 +136,10 @@ class Fetcher {
   Rng& rng_;
   Logger& log_;
   Metrics& metrics_;
+  const SecretBytes fingerprint_key_;
 
   std::mutex mutex_;
-  std::map<EntryKey, Belief> beliefs_;  // guarded by mutex_
+  std::map<EntryKey, ConfirmedDenial> denials_;  // guarded by mutex_
 
   SingleFlight<FlightKey, Served> flights_;
 };

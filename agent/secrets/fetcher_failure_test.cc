@@ -122,7 +122,7 @@ TEST_CASE("fetch: what was refused is not papered over when no new login can be 
   bench.clock.Advance(minutes(3));
   bench.backend->FailAlways("a", No());
   bench.backend->FailLoginsAlways(Down());
-  Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("a"));
+  Result<Bundle> bundle = bench.core.Fetch(bench.Plan("a"));
   REQUIRE(!bundle.ok());
   CHECK(bundle.error().code() == ErrorCode::kDenied);
   CHECK(bundle.error().message() ==
@@ -187,13 +187,13 @@ TEST_CASE("fetch: while the backend is down the last good value stands in until 
     bench.clock.JumpWall(-hours(999));
     bench.backend->FailAlways("a", row.error);
     if (row.login_down) bench.backend->FailLoginsAlways(row.error);
-    FetchReport report;
+    ReadReport report;
     CHECK(bench.Mount(bench.Plan("a"), &report) == row.want);
     if (row.want != "v") continue;
     CHECK(report.stale == 1);
     CHECK(report.stale_age == row.age);
     CHECK(!report.stale_reason.empty());
-    CHECK(bench.heart.metrics.Render().find("nodekeep_stale_served_total{provider=\"fake\"} 1") !=
+    CHECK(bench.core.metrics.Render().find("nodekeep_stale_served_total{provider=\"fake\"} 1") !=
           std::string::npos);
     // Well again: no longer stale.
     bench.backend->Heal();
@@ -210,7 +210,7 @@ TEST_CASE("fetch: stale is only what was asked for and not answered") {
   bench.clock.Advance(minutes(3));
   bench.backend->SetValue("a", "new a");
   bench.backend->FailAlways("b", Down());
-  Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("a,b"));
+  Result<Bundle> bundle = bench.core.Fetch(bench.Plan("a,b"));
   REQUIRE(bundle.ok());
   CHECK(ContentsOf(*bundle, "a") == "new a");
   CHECK(ContentsOf(*bundle, "b") == "old b");
@@ -242,7 +242,7 @@ TEST_CASE("fetch: a slow backend is waited for briefly when last good values are
   bench.backend->SetValue("a", "new");
   bench.backend->Close();
   std::string got;
-  FetchReport report;
+  ReadReport report;
   std::jthread pod([&] { got = bench.Mount(bench.Plan("a"), &report); });
   CHECK(bench.backend->AwaitWaiting(1));
   bench.clock.Advance(seconds(2));
@@ -272,11 +272,11 @@ TEST_CASE("fetch: a refused login ends everything fetched in its name") {
     bench.backend->FailLoginsAlways(row.error);
     // The third speaks for the account.
     for (const std::string pod : {"web-1", "web-2", "web-3"}) {
-      CHECK_FALSE(bench.heart.cache.List().empty());
+      CHECK_FALSE(bench.core.cache.List().empty());
       CHECK(bench.Mount(bench.Plan("a", pod)) ==
             "no: " + std::string(ErrorCodeName(row.error.code())));
     }
-    CHECK(bench.heart.cache.List().empty());
+    CHECK(bench.core.cache.List().empty());
     // The outage that follows finds nothing to paper it over with.
     bench.clock.Advance(seconds(11));
     bench.backend->FailLoginsAlways(Down());
@@ -292,15 +292,15 @@ TEST_CASE("fetch: one pod's refused login takes nothing from the others of its a
   bench.clock.Advance(seconds(570));  // the login is in its last tenth and still works
   bench.backend->FailLogins({No()});
   CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: denied");
-  CHECK(bench.heart.cache.List().size() == 1);
+  CHECK(bench.core.cache.List().size() == 1);
 
   INFO("the others go on with the old login while no new one can be had");
   bench.backend->FailLoginsAlways(Down());
   CHECK(bench.Mount(bench.Plan("a", "web-1")) == "v");
-  CHECK(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-2")));
+  CHECK(bench.core.FetchFromMemory(bench.Plan("a", "web-2")));
 
   INFO("the refused one is served neither from memory nor by a login that is not its own");
-  CHECK_FALSE(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-gone")));
+  CHECK_FALSE(bench.core.FetchFromMemory(bench.Plan("a", "web-gone")));
   bench.clock.Advance(seconds(11));
   CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: transient");
   bench.backend->Heal();
@@ -311,7 +311,7 @@ TEST_CASE("fetch: one pod's refused login takes nothing from the others of its a
   INFO("until a login of its own succeeds");
   bench.clock.Advance(seconds(11));
   CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "v");
-  CHECK(bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-gone")));
+  CHECK(bench.core.FetchFromMemory(bench.Plan("a", "web-gone")));
 }
 
 TEST_CASE("fetch: a passing failure is asked again for what failed, and only for that") {

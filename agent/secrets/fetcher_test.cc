@@ -25,7 +25,7 @@ TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once by 1 login an
   std::vector<std::size_t> right(kPods, 0), reads(kPods, 0), logins(kPods, 0);
   auto pods = Together(kPods, [&](std::size_t pod) {
     Result<Bundle> bundle =
-        bench.heart.Fetch(bench.Plan(TenObjects(), "web-" + std::to_string(pod)));
+        bench.core.Fetch(bench.Plan(TenObjects(), "web-" + std::to_string(pod)));
     if (!bundle.ok()) return;
     for (int i = 0; i < 10; ++i) {
       const std::string name = std::to_string(i);
@@ -106,7 +106,7 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
       return answer;
     });
     CHECK(bench.Mount(bench.Plan("a", "web-1")) == "seen by token-1");
-    const PlanPtr other =
+    const MountPlanPtr other =
         FakePlan(bench.backend, "a", MakeIdentity(row.ns, "web-2", row.account, row.sa_uid));
     CHECK(bench.Mount(other) == (row.shares ? "seen by token-1" : "seen by token-2"));
     // Also while the backend is down nobody gets what is another's.
@@ -114,12 +114,12 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
     bench.backend->SetReader(nullptr);
     bench.backend->FailAlways("", Down());
     bench.backend->FailLoginsAlways(Down());
-    const PlanPtr third =
+    const MountPlanPtr third =
         FakePlan(bench.backend, "a", MakeIdentity(row.ns, "web-3", row.account, row.sa_uid));
     CHECK(bench.Mount(third) == (row.shares           ? "seen by token-1"
                                  : row.sa_uid.empty() ? "no: transient"
                                                       : "seen by token-2"));
-    const PlanPtr stranger =
+    const MountPlanPtr stranger =
         FakePlan(bench.backend, "a", MakeIdentity("else", "web-1", "web", row.sa_uid));
     CHECK(bench.Mount(stranger) == "no: transient");
   }
@@ -140,7 +140,7 @@ TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes
     answer.value = SecretBytes(std::string(credential.token.Reveal()) + " " + question.ref.path);
     return answer;
   });
-  bench.backend->SetLogIn([&](const Context&, const PodIdentity& identity) -> Result<Credential> {
+  bench.backend->SetLogIn([&](const Context&, const Identity& identity) -> Result<Credential> {
     if (calls++ % 13 == 4) return Down();
     Credential credential;
     credential.token = SecretBytes("token of " + identity.namespace_name);
@@ -153,10 +153,10 @@ TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes
     const std::string name = "tenant-" + std::to_string(tenant);
     for (int round = 0; round < 25; ++round) {
       const std::string path = "p" + std::to_string(round % 3);
-      const PlanPtr plan = FakePlan(bench.backend, path,
+      const MountPlanPtr plan = FakePlan(bench.backend, path,
                                     MakeIdentity(name, "web-" + std::to_string(round % 2), "web"),
                                     {{"nodekeep/refreshAfter", "1s"}});
-      Result<Bundle> bundle = bench.heart.Fetch(plan);
+      Result<Bundle> bundle = bench.core.Fetch(plan);
       bench.clock.Advance(Duration(40));
       if (!bundle.ok()) continue;
       ++served;
@@ -171,7 +171,7 @@ TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes
 TEST_CASE("fetch: fresh entries are served without a call, old ones asked about again") {
   FetchBench bench;
   bench.backend->SetValue("a", "one");
-  FetchReport report;
+  ReadReport report;
   CHECK(bench.Mount(bench.Plan("a"), &report) == "one");
   CHECK(report.hits == 0);
   CHECK(report.backend_reads == 1);
@@ -224,7 +224,7 @@ TEST_CASE("fetch: a value dropped while the backend confirmed it is asked for in
   bench.backend->SetReader([&](const Context&, const Credential&, const Question& question) {
     Answer answer;
     answer.unchanged = question.known_version == "v1";
-    if (answer.unchanged) bench.heart.cache.Flush();
+    if (answer.unchanged) bench.core.cache.Flush();
     if (!answer.unchanged) answer.value = SecretBytes("in full");
     return answer;
   });
@@ -257,7 +257,7 @@ TEST_CASE("fetch: objects of one answer cost one read, and keep the manifest's o
   FetchBench bench;
   bench.backend->SetValue("db", "user=alice\npassword=pw");
   bench.backend->SetValue("z", "last letter first");
-  Result<Bundle> bundle = bench.heart.Fetch(bench.Plan("z,db#password,db#user"));
+  Result<Bundle> bundle = bench.core.Fetch(bench.Plan("z,db#password,db#user"));
   REQUIRE(bundle.ok());
   REQUIRE(bundle->files.size() == 3);
   CHECK(bundle->files[0].path == "z");
@@ -272,7 +272,7 @@ TEST_CASE("fetch: versions change with the contents and do not show them") {
   FetchBench bench;
   bench.backend->SetValue("a", "one");
   bench.backend->SetValue("b", "one");
-  const auto version = [&] { return bench.heart.Fetch(bench.Plan("a"))->versions[0].version; };
+  const auto version = [&] { return bench.core.Fetch(bench.Plan("a"))->versions[0].version; };
   const std::string first = version();
   CHECK(version() == first);
   bench.backend->SetValue("a", "two");
@@ -286,7 +286,7 @@ TEST_CASE("fetch: all or nothing; the first failure in the manifest's order spea
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("c", "v");
   bench.backend->FailAlways("c", No());
-  Result<Bundle> bundle = bench.heart.Fetch(
+  Result<Bundle> bundle = bench.core.Fetch(
       bench.Plan("a,b,c", "web-1", {{"mountError", "error making mount request"}}));
   REQUIRE(!bundle.ok());
   CHECK(bundle.error().code() == ErrorCode::kNotFound);
@@ -314,10 +314,10 @@ TEST_CASE("fetch: an optional object is left out when it does not exist, not whe
     bench.backend->FailAlways("denied", No());
     bench.backend->FailAlways("down", Down());
     const auto attributes = std::map<std::string, std::string>{{"nodekeep/optional", row.optional}};
-    const PlanPtr plan = bench.Plan(row.objects, "web-1", attributes);
+    const MountPlanPtr plan = bench.Plan(row.objects, "web-1", attributes);
     for (int mount = 0; mount < 2; ++mount) {
       CHECK(bench.Mount(plan) == row.want);
-      Result<Bundle> bundle = bench.heart.Fetch(plan);
+      Result<Bundle> bundle = bench.core.Fetch(plan);
       if (!bundle.ok()) continue;
       CHECK(bundle->files.size() == row.files);
       CHECK(!bundle->versions.empty());
@@ -326,58 +326,38 @@ TEST_CASE("fetch: an optional object is left out when it does not exist, not whe
 }
 
 TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a crash") {
-  class Lazy final : public Provider {
+  class Lazy final : public Backend {
    public:
     explicit Lazy(std::shared_ptr<FakeProvider> inner) : inner_(std::move(inner)) {}
-    Result<ParsedMount> Parse(const MountInput& input) const override {
-      return inner_->Parse(input);
-    }
     Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
-                                    const PodIdentity& identity) override {
+                                    const Identity& identity) override {
       return inner_->Authenticate(context, options, identity);
     }
     std::vector<Result<Answer>> Fetch(const Context&, const ProviderOptions&, const Credential&,
                                       std::span<const Question>) override {
       return {};
     }
-    Result<SecretBytes> Render(const Projection& projection,
-                               const SecretBytes& answer) const override {
-      return inner_->Render(projection, answer);
-    }
 
    private:
     const std::shared_ptr<FakeProvider> inner_;
   };
   FetchBench bench;
-  auto plan = MakePlan(std::make_shared<Lazy>(bench.backend), "fake", {{"objects", "a,b"}},
+  auto plan = MakePlan({std::make_shared<Lazy>(bench.backend), bench.backend}, "fake", {{"objects", "a,b"}},
                        MakeIdentity("shop", "web-1", "web"));
   REQUIRE(plan.ok());
   CHECK(bench.Mount(*plan) == "no: internal");
 }
 
 TEST_CASE("fetch: a provider may make several files of one answer and report versions of its own") {
-  class Folders final : public Provider {
+  class Folders final : public SpcDialect {
    public:
     explicit Folders(std::shared_ptr<FakeProvider> inner) : inner_(std::move(inner)) {}
-    Result<ParsedMount> Parse(const MountInput& input) const override {
+    Result<ParsedMount> Parse(const SpcInput& input) const override {
       return inner_->Parse(input);
-    }
-    Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
-                                    const PodIdentity& identity) override {
-      return inner_->Authenticate(context, options, identity);
-    }
-    std::vector<Result<Answer>> Fetch(const Context& context, const ProviderOptions& options,
-                                      const Credential& credential,
-                                      std::span<const Question> questions) override {
-      return inner_->Fetch(context, options, credential, questions);
-    }
-    Result<SecretBytes> Render(const Projection& projection,
-                               const SecretBytes& answer) const override {
-      return inner_->Render(projection, answer);
     }
     Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
                                                   const SecretBytes& answer) const override {
-      if (projection.object != "folder") return Provider::RenderFiles(projection, answer);
+      if (projection.object != "folder") return inner_->RenderFiles(projection, answer);
       if (answer.Reveal() == "empty") return Error(ErrorCode::kNotFound, "nothing in it");
       std::vector<RenderedFile> files;
       files.push_back({"folder/x", SecretBytes("1"), "folder/x:/x", "7"});
@@ -391,14 +371,14 @@ TEST_CASE("fetch: a provider may make several files of one answer and report ver
   FetchBench bench;
   bench.backend->SetValue("folder", "v");
   bench.backend->SetValue("a", "one");
-  const auto folders = std::make_shared<Folders>(bench.backend);
+  const Provider folders{bench.backend, std::make_shared<Folders>(bench.backend)};
   const auto plan = [&](std::map<std::string, std::string> attributes) {
     attributes["objects"] = "folder,a";
     auto made = MakePlan(folders, "fake", attributes, MakeIdentity("shop", "web-1", "web"));
     REQUIRE(made.ok());
     return *made;
   };
-  Result<Bundle> bundle = bench.heart.Fetch(plan({}));
+  Result<Bundle> bundle = bench.core.Fetch(plan({}));
   REQUIRE(bundle.ok());
   REQUIRE(bundle->files.size() == 3);
   CHECK(ContentsOf(*bundle, "folder/x") == "1");
@@ -413,10 +393,10 @@ TEST_CASE("fetch: a provider may make several files of one answer and report ver
 
   bench.backend->SetValue("folder", "empty");
   bench.clock.Advance(hours(1));
-  bundle = bench.heart.Fetch(plan({}));
+  bundle = bench.core.Fetch(plan({}));
   REQUIRE(!bundle.ok());
   CHECK(bundle.error().code() == ErrorCode::kNotFound);
-  bundle = bench.heart.Fetch(plan({{"nodekeep/optional", "folder"}}));
+  bundle = bench.core.Fetch(plan({{"nodekeep/optional", "folder"}}));
   REQUIRE(bundle.ok());
   CHECK(bundle->files.size() == 1);
 }
@@ -428,8 +408,7 @@ TEST_CASE("fetch: a mount that leaves does not take the read with it") {
   std::stop_source leaving;
   Result<Bundle> got = Error(ErrorCode::kInternal, "not asked");
   std::jthread pod([&] {
-    got =
-        bench.heart.fetcher.Fetch(Context(SteadyTime::max(), leaving.get_token()), bench.Plan("a"));
+    got = bench.core.Fetch(bench.Plan("a"), Context(SteadyTime::max(), leaving.get_token()));
   });
   CHECK(bench.backend->AwaitWaiting(1));  // the login
   std::string other;
@@ -452,7 +431,7 @@ TEST_CASE(
   bench.backend->Close();
   Result<Bundle> got = Error(ErrorCode::kInternal, "not asked");
   std::jthread pod([&] {
-    got = bench.heart.fetcher.Fetch(Context(bench.clock.Now() + seconds(5), {}), bench.Plan("a"));
+    got = bench.core.Fetch(bench.Plan("a"), Context(bench.clock.Now() + seconds(5), {}));
   });
   CHECK(bench.backend->AwaitWaiting(1));
   bench.clock.Advance(seconds(6));
@@ -475,16 +454,16 @@ TEST_CASE(
 TEST_CASE("fetch: from memory only what is there and fresh, and without a call") {
   FetchBench bench;
   bench.backend->SetValue("a", "v");
-  CHECK(!bench.heart.fetcher.FetchFromMemory(bench.Plan("a")));
+  CHECK(!bench.core.FetchFromMemory(bench.Plan("a")));
   CHECK(bench.Mount(bench.Plan("a")) == "v");
-  auto found = bench.heart.fetcher.FetchFromMemory(bench.Plan("a", "web-2"));
+  auto found = bench.core.FetchFromMemory(bench.Plan("a", "web-2"));
   REQUIRE(found);
   REQUIRE(found->ok());
   CHECK(ContentsOf(**found, "a") == "v");
-  CHECK(!bench.heart.fetcher.FetchFromMemory(
+  CHECK(!bench.core.FetchFromMemory(
       FakePlan(bench.backend, "a", MakeIdentity("blog", "web-1", "web"))));
   bench.clock.Advance(minutes(3));
-  CHECK(!bench.heart.fetcher.FetchFromMemory(bench.Plan("a")));
+  CHECK(!bench.core.FetchFromMemory(bench.Plan("a")));
   CHECK(bench.backend->reads() == 1);
 }
 
@@ -495,13 +474,13 @@ TEST_CASE("fetch: a budget too small for the answers costs reads, never a wrong 
                             "1");
   }
   for (int round = 0; round < 3; ++round) {
-    Result<Bundle> bundle = bench.heart.Fetch(bench.Plan(TenObjects()));
+    Result<Bundle> bundle = bench.core.Fetch(bench.Plan(TenObjects()));
     REQUIRE(bundle.ok());
     for (int i = 0; i < 10; ++i) {
       CHECK(ContentsOf(*bundle, "s" + std::to_string(i)) ==
             std::string(900, static_cast<char>('0' + i)));
     }
-    CHECK(bench.heart.cache.bytes() <= 1500);
+    CHECK(bench.core.cache.bytes() <= 1500);
     bench.clock.Advance(minutes(3));
   }
 }
@@ -516,7 +495,7 @@ TEST_CASE("refresh: asks again for what matches and says what changed") {
   bench.backend->SetValue("a", "two", "2");
   bench.backend->SetValue("c", "two");
   bench.clock.Advance(seconds(1));
-  const RefreshReport report = bench.heart.fetcher.Refresh(
+  const RefreshReport report = bench.core.fetcher.Refresh(
       Context(), [](const EntryKey& key) { return key.ref.path != "other"; });
   CHECK(report.matched == 3);
   CHECK(report.asked == 3);
@@ -524,7 +503,7 @@ TEST_CASE("refresh: asks again for what matches and says what changed") {
   CHECK(report.deferred == 0);
   CHECK(report.errors.empty());
   CHECK(bench.backend->reads("other") == 1);
-  Result<Bundle> bundle = bench.heart.fetcher.FetchFromMemory(bench.Plan("a,b,c")).value();
+  Result<Bundle> bundle = bench.core.FetchFromMemory(bench.Plan("a,b,c")).value();
   CHECK(ContentsOf(*bundle, "a") == "two");
   CHECK(ContentsOf(*bundle, "c") == "two");
 }
@@ -538,7 +517,7 @@ TEST_CASE("refresh: one call though many mount at the same time") {
   bench.backend->Close();
   RefreshReport report;
   std::jthread refresh([&] {
-    report = bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+    report = bench.core.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
   });
   CHECK(bench.backend->AwaitWaiting(1));
   std::vector<std::string> got(10);
@@ -559,7 +538,7 @@ TEST_CASE("refresh: without a live login the next mount asks; the value still st
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.clock.Advance(Duration(70'000));
   const RefreshReport report =
-      bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+      bench.core.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
   CHECK(report.deferred == 1);
   CHECK(report.asked == 0);
   bench.backend->FailLoginsAlways(Down());
@@ -578,7 +557,7 @@ TEST_CASE("refresh: an error is reported by ref, a denial leaves nothing to stan
   bench.backend->FailAlways("a", Down());
   bench.backend->FailAlways("b", No());
   const RefreshReport report =
-      bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+      bench.core.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
   CHECK(report.errors ==
         std::vector<std::string>{"fake:a: connection refused", "fake:b: 403 permission denied"});
   bench.backend->FailAlways("", Down());
@@ -591,7 +570,7 @@ TEST_CASE("refresh: a remembered no is forgotten") {
   FetchBench bench;
   CHECK(bench.Mount(bench.Plan("a")) == "no: not_found");
   bench.backend->SetValue("a", "v");
-  CHECK(bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; }).matched == 1);
+  CHECK(bench.core.fetcher.Refresh(Context(), [](const EntryKey&) { return true; }).matched == 1);
   CHECK(bench.Mount(bench.Plan("a")) == "v");
 }
 
@@ -601,11 +580,11 @@ TEST_CASE("fetch: no secret and no token is in what errors and reports say") {
   CHECK(bench.Mount(bench.Plan("a")) == "hunter2");
   bench.clock.Advance(minutes(3));
   bench.backend->FailAlways("a", Down());
-  Result<Bundle> stale = bench.heart.Fetch(bench.Plan("a"));
+  Result<Bundle> stale = bench.core.Fetch(bench.Plan("a"));
   REQUIRE(stale.ok());
   CHECK(stale->report.stale_reason.find("hunter2") == std::string::npos);
   CHECK(stale->versions[0].version.find("hunter2") == std::string::npos);
-  for (const EntryInfo& info : bench.heart.cache.List()) {
+  for (const EntryInfo& info : bench.core.cache.List()) {
     CHECK(info.key.scope.find("token-1") == std::string::npos);
     CHECK(info.version.find("hunter2") == std::string::npos);
   }
@@ -619,8 +598,8 @@ TEST_CASE("fetch: the agent stops in the middle of mounts") {
   std::stop_source leaving;
   std::vector<std::optional<Result<Bundle>>> got(8);
   auto pods = Together(got.size(), [&](std::size_t pod) {
-    got[pod] = bench->heart.fetcher.Fetch(Context(SteadyTime::max(), leaving.get_token()),
-                                          bench->Plan("a", "web-" + std::to_string(pod)));
+    got[pod] = bench->core.Fetch(bench->Plan("a", "web-" + std::to_string(pod)),
+                                 Context(SteadyTime::max(), leaving.get_token()));
   });
   CHECK(bench->backend->AwaitWaiting(1));
   leaving.request_stop();

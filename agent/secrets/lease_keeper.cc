@@ -1,9 +1,6 @@
 #include "agent/secrets/lease_keeper.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "agent/base/on_exit.h"
 
@@ -16,13 +13,6 @@ constexpr std::size_t kMaxHolders = 4096;
 // After a renewal that failed: often enough to come through before the end, not a storm.
 Duration RetryDelay(Duration lifetime) {
   return std::max<Duration>(lifetime / 12, std::chrono::seconds(5));
-}
-
-bool DirectoryExists(const std::string& path) {
-  struct stat info;
-  if (stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode);
-  // A directory that cannot be looked at is not known to be gone.
-  return errno != ENOENT && errno != ENOTDIR;
 }
 
 // Shorter than asked for: the maximum is near.
@@ -45,10 +35,7 @@ Duration WithinLogin(Duration lifetime, const Session& session, SteadyTime now) 
 
 LeaseKeeper::LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials,
                          WorkerPool& pool, const Clock& clock, Logger& log, Metrics& metrics)
-    : options_([&] {
-        if (!options.directory_exists) options.directory_exists = DirectoryExists;
-        return options;
-      }()),
+    : options_(std::move(options)),
       cache_(cache),
       credentials_(credentials),
       pool_(pool),
@@ -96,42 +83,24 @@ void LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Leas
   leases_[lease.id] = std::move(held);
 }
 
-// Kubelet keeps <root>/pods/<uid> for exactly as long as it knows the pod; the volume below it
-// comes and goes with mounts.
-LeaseKeeper::Holder LeaseKeeper::HolderOf(const FetchPlan& plan) const {
-  Holder holder;
-  const std::string& uid = plan.identity.pod_uid;
-  const std::size_t at = uid.empty() ? std::string::npos : plan.target_path.find("/" + uid + "/");
-  if (at == std::string::npos) {
-    holder.directory = plan.target_path;
-  } else {
-    holder.directory = plan.target_path.substr(0, at + 1 + uid.size());
-    holder.above = plan.target_path.substr(0, std::max<std::size_t>(at, 1));
-  }
-  if (holder.directory.empty() || !options_.directory_exists(holder.directory)) return Holder();
-  return holder;
-}
-
-bool LeaseKeeper::Hold(const std::string& lease, const FetchPlan& plan) {
-  const Holder holder = HolderOf(plan);
-  const std::string name = plan.identity.pod_uid + " " + plan.target_path;
+bool LeaseKeeper::Hold(const std::string& lease, const LeaseHolder& holder) {
   std::unique_lock lock(mutex_);
   auto found = leases_.find(lease);
   if (found == leases_.end()) return false;
   Held& held = found->second;
   const SteadyTime now = clock_.Now();
   if (held.ending || now >= held.ends) return false;
-  held.holders[name] = holder;
+  held.holders[holder.name] = holder.gone;
   if (held.holders.size() > kMaxHolders) {
-    auto unseen = std::find_if(held.holders.begin(), held.holders.end(), [](const auto& item) {
-      return item.second.directory.empty();
+    auto unwatched = std::find_if(held.holders.begin(), held.holders.end(), [](const auto& item) {
+      return item.second == nullptr;
     });
-    if (unseen != held.holders.end()) held.holders.erase(unseen);
+    if (unwatched != held.holders.end()) held.holders.erase(unwatched);
   }
   for (const std::string& other : of_entry_[held.key]) {
     if (other == lease) continue;
     Held& former = leases_.at(other);
-    if (former.holders.erase(name) > 0 && former.holders.empty()) former.unheld_since = now;
+    if (former.holders.erase(holder.name) > 0 && former.holders.empty()) former.unheld_since = now;
   }
   return true;
 }
@@ -158,13 +127,8 @@ void LeaseKeeper::Tick() {
   credentials_.ForgetExpired();
 }
 
-bool LeaseKeeper::Gone(const Holder& holder) const {
-  if (holder.directory.empty() || options_.directory_exists(holder.directory)) return false;
-  return holder.above.empty() || options_.directory_exists(holder.above);
-}
-
 void LeaseKeeper::DropGoneHolders() {
-  std::map<std::string, std::map<std::string, Holder>> all;
+  std::map<std::string, std::map<std::string, IsGone>> all;
   {
     std::unique_lock lock(mutex_);
     for (const auto& [id, held] : leases_) {
@@ -172,7 +136,7 @@ void LeaseKeeper::DropGoneHolders() {
     }
   }
   for (auto& [id, holders] : all) {
-    std::erase_if(holders, [this](const auto& item) { return !Gone(item.second); });
+    std::erase_if(holders, [](const auto& item) { return !item.second || !item.second(); });
   }
   std::unique_lock lock(mutex_);
   for (const auto& [id, gone] : all) {
@@ -288,7 +252,7 @@ void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {
   }
   Result<Credential> credential = session->Open();
   Result<Lease> renewed =
-      credential.ok() ? session->route.backend->leases()->RenewLease(
+      credential.ok() ? session->route.backend->lease_client()->RenewLease(
                             context, *session->route.options, *credential, lease)
                       : Result<Lease>(credential.error());
   if (renewed.ok()) return Renewed(id, *session, *renewed);
@@ -359,7 +323,7 @@ void LeaseKeeper::RevokeLease(const Context& context, const std::string& id) {
   }
   cache_.EvictLease(key, id);
   Result<Credential> credential = session->Open();
-  Status revoked = credential.ok() ? session->route.backend->leases()->RevokeLease(
+  Status revoked = credential.ok() ? session->route.backend->lease_client()->RevokeLease(
                                          context, *session->route.options, *credential, lease)
                                    : Status(credential.error());
 
@@ -402,7 +366,7 @@ void LeaseKeeper::RenewLogins() {
     for (const auto& [login, session] : logins) {
       const Credential& credential = session->credential;
       if (!credential.renewable || credential.lifetime == Duration::zero() ||
-          session->route.backend->leases() == nullptr || now >= credential.expires ||
+          session->route.backend->lease_client() == nullptr || now >= credential.expires ||
           now < session->obtained + credential.lifetime * 2 / 3) {
         continue;
       }
@@ -425,7 +389,7 @@ void LeaseKeeper::RenewLogins() {
         owns = owners_.contains(session->login);
       }
       if (!owns && credentials_.DropUnused(*session)) {
-        GiveBack(context, session);
+        RevokeLogin(context, session);
       } else {
         RenewLogin(context, session);
       }
@@ -436,7 +400,7 @@ void LeaseKeeper::RenewLogins() {
 void LeaseKeeper::RenewLogin(const Context& context, const SessionPtr& session) {
   Result<Credential> credential = session->Open();
   if (!credential.ok()) return;
-  Result<Credential> renewed = session->route.backend->leases()->RenewCredential(
+  Result<Credential> renewed = session->route.backend->lease_client()->RenewCredential(
       context, *session->route.options, *credential);
   if (!renewed.ok()) {
     // The next mount logs in afresh while this one still works.
@@ -475,10 +439,10 @@ void LeaseKeeper::PutOffEnds(const SessionPtr& renewed) {
   for (const Extension& one : extensions) cache_.ExtendLease(one.key, one.lease, one.left);
 }
 
-void LeaseKeeper::GiveBack(const Context& context, const SessionPtr& session) {
+void LeaseKeeper::RevokeLogin(const Context& context, const SessionPtr& session) {
   Result<Credential> credential = session->Open();
   if (!credential.ok()) return;
-  Status revoked = session->route.backend->leases()->RevokeCredential(
+  Status revoked = session->route.backend->lease_client()->RevokeCredential(
       context, *session->route.options, *credential);
   metrics_.CountLeaseEvent(session->route.provider,
                            revoked.ok() ? "login_given_back" : "login_not_given_back");

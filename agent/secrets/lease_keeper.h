@@ -1,21 +1,18 @@
 #pragma once
 
-// Keeps alive what backends lend: logins in use and leases of dynamic credentials.
+// Renews logins in use and leases of dynamic credentials, and revokes what is no longer used.
 //
-// A lease is renewed at two thirds of its life by the login that owns it, never issued again on a
-// refresh; that login is renewed too for as long as it owns leases, even when the pods have moved
-// on to a newer one. One that cannot be renewed lives on with its login, up to the end that it was
-// granted. At two thirds of that, or when a lease cannot be extended any more, its cache entry
-// expires, so that the next mount is given new credentials. A lease is revoked
-//   - at once when the last pod that holds it is gone,
-//   - after a grace period when every pod that held it has been served a newer one, or when no pod
-//     was served it at all (its mount failed on another object).
-// A login that nobody has asked for since it was last obtained is given back instead of renewed.
-//
-// A pod is known to be gone when its directory below kubelet's pods directory, seen at mount time,
-// has disappeared while the pods directory itself is still there (the agent needs it mounted
-// read-only). Where the directory was never visible the lease is kept until its maximum: better a
-// lease too long than a running pod without credentials.
+// A lease is renewed at two thirds of its life with the login that owns it; it is never issued again
+// by a refresh. That login is renewed too for as long as it owns leases, even when the pods use a
+// newer one. A lease that cannot be renewed lives as long as its login, at most as long as it was
+// granted for. At two thirds of that, or when a lease cannot be extended any more, its cache entry
+// expires, so that the next read obtains new credentials. A lease is revoked
+//   - at once when its last holder is gone,
+//   - after a grace period when every holder has been given a newer one, or when it never had a
+//     holder (the mount that obtained it failed on another object).
+// A login that has not been used since it was last obtained is revoked instead of renewed. A lease
+// whose holder cannot be watched is kept until its maximum: better a lease too long than a running
+// pod without credentials.
 //
 // Thread-safe. One thread of its own; backend calls run on the pool.
 
@@ -34,6 +31,7 @@
 #include "agent/base/worker_pool.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
+#include "agent/secrets/lease_holder.h"
 
 namespace nodekeep {
 
@@ -55,8 +53,6 @@ class LeaseKeeper {
     Duration tick = std::chrono::seconds(5);
     Duration grace = std::chrono::minutes(5);  // between the last use of a lease and its revocation
     Duration call_budget = std::chrono::seconds(10);
-    // False when the directory is known not to exist. Injected by tests.
-    std::function<bool(const std::string& path)> directory_exists;
     ExceptionReporter on_exception{};  // of the keeper's thread, "leases"
   };
 
@@ -66,9 +62,9 @@ class LeaseKeeper {
 
   // The entry's answer came with a lease that `session` owns; called before the entry is stored.
   void Add(const EntryKey& key, const SessionPtr& session, const Lease& lease);
-  // `plan`'s pod is about to be served what came with the lease, in place of an earlier lease of
-  // the same entry. False: the lease is over or being revoked, and must not be served.
-  bool Hold(const std::string& lease, const FetchPlan& plan);
+  // `holder` is about to be given what came with the lease, in place of an earlier lease of the same
+  // entry. False: the lease is over or being revoked, and must not be served.
+  bool Hold(const std::string& lease, const LeaseHolder& holder);
 
   std::vector<LeaseInfo> List() const;
 
@@ -78,10 +74,7 @@ class LeaseKeeper {
   void Drain();
 
  private:
-  struct Holder {
-    std::string directory;  // the pod's, "" = was never visible
-    std::string above;      // must be there for the directory's absence to mean anything
-  };
+  using IsGone = std::function<bool()>;  // LeaseHolder::gone
   struct Held {
     EntryKey key;
     std::uint64_t login = 0;  // of its owner
@@ -91,7 +84,7 @@ class LeaseKeeper {
     SteadyTime reissue_from = SteadyTime::max();  // its entry is expired then, once
     SteadyTime next_try;
     SteadyTime unheld_since;  // counts while there are no holders
-    std::map<std::string, Holder> holders;  // by pod uid + volume
+    std::map<std::string, IsGone> holders;  // by name
     bool ending = false;      // to be revoked; must not be served
     bool busy = false;        // a call is under way
   };
@@ -113,8 +106,6 @@ class LeaseKeeper {
   // After an exception: another call may be made for the lease later.
   void TryLater(const std::string& id);
 
-  Holder HolderOf(const FetchPlan& plan) const;
-  bool Gone(const Holder& holder) const;
   void DropGoneHolders();
   void RenewLeases();
   void RenewLease(const Context& context, const std::string& id);
@@ -123,7 +114,7 @@ class LeaseKeeper {
   void RenewLogins();
   void RenewLogin(const Context& context, const SessionPtr& session);
   void PutOffEnds(const SessionPtr& renewed);
-  void GiveBack(const Context& context, const SessionPtr& session);
+  void RevokeLogin(const Context& context, const SessionPtr& session);
 
   // Called with mutex_ held.
   Step NextStep(const Held& held, SteadyTime now) const;

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 #include "tests/fakes/temp_dir.h"
 #include "tests/fakes/together.h"
 
@@ -49,18 +49,20 @@ struct Bench {
   }
 
   static std::string Directory(const std::string& pod) { return "/pods/uid-of-" + pod; }
-  PlanPtr Plan(const std::string& pod, const std::string& objects = "db") {
-    return FakePlan(backend, objects, MakeIdentity("shop", pod, "web"));
+  MountPlanPtr Plan(const std::string& pod, const std::string& objects = "db") {
+    return FakePlan(
+        backend, objects, MakeIdentity("shop", pod, "web"), {},
+        {.directory_exists = [this](const std::string& path) { return directories.Has(path); }});
   }
   // "ok" or the error's code; the pod's directory is there.
   std::string Mount(const std::string& pod, const std::string& objects = "db") {
     directories.Add(Directory(pod));
-    Result<Bundle> bundle = heart.Fetch(Plan(pod, objects));
+    Result<Bundle> bundle = core.Fetch(Plan(pod, objects));
     return bundle.ok() ? "ok" : std::string(ErrorCodeName(bundle.error().code()));
   }
   void Tick() {
-    heart.leases.Tick();
-    heart.leases.Drain();
+    core.leases.Tick();
+    core.leases.Drain();
   }
   // Steps of a minute, as the thread would find them.
   void Pass(Duration time) {
@@ -81,10 +83,9 @@ struct Bench {
   FakeClock clock;
   Directories directories;
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Heart heart{
+  Core core{
       clock,
       {.retry = {.attempts = 1},
-       .directory_exists = [this](const std::string& path) { return directories.Has(path); },
        .on_exception = on_exception}};
 };
 
@@ -119,8 +120,8 @@ TEST_CASE("lease: issued once for all pods that share it, and renewed instead of
   auto pods = Together(20, [&](std::size_t pod) { bench.Mount("web-" + std::to_string(pod)); });
   pods.clear();
   CHECK(bench.backend->reads("db") == 1);
-  REQUIRE(bench.heart.leases.List().size() == 1);
-  CHECK(bench.heart.leases.List()[0].holders == 20);
+  REQUIRE(bench.core.leases.List().size() == 1);
+  CHECK(bench.core.leases.List()[0].holders == 20);
 
   // Polls of six hours, every two minutes.
   for (int poll = 0; poll < 180; ++poll) {
@@ -142,7 +143,7 @@ TEST_CASE("lease: renewed at two thirds of its life, not before") {
   bench.clock.JumpWall(hours(99));
   bench.Tick();
   CHECK(bench.Calls("renew-lease") == Names{"lease.1"});
-  CHECK(bench.heart.leases.List()[0].left == hours(1));
+  CHECK(bench.core.leases.List()[0].left == hours(1));
 }
 
 TEST_CASE("lease: a mount in the moments before the renewal comes through is not given a new one") {
@@ -159,7 +160,7 @@ TEST_CASE("lease: refreshing neither issues a new one nor lets it go stale") {
   for (int i = 0; i < 3; ++i) {
     bench.clock.Advance(seconds(1));
     const RefreshReport report =
-        bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+        bench.core.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
     CHECK(report.asked == 1);
     CHECK(bench.Mount("web-1", "db,kv") == "ok");
   }
@@ -197,9 +198,9 @@ TEST_CASE("lease: at its maximum the next mount gets a new one; the old is revok
   CHECK(bench.Mount("web-1") == "ok");
   CHECK(bench.backend->reads("db") == 2);
   // web-2 still uses the old one.
-  REQUIRE(bench.heart.leases.List().size() == 2);
-  CHECK(bench.heart.leases.List()[0].retiring);
-  CHECK(!bench.heart.leases.List()[1].retiring);
+  REQUIRE(bench.core.leases.List().size() == 2);
+  CHECK(bench.core.leases.List()[0].retiring);
+  CHECK(!bench.core.leases.List()[1].retiring);
   bench.Pass(minutes(10));
   CHECK(bench.Calls("revoke-lease").empty());
 
@@ -209,7 +210,7 @@ TEST_CASE("lease: at its maximum the next mount gets a new one; the old is revok
   CHECK(bench.Calls("revoke-lease").empty());
   bench.Pass(minutes(2));
   CHECK(bench.Calls("revoke-lease") == Names{"lease.1"});
-  REQUIRE(bench.heart.leases.List().size() == 1);
+  REQUIRE(bench.core.leases.List().size() == 1);
 }
 
 TEST_CASE("lease: one that the backend no longer knows is served no more") {
@@ -245,11 +246,11 @@ TEST_CASE("lease: revoked when its last pod is gone, and given to nobody after t
   bench.directories.Remove(Bench::Directory("web-1"));
   bench.Tick();
   CHECK(bench.Calls("revoke-lease").empty());
-  CHECK(bench.heart.leases.List()[0].holders == 1);
+  CHECK(bench.core.leases.List()[0].holders == 1);
   bench.directories.Remove(Bench::Directory("web-2"));
   bench.Tick();
   CHECK(bench.Calls("revoke-lease") == Names{"lease.1"});
-  CHECK(bench.heart.leases.List().empty());
+  CHECK(bench.core.leases.List().empty());
   CHECK(bench.Mount("web-3") == "ok");
   CHECK(bench.backend->reads("db") == 2);
 }
@@ -269,7 +270,7 @@ TEST_CASE("lease: a pod is gone only when that can be seen") {
     INFO(row.name);
     Bench bench;
     if (row.seen_at_mount) bench.directories.Add(Bench::Directory("web-1"));
-    REQUIRE(bench.heart.Fetch(bench.Plan("web-1")).ok());
+    REQUIRE(bench.core.Fetch(bench.Plan("web-1")).ok());
     bench.directories.Remove(Bench::Directory("web-1"));
     if (!row.root_there) bench.directories.Remove("/pods");
     bench.Pass(minutes(30));
@@ -283,25 +284,24 @@ TEST_CASE("lease: the file system itself says who is gone") {
   auto backend = std::make_shared<FakeProvider>(clock);
   backend->EnableLeases();
   backend->SetMinted("db", "credentials", hours(1), "lease");
-  Heart heart(clock, {.directory_exists = nullptr});
+  Core core(clock);
   const std::string pod = root / "pods/uid-of-web-1";
   std::filesystem::create_directories(pod + "/volumes/x/mount");
-  const PlanPtr made = FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"));
-  auto plan = std::make_shared<FetchPlan>();
-  plan->provider = made->provider;
-  plan->backend = made->backend;
-  plan->mount = made->mount;
-  plan->identity = made->identity.Clone();
-  plan->target_path = pod + "/volumes/x/mount";
-  REQUIRE(heart.Fetch(plan).ok());
+  MountRequest request;
+  request.provider = "fake";
+  request.parameters = {{"objects", "db"}};
+  request.identity = MakeIdentity("shop", "web-1", "web");
+  request.target_path = pod + "/volumes/x/mount";
+  const MountPlanPtr plan = *PlanMount(Context(), ProviderOf(backend), std::move(request), {});
+  REQUIRE(core.Fetch(plan).ok());
 
   std::filesystem::remove_all(pod + "/volumes");
-  heart.leases.Tick();
-  heart.leases.Drain();
+  core.leases.Tick();
+  core.leases.Drain();
   CHECK(backend->Count("revoke-lease") == 0);
   std::filesystem::remove_all(pod);
-  heart.leases.Tick();
-  heart.leases.Drain();
+  core.leases.Tick();
+  core.leases.Drain();
   CHECK(backend->Count("revoke-lease") == 1);
 }
 
@@ -318,12 +318,12 @@ TEST_CASE("lease: a mount that comes while the last pod leaves gets credentials 
     }
     const std::string pod = "new-" + std::to_string(i);
     bench.directories.Add(Bench::Directory(pod));
-    Result<Bundle> bundle = bench.heart.Fetch(bench.Plan(pod));
+    Result<Bundle> bundle = bench.core.Fetch(bench.Plan(pod));
     got[i] = bundle.ok() ? "ok" : "failed";
   });
   pods.clear();
   const Names revoked = bench.Calls("revoke-lease");
-  const std::vector<LeaseInfo> left = bench.heart.leases.List();
+  const std::vector<LeaseInfo> left = bench.core.leases.List();
   // Whoever was served holds a lease that was not revoked.
   std::size_t holders = 0;
   for (const LeaseInfo& lease : left) holders += lease.holders;
@@ -338,16 +338,16 @@ TEST_CASE("lease: one whose mount failed on another object is revoked after the 
   Bench bench;
   bench.backend->FailAlways("kv", No());
   CHECK(bench.Mount("web-1", "kv,db") == "denied");
-  REQUIRE(bench.heart.leases.List().size() == 1);
-  bench.heart.cache.Flush();
+  REQUIRE(bench.core.leases.List().size() == 1);
+  bench.core.cache.Flush();
   CHECK(bench.Mount("web-1", "kv,db") == "denied");
-  REQUIRE(bench.heart.leases.List().size() == 2);
+  REQUIRE(bench.core.leases.List().size() == 2);
   bench.Pass(minutes(4));
   CHECK(bench.Calls("revoke-lease").empty());
   bench.directories.Remove(Bench::Directory("web-1"));
   bench.Pass(minutes(3));
   CHECK(bench.Calls("revoke-lease").size() == 2);
-  CHECK(bench.heart.leases.List().empty());
+  CHECK(bench.core.leases.List().empty());
 }
 
 TEST_CASE("lease: a revocation that fails in passing is tried again, a final failure is the end") {
@@ -366,7 +366,7 @@ TEST_CASE("lease: a revocation that fails in passing is tried again, a final fai
     bench.directories.Remove(Bench::Directory("web-1"));
     bench.Pass(minutes(5));
     CHECK(bench.Calls("revoke-lease").size() == row.calls);
-    CHECK(bench.heart.leases.List().empty());
+    CHECK(bench.core.leases.List().empty());
     CHECK(bench.Mount("web-2") == "ok");
     CHECK(bench.backend->reads("db") == 2);
   }
@@ -377,7 +377,7 @@ TEST_CASE("lease: one that is over is forgotten without a call") {
   CHECK(bench.Mount("web-1") == "ok");
   bench.clock.Advance(hours(1));
   bench.Tick();
-  CHECK(bench.heart.leases.List().empty());
+  CHECK(bench.core.leases.List().empty());
   CHECK(bench.Calls("revoke-lease").empty());
   CHECK(bench.Calls("renew-lease").empty());
   CHECK(bench.Mount("web-1") == "ok");
@@ -401,21 +401,21 @@ TEST_CASE("lease: a certificate without a lease is replaced at two thirds, never
   Bench bench;
   bench.backend->SetMinted("cert", "PEM", hours(1));
   CHECK(bench.Mount("web-1", "cert") == "ok");
-  (void)bench.heart.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
+  (void)bench.core.fetcher.Refresh(Context(), [](const EntryKey&) { return true; });
   bench.Pass(minutes(39));
   CHECK(bench.Mount("web-1", "cert") == "ok");
   CHECK(bench.backend->reads("cert") == 1);
   bench.Pass(minutes(1));
   CHECK(bench.Mount("web-1", "cert") == "ok");
   CHECK(bench.backend->reads("cert") == 2);
-  CHECK(bench.heart.leases.List().empty());
+  CHECK(bench.core.leases.List().empty());
 }
 
 TEST_CASE("lease: a backend that cannot renew leases is never asked to") {
   Bench bench;
   bench.backend->DisableLeases();
   CHECK(bench.Mount("web-1") == "ok");
-  CHECK(bench.heart.leases.List().empty());
+  CHECK(bench.core.leases.List().empty());
   bench.Pass(hours(2));
   CHECK(bench.Mount("web-1") == "ok");
   CHECK(bench.backend->reads("db") == 2);
@@ -441,8 +441,8 @@ TEST_CASE("lease: its login is renewed as long as it owns it, even after a newer
     }
   }
   CHECK(by_owner >= 8);
-  REQUIRE(bench.heart.leases.List().size() == 1);
-  CHECK(bench.heart.leases.List()[0].left > Duration::zero());
+  REQUIRE(bench.core.leases.List().size() == 1);
+  CHECK(bench.core.leases.List()[0].left > Duration::zero());
   CHECK(bench.Mount("web-1") == "ok");
   CHECK(bench.backend->reads("db") == 1);
 }
@@ -462,7 +462,7 @@ TEST_CASE("lease: one that cannot be renewed outlives the first end of a login t
     bench.Pass(row.late);
     // Mounts once, and runs on.
     CHECK(bench.Mount("runs-on") == "ok");
-    CHECK(bench.heart.leases.List()[0].left == hours(1) - row.late);
+    CHECK(bench.core.leases.List()[0].left == hours(1) - row.late);
     for (Duration passed = Duration::zero(); passed < hours(15); passed += minutes(4)) {
       // In the moments before the login's renewal comes through too.
       bench.clock.Advance(minutes(4));
@@ -470,8 +470,8 @@ TEST_CASE("lease: one that cannot be renewed outlives the first end of a login t
       bench.Tick();
     }
     CHECK(bench.backend->reads("db") == 1);
-    REQUIRE(bench.heart.leases.List().size() == 1);
-    CHECK(bench.heart.leases.List()[0].holders == 2);
+    REQUIRE(bench.core.leases.List().size() == 1);
+    CHECK(bench.core.leases.List()[0].holders == 2);
 
     INFO("from two thirds of its own life it is issued anew");
     bench.Pass(hours(1) + minutes(1));
@@ -480,9 +480,9 @@ TEST_CASE("lease: one that cannot be renewed outlives the first end of a login t
 
     INFO("and it is over at the end that it was granted, not before");
     bench.Pass(hours(7) + minutes(58));
-    CHECK(bench.heart.leases.List().size() == 2);
+    CHECK(bench.core.leases.List().size() == 2);
     bench.Pass(minutes(2));
-    CHECK(bench.heart.leases.List().size() == 1);
+    CHECK(bench.core.leases.List().size() == 1);
     CHECK(bench.Calls("revoke-lease").empty());
     CHECK(bench.Calls("revoke-login").empty());
   }
@@ -492,7 +492,7 @@ TEST_CASE("lease: ends with a login that cannot be renewed; the next mount logs 
   Bench bench;
   bench.backend->SetLoginLifetime(minutes(30), false);
   CHECK(bench.Mount("web-1") == "ok");
-  CHECK(bench.heart.leases.List()[0].left == minutes(30));
+  CHECK(bench.core.leases.List()[0].left == minutes(30));
   bench.Pass(minutes(26));
   CHECK(bench.Mount("web-1") == "ok");
   CHECK(bench.backend->reads("db") == 2);
@@ -504,7 +504,7 @@ TEST_CASE("lease: ends with a login that cannot be renewed; the next mount logs 
   bench.Pass(minutes(20));
   CHECK(bench.Mount("web-1") == "ok");
   bool alive = false;
-  for (const LeaseInfo& lease : bench.heart.leases.List()) {
+  for (const LeaseInfo& lease : bench.core.leases.List()) {
     alive |= lease.holders == 1 && lease.left > minutes(1);
   }
   CHECK(alive);
@@ -525,7 +525,7 @@ TEST_CASE("login: renewed while it is asked for, given back when it is not") {
   bench.Pass(hours(2));
   CHECK(bench.Calls("renew-login").size() == 5);
   CHECK(bench.Calls("revoke-login") == Names{"token-1"});
-  CHECK(bench.heart.credentials.Sessions().empty());
+  CHECK(bench.core.credentials.Sessions().empty());
   CHECK(bench.Mount("web-1", "kv") == "ok");
   CHECK(bench.backend->logins() == 2);
 }
@@ -539,7 +539,7 @@ TEST_CASE("login: one that is near its maximum is used up and then replaced") {
   bench.backend->SetRenewedLifetime(minutes(30));
   bench.Tick();
   CHECK(bench.Calls("renew-login").size() == 1);
-  const SessionPtr session = bench.heart.credentials.Sessions().at(0);
+  const SessionPtr session = bench.core.credentials.Sessions().at(0);
   CHECK(!session->credential.renewable);
   CHECK(session->credential.expires == bench.clock.Now() + minutes(30));
   bench.Pass(minutes(28));
@@ -570,8 +570,8 @@ TEST_CASE("lease: the thread keeps the rounds going by itself") {
   backend->EnableLeases();
   // So long that this loop cannot run past its end, however seldom the other thread gets its turn.
   backend->SetMinted("db", "credentials", hours(100'000), "lease");
-  Heart heart(clock, {.lease_tick = seconds(5)});
-  REQUIRE(heart.Fetch(FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"))).ok());
+  Core core(clock, {.lease_tick = seconds(5)});
+  REQUIRE(core.Fetch(FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"))).ok());
   clock.Advance(hours(70'000));
   while (backend->Count("renew-lease") == 0) {
     clock.Advance(seconds(1));
@@ -586,11 +586,11 @@ TEST_CASE("lease: the agent stops in the middle of a renewal and a revocation") 
   backend->EnableLeases();
   backend->SetMinted("db", "credentials", hours(1), "lease");
   {
-    Heart heart(clock, {});
-    REQUIRE(heart.Fetch(FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"))).ok());
+    Core core(clock, {});
+    REQUIRE(core.Fetch(FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"))).ok());
     backend->CloseLeases();
     clock.Advance(minutes(40));
-    heart.leases.Tick();
+    core.leases.Tick();
     CHECK(backend->AwaitWaiting(1));
   }
   CHECK(backend.use_count() == 1);
@@ -619,7 +619,7 @@ TEST_CASE("lease: a call that throws leaves the lease to be tried again") {
     CHECK(bench.Calls("revoke-lease").size() == 1);
     bench.Tick();
     CHECK(bench.Calls("revoke-lease").size() == 2);
-    CHECK(bench.heart.leases.List().empty());
+    CHECK(bench.core.leases.List().empty());
   }
   CHECK(reports == Names{"a defect of the fake", "a defect of the fake"});
 }

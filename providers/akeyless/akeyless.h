@@ -65,7 +65,7 @@ struct AkeylessSettings {
 };
 
 // `http` and `clock` must outlive the provider.
-std::unique_ptr<Provider> MakeAkeylessProvider(AkeylessSettings settings, HttpClient& http,
-                                               const Clock& clock);
+Provider MakeAkeylessProvider(AkeylessSettings settings, HttpClient& http,
+                              const Clock& clock);
 
 }  // namespace nodekeep

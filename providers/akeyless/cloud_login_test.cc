@@ -39,11 +39,9 @@ Attributes Gcp(Attributes more = {}) {
 }
 
 Result<ParsedMount> Parse(Attributes attributes, const AkeylessSettings& settings = {}) {
-  MountInput input;
+  SpcInput input;
   attributes.try_emplace("objects", "- {fileName: a, secretPath: /a}");
-  input.attributes = std::move(attributes);
-  input.permission = "420";
-  input.target_path = "/t";
+  input.parameters = std::move(attributes);
   return ParseMount(input, settings);
 }
 
@@ -85,7 +83,7 @@ TEST_CASE("cloud login: the pod's token is asked for by the audience that its cl
     CHECK(OptionsOf(mount).audience == row.want);
     CHECK(OptionsOf(mount).login_order.size() == 1);
     CHECK(OptionsOf(mount).ShowsPod());
-    CHECK(OptionsOf(mount).CredentialDigest(PodIdentity()).empty());
+    CHECK(OptionsOf(mount).CredentialDigest(Identity()).empty());
   }
 }
 
@@ -96,7 +94,7 @@ TEST_CASE("cloud login: by default the identity is the node's, and no token of t
     REQUIRE(Refusal(mount) == "accepted");
     CHECK(mount->audiences.empty());
     CHECK_FALSE(OptionsOf(mount).ShowsPod());
-    CHECK_FALSE(OptionsOf(mount).CredentialDigest(PodIdentity()).empty());
+    CHECK_FALSE(OptionsOf(mount).CredentialDigest(Identity()).empty());
   }
 }
 

@@ -77,7 +77,7 @@ std::shared_ptr<const SecretBytes> SecretOf(const ProviderServices& services,
 
 std::span<const SettingKey> SettingsKeys() { return kKeys; }
 
-Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services) {
+Result<Provider> Make(const SettingValues& values, ProviderServices services) {
   AkeylessSettings settings;
   settings.gateway = values.at("gatewayUrl");
   settings.fallback_gateways = SplitCommas(values.at("fallbackGateways"));

@@ -9,6 +9,6 @@
 namespace nodekeep::akeyless {
 
 std::span<const SettingKey> SettingsKeys();
-Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services);
+Result<Provider> Make(const SettingValues& values, ProviderServices services);
 
 }  // namespace nodekeep::akeyless

@@ -18,19 +18,17 @@ struct Bench {
     values["gatewayUrl"] = "https://gw";
     values["accessId"] = "p-1";
     values["accessType"] = "access_key";
-    Result<std::unique_ptr<Provider>> provider =
+    Result<Provider> provider =
         Make(values, {http, clock, log, Policy(), SecretBytes("key"),
                       [&](const std::string& name) { return variables[name]; }});
     REQUIRE(provider.ok());
-    MountInput input;
-    input.attributes["objects"] = "- {fileName: a, secretPath: /a}";
-    input.permission = "420";
-    input.target_path = "/t";
-    Result<ParsedMount> mount = (*provider)->Parse(input);
+    SpcInput input;
+    input.parameters["objects"] = "- {fileName: a, secretPath: /a}";
+    Result<ParsedMount> mount = provider->spc->Parse(input);
     REQUIRE(mount.ok());
     http.On("POST", "https://gw/auth", {FakeHttpClient::Respond(200, R"({"token":"t-1"})")});
     const std::size_t before = http.Count();
-    Result<Credential> login = (*provider)->Authenticate(Context(), *mount->options, PodIdentity());
+    Result<Credential> login = provider->backend->Authenticate(Context(), *mount->options, Identity());
     if (http.Count() == before) return "";
     REQUIRE(login.ok());
     const std::string body = http.Requests().back().body;

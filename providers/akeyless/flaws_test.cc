@@ -1,5 +1,5 @@
 // What is known to go wrong with the upstream provider (akeyless.md 7.1, dialects.md 2.6), each
-// shown not to happen here: our provider in the heart, on a scripted gateway.
+// shown not to happen here: our provider in the core, on a scripted gateway.
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@
 #include "agent/base/json.h"
 #include "providers/akeyless/akeyless.h"
 #include "tests/fakes/fake_http_client.h"
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 #include "tests/fakes/temp_dir.h"
 #include "tests/fakes/together.h"
 
@@ -115,18 +115,18 @@ class Gateways {
 
 struct Bench {
   explicit Bench(AkeylessSettings settings = {})
-      : provider(MakeAkeylessProvider(std::move(settings), http, clock)), heart(clock) {}
+      : provider(MakeAkeylessProvider(std::move(settings), http, clock)), core(clock) {}
 
   Result<Bundle> Mount(Attributes attributes,
-                       PodIdentity pod = MakeIdentity("shop", "web-1", "web")) {
+                       Identity pod = MakeIdentity("shop", "web-1", "web")) {
     attributes.try_emplace("akeylessGatewayURL", "https://gw");
     attributes.try_emplace("akeylessAccessType", "access_key");
     attributes.try_emplace("akeylessAccessID", "p-1");
     attributes.try_emplace("akeylessAccessKey", "key of p-1");
     attributes.try_emplace("objects", "- {fileName: a, secretPath: /a}");
-    Result<PlanPtr> plan = MakePlan(provider, "akeyless", attributes, std::move(pod));
+    Result<MountPlanPtr> plan = MakePlan(provider, "akeyless", attributes, std::move(pod));
     if (!plan.ok()) return plan.error();
-    return heart.Fetch(*plan);
+    return core.Fetch(*plan);
   }
 
   // The contents of file "a", or the error.
@@ -137,8 +137,8 @@ struct Bench {
   FakeClock clock;
   FakeHttpClient http;
   Gateways gateways{http};
-  std::shared_ptr<Provider> provider;
-  Heart heart;
+  Provider provider;
+  Core core;
 };
 
 bool Contains(const std::string& text, std::string_view part) {
@@ -215,7 +215,7 @@ TEST_CASE("akeyless flaw 7.1.4: a pod that is to log in as itself shows its own 
   Bench bench(std::move(settings));
   bench.gateways.Put("gw", "p-1", "/a", "v");
   Attributes attributes = {{"akeylessAccessType", "k8s"}, {"akeylessK8sAuthConfigName", "c"}};
-  PodIdentity pod = MakeIdentity("shop", "web-1", "web");
+  Identity pod = MakeIdentity("shop", "web-1", "web");
   pod.tokens[""].token = SecretBytes("token of the pod");
 
   CHECK(bench.FileOf(bench.Mount(attributes, pod.Clone())) == "v");

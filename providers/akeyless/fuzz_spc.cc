@@ -46,15 +46,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const AkeylessSettings settings;
 
   std::string_view rest(reinterpret_cast<const char*>(data), size);
-  MountInput input;
-  input.attributes["objects"] = NextPart(rest);
+  SpcInput input;
+  input.parameters["objects"] = NextPart(rest);
   const SecretBytes answer(NextPart(rest));
-  input.permission = "420";
-  input.target_path = "/t";
   while (!rest.empty()) {
     const std::string_view part = NextPart(rest);
     const std::size_t equals = std::min(part.find('='), part.size());
-    input.attributes[std::string(part.substr(0, equals))] =
+    input.parameters[std::string(part.substr(0, equals))] =
         part.substr(std::min(equals + 1, part.size()));
   }
 

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMaxServerText = 1024;
 constexpr std::size_t kMaxRemembered = 1024;
 constexpr Duration kPassOver = std::chrono::seconds(30);
-// Longer than any caller's budget, so that the heart leaves a mint alone.
+// Longer than any caller's budget, so that the core leaves a mint alone.
 constexpr Duration kMintPause = std::chrono::hours(24);
 
 // Secrets that a body may hold, by member.

@@ -21,7 +21,7 @@ namespace {
 
 constexpr Duration kAssumedLifetime = std::chrono::minutes(15);
 // A token is replaced so long before its end, or a tenth of its life if that is longer, which is
-// the heart's own rule.
+// the core's own rule.
 constexpr Duration kMargin = std::chrono::seconds(60);
 
 // An input that is not there: upstream's probing passes over the method.
@@ -49,7 +49,7 @@ std::string_view CloudHint(const Options& options) {
          "accessType of the node's configuration names it";
 }
 
-Result<SecretBytes> PodToken(const Options& options, const PodIdentity& identity) {
+Result<SecretBytes> PodToken(const Options& options, const Identity& identity) {
   const ServiceAccountToken* token = identity.Token(options.audience);
   if (token != nullptr && !token->token.empty()) {
     return SecretBytes(Trimmed(token->token.Reveal()));
@@ -61,7 +61,7 @@ Result<SecretBytes> PodToken(const Options& options, const PodIdentity& identity
 }
 
 // The pod's token, or that of a file of the node.
-Result<SecretBytes> TokenOf(const Options& options, const PodIdentity& identity,
+Result<SecretBytes> TokenOf(const Options& options, const Identity& identity,
                             const std::string& file, std::string_view setting) {
   if (options.as_pod) return PodToken(options, identity);
   if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
@@ -180,7 +180,7 @@ Duration TokenLifetime(std::string_view expiration, WallTime now) {
 }
 
 Result<Credential> Logins::LogIn(const Context& context, const Options& options,
-                                 const PodIdentity& identity) {
+                                 const Identity& identity) {
   std::vector<Failure> failures;
   for (AccessType type : options.login_order) {
     bool shown = false;
@@ -193,7 +193,7 @@ Result<Credential> Logins::LogIn(const Context& context, const Options& options,
 }
 
 Result<Credential> Logins::LogInBy(AccessType type, const Context& context, const Options& options,
-                                   const PodIdentity& identity, bool& shown) {
+                                   const Identity& identity, bool& shown) {
   if (options.access_id.empty() && type != AccessType::kUniversalIdentity) {
     return Missing("akeylessAccessID is missing: set it in the class, or accessId of the agent");
   }
@@ -242,7 +242,7 @@ Result<Credential> Logins::Show(const Context& context, AccessType type, const O
 }
 
 Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
-                                      const Options& options, const PodIdentity& identity) {
+                                      const Options& options, const Identity& identity) {
   Proof proof;
   switch (type) {
     case AccessType::kAccessKey: {
@@ -296,7 +296,7 @@ Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
 }
 
 Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context,
-                                         const Options& options, const PodIdentity& identity) {
+                                         const Options& options, const Identity& identity) {
   SecretBytes pod_token;
   if (options.as_pod) {
     Result<SecretBytes> token = PodToken(options, identity);
@@ -337,7 +337,7 @@ Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context
 }
 
 Result<Logins::Proof> Logins::UniversalIdentityProof(const Options& options,
-                                                     const PodIdentity& identity) {
+                                                     const Identity& identity) {
   const Options::Key first = options.UidInitToken(identity);
   const std::string_view text = Trimmed(first.text);
   if (text.empty()) {
@@ -358,7 +358,7 @@ Result<Logins::Proof> Logins::UniversalIdentityProof(const Options& options,
 
 // The key signs a challenge and is not sent (akeyless.md 1.7).
 Result<Logins::Proof> Logins::CertificateProof(const Context& context, const Options& options,
-                                               const PodIdentity& identity) {
+                                               const Identity& identity) {
   const Options::KeyPair pair = options.CertKeyPair(identity);
   SecretBytes certificate(pair.certificate), key(pair.key);
   if (pair.of_node) {

@@ -38,7 +38,7 @@ class Logins {
   // A login with a pod's token is the pod's alone, because the rules of an auth method may look at
   // the pod's name, unless the operator says that those of the account do not.
   Result<Credential> LogIn(const Context& context, const Options& options,
-                           const PodIdentity& identity);
+                           const Identity& identity);
 
  private:
   // What is sent to /auth besides the access id and type, and a digest of the credential in it.
@@ -51,14 +51,14 @@ class Logins {
 
   // `shown`: whether the server was asked.
   Result<Credential> LogInBy(AccessType type, const Context& context, const Options& options,
-                             const PodIdentity& identity, bool& shown);
+                             const Identity& identity, bool& shown);
   Result<Proof> ProofOf(AccessType type, const Context& context, const Options& options,
-                        const PodIdentity& identity);
+                        const Identity& identity);
   Result<Proof> CloudProof(AccessType type, const Context& context, const Options& options,
-                           const PodIdentity& identity);
+                           const Identity& identity);
   Result<Proof> CertificateProof(const Context& context, const Options& options,
-                                 const PodIdentity& identity);
-  Result<Proof> UniversalIdentityProof(const Options& options, const PodIdentity& identity);
+                                 const Identity& identity);
+  Result<Proof> UniversalIdentityProof(const Options& options, const Identity& identity);
   // What the guard has let through.
   Result<Credential> Show(const Context& context, AccessType type, const Options& options,
                           Proof& proof);

@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kMaxAccounts = 1024;
 constexpr std::size_t kMaxCredentials = 512;  // of one account
 
-// The first refusal is remembered by the heart for some seconds, which is enough.
+// The first refusal is remembered by the core for some seconds, which is enough.
 Duration WaitAfter(std::size_t refusals) {
   if (refusals < 2) return Duration::zero();
   if (refusals == 2) return std::chrono::minutes(1);

@@ -53,7 +53,7 @@ TEST_CASE("akeyless login: an access key is sent with its id, wherever it comes 
     LoginBench bench(AccessType::kAccessKey);
     bench.gateway.On("auth", 200, kToken);
     bench.options.node_access_key = std::make_shared<const SecretBytes>(" node ");
-    bench.pod.secrets["akeylessAccessKey"] = SecretBytes(row.of_pod);
+    bench.pod.credentials["akeylessAccessKey"] = SecretBytes(row.of_pod);
     Result<Credential> credential = bench.LogIn();
     REQUIRE(credential.ok());
     CHECK(credential->token.Reveal() == "t-1");
@@ -233,7 +233,7 @@ TEST_CASE("akeyless login: a missing input is named with what to set, and nothin
   const Row rows[] = {
       {"access id", AccessType::kAccessKey, [](LoginBench& b) { b.options.access_id.clear(); },
        "akeylessAccessID"},
-      {"access key", AccessType::kAccessKey, [](LoginBench& b) { b.pod.secrets.clear(); },
+      {"access key", AccessType::kAccessKey, [](LoginBench& b) { b.pod.credentials.clear(); },
        "akeylessAccessKey"},
       {"k8s configuration", AccessType::kK8s, [](LoginBench&) {}, "akeylessK8sAuthConfigName"},
       {"token of the pod", AccessType::kK8s,
@@ -281,7 +281,7 @@ TEST_CASE("akeyless login: the node's credential goes to no gateway that may not
     bench.gateway.On("auth", 200, kToken);
     bench.options.gateways.push_back({"https://elsewhere", "", "it is not listed"});
     if (of_node) {
-      bench.pod.secrets.clear();
+      bench.pod.credentials.clear();
       bench.options.node_access_key = std::make_shared<const SecretBytes>("the node's");
     }
     CHECK(bench.LogIn().ok() != of_node);
@@ -334,7 +334,7 @@ TEST_CASE("akeyless login: without a token of the agent a k8s login says how to 
 
 TEST_CASE("akeyless login: an undetected type tells that cloud identities were not tried") {
   LoginBench bench({AccessType::kAccessKey, AccessType::kK8s, AccessType::kUniversalIdentity});
-  bench.pod.secrets.clear();
+  bench.pod.credentials.clear();
   const std::string message = MessageOf(bench.LogIn());
   INFO(message);
   CHECK(Contains(message, "a cloud identity of the node is used only where"));
@@ -429,7 +429,7 @@ TEST_CASE(
 
 TEST_CASE("akeyless login: without any input upstream's words say so") {
   LoginBench bench({AccessType::kAccessKey, AccessType::kK8s});
-  bench.pod.secrets.clear();
+  bench.pod.credentials.clear();
   CHECK(MessageOf(bench.LogIn())
             .starts_with("failed to detect access type of p-0123456789am: access_key: there is no "
                          "access key"));
@@ -467,7 +467,7 @@ TEST_CASE("akeyless login: how long a token is good") {
 TEST_CASE("akeyless login: a token is not used in its last minute, nor in its last tenth") {
   struct Row {
     std::string name, expiration;
-    Duration replaced_after;  // by the heart: a tenth of the lifetime before `expires`
+    Duration replaced_after;  // by the core: a tenth of the lifetime before `expires`
   };
   const Row rows[] = {
       {"an hour: a tenth", "2019-12-20 01:00:00 +0000 UTC", minutes(54)},

@@ -10,13 +10,13 @@
 namespace nodekeep::akeyless {
 namespace {
 
-std::string_view SecretOf(const PodIdentity& identity, std::string_view key) {
-  auto found = identity.secrets.find(std::string(key));
-  return found == identity.secrets.end() ? std::string_view() : found->second.Reveal();
+std::string_view SecretOf(const Identity& identity, std::string_view key) {
+  auto found = identity.credentials.find(std::string(key));
+  return found == identity.credentials.end() ? std::string_view() : found->second.Reveal();
 }
 
 // What `type` logs in with, to be digested; "" where it is the pod's own token.
-SecretBytes CredentialOf(AccessType type, const Options& options, const PodIdentity& identity) {
+SecretBytes CredentialOf(AccessType type, const Options& options, const Identity& identity) {
   SecretBytes text;
   switch (type) {
     case AccessType::kAccessKey:
@@ -64,21 +64,21 @@ std::string Options::Endpoint() const {
   return text;
 }
 
-Options::Key Options::AccessKey(const PodIdentity& identity) const {
+Options::Key Options::AccessKey(const Identity& identity) const {
   if (std::string_view key = SecretOf(identity, kAccessKeySecret); !key.empty()) {
     return {key, false};
   }
   return {node_access_key ? node_access_key->Reveal() : std::string_view(), true};
 }
 
-Options::Key Options::UidInitToken(const PodIdentity& identity) const {
+Options::Key Options::UidInitToken(const Identity& identity) const {
   if (std::string_view token = SecretOf(identity, kUidInitTokenSecret); !token.empty()) {
     return {token, false};
   }
   return {node_uid_init_token ? node_uid_init_token->Reveal() : std::string_view(), true};
 }
 
-Options::KeyPair Options::CertKeyPair(const PodIdentity& identity) const {
+Options::KeyPair Options::CertKeyPair(const Identity& identity) const {
   const std::string_view certificate = SecretOf(identity, kCertSecret);
   const std::string_view key = SecretOf(identity, kCertKeySecret);
   return {certificate, key, certificate.empty() && key.empty()};
@@ -109,7 +109,7 @@ std::string Options::LoginText() const {
   return text;
 }
 
-std::string Options::CredentialDigest(const PodIdentity& identity) const {
+std::string Options::CredentialDigest(const Identity& identity) const {
   SecretBytes all;
   for (AccessType type : login_order) {
     const SecretBytes credential = CredentialOf(type, *this, identity);

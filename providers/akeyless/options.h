@@ -36,7 +36,7 @@ struct Gateway {
 class Options final : public ProviderOptions {
  public:
   std::string LoginText() const override;
-  std::string CredentialDigest(const PodIdentity& identity) const override;
+  std::string CredentialDigest(const Identity& identity) const override;
   bool ShowsPod() const override;
   std::vector<std::pair<std::string, std::string>> Explain() const override;
   std::vector<NeededSetting> NeededSettings() const override;
@@ -50,17 +50,17 @@ class Options final : public ProviderOptions {
     std::string_view text;
     bool of_node = false;
   };
-  // Of the class, else of the Secret that nodePublishSecretRef names (TakeCredentials puts the
+  // Of the class, else of the Secret that nodePublishSecretRef names (AddCredentials puts the
   // first before the second), else of the node.
-  Key AccessKey(const PodIdentity& identity) const;
-  Key UidInitToken(const PodIdentity& identity) const;
+  Key AccessKey(const Identity& identity) const;
+  Key UidInitToken(const Identity& identity) const;
   // PEM texts of that Secret, else `of_node`: files.
   struct KeyPair {
     std::string_view certificate;
     std::string_view key;
     bool of_node = false;
   };
-  KeyPair CertKeyPair(const PodIdentity& identity) const;
+  KeyPair CertKeyPair(const Identity& identity) const;
 
   std::vector<Gateway> gateways;  // in the order to be asked; never empty
   std::string type_text;          // verbatim, for messages and --explain
@@ -102,7 +102,7 @@ class Options final : public ProviderOptions {
 };
 
 // The dialect: parameters to options and refs. Pure.
-Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& settings);
+Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& settings);
 
 // The URL of a gateway as it calls itself: without "/api/v2" at its end. kInvalid when it is no
 // URL.

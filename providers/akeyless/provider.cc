@@ -10,25 +10,39 @@ namespace nodekeep {
 namespace akeyless {
 namespace {
 
-// Every ProviderOptions that reaches us was made by our own Parse.
+// Every ProviderOptions that reaches us was made by our own dialect.
 const Options& Own(const ProviderOptions& options) { return static_cast<const Options&>(options); }
 
-// Thread-safe, as its parts are.
-class AkeylessProvider final : public Provider {
+class AkeylessDialect final : public SpcDialect {
  public:
-  AkeylessProvider(AkeylessSettings settings, HttpClient& http, const Clock& clock)
-      : settings_(std::move(settings)),
-        api_(http, clock, settings_.timeout),
-        cloud_ids_(http, clock, settings_.environment),
-        logins_(api_, cloud_ids_, clock, settings_.on_exception),
-        reader_(api_, clock) {}
+  explicit AkeylessDialect(std::shared_ptr<const AkeylessSettings> settings)
+      : settings_(std::move(settings)) {}
 
-  Result<ParsedMount> Parse(const MountInput& input) const override {
-    return ParseMount(input, settings_);
+  Result<ParsedMount> Parse(const SpcInput& input) const override {
+    return ParseMount(input, *settings_);
+  }
+  Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                const SecretBytes& answer) const override {
+    return RenderItem(projection, answer);
   }
 
+ private:
+  const std::shared_ptr<const AkeylessSettings> settings_;
+};
+
+// Thread-safe, as its parts are.
+class AkeylessBackend final : public Backend {
+ public:
+  AkeylessBackend(std::shared_ptr<const AkeylessSettings> settings, HttpClient& http,
+                  const Clock& clock)
+      : settings_(std::move(settings)),
+        api_(http, clock, settings_->timeout),
+        cloud_ids_(http, clock, settings_->environment),
+        logins_(api_, cloud_ids_, clock, settings_->on_exception),
+        reader_(api_, clock) {}
+
   Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
-                                  const PodIdentity& identity) override {
+                                  const Identity& identity) override {
     return logins_.LogIn(context, Own(options), identity);
   }
 
@@ -38,22 +52,8 @@ class AkeylessProvider final : public Provider {
     return reader_.Read(context, Own(options), credential, questions);
   }
 
-  Result<SecretBytes> Render(const Projection& projection,
-                             const SecretBytes& answer) const override {
-    Result<std::vector<RenderedFile>> files = RenderItem(projection, answer);
-    if (!files.ok()) return files.error();
-    // Of a folder, whose files RenderFiles makes, there is no one content.
-    if (files->size() != 1) return Error(ErrorCode::kInvalid, "a folder is not one file");
-    return std::move(files->front().contents);
-  }
-
-  Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
-                                                const SecretBytes& answer) const override {
-    return RenderItem(projection, answer);
-  }
-
  private:
-  const AkeylessSettings settings_;
+  const std::shared_ptr<const AkeylessSettings> settings_;
   GatewayClient api_;
   CloudIds cloud_ids_;
   Logins logins_;
@@ -63,9 +63,10 @@ class AkeylessProvider final : public Provider {
 }  // namespace
 }  // namespace akeyless
 
-std::unique_ptr<Provider> MakeAkeylessProvider(AkeylessSettings settings, HttpClient& http,
-                                               const Clock& clock) {
-  return std::make_unique<akeyless::AkeylessProvider>(std::move(settings), http, clock);
+Provider MakeAkeylessProvider(AkeylessSettings settings, HttpClient& http, const Clock& clock) {
+  const auto shared = std::make_shared<const AkeylessSettings>(std::move(settings));
+  return {std::make_shared<akeyless::AkeylessBackend>(shared, http, clock),
+          std::make_shared<akeyless::AkeylessDialect>(shared)};
 }
 
 }  // namespace nodekeep

@@ -7,7 +7,7 @@
 //      list-items, all others (and those that the list does not show) with describe-item.
 //   2. Nothing of what is known to be current is read. All static items go into one
 //      get-secret-value per pinned version; certificates and rotated secrets take a call each.
-//   3. Dynamic secrets, PKI and SSH certificates are made anew: the heart asks for them only at the
+//   3. Dynamic secrets, PKI and SSH certificates are made anew: the core asks for them only at the
 //      end of their life.
 //
 // A 200 proves nothing about freshness, because a gateway may answer from its cache (akeyless.md

@@ -422,16 +422,10 @@ Result<std::string> ConfigurationUrl(std::string url) {
   return url;
 }
 
-Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& settings) {
-  const Attributes& attributes = input.attributes;
+Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& settings) {
+  const Attributes& attributes = input.parameters;
   Result<std::vector<ObjectEntry>> entries = ReadObjects(Get(attributes, "objects"));
   if (!entries.ok()) return entries.error();
-  Result<std::uint32_t> mode = ParsePermission(input.permission);
-  if (!mode.ok()) return mode.error().Prepend("permission of the mount request");
-  if (*mode > kMaxMode) {
-    return Invalid(fmt::format("permission of the mount request: {} is no file mode", *mode));
-  }
-  if (input.target_path.empty()) return Invalid("missing target path field");
   if (entries->empty()) {
     return Invalid("no secrets configured: the class needs a list under \"objects\"");
   }
@@ -444,7 +438,7 @@ Result<ParsedMount> ParseMount(const MountInput& input, const AkeylessSettings& 
   if (!policy.ok()) return policy.error();
   Result<std::shared_ptr<Options>> options = ReadOptions(attributes, settings);
   if (!options.ok()) return options.error();
-  Result<ObjectDefaults> defaults = ReadDefaults(attributes, *mode);
+  Result<ObjectDefaults> defaults = ReadDefaults(attributes, input.mode);
   if (!defaults.ok()) return defaults.error();
   ParsedMount mount;
   for (ObjectEntry& entry : *entries) {

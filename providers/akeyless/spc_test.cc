@@ -17,12 +17,10 @@ using Attributes = std::map<std::string, std::string>;
 
 constexpr char kOne[] = "- {fileName: a, secretPath: /a}";
 
-MountInput Input(Attributes attributes) {
-  MountInput input;
+SpcInput Input(Attributes attributes) {
+  SpcInput input;
   attributes.try_emplace("objects", kOne);
-  input.attributes = std::move(attributes);
-  input.permission = "420";
-  input.target_path = "/var/lib/kubelet/pods/1/volumes/s/mount";
+  input.parameters = std::move(attributes);
   return input;
 }
 
@@ -47,18 +45,18 @@ std::shared_ptr<const SecretBytes> Secret(std::string_view text) {
   return std::make_shared<const SecretBytes>(text);
 }
 
-PodIdentity WithSecret(std::string_view key, std::string_view value) {
-  PodIdentity identity;
-  identity.secrets[std::string(key)] = SecretBytes(value);
+Identity WithSecret(std::string_view key, std::string_view value) {
+  Identity identity;
+  identity.credentials[std::string(key)] = SecretBytes(value);
   return identity;
 }
 
 // `identity` as the login sees it, with what the class holds.
-PodIdentity AsMounted(PodIdentity identity, Attributes attributes) {
-  const MountInput input = Input(std::move(attributes));
+Identity AsMounted(Identity identity, Attributes attributes) {
+  const SpcInput input = Input(std::move(attributes));
   Result<ParsedMount> mount = ParseMount(input, {});
   REQUIRE(Refusal(mount) == "accepted");
-  TakeCredentials(*mount, input, identity);
+  AddCredentials(*mount, input.parameters, identity);
   return identity;
 }
 
@@ -177,26 +175,9 @@ TEST_CASE("akeyless case 4: an unknown type and a gateway that is no URL are kep
 }
 
 TEST_CASE(
-    "akeyless case 5: a request without target path or objects is refused in upstream's words") {
-  MountInput no_target = Input({});
-  no_target.target_path.clear();
-  CHECK(Refusal(ParseMount(no_target, {})) == "missing target path field");
+    "akeyless case 5: a class without objects is refused in upstream's words") {
   CHECK(Refusal(Parse({{"objects", ""}})).starts_with("no secrets configured"));
   CHECK(Refusal(Parse({{"objects", "[]"}})).starts_with("no secrets configured"));
-  struct Row {
-    std::string name, permission, want;
-  };
-  const Row rows[] = {
-      {"empty", "", "permission of the mount request: unexpected end of JSON input"},
-      {"leading zero", "0644", "permission of the mount request: "},
-      {"no mode", "512", "permission of the mount request: 512 is no file mode"},
-  };
-  for (const Row& row : rows) {
-    INFO(row.name);
-    MountInput input = Input({});
-    input.permission = row.permission;
-    CHECK(Refusal(ParseMount(input, {})).starts_with(row.want));
-  }
 }
 
 TEST_CASE("akeyless case 6: the access key is the class's, else the Secret's, else the node's") {
@@ -204,19 +185,19 @@ TEST_CASE("akeyless case 6: the access key is the class's, else the Secret's, el
   settings.access_key = Secret("of the node");
   const Result<ParsedMount> without = Parse({}, settings);
   REQUIRE(Refusal(without) == "accepted");
-  const PodIdentity secret = WithSecret("akeylessAccessKey", "of the secret");
-  const PodIdentity both = AsMounted(WithSecret("akeylessAccessKey", "of the secret"),
+  const Identity secret = WithSecret("akeylessAccessKey", "of the secret");
+  const Identity both = AsMounted(WithSecret("akeylessAccessKey", "of the secret"),
                                      {{"akeylessAccessKey", "of the class"}});
   CHECK(OptionsOf(without).AccessKey(both).text == "of the class");
   CHECK_FALSE(OptionsOf(without).AccessKey(both).of_node);
-  const PodIdentity empty =
+  const Identity empty =
       AsMounted(WithSecret("akeylessAccessKey", "of the secret"), {{"akeylessAccessKey", ""}});
   CHECK(OptionsOf(without).AccessKey(empty).text == "of the secret");
   CHECK(OptionsOf(without).AccessKey(secret).text == "of the secret");
   CHECK_FALSE(OptionsOf(without).AccessKey(secret).of_node);
-  CHECK(OptionsOf(without).AccessKey(PodIdentity()).text == "of the node");
-  CHECK(OptionsOf(without).AccessKey(PodIdentity()).of_node);
-  CHECK(OptionsOf(Parse({})).AccessKey(PodIdentity()).text.empty());
+  CHECK(OptionsOf(without).AccessKey(Identity()).text == "of the node");
+  CHECK(OptionsOf(without).AccessKey(Identity()).of_node);
+  CHECK(OptionsOf(Parse({})).AccessKey(Identity()).text.empty());
 }
 
 TEST_CASE("akeyless: upstream's probing is only for types that nobody named or nobody knows") {
@@ -697,15 +678,15 @@ TEST_CASE("akeyless: whatever credential takes part in a login is in its digest"
   AkeylessSettings settings;
   settings.access_key = Secret("node key");
   const Result<ParsedMount> plain = Parse({}, settings);
-  const auto digest = [&](const PodIdentity& identity) {
+  const auto digest = [&](const Identity& identity) {
     return plain->options->CredentialDigest(identity);
   };
-  CHECK(digest(PodIdentity()) != digest(WithSecret("akeylessAccessKey", "x")));
+  CHECK(digest(Identity()) != digest(WithSecret("akeylessAccessKey", "x")));
   CHECK(digest(WithSecret("akeylessAccessKey", "y")) !=
         digest(WithSecret("akeylessAccessKey", "x")));
-  CHECK(digest(PodIdentity()) == digest(WithSecret("unrelated", "x")));
+  CHECK(digest(Identity()) == digest(WithSecret("unrelated", "x")));
   const Result<ParsedMount> pod = Parse({{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}});
-  CHECK(pod->options->CredentialDigest(PodIdentity()).empty());
+  CHECK(pod->options->CredentialDigest(Identity()).empty());
   const Result<ParsedMount> cert = Parse({{"akeylessAccessType", "cert"}});
   CHECK(cert->options->CredentialDigest(WithSecret("akeylessCert", "x")) !=
         cert->options->CredentialDigest(WithSecret("akeylessCert", "y")));
@@ -717,7 +698,7 @@ TEST_CASE("akeyless: whatever credential takes part in a login is in its digest"
 TEST_CASE("akeyless flaw: a credential in clear text in the class is pointed out, never shown") {
   const Result<ParsedMount> mount =
       Parse({{"akeylessAccessKey", "CANARY"}, {"akeylessUIDInitToken", "u-CANARY"}});
-  std::string text = mount->options->LoginText() + mount->options->CredentialDigest(PodIdentity());
+  std::string text = mount->options->LoginText() + mount->options->CredentialDigest(Identity());
   for (const auto& [name, value] : mount->options->Explain()) text += name + ": " + value + "\n";
   CHECK(Contains(text, "access key: in the class"));
   CHECK(Contains(text, "first token: in the class"));

@@ -27,14 +27,13 @@ inline Options TestOptions(std::vector<AccessType> order = {AccessType::kAccessK
   return options;
 }
 
-inline PodIdentity TestPod(const std::string& pod = "web-0") {
-  PodIdentity identity;
+inline Identity TestPod(const std::string& pod = "web-0") {
+  Identity identity;
   identity.namespace_name = "shop";
-  identity.pod = pod;
-  identity.pod_uid = "uid-of-" + pod;
+  identity.pod = {pod, "uid-of-" + pod};
   identity.service_account = "web";
   identity.service_account_uid = "uid-of-web";
-  identity.secrets["akeylessAccessKey"] = SecretBytes("the-access-key");
+  identity.credentials["akeylessAccessKey"] = SecretBytes("the-access-key");
   identity.tokens[""].token = SecretBytes("header.payload.signature-of-" + pod + "\n");
   return identity;
 }

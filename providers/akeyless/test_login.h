@@ -18,10 +18,10 @@ struct LoginBench {
   explicit LoginBench(AccessType type) : options(TestOptions({type})) {}
   explicit LoginBench(std::vector<AccessType> order) : options(TestOptions(std::move(order))) {}
 
-  Result<Credential> LogIn(const PodIdentity& pod) { return logins.LogIn(Context(), options, pod); }
+  Result<Credential> LogIn(const Identity& pod) { return logins.LogIn(Context(), options, pod); }
   Result<Credential> LogIn() { return LogIn(pod); }
 
-  PodIdentity pod = TestPod();
+  Identity pod = TestPod();
   TestGateway gateway;
   Options options;
   GatewayClient api{gateway.http, gateway.clock, std::chrono::seconds(30)};

@@ -55,7 +55,7 @@ class RotateCalls {
 
 TEST_CASE("universal identity: rotated with an acknowledgement, then exchanged") {
   LoginBench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-second"})");
   bench.gateway.On("auth", 200, kToken);
   Result<Credential> credential = bench.LogIn();
@@ -70,14 +70,14 @@ TEST_CASE("universal identity: rotated with an acknowledgement, then exchanged")
 
 TEST_CASE("universal identity: two mounts of one first token never rotate against each other") {
   LoginBench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.gateway.On(
       "uid-rotate-token",
       {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
        FakeHttpClient::Respond(200, R"({"token":"u-3"})"), FakeHttpClient::Respond(200, "{}")});
   bench.gateway.On("auth", 200, kToken);
   REQUIRE(bench.LogIn().ok());
-  bench.pod.pod = "other";
+  bench.pod.pod->name = "other";
   REQUIRE(bench.LogIn().ok());
   CHECK(bench.gateway.Count("uid-rotate-token") == 2);
   CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"uid-token"})) == "u-2");
@@ -90,7 +90,7 @@ TEST_CASE("universal identity: two mounts of one first token never rotate agains
 TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
   RotateCalls calls;
   LoginBench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.gateway.On("uid-rotate-token", {calls.Answer("u-next")});
   bench.gateway.On("auth", 200, kToken);
   REQUIRE(bench.LogIn().ok());
@@ -103,7 +103,7 @@ TEST_CASE(
     "universal identity: the upkeep tries again after a refusal, which may be a passing one") {
   RotateCalls calls;
   LoginBench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.gateway.On(
       "uid-rotate-token",
       {FakeHttpClient::Respond(200, R"({"token":"u-2"})"), FakeHttpClient::Respond(200, "{}"),
@@ -134,7 +134,7 @@ TEST_CASE("universal identity: only a refusal keeps a rotation from being tried 
   for (const Row& row : rows) {
     INFO(row.name);
     LoginBench bench(AccessType::kUniversalIdentity);
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
     bench.gateway.On("uid-rotate-token", {row.reply});
     bench.gateway.On("auth", 400, "{}");  // neither accepted nor refused
     (void)bench.LogIn();
@@ -156,7 +156,7 @@ TEST_CASE("universal identity: a class with a mistyped gateway does not stop its
     INFO(row.name);
     RotateCalls calls;
     LoginBench bench(AccessType::kUniversalIdentity);
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
     bench.gateway.On(
         "uid-rotate-token",
         {FakeHttpClient::Respond(row.rotated, R"({"token":"u-2"})"), calls.Answer("u-3")});
@@ -178,7 +178,7 @@ TEST_CASE("universal identity: a restart goes on with the token that was kept") 
   TempDir directory;
   {
     LoginBench bench(AccessType::kUniversalIdentity);
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
     bench.options.uid_token_directory = directory / "uid";
     bench.gateway.On(
         "uid-rotate-token",
@@ -192,7 +192,7 @@ TEST_CASE("universal identity: a restart goes on with the token that was kept") 
     REQUIRE(bench.LogIn().ok());
   }
   LoginBench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.options.uid_token_directory = directory / "uid";
   bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-3"})");
   bench.gateway.On("auth", 200, kToken);
@@ -205,7 +205,7 @@ TEST_CASE("universal identity: a token that cannot be kept is not acknowledged")
   TempDir directory;
   directory.Write("full", "");
   LoginBench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
   bench.options.uid_token_directory = directory / "full";
   bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-2"})");
   bench.gateway.On("auth", {FakeHttpClient::Respond(200, kToken),
@@ -238,7 +238,7 @@ TEST_CASE("universal identity: a lost reply loses nothing") {
   for (const Row& row : rows) {
     INFO(row.name);
     LoginBench bench(AccessType::kUniversalIdentity);
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-first");
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
     bench.gateway.On("uid-rotate-token", row.rotations);
     bench.gateway.On("auth", 200, kToken);
     REQUIRE(bench.LogIn().ok());
@@ -248,7 +248,7 @@ TEST_CASE("universal identity: a lost reply loses nothing") {
 
 TEST_CASE("universal identity: refused rotations count, so that a dead token blocks nobody") {
   LoginBench bench(AccessType::kUniversalIdentity);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-dead");
   bench.gateway.On("uid-rotate-token", 401, kRefusal);
   bench.gateway.On("auth", 401, kRefusal);
   for (int i = 0; i < 100; ++i) {
@@ -264,7 +264,7 @@ TEST_CASE("universal identity: several dead ones of an access id never make five
   bench.gateway.On("uid-rotate-token", 401, kRefusal);
   bench.gateway.On("auth", 401, kRefusal);
   for (const char* first : {"u-1", "u-2", "u-3", "u-4"}) {
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes(first);
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes(first);
     (void)bench.LogIn();
   }
   CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
@@ -276,10 +276,10 @@ TEST_CASE("universal identity: where two refusals would be one too many, it logs
   bench.gateway.On("auth",
                    {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(401, kRefusal),
                     FakeHttpClient::Respond(200, kToken)});
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-dead");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-dead");
   for (int i = 0; i < 2; ++i) REQUIRE_FALSE(bench.LogIn().ok());
   REQUIRE(bench.gateway.http.Count() == 3);
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
   CHECK(bench.LogIn().ok());
   // The login ends the row: the upkeep may rotate at once, but only after it.
   CHECK(bench.gateway.http.Requests().at(3).url.ends_with("/auth"));
@@ -294,11 +294,11 @@ TEST_CASE("universal identity: refused rotations of the upkeep count") {
   bench.gateway.On("uid-rotate-token", replies);
   bench.gateway.On("auth", 200, kToken);
   for (int i = 0; i < 6; ++i) {
-    bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
     REQUIRE(bench.LogIn().ok());
   }
   REQUIRE(refused.Reach(4, bench.gateway.clock));
-  bench.pod.secrets["akeylessUIDInitToken"] = SecretBytes("u-new");
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-new");
   CHECK(CodeOf(bench.LogIn()) == "throttled");
   CHECK(bench.gateway.Count("auth") == 6);
   CHECK(refused.Count() == 4);

@@ -26,12 +26,12 @@ struct DevSettings {
 };
 
 // Starts to watch the store. `clock` and `log` must outlive the provider.
-std::unique_ptr<Provider> MakeDevProvider(DevSettings settings, const Clock& clock, Logger& log);
+Provider MakeDevProvider(DevSettings settings, const Clock& clock, Logger& log);
 
 namespace dev {
 
 // The dialect. Pure; `store_path` only ends up in the refs.
-Result<ParsedMount> ParseMount(const MountInput& input, const std::string& store_path,
+Result<ParsedMount> ParseMount(const SpcInput& input, const std::string& store_path,
                                const Policy& defaults);
 
 }  // namespace dev

@@ -13,7 +13,7 @@ std::span<const SettingKey> SettingsKeys() {
   return kKeys;
 }
 
-Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services) {
+Result<Provider> Make(const SettingValues& values, ProviderServices services) {
   DevSettings settings;
   auto path = values.find("path");
   if (path != values.end()) settings.path = path->second;

@@ -10,6 +10,6 @@
 namespace nodekeep::dev {
 
 std::span<const SettingKey> SettingsKeys();
-Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services);
+Result<Provider> Make(const SettingValues& values, ProviderServices services);
 
 }  // namespace nodekeep::dev

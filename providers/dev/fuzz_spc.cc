@@ -12,9 +12,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace nodekeep;
-  MountInput input;
-  input.permission = "420";
-  input.attributes["objects"] = std::string(reinterpret_cast<const char*>(data), size);
+  SpcInput input;
+  input.parameters["objects"] = std::string(reinterpret_cast<const char*>(data), size);
   const Result<ParsedMount> mount = dev::ParseMount(input, "/store.yaml", Policy());
   if (!mount.ok()) {
     Require(

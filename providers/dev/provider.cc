@@ -34,23 +34,39 @@ Result<SecretBytes> ValueOfKey(const Projection& projection, const SecretBytes& 
   return GoJson(*value);
 }
 
-class DevProvider final : public Provider {
+class DevDialect final : public SpcDialect {
  public:
-  DevProvider(DevSettings settings, const Clock& clock, Logger& log)
-      : path_(settings.path),
-        policy_(settings.policy),
-        clock_(clock),
-        store_(path_, std::move(settings.version_key), log, std::move(settings.on_exception)) {}
+  DevDialect(std::string path, Policy policy) : path_(std::move(path)), policy_(policy) {}
 
-  Result<ParsedMount> Parse(const MountInput& input) const override {
+  Result<ParsedMount> Parse(const SpcInput& input) const override {
     return dev::ParseMount(input, path_, policy_);
   }
+  Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                const SecretBytes& answer) const override {
+    Result<SecretBytes> value =
+        projection.field.empty() ? answer.Clone() : ValueOfKey(projection, answer);
+    if (value.ok()) value = Decode(projection.encoding, *std::move(value));
+    if (!value.ok()) return value.error().Prepend("dev: object \"{}\"", projection.object);
+    return OneFile(projection, std::move(value));
+  }
 
-  // There is nobody to log in to. The credential carries the name of the service account, which is
+ private:
+  const std::string path_;
+  const Policy policy_;
+};
+
+class DevBackend final : public Backend {
+ public:
+  DevBackend(DevSettings settings, const Clock& clock, Logger& log)
+      : clock_(clock),
+        store_(settings.path, std::move(settings.version_key), log,
+               std::move(settings.on_exception)) {}
+
+  // There is no login. The credential carries the name of the service account, which is
   // all that access to the store depends on: that is known for certain, because the rule is ours
   // (DevStore::Read), so every pod of the account may share what is read.
   Result<Credential> Authenticate(const Context& context, const ProviderOptions&,
-                                  const PodIdentity& identity) override {
+                                  const Identity& identity) override {
     if (Status over = context.Check(clock_); !over.ok()) return over.error();
     Credential credential;
     credential.token = SecretBytes(identity.namespace_name + "/" + identity.service_account);
@@ -71,15 +87,6 @@ class DevProvider final : public Provider {
     return answers;
   }
 
-  Result<SecretBytes> Render(const Projection& projection,
-                             const SecretBytes& answer) const override {
-    Result<SecretBytes> value =
-        projection.field.empty() ? answer.Clone() : ValueOfKey(projection, answer);
-    if (value.ok()) value = Decode(projection.encoding, *std::move(value));
-    if (value.ok()) return value;
-    return value.error().Prepend("dev: object \"{}\"", projection.object);
-  }
-
  private:
   Result<Answer> AnswerTo(const Context& context, const std::string& account,
                           const Question& question) const {
@@ -94,21 +101,20 @@ class DevProvider final : public Provider {
     return answer;
   }
 
-  const std::string path_;
-  const Policy policy_;
   const Clock& clock_;
   dev::DevStore store_;
 };
 
 }  // namespace
 
-std::unique_ptr<Provider> MakeDevProvider(DevSettings settings, const Clock& clock, Logger& log) {
+Provider MakeDevProvider(DevSettings settings, const Clock& clock, Logger& log) {
   std::error_code failed;
   const std::filesystem::path whole = std::filesystem::absolute(settings.path, failed);
   if (!failed) settings.path = whole.lexically_normal().string();
   // "/etc/store/" is the directory "/etc/store".
   if (settings.path.size() > 1 && settings.path.back() == '/') settings.path.pop_back();
-  return std::make_unique<DevProvider>(std::move(settings), clock, log);
+  auto dialect = std::make_shared<DevDialect>(settings.path, settings.policy);
+  return {std::make_shared<DevBackend>(std::move(settings), clock, log), std::move(dialect)};
 }
 
 }  // namespace nodekeep

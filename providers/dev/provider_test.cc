@@ -16,7 +16,7 @@ struct Bed {
   TempDir dir;
   FakeClock clock;
   Logger log{LogLevel::kOff, LogFormat::kText};
-  std::unique_ptr<Provider> provider;
+  Provider provider;
 
   explicit Bed(const std::string& store) {
     DevSettings settings;
@@ -32,9 +32,9 @@ std::string Rendered(const Provider& provider, const std::string& field,
   projection.ref.path = "p";
   projection.field = field;
   projection.encoding = encoding;
-  Result<SecretBytes> value = provider.Render(projection, SecretBytes(answer));
-  if (value.ok()) return std::string(value->Reveal());
-  return "(" + std::string(ErrorCodeName(value.error().code())) + ")";
+  const auto files = provider.spc->RenderFiles(projection, SecretBytes(answer));
+  if (files.ok()) return std::string(files->at(0).contents.Reveal());
+  return "(" + std::string(ErrorCodeName(files.error().code())) + ")";
 }
 
 std::string Sample(const std::string& name) {
@@ -51,31 +51,32 @@ TEST_CASE("dev: the sample class is served from the sample store") {
   REQUIRE_FALSE(documents->empty());
   const YamlNode* spec = documents->front().Find("spec");
   REQUIRE(spec != nullptr);
-  MountInput input;
-  input.permission = "420";
+  SpcInput input;
   for (const auto& [key, value] : spec->Find("parameters")->entries) {
-    input.attributes[key.text] = value.text;
+    input.parameters[key.text] = value.text;
   }
-  Result<ParsedMount> mount = bed.provider->Parse(input);
+  Result<ParsedMount> mount = bed.provider.spc->Parse(input);
   REQUIRE(mount.ok());
 
-  PodIdentity identity;
+  Identity identity;
   identity.namespace_name = "shop";
   identity.service_account = "cart";
-  Result<Credential> credential = bed.provider->Authenticate(Context(), *mount->options, identity);
+  Result<Credential> credential =
+      bed.provider.backend->Authenticate(Context(), *mount->options, identity);
   REQUIRE(credential.ok());
   std::map<std::string, std::string> files;
   for (const Projection& projection : mount->projections) {
     const Question question{projection.ref, ""};
-    auto answers = bed.provider->Fetch(Context(), *mount->options, *credential, {&question, 1});
+    auto answers = bed.provider.backend->Fetch(Context(), *mount->options, *credential,
+                                               {&question, 1});
     if (!answers[0].ok()) {
       INFO(answers[0].error().message());
       CHECK(projection.optional);
       continue;
     }
-    Result<SecretBytes> contents = bed.provider->Render(projection, answers[0]->value);
-    REQUIRE(contents.ok());
-    files[projection.path] = std::string(contents->Reveal());
+    const auto rendered = bed.provider.spc->RenderFiles(projection, answers[0]->value);
+    REQUIRE(rendered.ok());
+    files[projection.path] = std::string(rendered->at(0).contents.Reveal());
   }
   const std::map<std::string, std::string> want = {
       {"api-token", "tok_2f9a1c07d4"},
@@ -107,22 +108,22 @@ TEST_CASE("dev: a file's contents are the value, or a key of it, decoded") {
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    CHECK(Rendered(*bed.provider, row.field, row.encoding, row.answer) == row.want);
+    CHECK(Rendered(bed.provider, row.field, row.encoding, row.answer) == row.want);
   }
 }
 
 TEST_CASE("dev: a login is the service account, and may be shared within it") {
   Bed bed("secrets: {}\n");
-  PodIdentity identity;
+  Identity identity;
   identity.namespace_name = "shop";
   identity.service_account = "cart";
   identity.service_account_uid = "uid-1";
-  MountInput input;
-  input.attributes["objects"] = "- objectName: a\n";
-  input.permission = "420";
-  Result<ParsedMount> mount = bed.provider->Parse(input);
+  SpcInput input;
+  input.parameters["objects"] = "- objectName: a\n";
+  Result<ParsedMount> mount = bed.provider.spc->Parse(input);
   REQUIRE(mount.ok());
-  Result<Credential> credential = bed.provider->Authenticate(Context(), *mount->options, identity);
+  Result<Credential> credential =
+      bed.provider.backend->Authenticate(Context(), *mount->options, identity);
   REQUIRE(credential.ok());
   CHECK(credential->sharing == Sharing::kServiceAccount);
   CHECK(credential->service_account_uid == "uid-1");
@@ -148,10 +149,9 @@ TEST_CASE("dev: the factory takes the path from the configuration and refuses an
   auto made = dev::Make({{"path", dir.path() + "/./x/../store.yaml"}},
                         {http, clock, log, policy, SecretBytes()});
   REQUIRE(made.ok());
-  MountInput input;
-  input.attributes["objects"] = "- objectName: a\n";
-  input.permission = "420";
-  Result<ParsedMount> mount = (*made)->Parse(input);
+  SpcInput input;
+  input.parameters["objects"] = "- objectName: a\n";
+  Result<ParsedMount> mount = made->spc->Parse(input);
   REQUIRE(mount.ok());
   CHECK(mount->projections[0].ref.endpoint == dir / "store.yaml");
   CHECK(mount->policy.refresh_after == std::chrono::seconds(7));

@@ -203,9 +203,9 @@ Result<std::vector<Projection>> ReadObjects(const std::string& text, const std::
   return projections;
 }
 
-Error NoObjects(const MountInput& input) {
+Error NoObjects(const SpcInput& input) {
   constexpr std::string_view kKnown[] = {"objects"};
-  for (const auto& [key, value] : input.attributes) {
+  for (const auto& [key, value] : input.parameters) {
     if (ClosestTo(key, kKnown).empty()) continue;
     return Error::Format(ErrorCode::kInvalid,
                          "parameter objects is missing: did you mean objects by \"{}\"?", key);
@@ -215,25 +215,18 @@ Error NoObjects(const MountInput& input) {
 
 }  // namespace
 
-Result<ParsedMount> ParseMount(const MountInput& input, const std::string& store_path,
+Result<ParsedMount> ParseMount(const SpcInput& input, const std::string& store_path,
                                const Policy& defaults) {
-  Result<std::uint32_t> permission = ParsePermission(input.permission);
-  if (!permission.ok()) return permission.error().Prepend("permission of the mount request");
-  if (*permission > kMaxMode) {
-    return Error::Format(ErrorCode::kInvalid,
-                         "permission of the mount request: {} is above 511 (octal 0777)",
-                         *permission);
-  }
   ParsedMount mount;
-  Result<Policy> policy = ReadPolicy(input.attributes, defaults, {});
+  Result<Policy> policy = ReadPolicy(input.parameters, defaults, {});
   if (!policy.ok()) return policy.error();
   mount.policy = *policy;
-  auto objects = input.attributes.find("objects");
-  if (objects == input.attributes.end()) return NoObjects(input);
-  auto projections = ReadObjects(objects->second, store_path, *permission);
+  auto objects = input.parameters.find("objects");
+  if (objects == input.parameters.end()) return NoObjects(input);
+  auto projections = ReadObjects(objects->second, store_path, input.mode);
   if (!projections.ok()) return projections.error().Prepend("parameter objects");
   mount.projections = *std::move(projections);
-  if (Status marked = MarkOptional(input.attributes, mount.projections); !marked.ok()) {
+  if (Status marked = MarkOptional(input.parameters, mount.projections); !marked.ok()) {
     return marked.error();
   }
   mount.options = std::make_shared<DevOptions>(store_path);

@@ -8,20 +8,19 @@ namespace {
 
 constexpr const char* kStore = "/etc/nodekeep/dev-store.yaml";
 
-MountInput InputOf(const std::string& objects) {
-  MountInput input;
-  input.attributes = {{"objects", objects},
+SpcInput InputOf(const std::string& objects) {
+  SpcInput input;
+  input.parameters = {{"objects", objects},
                       {"secretProviderClass", "app"},
                       {"csi.storage.k8s.io/pod.name", "cart-0"}};
-  input.permission = "420";
   return input;
 }
 
-Result<ParsedMount> Parse(const MountInput& input) {
+Result<ParsedMount> Parse(const SpcInput& input) {
   return dev::ParseMount(input, kStore, Policy());
 }
 
-std::string ErrorOf(const MountInput& input) {
+std::string ErrorOf(const SpcInput& input) {
   Result<ParsedMount> mount = Parse(input);
   if (mount.ok()) return "(accepted)";
   CHECK(mount.error().code() == ErrorCode::kInvalid);
@@ -73,18 +72,18 @@ TEST_CASE("dev: objects that need the same secret share one ref") {
 }
 
 TEST_CASE("dev: the mount's permission is the mode of files that name none") {
-  MountInput input = InputOf("- objectName: a\n");
-  input.permission = "256";
+  SpcInput input = InputOf("- objectName: a\n");
+  input.mode = 0400;
   Result<ParsedMount> mount = Parse(input);
   REQUIRE(mount.ok());
   CHECK(mount->projections[0].mode == 0400);
 }
 
 TEST_CASE("dev: the reserved parameters set policy and optional objects") {
-  MountInput input = InputOf("- objectName: a\n- objectName: b\n");
-  input.attributes["nodekeep/refreshAfter"] = "5s";
-  input.attributes["nodekeep/serveStaleFor"] = "10m";
-  input.attributes["nodekeep/optional"] = "b";
+  SpcInput input = InputOf("- objectName: a\n- objectName: b\n");
+  input.parameters["nodekeep/refreshAfter"] = "5s";
+  input.parameters["nodekeep/serveStaleFor"] = "10m";
+  input.parameters["nodekeep/optional"] = "b";
   Result<ParsedMount> mount = Parse(input);
   REQUIRE(mount.ok());
   CHECK(mount->policy.refresh_after == std::chrono::seconds(5));
@@ -166,35 +165,18 @@ TEST_CASE("dev: wrong parameters beside objects are told") {
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    MountInput input = InputOf("- objectName: a\n");
-    input.attributes[row.key] = row.value;
+    SpcInput input = InputOf("- objectName: a\n");
+    input.parameters[row.key] = row.value;
     CHECK(Contains(ErrorOf(input), row.part));
   }
 }
 
 TEST_CASE("dev: a missing objects parameter is told, with the typo when there is one") {
-  MountInput input = InputOf("");
-  input.attributes.erase("objects");
+  SpcInput input = InputOf("");
+  input.parameters.erase("objects");
   CHECK(Contains(ErrorOf(input), "parameter objects is missing: write a YAML list"));
-  input.attributes["object"] = "- objectName: a\n";
+  input.parameters["object"] = "- objectName: a\n";
   CHECK(Contains(ErrorOf(input), "did you mean objects by \"object\"?"));
-}
-
-TEST_CASE("dev: a wrong permission of the mount request is told") {
-  struct Row {
-    std::string permission, part;
-  };
-  const Row rows[] = {
-      {"", "permission of the mount request: unexpected end of JSON input"},
-      {"0644", "permission of the mount request"},
-      {"512", "above 511"},
-  };
-  for (const Row& row : rows) {
-    INFO(row.permission);
-    MountInput input = InputOf("- objectName: a\n");
-    input.permission = row.permission;
-    CHECK(Contains(ErrorOf(input), row.part));
-  }
 }
 
 }  // namespace nodekeep

@@ -42,9 +42,9 @@ bool FitsHeader(const SecretBytes& token) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-SecretBytes FromPod(const PodIdentity& identity, const std::string& key) {
-  auto found = identity.secrets.find(key);
-  return found == identity.secrets.end() ? SecretBytes() : Trimmed(found->second);
+SecretBytes FromPod(const Identity& identity, const std::string& key) {
+  auto found = identity.credentials.find(key);
+  return found == identity.credentials.end() ? SecretBytes() : Trimmed(found->second);
 }
 
 Error NoCredential(const Options& options, std::string_view keys, std::string_view setting) {
@@ -60,7 +60,7 @@ Error NoCredential(const Options& options, std::string_view keys, std::string_vi
                        AuthMethodName(options.method), keys, setting);
 }
 
-Error NoToken(const Options& options, const PodIdentity& identity) {
+Error NoToken(const Options& options, const Identity& identity) {
   std::string present;
   for (const auto& [audience, token] : identity.tokens) {
     if (!present.empty()) present += ", ";
@@ -71,7 +71,7 @@ Error NoToken(const Options& options, const PodIdentity& identity) {
       "failed to create a service account token for requesting pod {{{} {} {} {} }}: no token for "
       "audience \"{}\" came with the mount ({}): add that audience to spec.tokenRequests of the "
       "CSIDriver object secrets-store.csi.k8s.io",
-      identity.pod, identity.pod_uid, identity.namespace_name, identity.service_account,
+      identity.PodName(), identity.PodUid(), identity.namespace_name, identity.service_account,
       options.audience, present.empty() ? "there is none at all" : "present: " + present);
 }
 
@@ -81,7 +81,7 @@ Error NoToken(const Options& options, const PodIdentity& identity) {
 // the two apart on a mount of unknown kind is service_account_secret_name, which the kubernetes
 // method answers as an empty text for a pod's token, while a claim mapping has no claim to take
 // that from.
-Sharing SharingOf(const Options& options, const PodIdentity& identity, const Json& auth,
+Sharing SharingOf(const Options& options, const Identity& identity, const Json& auth,
                   std::string& uid) {
   uid = TextOf(Find(auth, {"metadata", "service_account_uid"})).value_or("");
   if (options.method != AuthMethod::kKubernetes || uid.empty()) return Sharing::kPod;
@@ -146,7 +146,7 @@ Credential CredentialFrom(const Json& auth, const Clock& clock) {
 
 // POST auth/<mount>/login.
 Result<Credential> LogInWith(const Context& context, ApiClient& api, const Options& options,
-                             const PodIdentity& identity, const Clock& clock, SecretBytes body) {
+                             const Identity& identity, const Clock& clock, SecretBytes body) {
   ApiCall call;
   call.method = "POST";
   call.path = "/v1/auth/" + options.mount + "/login";
@@ -179,7 +179,7 @@ Result<Credential> LogInWith(const Context& context, ApiClient& api, const Optio
 }
 
 Result<Credential> LogInByPodToken(const Context& context, ApiClient& api, const Options& options,
-                                   const PodIdentity& identity, const Clock& clock) {
+                                   const Identity& identity, const Clock& clock) {
   const ServiceAccountToken* token = identity.Token(options.audience);
   if (token == nullptr && !options.audience_named) token = identity.Token("");
   if (token == nullptr || token->token.empty()) return NoToken(options, identity);
@@ -188,7 +188,7 @@ Result<Credential> LogInByPodToken(const Context& context, ApiClient& api, const
 }
 
 Result<Credential> LogInByAppRole(const Context& context, ApiClient& api, const Options& options,
-                                  const PodIdentity& identity, const Clock& clock) {
+                                  const Identity& identity, const Clock& clock) {
   // Both from one place: a pod's role id must not be paired with the node's secret id.
   SecretBytes role_id = FromPod(identity, "role_id");
   SecretBytes secret_id = FromPod(identity, "secret_id");
@@ -213,7 +213,7 @@ Result<Credential> LogInByAppRole(const Context& context, ApiClient& api, const 
 }
 
 Result<Credential> LogInByCertificate(const Context& context, ApiClient& api,
-                                      const Options& options, const PodIdentity& identity,
+                                      const Options& options, const Identity& identity,
                                       const Clock& clock) {
   if (!options.node_credentials_withheld.empty()) {
     return Error::Format(ErrorCode::kInvalid,
@@ -227,7 +227,7 @@ Result<Credential> LogInByCertificate(const Context& context, ApiClient& api,
 
 // A token that is there already: asked about, so that we know how long it lives.
 Result<Credential> UseToken(const Context& context, ApiClient& api, const Options& options,
-                            const PodIdentity& identity, const Clock& clock) {
+                            const Identity& identity, const Clock& clock) {
   SecretBytes token = FromPod(identity, "token");
   if (token.empty()) {
     if (options.token_file.empty()) return NoCredential(options, "key \"token\"", "a token file");
@@ -261,7 +261,7 @@ Result<Credential> UseToken(const Context& context, ApiClient& api, const Option
 }  // namespace
 
 Result<Credential> LogIn(const Context& context, ApiClient& api, const Options& options,
-                         const PodIdentity& identity, const Clock& clock) {
+                         const Identity& identity, const Clock& clock) {
   switch (options.method) {
     case AuthMethod::kKubernetes:
     case AuthMethod::kJwt:

@@ -119,7 +119,7 @@ TEST_CASE("vault: a pod without service account never shares") {
   std::string reply = Replace(kKubernetesReply, "\"service_account_name\":\"web\"",
                               "\"service_account_name\":\"\"");
   vault.http.On("", "*", {FakeHttpClient::Respond(200, reply)});
-  PodIdentity pod = TestPod();
+  Identity pod = TestPod();
   pod.service_account.clear();
   Result<Credential> login = vault.LogIn(pod);
   REQUIRE(login.ok());
@@ -155,7 +155,7 @@ TEST_CASE("vault: a token of the cluster's default audience serves where the cla
     INFO(row.name);
     TestMount vault(row.parameters);
     vault.http.On("", "*", {FakeHttpClient::Respond(200, R"({"auth":{"client_token":"t"}})")});
-    PodIdentity pod = TestPod();
+    Identity pod = TestPod();
     pod.tokens.clear();
     for (const std::string& audience : row.present) {
       pod.tokens[audience].token = SecretBytes("jwt-" + audience);
@@ -274,8 +274,8 @@ TEST_CASE("vault: with a client certificate a reply has to be that of the method
                                                     row.metadata + "}}")});
     vault.http.On("POST", "https://vault:8200/v1/auth/token/revoke-self",
                   {FakeHttpClient::Respond(204, "")});
-    PodIdentity pod = TestPod();
-    pod.secrets["role_id"] = SecretBytes("r");
+    Identity pod = TestPod();
+    pod.credentials["role_id"] = SecretBytes("r");
     const Result<Credential> login = vault.LogIn(pod);
     INFO(MessageOf(login));
     CHECK(login.ok() == row.accepted);
@@ -337,10 +337,10 @@ TEST_CASE("vault: a server that repeats the credential is not quoted") {
   for (const Row& row : rows) {
     INFO(row.name);
     TestMount vault(row.changes);
-    PodIdentity pod = TestPod();
-    pod.secrets["role_id"] = SecretBytes("the-role");
-    pod.secrets["secret_id"] = SecretBytes("the-confidential-id");
-    pod.secrets["token"] = SecretBytes("the-confidential-token");
+    Identity pod = TestPod();
+    pod.credentials["role_id"] = SecretBytes("the-role");
+    pod.credentials["secret_id"] = SecretBytes("the-confidential-id");
+    pod.credentials["token"] = SecretBytes("the-confidential-token");
     vault.http.On("", "*",
                   {FakeHttpClient::Respond(403, R"({"errors":["bad: )" + std::string(kPodToken) +
                                                     R"( the-confidential-id )"
@@ -396,8 +396,8 @@ TEST_CASE("vault: approle takes the pod's ids, else the node's, never one of eac
     copy.approle_secret_id_file = settings.approle_secret_id_file;
     copy.node_paths = {{"", "/v1/secret"}};
     TestMount vault(Attributes{{"nodekeep/auth", "approle"}}, std::move(copy));
-    PodIdentity pod = TestPod();
-    for (const auto& [key, value] : row.secrets) pod.secrets[key] = SecretBytes(value);
+    Identity pod = TestPod();
+    for (const auto& [key, value] : row.secrets) pod.credentials[key] = SecretBytes(value);
     vault.http.On("POST", "https://vault:8200/v1/auth/approle/login",
                   {FakeHttpClient::Respond(200, kKubernetesReply)});
     Result<Credential> login = vault.LogIn(pod);
@@ -411,8 +411,8 @@ TEST_CASE("vault: a given token is looked up for its lifetime") {
   TestMount vault(Attributes{{"nodekeep/auth", "token"}, {"roleName", ""}});
   vault.http.On("GET", "https://vault:8200/v1/auth/token/lookup-self",
                 {FakeHttpClient::Respond(200, R"({"data":{"ttl":600,"renewable":true}})")});
-  PodIdentity pod = TestPod();
-  pod.secrets["token"] = SecretBytes("hvs.given\n");
+  Identity pod = TestPod();
+  pod.credentials["token"] = SecretBytes("hvs.given\n");
   Result<Credential> login = vault.LogIn(pod);
   REQUIRE(MessageOf(login) == "(ok)");
   CHECK(login->token.Reveal() == "hvs.given");
@@ -461,8 +461,8 @@ TEST_CASE("vault: missing or unusable credentials are named") {
     settings.token_file = row.token_file;
     settings.node_paths = {{"", "/v1/secret"}};
     TestMount vault(row.changes, std::move(settings));
-    PodIdentity pod = TestPod();
-    if (!row.pod_token.empty()) pod.secrets["token"] = SecretBytes(row.pod_token);
+    Identity pod = TestPod();
+    if (!row.pod_token.empty()) pod.credentials["token"] = SecretBytes(row.pod_token);
     Result<Credential> login = vault.LogIn(pod);
     CHECK(CodeOf(login) == "invalid");
     CHECK_THAT(MessageOf(login), ContainsSubstring(row.want));

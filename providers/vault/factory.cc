@@ -42,7 +42,7 @@ constexpr SettingKey kKeys[] = {
 
 std::span<const SettingKey> SettingsKeys() { return kKeys; }
 
-Result<std::unique_ptr<Provider>> Make(const SettingValues& values, ProviderServices services) {
+Result<Provider> Make(const SettingValues& values, ProviderServices services) {
   VaultSettings settings;
   settings.address = values.at("address");
   settings.namespace_name = values.at("namespace");

@@ -21,15 +21,13 @@ TEST_CASE("vault: the node's settings reach every class that sets none of its ow
   FakeHttpClient http;
   FakeClock clock;
   Logger log(LogLevel::kError, LogFormat::kText);
-  Result<std::unique_ptr<Provider>> provider =
+  Result<Provider> provider =
       Make(values, {http, clock, log, Policy(), SecretBytes("version key")});
   REQUIRE(provider.ok());
-  MountInput input;
-  input.permission = "420";
-  input.target_path = "/pods/1/mount";
-  input.attributes = {{"roleName", "app"},
+  SpcInput input;
+  input.parameters = {{"roleName", "app"},
                       {"objects", "- {objectName: a, secretPath: secret/data/a, secretKey: k}"}};
-  Result<ParsedMount> mount = (*provider)->Parse(input);
+  Result<ParsedMount> mount = provider->spc->Parse(input);
   REQUIRE(mount.ok());
   const auto& options = static_cast<const Options&>(*mount->options);
   CHECK(options.Endpoint() == "https://bao:8200#team");

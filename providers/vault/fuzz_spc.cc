@@ -1,6 +1,6 @@
 // The dialect on arbitrary input: never fatal, and what it accepts keeps its promises.
 //
-// The input is cut at zero bytes: `objects`, the tokens, then key=value parameters.
+// The input is cut at zero bytes: `objects`, then key=value parameters.
 
 #include <algorithm>
 #include <cstdint>
@@ -30,23 +30,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace nodekeep;
   static FakeHttpClient http;
   static FakeClock clock;
-  static const std::unique_ptr<Provider> provider = MakeVaultProvider(VaultSettings(), http, clock);
+  static const Provider provider = MakeVaultProvider(VaultSettings(), http, clock);
 
   std::string_view rest(reinterpret_cast<const char*>(data), size);
-  MountInput input;
-  input.attributes["roleName"] = "app";
-  input.attributes["objects"] = NextPart(rest);
-  input.tokens = SecretBytes(NextPart(rest));
-  input.permission = "420";
-  input.target_path = "/t";
+  SpcInput input;
+  input.parameters["roleName"] = "app";
+  input.parameters["objects"] = NextPart(rest);
   while (!rest.empty()) {
     const std::string_view part = NextPart(rest);
     const std::size_t equals = std::min(part.find('='), part.size());
-    input.attributes[std::string(part.substr(0, equals))] =
+    input.parameters[std::string(part.substr(0, equals))] =
         part.substr(std::min(equals + 1, part.size()));
   }
 
-  Result<ParsedMount> mount = provider->Parse(input);
+  Result<ParsedMount> mount = provider.spc->Parse(input);
   if (!mount.ok()) {
     Require(!mount.error().message().empty(), "an error has a text");
     return 0;

@@ -3,7 +3,7 @@
 // Renewal and revocation of tokens and of the leases of dynamic credentials.
 
 #include "agent/base/clock.h"
-#include "agent/secrets/provider.h"
+#include "agent/secrets/backend.h"
 #include "providers/vault/wire.h"
 
 namespace nodekeep::vault {
@@ -11,7 +11,7 @@ namespace nodekeep::vault {
 // Tokens are renewed where they were made (login namespace), leases where their engine is mounted
 // (read namespace). A token that was given to us (`nodekeep/auth: token`) is never revoked: it is
 // not ours. Revoking a token ends its leases too. Thread-safe.
-class VaultLeases final : public Leases {
+class VaultLeases final : public LeaseClient {
  public:
   // Both must outlive it.
   VaultLeases(ApiClient& api, const Clock& clock) : api_(api), clock_(clock) {}

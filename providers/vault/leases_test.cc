@@ -26,7 +26,7 @@ TEST_CASE("vault: a token is renewed where it was made, and keeps whose rights i
   credential.sharing = Sharing::kServiceAccount;
   credential.service_account_uid = "sa-uid-1";
   Result<Credential> renewed =
-      vault.provider->leases()->RenewCredential(Context(), vault.options(), credential);
+      vault.provider.backend->lease_client()->RenewCredential(Context(), vault.options(), credential);
   REQUIRE(MessageOf(renewed) == "(ok)");
   CHECK(renewed->lifetime == 30min);
   CHECK(renewed->expires == vault.clock.Now() + 30min);
@@ -53,7 +53,7 @@ TEST_CASE("vault: a token that cannot be renewed is an error to log in after") {
     INFO(row.name);
     TestMount vault;
     vault.http.On("", "*", {FakeHttpClient::Respond(row.status, row.body)});
-    Result<Credential> renewed = vault.provider->leases()->RenewCredential(
+    Result<Credential> renewed = vault.provider.backend->lease_client()->RenewCredential(
         Context(), vault.options(), TestMount::credential());
     CHECK(row.code == CodeOf(renewed));
     CHECK_THAT(MessageOf(renewed), ContainsSubstring("failed to renew the login: "));
@@ -64,12 +64,12 @@ TEST_CASE("vault: a login is revoked, a token that was given to us is not") {
   TestMount ours(TwoNamespaces());
   ours.http.On("POST", "https://vault:8200/v1/auth/token/revoke-self",
                {FakeHttpClient::Respond(204, "")});
-  CHECK(MessageOf(ours.provider->leases()->RevokeCredential(Context(), ours.options(),
+  CHECK(MessageOf(ours.provider.backend->lease_client()->RevokeCredential(Context(), ours.options(),
                                                             TestMount::credential())) == "(ok)");
   CHECK(ours.http.Requests().at(0).headers.at("x-vault-namespace") == "login");
 
   TestMount given(Attributes{{"nodekeep/auth", "token"}});
-  CHECK(given.provider->leases()
+  CHECK(given.provider.backend->lease_client()
             ->RevokeCredential(Context(), given.options(), TestMount::credential())
             .ok());
   CHECK(given.http.Requests().empty());
@@ -80,7 +80,7 @@ TEST_CASE("vault: a lease is renewed for its former life and may get less") {
   vault.http.On("POST", "https://vault:8200/v1/sys/leases/renew",
                 {FakeHttpClient::Respond(200, R"({"lease_id":"database/creds/app/abc",
                     "lease_duration":600,"renewable":false,"data":null})")});
-  Result<Lease> renewed = vault.provider->leases()->RenewLease(Context(), vault.options(),
+  Result<Lease> renewed = vault.provider.backend->lease_client()->RenewLease(Context(), vault.options(),
                                                                TestMount::credential(), kLease);
   REQUIRE(MessageOf(renewed) == "(ok)");
   CHECK(renewed->id == kLease.id);
@@ -107,7 +107,7 @@ TEST_CASE("vault: a lease that is gone is not found, one that may not be renewed
     INFO(row.name);
     TestMount vault;
     vault.http.On("", "*", {FakeHttpClient::Respond(row.status, row.body)});
-    Result<Lease> renewed = vault.provider->leases()->RenewLease(Context(), vault.options(),
+    Result<Lease> renewed = vault.provider.backend->lease_client()->RenewLease(Context(), vault.options(),
                                                                  TestMount::credential(), kLease);
     CHECK(row.code == CodeOf(renewed));
     CHECK_THAT(MessageOf(renewed),
@@ -120,7 +120,7 @@ TEST_CASE("vault: a lease is revoked by its id in the body") {
   vault.http.On("POST", "https://vault:8200/v1/sys/leases/revoke",
                 {FakeHttpClient::Respond(204, ""), FakeHttpClient::Respond(403, "")});
   const auto revoke = [&] {
-    return vault.provider->leases()->RevokeLease(Context(), vault.options(),
+    return vault.provider.backend->lease_client()->RevokeLease(Context(), vault.options(),
                                                  TestMount::credential(), kLease);
   };
   CHECK(MessageOf(revoke()) == "(ok)");

@@ -17,7 +17,7 @@ namespace nodekeep::vault {
 // The credential may be shared by the pods of the service account only when the reply of the
 // kubernetes method proves that it looked no further; see SharingOf in auth.cc.
 Result<Credential> LogIn(const Context& context, ApiClient& api, const Options& options,
-                         const PodIdentity& identity, const Clock& clock);
+                         const Identity& identity, const Clock& clock);
 
 // The credential in a reply that has `auth`: a login or a renewal.
 Result<Credential> CredentialOf(const HttpResponse& response, const Clock& clock);

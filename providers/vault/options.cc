@@ -122,10 +122,10 @@ std::string Options::LoginText() const {
   return text;
 }
 
-std::string Options::CredentialDigest(const PodIdentity& identity) const {
+std::string Options::CredentialDigest(const Identity& identity) const {
   const auto secret = [&](const std::string& key) -> std::string_view {
-    auto found = identity.secrets.find(key);
-    return found == identity.secrets.end() ? std::string_view() : found->second.Reveal();
+    auto found = identity.credentials.find(key);
+    return found == identity.credentials.end() ? std::string_view() : found->second.Reveal();
   };
   switch (method) {
     case AuthMethod::kKubernetes:

@@ -33,7 +33,7 @@ struct Address {
 class Options final : public ProviderOptions {
  public:
   std::string LoginText() const override;
-  std::string CredentialDigest(const PodIdentity& identity) const override;
+  std::string CredentialDigest(const Identity& identity) const override;
   std::vector<std::pair<std::string, std::string>> Explain() const override;
   std::vector<NeededSetting> NeededSettings() const override;
 
@@ -63,7 +63,7 @@ class Options final : public ProviderOptions {
 };
 
 // The dialect: parameters to options and refs. Pure.
-Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& settings);
+Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& settings);
 
 // "/v1/secret/data/app?version=3" of what the user wrote: "/v1/" is put in front where it is
 // missing, the path is cleaned, the query sorted. Errors: a path that leaves /v1/, a bad query.

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kVersionKeyBytes = 32;
 
-// Every ProviderOptions that reaches us was made by our own Parse.
+// Every ProviderOptions that reaches us was made by our own dialect.
 const Options& Own(const ProviderOptions& options) { return static_cast<const Options&>(options); }
 
 ApiCall ReadCall(const SecretRef& ref, const Options& options, const Credential& credential) {
@@ -32,21 +32,34 @@ ApiCall ReadCall(const SecretRef& ref, const Options& options, const Credential&
   return call;
 }
 
-// Immutable after construction, hence thread-safe.
-class VaultProvider final : public Provider {
+class VaultDialect final : public SpcDialect {
  public:
-  VaultProvider(VaultSettings settings, HttpClient& http, const Clock& clock)
-      : settings_(std::move(settings)),
-        clock_(clock),
-        api_(http, clock, settings_.timeout),
-        leases_(api_, clock) {}
+  explicit VaultDialect(std::shared_ptr<const VaultSettings> settings)
+      : settings_(std::move(settings)) {}
 
-  Result<ParsedMount> Parse(const MountInput& input) const override {
-    return ParseMount(input, settings_);
+  Result<ParsedMount> Parse(const SpcInput& input) const override {
+    return ParseMount(input, *settings_);
+  }
+  Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                const SecretBytes& answer) const override {
+    return OneFile(projection, RenderAnswer(projection, answer));
   }
 
+ private:
+  const std::shared_ptr<const VaultSettings> settings_;
+};
+
+// Immutable after construction, hence thread-safe.
+class VaultBackend final : public Backend {
+ public:
+  VaultBackend(std::shared_ptr<const VaultSettings> settings, HttpClient& http, const Clock& clock)
+      : settings_(std::move(settings)),
+        clock_(clock),
+        api_(http, clock, settings_->timeout),
+        leases_(api_, clock) {}
+
   Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
-                                  const PodIdentity& identity) override {
+                                  const Identity& identity) override {
     return LogIn(context, api_, Own(options), identity, clock_);
   }
 
@@ -63,7 +76,7 @@ class VaultProvider final : public Provider {
     for (std::size_t i = 0; i < replies.size(); ++i) {
       if (replies[i].ok()) {
         answers.push_back(
-            ReadAnswer(questions[i], *std::move(replies[i]), settings_.version_key, clock_.Wall()));
+            ReadAnswer(questions[i], *std::move(replies[i]), settings_->version_key, clock_.Wall()));
       } else {
         answers.push_back(replies[i].error().Prepend("error requesting secret"));
       }
@@ -71,15 +84,10 @@ class VaultProvider final : public Provider {
     return answers;
   }
 
-  Result<SecretBytes> Render(const Projection& projection,
-                             const SecretBytes& answer) const override {
-    return RenderAnswer(projection, answer);
-  }
-
-  Leases* leases() override { return &leases_; }
+  LeaseClient* lease_client() override { return &leases_; }
 
  private:
-  const VaultSettings settings_;
+  const std::shared_ptr<const VaultSettings> settings_;
   const Clock& clock_;
   ApiClient api_;
   VaultLeases leases_;
@@ -88,10 +96,11 @@ class VaultProvider final : public Provider {
 }  // namespace
 }  // namespace vault
 
-std::unique_ptr<Provider> MakeVaultProvider(VaultSettings settings, HttpClient& http,
-                                            const Clock& clock) {
+Provider MakeVaultProvider(VaultSettings settings, HttpClient& http, const Clock& clock) {
   if (settings.version_key.empty()) settings.version_key = RandomBytes(vault::kVersionKeyBytes);
-  return std::make_unique<vault::VaultProvider>(std::move(settings), http, clock);
+  const auto shared = std::make_shared<const VaultSettings>(std::move(settings));
+  return {std::make_shared<vault::VaultBackend>(shared, http, clock),
+          std::make_shared<vault::VaultDialect>(shared)};
 }
 
 }  // namespace nodekeep

@@ -30,9 +30,10 @@ TEST_CASE("vault: a read carries token and headers and answers with the raw repl
   CHECK(seen.headers.at("x-vault-namespace") == "team");
   CHECK(seen.body == "");
   CHECK(seen.timeout == 30s);
-  Result<SecretBytes> file = vault.provider->Render(vault.mount.projections[0], answer->value);
-  REQUIRE(file.ok());
-  CHECK(file->Reveal() == "v");
+  const auto files =
+      vault.provider.spc->RenderFiles(vault.mount.projections[0], answer->value);
+  REQUIRE(files.ok());
+  CHECK(files->at(0).contents.Reveal() == "v");
 }
 
 TEST_CASE("vault: the request is sent as the object says") {
@@ -107,6 +108,39 @@ TEST_CASE("vault: all questions are asked at once and each gets its own answer")
   CHECK(CodeOf(answers[1]) == "not_found");
   CHECK(CodeOf(answers[2]) == "transient");
   CHECK(MessageOf(answers[2]) == "error requesting secret: GET https://vault:8200/v1/c: cut");
+}
+
+TEST_CASE("vault: a 503 of a server that is down as a whole differs from one of a single path") {
+  struct Row {
+    std::string name;
+    int status;
+    std::string body;
+    ServerState want;
+  };
+  using enum ServerState;
+  const Row rows[] = {
+      {"sealed", 503, R"({"errors":["Vault is sealed"]})", kDown},
+      {"sealed, OpenBao", 503, R"({"errors":["OpenBao is sealed"]})", kDown},
+      {"standby", 503, R"({"errors":["Vault is in standby mode"]})", kDown},
+      {"a locked namespace", 503, R"({"errors":["API access to this namespace has been locked"]})",
+       kUnknown},
+      {"words of a sealed server under another status", 404, "Vault is sealed", kWorks},
+      {"a failing engine", 502, "", kUnknown},
+      {"a quota", 429, "", kThrottles},
+      {"denied", 403, "", kWorks},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    HttpResponse response;
+    response.status = row.status;
+    response.body = SecretBytes(row.body);
+    CHECK(StateOfServer(response) == row.want);
+  }
+  TestMount vault;
+  vault.http.On("GET", "https://vault:8200/v1/secret/data/a",
+                {FakeHttpClient::Respond(200, kSecret)});
+  REQUIRE(MessageOf(vault.FetchOne()) == "(ok)");
+  CHECK(vault.http.Requests().at(0).server_state == StateOfServer);
 }
 
 TEST_CASE("vault: a failed read has its code, the server's words and what to do") {
@@ -308,17 +342,17 @@ TEST_CASE("vault: a context that is over ends the call with its own error") {
   stop.request_stop();
   std::vector<Question> questions = {{vault.mount.projections[0].ref, ""}};
   std::vector<Result<Answer>> answers =
-      vault.provider->Fetch(Context(SteadyTime::max(), stop.get_token()), vault.options(),
+      vault.provider.backend->Fetch(Context(SteadyTime::max(), stop.get_token()), vault.options(),
                             TestMount::credential(), questions);
   CHECK(CodeOf(answers.at(0)) == "cancelled");
 }
 
 TEST_CASE("vault: a key that is added to the server's reply twice counts once") {
   TestMount vault;
-  Result<SecretBytes> file = vault.provider->Render(
+  const auto files = vault.provider.spc->RenderFiles(
       vault.mount.projections[0], SecretBytes(R"({"data":{"k":"first","k":"last"}})"));
-  REQUIRE(file.ok());
-  CHECK(file->Reveal() == "last");
+  REQUIRE(files.ok());
+  CHECK(files->at(0).contents.Reveal() == "last");
 }
 
 }  // namespace nodekeep::vault

@@ -131,25 +131,6 @@ Result<std::vector<Entry>> ReadObjects(const std::string& text) {
   return entries;
 }
 
-// Only that the text is what the driver sends; the tokens reach the login by PodIdentity.
-Status CheckTokens(const SecretBytes& tokens) {
-  if (tokens.empty()) return {};
-  constexpr std::string_view kStep = "failed to unmarshal service account tokens";
-  Result<Json> map = ParseJson(tokens.Reveal());
-  if (!map.ok()) return map.error().Prepend("{}", kStep);
-  if (map->is_null()) return {};
-  if (!map->is_object()) return Invalid(fmt::format("{}: not an object by audience", kStep));
-  for (const auto& member : map->object_range()) {
-    const Json* token = Find(member.value(), {"token"});
-    if (member.value().is_null()) continue;
-    if (!member.value().is_object() || (token != nullptr && !IsText(*token))) {
-      return Invalid(fmt::format("{}: the entry of audience \"{}\" holds no token", kStep,
-                                 std::string(member.key())));
-    }
-  }
-  return {};
-}
-
 Result<AuthMethod> ReadMethod(const Attributes& attributes) {
   auto found = attributes.find("nodekeep/auth");
   if (found == attributes.end()) return AuthMethod::kKubernetes;
@@ -516,8 +497,8 @@ Result<std::vector<Projection>> ProjectAll(const std::vector<Entry>& entries,
 
 }  // namespace
 
-Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& settings) {
-  const Attributes& attributes = input.attributes;
+Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& settings) {
+  const Attributes& attributes = input.parameters;
   if (attributes.contains("vaultKubernetesMountPath") &&
       attributes.contains("vaultAuthMountPath")) {
     return Invalid(
@@ -532,13 +513,6 @@ Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& set
   }
   Result<std::vector<Entry>> entries = ReadObjects(Get(attributes, "objects"));
   if (!entries.ok()) return entries.error();
-  if (Status tokens = CheckTokens(input.tokens); !tokens.ok()) return tokens.error();
-  Result<std::uint32_t> permission = ParsePermission(input.permission);
-  if (!permission.ok()) return permission.error().Prepend("permission of the mount request");
-  if (*permission > kMaxMode) {
-    return Invalid(fmt::format("permission of the mount request: {} is no file mode", *permission));
-  }
-  if (input.target_path.empty()) return Invalid("missing target path field");
   Result<AuthMethod> method = ReadMethod(attributes);
   if (!method.ok()) return method.error();
   if (NeedsRole(*method) && Get(attributes, "roleName").empty()) {
@@ -552,7 +526,7 @@ Result<ParsedMount> ParseMount(const MountInput& input, const VaultSettings& set
   Result<std::shared_ptr<Options>> options =
       ReadOptions(attributes, *method, skip_verify, settings);
   if (!options.ok()) return options.error();
-  Result<std::vector<Projection>> projections = ProjectAll(*entries, *permission, **options);
+  Result<std::vector<Projection>> projections = ProjectAll(*entries, input.mode, **options);
   if (!projections.ok()) return projections.error();
   if (Status clash = CheckNoFolderClash(*entries); !clash.ok()) return clash.error();
   Result<Policy> policy =

@@ -25,23 +25,21 @@ constexpr const char* kObjects = R"(
 )";
 
 // A class that parses, with `changes` over it; the value "-" takes a key away.
-MountInput Input(const Attributes& changes = {}) {
-  MountInput input;
-  input.attributes = {
+SpcInput Input(const Attributes& changes = {}) {
+  SpcInput input;
+  input.parameters = {
       {"roleName", "app"}, {"objects", kObjects}, {"csi.storage.k8s.io/pod.name", "web-0"}};
   for (const auto& [key, value] : changes) {
     if (value == "-") {
-      input.attributes.erase(key);
+      input.parameters.erase(key);
     } else {
-      input.attributes[key] = value;
+      input.parameters[key] = value;
     }
   }
-  input.permission = "420";
-  input.target_path = "/var/lib/kubelet/pods/1/volumes/x";
   return input;
 }
 
-MountInput WithObjects(const std::string& objects) { return Input({{"objects", objects}}); }
+SpcInput WithObjects(const std::string& objects) { return Input({{"objects", objects}}); }
 
 std::string ErrorOf(const Result<ParsedMount>& result) {
   return result.ok() ? "(parsed)" : result.error().message();
@@ -235,67 +233,30 @@ TEST_CASE("vault: each wrong parameter gets its message") {
   }
 }
 
-TEST_CASE("vault: the rest of the mount request is checked too") {
-  struct Row {
-    std::string name, tokens, permission, target, want;
-  };
-  const Row rows[] = {
-      {"tokens are no JSON", "{", "420", "/t", "failed to unmarshal service account tokens"},
-      {"tokens are a list", "[]", "420", "/t", "failed to unmarshal service account tokens"},
-      {"a token is a number", R"({"vault":{"token":1}})", "420", "/t",
-       "failed to unmarshal service account tokens: the entry of audience \"vault\""},
-      {"a token without its object", R"({"vault":"x"})", "420", "/t",
-       "failed to unmarshal service account tokens"},
-      {"no permission", "", "", "/t", "permission of the mount request"},
-      {"a leading zero", "", "0644", "/t", "permission of the mount request"},
-      {"a permission over 0777", "", "512", "/t", "512 is no file mode"},
-      {"no target", "", "420", "", "missing target path field"},
-      {"all is well", R"({"vault":{"token":"x"},"other":null})", "420", "/t", "(parsed)"},
-      {"null tokens", "null", "420", "/t", "(parsed)"},
-  };
-  for (const Row& row : rows) {
-    INFO(row.name);
-    MountInput input = Input();
-    input.tokens = SecretBytes(row.tokens);
-    input.permission = row.permission;
-    input.target_path = row.target;
-    CHECK_THAT(ErrorOf(ParseMount(input, VaultSettings())), ContainsSubstring(row.want));
-  }
-}
-
 TEST_CASE("vault: of two mistakes the one that upstream checks first is named") {
   // Everything is wrong; each step repairs what was named.
-  MountInput input = Input({{"vaultAuthMountPath", "a"},
+  SpcInput input = Input({{"vaultAuthMountPath", "a"},
                             {"vaultKubernetesMountPath", "b"},
                             {"vaultSkipTLSVerify", "maybe"},
                             {"objects", "- {"},
                             {"roleName", "-"},
                             {"vaultAddress", "nowhere"}});
-  input.tokens = SecretBytes("{");
-  input.permission = "";
-  input.target_path = "";
   const auto message = [&] { return ErrorOf(ParseMount(input, VaultSettings())); };
 
   CHECK_THAT(message(), ContainsSubstring("cannot set both"));
-  input.attributes.erase("vaultKubernetesMountPath");
+  input.parameters.erase("vaultKubernetesMountPath");
   CHECK_THAT(message(), ContainsSubstring("vaultSkipTLSVerify"));
-  input.attributes["vaultSkipTLSVerify"] = "false";
+  input.parameters["vaultSkipTLSVerify"] = "false";
   CHECK_THAT(message(), ContainsSubstring("parameter objects"));
-  input.attributes["objects"] = "[]";
-  CHECK_THAT(message(), ContainsSubstring("service account tokens"));
-  input.tokens = SecretBytes();
-  CHECK_THAT(message(), ContainsSubstring("permission"));
-  input.permission = "420";
-  CHECK_THAT(message(), ContainsSubstring("missing target path field"));
-  input.target_path = "/t";
+  input.parameters["objects"] = "[]";
   CHECK_THAT(message(), ContainsSubstring("missing 'roleName'"));
-  input.attributes["roleName"] = "app";
+  input.parameters["roleName"] = "app";
   CHECK_THAT(message(), ContainsSubstring("no secrets configured"));
-  input.attributes["objects"] = "- {objectName: a}\n- {objectName: a}";
+  input.parameters["objects"] = "- {objectName: a}\n- {objectName: a}";
   CHECK_THAT(message(), ContainsSubstring("must be unique"));
-  input.attributes["objects"] = "- {objectName: a}";
+  input.parameters["objects"] = "- {objectName: a}";
   CHECK_THAT(message(), ContainsSubstring("vaultAddress"));
-  input.attributes["vaultAddress"] = "https://vault";
+  input.parameters["vaultAddress"] = "https://vault";
   CHECK_THAT(message(), ContainsSubstring("secretPath"));
 }
 
@@ -337,9 +298,9 @@ TEST_CASE("vault: modes are numbers in any base, and absent or zero means the re
                       {"~", 0444},     {"4_2_0", 0644}, {"0777", 0777}};
   for (const Row& row : rows) {
     INFO(row.written);
-    MountInput input =
+    SpcInput input =
         WithObjects("- {objectName: a, secretPath: p, filePermission: " + row.written + "}");
-    input.permission = "292";
+    input.mode = 0444;
     Result<ParsedMount> mount = ParseMount(input, VaultSettings());
     REQUIRE(ErrorOf(mount) == "(parsed)");
     CHECK(row.want == mount->projections[0].mode);
@@ -574,10 +535,10 @@ TEST_CASE("vault: methods without a pod token ask for no audience and default to
                       {"cert", "cert", {}}};
   for (const Row& row : rows) {
     INFO(row.method);
-    MountInput input = Input({{"nodekeep/auth", row.method},
+    SpcInput input = Input({{"nodekeep/auth", row.method},
                               {"vaultTLSClientCertPath", "/c"},
                               {"vaultTLSClientKeyPath", "/k"}});
-    if (row.audiences.empty()) input.attributes.erase("roleName");
+    if (row.audiences.empty()) input.parameters.erase("roleName");
     Result<ParsedMount> mount = ParseMount(input, VaultSettings());
     CHECK(row.mount == OptionsOf(mount)->mount);
     CHECK(row.audiences == mount->audiences);
@@ -774,8 +735,8 @@ TEST_CASE("vault: everything that decides what a login is worth is in its text")
 
 TEST_CASE("vault: credentials that a pod brings along make its login its own") {
   const auto digest = [](const std::string& method, std::map<std::string, std::string> secrets) {
-    PodIdentity identity;
-    for (const auto& [key, value] : secrets) identity.secrets[key] = SecretBytes(value);
+    Identity identity;
+    for (const auto& [key, value] : secrets) identity.credentials[key] = SecretBytes(value);
     return OptionsOf(ParseMount(Input({{"nodekeep/auth", method}}), VaultSettings()))
         ->CredentialDigest(identity);
   };
@@ -822,9 +783,9 @@ TEST_CASE("vault: the classes of the sample are valid") {
   std::vector<std::size_t> objects;
   for (const YamlNode& document : *documents) {
     if (document.Find("kind")->text != "SecretProviderClass") continue;
-    MountInput input = Input({{"roleName", "-"}});
+    SpcInput input = Input({{"roleName", "-"}});
     for (const auto& [key, value] : document.Find("spec")->Find("parameters")->entries) {
-      input.attributes[key.text] = value.text;
+      input.parameters[key.text] = value.text;
     }
     Result<ParsedMount> mount = ParseMount(input, VaultSettings());
     REQUIRE(ErrorOf(mount) == "(parsed)");

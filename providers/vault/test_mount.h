@@ -16,14 +16,12 @@ namespace nodekeep::vault {
 inline constexpr const char* kPodToken = "header.payload.signature-of-the-pod";
 
 // The identity of pod web-0 in namespace shop, service account web, with a token for "vault".
-inline PodIdentity TestPod() {
-  PodIdentity pod;
+inline Identity TestPod() {
+  Identity pod;
   pod.namespace_name = "shop";
-  pod.pod = "web-0";
-  pod.pod_uid = "pod-uid-1";
+  pod.pod = {"web-0", "pod-uid-1"};
   pod.service_account = "web";
   pod.service_account_uid = "sa-uid-1";
-  pod.node = "node1";
   pod.tokens["vault"].token = SecretBytes(kPodToken);
   return pod;
 }
@@ -37,11 +35,9 @@ struct TestMount {
     attributes.try_emplace("roleName", "app");
     attributes.try_emplace("vaultAddress", "https://vault:8200");
     attributes.try_emplace("objects", "- {objectName: a, secretPath: secret/data/a, secretKey: k}");
-    MountInput input;
-    input.attributes = std::move(attributes);
-    input.permission = "420";
-    input.target_path = "/t";
-    Result<ParsedMount> parsed = provider->Parse(input);
+    SpcInput input;
+    input.parameters = std::move(attributes);
+    Result<ParsedMount> parsed = provider.spc->Parse(input);
     if (parsed.ok()) {
       mount = *std::move(parsed);
     } else {
@@ -51,13 +47,13 @@ struct TestMount {
 
   const ProviderOptions& options() const { return *mount.options; }
 
-  Result<Credential> LogIn(const PodIdentity& pod) {
-    return provider->Authenticate(Context(), options(), pod);
+  Result<Credential> LogIn(const Identity& pod) {
+    return provider.backend->Authenticate(Context(), options(), pod);
   }
   Result<Credential> LogIn() { return LogIn(TestPod()); }
 
   std::vector<Result<Answer>> Fetch(const std::vector<Question>& questions) {
-    return provider->Fetch(Context(), options(), credential(), questions);
+    return provider.backend->Fetch(Context(), options(), credential(), questions);
   }
   // Of the first object.
   Result<Answer> FetchOne(const std::string& known_version = "") {
@@ -73,7 +69,7 @@ struct TestMount {
 
   FakeClock clock;
   FakeHttpClient http;
-  std::unique_ptr<Provider> provider;
+  Provider provider;
   ParsedMount mount;
   std::string parse_error;
 };

@@ -51,7 +51,7 @@ struct VaultSettings {
 };
 
 // `http` and `clock` must outlive the provider.
-std::unique_ptr<Provider> MakeVaultProvider(VaultSettings settings, HttpClient& http,
-                                            const Clock& clock);
+Provider MakeVaultProvider(VaultSettings settings, HttpClient& http,
+                           const Clock& clock);
 
 }  // namespace nodekeep

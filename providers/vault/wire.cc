@@ -234,6 +234,15 @@ std::string UrlOf(const ApiCall& call, const Options& options) {
   return options.address.base + EncodePath(path.substr(0, query)) + std::string(path.substr(query));
 }
 
+ServerState StateOfServer(const HttpResponse& response) {
+  if (response.status != 503) return StateByStatus(response);
+  const std::string_view body = response.body.Reveal();
+  for (std::string_view words : {"Vault is sealed", "OpenBao is sealed", "is in standby mode"}) {
+    if (body.find(words) != std::string_view::npos) return ServerState::kDown;
+  }
+  return StateByStatus(response);
+}
+
 HttpRequest ApiClient::Request(const ApiCall& call, const Options& options) const {
   HttpRequest request;
   request.method = call.method;
@@ -241,6 +250,7 @@ HttpRequest ApiClient::Request(const ApiCall& call, const Options& options) cons
   request.unix_socket = options.address.unix_socket;
   request.tls = options.tls;
   request.timeout = timeout_;
+  request.server_state = StateOfServer;
   // Without it a local agent or proxy may refuse the call (its guard against request forgery).
   request.headers.push_back({"X-Vault-Request", SecretBytes("true")});
   if (!call.namespace_name.empty()) {

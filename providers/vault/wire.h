@@ -53,6 +53,10 @@ class ApiClient {
   const Duration timeout_;
 };
 
+// A 503 of a sealed or standby server concerns everybody; one of a locked namespace or of a failing
+// engine says something else.
+ServerState StateOfServer(const HttpResponse& response);
+
 // The error of a reply that is not 2xx, in the words of Vault's own client, which users search for:
 // "Error making API request. URL: <method> <url> Code: <n>. Errors: * <e1> * <e2>".
 Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& options, Step step,

@@ -1,4 +1,4 @@
-// Akeyless through the real heart: logins and bytes belong to the tenant that asked, however many
+// Akeyless through the real core: logins and bytes belong to the tenant that asked, however many
 // access ids, gateways, pods and faults come together; and a node asks no more than it must.
 
 #include <atomic>
@@ -12,7 +12,7 @@
 #include "agent/base/json.h"
 #include "tests/conformance/subject.h"
 #include "tests/fakes/fake_http_client.h"
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 
 namespace nodekeep::conformance {
 namespace {
@@ -111,8 +111,8 @@ class Gateways {
 struct Tenant {
   std::string gateway, access_id;
 
-  PlanPtr Plan(const std::shared_ptr<Provider>& provider, const std::string& pod,
-               const std::set<std::string>& names) const {
+  MountPlanPtr Plan(const Provider& provider, const std::string& pod,
+                    const std::set<std::string>& names) const {
     std::string objects;
     for (const std::string& name : names) {
       objects += "- {fileName: " + name + ", secretPath: /app/" + name + "}\n";
@@ -132,19 +132,19 @@ struct Tally {
   std::atomic<int> served = 0, stale = 0, failed = 0, foreign = 0;
 };
 
-void AskInALoop(Heart& heart, FakeClock& clock, const std::shared_ptr<Provider>& provider,
+void AskInALoop(Core& core, FakeClock& clock, const Provider& provider,
                 const Tenant& tenant, unsigned number, Tally& tally) {
   std::mt19937 engine(number);
   for (int round = 0; round < kRounds; ++round) {
     std::set<std::string> names;
     for (int i = 0; i < 4; ++i) names.insert("p" + std::to_string(engine() % kPaths));
-    const PlanPtr plan = tenant.Plan(provider, "pod-" + std::to_string(engine() % 8), names);
+    const MountPlanPtr plan = tenant.Plan(provider, "pod-" + std::to_string(engine() % 8), names);
     Result<Bundle> bundle =
-        heart.fetcher.Fetch(Context(clock.Now() + std::chrono::seconds(60), {}), plan);
-    if (engine() % 100 == 0) heart.cache.Flush();
+        core.Fetch(plan, Context(clock.Now() + std::chrono::seconds(60), {}));
+    if (engine() % 100 == 0) core.cache.Flush();
     if (engine() % 50 == 0) {
-      for (const SessionPtr& session : heart.credentials.Sessions()) {
-        if (engine() % 10 == 0) heart.credentials.Drop(*session);
+      for (const SessionPtr& session : core.credentials.Sessions()) {
+        if (engine() % 10 == 0) core.credentials.Drop(*session);
       }
     }
     if (!bundle.ok()) {
@@ -168,11 +168,11 @@ TEST_CASE("isolation: 64 Akeyless tenants at two gateways are served their own b
   FakeClock clock;
   Logger log(LogLevel::kOff, LogFormat::kJson);
   Gateways gateways(1);
-  const std::shared_ptr<Provider> provider =
+  const Provider provider =
       MakeRegistered("akeyless", {}, gateways.http, clock, log);
   Tally tally;
   {
-    Heart heart(clock, {.cache_bytes = 128 << 10, .remember_denial = std::chrono::seconds(1)});
+    Core core(clock, {.cache_bytes = 128 << 10, .remember_denial = std::chrono::seconds(1)});
     std::jthread time([&](std::stop_token stop) {
       std::mutex mutex;
       std::condition_variable_any never;
@@ -188,7 +188,7 @@ TEST_CASE("isolation: 64 Akeyless tenants at two gateways are served their own b
       callers.emplace_back([&, i] {
         const Tenant tenant{i % 2 == 0 ? "east" : "west", AccessId(i / 2)};
         start.arrive_and_wait();
-        AskInALoop(heart, clock, provider, tenant, static_cast<unsigned>(i), tally);
+        AskInALoop(core, clock, provider, tenant, static_cast<unsigned>(i), tally);
       });
     }
     callers.clear();
@@ -206,9 +206,9 @@ TEST_CASE("storm: 110 pods with 10 Akeyless secrets over 5 access ids cost 15 ca
   FakeClock clock;
   Logger log(LogLevel::kOff, LogFormat::kJson);
   Gateways gateways(0);
-  const std::shared_ptr<Provider> provider =
+  const Provider provider =
       MakeRegistered("akeyless", {}, gateways.http, clock, log);
-  Heart heart(clock);
+  Core core(clock);
   std::set<std::string> names;
   for (int i = 0; i < 10; ++i) names.insert("p" + std::to_string(i));
   constexpr int kPods = 110;
@@ -219,9 +219,9 @@ TEST_CASE("storm: 110 pods with 10 Akeyless secrets over 5 access ids cost 15 ca
     for (int pod = 0; pod < kPods; ++pod) {
       pods.emplace_back([&, pod] {
         const Tenant tenant{"east", AccessId(pod % 5)};
-        const PlanPtr plan = tenant.Plan(provider, "pod-" + std::to_string(pod), names);
+        const MountPlanPtr plan = tenant.Plan(provider, "pod-" + std::to_string(pod), names);
         start.arrive_and_wait();
-        Result<Bundle> bundle = heart.Fetch(plan);
+        Result<Bundle> bundle = core.Fetch(plan);
         if (bundle.ok() && bundle->files.size() == names.size()) ++served;
       });
     }

@@ -8,8 +8,8 @@
 
 #include "tests/conformance/subject.h"
 #include "tests/fakes/capture_stderr.h"
-#include "tests/fakes/counting_provider.h"
-#include "tests/fakes/heart.h"
+#include "tests/fakes/counting_backend.h"
+#include "tests/fakes/core.h"
 
 namespace nodekeep::conformance {
 namespace {
@@ -19,29 +19,27 @@ struct Bed {
   explicit Bed(const SubjectEntry& entry, LogLevel level = LogLevel::kOff)
       : name(entry.provider), log(level, LogFormat::kJson), subject(entry.make(clock, log)) {}
 
-  MountInput Input(const Attributes& attributes) const {
-    MountInput input;
-    input.attributes = attributes;
-    input.permission = "420";
-    input.target_path = "/t";
+  SpcInput Input(const Attributes& attributes) const {
+    SpcInput input;
+    input.parameters = attributes;
     return input;
   }
 
   Result<ParsedMount> Parse(const Attributes& attributes) const {
-    return subject->provider()->Parse(Input(attributes));
+    return subject->provider().spc->Parse(Input(attributes));
   }
   ParsedMount Mount(const std::vector<std::string>& names) const {
     return *Parse(subject->Mount(names));
   }
 
-  PodIdentity Pod(const std::string& pod = "web-0", const std::string& account = "web") {
-    PodIdentity identity = MakeIdentity("shop", pod, account);
+  Identity Pod(const std::string& pod = "web-0", const std::string& account = "web") {
+    Identity identity = MakeIdentity("shop", pod, account);
     subject->Equip(identity);
     return identity;
   }
 
   Result<Credential> LogIn(const Context& context, const ParsedMount& mount) {
-    return subject->provider()->Authenticate(context, *mount.options, Pod());
+    return subject->provider().backend->Authenticate(context, *mount.options, Pod());
   }
 
   std::vector<Result<Answer>> Fetch(const Context& context, const ParsedMount& mount,
@@ -51,7 +49,7 @@ struct Bed {
     for (const Projection& projection : mount.projections) {
       questions.push_back({projection.ref, known_version});
     }
-    return subject->provider()->Fetch(context, *mount.options, credential, questions);
+    return subject->provider().backend->Fetch(context, *mount.options, credential, questions);
   }
 
   // Login and read of "a" under `context`; the error of whichever fails first.
@@ -64,8 +62,9 @@ struct Bed {
 
   std::string Rendered(const ParsedMount& mount, std::size_t i, const Result<Answer>& answer) {
     if (!answer.ok()) return "(" + std::string(ErrorCodeName(answer.error().code())) + ")";
-    Result<SecretBytes> value = subject->provider()->Render(mount.projections[i], answer->value);
-    return value.ok() ? std::string(value->Reveal()) : "(not rendered)";
+    const auto files =
+        subject->provider().spc->RenderFiles(mount.projections[i], answer->value);
+    return files.ok() ? std::string(files->at(0).contents.Reveal()) : "(not rendered)";
   }
 
   const std::string name;
@@ -156,7 +155,7 @@ TEST_CASE("conformance: an empty batch is answered with nothing") {
     const ParsedMount mount = bed.Mount({"a"});
     Result<Credential> credential = bed.LogIn(Context(), mount);
     REQUIRE(credential.ok());
-    CHECK(bed.subject->provider()->Fetch(Context(), *mount.options, *credential, {}).empty());
+    CHECK(bed.subject->provider().backend->Fetch(Context(), *mount.options, *credential, {}).empty());
   });
 }
 
@@ -301,7 +300,7 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
     CaptureStderr captured;
     {
       Bed bed(entry, LogLevel::kDebug);
-      Heart heart(bed.clock, {.log_level = LogLevel::kDebug});
+      Core core(bed.clock, {.log_level = LogLevel::kDebug});
       bed.subject->Set("a", "canary-value");
       bed.subject->Set("b", R"({"canary-key":"canary"})");
       const auto fetch = [&](const std::vector<std::string>& names) {
@@ -309,9 +308,9 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
             MakePlan(bed.subject->provider(), bed.name, bed.subject->Mount(names), bed.Pod());
         REQUIRE(plan.ok());
         seen += (*plan)->Explain();
-        seen += (*plan)->mount.options->LoginText() + "\n";
-        for (const SecretRef& ref : (*plan)->Refs()) seen += ref.Text() + "\n";
-        Result<Bundle> bundle = heart.Fetch(*plan);
+        seen += (*plan)->parsed->mount.options->LoginText() + "\n";
+        for (const PlannedRead& read : *(*plan)->read->reads) seen += read.ref.Text() + "\n";
+        Result<Bundle> bundle = core.Fetch(*plan);
         if (!bundle.ok()) {
           seen += bundle.error().message() + "\n";
           return;
@@ -323,9 +322,9 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
       fetch({"a", "b"});
       fetch({"a", "missing"});
       for (const Fault& fault : bed.subject->Faults()) {
-        heart.cache.Flush();
-        for (const SessionPtr& session : heart.credentials.Sessions()) {
-          if (fault.at_login) heart.credentials.Forget({session->scope});
+        core.cache.Flush();
+        for (const SessionPtr& session : core.credentials.Sessions()) {
+          if (fault.at_login) core.credentials.Forget({session->scope});
         }
         fault.inflict();
         // A hold or a remembered denial would hide the next fault.
@@ -336,7 +335,7 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
         bed.subject->Heal();
         bed.subject->Set("a", "canary-value");
       }
-      for (const EntryInfo& info : heart.cache.List()) {
+      for (const EntryInfo& info : core.cache.List()) {
         seen += info.key.scope + " " + info.key.ref.Text() + " " + info.version + "\n";
       }
       std::vector<std::string> never = bed.subject->Tokens();
@@ -358,13 +357,14 @@ TEST_CASE("conformance: many pods of one account make one login and one read of 
   ForEachProvider([](const SubjectEntry& entry) {
     constexpr int kPods = 32;
     Bed bed(entry);
-    auto counting = std::make_shared<CountingProvider>(bed.subject->provider());
-    Heart heart(bed.clock);
+    auto counting = std::make_shared<CountingBackend>(bed.subject->provider().backend);
+    const Provider counted{counting, bed.subject->provider().spc};
+    Core core(bed.clock);
     const std::vector<std::string> names = {"a", "b", "c"};
     for (const std::string& name : names) bed.subject->Set(name, "value of " + name);
-    std::vector<PlanPtr> plans;
+    std::vector<MountPlanPtr> plans;
     for (int i = 0; i < kPods; ++i) {
-      plans.push_back(*MakePlan(counting, bed.name, bed.subject->Mount(names),
+      plans.push_back(*MakePlan(counted, bed.name, bed.subject->Mount(names),
                                 bed.Pod("web-" + std::to_string(i))));
     }
     std::vector<std::optional<Result<Bundle>>> bundles(kPods);
@@ -374,7 +374,7 @@ TEST_CASE("conformance: many pods of one account make one login and one read of 
       for (int i = 0; i < kPods; ++i) {
         callers.emplace_back([&, i] {
           start.arrive_and_wait();
-          bundles[i] = heart.Fetch(plans[i]);
+          bundles[i] = core.Fetch(plans[i]);
         });
       }
     }
@@ -399,7 +399,7 @@ TEST_CASE("conformance: two tenants are never served each other's secrets") {
     constexpr int kPodsEach = 8;
     constexpr int kRounds = 20;
     Bed bed(entry);
-    Heart heart(bed.clock);
+    Core core(bed.clock);
     bed.subject->Set("of-red", "red", "shop/red");
     bed.subject->Set("of-blue", "blue", "shop/blue");
     bed.subject->Set("of-all", "all");
@@ -407,7 +407,7 @@ TEST_CASE("conformance: two tenants are never served each other's secrets") {
       bool own_served = true, other_refused = true, common_served = true;
     };
     std::vector<Outcome> outcomes(2 * kPodsEach);
-    std::vector<std::map<std::string, PlanPtr>> plans(outcomes.size());
+    std::vector<std::map<std::string, MountPlanPtr>> plans(outcomes.size());
     for (std::size_t i = 0; i < plans.size(); ++i) {
       const std::string account = i % 2 == 0 ? "red" : "blue";
       for (const std::string name : {"of-red", "of-blue", "of-all"}) {
@@ -425,14 +425,14 @@ TEST_CASE("conformance: two tenants are never served each other's secrets") {
           const std::string other = i % 2 == 0 ? "blue" : "red";
           start.arrive_and_wait();
           for (int round = 0; round < kRounds; ++round) {
-            Result<Bundle> mine = heart.Fetch(plans[i]["of-" + own]);
-            Result<Bundle> theirs = heart.Fetch(plans[i]["of-" + other]);
-            Result<Bundle> common = heart.Fetch(plans[i]["of-all"]);
+            Result<Bundle> mine = core.Fetch(plans[i]["of-" + own]);
+            Result<Bundle> theirs = core.Fetch(plans[i]["of-" + other]);
+            Result<Bundle> common = core.Fetch(plans[i]["of-all"]);
             outcomes[i].own_served &= mine.ok() && ContentsOf(*mine, "of-" + own) == own;
             outcomes[i].other_refused &=
                 !theirs.ok() && theirs.error().code() == ErrorCode::kDenied;
             outcomes[i].common_served &= common.ok() && ContentsOf(*common, "of-all") == "all";
-            if (round % 7 == 0) heart.cache.Flush();
+            if (round % 7 == 0) core.cache.Flush();
           }
         });
       }

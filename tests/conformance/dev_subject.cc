@@ -19,7 +19,7 @@ class DevSubject final : public Subject {
     provider_ = MakeRegistered("dev", {{"path", dir_ / "store.yaml"}}, no_network_, clock, log);
   }
 
-  std::shared_ptr<Provider> provider() override { return provider_; }
+  Provider provider() override { return provider_; }
 
   Attributes Mount(const std::vector<std::string>& names) const override {
     std::string objects;
@@ -73,7 +73,7 @@ class DevSubject final : public Subject {
 
   void Heal() override { Publish(); }
 
-  void Equip(PodIdentity&) override {}
+  void Equip(Identity&) override {}
 
  private:
   struct Stored {
@@ -98,14 +98,13 @@ class DevSubject final : public Subject {
   }
 
   std::optional<ErrorCode> CodeOfRead(const std::string& name) {
-    MountInput input;
-    input.attributes = Mount({name});
-    input.permission = "420";
-    const ParsedMount mount = *provider_->Parse(input);
+    SpcInput input;
+    input.parameters = Mount({name});
+    const ParsedMount mount = *provider_.spc->Parse(input);
     Credential anybody;
     anybody.token = SecretBytes("any/body");
     const Question question{mount.projections[0].ref, ""};
-    const auto answers = provider_->Fetch(Context(), *mount.options, anybody, {&question, 1});
+    const auto answers = provider_.backend->Fetch(Context(), *mount.options, anybody, {&question, 1});
     if (answers[0].ok()) return std::nullopt;
     return answers[0].error().code();
   }
@@ -121,7 +120,7 @@ class DevSubject final : public Subject {
   FakeHttpClient no_network_;
   std::map<std::string, Stored> secrets_;
   int generation_ = 0;
-  std::shared_ptr<Provider> provider_;
+  Provider provider_;
 };
 
 }  // namespace

@@ -40,9 +40,9 @@ void HttpSubject::AwaitCall() {
   hung_ = 0;
 }
 
-void HttpSubject::Equip(PodIdentity& identity) {
+void HttpSubject::Equip(Identity& identity) {
   const std::string account = identity.namespace_name + "/" + identity.service_account;
-  const std::string token = "jwt-of." + identity.pod_uid + ".canary";
+  const std::string token = "jwt-of." + identity.PodUid() + ".canary";
   std::lock_guard lock(mutex_);
   accounts_[token] = {account, identity.service_account_uid};
   identity.tokens[audience_].token = SecretBytes(token);

@@ -20,14 +20,14 @@ namespace nodekeep::conformance {
 
 class HttpSubject : public Subject {
  public:
-  std::shared_ptr<Provider> provider() override { return provider_; }
+  Provider provider() override { return provider_; }
 
   void Set(const std::string& name, const std::string& value, const std::string& account) override;
   void Remove(const std::string& name) override;
   void Heal() override;
   bool Hang() override;
   void AwaitCall() override;
-  void Equip(PodIdentity& identity) override;
+  void Equip(Identity& identity) override;
 
  protected:
   using Seen = FakeHttpClient::Seen;
@@ -63,7 +63,7 @@ class HttpSubject : public Subject {
 
   FakeClock& clock_;
   FakeHttpClient http_;
-  std::shared_ptr<Provider> provider_;  // made by the provider's own subject
+  Provider provider_;  // made by the provider's own subject
 
   std::mutex mutex_;
   // Guarded by mutex_.

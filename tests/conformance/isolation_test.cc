@@ -1,6 +1,6 @@
 // Nobody is ever served another tenant's bytes, whatever goes wrong meanwhile.
 //
-// Many pods of many tenants ask for the same paths at once, through the real heart. What the
+// Many pods of many tenants ask for the same paths at once, through the real core. What the
 // backend answers is made of the asking token's owner and the path, so that every served byte tells
 // whose it is. Meanwhile the backend fails, stalls, refuses tokens and asks for patience, the cache
 // is too small, is flushed and re-keyed, logins are dropped and renewed, and time runs.
@@ -11,7 +11,7 @@
 #include <random>
 #include <thread>
 
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 
 namespace nodekeep {
 namespace {
@@ -23,7 +23,7 @@ constexpr int kPaths = 12;
 // Whose rights a pod's requests carry, as the backend knows it from the pod's own token.
 struct Tenant {
   std::string name;
-  PodIdentity identity;
+  Identity identity;
   Sharing sharing = Sharing::kServiceAccount;
   std::string proven_uid;  // what the backend claims about the account
 };
@@ -70,8 +70,8 @@ std::vector<Tenant> MakeTenants() {
   return tenants;
 }
 
-std::string IdentityKey(const PodIdentity& identity) {
-  return identity.Text() + "/" + identity.pod_uid + "/" + identity.service_account_uid;
+std::string IdentityKey(const Identity& identity) {
+  return identity.Text() + "/" + identity.PodUid() + "/" + identity.service_account_uid;
 }
 
 // The numbers that decide about faults; each thread its own.
@@ -103,7 +103,7 @@ void Script(FakeProvider& backend, const Clock& clock, const std::vector<Tenant>
   std::map<std::string, const Tenant*> by_identity;
   for (const Tenant& tenant : tenants) by_identity[IdentityKey(tenant.identity)] = &tenant;
   backend.SetLogIn([&clock, by_identity](const Context& context,
-                                         const PodIdentity& identity) -> Result<Credential> {
+                                         const Identity& identity) -> Result<Credential> {
     if (std::optional<Error> fault = SomeFault(context, clock)) return *fault;
     const Tenant& tenant = *by_identity.at(IdentityKey(identity));
     static std::atomic<int> number = 0;
@@ -133,22 +133,22 @@ void Script(FakeProvider& backend, const Clock& clock, const std::vector<Tenant>
   });
 }
 
-// What happens to the heart from outside while it works.
-void Disturb(Heart& heart, FakeClock& clock) {
+// What happens to the core from outside while it works.
+void Disturb(Core& core, FakeClock& clock) {
   const double chance = Chance();
   if (chance < 0.01) clock.Advance(std::chrono::seconds(5));
-  if (chance < 0.005) heart.cache.Flush();
-  if (chance > 0.99) heart.cache.RotateKey();
+  if (chance < 0.005) core.cache.Flush();
+  if (chance > 0.99) core.cache.RotateKey();
   if (chance > 0.98) {
-    for (const SessionPtr& session : heart.credentials.Sessions()) {
-      if (Chance() < 0.1) heart.credentials.Drop(*session);
+    for (const SessionPtr& session : core.credentials.Sessions()) {
+      if (Chance() < 0.1) core.credentials.Drop(*session);
     }
   }
   if (chance > 0.97 && chance < 0.975) {
-    (void)heart.fetcher.Refresh(Context(clock.Now() + std::chrono::seconds(30), {}),
+    (void)core.fetcher.Refresh(Context(clock.Now() + std::chrono::seconds(30), {}),
                                 [](const EntryKey&) { return Chance() < 0.2; });
   }
-  if (chance > 0.96 && chance < 0.97) heart.leases.Tick();
+  if (chance > 0.96 && chance < 0.97) core.leases.Tick();
 }
 
 // Lets time run, fifty times as fast as it does: those who wait must be woken by somebody.
@@ -170,7 +170,7 @@ struct Tally {
   std::atomic<int> incomplete = 0;
 };
 
-void AskInALoop(Heart& heart, FakeClock& clock, const std::shared_ptr<FakeProvider>& backend,
+void AskInALoop(Core& core, FakeClock& clock, const std::shared_ptr<FakeProvider>& backend,
                 const Tenant& tenant, Tally& tally) {
   std::mt19937 engine(std::hash<std::string>()(IdentityKey(tenant.identity)));
   for (int round = 0; round < kRounds; ++round) {
@@ -181,11 +181,11 @@ void AskInALoop(Heart& heart, FakeClock& clock, const std::shared_ptr<FakeProvid
     }
     std::string objects;
     for (const std::string& path : paths) objects += (objects.empty() ? "" : ",") + path;
-    const PlanPtr plan =
+    const MountPlanPtr plan =
         FakePlan(backend, objects, tenant.identity.Clone(), {{"nodekeep/refreshAfter", "2s"}});
     const Context context(clock.Now() + std::chrono::seconds(60), {});
-    Result<Bundle> bundle = heart.fetcher.Fetch(context, plan);
-    Disturb(heart, clock);
+    Result<Bundle> bundle = core.Fetch(plan, context);
+    Disturb(core, clock);
     if (!bundle.ok()) {
       ++tally.failed;
       continue;
@@ -210,18 +210,18 @@ TEST_CASE("isolation: every byte that 64 tenants are served at once is their own
   Tally tally;
   {
     // Room for a part of the entries only.
-    Heart heart(clock, {.cache_bytes = 64 << 10, .remember_denial = std::chrono::seconds(1)});
+    Core core(clock, {.cache_bytes = 64 << 10, .remember_denial = std::chrono::seconds(1)});
     std::jthread time([&](std::stop_token stop) { RunTime(stop, clock); });
     std::latch start(kTenants);
     std::vector<std::jthread> callers;
     for (const Tenant& tenant : tenants) {
       callers.emplace_back([&] {
         start.arrive_and_wait();
-        AskInALoop(heart, clock, backend, tenant, tally);
+        AskInALoop(core, clock, backend, tenant, tally);
       });
     }
     callers.clear();
-    heart.leases.Drain();
+    core.leases.Drain();
   }
   CHECK(tally.foreign == 0);
   CHECK(tally.incomplete == 0);

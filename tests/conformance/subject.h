@@ -39,7 +39,7 @@ class Subject {
  public:
   virtual ~Subject() = default;
 
-  virtual std::shared_ptr<Provider> provider() = 0;
+  virtual Provider provider() = 0;
 
   // A class that mounts these secrets, each into a file of the secret's name.
   virtual Attributes Mount(const std::vector<std::string>& names) const = 0;
@@ -61,7 +61,7 @@ class Subject {
   virtual void AwaitCall() {}
 
   // Gives the pod what it needs for a login.
-  virtual void Equip(PodIdentity& identity) = 0;
+  virtual void Equip(Identity& identity) = 0;
   // Texts that must never be seen in a log, an error or a plan, besides the values of secrets.
   virtual std::vector<std::string> Tokens() const { return {}; }
 };
@@ -75,7 +75,7 @@ struct SubjectEntry {
 const std::vector<SubjectEntry>& Subjects();
 
 // Makes the registered provider `name` from the defaults of its settings and `values`.
-std::shared_ptr<Provider> MakeRegistered(std::string_view name, const SettingValues& values,
-                                         HttpClient& http, const Clock& clock, Logger& log);
+Provider MakeRegistered(std::string_view name, const SettingValues& values,
+                        HttpClient& http, const Clock& clock, Logger& log);
 
 }  // namespace nodekeep::conformance

@@ -18,8 +18,8 @@ const std::vector<SubjectEntry>& Subjects() {
   return kSubjects;
 }
 
-std::shared_ptr<Provider> MakeRegistered(std::string_view name, const SettingValues& values,
-                                         HttpClient& http, const Clock& clock, Logger& log) {
+Provider MakeRegistered(std::string_view name, const SettingValues& values,
+                        HttpClient& http, const Clock& clock, Logger& log) {
   for (const ProviderEntry& entry : ProviderRegistry()) {
     if (entry.name != name) continue;
     SettingValues all = values;

@@ -12,11 +12,13 @@
 #include <iostream>
 #include <sstream>
 
-#include "agent/app/mount_attributes.h"
+#include "agent/app/spc_manifest.h"
+#include "agent/base/jwt.h"
 #include "agent/app/spc_manifest.h"
 #include "agent/base/clock.h"
 #include "agent/sink/atomic_writer.h"
 #include "proto/provider.grpc.pb.h"
+#include "tests/driver/driver_attributes.h"
 
 namespace nodekeep {
 namespace {
@@ -32,18 +34,20 @@ struct Arguments {
   std::vector<std::string> token_files;
 };
 
-PodArguments PodOf(const Arguments& arguments) {
-  PodArguments pod;
+Identity IdentityOf(const Arguments& arguments, WallTime now) {
+  Identity pod;
   pod.namespace_name = arguments.namespace_name;
-  pod.pod = arguments.pod;
-  pod.pod_uid = "00000000-0000-0000-0000-" + std::string(12, '1');
+  pod.pod = {arguments.pod, "00000000-0000-0000-0000-" + std::string(12, '1')};
   pod.service_account = arguments.service_account;
   for (const std::string& text : arguments.token_files) {
     const std::size_t equals = text.find('=');
     std::ifstream in(text.substr(equals + 1));
     std::stringstream token;
     token << in.rdbuf();
-    pod.tokens[text.substr(0, equals)] = SecretBytes(token.str());
+    const Result<JwtClaims> claims = ReadJwtClaims(token.str());
+    const WallTime expires =
+        claims.ok() && claims->expires ? *claims->expires : now + std::chrono::hours(1);
+    pod.tokens[text.substr(0, equals)] = {SecretBytes(token.str()), expires};
   }
   return pod;
 }
@@ -65,11 +69,13 @@ int Mount(const Arguments& arguments) {
   auto stub = v1alpha1::CSIDriverProvider::NewStub(grpc::CreateCustomChannel(
       "unix:" + socket, grpc::InsecureChannelCredentials(), channel_arguments));
 
+  MountRequest mount;
+  mount.parameters = manifest->parameters;
+  mount.identity = IdentityOf(arguments, clock.Wall());
   v1alpha1::MountRequest request;
-  request.set_attributes(std::string(
-      MountAttributes(*manifest, PodOf(arguments), clock.Wall()).Reveal()));
+  request.set_attributes(std::string(DriverAttributes(mount, manifest->name).Reveal()));
   request.set_secrets("null");
-  request.set_permission("420");
+  request.set_permission(std::string(kDriverPermission));
   request.set_target_path(arguments.target);
   v1alpha1::MountResponse reply;
   grpc::ClientContext context;

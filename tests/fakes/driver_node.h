@@ -1,6 +1,6 @@
 #pragma once
 
-// The driver without its wire: a fake backend behind the real road, everything in memory but the
+// The driver without its wire: a fake backend behind the real MountService, everything in memory but the
 // directories.
 
 #include <filesystem>
@@ -16,7 +16,7 @@
 
 #include "csi/volume_road.h"
 #include "tests/fakes/fake_mounter.h"
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 #include "tests/fakes/temp_dir.h"
 
 namespace nodekeep {
@@ -194,33 +194,35 @@ struct DriverNode {
     return record ? record->state : VolumeState();
   }
   double Metric(const std::string& line) const {
-    const std::string text = heart.metrics.Render();
+    const std::string text = core.metrics.Render();
     const std::size_t at = text.find(line + " ");
     return at == std::string::npos ? 0 : std::stod(text.substr(at + line.size() + 1));
   }
 
   FakeClock clock;
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Heart heart{clock, {.retry = {.attempts = 1}}};
+  Core core{clock, {.retry = {.attempts = 1}}};
   MountLedger ledger{clock};
-  MountRoad mounts{[this](const std::string& name) { return name == "fake" ? backend : nullptr; },
-                   heart.fetcher,
-                   ledger,
-                   nullptr,
-                   "node-1",
-                   clock,
-                   heart.log,
-                   heart.metrics};
+  MountService mounts{
+      {.version_key = SecretBytes("the version key of the tests"), .tokens = nullptr},
+      {.providers = [this](const std::string& name) {
+         return name == "fake" ? std::make_shared<const Provider>(ProviderOf(backend)) : nullptr;
+       },
+       .fetcher = core.fetcher,
+       .ledger = ledger,
+       .clock = clock,
+       .log = core.log,
+       .metrics = core.metrics}};
   TempDir dir;
   FakeMounter mounter;
   FakeClasses classes;
   FakePods pods;
   NoForeignProviders foreign;
-  RoadVolumeSource source{mounts, foreign};
+  MountVolumeSource source{mounts, foreign};
   MirrorList mirror;
   EventList events;
   VolumeRegistry registry;
-  Workqueue<std::string> refreshes{{}, clock, heart.rng};
+  Workqueue<std::string> refreshes{{}, clock, core.rng};
   VolumeRoad road{{},
                   {.mounter = mounter,
                    .classes = classes,
@@ -231,9 +233,9 @@ struct DriverNode {
                    .registry = registry,
                    .refreshes = refreshes,
                    .clock = clock,
-                   .rng = heart.rng,
-                   .log = heart.log,
-                   .metrics = heart.metrics}};
+                   .rng = core.rng,
+                   .log = core.log,
+                   .metrics = core.metrics}};
 };
 
 }  // namespace nodekeep

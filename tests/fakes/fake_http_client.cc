@@ -25,6 +25,7 @@ FakeHttpClient::Seen Remember(const HttpRequest& request) {
   seen.tls = request.tls;
   seen.bypass_proxy = request.bypass_proxy;
   seen.timeout = request.timeout;
+  seen.server_state = request.server_state;
   return seen;
 }
 

@@ -31,6 +31,7 @@ class FakeHttpClient final : public HttpClient {
     std::shared_ptr<const TlsSettings> tls;
     bool bypass_proxy = false;
     Duration timeout{};
+    ServerState (*server_state)(const HttpResponse&) = nullptr;
   };
   using Reply = std::function<Result<HttpResponse>(const Context&, const Seen&)>;
   using UrlPredicate = std::function<bool(std::string_view url)>;

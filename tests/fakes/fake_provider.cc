@@ -7,10 +7,10 @@
 namespace nodekeep {
 namespace {
 
-std::string AttributeOf(const MountInput& input, const std::string& name,
+std::string AttributeOf(const SpcInput& input, const std::string& name,
                         const std::string& fallback) {
-  auto found = input.attributes.find(name);
-  return found == input.attributes.end() ? fallback : found->second;
+  auto found = input.parameters.find(name);
+  return found == input.parameters.end() ? fallback : found->second;
 }
 
 Projection ProjectionOf(const std::string& item) {
@@ -163,7 +163,7 @@ std::vector<FakeCall> FakeProvider::calls() const {
   return calls_;
 }
 
-Result<ParsedMount> FakeProvider::Parse(const MountInput& input) const {
+Result<ParsedMount> FakeProvider::Parse(const SpcInput& input) const {
   ParsedMount mount;
   std::istringstream items(AttributeOf(input, "objects", ""));
   for (std::string item; std::getline(items, item, ',');) {
@@ -172,10 +172,10 @@ Result<ParsedMount> FakeProvider::Parse(const MountInput& input) const {
   if (mount.projections.empty()) {
     return Error(ErrorCode::kInvalid, "parameter objects: name at least one path");
   }
-  Result<Policy> policy = ReadPolicy(input.attributes, Policy(), {});
+  Result<Policy> policy = ReadPolicy(input.parameters, Policy(), {});
   if (!policy.ok()) return policy.error();
   mount.policy = *policy;
-  if (Status marked = MarkOptional(input.attributes, mount.projections); !marked.ok()) {
+  if (Status marked = MarkOptional(input.parameters, mount.projections); !marked.ok()) {
     return marked.error();
   }
   auto options = std::make_shared<FakeOptions>();
@@ -186,7 +186,7 @@ Result<ParsedMount> FakeProvider::Parse(const MountInput& input) const {
 }
 
 Result<Credential> FakeProvider::Authenticate(const Context& context, const ProviderOptions&,
-                                              const PodIdentity& identity) {
+                                              const Identity& identity) {
   LogIn log_in;
   {
     std::unique_lock lock(mutex_);
@@ -242,13 +242,14 @@ std::vector<Result<Answer>> FakeProvider::Fetch(const Context& context, const Pr
   return answers;
 }
 
-Result<SecretBytes> FakeProvider::Render(const Projection& projection,
-                                         const SecretBytes& answer) const {
-  if (projection.field.empty()) return answer.Clone();
+Result<std::vector<RenderedFile>> FakeProvider::RenderFiles(const Projection& projection,
+                                                            const SecretBytes& answer) const {
+  if (projection.field.empty()) return OneFile(projection, answer.Clone());
   std::istringstream lines{std::string(answer.Reveal())};
   const std::string start = projection.field + "=";
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(start)) return SecretBytes(std::string_view(line).substr(start.size()));
+    if (!line.starts_with(start)) continue;
+    return OneFile(projection, SecretBytes(std::string_view(line).substr(start.size())));
   }
   return Error::Format(ErrorCode::kNotFound, "key \"{}\" does not exist", projection.field);
 }
@@ -369,15 +370,13 @@ std::optional<Error> FakeProvider::NextRenewalFault() {
   return fault;
 }
 
-PodIdentity MakeIdentity(const std::string& namespace_name, const std::string& pod,
-                         const std::string& service_account, const std::string& sa_uid) {
-  PodIdentity identity;
+Identity MakeIdentity(const std::string& namespace_name, const std::string& pod,
+                      const std::string& service_account, const std::string& sa_uid) {
+  Identity identity;
   identity.namespace_name = namespace_name;
-  identity.pod = pod;
-  identity.pod_uid = "uid-of-" + pod;
+  identity.pod = {pod, "uid-of-" + pod};
   identity.service_account = service_account;
   identity.service_account_uid = sa_uid == "-" ? "uid-of-" + service_account : sa_uid;
-  identity.node = "node-1";
   return identity;
 }
 

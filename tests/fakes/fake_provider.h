@@ -2,7 +2,7 @@
 
 // A backend that plays a script: values by path, faults in a list, and a gate at which calls wait.
 //
-// Counts what reaches it, because most promises of the heart are about calls that are not made.
+// Counts what reaches it, because most promises of the core are about calls that are not made.
 // Thread-safe; scripts may change while calls are under way. A call that waits at the gate obeys
 // its context, as a good provider does.
 
@@ -23,7 +23,7 @@ namespace nodekeep {
 class FakeOptions final : public ProviderOptions {
  public:
   std::string LoginText() const override { return login_text; }
-  std::string CredentialDigest(const PodIdentity&) const override { return digest; }
+  std::string CredentialDigest(const Identity&) const override { return digest; }
   bool ShowsPod() const override { return shows_pod; }
   std::vector<std::pair<std::string, std::string>> Explain() const override {
     return {{"login", login_text}};
@@ -41,10 +41,10 @@ struct FakeCall {
   std::string token;  // the credential it was made with
 };
 
-class FakeProvider final : public Provider, public Leases {
+class FakeProvider final : public Backend, public SpcDialect, public LeaseClient {
  public:
   using Reader = std::function<Result<Answer>(const Context&, const Credential&, const Question&)>;
-  using LogIn = std::function<Result<Credential>(const Context&, const PodIdentity&)>;
+  using LogIn = std::function<Result<Credential>(const Context&, const Identity&)>;
 
   explicit FakeProvider(const Clock& clock) : clock_(clock) {}
 
@@ -74,7 +74,7 @@ class FakeProvider final : public Provider, public Leases {
   // Reads with this token are answered kDenied from now on.
   void RefuseToken(const std::string& token);
 
-  // Leases. Off: leases() answers null.
+  // Leases. Off: lease_client() answers null.
   void EnableLeases() { lease_ability_ = true; }
   void DisableLeases() { lease_ability_ = false; }
   // What the next renewals of leases and logins answer; then success again.
@@ -103,16 +103,16 @@ class FakeProvider final : public Provider, public Leases {
 
   // `objects`: comma list of path or path#field; the file is the path with '/' as '-'. Further
   // parameters: login (FakeOptions::login_text), mountError, and the reserved ones.
-  Result<ParsedMount> Parse(const MountInput& input) const override;
+  Result<ParsedMount> Parse(const SpcInput& input) const override;
   Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
-                                  const PodIdentity& identity) override;
+                                  const Identity& identity) override;
   std::vector<Result<Answer>> Fetch(const Context& context, const ProviderOptions& options,
                                     const Credential& credential,
                                     std::span<const Question> questions) override;
   // The whole answer, or with a field the text behind "<field>=" on one of its lines.
-  Result<SecretBytes> Render(const Projection& projection,
-                             const SecretBytes& answer) const override;
-  Leases* leases() override { return lease_ability_ ? this : nullptr; }
+  Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                const SecretBytes& answer) const override;
+  LeaseClient* lease_client() override { return lease_ability_ ? this : nullptr; }
 
   Result<Credential> RenewCredential(const Context& context, const ProviderOptions& options,
                                      const Credential& credential) override;
@@ -170,7 +170,7 @@ class FakeProvider final : public Provider, public Leases {
 };
 
 // A pod with a service account; uids are made of the names. `sa_uid` "-" stands for that.
-PodIdentity MakeIdentity(const std::string& namespace_name, const std::string& pod,
-                         const std::string& service_account, const std::string& sa_uid = "-");
+Identity MakeIdentity(const std::string& namespace_name, const std::string& pod,
+                      const std::string& service_account, const std::string& sa_uid = "-");
 
 }  // namespace nodekeep

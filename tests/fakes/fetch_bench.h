@@ -1,13 +1,13 @@
 #pragma once
 
-// A backend that plays a script behind the real heart, as tests of the Fetcher need it.
+// A backend that plays a script behind the real core, as tests of the Fetcher need it.
 
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 
 namespace nodekeep {
 
@@ -15,15 +15,15 @@ inline Error Down() { return Error(ErrorCode::kTransient, "connection refused");
 inline Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
 
 struct FetchBench {
-  explicit FetchBench(HeartOptions options = {}) : heart(clock, std::move(options)) {}
+  explicit FetchBench(CoreOptions options = {}) : core(clock, std::move(options)) {}
 
-  PlanPtr Plan(const std::string& objects, const std::string& pod = "web-1",
-               std::map<std::string, std::string> attributes = {}) {
+  MountPlanPtr Plan(const std::string& objects, const std::string& pod = "web-1",
+                    std::map<std::string, std::string> attributes = {}) {
     return FakePlan(backend, objects, MakeIdentity("shop", pod, "web"), std::move(attributes));
   }
   // The contents of the first file, or "no: <code>".
-  std::string Mount(const PlanPtr& plan, FetchReport* report = nullptr) {
-    Result<Bundle> bundle = heart.Fetch(plan);
+  std::string Mount(const MountPlanPtr& plan, ReadReport* report = nullptr) {
+    Result<Bundle> bundle = core.Fetch(plan);
     if (!bundle.ok()) return "no: " + std::string(ErrorCodeName(bundle.error().code()));
     if (report != nullptr) *report = bundle->report;
     return bundle->files.empty() ? "(no file)" : std::string(bundle->files[0].contents.Reveal());
@@ -31,7 +31,7 @@ struct FetchBench {
 
   FakeClock clock;
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Heart heart;
+  Core core;
 };
 
 inline std::string TenObjects() {

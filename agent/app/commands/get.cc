@@ -7,21 +7,19 @@
 
 #include "agent/app/commands/commands.h"
 #include "agent/app/graph.h"
-#include "agent/app/mount_attributes.h"
 #include "agent/app/offline_providers.h"
 #include "agent/app/render.h"
+#include "agent/app/spc_manifest.h"
 #include "agent/base/duration.h"
 #include "agent/base/jwt.h"
 #include "agent/base/read_file.h"
-#include "agent/identity/mount_plan.h"
+#include "agent/mount/mount_plan.h"
 #include "agent/sink/atomic_writer.h"
+#include "csi/attributes.h"
 
 namespace nodekeep {
 namespace {
 
-// Stands for the volume where nothing is written: dialects refuse a request that names none.
-constexpr char kNoVolume[] = "/no/volume";
-constexpr char kPermission[] = "420";  // what every driver sends (csi.md 1.2)
 constexpr std::size_t kMaxTokenBytes = 64 << 10;
 constexpr Duration kRevokeBudget = std::chrono::seconds(5);
 
@@ -40,8 +38,11 @@ struct Options {
   std::shared_ptr<std::string> output;
 };
 
-Result<std::map<std::string, SecretBytes>> ReadTokens(const std::vector<std::string>& arguments) {
-  std::map<std::string, SecretBytes> tokens;
+// Tokens that do not say when they expire get an hour.
+Result<std::map<std::string, ServiceAccountToken>> ReadTokenFiles(
+    const std::vector<std::string>& arguments) {
+  const WallTime in_an_hour = SystemClock().Wall() + std::chrono::hours(1);
+  std::map<std::string, ServiceAccountToken> tokens;
   for (const std::string& argument : arguments) {
     const std::size_t equals = argument.find('=');
     if (equals == std::string::npos) {
@@ -57,18 +58,20 @@ Result<std::map<std::string, SecretBytes>> ReadTokens(const std::vector<std::str
     if (token->empty()) {
       return Error::Format(ErrorCode::kInvalid, "--token-file {}: the file is empty", argument);
     }
-    tokens[argument.substr(0, equals)] = *std::move(token);
+    const Result<JwtClaims> claims = ReadJwtClaims(token->Reveal());
+    const WallTime expires = claims.ok() && claims->expires ? *claims->expires : in_an_hour;
+    tokens[argument.substr(0, equals)] = {*std::move(token), expires};
   }
   return tokens;
 }
 
-// Flags win; a token says whose it is; the rest is made up.
-Result<PodArguments> ReadPod(const Options& options, const SpcManifest& manifest) {
-  auto tokens = ReadTokens(options.token_files);
+// Flags win over what a token says; the rest has defaults.
+Result<Identity> ReadIdentity(const Options& options, const SpcManifest& manifest) {
+  auto tokens = ReadTokenFiles(options.token_files);
   if (!tokens.ok()) return tokens.error();
   JwtClaims claims;
   for (const auto& [audience, token] : *tokens) {
-    const Result<JwtClaims> read = ReadJwtClaims(token.Reveal());
+    const Result<JwtClaims> read = ReadJwtClaims(token.token.Reveal());
     if (read.ok() && !read->service_account.empty()) claims = *read;
   }
   const auto first = [](std::initializer_list<std::string> choices) {
@@ -77,13 +80,26 @@ Result<PodArguments> ReadPod(const Options& options, const SpcManifest& manifest
     }
     return std::string();
   };
-  return PodArguments{
-      .namespace_name =
-          first({options.namespace_name, claims.namespace_, manifest.namespace_name, "default"}),
-      .pod = first({options.pod, "nodekeep-get"}),
-      .pod_uid = first({claims.pod_uid, "00000000-0000-0000-0000-000000000000"}),
-      .service_account = first({options.service_account, claims.service_account, "default"}),
-      .tokens = *std::move(tokens)};
+  Identity identity;
+  identity.namespace_name =
+      first({options.namespace_name, claims.namespace_, manifest.namespace_name, "default"});
+  identity.service_account = first({options.service_account, claims.service_account, "default"});
+  identity.pod = {first({options.pod, "nodekeep-get"}),
+                  first({claims.pod_uid, "00000000-0000-0000-0000-000000000000"})};
+  identity.tokens = *std::move(tokens);
+  return identity;
+}
+
+Result<MountRequest> ReadRequest(const Options& options, const SpcManifest& manifest) {
+  Result<Identity> identity = ReadIdentity(options, manifest);
+  if (!identity.ok()) return identity.error();
+  MountRequest request;
+  request.provider = manifest.provider;
+  request.parameters = manifest.parameters;
+  request.mode = kDriverMode;
+  request.identity = *std::move(identity);
+  request.target_path = options.dry_run || options.explain ? "" : options.directory;
+  return request;
 }
 
 // The configuration with nothing but the one provider, so that the settings of others cannot fail.
@@ -95,29 +111,14 @@ Result<LoadedConfig> ConfigFor(const Surroundings& surroundings, const Options& 
   return LoadConfig(sources);
 }
 
-// Parses and prints; calls nobody, needs no token.
-int Explain(Surroundings& surroundings, const LoadedConfig& loaded, const SpcManifest& manifest,
-            const SecretBytes& attributes) {
+// Parses and prints, without network and tokens.
+int Explain(Surroundings& surroundings, const LoadedConfig& loaded, MountRequest request) {
   OfflineProviders providers;
-  auto provider = providers.Make(manifest.provider, loaded);
+  auto provider = providers.Make(request.provider, loaded);
   if (!provider.ok()) return Fail(surroundings, provider.error());
-  auto request = ReadMountRequest(attributes.Reveal(), "", kPermission, kNoVolume);
-  if (!request.ok()) return Fail(surroundings, request.error());
-  auto tokens = ParseServiceAccountTokens(request->input.tokens);
-  if (!tokens.ok()) return Fail(surroundings, tokens.error());
-  auto parsed = (*provider)->Parse(request->input);
-  if (!parsed.ok()) return Fail(surroundings, parsed.error());
-
-  FetchPlan plan;
-  plan.provider = manifest.provider;
-  plan.backend = *std::move(provider);
-  plan.mount = *std::move(parsed);
-  const auto& given = request->input.attributes;
-  plan.identity.namespace_name = given.at("csi.storage.k8s.io/pod.namespace");
-  plan.identity.pod = given.at("csi.storage.k8s.io/pod.name");
-  plan.identity.service_account = given.at("csi.storage.k8s.io/serviceAccount.name");
-  plan.identity.tokens = *std::move(tokens);
-  surroundings.out << plan.Explain();
+  auto plan = PlanWithoutToken(*provider, std::move(request));
+  if (!plan.ok()) return Fail(surroundings, plan.error());
+  surroundings.out << (*plan)->Explain();
   return kExitOk;
 }
 
@@ -161,10 +162,10 @@ std::string BundleTable(const Bundle& bundle, const std::string& last_line) {
 void RevokeLogins(Graph& graph) {
   const Context context(graph.clock.Now() + kRevokeBudget, std::stop_token());
   for (const SessionPtr& session : graph.credentials.Sessions()) {
-    Leases* leases = session->route.backend->leases();
+    LeaseClient* leases = session->route.backend->lease_client();
     const Result<Credential> credential = session->Open();
     if (leases == nullptr || !credential.ok()) continue;
-    // A login that cannot be revoked expires by itself; the user got what he asked for.
+      // A login that cannot be revoked expires by itself; the command has succeeded all the same.
     (void)leases->RevokeCredential(context, *session->route.options, *credential);
   }
 }
@@ -183,17 +184,13 @@ Result<std::string> WriteFiles(const Graph& graph, const std::string& directory,
 }
 
 int Fetch(Surroundings& surroundings, const Options& options, const LoadedConfig& loaded,
-          const SpcManifest& manifest, const SecretBytes& attributes, Duration timeout) {
+          MountRequest request, Duration timeout) {
   Logger log(loaded.config.log_level, LogFormat::kText);
   auto graph = Graph::Create(loaded, log);
   if (!graph.ok()) return Fail(surroundings, graph.error());
   const Context context((*graph)->clock.Now() + timeout, std::stop_token());
-  const std::string target = options.dry_run ? kNoVolume : options.directory;
-  const Result<Bundle> bundle = (*graph)->road.Mount(context, {.provider = manifest.provider,
-                                                               .attributes = attributes.Reveal(),
-                                                               .secrets = "",
-                                                               .permission = kPermission,
-                                                               .target_path = target});
+  const std::string provider = request.provider;
+  const Result<Bundle> bundle = (*graph)->mounts.Mount(context, provider, std::move(request));
   if (options.dry_run) RevokeLogins(**graph);
   if (!bundle.ok()) return Fail(surroundings, bundle.error());
   std::string outcome = "dry run: nothing was written";
@@ -212,13 +209,12 @@ int Get(Surroundings& surroundings, const Options& options) {
   if (!manifest.ok()) return Fail(surroundings, manifest.error());
   const Result<Duration> timeout = ParseDuration(options.timeout);
   if (!timeout.ok()) return Fail(surroundings, timeout.error().Prepend("--timeout"));
-  const Result<PodArguments> pod = ReadPod(options, *manifest);
-  if (!pod.ok()) return Fail(surroundings, pod.error());
+  Result<MountRequest> request = ReadRequest(options, *manifest);
+  if (!request.ok()) return Fail(surroundings, request.error());
   const Result<LoadedConfig> loaded = ConfigFor(surroundings, options, *manifest);
   if (!loaded.ok()) return Fail(surroundings, loaded.error());
-  const SecretBytes attributes = MountAttributes(*manifest, *pod, SystemClock().Wall());
-  if (options.explain) return Explain(surroundings, *loaded, *manifest, attributes);
-  return Fetch(surroundings, options, *loaded, *manifest, attributes, *timeout);
+  if (options.explain) return Explain(surroundings, *loaded, *std::move(request));
+  return Fetch(surroundings, options, *loaded, *std::move(request), *timeout);
 }
 
 }  // namespace

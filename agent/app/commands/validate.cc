@@ -5,14 +5,13 @@
 
 #include "agent/app/commands/commands.h"
 #include "agent/app/finding.h"
-#include "agent/app/mount_attributes.h"
 #include "agent/app/needed_settings.h"
 #include "agent/app/offline_providers.h"
 #include "agent/app/render.h"
 #include "agent/app/spc_manifest.h"
 #include "agent/base/read_file.h"
 #include "agent/base/yaml.h"
-#include "agent/identity/mount_plan.h"
+#include "csi/attributes.h"
 
 namespace nodekeep {
 namespace {
@@ -120,20 +119,9 @@ void CheckClass(const SpcManifest& manifest, const LoadedConfig& loaded,
                                .message = provider.error().message()});
     return;
   }
-  const PodArguments pod{.namespace_name = "default",
-                         .pod = "validate",
-                         .pod_uid = "00000000-0000-0000-0000-000000000000",
-                         .service_account = "default",
-                         .tokens = {}};
-  const SecretBytes attributes = MountAttributes(manifest, pod, SystemClock().Wall());
-  const auto request =
-      ReadMountRequest(attributes.Reveal(), "", "420", "/var/lib/kubelet/validate");
-  const Error* error = request.ok() ? nullptr : &request.error();
-  const auto parsed =
-      request.ok() ? (*provider)->Parse(request->input) : Result<ParsedMount>(request.error());
-  if (!parsed.ok()) error = &parsed.error();
-  if (error != nullptr) {
-    report.findings.push_back(manifest.FindingOfParseError(*error, file.text));
+  const Result<ParsedMount> parsed = provider->spc->Parse({manifest.parameters, kDriverMode});
+  if (!parsed.ok()) {
+    report.findings.push_back(manifest.FindingOfParseError(parsed.error(), file.text));
     return;
   }
   for (const NeededSetting& needed : parsed->options->NeededSettings()) {

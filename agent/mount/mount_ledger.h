@@ -1,6 +1,6 @@
 #pragma once
 
-// Which pod asked for what, last, and how it went: the memory behind `nodekeep status`.
+// The latest mount of each volume and its outcome: what `nodekeep status` shows.
 //
 // One record per pod, provider and volume; bounded in records and in refs, oldest first out. Holds
 // names and times, never a value. Thread-safe.
@@ -12,8 +12,8 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
-#include "agent/secrets/bundle.h"
-#include "agent/secrets/fetch_plan.h"
+#include "agent/mount/mount_plan.h"
+#include "agent/secrets/read_report.h"
 
 namespace nodekeep {
 
@@ -30,7 +30,7 @@ struct MountRecord {
   std::string error;    // its text, "" when served
   WallTime at;
   Duration took = Duration::zero();
-  FetchReport report;
+  ReadReport report;
   std::size_t mounts = 0;  // so far, this one included
   std::uint64_t number = 0;  // of the mount on this node; tells what came first, whatever the clock
 };
@@ -42,7 +42,7 @@ class MountLedger {
                        std::size_t max_refs = 65536)
       : clock_(clock), max_records_(max_records), max_refs_(max_refs) {}
 
-  void Record(const FetchPlan& plan, const Result<FetchReport>& outcome, Duration took);
+  void Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took);
   // Most recent first.
   std::vector<MountRecord> List() const;
   // The refs that a pod ("namespace/name") was last served.

@@ -1,4 +1,4 @@
-#include "agent/secrets/pod_identity.h"
+#include "agent/secrets/identity.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <string>
@@ -59,37 +59,36 @@ TEST_CASE("pod tokens: text that is none is an error that does not quote it") {
 }
 
 TEST_CASE("pod identity: a clone is equal and independent") {
-  PodIdentity pod;
+  Identity pod;
   pod.namespace_name = "shop";
-  pod.pod = "web-0";
-  pod.pod_uid = "uid-7";
+  pod.pod = {"web-0", "uid-7"};
   pod.service_account = "web";
   pod.service_account_uid = "sa-uid";
-  pod.node = "node1";
+  pod.service_account_annotations["role"] = "reader";
   pod.tokens["vault"] = {SecretBytes("t"), WallTime(std::chrono::seconds(5))};
-  pod.secrets["user"] = SecretBytes("alice");
-  const PodIdentity copy = pod.Clone();
+  pod.credentials["user"] = SecretBytes("alice");
+  const Identity copy = pod.Clone();
   pod.tokens["vault"].token.Wipe();
-  pod.secrets.clear();
+  pod.credentials.clear();
 
   CHECK(copy.namespace_name == "shop");
-  CHECK(copy.pod == "web-0");
-  CHECK(copy.pod_uid == "uid-7");
+  CHECK(copy.PodName() == "web-0");
+  CHECK(copy.PodUid() == "uid-7");
   CHECK(copy.service_account == "web");
   CHECK(copy.service_account_uid == "sa-uid");
-  CHECK(copy.node == "node1");
+  CHECK(copy.service_account_annotations.at("role") == "reader");
   REQUIRE(copy.Token("vault") != nullptr);
   CHECK(copy.Token("vault")->token.Reveal() == "t");
   CHECK(copy.Token("vault")->expires == WallTime(std::chrono::seconds(5)));
   CHECK(copy.Token("") == nullptr);
-  CHECK(copy.secrets.at("user").Reveal() == "alice");
+  CHECK(copy.credentials.at("user").Reveal() == "alice");
 }
 
 TEST_CASE("pod identity: prints as namespace and pod, or says that there is none") {
-  PodIdentity pod;
+  Identity pod;
   CHECK(pod.Text() == "(no pod)");
   pod.namespace_name = "shop";
-  pod.pod = "web-0";
+  pod.pod = {"web-0", ""};
   CHECK(pod.Text() == "shop/web-0");
 }
 

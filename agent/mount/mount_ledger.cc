@@ -1,4 +1,4 @@
-#include "agent/secrets/mount_ledger.h"
+#include "agent/mount/mount_ledger.h"
 
 #include <algorithm>
 
@@ -11,19 +11,20 @@ std::size_t SizeOf(const MountRecord& record) {
 
 }  // namespace
 
-void MountLedger::Record(const FetchPlan& plan, const Result<FetchReport>& outcome,
+void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcome,
                          Duration took) {
   MountRecord record;
-  record.provider = plan.provider;
-  record.namespace_name = plan.identity.namespace_name;
-  record.pod = plan.identity.pod;
-  record.pod_uid = plan.identity.pod_uid;
-  record.service_account = plan.identity.service_account;
+  const Identity& identity = plan.read->identity;
+  record.provider = plan.read->route.provider;
+  record.namespace_name = identity.namespace_name;
+  record.pod = identity.PodName();
+  record.pod_uid = identity.PodUid();
+  record.service_account = identity.service_account;
   record.target_path = plan.target_path;
-  for (const Projection& projection : plan.mount.projections) {
+  for (const Projection& projection : plan.parsed->mount.projections) {
     record.objects.push_back(projection.object);
   }
-  record.refs = plan.Refs();
+  for (const PlannedRead& read : *plan.parsed->reads) record.refs.push_back(read.ref);
   record.at = clock_.Wall();
   record.took = took;
   if (outcome.ok()) {

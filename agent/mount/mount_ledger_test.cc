@@ -1,15 +1,15 @@
-#include "agent/secrets/mount_ledger.h"
+#include "agent/mount/mount_ledger.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <string>
 
-#include "tests/fakes/heart.h"
+#include "tests/fakes/core.h"
 #include "tests/fakes/together.h"
 
 namespace nodekeep {
 namespace {
 
-PlanPtr PlanOf(const FakeClock& clock, const std::string& pod, const std::string& objects) {
+MountPlanPtr PlanOf(const FakeClock& clock, const std::string& pod, const std::string& objects) {
   return FakePlan(std::make_shared<FakeProvider>(clock), objects,
                   MakeIdentity("shop", pod, "web"));
 }
@@ -19,14 +19,14 @@ PlanPtr PlanOf(const FakeClock& clock, const std::string& pod, const std::string
 TEST_CASE("ledger: a record says who asked for what and how it went") {
   struct Row {
     std::string name;
-    Result<FetchReport> outcome;
+    Result<ReadReport> outcome;
     std::string want, error;
   };
-  FetchReport stale;
+  ReadReport stale;
   stale.stale = 1;
   stale.stale_reason = "the backend is down";
   const Row rows[] = {
-      {"served", FetchReport{}, "ok", ""},
+      {"served", ReadReport{}, "ok", ""},
       {"served from last good values", stale, "stale", ""},
       {"denied", Error(ErrorCode::kDenied, "403 permission denied"), "denied",
        "403 permission denied"},
@@ -57,10 +57,10 @@ TEST_CASE("ledger: a record says who asked for what and how it went") {
 TEST_CASE("ledger: the mounts of one volume are one record, the latest, counted") {
   FakeClock clock;
   MountLedger ledger(clock);
-  const PlanPtr plan = PlanOf(clock, "web-1", "a");
-  ledger.Record(*plan, FetchReport(), Duration(1));
+  const MountPlanPtr plan = PlanOf(clock, "web-1", "a");
+  ledger.Record(*plan, ReadReport(), Duration(1));
   ledger.Record(*plan, Error(ErrorCode::kDenied, "no"), Duration(2));
-  ledger.Record(*PlanOf(clock, "web-2", "b"), FetchReport(), Duration(3));
+  ledger.Record(*PlanOf(clock, "web-2", "b"), ReadReport(), Duration(3));
   const std::vector<MountRecord> list = ledger.List();
   REQUIRE(list.size() == 2);
   CHECK(list[0].pod == "web-2");
@@ -74,10 +74,10 @@ TEST_CASE("ledger: the oldest goes first, also when the wall clock was set back"
     FakeClock clock;
     MountLedger ledger(clock, 3);
     for (int i = 0; i < 3; ++i) {
-      ledger.Record(*PlanOf(clock, "old-" + std::to_string(i), "a"), FetchReport(), Duration(1));
+      ledger.Record(*PlanOf(clock, "old-" + std::to_string(i), "a"), ReadReport(), Duration(1));
     }
     clock.JumpWall(jump);
-    ledger.Record(*PlanOf(clock, "new", "a"), FetchReport(), Duration(1));
+    ledger.Record(*PlanOf(clock, "new", "a"), ReadReport(), Duration(1));
     const std::vector<MountRecord> list = ledger.List();
     REQUIRE(list.size() == 3);
     CHECK(list[0].pod == "new");
@@ -92,14 +92,14 @@ TEST_CASE("ledger: classes with very many objects push older records out") {
   std::string objects = "o0";
   for (int i = 1; i < 10; ++i) objects += ",o" + std::to_string(i);
   for (int i = 0; i < 20; ++i) {
-    ledger.Record(*PlanOf(clock, "p" + std::to_string(i), objects), FetchReport(), Duration(1));
+    ledger.Record(*PlanOf(clock, "p" + std::to_string(i), objects), ReadReport(), Duration(1));
   }
   // Ten objects and ten refs each.
   REQUIRE(ledger.List().size() == 2);
   CHECK(ledger.List()[0].pod == "p19");
 
   for (int i = 0; i < 200; ++i) objects += ",x" + std::to_string(i);
-  ledger.Record(*PlanOf(clock, "huge", objects), FetchReport(), Duration(1));
+  ledger.Record(*PlanOf(clock, "huge", objects), ReadReport(), Duration(1));
   REQUIRE(ledger.List().size() == 1);
   CHECK(ledger.List()[0].objects.size() == 210);
 }
@@ -107,8 +107,8 @@ TEST_CASE("ledger: classes with very many objects push older records out") {
 TEST_CASE("ledger: the refs of a pod are those of all its volumes, by its full name only") {
   FakeClock clock;
   MountLedger ledger(clock);
-  ledger.Record(*PlanOf(clock, "web-1", "a,b"), FetchReport(), Duration(1));
-  ledger.Record(*PlanOf(clock, "web-10", "c"), FetchReport(), Duration(1));
+  ledger.Record(*PlanOf(clock, "web-1", "a,b"), ReadReport(), Duration(1));
+  ledger.Record(*PlanOf(clock, "web-10", "c"), ReadReport(), Duration(1));
   CHECK(ledger.RefsOfPod("shop/web-1").size() == 2);
   CHECK(ledger.RefsOfPod("web-1").empty());
   CHECK(ledger.RefsOfPod("other/web-1").empty());
@@ -118,8 +118,8 @@ TEST_CASE("ledger: many mounts at once are all counted") {
   FakeClock clock;
   MountLedger ledger(clock);
   auto threads = Together(8, [&](std::size_t) {
-    const PlanPtr plan = PlanOf(clock, "web-1", "a");
-    for (int i = 0; i < 50; ++i) ledger.Record(*plan, FetchReport(), Duration(1));
+    const MountPlanPtr plan = PlanOf(clock, "web-1", "a");
+    for (int i = 0; i < 50; ++i) ledger.Record(*plan, ReadReport(), Duration(1));
   });
   threads.clear();
   REQUIRE(ledger.List().size() == 1);

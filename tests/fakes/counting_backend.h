@@ -1,6 +1,6 @@
 #pragma once
 
-// A provider that counts what reaches the one behind it.
+// A backend that counts what reaches the one behind it.
 
 #include <atomic>
 #include <map>
@@ -10,13 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "agent/secrets/provider.h"
+#include "agent/secrets/backend.h"
 
 namespace nodekeep {
 
-class CountingProvider final : public Provider {
+class CountingBackend final : public Backend {
  public:
-  explicit CountingProvider(std::shared_ptr<Provider> inner) : inner_(std::move(inner)) {}
+  explicit CountingBackend(std::shared_ptr<Backend> inner) : inner_(std::move(inner)) {}
 
   std::size_t logins() const { return logins_; }
   // Of each ref, by its text.
@@ -25,9 +25,8 @@ class CountingProvider final : public Provider {
     return reads_;
   }
 
-  Result<ParsedMount> Parse(const MountInput& input) const override { return inner_->Parse(input); }
   Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
-                                  const PodIdentity& identity) override {
+                                  const Identity& identity) override {
     ++logins_;
     return inner_->Authenticate(context, options, identity);
   }
@@ -40,18 +39,10 @@ class CountingProvider final : public Provider {
     }
     return inner_->Fetch(context, options, credential, questions);
   }
-  Result<SecretBytes> Render(const Projection& projection,
-                             const SecretBytes& answer) const override {
-    return inner_->Render(projection, answer);
-  }
-  Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
-                                                const SecretBytes& answer) const override {
-    return inner_->RenderFiles(projection, answer);
-  }
-  Leases* leases() override { return inner_->leases(); }
+  LeaseClient* lease_client() override { return inner_->lease_client(); }
 
  private:
-  const std::shared_ptr<Provider> inner_;
+  const std::shared_ptr<Backend> inner_;
   std::atomic<std::size_t> logins_ = 0;
   mutable std::mutex mutex_;
   std::map<std::string, std::size_t> reads_;  // guarded by mutex_

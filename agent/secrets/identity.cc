@@ -1,4 +1,4 @@
-#include "agent/secrets/pod_identity.h"
+#include "agent/secrets/identity.h"
 
 #include "agent/base/json.h"
 
@@ -12,29 +12,28 @@ WallTime ParseExpiry(const std::string& text) {
 
 }  // namespace
 
-PodIdentity PodIdentity::Clone() const {
-  PodIdentity copy;
+Identity Identity::Clone() const {
+  Identity copy;
   copy.namespace_name = namespace_name;
-  copy.pod = pod;
-  copy.pod_uid = pod_uid;
   copy.service_account = service_account;
   copy.service_account_uid = service_account_uid;
-  copy.node = node;
+  copy.service_account_annotations = service_account_annotations;
+  copy.pod = pod;
   for (const auto& [audience, token] : tokens) {
     copy.tokens[audience] = {token.token.Clone(), token.expires};
   }
-  for (const auto& [key, value] : secrets) copy.secrets[key] = value.Clone();
+  for (const auto& [key, value] : credentials) copy.credentials[key] = value.Clone();
   return copy;
 }
 
-const ServiceAccountToken* PodIdentity::Token(const std::string& audience) const {
+const ServiceAccountToken* Identity::Token(const std::string& audience) const {
   auto found = tokens.find(audience);
   return found == tokens.end() ? nullptr : &found->second;
 }
 
-std::string PodIdentity::Text() const {
-  if (pod.empty() && namespace_name.empty()) return "(no pod)";
-  return namespace_name + "/" + pod;
+std::string Identity::Text() const {
+  if (!pod && namespace_name.empty()) return "(no pod)";
+  return namespace_name + "/" + PodName();
 }
 
 Result<std::map<std::string, ServiceAccountToken>> ParseServiceAccountTokens(

@@ -1,0 +1,506 @@
+#include "agent/mount/mount_plan.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/codecs.h"
+#include "tests/fakes/core.h"
+
+namespace nodekeep {
+namespace {
+
+class PlainOptions final : public ProviderOptions {
+ public:
+  std::string LoginText() const override { return "plain"; }
+  std::vector<std::pair<std::string, std::string>> Explain() const override { return {}; }
+};
+
+// Parses everything to one file, and remembers what it was given.
+class OneFileProvider final : public Backend, public SpcDialect {
+ public:
+  Result<ParsedMount> Parse(const SpcInput& input) const override {
+    ++parses;
+    parameters = input.parameters;
+    if (parse_error) return *parse_error;
+    ParsedMount mount;
+    mount.options = std::make_shared<PlainOptions>();
+    Projection projection;
+    projection.object = projection.path = "db";
+    projection.ref.provider = "one";
+    projection.ref.path = "secret/db";
+    mount.projections.push_back(std::move(projection));
+    mount.audiences = audiences;
+    mount.mount_error = mount_error;
+    mount.credential_parameters = credential_parameters;
+    return mount;
+  }
+  Result<Credential> Authenticate(const Context&, const ProviderOptions&,
+                                  const Identity&) override {
+    return Error(ErrorCode::kInternal, "planning does not log in");
+  }
+  std::vector<Result<Answer>> Fetch(const Context&, const ProviderOptions&, const Credential&,
+                                    std::span<const Question>) override {
+    return {};
+  }
+  Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
+                                                const SecretBytes& answer) const override {
+    return OneFile(projection, answer.Clone());
+  }
+
+  std::vector<std::string> audiences;
+  std::string mount_error;
+  std::vector<std::string> credential_parameters;
+  std::optional<Error> parse_error;
+  mutable int parses = 0;
+  mutable std::map<std::string, std::string> parameters;  // of the last Parse
+};
+
+// Hands out "made-for-<audience>", or fails.
+class FakeTokenSource final : public TokenSource {
+ public:
+  Result<ServiceAccountToken> Request(const Context&, const Identity& identity,
+                                      const std::string& audience) override {
+    asked.push_back(identity.Text() + " " + audience);
+    if (error) return *error;
+    ServiceAccountToken token;
+    token.token = SecretBytes("made-for-" + audience);
+    return token;
+  }
+
+  std::vector<std::string> asked;
+  std::optional<Error> error;
+};
+
+std::string Jwt(const std::string& namespace_name, const std::string& account,
+                const std::string& account_uid) {
+  return "e30." +
+         Base64UrlEncode(fmt::format(
+             R"({{"kubernetes.io":{{"namespace":"{}","serviceaccount":{{"name":"{}","uid":"{}"}}}}}})",
+             namespace_name, account, account_uid)) +
+         ".sig";
+}
+
+// The attribute that kubelet sends: audience -> token.
+std::string TokensText(const std::map<std::string, std::string>& tokens) {
+  std::string text;
+  for (const auto& [audience, token] : tokens) {
+    text += fmt::format(R"({}"{}":{{"token":"{}","expirationTimestamp":"2030-01-01T00:00:00Z"}})",
+                        text.empty() ? "" : ",", audience, token);
+  }
+  return "{" + text + "}";
+}
+
+MountRequest RequestWith(const std::string& tokens) {
+  MountRequest request;
+  request.provider = "one";
+  request.parameters = {{"roleName", "r"}};
+  request.identity.namespace_name = "shop";
+  request.identity.pod = {"web-0", "uid-7"};
+  request.identity.service_account = "web";
+  request.identity.tokens = *ParseServiceAccountTokens(SecretBytes(tokens));
+  request.target_path = "/var/lib/kubelet/pods/uid-7/volumes/x/mount";
+  return request;
+}
+
+SpcInput InputOf(const MountRequest& request) { return {request.parameters, request.mode}; }
+
+}  // namespace
+
+TEST_CASE("mount plan: identity, refs and target come together") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->audiences = {"vault"};
+  MountRequest request = RequestWith(TokensText({{"vault", Jwt("shop", "web", "sa-uid")}}));
+  request.identity.credentials["user"] = SecretBytes("alice");
+  Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider), std::move(request), {});
+  REQUIRE(plan.ok());
+  const ReadPlan& read = *(*plan)->read;
+  CHECK(read.route.provider == "one");
+  CHECK(read.route.backend == provider);
+  CHECK(read.reads->at(0).ref.path == "secret/db");
+  CHECK((*plan)->parsed->mount.projections.at(0).path == "db");
+  CHECK((*plan)->target_path == "/var/lib/kubelet/pods/uid-7/volumes/x/mount");
+  CHECK(read.identity.namespace_name == "shop");
+  CHECK(read.identity.PodName() == "web-0");
+  CHECK(read.identity.PodUid() == "uid-7");
+  CHECK(read.identity.service_account == "web");
+  CHECK(read.identity.service_account_uid == "sa-uid");
+  CHECK(read.identity.credentials.at("user").Reveal() == "alice");
+  REQUIRE(read.identity.Token("vault") != nullptr);
+  CHECK(read.identity.Token("vault")->token.Reveal() == Jwt("shop", "web", "sa-uid"));
+  CHECK(provider->parameters.at("roleName") == "r");
+}
+
+TEST_CASE(
+    "mount plan: a service account's uid is taken only from a token that agrees with kubelet") {
+  struct Row {
+    std::string name, token, want;
+  };
+  const Row rows[] = {
+      {"agrees", Jwt("shop", "web", "sa-uid"), "sa-uid"},
+      {"another namespace", Jwt("bank", "web", "sa-uid"), ""},
+      {"another account", Jwt("shop", "admin", "sa-uid"), ""},
+      {"a token without uid", Jwt("shop", "web", ""), ""},
+      {"no Kubernetes token", "e30.e30.sig", ""},
+      {"no JWT", "opaque", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto provider = std::make_shared<OneFileProvider>();
+    provider->audiences = {"vault"};
+    Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider),
+                                     RequestWith(TokensText({{"vault", row.token}})), {});
+    REQUIRE(plan.ok());
+    CHECK((*plan)->read->identity.service_account_uid == row.want);
+  }
+}
+
+TEST_CASE("mount plan: tokens of other audiences lend no uid") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->audiences = {"vault"};
+  Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider),
+      RequestWith(TokensText({{"other", Jwt("shop", "web", "other-uid")}, {"vault", "opaque"}})),
+      {});
+  REQUIRE(plan.ok());
+  CHECK((*plan)->read->identity.service_account_uid.empty());
+}
+
+TEST_CASE("mount plan: a token is asked for only when none of the audiences came along") {
+  struct Row {
+    std::string name;
+    std::vector<std::string> audiences;
+    std::map<std::string, std::string> sent;
+    std::vector<std::string> asked;
+  };
+  const Row rows[] = {
+      {"the login needs none", {}, {}, {}},
+      {"the first came", {"vault", ""}, {{"vault", "t"}}, {}},
+      {"the second came", {"vault", ""}, {{"", "t"}}, {}},
+      {"none came: the last", {"vault", "fallback"}, {}, {"shop/web-0 fallback"}},
+      {"another one came", {"vault"}, {{"other", "t"}}, {"shop/web-0 vault"}},
+      {"the cluster's default", {""}, {}, {"shop/web-0 "}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto provider = std::make_shared<OneFileProvider>();
+    provider->audiences = row.audiences;
+    FakeTokenSource source;
+    Result<MountPlanPtr> plan =
+        PlanMount(Context(), ProviderOf(provider),
+                  RequestWith(row.sent.empty() ? "" : TokensText(row.sent)), {.tokens = &source});
+    REQUIRE(plan.ok());
+    CHECK(source.asked == row.asked);
+    if (row.asked.empty()) continue;
+    const std::string& audience = row.audiences.back();
+    REQUIRE((*plan)->read->identity.Token(audience) != nullptr);
+    CHECK((*plan)->read->identity.Token(audience)->token.Reveal() == "made-for-" + audience);
+  }
+}
+
+TEST_CASE("mount plan: a token that has expired is replaced where that is allowed, else kept") {
+  const WallTime expires =
+      ParseServiceAccountTokens(SecretBytes(TokensText({{"vault", "old"}})))->at("vault").expires;
+  struct Row {
+    std::string name;
+    WallTime now;
+    bool refused;
+    std::string want;
+    std::size_t asked;
+  };
+  const Row rows[] = {
+      {"still good", expires - std::chrono::seconds(1), false, "old", 0},
+      {"expired", expires, false, "made-for-vault", 1},
+      {"expired, and none to be had", expires, true, "old", 1},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto provider = std::make_shared<OneFileProvider>();
+    provider->audiences = {"vault"};
+    FakeTokenSource source;
+    if (row.refused) source.error = Error(ErrorCode::kDenied, "no");
+    MountRequest request = RequestWith(TokensText({{"vault", "old"}}));
+    const Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider), std::move(request),
+                                                {.tokens = &source, .now = row.now});
+    REQUIRE(plan.ok());
+    CHECK((*plan)->read->identity.Token("vault")->token.Reveal() == row.want);
+    CHECK(source.asked.size() == row.asked);
+  }
+}
+
+TEST_CASE("mount plan: the token of a recovered volume has the audience that kubelet sends") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->audiences = {"vault", ""};
+  FakeTokenSource source;
+  MountRequest request = RequestWith("");
+  request.recovered = true;
+  REQUIRE(PlanMount(Context(), ProviderOf(provider), std::move(request), {.tokens = &source}).ok());
+  CHECK(source.asked == std::vector<std::string>{"shop/web-0 vault"});
+}
+
+TEST_CASE("mount plan: a missing token is upstream's error with the cause and the way out") {
+  FakeTokenSource refusing;
+  refusing.error = Error(ErrorCode::kDenied, "kubernetes: 403 Forbidden: no");
+  struct Row {
+    std::string name;
+    TokenSource* source;
+    std::string mount_error, want;
+  };
+  const std::string fragment =
+      "failed to create a service account token for requesting pod {web-0 uid-7 shop web }: ";
+  const std::string way_out =
+      "; add audience \"vault\" to spec.tokenRequests of the CSIDriver object "
+      "secrets-store.csi.k8s.io";
+  const Row rows[] = {
+      {"nobody to ask", nullptr, "",
+       fragment + "the request carries none and the agent has no kubeconfig" + way_out},
+      {"refused", &refusing, "", fragment + "kubernetes: 403 Forbidden: no" + way_out},
+      {"with the dialect's own start", &refusing, "error making mount request",
+       "error making mount request: " + fragment + "kubernetes: 403 Forbidden: no" + way_out},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto provider = std::make_shared<OneFileProvider>();
+    provider->audiences = {"vault"};
+    provider->mount_error = row.mount_error;
+    Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider), RequestWith(""), {.tokens = row.source});
+    REQUIRE_FALSE(plan.ok());
+    CHECK(plan.error().message() == row.want);
+    CHECK(plan.error().code() == ErrorCode::kPrecondition);
+  }
+}
+
+TEST_CASE("mount plan: no token is requested for a request that does not name its pod") {
+  struct Row {
+    std::string name;
+    std::function<void(Identity&)> change;
+  };
+  const Row rows[] = {
+      {"no pod", [](Identity& identity) { identity.pod.reset(); }},
+      {"no pod name", [](Identity& identity) { identity.pod->name.clear(); }},
+      {"no pod uid", [](Identity& identity) { identity.pod->uid.clear(); }},
+      {"no namespace", [](Identity& identity) { identity.namespace_name.clear(); }},
+      {"no service account", [](Identity& identity) { identity.service_account.clear(); }},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto provider = std::make_shared<OneFileProvider>();
+    provider->audiences = {"vault"};
+    FakeTokenSource source;
+    MountRequest request = RequestWith("");
+    row.change(request.identity);
+    const Result<MountPlanPtr> plan =
+        PlanMount(Context(), ProviderOf(provider), std::move(request), {.tokens = &source});
+    REQUIRE_FALSE(plan.ok());
+    CHECK(plan.error().code() == ErrorCode::kPrecondition);
+    CHECK(plan.error().message().find("podInfoOnMount") != std::string::npos);
+    CHECK(source.asked.empty());
+  }
+}
+
+TEST_CASE("mount plan: what the dialect refuses is said as the dialect says it") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->parse_error = Error(ErrorCode::kInvalid, "missing 'roleName'");
+  FakeTokenSource source;
+  Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider), RequestWith(""), {.tokens = &source});
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().message() == "missing 'roleName'");
+  CHECK(source.asked.empty());
+}
+
+TEST_CASE("parse memo: a class is parsed once, whichever pod mounts it") {
+  struct Row {
+    std::string name;
+    std::function<void(MountRequest&)> change;
+    int parses;
+  };
+  const Row rows[] = {
+      {"equal", [](MountRequest&) {}, 1},
+      {"other tokens", [](MountRequest& r) { r.identity.tokens["x"].token = SecretBytes("t"); }, 1},
+      {"another pod", [](MountRequest& r) { r.identity.pod = {"web-1", "uid-8"}; }, 1},
+      {"another target", [](MountRequest& r) { r.target_path = "/elsewhere"; }, 1},
+      {"another value", [](MountRequest& r) { r.parameters["roleName"] = "s"; }, 2},
+      {"one more parameter", [](MountRequest& r) { r.parameters["x"] = ""; }, 2},
+      {"a value that reads like two parameters",
+       [](MountRequest& r) { r.parameters["roleName"] = "r1:x0:"; }, 2},
+      {"another mode", [](MountRequest& r) { r.mode = 0400; }, 2},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto provider = std::make_shared<OneFileProvider>();
+    ParseMemo memo;
+    MountRequest request = RequestWith("");
+    CHECK(memo.Find(provider, InputOf(request)) == nullptr);
+    REQUIRE(memo.Parse(provider, InputOf(request)).ok());
+    row.change(request);
+    CHECK((memo.Find(provider, InputOf(request)) != nullptr) == (row.parses == 1));
+    REQUIRE(memo.Parse(provider, InputOf(request)).ok());
+    CHECK(provider->parses == row.parses);
+  }
+}
+
+TEST_CASE("parse memo: errors, and the answers of a provider that is gone, are not remembered") {
+  ParseMemo memo;
+  const SpcInput input = InputOf(RequestWith(""));
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->parse_error = Error(ErrorCode::kInvalid, "missing 'roleName'");
+  CHECK_FALSE(memo.Parse(provider, input).ok());
+  provider->parse_error.reset();
+  CHECK(memo.Parse(provider, input).ok());
+  CHECK(provider->parses == 2);
+
+  auto reloaded = std::make_shared<OneFileProvider>();
+  reloaded->audiences = {"new"};
+  CHECK(memo.Find(reloaded, input) == nullptr);
+  Result<ParsedClassPtr> parsed = memo.Parse(reloaded, input);
+  REQUIRE(parsed.ok());
+  CHECK((*parsed)->mount.audiences == std::vector<std::string>{"new"});
+}
+
+TEST_CASE("parse memo: the least recently used goes first") {
+  ParseMemo memo(2);
+  auto provider = std::make_shared<OneFileProvider>();
+  const auto ask = [&](const std::string& role) {
+    SpcInput input = InputOf(RequestWith(""));
+    input.parameters["roleName"] = role;
+    REQUIRE(memo.Parse(provider, input).ok());
+    return provider->parses;
+  };
+  CHECK(ask("a") == 1);
+  CHECK(ask("b") == 2);
+  CHECK(ask("a") == 2);
+  CHECK(ask("c") == 3);  // in b's place
+  CHECK(ask("a") == 3);
+  CHECK(ask("b") == 4);
+}
+
+TEST_CASE("known mount: planned without parsing or waiting, for the pod that asks now") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->audiences = {"vault"};
+  ParseMemo memo;
+  MountRequest first = RequestWith(TokensText({{"vault", Jwt("shop", "web", "sa-uid")}}));
+  CHECK(PlanKnownMount(ProviderOf(provider), first, memo) == nullptr);
+  REQUIRE(PlanMount(Context(), ProviderOf(provider), std::move(first), {.memo = &memo}).ok());
+
+  MountRequest again = RequestWith(TokensText({{"vault", Jwt("shop", "web", "new-uid")}}));
+  const MountPlanPtr plan = PlanKnownMount(ProviderOf(provider), again, memo);
+  REQUIRE(plan != nullptr);
+  CHECK(provider->parses == 1);
+  CHECK(plan->read->route.provider == "one");
+  CHECK(plan->read->route.backend == provider);
+  CHECK(plan->parsed->mount.projections.at(0).path == "db");
+  CHECK(plan->read->identity.service_account_uid == "new-uid");
+  CHECK(plan->read->identity.Token("vault")->token.Reveal() == Jwt("shop", "web", "new-uid"));
+  CHECK(plan->target_path == again.target_path);
+}
+
+TEST_CASE("known mount: a credential of the class goes with each mount, before one of the Secret") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->credential_parameters = {"accessKey", "absent"};
+  ParseMemo memo;
+  const auto request = [](const std::string& in_class) {
+    MountRequest values = RequestWith("");
+    values.parameters["accessKey"] = in_class;
+    values.identity.credentials["accessKey"] = SecretBytes("of the Secret");
+    values.identity.credentials["absent"] = SecretBytes("of the Secret");
+    return values;
+  };
+  Result<MountPlanPtr> first =
+      PlanMount(Context(), ProviderOf(provider), request("of the class"), {.memo = &memo});
+  REQUIRE(first.ok());
+  MountRequest again = request("of the class");
+  const MountPlanPtr known = PlanKnownMount(ProviderOf(provider), again, memo);
+  REQUIRE(known != nullptr);
+  CHECK(provider->parses == 1);
+  for (const MountPlanPtr& plan : {*first, known}) {
+    CHECK(plan->read->identity.credentials.at("accessKey").Reveal() == "of the class");
+    CHECK(plan->read->identity.credentials.at("absent").Reveal() == "of the Secret");
+  }
+  // Another credential is another class.
+  MountRequest other = request("another");
+  CHECK(PlanKnownMount(ProviderOf(provider), other, memo) == nullptr);
+}
+
+TEST_CASE(
+    "known mount: a request without a token of the login is left to PlanMount") {
+  auto provider = std::make_shared<OneFileProvider>();
+  provider->audiences = {"vault"};
+  ParseMemo memo;
+  FakeTokenSource source;
+  REQUIRE(PlanMount(Context(), ProviderOf(provider), RequestWith(""), {.tokens = &source, .memo = &memo}).ok());
+  struct Row {
+    std::string name, tokens;
+  };
+  const Row rows[] = {
+      {"none", ""}, {"of another audience", TokensText({{"other", "t"}})}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    MountRequest request = RequestWith(row.tokens);
+    CHECK(PlanKnownMount(ProviderOf(provider), request, memo) == nullptr);
+    // PlanMount gets the request whole.
+    CHECK(request.identity.PodName() == "web-0");
+    CHECK(request.identity.tokens.size() == (row.tokens.empty() ? 0 : 1));
+    CHECK(request.parameters.contains("roleName"));
+  }
+  CHECK(source.asked.size() == 1);
+}
+
+TEST_CASE("plan: explain prints everything but secrets") {
+  FakeClock clock;
+  auto backend = std::make_shared<FakeProvider>(clock);
+  Identity identity = MakeIdentity("shop", "web-1", "web");
+  identity.credentials["password"] = SecretBytes("hunter2-secret");
+  identity.tokens["vault"].token = SecretBytes("hunter2-token");
+  MountRequest request;
+  request.provider = "fake";
+  request.parameters = {{"objects", "app/db#user,app/db#password,app/cert"},
+                        {"nodekeep/optional", "app/cert"},
+                        {"nodekeep/refreshAfter", "90s"}};
+  request.identity = std::move(identity);
+  const MountPlanPtr made = *PlanMount(Context(), ProviderOf(backend), std::move(request), {});
+  auto parsed = std::make_shared<ParsedClass>(*made->parsed);
+  parsed->mount.audiences = {"vault", "openbao"};
+  parsed->mount.projections[0].mode = 0400;
+  parsed->mount.projections[1].encoding = "base64";
+  parsed->mount.projections[2].ref.version = "3";
+  const MountPlan plan{made->read, made->dialect, parsed, made->target_path};
+
+  CHECK(plan.Explain() ==
+        "provider: fake\n"
+        "login: fake\n"
+        "pod: shop/web-1\n"
+        "service account: shop/web\n"
+        "token audience: vault (present)\n"
+        "token audience: openbao (absent)\n"
+        "refresh after: 1m30s\n"
+        "serve stale for: 1h0m0s\n"
+        "backend reads when nothing is cached: 2\n"
+        "file: app-db.user (mode 0400) <- fake:app/db, key user\n"
+        "file: app-db.password (mode 0644) <- fake:app/db, key password, decode base64\n"
+        "file: app-cert (mode 0644) <- fake:app/cert@3, optional\n");
+}
+
+TEST_CASE("plan: explain outside Kubernetes says so") {
+  FakeClock clock;
+  const MountPlanPtr plan = FakePlan(std::make_shared<FakeProvider>(clock), "a", Identity());
+  CHECK(plan->Explain() ==
+        "provider: fake\n"
+        "login: fake\n"
+        "pod: (no pod)\n"
+        "refresh after: 2m0s\n"
+        "serve stale for: 1h0m0s\n"
+        "backend reads when nothing is cached: 1\n"
+        "file: a (mode 0644) <- fake:a\n");
+}
+
+TEST_CASE("plan: refs are distinct and in the manifest's order") {
+  FakeClock clock;
+  const MountPlanPtr plan =
+      FakePlan(std::make_shared<FakeProvider>(clock), "z#1,a,z#2,m,a#x", MakeIdentity("shop", "web-1", "web"));
+  std::vector<std::string> paths;
+  for (const PlannedRead& read : *plan->read->reads) paths.push_back(read.ref.path);
+  CHECK(paths == std::vector<std::string>{"z", "a", "m"});
+}
+
+}  // namespace nodekeep

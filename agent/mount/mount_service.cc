@@ -1,0 +1,114 @@
+#include "agent/mount/mount_service.h"
+
+#include <utility>
+
+#include "agent/mount/assemble.h"
+
+namespace nodekeep {
+namespace {
+
+// A class with thousands of objects must not make a log line of a megabyte.
+constexpr std::size_t kRefsInLog = 20;
+
+std::string RefList(const MountPlan& plan) {
+  std::string text;
+  std::size_t count = 0;
+  for (const PlannedRead& read : *plan.parsed->reads) {
+    if (count++ == kRefsInLog) return text + ", ...";
+    if (!text.empty()) text += ", ";
+    text += read.ref.path;
+  }
+  return text;
+}
+
+}  // namespace
+
+MountService::MountService(Options options, Dependencies dependencies)
+    : options_(std::move(options)), dependencies_(std::move(dependencies)) {}
+
+Result<Bundle> MountService::Mount(const Context& context, const std::string& name,
+                                   Result<MountRequest> request) {
+  const Clock& clock = dependencies_.clock;
+  const SteadyTime begun = clock.Now();
+  MountPlanPtr plan;
+  Result<Bundle> outcome = [&]() -> Result<Bundle> {
+    const std::shared_ptr<const Provider> provider = dependencies_.providers(name);
+    if (provider == nullptr) {
+      return Error::Format(ErrorCode::kPrecondition, "provider \"{}\" is not enabled on this node",
+                           name);
+    }
+    if (!request.ok()) return request.error();
+    Result<MountPlanPtr> planned =
+        PlanMount(context, *provider, *std::move(request),
+                  {.tokens = options_.tokens, .memo = &parsed_, .now = clock.Wall()});
+    if (!planned.ok()) return planned.error();
+    plan = *planned;
+    return AssembleBundle(*plan, dependencies_.fetcher.Read(context, plan->read),
+                          options_.version_key);
+  }();
+  if (outcome.ok()) outcome->report.refresh_after = plan->parsed->mount.policy.refresh_after;
+  Account(name, plan.get(), outcome, clock.Now() - begun);
+  return outcome;
+}
+
+std::optional<Result<Bundle>> MountService::MountFromMemory(MountRequest& request) {
+  const SteadyTime begun = dependencies_.clock.Now();
+  const std::shared_ptr<const Provider> provider = dependencies_.providers(request.provider);
+  if (provider == nullptr) return std::nullopt;
+  const std::string name = request.provider;
+  const MountPlanPtr plan = PlanKnownMount(*provider, request, parsed_);
+  if (plan == nullptr) return std::nullopt;
+  std::optional<Answers> answers;
+  if (plan->parsed->mount.projections.size() <= kMaxFromMemory) {
+    answers = dependencies_.fetcher.ReadFromMemory(plan->read);
+  }
+  if (!answers) {
+    request.identity = plan->read->identity.Clone();
+    return std::nullopt;
+  }
+  Result<Bundle> outcome = AssembleBundle(*plan, *std::move(answers), options_.version_key);
+  Account(name, plan.get(), outcome, dependencies_.clock.Now() - begun);
+  return outcome;
+}
+
+void MountService::Account(const std::string& provider, const MountPlan* plan,
+                        const Result<Bundle>& outcome, SteadyTime::duration took) {
+  const std::string_view name = outcome.ok() ? (outcome->report.stale > 0 ? "stale" : "ok")
+                                             : ErrorCodeName(outcome.error().code());
+  dependencies_.metrics.CountMount(provider, name, took);
+  const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
+  const std::string pod = plan != nullptr ? plan->read->identity.Text() : "(not parsed)";
+  const std::string refs = plan != nullptr ? RefList(*plan) : "";
+  if (plan != nullptr) {
+    dependencies_.ledger.Record(*plan,
+                   outcome.ok() ? Result<ReadReport>(outcome->report)
+                                : Result<ReadReport>(outcome.error()),
+                   std::chrono::duration_cast<Duration>(took));
+  }
+  if (!outcome.ok()) {
+    dependencies_.log.Warn("mount", {{"pod", pod},
+                        {"provider", provider},
+                        {"refs", refs},
+                        {"ms", milliseconds},
+                        {"outcome", name},
+                        {"error", outcome.error().message()}});
+    return;
+  }
+  const ReadReport& report = outcome->report;
+  const LogLevel level = report.stale > 0 ? LogLevel::kWarn : LogLevel::kInfo;
+  dependencies_.log.Write(level, Context(), "mount",
+             {{"pod", pod},
+              {"provider", provider},
+              {"refs", refs},
+              {"files", outcome->files.size()},
+              {"hits", report.hits},
+              {"backend_reads", report.backend_reads},
+              {"logins", report.logins},
+              {"stale", report.stale},
+              {"stale_age_ms", report.stale_age.count()},
+              {"stale_reason", report.stale_reason},
+              {"ms", milliseconds},
+              {"outcome", name}});
+}
+
+}  // namespace nodekeep

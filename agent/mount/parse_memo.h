@@ -1,0 +1,54 @@
+#pragma once
+
+// Remembers what a dialect made of a class.
+//
+// All pods of a class mount it with the same parameters, again at each rotation, and reading the
+// YAML in them costs more than serving ten secrets from memory. Parse is pure, so its result may be
+// used for the next equal parameters. Errors are not remembered. Holds no
+// secret: credentials among the parameters are not part of a ParsedMount (credential_parameters).
+//
+// Thread-safe. Bounded; the least recently used entry is dropped first.
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "agent/base/result.h"
+#include "agent/mount/parsed_class.h"
+#include "agent/secrets/spc_dialect.h"
+
+namespace nodekeep {
+
+class ParseMemo {
+ public:
+  explicit ParseMemo(std::size_t max_entries = 1024) : max_entries_(max_entries) {}
+
+  // What dialect->Parse(input) makes, now or before.
+  Result<ParsedClassPtr> Parse(const std::shared_ptr<const SpcDialect>& dialect,
+                               const SpcInput& input);
+  // The remembered result only; null when there is none.
+  ParsedClassPtr Find(const std::shared_ptr<const SpcDialect>& dialect, const SpcInput& input);
+
+ private:
+  using Digest = std::array<std::uint8_t, 32>;
+  struct Entry {
+    Digest digest;
+    std::weak_ptr<const SpcDialect> dialect;  // a reload makes new ones, perhaps at the same address
+    ParsedClassPtr parsed;
+  };
+
+  static Digest DigestOf(const SpcDialect& dialect, const SpcInput& input);
+  ParsedClassPtr Find(const std::shared_ptr<const SpcDialect>& dialect, const Digest& digest);
+
+  const std::size_t max_entries_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  std::list<Entry> least_recent_first_;
+  std::map<Digest, std::list<Entry>::iterator> by_digest_;
+};
+
+}  // namespace nodekeep

@@ -1,0 +1,26 @@
+#pragma once
+
+// What a dialect made of the parameters of a SecretProviderClass, and the reads that follow from it.
+// Immutable and shared by all mounts of the class. Holds no credential.
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "agent/secrets/read_plan.h"
+#include "agent/secrets/spc_dialect.h"
+
+namespace nodekeep {
+
+struct ParsedClass {
+  ParsedMount mount;
+  // The distinct refs of the projections, in their order.
+  std::shared_ptr<const std::vector<PlannedRead>> reads;
+  std::vector<std::size_t> read_of;  // for each projection, its index in `reads`
+};
+
+using ParsedClassPtr = std::shared_ptr<const ParsedClass>;
+
+ParsedClassPtr MakeParsedClass(ParsedMount mount);
+
+}  // namespace nodekeep

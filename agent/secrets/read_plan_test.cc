@@ -1,0 +1,136 @@
+#include "agent/secrets/read_plan.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+#include "tests/fakes/core.h"
+
+namespace nodekeep {
+namespace {
+
+struct Login {
+  std::string provider = "fake";
+  FakeOptions options;
+  Identity identity;
+
+  LoginKeys Keys() const { return LoginKeysOf(provider, options, identity); }
+};
+
+Login LoginOf(Identity identity, const std::string& login_text = "fake",
+              const std::string& digest = "", bool shows_pod = true) {
+  Login login;
+  login.options.login_text = login_text;
+  login.options.digest = digest;
+  login.options.shows_pod = shows_pod;
+  login.identity = std::move(identity);
+  return login;
+}
+
+Identity Web() { return MakeIdentity("shop", "web-1", "web"); }
+
+Identity WithToken(Identity identity, const std::string& token) {
+  identity.tokens["vault"].token = SecretBytes(token);
+  return identity;
+}
+
+}  // namespace
+
+TEST_CASE("login keys: pods of one service account have one key to share and one each of their own") {
+  const LoginKeys a = LoginOf(MakeIdentity("shop", "web-1", "web")).Keys();
+  const LoginKeys b = LoginOf(MakeIdentity("shop", "web-2", "web")).Keys();
+  CHECK(a.shared == "fake fake shop/web sa-uid=uid-of-web");
+  CHECK(a.own == "fake fake shop/web sa-uid=uid-of-web pod=web-1/uid-of-web-1");
+  CHECK(a.shared == b.shared);
+  CHECK(a.own != b.own);
+}
+
+TEST_CASE("login keys: whoever differs in anything shares nothing") {
+  Identity recreated = Web();
+  recreated.pod->uid = "another";
+  struct Row {
+    std::string name;
+    Login login;
+  };
+  std::vector<Row> rows;
+  rows.push_back({"another namespace", LoginOf(MakeIdentity("blog", "web-1", "web"))});
+  rows.push_back({"another service account", LoginOf(MakeIdentity("shop", "web-1", "db"))});
+  rows.push_back({"the account created anew", LoginOf(MakeIdentity("shop", "web-1", "web", "new"))});
+  rows.push_back({"no uid known", LoginOf(MakeIdentity("shop", "web-1", "web", ""))});
+  rows.push_back({"another login", LoginOf(Web(), "fake role=admin")});
+  rows.push_back({"credentials of its own", LoginOf(Web(), "fake", "d1")});
+  rows.push_back({"other credentials of its own", LoginOf(Web(), "fake", "d2")});
+  rows.push_back({"borders moved into the login",
+                  LoginOf(Web(), "fake shop/web sa-uid=uid-of-web")});
+  // Each pair would read alike were the parts only joined.
+  rows.push_back({"a border in the namespace", LoginOf(MakeIdentity("a/b", "web-1", "c", "u"))});
+  rows.push_back({"a border in the account", LoginOf(MakeIdentity("a", "web-1", "b/c", "u"))});
+  rows.push_back({"a tag in the account", LoginOf(MakeIdentity("a", "web-1", "b sa-uid=u", ""))});
+  rows.push_back({"a tag in its place", LoginOf(MakeIdentity("a", "web-1", "b", "u"))});
+  rows.push_back({"a gap in the namespace", LoginOf(MakeIdentity("x y", "web-1", "c", "u"))});
+  rows.push_back({"a gap in the login", LoginOf(MakeIdentity("y", "web-1", "c", "u"), "fake x")});
+  rows.push_back({"only its credentials", LoginOf(Web(), "fake", "d1", false)});
+  rows.push_back({"only the node's credentials", LoginOf(Web(), "fake", "", false)});
+  rows.push_back({"a pod spelled in the login",
+                  LoginOf(Web(), "fake shop/web sa-uid=uid-of-web pod=web-1/uid-of-web-1", "d1",
+                         false)});
+  Login other_provider = LoginOf(Web());
+  other_provider.provider = "vault";
+  rows.push_back({"another provider", std::move(other_provider)});
+  rows.push_back({"itself", LoginOf(Web())});
+
+  std::vector<LoginKeys> keys;
+  for (const Row& row : rows) keys.push_back(row.login.Keys());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t j = i + 1; j < rows.size(); ++j) {
+      INFO(rows[i].name << " and " << rows[j].name);
+      CHECK(keys[i].own != keys[j].own);
+      CHECK((keys[i].shared.empty() || keys[i].shared != keys[j].shared));
+      CHECK(keys[i].own != keys[j].shared);
+    }
+  }
+  CHECK(LoginOf(std::move(recreated)).Keys().own != keys.back().own);
+}
+
+TEST_CASE("login keys: nothing is shared without a proven account or with credentials of one's own") {
+  struct Row {
+    std::string name, sa_uid, digest;
+    bool shared;
+  };
+  const Row rows[] = {
+      {"account known, the pod's token only", "-", "", true},
+      {"account unknown", "", "", false},
+      {"credentials of its own", "-", "d1", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const LoginKeys keys =
+        LoginOf(MakeIdentity("shop", "web-1", "web", row.sa_uid), "fake", row.digest).Keys();
+    CHECK(!keys.shared.empty() == row.shared);
+    CHECK(!keys.own.empty());
+  }
+}
+
+TEST_CASE("login keys: a login that shows nothing of the pod belongs to its credentials") {
+  const auto own = [](Identity identity, const std::string& digest) {
+    const LoginKeys keys = LoginOf(std::move(identity), "fake", digest, false).Keys();
+    CHECK(keys.shared.empty());
+    return keys.own;
+  };
+  const std::string web = own(Web(), "d1");
+  CHECK(web == own(MakeIdentity("blog", "db-0", "db"), "d1"));
+  CHECK(web == own(Identity(), "d1"));
+  CHECK(web != own(Web(), "d2"));
+}
+
+TEST_CASE("login keys: without a pod uid the token tells callers apart, and is not in the key") {
+  Identity nobody;
+  const std::string none = LoginOf(nobody.Clone()).Keys().own;
+  const std::string a = LoginOf(WithToken(nobody.Clone(), "hunter2-a")).Keys().own;
+  const std::string b = LoginOf(WithToken(nobody.Clone(), "hunter2-b")).Keys().own;
+  CHECK(a != b);
+  CHECK(a != none);
+  CHECK(a == LoginOf(WithToken(nobody.Clone(), "hunter2-a")).Keys().own);
+  CHECK(a.find("hunter2") == std::string::npos);
+}
+
+}  // namespace nodekeep
