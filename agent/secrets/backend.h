@@ -36,7 +36,8 @@ class ProviderOptions {
   virtual ~ProviderOptions() = default;
 
   // Everything but the pod that decides what a login is worth: endpoint, namespace, auth mount,
-  // role, audience, TLS trust. Canonical, printable, without secrets; part of every cache key.
+  // role, audience, TLS trust. Canonical, printable, without secrets; part of every cache key. Made
+  // with LoginText (agent/secrets/login_text.h) where the login goes over the network.
   // Options with equal texts are interchangeable: refreshes and renewals use those of the plan that
   // logged in, for the refs of all. So whatever else shapes a call must be here or in the ref.
   virtual std::string LoginText() const = 0;
@@ -51,10 +52,6 @@ class ProviderOptions {
   // For `validate`: which settings of the node the class needs besides those that are in force.
   virtual std::vector<NeededSetting> NeededSettings() const { return {}; }
 };
-
-// For LoginText: appends " name=<size>:value". The size comes first, so that no choice of values
-// reads like another.
-void AppendLoginPart(std::string& text, std::string_view name, std::string_view value);
 
 // Who may use a login besides the pod that made it.
 enum class Sharing {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "agent/base/digest.h"
+#include "agent/secrets/login_text.h"
 
 namespace nodekeep::akeyless {
 namespace {
@@ -85,28 +86,25 @@ Options::KeyPair Options::CertKeyPair(const Identity& identity) const {
 }
 
 std::string Options::LoginText() const {
-  std::string text = Endpoint();
-  for (AccessType type : login_order) AppendLoginPart(text, "type", AccessTypeName(type));
-  AppendLoginPart(text, "access-id", access_id);
-  AppendLoginPart(text, "azure-object", azure_object_id);
-  AppendLoginPart(text, "gcp-audience", gcp_audience);
-  AppendLoginPart(text, "k8s-config", k8s_auth_config);
-  AppendLoginPart(text, "k8s-gateway", k8s_gateway);
-  for (const auto& [name, value] : cloud.Parts()) AppendLoginPart(text, name, value);
-  AppendLoginPart(text, "as", as_pod ? "pod" : "agent");
-  AppendLoginPart(text, "audience", audience);
-  AppendLoginPart(text, "shared", share_by_service_account ? "yes" : "");
-  AppendLoginPart(text, "ca-file", tls->ca_file);
-  AppendLoginPart(text, "ca-directory", tls->ca_directory);
-  AppendLoginPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
-  AppendLoginPart(text, "server-name", tls->server_name);
+  std::string methods;
+  for (AccessType type : login_order) {
+    if (!methods.empty()) methods += ',';
+    methods += AccessTypeName(type);
+  }
+  nodekeep::LoginText text(methods, Endpoint(), *tls, audience);
+  text.Part("access-id", access_id).Part("azure-object", azure_object_id);
+  text.Part("gcp-audience", gcp_audience).Part("k8s-config", k8s_auth_config);
+  text.Part("k8s-gateway", k8s_gateway);
+  for (const auto& [name, value] : cloud.Parts()) text.Part(name, value);
+  text.Part("as", as_pod ? "pod" : "agent").Flag("shared", share_by_service_account);
+  // Files of the node: the same for all who use them, so their names suffice.
+  text.Part("token-file", as_pod ? "" : service_account_token_file);
   // A reload may withhold what was allowed before: the login of that time is not found any more.
   const bool withheld = !k8s_gateway_withheld.empty() || !sts_withheld.empty() ||
                         std::any_of(gateways.begin(), gateways.end(), [](const Gateway& gateway) {
                           return !gateway.node_identity_withheld.empty();
                         });
-  AppendLoginPart(text, "node-identity", !as_pod && withheld ? "withheld" : "");
-  return text;
+  return text.Part("node-identity", !as_pod && withheld ? "withheld" : "").Take();
 }
 
 std::string Options::CredentialDigest(const Identity& identity) const {

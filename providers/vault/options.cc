@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "agent/base/digest.h"
+#include "agent/secrets/login_text.h"
 
 namespace nodekeep::vault {
 namespace {
@@ -97,29 +98,17 @@ std::string Options::Endpoint() const {
 }
 
 std::string Options::LoginText() const {
-  std::string text(AuthMethodName(method));
-  AppendLoginPart(text, "address", address.base);
-  AppendLoginPart(text, "socket", address.unix_socket);
-  AppendLoginPart(text, "namespace", login_namespace);
-  AppendLoginPart(text, "read-namespace", read_namespace);
-  AppendLoginPart(text, "mount", mount);
-  AppendLoginPart(text, "role", role);
-  AppendLoginPart(text, "audience", audience);
-  AppendLoginPart(text, "ca-file", tls->ca_file);
-  AppendLoginPart(text, "ca-directory", tls->ca_directory);
-  AppendLoginPart(text, "ca-pem", tls->ca_pem.empty() ? "" : Sha256Hex(tls->ca_pem));
-  AppendLoginPart(text, "server-name", tls->server_name);
-  AppendLoginPart(text, "client-cert", tls->client_cert_file);
-  AppendLoginPart(text, "client-key", tls->client_key_file);
-  AppendLoginPart(text, "skip-verify", tls->skip_verify ? "yes" : "");
+  const std::string endpoint =
+      address.unix_socket.empty() ? address.base : "unix://" + address.unix_socket;
+  nodekeep::LoginText text(AuthMethodName(method), endpoint, *tls, audience);
+  text.Part("namespace", login_namespace).Part("read-namespace", read_namespace);
+  text.Part("mount", mount).Part("role", role);
   // Files and ids of the node: the same for all who use them, so their names suffice.
-  AppendLoginPart(text, "token-file", token_file);
-  AppendLoginPart(text, "approle", approle_role_id);
-  AppendLoginPart(text, "secret-id-file", approle_secret_id_file);
+  text.Part("token-file", token_file).Part("approle", approle_role_id);
+  text.Part("secret-id-file", approle_secret_id_file);
   // A class that may not have the login must not find it in the cache.
   const bool withheld = method == AuthMethod::kCert && !node_credentials_withheld.empty();
-  AppendLoginPart(text, "certificate", withheld ? "withheld" : "");
-  return text;
+  return text.Part("certificate", withheld ? "withheld" : "").Take();
 }
 
 std::string Options::CredentialDigest(const Identity& identity) const {

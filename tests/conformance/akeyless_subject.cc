@@ -66,6 +66,71 @@ class AkeylessSubject final : public HttpSubject {
     return faults;
   }
 
+  std::vector<LoginChange> LoginChanges() const override {
+    std::vector<LoginChange> changes;
+    const auto parameter = [&](const std::string& name, const std::string& value,
+                               const Attributes& base = {}) {
+      Attributes after = base;
+      after[name] = value;
+      changes.push_back({name, {base, {}}, {after, {}}});
+    };
+    const auto of_type = [](const std::string& type) {
+      return Attributes{{"akeylessAccessType", type}, {"akeylessAuthAs", "pod"}};
+    };
+    const auto of_agent = [](const std::string& type) {
+      return Attributes{{"akeylessAccessType", type}, {"akeylessAuthAs", "agent"}};
+    };
+    parameter("akeylessGatewayURL", "https://other", of_type("k8s"));
+    parameter("nodekeep/fallbackGateways", "https://other", of_type("k8s"));
+    parameter("akeylessAccessType", "jwt", of_type("k8s"));
+    parameter("akeylessAccessID", "p-other", of_type("k8s"));
+    parameter("akeylessAuthAs", "agent", of_type("k8s"));
+    parameter("akeylessK8sAuthConfigName", "other", of_type("k8s"));
+    parameter("nodekeep/k8sGatewayURL", "https://other", of_type("k8s"));
+    parameter("nodekeep/audience", "other", of_type("k8s"));
+    parameter("nodekeep/caFile", "/other", of_type("k8s"));
+    parameter("nodekeep/caBundle", "-----BEGIN CERTIFICATE-----", of_type("k8s"));
+    parameter("nodekeep/tlsServerName", "other", of_type("k8s"));
+    parameter("akeylessAzureObjectID", "other", of_agent("azure_ad"));
+    parameter("akeylessGCPAudience", "other", of_agent("gcp"));
+    parameter("nodekeep/stsRegion", "eu-central-1", of_agent("aws_iam"));
+    const auto setting = [&](const std::string& name, const std::string& value,
+                             const Attributes& base, const SettingValues& others = {}) {
+      SettingValues after = others;
+      after[name] = value;
+      changes.push_back({"setting " + name, {base, others}, {base, after}});
+    };
+    setting("gatewayUrl", "https://other", of_type("k8s"));
+    setting("fallbackGateways", "https://other", of_type("k8s"));
+    setting("accessType", "jwt", {{"akeylessAuthAs", "pod"}}, {{"accessType", "k8s"}});
+    setting("accessId", "p-other", of_type("k8s"));
+    setting("k8sAuthConfigName", "other", of_type("k8s"));
+    setting("k8sGatewayUrl", "https://other", of_type("k8s"));
+    setting("caFile", "/other", of_type("k8s"));
+    setting("tlsServerName", "other", of_type("k8s"));
+    setting("shareByServiceAccount", "true", of_type("k8s"));
+    setting("azureObjectId", "other", of_agent("azure_ad"));
+    setting("gcpAudience", "other", of_agent("gcp"));
+    setting("stsRegion", "eu-central-1", of_agent("aws_iam"));
+    setting("stsEndpoint", "https://sts.other", of_agent("aws_iam"),
+            {{"stsRegion", "eu-central-1"}});
+    setting("serviceAccountTokenFile", "/other", of_agent("k8s"));
+    setting("jwtFile", "/other", of_agent("jwt"), {{"jwtFile", "/jwt"}});
+    setting("certFile", "/other", of_agent("cert"), {{"certFile", "/c"}, {"certKeyFile", "/k"}});
+    setting("nodeIdentityGateways", "https://gw",
+            {{"akeylessAccessType", "access_key"},
+             {"akeylessAuthAs", "agent"},
+             {"akeylessGatewayURL", "https://gw"}});
+    setting("legacyProbing", "true", of_agent("k8s"));
+    return changes;
+  }
+
+  std::set<std::string> SettingsOutsideLogins() const override {
+    // certKeyFile belongs to certFile; uidTokenDirectory is where a token is kept; plain http is part
+    // of the URL.
+    return {"certKeyFile", "uidTokenDirectory", "allowPlainHttp", "timeout"};
+  }
+
   std::vector<std::string> Tokens() const override { return {"jwt-of.", "t-canary", "canary"}; }
 
  private:

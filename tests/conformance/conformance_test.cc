@@ -10,6 +10,7 @@
 #include "tests/fakes/capture_stderr.h"
 #include "tests/fakes/counting_backend.h"
 #include "tests/fakes/core.h"
+#include "tests/fakes/fake_http_client.h"
 
 namespace nodekeep::conformance {
 namespace {
@@ -123,6 +124,38 @@ TEST_CASE("conformance: parsing is pure: equal parameters give equal plans") {
       CHECK(one.projections[i].path == two.projections[i].path);
       CHECK(one.projections[i].ref.provider == bed.name);
       CHECK_FALSE(one.projections[i].ref.endpoint.empty());
+    }
+  });
+}
+
+TEST_CASE("conformance: every option that decides what a login is worth is part of its key") {
+  ForEachProvider([](const SubjectEntry& entry) {
+    Bed bed(entry);
+    FakeHttpClient no_network;
+    const auto key_of = [&](const LoginChange::Login& login) {
+      const Provider provider =
+          MakeRegistered(bed.name, login.settings, no_network, bed.clock, bed.log);
+      Attributes parameters = bed.subject->Mount({"a"});
+      for (const auto& [name, value] : login.parameters) parameters[name] = value;
+      const Result<ParsedMount> mount = provider.spc->Parse(bed.Input(parameters));
+      INFO((mount.ok() ? "" : mount.error().message()));
+      REQUIRE(mount.ok());
+      return LoginKeysOf(bed.name, *mount->options, bed.Pod()).own;
+    };
+    std::set<std::string> settings = bed.subject->SettingsOutsideLogins();
+    for (const LoginChange& change : bed.subject->LoginChanges()) {
+      INFO(change.option);
+      CHECK(key_of(change.before) == key_of(change.before));
+      CHECK(key_of(change.before) != key_of(change.after));
+      constexpr std::string_view kSetting = "setting ";
+      if (change.option.starts_with(kSetting)) settings.insert(change.option.substr(kSetting.size()));
+    }
+    for (const ProviderEntry& registered : ProviderRegistry()) {
+      if (registered.name != bed.name) continue;
+      for (const SettingKey& key : registered.settings()) {
+        INFO("setting " << key.name << ": is it part of logins?");
+        CHECK(settings.contains(std::string(key.name)));
+      }
     }
   });
 }

@@ -27,6 +27,11 @@ class DevSubject final : public Subject {
     return {{"objects", objects}};
   }
 
+  std::vector<LoginChange> LoginChanges() const override {
+    return {{"setting path", {}, {{}, {{"path", "/other"}}}}};
+  }
+  std::set<std::string> SettingsOutsideLogins() const override { return {}; }
+
   std::vector<BadInput> BadInputs() const override {
     return {
         {"file outside the volume", {{"objects", "- objectName: ../evil\n"}}, {"../evil"}},

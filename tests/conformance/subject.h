@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,17 @@ struct BadInput {
   std::vector<std::string> named;
 };
 
+// Two ways to log in that must not find each other's cached secrets: they differ in `option` only, a
+// parameter of the class or a setting of the node ("setting address").
+struct LoginChange {
+  struct Login {
+    Attributes parameters;  // added to those of Mount({"a"})
+    SettingValues settings;
+  };
+  std::string option;
+  Login before, after;
+};
+
 // A provider with a backend of its own. Thread-safe where the provider is.
 class Subject {
  public:
@@ -59,6 +71,11 @@ class Subject {
   // because nothing of it can block. AwaitCall returns when a call hangs.
   virtual bool Hang() { return false; }
   virtual void AwaitCall() {}
+
+  // For every parameter of the dialect, and every setting, that decides what a login is worth.
+  virtual std::vector<LoginChange> LoginChanges() const = 0;
+  // The other settings.
+  virtual std::set<std::string> SettingsOutsideLogins() const = 0;
 
   // Gives the pod what it needs for a login.
   virtual void Equip(Identity& identity) = 0;

@@ -56,6 +56,69 @@ class VaultSubject final : public HttpSubject {
     return faults;
   }
 
+  std::vector<LoginChange> LoginChanges() const override {
+    const Attributes at = {{"vaultAddress", "https://v"}};
+    const Attributes cert = {{"vaultAddress", "https://v"},
+                             {"nodekeep/auth", "cert"},
+                             {"vaultTLSClientCertPath", "/c"},
+                             {"vaultTLSClientKeyPath", "/k"}};
+    const auto with = [](Attributes base, const std::string& name, const std::string& value) {
+      base[name] = value;
+      return base;
+    };
+    std::vector<LoginChange> changes;
+    const auto parameter = [&](const std::string& name, const std::string& value,
+                               const Attributes& base) {
+      changes.push_back({name, {base, {}}, {with(base, name, value), {}}});
+    };
+    parameter("roleName", "other", {});
+    parameter("vaultAddress", "https://other", {});
+    parameter("vaultNamespace", "other", {});
+    parameter("nodekeep/authNamespace", "other", {});
+    parameter("vaultAuthMountPath", "other", {});
+    parameter("vaultKubernetesMountPath", "other", {});
+    parameter("audience", "other", {});
+    parameter("nodekeep/auth", "jwt", {{"vaultAuthMountPath", "kubernetes"}});
+    parameter("vaultSkipTLSVerify", "true", at);
+    parameter("vaultCACertPath", "/other", at);
+    parameter("vaultCADirectory", "/other", at);
+    parameter("vaultTLSServerName", "other", at);
+    parameter("vaultTLSClientCertPath", "/other", cert);
+    parameter("vaultTLSClientKeyPath", "/other", cert);
+    const auto setting = [&](const std::string& name, const std::string& value,
+                             const Attributes& base = {}, const SettingValues& others = {}) {
+      SettingValues after = others;
+      after[name] = value;
+      changes.push_back({"setting " + name, {base, others}, {base, after}});
+    };
+    const SettingValues paths = {{"nodeCredentialPaths", "secret"}};
+    const auto and_paths = [&](SettingValues values) {
+      values.insert(paths.begin(), paths.end());
+      return values;
+    };
+    setting("address", "https://other");
+    setting("namespace", "other");
+    setting("authMount", "other");
+    setting("caFile", "/other");
+    setting("caDirectory", "/other");
+    setting("caPem", "-----BEGIN CERTIFICATE-----");
+    setting("tlsServerName", "other");
+    setting("skipTlsVerify", "true");
+    setting("clientCertFile", "/other", {},
+            {{"clientCertFile", "/c"}, {"clientKeyFile", "/k"}});
+    setting("clientKeyFile", "/other", {}, {{"clientCertFile", "/c"}, {"clientKeyFile", "/k"}});
+    setting("tokenFile", "/other", {{"nodekeep/auth", "token"}}, and_paths({{"tokenFile", "/t"}}));
+    setting("approleRoleId", "other", {{"nodekeep/auth", "approle"}},
+            and_paths({{"approleRoleId", "r"}, {"approleSecretIdFile", "/s"}}));
+    setting("approleSecretIdFile", "/other", {{"nodekeep/auth", "approle"}},
+            and_paths({{"approleRoleId", "r"}, {"approleSecretIdFile", "/s"}}));
+    setting("nodeCredentialPaths", "secret", {{"nodekeep/auth", "cert"}},
+            {{"address", "https://v"}, {"clientCertFile", "/c"}, {"clientKeyFile", "/k"}});
+    return changes;
+  }
+
+  std::set<std::string> SettingsOutsideLogins() const override { return {"timeout"}; }
+
   std::vector<std::string> Tokens() const override { return {"jwt-of.", "hvs.", "canary"}; }
 
  private:

@@ -1,0 +1,56 @@
+#include "agent/secrets/login_text.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace nodekeep {
+
+TEST_CASE("login text: every part of TLS, the endpoint and the audience are in it") {
+  struct Login {
+    std::string method = "k8s", endpoint = "https://a", audience = "vault";
+    TlsSettings tls;
+    std::string role = "app";
+
+    std::string Text() const {
+      return LoginText(method, endpoint, tls, audience).Part("role", role).Take();
+    }
+  };
+  const std::vector<std::function<void(Login&)>> changes = {
+      [](Login&) {},
+      [](Login& l) { l.method = "jwt"; },
+      [](Login& l) { l.endpoint = "https://b"; },
+      [](Login& l) { l.audience = ""; },
+      [](Login& l) { l.role = "admin"; },
+      [](Login& l) { l.tls.ca_file = "x"; },
+      [](Login& l) { l.tls.ca_directory = "x"; },
+      [](Login& l) { l.tls.ca_pem = "x"; },
+      [](Login& l) { l.tls.server_name = "x"; },
+      [](Login& l) { l.tls.client_cert_file = "x"; },
+      [](Login& l) { l.tls.client_key_file = "x"; },
+      [](Login& l) { l.tls.client_cert_pem = "x"; },
+      [](Login& l) { l.tls.client_key_pem = std::make_shared<const SecretBytes>("x"); },
+      [](Login& l) { l.tls.skip_verify = true; },
+      // Were the parts only joined, these would read like others.
+      [](Login& l) { l.role = "app ca-file=1:x"; },
+      [](Login& l) { l.endpoint = "https://a audience=0:"; },
+  };
+  std::set<std::string> texts;
+  for (const auto& change : changes) {
+    Login login;
+    change(login);
+    texts.insert(login.Text());
+  }
+  CHECK(texts.size() == changes.size());
+}
+
+TEST_CASE("login text: keys are digested") {
+  TlsSettings tls;
+  tls.client_key_pem = std::make_shared<const SecretBytes>("CANARY");
+  CHECK(LoginText("cert", "https://a", tls, "").Take().find("CANARY") == std::string::npos);
+}
+
+}  // namespace nodekeep
