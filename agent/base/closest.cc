@@ -1,9 +1,13 @@
 #include "agent/base/closest.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <cctype>
 #include <numeric>
 #include <vector>
+
+#include "agent/base/ascii.h"
 
 namespace nodekeep {
 
@@ -20,8 +24,7 @@ std::string ClosestTo(std::string_view word, std::span<const std::string_view> k
       std::size_t diagonal = row[0];
       row[0] = i + 1;
       for (std::size_t j = 0; j < candidate.size(); ++j) {
-        const bool same = std::tolower(static_cast<unsigned char>(word[i])) ==
-                          std::tolower(static_cast<unsigned char>(candidate[j]));
+        const bool same = AsciiLower(word[i]) == AsciiLower(candidate[j]);
         const std::size_t changed = diagonal + (same ? 0 : 1);
         diagonal = row[j + 1];
         row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
@@ -34,6 +37,13 @@ std::string ClosestTo(std::string_view word, std::span<const std::string_view> k
     }
   }
   return closest;
+}
+
+std::string MeantOrAll(std::string_view word, std::span<const std::string_view> known,
+                       std::string_view all) {
+  const std::string closest = ClosestTo(word, known);
+  if (!closest.empty()) return fmt::format("did you mean {}?", closest);
+  return fmt::format("{} {}", all, fmt::join(known, ", "));
 }
 
 }  // namespace nodekeep

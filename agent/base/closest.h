@@ -1,6 +1,6 @@
 #pragma once
 
-// "Did you mean": the known word that somebody surely meant by a misspelt one.
+// "Did you mean": the known word that is closest to a misspelt one.
 
 #include <span>
 #include <string>
@@ -11,5 +11,10 @@ namespace nodekeep {
 // `word` as the user should have written it, or "" when nothing known is near: case aside, at most
 // two letters differ, and at most half of the word.
 std::string ClosestTo(std::string_view word, std::span<const std::string_view> known);
+
+// For an error about `word`: "did you mean <closest>?", or, when nothing known is near, `all` and
+// the known words: "they are a, b".
+std::string MeantOrAll(std::string_view word, std::span<const std::string_view> known,
+                       std::string_view all = "they are");
 
 }  // namespace nodekeep

@@ -29,4 +29,11 @@ TEST_CASE("closest: a slip of two letters finds its word, anything further finds
   }
 }
 
+TEST_CASE("closest: an error suggests the closest word, or lists all of them") {
+  constexpr std::string_view kKnown[] = {"base64", "hex"};
+  CHECK(MeantOrAll("bse64", kKnown) == "did you mean base64?");
+  CHECK(MeantOrAll("gzip", kKnown) == "they are base64, hex");
+  CHECK(MeantOrAll("gzip", kKnown, "the encodings are") == "the encodings are base64, hex");
+}
+
 }  // namespace nodekeep

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "agent/base/ascii.h"
+
 namespace nodekeep {
 namespace {
 
@@ -140,6 +142,12 @@ Result<SecretBytes> HexDecode(std::string_view text) {
   }
   if (text.size() % 2 != 0) return Error(ErrorCode::kInvalid, "odd number of hex digits");
   return bytes;
+}
+
+Result<SecretBytes> Decode(std::string_view encoding, SecretBytes value) {
+  if (EqualsIgnoreCase(encoding, "base64")) return Base64Decode(value.Reveal());
+  if (EqualsIgnoreCase(encoding, "hex")) return HexDecode(value.Reveal());
+  return value;
 }
 
 std::string PercentEncode(std::string_view segment, bool keep_slash) {

@@ -103,4 +103,20 @@ TEST_CASE("codecs: a path segment is percent-encoded") {
 }
 
 }  // namespace
+TEST_CASE("codecs: a value is decoded by the name of its encoding") {
+  struct Row {
+    std::string encoding, value, want;
+  };
+  const Row rows[] = {
+      {"", "aGk=", "aGk="},      {"utf-8", "aGk=", "aGk="}, {"base64", "aGk=", "hi"},
+      {"BASE64", "aGk=", "hi"},  {"hex", "6869", "hi"},     {"Hex", "6A", "j"},
+      {"base64", "aGk", "(error)"}, {"hex", "zz", "(error)"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.encoding << " of " << row.value);
+    Result<SecretBytes> decoded = Decode(row.encoding, SecretBytes(row.value));
+    CHECK((decoded.ok() ? std::string(decoded->Reveal()) : "(error)") == row.want);
+  }
+}
+
 }  // namespace nodekeep

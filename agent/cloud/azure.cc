@@ -3,6 +3,7 @@
 #include <cctype>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
 #include "agent/base/json.h"
@@ -32,7 +33,7 @@ std::string LowerTrimmed(std::string_view text) {
   std::string lower;
   for (char c : text) {
     if (std::isspace(static_cast<unsigned char>(c)) != 0) continue;
-    lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    lower += AsciiLower(c);
   }
   return lower;
 }

@@ -5,12 +5,12 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "agent/base/ascii.h"
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
 
@@ -41,12 +41,6 @@ Result<UrlParts> Split(std::string_view url) {
   parts.host = rest.substr(0, slash);
   parts.path = slash == rest.size() ? "/" : rest.substr(slash);
   return parts;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
 }
 
 std::string PercentDecode(std::string_view text) {
@@ -108,7 +102,7 @@ std::map<std::string, SecretBytes> CanonicalHeaders(const HttpRequest& request,
                                                     std::string_view host) {
   std::map<std::string, SecretBytes> headers;
   for (const HttpHeader& header : request.headers) {
-    auto [place, fresh] = headers.try_emplace(Lower(header.name));
+    auto [place, fresh] = headers.try_emplace(AsciiLower(header.name));
     if (!fresh) place->second.Append(",");
     AppendCollapsed(header.value.Reveal(), place->second);
   }

@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "agent/base/ascii.h"
 #include "agent/base/duration.h"
+#include "agent/base/trimmed.h"
 #include "agent/http/no_proxy.h"
 
 namespace nodekeep {
@@ -24,22 +26,10 @@ bool IsToken(std::string_view text) {
   });
 }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
-}
-
-std::string_view Trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 // "Connection refused" and "Could not resolve host" in the style of our texts.
 std::string LowerFirst(std::string text) {
   if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])) != 0) {
-    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+    text[0] = AsciiLower(text[0]);
   }
   return text;
 }
@@ -106,7 +96,7 @@ void CurlTransfer::BuildUrl() {
   const std::size_t end = std::min(url_.find_first_of("/?#", begin), url_.size());
   const bool has_host =
       std::any_of(request_.headers.begin(), request_.headers.end(),
-                  [](const HttpHeader& header) { return Lower(header.name) == "host"; });
+                  [](const HttpHeader& header) { return EqualsIgnoreCase(header.name, "host"); });
   if (!has_host) AddHeaderLine("Host", std::string_view(url_).substr(begin, end - begin));
   url_ = fmt::format("{}{}:{}{}", url_.substr(0, begin), material_->server_name, origin_.port,
                      url_.substr(end));
@@ -131,7 +121,7 @@ void CurlTransfer::BuildHeaders() {
   bool has_content_type = false;
   for (const HttpHeader& header : request_.headers) {
     AddHeaderLine(header.name, header.value.Reveal());
-    has_content_type = has_content_type || Lower(header.name) == "content-type";
+    has_content_type = has_content_type || EqualsIgnoreCase(header.name, "content-type");
   }
   // Curl's own additions: a form's content type, and a pause before large bodies.
   for (std::string_view own : {std::string_view("Content-Type:"), std::string_view("Expect:")}) {
@@ -283,14 +273,14 @@ bool CurlTransfer::TakeHeader(std::string_view line) {
     headers_complete_ = false;
     return true;
   }
-  if (Trim(line).empty()) {
+  if (Trimmed(line).empty()) {
     headers_complete_ = true;
     if (receiver_ != nullptr && StatusCode() / 100 == 2) receiver_->OnHead();
   }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || line.starts_with(':')) return true;
-  response_.headers.emplace_back(Lower(Trim(line.substr(0, colon))),
-                                 std::string(Trim(line.substr(colon + 1))));
+  response_.headers.emplace_back(AsciiLower(Trimmed(line.substr(0, colon))),
+                                 std::string(Trimmed(line.substr(colon + 1))));
   return true;
 }
 

@@ -2,9 +2,10 @@
 
 #include <curl/curl.h>
 
-#include <cctype>
 #include <charconv>
 #include <memory>
+
+#include "agent/base/ascii.h"
 
 namespace nodekeep {
 namespace {
@@ -17,11 +18,6 @@ std::string Part(const UrlHandle& url, CURLUPart part, unsigned flags = 0) {
   std::string copy(text);
   curl_free(text);
   return copy;
-}
-
-std::string Lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
 }
 
 // What of a wrong URL may be shown: nothing where a password or a signed query could stand.
@@ -42,7 +38,7 @@ Result<Origin> ParseOrigin(const HttpRequest& request) {
                          curl_url_strerror(code == CURLUE_OK ? CURLUE_BAD_HOSTNAME : code));
   }
   Origin origin;
-  origin.scheme = Lower(Part(url, CURLUPART_SCHEME));
+  origin.scheme = AsciiLower(Part(url, CURLUPART_SCHEME));
   if (origin.scheme != "http" && origin.scheme != "https") {
     return Error::Format(ErrorCode::kInvalid,
                          "URL \"{}\" is not valid: it must start with http:// or https://",
@@ -51,7 +47,7 @@ Result<Origin> ParseOrigin(const HttpRequest& request) {
   if (!Part(url, CURLUPART_USER).empty() || !Part(url, CURLUPART_PASSWORD).empty()) {
     return Error::Format(ErrorCode::kInvalid,
                          "the URL of {} holds a user name or password: give them as credentials",
-                         Lower(Part(url, CURLUPART_HOST)));
+                         AsciiLower(Part(url, CURLUPART_HOST)));
   }
   // Curl takes "https:/host" too, where a later "://" would be read as the scheme's.
   if (request.url.find("://") != origin.scheme.size()) {
@@ -65,7 +61,7 @@ Result<Origin> ParseOrigin(const HttpRequest& request) {
                          "URL \"{}\" is not valid: zones of IPv6 addresses are not supported",
                          Shown(request.url));
   }
-  const std::string bracketed = Lower(Part(url, CURLUPART_HOST));
+  const std::string bracketed = AsciiLower(Part(url, CURLUPART_HOST));
   origin.host = bracketed.starts_with('[') ? bracketed.substr(1, bracketed.size() - 2) : bracketed;
   const std::string port = Part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
   std::from_chars(port.data(), port.data() + port.size(), origin.port);

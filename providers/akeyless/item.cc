@@ -183,8 +183,8 @@ Result<SecretBytes> ContentsOf(const Projection& projection, const Item& item) {
   while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos) {
     text.remove_suffix(1);
   }
-  Result<SecretBytes> decoded =
-      projection.encoding == "base64" ? Base64Decode(text) : HexDecode(text);
+  contents->Truncate(text.size());
+  Result<SecretBytes> decoded = Decode(projection.encoding, *std::move(contents));
   if (!decoded.ok()) {
     return decoded.error().Prepend("secret {}: nodekeep/decode {}", item.name, projection.encoding);
   }

@@ -9,12 +9,6 @@
 namespace nodekeep {
 namespace {
 
-Result<SecretBytes> Decode(std::string_view encoding, SecretBytes value) {
-  if (encoding == "base64") return Base64Decode(value.Reveal());
-  if (encoding == "hex") return HexDecode(value.Reveal());
-  return value;
-}
-
 Result<SecretBytes> ValueOfKey(const Projection& projection, const SecretBytes& answer) {
   Result<Json> json = ParseJson(answer.Reveal());
   if (!json.ok() || !json->is_object()) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
@@ -101,18 +100,6 @@ SecretBytes WholeResponse(const Json& reply) {
   }
   out.Append("}");
   return out;
-}
-
-bool EqualsNoCase(std::string_view text, std::string_view lower) {
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == b;
-  });
-}
-
-Result<SecretBytes> Decode(std::string_view encoding, SecretBytes value) {
-  if (EqualsNoCase(encoding, "base64")) return Base64Decode(value.Reveal());
-  if (EqualsNoCase(encoding, "hex")) return HexDecode(value.Reveal());
-  return Result<SecretBytes>(std::move(value));
 }
 
 }  // namespace

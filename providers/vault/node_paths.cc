@@ -1,8 +1,8 @@
 #include "providers/vault/node_paths.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "agent/base/ascii.h"
 #include "agent/base/comma_list.h"
 #include "providers/vault/options.h"
 
@@ -10,12 +10,6 @@ namespace nodekeep::vault {
 namespace {
 
 constexpr std::string_view kSystem[] = {"auth", "sys", "identity", "cubbyhole"};
-
-bool EqualNoCase(std::string_view text, std::string_view lower) {
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == b;
-  });
-}
 
 // The elements of "/v1/a/b?query" behind "/v1/".
 std::vector<std::string_view> ElementsOf(std::string_view path) {
@@ -52,14 +46,14 @@ bool IsSystemPath(std::string_view path) {
   if (!elements.empty()) elements.pop_back();
   return std::any_of(elements.begin(), elements.end(), [](std::string_view element) {
     return std::any_of(std::begin(kSystem), std::end(kSystem),
-                       [&](std::string_view word) { return EqualNoCase(element, word); });
+                       [&](std::string_view word) { return EqualsIgnoreCase(element, word); });
   });
 }
 
 bool IsLoginPath(std::string_view path) {
   const std::vector<std::string_view> elements = ElementsOf(path);
   const auto is = [](std::string_view word) {
-    return [word](std::string_view element) { return EqualNoCase(element, word); };
+    return [word](std::string_view element) { return EqualsIgnoreCase(element, word); };
   };
   const auto auth = std::find_if(elements.begin(), elements.end(), is("auth"));
   return std::find_if(auth, elements.end(), is("login")) != elements.end();

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "agent/base/ascii.h"
 #include "agent/base/digest.h"
 #include "agent/secrets/login_text.h"
 
@@ -74,8 +74,7 @@ Result<Address> Address::Parse(std::string_view text) {
     return Address{"http://localhost", std::string(path)};
   }
   const std::size_t host = text.find("://");
-  std::string scheme(text.substr(0, host == std::string_view::npos ? 0 : host));
-  for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string scheme = AsciiLower(text.substr(0, host == std::string_view::npos ? 0 : host));
   if (scheme != "http" && scheme != "https") {
     return BadAddress(text, "it must begin with http://, https:// or unix://");
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "agent/base/ascii.h"
 #include "agent/base/go_json.h"
 #include "agent/base/json.h"
 #include "agent/base/utf8.h"
@@ -34,13 +35,6 @@ std::string EncodePath(std::string_view path) {
     }
   }
   return out;
-}
-
-bool StartsWithNoCase(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() &&
-         std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) {
-           return a == std::tolower(static_cast<unsigned char>(b));
-         });
 }
 
 // Scheme and authority: "https://host:8200".
@@ -355,8 +349,8 @@ Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view loc
   if (location.starts_with("/") && !location.starts_with("//")) {
     return std::string(OriginOf(from.url)) + std::string(location);
   }
-  const bool secure = StartsWithNoCase(location, "https://");
-  if (!secure && !StartsWithNoCase(location, "http://")) {
+  const bool secure = StartsWithIgnoreCase(location, "https://");
+  if (!secure && !StartsWithIgnoreCase(location, "http://")) {
     return Error(ErrorCode::kInvalid, "the server redirects to an address that is not http(s)");
   }
   if (!from.unix_socket.empty()) {
@@ -364,7 +358,7 @@ Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view loc
                  "a redirect away from a unix socket is not followed: set vaultAddress to the "
                  "server itself");
   }
-  if (!secure && StartsWithNoCase(from.url, "https://")) {
+  if (!secure && StartsWithIgnoreCase(from.url, "https://")) {
     return Error(ErrorCode::kInvalid, "a redirect from https to http is not followed");
   }
   if (OriginOf(location).find('@') != std::string_view::npos) {
