@@ -6,6 +6,7 @@
 #include "agent/base/codecs.h"
 #include "agent/base/json.h"
 #include "agent/cloud/aws_sources.h"
+#include "agent/cloud/pod_login.h"
 #include "agent/cloud/sigv4.h"
 
 namespace nodekeep::akeyless {
@@ -25,10 +26,6 @@ bool IsOtherPartition(std::string_view region) {
          region.starts_with("us-iso") || region.starts_with("eu-isoe-");
 }
 
-const std::string& RegionOf(const AwsIdentity& identity, const AwsEnvironment& environment) {
-  return identity.region.empty() ? environment.region : identity.region;
-}
-
 struct StsTarget {
   std::string url;
   std::string region;
@@ -37,36 +34,12 @@ struct StsTarget {
 StsTarget TargetOf(const AwsIdentity& identity, const AwsEnvironment& environment) {
   StsTarget target;
   target.region = identity.sts_region;
-  const std::string& home = RegionOf(identity, environment);
+  const std::string& home = identity.region.empty() ? environment.region : identity.region;
   if (target.region.empty() && IsOtherPartition(home)) target.region = home;
   target.url = !identity.sts_url.empty() ? identity.sts_url : AwsServiceUrl("sts", target.region);
   if (!target.url.ends_with('/')) target.url += '/';
   if (target.region.empty()) target.region = kGlobalRegion;
   return target;
-}
-
-// What the cloud refused to give for a pod's token, and whose word would change that.
-Error OfPod(const Error& error, std::string_view identity, std::string_view fix) {
-  if (error.IsTransient()) return error.Prepend("{} in the pod's name", identity);
-  return Error(error.code(), fmt::format("{}; {}", error.message(), fix))
-      .Prepend("{} in the pod's name", identity);
-}
-
-Result<AwsCredentials> CredentialsOf(const Context& context, HttpClient& http,
-                                     const AwsEnvironment& environment,
-                                     const AwsIdentity& identity) {
-  if (identity.pod_token == nullptr) return OwnAwsCredentials(context, http, environment);
-  AwsRole role;
-  role.arn = identity.role_arn;
-  role.session_name = environment.role_session_name;
-  role.sts_url = environment.sts_url.empty() ? AwsServiceUrl("sts", RegionOf(identity, environment))
-                                             : environment.sts_url;
-  Result<AwsCredentials> credentials =
-      AssumeRoleWithWebIdentity(context, http, role, *identity.pod_token);
-  if (credentials.ok()) return credentials;
-  return OfPod(credentials.error(), "role " + role.arn,
-               "its trust policy must allow sts:AssumeRoleWithWebIdentity to the cluster's OIDC "
-               "provider for this service account and audience");
 }
 
 Result<CloudToken> AzureTokenOf(const Context& context, HttpClient& http,
@@ -75,52 +48,22 @@ Result<CloudToken> AzureTokenOf(const Context& context, HttpClient& http,
   Result<AzureCloud> cloud = OwnAzureCloud(context, http, environment);
   if (!cloud.ok()) return cloud.error();
   if (identity.pod_token != nullptr) {
-    const EntraApplication application{
-        environment.authority.empty() ? cloud->authority : environment.authority,
-        identity.tenant_id.empty() ? environment.tenant_id : identity.tenant_id,
-        identity.client_id};
-    if (application.tenant_id.empty()) {
+    AzurePodLogin login{identity.tenant_id, identity.client_id, cloud->authority,
+                        cloud->resource_manager};
+    if (login.tenant_id.empty()) login.tenant_id = environment.tenant_id;
+    if (login.tenant_id.empty()) {
       return Error(
           ErrorCode::kInvalid,
           "the tenant of the pod's application is not known: set nodekeep/azureTenantID in "
           "the class, or AZURE_TENANT_ID in the agent's environment");
     }
-    Result<CloudToken> token = EntraTokenByAssertion(context, http, application,
-                                                     cloud->resource_manager, *identity.pod_token);
-    if (token.ok()) return token;
-    return OfPod(token.error(), "application " + application.client_id,
-                 "it needs a federated credential with the cluster's issuer, this service account "
-                 "as subject, and this audience");
+    return AzureTokenForPod(context, http, environment, login, *identity.pod_token);
   }
   if (!identity.object_id.empty()) {
     return ManagedIdentityToken(context, http, environment, {"", identity.object_id},
                                 cloud->resource_manager);
   }
   return OwnAzureToken(context, http, environment, *cloud, cloud->resource_manager, now);
-}
-
-Result<CloudToken> GcpTokenOf(const Context& context, HttpClient& http,
-                              const GcpEnvironment& environment, const GcpIdentity& identity,
-                              WallTime now) {
-  const std::string audience(identity.audience.empty() ? kDefaultAudience : identity.audience);
-  if (identity.pod_token == nullptr) {
-    return OwnGcpIdentityToken(context, http, environment, audience, now);
-  }
-  const GcpEndpoints& endpoints = environment.endpoints;
-  GcpFederation federation = identity.federation;
-  if (!endpoints.token_exchange.empty()) federation.url = endpoints.token_exchange;
-  GcpServiceAccount account = identity.account;
-  if (!endpoints.iam_credentials.empty()) account.endpoint = endpoints.iam_credentials;
-  Result<CloudToken> federated =
-      ExchangeForGcpToken(context, http, federation, *identity.pod_token);
-  if (!federated.ok()) {
-    return OfPod(federated.error(), federation.audience,
-                 "the provider must trust the cluster's issuer and this audience");
-  }
-  Result<CloudToken> token =
-      ImpersonateForIdentityToken(context, http, account, federated->token, audience);
-  return token.ok() ? std::move(token)
-                    : token.error().Prepend("{} in the pod's name", account.email);
 }
 
 }  // namespace
@@ -133,7 +76,11 @@ CloudIds::CloudIds(HttpClient& http, const Clock& clock, const Environment& envi
       gcp_(GcpEnvironment::From(environment)) {}
 
 Result<SecretBytes> CloudIds::Aws(const Context& context, const AwsIdentity& identity) const {
-  Result<AwsCredentials> credentials = CredentialsOf(context, http_, aws_, identity);
+  Result<AwsCredentials> credentials =
+      identity.pod_token == nullptr
+          ? OwnAwsCredentials(context, http_, aws_)
+          : AwsCredentialsForPod(context, http_, aws_, {identity.role_arn, identity.region},
+                                 *identity.pod_token);
   if (!credentials.ok()) return credentials.error().Prepend("cloud-id for aws_iam");
   const StsTarget target = TargetOf(identity, aws_);
   return AwsCloudId(*credentials, target.url, target.region, clock_.Wall());
@@ -146,7 +93,13 @@ Result<SecretBytes> CloudIds::Azure(const Context& context, const AzureIdentity&
 }
 
 Result<SecretBytes> CloudIds::Gcp(const Context& context, const GcpIdentity& identity) const {
-  Result<CloudToken> token = GcpTokenOf(context, http_, gcp_, identity, clock_.Wall());
+  const std::string audience(identity.audience.empty() ? kDefaultAudience : identity.audience);
+  Result<CloudToken> token =
+      identity.pod_token == nullptr
+          ? OwnGcpIdentityToken(context, http_, gcp_, audience, clock_.Wall())
+          : GcpIdentityTokenForPod(context, http_, gcp_,
+                                   {identity.provider, identity.service_account},
+                                   *identity.pod_token, audience);
   if (!token.ok()) return token.error().Prepend("cloud-id for gcp");
   return Encoded(token->token);
 }

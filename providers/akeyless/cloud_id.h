@@ -46,10 +46,10 @@ struct AzureIdentity {
 
 struct GcpIdentity {
   std::string audience;  // "" = "akeyless.io"
-  // For a pod: how its token is exchanged, and the service account it then becomes. Null = this
-  // process.
-  GcpFederation federation;
-  GcpServiceAccount account;
+  // For a pod: the provider that its token is exchanged for, and the service account it then
+  // becomes. Null = this process.
+  std::string provider;
+  std::string service_account;
   const SecretBytes* pod_token = nullptr;
 };
 

@@ -261,7 +261,7 @@ TEST_CASE("cloud-id: what a cloud refuses to a pod names its identity and who ca
              StartsWith("cloud-id for azure_ad: application app in the pod's name: ") &&
                  ContainsSubstring("federated credential"));
   GcpIdentity gcp;
-  gcp.federation.audience = "//iam.googleapis.com/projects/1/x";
+  gcp.provider = "//iam.googleapis.com/projects/1/x";
   gcp.pod_token = &token;
   CHECK_THAT(
       machine.Ids().Gcp({}, gcp).error().message(),
@@ -383,8 +383,8 @@ TEST_CASE("cloud-id: a pod's gcp is exchanged and impersonated with its own toke
                   {FakeHttpClient::Respond(200, R"({"token":"h.p.s"})")});
   const SecretBytes token("pod-jwt");
   GcpIdentity identity;
-  identity.federation.audience = "//iam.googleapis.com/projects/1/x";
-  identity.account.email = "app@p.iam.gserviceaccount.com";
+  identity.provider = "//iam.googleapis.com/projects/1/x";
+  identity.service_account = "app@p.iam.gserviceaccount.com";
   identity.pod_token = &token;
   Result<SecretBytes> cloud_id = machine.Ids().Gcp({}, identity);
   REQUIRE(cloud_id.ok());
@@ -406,8 +406,8 @@ TEST_CASE("cloud-id: Google is asked at the addresses that the operator gives it
                   {FakeHttpClient::Respond(200, R"({"token":"h.p.s"})")});
   const SecretBytes token("pod-jwt");
   GcpIdentity identity;
-  identity.federation.audience = "//iam.googleapis.com/projects/1/x";
-  identity.account.email = "app@p.iam.gserviceaccount.com";
+  identity.provider = "//iam.googleapis.com/projects/1/x";
+  identity.service_account = "app@p.iam.gserviceaccount.com";
   identity.pod_token = &token;
   CHECK(machine.Ids().Gcp({}, identity).ok());
 }

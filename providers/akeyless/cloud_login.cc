@@ -2,18 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
-
+#include "agent/cloud/pod_login.h"
 #include "agent/http/origin.h"
 
 namespace nodekeep::akeyless {
 namespace {
 
 using Attributes = std::map<std::string, std::string>;
-
-constexpr std::string_view kGkePool = "identitynamespace:";
-constexpr std::string_view kFederation = "//iam.googleapis.com/";
 
 Error Invalid(std::string_view parameter, std::string_view message) {
   return Error::Format(ErrorCode::kInvalid, "parameter {}: {}", parameter, message);
@@ -22,52 +17,6 @@ Error Invalid(std::string_view parameter, std::string_view message) {
 std::string Get(const Attributes& attributes, std::string_view key) {
   auto found = attributes.find(std::string(key));
   return found == attributes.end() ? "" : found->second;
-}
-
-// It becomes a part of a host name.
-bool IsRegion(std::string_view text) {
-  constexpr std::size_t kLongest = 32;
-  return !text.empty() && text.size() <= kLongest && text.front() != '-' && text.back() != '-' &&
-         std::all_of(text.begin(), text.end(), [](unsigned char c) {
-           return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '-';
-         });
-}
-
-bool IsPrintable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](unsigned char c) { return c > 0x20 && c < 0x7f; });
-}
-
-// arn:<partition>:iam::<account>:role/<path and name>
-bool IsRoleArn(std::string_view text) {
-  const std::size_t iam = text.find(":iam::");
-  const std::size_t role = text.find(":role/");
-  return text.starts_with("arn:aws") && iam != std::string_view::npos &&
-         role != std::string_view::npos && iam < role && !text.ends_with('/') && IsPrintable(text);
-}
-
-// A GUID, or for a tenant one of its domains.
-bool IsAzureId(std::string_view text) {
-  // Not "..", which a client would take for the directory above.
-  return !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 &&
-         std::all_of(text.begin(), text.end(),
-                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.'; });
-}
-
-bool IsGcpProvider(std::string_view text) {
-  if (!IsPrintable(text)) return false;
-  if (text.starts_with(kFederation)) {
-    return text.find("/workloadIdentityPools/") != std::string_view::npos &&
-           text.find("/providers/") != std::string_view::npos;
-  }
-  return text.starts_with(kGkePool) && text.find(':', kGkePool.size()) != std::string_view::npos;
-}
-
-// Google service accounts, which are the only accounts that can be impersonated.
-bool IsEmail(std::string_view text) {
-  const std::size_t at = text.find('@');
-  return at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
-         text.find('@', at + 1) == std::string_view::npos && IsPrintable(text);
 }
 
 struct PodParameter {
@@ -80,25 +29,22 @@ struct PodParameter {
 };
 
 constexpr PodParameter kPodParameters[] = {
-    {kAwsRoleArn, AccessType::kAwsIam, &CloudLogin::aws_role_arn, IsRoleArn,
+    {kAwsRoleArn, AccessType::kAwsIam, &CloudLogin::aws_role_arn, IsAwsRoleArn,
      "the role to assume: arn:aws:iam::<account>:role/<name>", true},
-    {kAwsRegion, AccessType::kAwsIam, &CloudLogin::aws_region, IsRegion,
+    {kAwsRegion, AccessType::kAwsIam, &CloudLogin::aws_region, IsAwsRegion,
      "a region such as eu-west-1", false},
     {kAzureClientId, AccessType::kAzureAd, &CloudLogin::azure_client_id, IsAzureId,
      "the client id of the application or identity", true},
     {kAzureTenantId, AccessType::kAzureAd, &CloudLogin::azure_tenant_id, IsAzureId,
      "the tenant's id", false},
-    {kGcpProvider, AccessType::kGcp, &CloudLogin::gcp_provider, IsGcpProvider,
-     "//iam.googleapis.com/projects/<number>/locations/global/workloadIdentityPools/<pool>/"
-     "providers/<provider>, or on GKE identitynamespace:<project>.svc.id.goog:"
-     "https://container.googleapis.com/v1/projects/<project>/locations/<location>/clusters/<name>",
+    {kGcpProvider, AccessType::kGcp, &CloudLogin::gcp_provider, IsGcpProvider, kGcpProviderForm,
      true},
-    {kGcpServiceAccount, AccessType::kGcp, &CloudLogin::gcp_service_account, IsEmail,
+    {kGcpServiceAccount, AccessType::kGcp, &CloudLogin::gcp_service_account, IsGcpServiceAccount,
      "the service account to impersonate: <name>@<project>.iam.gserviceaccount.com", true},
 };
 
-Status ReadPodParameters(const Attributes& attributes, std::optional<AccessType> type, bool as_pod,
-                         CloudLogin& login) {
+Status ReadPodParameters(const Attributes& attributes, std::optional<AccessType> type,
+                         bool as_pod, CloudLogin& login) {
   for (const PodParameter& parameter : kPodParameters) {
     const std::string value = Get(attributes, parameter.name);
     const bool wanted = as_pod && type == parameter.type;
@@ -134,10 +80,8 @@ std::vector<std::pair<std::string_view, std::string>> CloudLogin::Parts() const 
   return parts;
 }
 
-bool IsGkeProvider(std::string_view provider) { return provider.starts_with(kGkePool); }
-
 std::string StsProblem(const std::string& region, const std::string& endpoint) {
-  if (!region.empty() && !IsRegion(region)) {
+  if (!region.empty() && !IsAwsRegion(region)) {
     return fmt::format("\"{}\" is no region such as eu-west-1", region);
   }
   if (endpoint.empty()) return "";
@@ -184,15 +128,9 @@ Result<CloudLogin> ReadCloudLogin(const Attributes& attributes, const AkeylessSe
 
 std::string TokenAudience(AccessType type, const CloudLogin& login) {
   switch (type) {
-    case AccessType::kAwsIam: return "sts.amazonaws.com";
-    case AccessType::kAzureAd: return "api://AzureADTokenExchange";
-    case AccessType::kGcp: {
-      // Of a federation the provider's name; of GKE the pool, the first part of three
-      // (dialects.md 6.2).
-      if (!IsGkeProvider(login.gcp_provider)) return login.gcp_provider;
-      const std::string rest = login.gcp_provider.substr(kGkePool.size());
-      return rest.substr(0, rest.find(':'));
-    }
+    case AccessType::kAwsIam: return std::string(kAwsPodAudience);
+    case AccessType::kAzureAd: return std::string(kAzurePodAudience);
+    case AccessType::kGcp: return GcpPodAudience(login.gcp_provider);
     // Akeyless expects it of Google's tokens as well.
     case AccessType::kJwt: return "akeyless.io";
     // k8s: a gateway has the token reviewed without naming audiences, as far as is known [I], and

@@ -59,9 +59,6 @@ Result<CloudLogin> ReadCloudLogin(const std::map<std::string, std::string>& attr
 // What the cloud expects of the pod's token, unless its administrator chose another.
 std::string TokenAudience(AccessType type, const CloudLogin& login);
 
-// Of GKE, whose tokens are exchanged elsewhere than those of other federations.
-bool IsGkeProvider(std::string_view provider);
-
 // Why STS requests cannot be signed for this region and URL; "" when they can.
 std::string StsProblem(const std::string& region, const std::string& endpoint);
 

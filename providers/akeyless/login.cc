@@ -323,9 +323,8 @@ Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context
   } else {
     GcpIdentity google;
     google.audience = options.gcp_audience;
-    google.federation.audience = cloud.gcp_provider;
-    if (IsGkeProvider(cloud.gcp_provider)) google.federation.url = kGkeSts;
-    google.account.email = cloud.gcp_service_account;
+    google.provider = cloud.gcp_provider;
+    google.service_account = cloud.gcp_service_account;
     google.pod_token = token;
     cloud_id = cloud_ids_.Gcp(context, google);
     proof.body.Text("gcp-audience", options.gcp_audience);
