@@ -4,12 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "agent/base/closest.h"
 #include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
 #include "agent/secrets/provider.h"
+#include "agent/secrets/spc_reader.h"
 
 namespace nodekeep {
 namespace {
@@ -17,14 +17,6 @@ namespace {
 constexpr std::string_view kPrefix = "nodekeep/";
 constexpr std::string_view kEveryDialect[] = {"nodekeep/refreshAfter", "nodekeep/serveStaleFor",
                                               "nodekeep/optional"};
-
-// A key that its author surely meant as one of ours: "Nodekeep/x", "nodekeep.io/x", "nodekeep-x".
-bool LooksReserved(std::string_view key) {
-  constexpr std::string_view kName = "nodekeep";
-  if (key.size() < kName.size()) return false;
-  return std::equal(kName.begin(), kName.end(), key.begin(),
-                    [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
-}
 
 Status ReadDuration(const std::map<std::string, std::string>& attributes, const std::string& key,
                     Duration& into) {

@@ -4,19 +4,13 @@
 
 #include "agent/cloud/pod_login.h"
 #include "agent/http/origin.h"
+#include "agent/secrets/spc_reader.h"
 
 namespace nodekeep::akeyless {
 namespace {
 
-using Attributes = std::map<std::string, std::string>;
-
 Error Invalid(std::string_view parameter, std::string_view message) {
   return Error::Format(ErrorCode::kInvalid, "parameter {}: {}", parameter, message);
-}
-
-std::string Get(const Attributes& attributes, std::string_view key) {
-  auto found = attributes.find(std::string(key));
-  return found == attributes.end() ? "" : found->second;
 }
 
 struct PodParameter {
@@ -43,10 +37,10 @@ constexpr PodParameter kPodParameters[] = {
      "the service account to impersonate: <name>@<project>.iam.gserviceaccount.com", true},
 };
 
-Status ReadPodParameters(const Attributes& attributes, std::optional<AccessType> type,
+Status ReadPodParameters(const SpcParameters& parameters, std::optional<AccessType> type,
                          bool as_pod, CloudLogin& login) {
   for (const PodParameter& parameter : kPodParameters) {
-    const std::string value = Get(attributes, parameter.name);
+    const std::string value = parameters.Get(parameter.name);
     const bool wanted = as_pod && type == parameter.type;
     if (value.empty()) {
       if (!wanted || !parameter.required) continue;
@@ -99,11 +93,11 @@ std::string StsProblem(const std::string& region, const std::string& endpoint) {
   return "";
 }
 
-Result<CloudLogin> ReadCloudLogin(const Attributes& attributes, const AkeylessSettings& settings,
+Result<CloudLogin> ReadCloudLogin(const SpcParameters& parameters, const AkeylessSettings& settings,
                                   std::optional<AccessType> type, bool as_pod) {
   CloudLogin login;
-  login.sts_region = Get(attributes, kStsRegion);
-  login.sts_endpoint = Get(attributes, kStsEndpoint);
+  login.sts_region = parameters.Get(kStsRegion);
+  login.sts_endpoint = parameters.Get(kStsEndpoint);
   if (login.sts_region.empty() && login.sts_endpoint.empty()) {
     if (!type || *type == AccessType::kAwsIam) {
       login.sts_region = settings.sts_region;
@@ -120,7 +114,7 @@ Result<CloudLogin> ReadCloudLogin(const Attributes& attributes, const AkeylessSe
                                        kStsRegion, kStsEndpoint));
     }
   }
-  if (Status read = ReadPodParameters(attributes, type, as_pod, login); !read.ok()) {
+  if (Status read = ReadPodParameters(parameters, type, as_pod, login); !read.ok()) {
     return read.error();
   }
   return login;

@@ -8,7 +8,6 @@
 // federated credential (Azure), a service account that may be impersonated (Google). The class may
 // name any of them; the cloud's own trust policy decides.
 
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +17,10 @@
 #include "agent/base/result.h"
 #include "providers/akeyless/access_type.h"
 #include "providers/akeyless/akeyless.h"
+
+namespace nodekeep {
+class SpcParameters;
+}
 
 namespace nodekeep::akeyless {
 
@@ -52,9 +55,8 @@ inline constexpr std::string_view kGcpServiceAccount = "nodekeep/gcpServiceAccou
 // Pure. `type`: nothing when several are tried in turn. Errors: kInvalid, naming the
 // parameter: one that is missing for the pod's login, that does not go with the type or with the
 // node's identity (which nobody should get who asked for another), or that is not well-formed.
-Result<CloudLogin> ReadCloudLogin(const std::map<std::string, std::string>& attributes,
-                                  const AkeylessSettings& settings, std::optional<AccessType> type,
-                                  bool as_pod);
+Result<CloudLogin> ReadCloudLogin(const SpcParameters& parameters, const AkeylessSettings& settings,
+                                  std::optional<AccessType> type, bool as_pod);
 
 // What the cloud expects of the pod's token, unless its administrator chose another.
 std::string TokenAudience(AccessType type, const CloudLogin& login);

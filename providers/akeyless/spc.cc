@@ -5,15 +5,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <iterator>
-#include <map>
 
+#include "agent/base/ascii.h"
 #include "agent/base/closest.h"
 #include "agent/base/codecs.h"
 #include "agent/base/comma_list.h"
 #include "agent/base/go_text.h"
 #include "agent/http/origin.h"
+#include "agent/secrets/spc_reader.h"
 #include "providers/akeyless/item.h"
 #include "providers/akeyless/objects.h"
 #include "providers/akeyless/options.h"
@@ -21,9 +21,6 @@
 namespace nodekeep::akeyless {
 namespace {
 
-using Attributes = std::map<std::string, std::string>;
-
-constexpr std::int64_t kMaxMode = 0777;
 constexpr std::string_view kApiPath = "/api/v2";
 constexpr char kAuthAs[] = "akeylessAuthAs";
 constexpr char kFallbackGateways[] = "nodekeep/fallbackGateways";
@@ -43,44 +40,18 @@ constexpr AccessType kProbing[] = {AccessType::kAccessKey, AccessType::kAwsIam,
 
 Error Invalid(std::string message) { return Error(ErrorCode::kInvalid, std::move(message)); }
 
-// "" for an absent key.
-std::string Get(const Attributes& attributes, const std::string& key) {
-  auto found = attributes.find(key);
-  return found == attributes.end() ? "" : found->second;
-}
-
-// The class's value, else the node's: an empty one counts as absent, as upstream.
-std::string Or(const Attributes& attributes, const std::string& key, const std::string& node) {
-  const std::string value = Get(attributes, key);
-  return value.empty() ? node : value;
-}
-
-Result<bool> Flag(const Attributes& attributes, const std::string& key, bool otherwise) {
-  auto found = attributes.find(key);
-  if (found == attributes.end()) return otherwise;
-  Result<bool> value = ParseGoBool(found->second);
-  if (!value.ok()) return value.error().Prepend("parameter {}: must be true or false", key);
-  return value;
-}
-
 // Upstream ignores keys that it does not know; those that are surely a misspelt extension would be
 // ignored to somebody's harm.
-Status CheckExtensionKeys(const Attributes& attributes) {
+Status CheckExtensionKeys(const SpcParameters& parameters) {
   constexpr std::string_view kExtensions[] = {kAuthAs};
-  for (const auto& [key, value] : attributes) {
+  for (const auto& [key, value] : parameters.values()) {
     if (key == kAuthAs || ClosestTo(key, kExtensions).empty()) continue;
     return Invalid(fmt::format("parameter {}: unknown: did you mean {}?", key, kAuthAs));
   }
   return {};
 }
 
-bool IsHttp(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
-  return url.size() >= kScheme.size() &&
-         std::equal(kScheme.begin(), kScheme.end(), url.begin(), [](char a, char b) {
-           return a == std::tolower(static_cast<unsigned char>(b));
-         });
-}
+bool IsHttp(std::string_view url) { return StartsWithIgnoreCase(url, "http://"); }
 
 // What keeps `url` from being called; "" when nothing does.
 std::string ProblemOf(const std::string& url) {
@@ -116,12 +87,12 @@ Result<Gateway> ReadGateway(std::string url, std::string_view parameter, bool al
   return gateway;
 }
 
-Result<std::vector<Gateway>> ReadGateways(const Attributes& attributes,
+Result<std::vector<Gateway>> ReadGateways(const SpcParameters& parameters,
                                           const AkeylessSettings& settings) {
-  Result<bool> plain = Flag(attributes, kAllowPlainHttp, settings.allow_plain_http);
+  Result<bool> plain = parameters.Flag(kAllowPlainHttp, settings.allow_plain_http);
   if (!plain.ok()) return plain.error();
-  std::vector<std::string> urls = {Get(attributes, "akeylessGatewayURL")};
-  std::vector<std::string> more = SplitCommas(Get(attributes, kFallbackGateways));
+  std::vector<std::string> urls = {parameters.Get("akeylessGatewayURL")};
+  std::vector<std::string> more = SplitCommas(parameters.Get(kFallbackGateways));
   if (urls.front().empty()) {
     urls.front() = settings.gateway;
     if (more.empty()) more = settings.fallback_gateways;
@@ -137,27 +108,24 @@ Result<std::vector<Gateway>> ReadGateways(const Attributes& attributes,
   return gateways;
 }
 
-Result<TlsSettings> ReadTls(const Attributes& attributes, const TlsSettings& node) {
-  TlsSettings tls = node;
-  if (std::string name = Get(attributes, kTlsServerName); !name.empty()) tls.server_name = name;
-  const std::string file = Get(attributes, kCaFile);
-  const std::string bundle = Get(attributes, kCaBundle);
-  if (file.empty() && bundle.empty()) return tls;
-  if (!file.empty() && !bundle.empty()) {
+Result<TlsSettings> ReadTls(const SpcParameters& parameters, const TlsSettings& node) {
+  TlsSettings tls;
+  tls.server_name = parameters.Get(kTlsServerName);
+  tls.ca_file = parameters.Get(kCaFile);
+  tls.ca_pem = parameters.Get(kCaBundle);
+  if (!tls.ca_file.empty() && !tls.ca_pem.empty()) {
     return Invalid(fmt::format("parameters {} and {}: set one of them", kCaFile, kCaBundle));
   }
-  tls.ca_file = file;
-  tls.ca_directory.clear();
-  tls.ca_pem = bundle;
   constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
-  if (bundle.empty() || bundle.find(kBegin) != std::string::npos) return tls;
-  Result<SecretBytes> decoded = Base64Decode(bundle);
-  if (!decoded.ok() || decoded->Reveal().find(kBegin) == std::string_view::npos) {
-    return Invalid(
-        fmt::format("parameter {}: must be PEM certificates, or those in base64", kCaBundle));
+  if (!tls.ca_pem.empty() && tls.ca_pem.find(kBegin) == std::string::npos) {
+    Result<SecretBytes> decoded = Base64Decode(tls.ca_pem);
+    if (!decoded.ok() || decoded->Reveal().find(kBegin) == std::string_view::npos) {
+      return Invalid(
+          fmt::format("parameter {}: must be PEM certificates, or those in base64", kCaBundle));
+    }
+    tls.ca_pem = std::string(decoded->Reveal());
   }
-  tls.ca_pem = std::string(decoded->Reveal());
-  return tls;
+  return TlsOverNode(tls, node);
 }
 
 // `url` as trust is compared: scheme and host in lower case, the port always there, the path as it
@@ -265,10 +233,10 @@ bool TakesPodToken(AccessType type) {
 
 // The URL that a gateway calls itself by, below which it serves /api/v2; other clients strip that
 // as well (akeyless.md 1.6).
-Status ReadK8sGateway(const Attributes& attributes, const AkeylessSettings& settings,
+Status ReadK8sGateway(const SpcParameters& parameters, const AkeylessSettings& settings,
                       std::optional<AccessType> type, Options& options) {
   const bool is_k8s = !type || *type == AccessType::kK8s;
-  std::string url = Get(attributes, kK8sGateway);
+  std::string url = parameters.Get(kK8sGateway);
   if (url.empty()) {
     options.k8s_gateway = is_k8s ? settings.k8s_gateway : "";
     return {};
@@ -284,13 +252,13 @@ Status ReadK8sGateway(const Attributes& attributes, const AkeylessSettings& sett
 }
 
 // Access type, and as whom: akeylessAuthAs.
-Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings,
+Status ReadAccess(const SpcParameters& parameters, const AkeylessSettings& settings,
                   Options& options) {
-  const std::string said = Or(attributes, "akeylessAccessType", settings.access_type);
+  const std::string said = parameters.Or("akeylessAccessType", settings.access_type);
   options.type_text = said.empty() ? "access_key" : said;
   const std::optional<AccessType> type = KnownType(options.type_text);
 
-  const std::string as = Get(attributes, kAuthAs);
+  const std::string as = parameters.Get(kAuthAs);
   if (!as.empty() && as != "pod" && as != "agent") {
     return Invalid(fmt::format("parameter {}: \"{}\" is unknown; use pod or agent", kAuthAs, as));
   }
@@ -318,36 +286,36 @@ Status ReadAccess(const Attributes& attributes, const AkeylessSettings& settings
   // Probing may come to any of upstream's types.
   const std::optional<AccessType> only =
       options.login_order.size() == 1 ? type : std::optional<AccessType>();
-  Result<CloudLogin> cloud = ReadCloudLogin(attributes, settings, only, options.as_pod);
+  Result<CloudLogin> cloud = ReadCloudLogin(parameters, settings, only, options.as_pod);
   if (!cloud.ok()) return cloud.error();
   options.cloud = *std::move(cloud);
   if (options.as_pod) {
-    options.audience = Or(attributes, kAudience, TokenAudience(*type, options.cloud));
+    options.audience = parameters.Or(kAudience, TokenAudience(*type, options.cloud));
     options.share_by_service_account = settings.share_by_service_account;
   }
-  return ReadK8sGateway(attributes, settings, only, options);
+  return ReadK8sGateway(parameters, settings, only, options);
 }
 
-Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes,
+Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters,
                                              const AkeylessSettings& settings) {
   auto options = std::make_shared<Options>();
-  Result<std::vector<Gateway>> gateways = ReadGateways(attributes, settings);
+  Result<std::vector<Gateway>> gateways = ReadGateways(parameters, settings);
   if (!gateways.ok()) return gateways.error();
   options->gateways = *std::move(gateways);
-  if (Status read = ReadAccess(attributes, settings, *options); !read.ok()) return read.error();
-  Result<TlsSettings> tls = ReadTls(attributes, settings.tls);
+  if (Status read = ReadAccess(parameters, settings, *options); !read.ok()) return read.error();
+  Result<TlsSettings> tls = ReadTls(parameters, settings.tls);
   if (!tls.ok()) return tls.error();
   for (Gateway& gateway : options->gateways) Withhold(*tls, settings, gateway);
   options->k8s_gateway_withheld = WhyReviewWithheld(*options, settings);
   options->sts_withheld = WhyStsWithheld(*options, settings);
   options->tls = std::make_shared<const TlsSettings>(*std::move(tls));
 
-  options->access_id = Or(attributes, "akeylessAccessID", settings.access_id);
-  options->azure_object_id = Or(attributes, "akeylessAzureObjectID", settings.azure_object_id);
-  options->gcp_audience = Or(attributes, "akeylessGCPAudience", settings.gcp_audience);
-  options->k8s_auth_config = Or(attributes, "akeylessK8sAuthConfigName", settings.k8s_auth_config);
-  options->access_key_in_class = !Get(attributes, std::string(kAccessKeySecret)).empty();
-  options->uid_init_token_in_class = !Get(attributes, std::string(kUidInitTokenSecret)).empty();
+  options->access_id = parameters.Or("akeylessAccessID", settings.access_id);
+  options->azure_object_id = parameters.Or("akeylessAzureObjectID", settings.azure_object_id);
+  options->gcp_audience = parameters.Or("akeylessGCPAudience", settings.gcp_audience);
+  options->k8s_auth_config = parameters.Or("akeylessK8sAuthConfigName", settings.k8s_auth_config);
+  options->access_key_in_class = !parameters.Get(kAccessKeySecret).empty();
+  options->uid_init_token_in_class = !parameters.Get(kUidInitTokenSecret).empty();
   options->node_access_key = settings.access_key;
   options->node_uid_init_token = settings.uid_init_token;
   options->service_account_token_file = settings.service_account_token_file;
@@ -365,10 +333,10 @@ struct ObjectDefaults {
   bool json_text = false;
 };
 
-Result<ObjectDefaults> ReadDefaults(const Attributes& attributes, std::uint32_t mode) {
-  Result<bool> ignore_cache = Flag(attributes, kIgnoreCache, false);
+Result<ObjectDefaults> ReadDefaults(const SpcParameters& parameters, std::uint32_t mode) {
+  Result<bool> ignore_cache = parameters.Flag(kIgnoreCache, false);
   if (!ignore_cache.ok()) return ignore_cache.error();
-  Result<bool> json_text = Flag(attributes, kJsonText, false);
+  Result<bool> json_text = parameters.Flag(kJsonText, false);
   if (!json_text.ok()) return json_text.error();
   return ObjectDefaults{mode, *ignore_cache, *json_text};
 }
@@ -423,22 +391,22 @@ Result<std::string> ConfigurationUrl(std::string url) {
 }
 
 Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& settings) {
-  const Attributes& attributes = input.parameters;
-  Result<std::vector<ObjectEntry>> entries = ReadObjects(Get(attributes, "objects"));
+  const SpcParameters parameters(input.parameters);
+  Result<std::vector<ObjectEntry>> entries = ReadObjects(parameters.Get("objects"));
   if (!entries.ok()) return entries.error();
   if (entries->empty()) {
     return Invalid("no secrets configured: the class needs a list under \"objects\"");
   }
-  if (Status keys = CheckExtensionKeys(attributes); !keys.ok()) return keys.error();
+  if (Status keys = CheckExtensionKeys(parameters); !keys.ok()) return keys.error();
   Result<Policy> policy =
-      ReadPolicy(attributes, settings.policy,
+      ReadPolicy(parameters.values(), settings.policy,
                  {kFallbackGateways, kAudience, kCaFile, kCaBundle, kTlsServerName, kAllowPlainHttp,
                   kIgnoreCache, kJsonText, kK8sGateway, kStsRegion, kStsEndpoint, kAwsRoleArn,
                   kAwsRegion, kAzureClientId, kAzureTenantId, kGcpProvider, kGcpServiceAccount});
   if (!policy.ok()) return policy.error();
-  Result<std::shared_ptr<Options>> options = ReadOptions(attributes, settings);
+  Result<std::shared_ptr<Options>> options = ReadOptions(parameters, settings);
   if (!options.ok()) return options.error();
-  Result<ObjectDefaults> defaults = ReadDefaults(attributes, input.mode);
+  Result<ObjectDefaults> defaults = ReadDefaults(parameters, input.mode);
   if (!defaults.ok()) return defaults.error();
   ParsedMount mount;
   for (ObjectEntry& entry : *entries) {
@@ -449,7 +417,7 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& se
     }
     mount.projections.push_back(Project(std::move(entry), *defaults, (*options)->Endpoint()));
   }
-  if (Status marked = MarkOptional(attributes, mount.projections); !marked.ok()) {
+  if (Status marked = MarkOptional(parameters.values(), mount.projections); !marked.ok()) {
     return marked.error();
   }
   if ((*options)->as_pod) mount.audiences.push_back((*options)->audience);

@@ -1,5 +1,6 @@
-// The SecretProviderClass dialect: the order of the checks is upstream's, so that a manifest with
-// two mistakes gets the same complaint from us.
+// The SecretProviderClass dialect. What upstream checks as well is checked in its order, so that a
+// manifest with two such mistakes gets the same error from us; what an entry of `objects` says
+// besides is checked when the entry is read.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,11 +9,12 @@
 #include <cctype>
 #include <set>
 
+#include "agent/base/ascii.h"
 #include "agent/base/go_json.h"
 #include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "agent/base/volume_path.h"
-#include "agent/base/yaml.h"
+#include "agent/secrets/spc_reader.h"
 #include "providers/vault/answer.h"
 #include "providers/vault/node_paths.h"
 #include "providers/vault/options.h"
@@ -21,9 +23,6 @@
 namespace nodekeep::vault {
 namespace {
 
-using Attributes = std::map<std::string, std::string>;
-
-constexpr std::int64_t kMaxMode = 0777;
 constexpr std::string_view kMountError = "error making mount request";
 constexpr std::string_view kEntryOptional = "nodekeep/optional";
 
@@ -34,114 +33,101 @@ struct Entry {
   std::string secret_key;
   std::string method;
   std::string secret_args;  // canonical JSON; "" = absent
-  std::int64_t file_permission = 0;
+  std::uint32_t file_permission = 0;  // 0 = that of the request
   std::string encoding;
   bool optional = false;
-  std::string unknown_reserved_key;
 };
-
-std::string Lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
-// "" for an absent key.
-std::string Get(const Attributes& attributes, const std::string& key) {
-  auto found = attributes.find(key);
-  return found == attributes.end() ? "" : found->second;
-}
 
 Error Invalid(std::string message) { return Error(ErrorCode::kInvalid, std::move(message)); }
 
-Status ReadField(const YamlNode& node, std::string_view name, std::string& into) {
-  const YamlNode* value = node.Find(name);
-  if (value == nullptr) return {};
-  Result<std::string> text = YamlText(*value);
-  if (!text.ok()) return text.error().Prepend("{}", name);
-  into = *std::move(text);
-  return {};
-}
-
-Status ReadFilePermission(const YamlNode& node, Entry& entry) {
-  const YamlNode* value = node.Find("filePermission");
-  if (value == nullptr || value->IsNull()) return {};
-  Result<std::int64_t> number = YamlInt(*value);
-  if (!number.ok()) {
-    return number.error().Prepend("filePermission must be a number without quotes, such as 0644");
+std::uint32_t ReadFilePermission(SpcEntry& reader) {
+  const YamlNode* value = reader.Find("filePermission");
+  if (value == nullptr) return 0;
+  Result<std::int64_t> mode = YamlInt(*value);
+  if (!mode.ok()) {
+    reader.Fail(*value, "filePermission must be a number without quotes, such as 0644");
+    return 0;
   }
-  entry.file_permission = *number;
-  return {};
+  if (*mode < 0 || *mode > kMaxFileMode) {
+    reader.Fail(*value, fmt::format("filePermission {} is no file mode; use 0 to 0777", *mode));
+  }
+  return static_cast<std::uint32_t>(*mode);
 }
 
-Status ReadSecretArgs(const YamlNode& node, Entry& entry) {
-  const YamlNode* value = node.Find("secretArgs");
-  if (value == nullptr || value->IsNull()) return {};
-  if (!value->IsMapping()) return YamlError(*value, "secretArgs must be a mapping");
+std::string ReadSecretArgs(SpcEntry& reader) {
+  const YamlNode* value = reader.Find("secretArgs");
+  if (value == nullptr) return "";
+  if (!value->IsMapping()) {
+    reader.Fail(*value, "secretArgs must be a mapping");
+    return "";
+  }
   Result<Json> args = JsonOfYaml(*value);
-  if (!args.ok()) return args.error().Prepend("secretArgs");
-  entry.secret_args = std::string(GoJson(*args).Reveal());
-  return {};
+  if (args.ok()) return std::string(GoJson(*args).Reveal());
+  reader.Fail(*value, "secretArgs: " + args.error().message());
+  return "";
 }
 
-Status ReadReservedKeys(const YamlNode& node, Entry& entry) {
-  for (const auto& [key, value] : node.entries) {
-    if (!Lower(key.text).starts_with("nodekeep")) continue;
-    if (key.text != kEntryOptional) {
-      entry.unknown_reserved_key = key.text;
-      continue;
-    }
-    Result<bool> optional = YamlBool(value);
-    if (!optional.ok()) return optional.error().Prepend("{}", kEntryOptional);
-    entry.optional = *optional;
-  }
-  return {};
+bool IsHttpToken(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
 }
 
 Result<Entry> ReadEntry(const YamlNode& node) {
+  SpcEntry reader(node, "must be a mapping with objectName and secretPath");
   Entry entry;
-  if (node.IsNull()) return entry;
-  if (!node.IsMapping()) return YamlError(node, "must be a mapping with objectName and secretPath");
-  const std::pair<std::string_view, std::string*> texts[] = {
-      {"objectName", &entry.object_name}, {"secretPath", &entry.secret_path},
-      {"secretKey", &entry.secret_key},   {"method", &entry.method},
-      {"encoding", &entry.encoding},
-  };
-  for (const auto& [name, into] : texts) {
-    if (Status read = ReadField(node, name, *into); !read.ok()) return read.error();
+  entry.object_name = reader.Text("objectName");
+  reader.SetObject(entry.object_name);
+  entry.secret_path = reader.Text("secretPath");
+  entry.secret_key = reader.Text("secretKey");
+  entry.method = reader.Text("method");
+  if (!IsHttpToken(entry.method)) {
+    reader.FailAt("method", fmt::format("method \"{}\" is no HTTP method", entry.method));
   }
-  if (Status read = ReadFilePermission(node, entry); !read.ok()) return read.error();
-  if (Status read = ReadSecretArgs(node, entry); !read.ok()) return read.error();
-  if (Status read = ReadReservedKeys(node, entry); !read.ok()) return read.error();
+  entry.encoding = reader.Text("encoding");
+  entry.file_permission = ReadFilePermission(reader);
+  entry.secret_args = ReadSecretArgs(reader);
+  entry.optional = reader.Flag(kEntryOptional).value_or(false);
+  if (const YamlNode* key = reader.UnknownReservedKey({&kEntryOptional, 1}); key != nullptr) {
+    reader.Fail(*key, fmt::format("key {} is unknown; keys under nodekeep/ in an object are: {}",
+                                  key->text, kEntryOptional));
+  }
+  if (reader.failed()) return reader.status().error();
   return entry;
 }
 
 Result<std::vector<Entry>> ReadObjects(const std::string& text) {
-  Result<YamlNode> root = ParseYaml(text);
-  if (!root.ok()) return root.error().Prepend("parameter objects");
+  Result<std::vector<YamlNode>> nodes = ReadObjectList(text);
+  if (!nodes.ok()) return nodes.error();
   std::vector<Entry> entries;
-  if (root->IsNull()) return entries;
-  if (!root->IsSequence()) {
-    return YamlError(*root, "must be a list of objects").Prepend("parameter objects");
-  }
-  for (std::size_t i = 0; i < root->items.size(); ++i) {
-    Result<Entry> entry = ReadEntry(root->items[i]);
-    if (!entry.ok()) return entry.error().Prepend("parameter objects: entry {}", i + 1);
+  for (const YamlNode& node : *nodes) {
+    Result<Entry> entry = ReadEntry(node);
+    if (!entry.ok()) {
+      return entry.error().Prepend("parameter objects: entry {}", entries.size() + 1);
+    }
     entries.push_back(*std::move(entry));
   }
   return entries;
 }
 
-Result<AuthMethod> ReadMethod(const Attributes& attributes) {
-  auto found = attributes.find("nodekeep/auth");
-  if (found == attributes.end()) return AuthMethod::kKubernetes;
+Result<AuthMethod> ReadMethod(const SpcParameters& parameters) {
+  if (!parameters.Has("nodekeep/auth")) return AuthMethod::kKubernetes;
+  const std::string name = parameters.Get("nodekeep/auth");
   for (AuthMethod method : {AuthMethod::kKubernetes, AuthMethod::kJwt, AuthMethod::kToken,
                             AuthMethod::kAppRole, AuthMethod::kCert}) {
-    if (found->second == AuthMethodName(method)) return method;
+    if (name == AuthMethodName(method)) return method;
   }
   return Invalid(
       fmt::format("parameter nodekeep/auth: unknown method \"{}\"; use kubernetes, jwt, "
                   "token, approle or cert",
-                  found->second));
+                  name));
+}
+
+// Upstream's own words follow the parameter's name.
+Result<bool> ReadSkipVerify(const SpcParameters& parameters) {
+  if (!parameters.Has("vaultSkipTLSVerify")) return false;
+  Result<bool> skip = ParseGoBool(parameters.Get("vaultSkipTLSVerify"));
+  return skip.ok() ? skip : skip.error().Prepend("parameter vaultSkipTLSVerify");
 }
 
 bool NeedsRole(AuthMethod method) {
@@ -163,44 +149,31 @@ Status CheckUniqueNames(const std::vector<Entry>& entries) {
                   fmt::join(twice, ", ")));
 }
 
-// A name cannot be a file and the folder of another file.
+// A name cannot be a file and the folder of another file. The names are unique.
 Status CheckNoFolderClash(const std::vector<Entry>& entries) {
-  std::set<std::string_view> names;
-  for (const Entry& entry : entries) names.insert(entry.object_name);
-  for (std::string_view name : names) {
-    for (std::size_t slash = name.find('/'); slash != std::string_view::npos;
-         slash = name.find('/', slash + 1)) {
-      if (!names.contains(name.substr(0, slash))) continue;
-      return Invalid(
-          fmt::format("object \"{}\": invalid path: \"{}\" is another object's file and "
-                      "cannot be a folder as well",
-                      name, name.substr(0, slash)));
-    }
+  VolumePaths paths;
+  for (const Entry& entry : entries) {
+    const std::optional<VolumePaths::Clash> clash = paths.Add(entry.object_name);
+    if (!clash) continue;
+    const bool is_folder = clash->kind == VolumePaths::Clash::Kind::kAboveOther;
+    return Invalid(
+        fmt::format("object \"{}\": invalid path: \"{}\" is another object's file and cannot be a "
+                    "folder as well",
+                    is_folder ? clash->other : entry.object_name,
+                    is_folder ? entry.object_name : clash->other));
   }
   return {};
 }
 
-// The TLS pieces of the class over those of the node.
-TlsSettings MergeTls(const Attributes& attributes, const TlsSettings& node, bool skip_verify) {
-  TlsSettings tls = node;
-  const std::string ca_file = Get(attributes, "vaultCACertPath");
-  const std::string ca_directory = Get(attributes, "vaultCADirectory");
-  if (!ca_file.empty() || !ca_directory.empty()) {
-    tls.ca_file = ca_file;
-    tls.ca_directory = ca_directory;
-    tls.ca_pem.clear();
-  }
-  if (std::string name = Get(attributes, "vaultTLSServerName"); !name.empty()) {
-    tls.server_name = name;
-  }
-  const std::string cert = Get(attributes, "vaultTLSClientCertPath");
-  const std::string key = Get(attributes, "vaultTLSClientKeyPath");
-  if (!cert.empty() || !key.empty()) {
-    tls.client_cert_file = cert;
-    tls.client_key_file = key;
-  }
-  if (skip_verify) tls.skip_verify = true;
-  return tls;
+TlsSettings ReadTls(const SpcParameters& parameters, const TlsSettings& node, bool skip_verify) {
+  TlsSettings tls;
+  tls.ca_file = parameters.Get("vaultCACertPath");
+  tls.ca_directory = parameters.Get("vaultCADirectory");
+  tls.server_name = parameters.Get("vaultTLSServerName");
+  tls.client_cert_file = parameters.Get("vaultTLSClientCertPath");
+  tls.client_key_file = parameters.Get("vaultTLSClientKeyPath");
+  tls.skip_verify = skip_verify;
+  return TlsOverNode(tls, node);
 }
 
 // Whether the node has a credential for this method: a client certificate is always a file of it.
@@ -308,14 +281,13 @@ void GrantNodeCredential(const std::vector<Entry>& entries,
   }
 }
 
-Result<std::string> ReadMount(const Attributes& attributes, AuthMethod method,
+Result<std::string> ReadMount(const SpcParameters& parameters, AuthMethod method,
                               const VaultSettings& settings) {
-  std::string mount = Get(attributes, "vaultAuthMountPath");
-  if (mount.empty()) mount = Get(attributes, "vaultKubernetesMountPath");
-  if (mount.empty()) {
-    mount = method == AuthMethod::kKubernetes ? settings.auth_mount
-                                              : std::string(AuthMethodName(method));
-  }
+  const std::string of_node = method == AuthMethod::kKubernetes
+                                  ? settings.auth_mount
+                                  : std::string(AuthMethodName(method));
+  const std::string mount =
+      parameters.Or("vaultAuthMountPath", parameters.Or("vaultKubernetesMountPath", of_node));
   std::string_view clean = mount;
   while (clean.starts_with('/')) clean.remove_prefix(1);
   while (clean.ends_with('/')) clean.remove_suffix(1);
@@ -328,18 +300,13 @@ Result<std::string> ReadMount(const Attributes& attributes, AuthMethod method,
   return std::string(clean);
 }
 
-bool HasControlCharacters(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
-Status ReadNamespaces(const Attributes& attributes, const VaultSettings& settings,
+Status ReadNamespaces(const SpcParameters& parameters, const VaultSettings& settings,
                       Options& options) {
-  options.read_namespace = Get(attributes, "vaultNamespace");
-  if (options.read_namespace.empty()) options.read_namespace = settings.namespace_name;
-  auto login = attributes.find("nodekeep/authNamespace");
+  options.read_namespace = parameters.Or("vaultNamespace", settings.namespace_name);
   // Present but empty is the root namespace.
-  options.login_namespace = login == attributes.end() ? options.read_namespace : login->second;
+  options.login_namespace = parameters.Has("nodekeep/authNamespace")
+                                ? parameters.Get("nodekeep/authNamespace")
+                                : options.read_namespace;
   for (const std::string* name : {&options.read_namespace, &options.login_namespace}) {
     if (HasControlCharacters(*name)) {
       return Invalid(fmt::format("{}: vaultNamespace holds control characters", kMountError));
@@ -348,23 +315,22 @@ Status ReadNamespaces(const Attributes& attributes, const VaultSettings& setting
   return {};
 }
 
-Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes, AuthMethod method,
+Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters, AuthMethod method,
                                              bool skip_verify, const VaultSettings& settings) {
   auto options = std::make_shared<Options>();
   options->method = method;
-  options->role = Get(attributes, "roleName");
+  options->role = parameters.Get("roleName");
   if (NeedsRole(method)) {
-    options->audience = Get(attributes, "audience");
+    options->audience = parameters.Get("audience");
     options->audience_named = !options->audience.empty();
     if (!options->audience_named) options->audience = "vault";
   }
-  options->address_text = Get(attributes, "vaultAddress");
-  if (options->address_text.empty()) options->address_text = settings.address;
+  options->address_text = parameters.Or("vaultAddress", settings.address);
   Result<Address> address = Address::Parse(options->address_text);
   if (!address.ok()) return address.error().Prepend("{}", kMountError);
   options->address = *std::move(address);
 
-  TlsSettings tls = MergeTls(attributes, settings.tls, skip_verify);
+  TlsSettings tls = ReadTls(parameters, settings.tls, skip_verify);
   if (tls.client_cert_file.empty() != tls.client_key_file.empty()) {
     return Invalid(
         fmt::format("{}: both client cert and client key must be provided: set "
@@ -380,10 +346,10 @@ Result<std::shared_ptr<Options>> ReadOptions(const Attributes& attributes, AuthM
   }
   options->at_node_server = IsNodeAddress(*options, settings) && IsNodeTrust(tls, settings.tls);
   options->tls = std::make_shared<const TlsSettings>(std::move(tls));
-  Result<std::string> mount = ReadMount(attributes, method, settings);
+  Result<std::string> mount = ReadMount(parameters, method, settings);
   if (!mount.ok()) return mount.error();
   options->mount = *std::move(mount);
-  if (Status read = ReadNamespaces(attributes, settings, *options); !read.ok()) return read.error();
+  if (Status read = ReadNamespaces(parameters, settings, *options); !read.ok()) return read.error();
   return options;
 }
 
@@ -418,17 +384,10 @@ std::string RequestText(const Entry& entry) {
   return text + "\"method\":" + GoJsonString(method) + "}";
 }
 
-bool IsHttpToken(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
 Status CheckEncoding(const Entry& entry) {
   if (entry.secret_key.empty()) return {};
-  const std::string encoding = Lower(entry.encoding);
   for (std::string_view known : {"", "utf-8", "base64", "hex"}) {
-    if (encoding == known) return {};
+    if (EqualsIgnoreCase(entry.encoding, known)) return {};
   }
   return Invalid(
       fmt::format("{}: {{{}}}: {{invalid encoding type \"{}\"; use utf-8, base64 or "
@@ -438,17 +397,6 @@ Status CheckEncoding(const Entry& entry) {
 
 Result<Projection> Project(const Entry& entry, std::uint32_t request_mode, const Options& options) {
   if (Status path = CheckVolumePath(entry.object_name); !path.ok()) return path.error();
-  if (!entry.unknown_reserved_key.empty()) {
-    return Invalid(fmt::format("key {} is unknown; keys under nodekeep/ in an object are: {}",
-                               entry.unknown_reserved_key, kEntryOptional));
-  }
-  if (entry.file_permission < 0 || entry.file_permission > kMaxMode) {
-    return Invalid(
-        fmt::format("filePermission {} is no file mode; use 0 to 0777", entry.file_permission));
-  }
-  if (!IsHttpToken(entry.method)) {
-    return Invalid(fmt::format("method \"{}\" is no HTTP method", entry.method));
-  }
   Result<std::string> path = ApiPath(entry.secret_path);
   if (!path.ok()) return path.error();
   if (!options.tls->client_cert_file.empty() && !entry.method.empty() && entry.method != "GET" &&
@@ -466,10 +414,9 @@ Result<Projection> Project(const Entry& entry, std::uint32_t request_mode, const
   projection.ref.endpoint = options.Endpoint();
   projection.ref.path = *std::move(path);
   projection.ref.request = RequestText(entry);
-  projection.mode =
-      entry.file_permission == 0 ? request_mode : static_cast<std::uint32_t>(entry.file_permission);
+  projection.mode = entry.file_permission == 0 ? request_mode : entry.file_permission;
   projection.field = entry.secret_key;
-  if (!entry.secret_key.empty()) projection.encoding = Lower(entry.encoding);
+  if (!entry.secret_key.empty()) projection.encoding = AsciiLower(entry.encoding);
   projection.optional = entry.optional;
   projection.version_seed = VersionSeed(entry);
   projection.read_error = fmt::format("couldn't read secret \"{}\"", entry.object_name);
@@ -498,24 +445,19 @@ Result<std::vector<Projection>> ProjectAll(const std::vector<Entry>& entries,
 }  // namespace
 
 Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& settings) {
-  const Attributes& attributes = input.parameters;
-  if (attributes.contains("vaultKubernetesMountPath") &&
-      attributes.contains("vaultAuthMountPath")) {
+  const SpcParameters parameters(input.parameters);
+  if (parameters.Has("vaultKubernetesMountPath") && parameters.Has("vaultAuthMountPath")) {
     return Invalid(
         "cannot set both vaultKubernetesMountPath and vaultAuthMountPath: keep "
         "vaultAuthMountPath");
   }
-  bool skip_verify = false;
-  if (auto skip = attributes.find("vaultSkipTLSVerify"); skip != attributes.end()) {
-    Result<bool> value = ParseGoBool(skip->second);
-    if (!value.ok()) return value.error().Prepend("parameter vaultSkipTLSVerify");
-    skip_verify = *value;
-  }
-  Result<std::vector<Entry>> entries = ReadObjects(Get(attributes, "objects"));
+  Result<bool> skip_verify = ReadSkipVerify(parameters);
+  if (!skip_verify.ok()) return skip_verify.error();
+  Result<std::vector<Entry>> entries = ReadObjects(parameters.Get("objects"));
   if (!entries.ok()) return entries.error();
-  Result<AuthMethod> method = ReadMethod(attributes);
+  Result<AuthMethod> method = ReadMethod(parameters);
   if (!method.ok()) return method.error();
-  if (NeedsRole(*method) && Get(attributes, "roleName").empty()) {
+  if (NeedsRole(*method) && parameters.Get("roleName").empty()) {
     return Invalid("missing 'roleName': name the role of the auth mount to log in with");
   }
   if (entries->empty()) {
@@ -524,15 +466,17 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& setti
   if (Status unique = CheckUniqueNames(*entries); !unique.ok()) return unique.error();
 
   Result<std::shared_ptr<Options>> options =
-      ReadOptions(attributes, *method, skip_verify, settings);
+      ReadOptions(parameters, *method, *skip_verify, settings);
   if (!options.ok()) return options.error();
   Result<std::vector<Projection>> projections = ProjectAll(*entries, input.mode, **options);
   if (!projections.ok()) return projections.error();
   if (Status clash = CheckNoFolderClash(*entries); !clash.ok()) return clash.error();
   Result<Policy> policy =
-      ReadPolicy(attributes, settings.policy, {"nodekeep/auth", "nodekeep/authNamespace"});
+      ReadPolicy(parameters.values(), settings.policy, {"nodekeep/auth", "nodekeep/authNamespace"});
   if (!policy.ok()) return policy.error();
-  if (Status marked = MarkOptional(attributes, *projections); !marked.ok()) return marked.error();
+  if (Status marked = MarkOptional(parameters.values(), *projections); !marked.ok()) {
+    return marked.error();
+  }
   GrantNodeCredential(*entries, *projections, settings, **options);
 
   ParsedMount mount;

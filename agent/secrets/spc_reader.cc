@@ -1,0 +1,163 @@
+#include "agent/secrets/spc_reader.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/ascii.h"
+#include "agent/base/go_text.h"
+
+namespace nodekeep {
+namespace {
+
+// "a, b or c"
+std::string Alternatives(std::span<const std::string_view> words) {
+  if (words.size() < 2) return fmt::format("{}", fmt::join(words, ""));
+  return fmt::format("{} or {}", fmt::join(words.first(words.size() - 1), ", "), words.back());
+}
+
+}  // namespace
+
+bool LooksReserved(std::string_view key) { return StartsWithIgnoreCase(key, "nodekeep"); }
+
+const std::string* SpcParameters::Find(std::string_view name) const {
+  auto found = values_.find(std::string(name));
+  return found == values_.end() ? nullptr : &found->second;
+}
+
+std::string SpcParameters::Or(std::string_view name, std::string_view node) const {
+  const std::string* value = Find(name);
+  return value == nullptr || value->empty() ? std::string(node) : *value;
+}
+
+Result<bool> SpcParameters::Flag(std::string_view name, bool otherwise) const {
+  const std::string* value = Find(name);
+  if (value == nullptr) return otherwise;
+  Result<bool> flag = ParseGoBool(*value);
+  if (!flag.ok()) return flag.error().Prepend("parameter {}: must be true or false", name);
+  return flag;
+}
+
+TlsSettings TlsOverNode(const TlsSettings& of_class, const TlsSettings& node) {
+  TlsSettings tls = node;
+  if (!of_class.ca_file.empty() || !of_class.ca_directory.empty() || !of_class.ca_pem.empty()) {
+    tls.ca_file = of_class.ca_file;
+    tls.ca_directory = of_class.ca_directory;
+    tls.ca_pem = of_class.ca_pem;
+  }
+  if (!of_class.server_name.empty()) tls.server_name = of_class.server_name;
+  if (!of_class.client_cert_file.empty() || !of_class.client_key_file.empty()) {
+    tls.client_cert_file = of_class.client_cert_file;
+    tls.client_key_file = of_class.client_key_file;
+  }
+  tls.skip_verify = of_class.skip_verify || node.skip_verify;
+  return tls;
+}
+
+Result<std::vector<YamlNode>> ReadObjectList(std::string_view text, std::string_view when_empty) {
+  Result<YamlNode> root = ParseYaml(text);
+  if (!root.ok()) return root.error().Prepend("parameter objects");
+  if (root->items.empty() && !when_empty.empty()) {
+    return YamlError(*root, when_empty).Prepend("parameter objects");
+  }
+  if (!root->IsSequence() && !root->IsNull()) {
+    return YamlError(*root, "must be a list of objects").Prepend("parameter objects");
+  }
+  return std::move(root->items);
+}
+
+SpcEntry::SpcEntry(const YamlNode& node, std::string_view wanted) : node_(node) {
+  if (!node.IsMapping() && !node.IsNull()) Fail(node, wanted);
+}
+
+const YamlNode* SpcEntry::Find(std::string_view key) const {
+  const YamlNode* value = node_.Find(key);
+  return value == nullptr || value->IsNull() ? nullptr : value;
+}
+
+std::string SpcEntry::Text(std::string_view key) {
+  const YamlNode* value = Find(key);
+  if (value == nullptr) return "";
+  if (!value->IsScalar()) Fail(*value, fmt::format("{}: must be text", key));
+  return value->text;
+}
+
+std::optional<bool> SpcEntry::Flag(std::string_view key) {
+  const YamlNode* value = Find(key);
+  if (value == nullptr) return std::nullopt;
+  Result<bool> flag = YamlBool(*value);
+  if (flag.ok()) return *flag;
+  Fail(*value, fmt::format("{}: must be true or false", key));
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> SpcEntry::Mode(std::string_view key) {
+  const YamlNode* value = Find(key);
+  if (value == nullptr) return std::nullopt;
+  Result<std::int64_t> mode = YamlInt(*value);
+  if (!mode.ok()) {
+    Fail(*value, fmt::format("{}: must be a number without quotes, such as 0400", key));
+    return std::nullopt;
+  }
+  if (*mode < 0 || *mode > kMaxFileMode) {
+    Fail(*value, fmt::format("{}: {} is outside 0000 to 0777; octal numbers begin with 0, such as "
+                             "0400",
+                             key, value->text));
+    return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(*mode);
+}
+
+std::string SpcEntry::OneOf(std::string_view key, std::span<const std::string_view> known) {
+  std::string text = Text(key);
+  if (!text.empty() && std::ranges::find(known, text) == known.end()) {
+    FailAt(key, fmt::format("{}: \"{}\" is unknown: use {}", key, text, Alternatives(known)));
+  }
+  return text;
+}
+
+const YamlNode* SpcEntry::UnknownReservedKey(std::span<const std::string_view> known) const {
+  for (const YamlEntry& entry : node_.entries) {
+    const std::string& key = entry.key.text;
+    if (LooksReserved(key) && std::ranges::find(known, key) == known.end()) return &entry.key;
+  }
+  return nullptr;
+}
+
+void SpcEntry::Fail(const YamlNode& at, std::string_view message) {
+  if (failed()) return;
+  status_ = object_.empty() ? YamlError(at, message)
+                            : YamlError(at, fmt::format("object \"{}\": {}", object_, message));
+}
+
+void SpcEntry::FailAt(std::string_view key, std::string_view message) {
+  const YamlNode* value = Find(key);
+  Fail(value == nullptr ? node_ : *value, message);
+}
+
+std::optional<VolumePaths::Clash> VolumePaths::Add(const std::string& path) {
+  using Kind = Clash::Kind;
+  if (!paths_.insert(path).second) return Clash{Kind::kSame, path};
+  for (std::size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    std::string folder = path.substr(0, slash);
+    if (paths_.contains(folder)) return Clash{Kind::kBelowOther, std::move(folder)};
+  }
+  const auto inside = paths_.lower_bound(path + "/");
+  if (inside == paths_.end() || !inside->starts_with(path + "/")) return std::nullopt;
+  return Clash{Kind::kAboveOther, *inside};
+}
+
+Status VolumePaths::Add(const YamlNode& node, const std::string& path, const Words& words) {
+  const std::optional<Clash> clash = Add(path);
+  if (!clash) return {};
+  const std::string_view said = clash->kind == Clash::Kind::kSame         ? words.same
+                                : clash->kind == Clash::Kind::kBelowOther ? words.below_other
+                                                                          : words.above_other;
+  return YamlError(node, fmt::format("object \"{}\": {}", path,
+                                     fmt::format(fmt::runtime(said), clash->other)));
+}
+
+}  // namespace nodekeep

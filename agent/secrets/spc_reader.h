@@ -1,0 +1,138 @@
+#pragma once
+
+// What all SecretProviderClass dialects read in the same way: parameters, the list under `objects`
+// and its entries, paths that clash, misspelt reserved keys, and the TLS settings of a class.
+//
+// No I/O. Not thread-safe. Objects refer to the parameters and YAML nodes that they read, which
+// must outlive them. Errors are kInvalid (kTooLarge for YAML over its limits) and name the
+// parameter, or the place and the object in the list. Wording that only one dialect uses stays in
+// the dialect.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/base/yaml.h"
+#include "agent/http/http_client.h"
+
+namespace nodekeep {
+
+// The permission bits that a file in a volume may have.
+inline constexpr std::uint32_t kMaxFileMode = 0777;
+
+// Whether `key` begins with "nodekeep" in any case ("Nodekeep/x", "nodekeep.io/x", "nodekeep-x").
+// Such a key is a reserved one or a misspelt one, so it must not be ignored when it is unknown.
+bool LooksReserved(std::string_view key);
+
+// The parameters of a class.
+class SpcParameters {
+ public:
+  explicit SpcParameters(const std::map<std::string, std::string>& values) : values_(values) {}
+
+  bool Has(std::string_view name) const { return Find(name) != nullptr; }
+  // "" for an absent parameter.
+  std::string Get(std::string_view name) const { return Or(name, ""); }
+  // The value of the node where the parameter is absent or empty.
+  std::string Or(std::string_view name, std::string_view node) const;
+  // As ParseGoBool reads it; `otherwise` where the parameter is absent. An empty one is an error.
+  Result<bool> Flag(std::string_view name, bool otherwise) const;
+
+  const std::map<std::string, std::string>& values() const { return values_; }
+
+ private:
+  const std::string* Find(std::string_view name) const;
+
+  const std::map<std::string, std::string>& values_;
+};
+
+// The TLS settings of the node, overridden by those of a class. One CA source of the class replaces
+// all CA sources of the node, and a certificate or key file replaces both files of the node.
+// `skip_verify` is set when either sets it.
+TlsSettings TlsOverNode(const TlsSettings& of_class, const TlsSettings& node);
+
+// The entries of the YAML list under `objects`. Text without a list gives none, unless `when_empty`
+// is given: then it is the error for a list without entries and for anything but a list. Errors
+// begin with "parameter objects: line L, column C: "; the dialect prepends the same to SpcEntry's.
+Result<std::vector<YamlNode>> ReadObjectList(std::string_view text,
+                                             std::string_view when_empty = "");
+
+// Reads an entry of the list, field by field. The first error is kept, so that a dialect reads all
+// fields and checks status() once, before it uses any of them. A null value counts as absent.
+//
+//   SpcEntry reader(node, "must be a mapping with fileName");
+//   entry.file_name = reader.Text("fileName");
+//   entry.mode = reader.Mode("filePermission");
+//   if (!reader.status().ok()) return reader.status().error();
+class SpcEntry {
+ public:
+  // `wanted` is the error for a node that is neither a mapping nor null.
+  SpcEntry(const YamlNode& node, std::string_view wanted);
+
+  // Name of the object, for the errors from here on.
+  void SetObject(std::string name) { object_ = std::move(name); }
+
+  // Null when the entry has no `key`.
+  const YamlNode* Find(std::string_view key) const;
+  // Any scalar as it is spelled; "" when absent.
+  std::string Text(std::string_view key);
+  // As YamlBool reads it.
+  std::optional<bool> Flag(std::string_view key);
+  // A number of 0 to 0777, without quotes.
+  std::optional<std::uint32_t> Mode(std::string_view key);
+  // One of `known`, spelled exactly so; "" when absent.
+  std::string OneOf(std::string_view key, std::span<const std::string_view> known);
+  // The first key that looks reserved and is not one of `known`; null when there is none.
+  const YamlNode* UnknownReservedKey(std::span<const std::string_view> known) const;
+
+  // Keeps the error `message`, told at the place of `at`, unless there is one already.
+  void Fail(const YamlNode& at, std::string_view message);
+  // At the place of the entry.
+  void Fail(std::string_view message) { Fail(node_, message); }
+  // At the value of `key`; at the entry when it has none.
+  void FailAt(std::string_view key, std::string_view message);
+
+  bool failed() const { return !status_.ok(); }
+  // "line L, column C: object "<name>": <message>", without the object before it is set.
+  const Status& status() const { return status_; }
+
+ private:
+  const YamlNode& node_;
+  std::string object_;
+  Status status_;
+};
+
+// The paths of a volume's files, checked as they are added: two objects cannot have one path, and
+// a file cannot be the folder of another.
+class VolumePaths {
+ public:
+  struct Clash {
+    enum class Kind { kSame, kBelowOther, kAboveOther };
+    Kind kind = Kind::kSame;
+    std::string other;  // the path that was there first
+  };
+  // What an error says of each kind; {} is the other path.
+  struct Words {
+    std::string_view same = "the name is used twice: each object needs a file of its own";
+    std::string_view below_other =
+        "another object makes the file \"{}\", which here is the directory";
+    std::string_view above_other =
+        "another object makes the file \"{}\", for which this is the directory";
+  };
+
+  // Adds `path`, which CheckVolumePath has accepted. Returns how it clashes with an earlier one.
+  std::optional<Clash> Add(const std::string& path);
+  // Adds the path of the object at `node`. A clash is an error: "line L, column C: object "<path>":
+  // " and its words.
+  Status Add(const YamlNode& node, const std::string& path, const Words& words);
+
+ private:
+  std::set<std::string> paths_;
+};
+
+}  // namespace nodekeep
