@@ -11,8 +11,8 @@
 #include "agent/base/context.h"
 #include "agent/base/worker_pool.h"
 #include "agent/kube/kube_client.h"
+#include "agent/secrets/secret_provider_class.h"
 #include "agent/secrets/single_flight.h"
-#include "csi/secret_provider_class.h"
 
 namespace nodekeep {
 

@@ -2,9 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <cctype>
-
 #include "agent/base/go_json.h"
 #include "agent/rpc/status.h"
 #include "csi/attributes.h"
@@ -13,12 +10,6 @@
 
 namespace nodekeep {
 namespace {
-
-bool IsProviderName(const std::string& name) {
-  return !name.empty() && name.size() <= 30 && std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-  });
-}
 
 // A JSON object of texts with sorted keys, as Go writes it.
 SecretBytes JsonOf(const std::map<std::string, std::string_view>& texts) {

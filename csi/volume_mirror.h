@@ -5,7 +5,7 @@
 
 #include "agent/base/context.h"
 #include "agent/base/result.h"
-#include "csi/secret_provider_class.h"
+#include "agent/secrets/secret_provider_class.h"
 #include "csi/volume.h"
 #include "csi/volume_source.h"
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "agent/base/context.h"
-#include "agent/secrets/bundle.h"
 #include "agent/mount/mount_service.h"
-#include "csi/secret_provider_class.h"
+#include "agent/secrets/bundle.h"
+#include "agent/secrets/secret_provider_class.h"
 #include "csi/volume.h"
 
 namespace nodekeep {

@@ -9,12 +9,12 @@
 
 #include "agent/base/go_json.h"
 #include "agent/base/read_file.h"
+#include "agent/secrets/secret_provider_class.h"
 
 namespace nodekeep {
 namespace {
 
 constexpr std::string_view kGroup = "secrets-store.csi.x-k8s.io/";
-constexpr std::size_t kMaxProviderName = 30;  // the driver's rule
 
 std::string TextAt(const YamlNode& node, std::string_view key) {
   const YamlNode* value = node.Find(key);
@@ -109,11 +109,7 @@ class Reader {
     if (TypeOf(*provider) != "a string") return ReportType(*provider, "spec.provider");
     manifest.provider = provider->text;
     manifest.provider_line = provider->line;
-    const bool valid =
-        manifest.provider.size() <= kMaxProviderName &&
-        std::all_of(manifest.provider.begin(), manifest.provider.end(),
-                    [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
-    if (!valid) {
+    if (!IsProviderName(manifest.provider)) {
       Report(*provider, "spec.provider",
              fmt::format("invalid provider: provider {}", GoJsonString(manifest.provider)),
              fmt::format("use at most {} letters, digits, - and _", kMaxProviderName));

@@ -1,4 +1,7 @@
-#include "csi/secret_provider_class.h"
+#include "agent/secrets/secret_provider_class.h"
+
+#include <algorithm>
+#include <cctype>
 
 namespace nodekeep {
 namespace {
@@ -21,6 +24,13 @@ Result<std::map<std::string, std::string>> ReadTexts(const Json* object, const s
 }
 
 }  // namespace
+
+bool IsProviderName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxProviderName &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '_' || c == '-';
+         });
+}
 
 Result<SecretProviderClass> ReadSecretProviderClass(const Json& object) {
   SecretProviderClass result;

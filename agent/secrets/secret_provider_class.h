@@ -1,10 +1,12 @@
 #pragma once
 
-// A SecretProviderClass as the driver needs it: a value, read once from the API's JSON.
+// A SecretProviderClass as a value, read once from the JSON of the Kubernetes API.
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "agent/base/json.h"
 #include "agent/base/result.h"
@@ -23,6 +25,11 @@ struct SecretProviderClass {
 
   std::string Text() const { return namespace_name + "/" + name; }
 };
+
+// The rule of secrets-store-csi-driver for `spec.provider`, which becomes the name of a socket: at
+// most kMaxProviderName letters, digits, '-' and '_'.
+inline constexpr std::size_t kMaxProviderName = 30;
+bool IsProviderName(std::string_view name);
 
 using ClassPtr = std::shared_ptr<const SecretProviderClass>;
 
