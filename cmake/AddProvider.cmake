@@ -1,10 +1,11 @@
 # add_provider(name): providers/<name>/ becomes library provider_<name>, test <name>_test and fuzzer
-# <name>_fuzz_spc (fuzz_spc.cc with the corpus testdata/fuzz), and an entry of the registry.
+# <name>_fuzz_spc (fuzz_spc.cc with the corpus testdata/fuzz), conformance.cc its subject of the
+# conformance suite, and an entry of the registry.
 function(add_provider name)
   file(GLOB sources CONFIGURE_DEPENDS ${name}/*.cc)
   file(GLOB tests CONFIGURE_DEPENDS ${name}/*_test.cc)
   file(GLOB fuzzers CONFIGURE_DEPENDS ${name}/fuzz_*.cc)
-  list(REMOVE_ITEM sources ${tests} ${fuzzers})
+  list(REMOVE_ITEM sources ${tests} ${fuzzers} ${CMAKE_CURRENT_SOURCE_DIR}/${name}/conformance.cc)
   nodekeep_library(provider_${name} SOURCES ${sources}
                    DEPENDS nodekeep_base nodekeep_http nodekeep_cloud nodekeep_secrets)
   if(tests)
@@ -33,4 +34,21 @@ function(write_provider_registry)
                  ${CMAKE_BINARY_DIR}/generated/providers/registry.cc @ONLY)
   nodekeep_library(nodekeep_providers SOURCES ${CMAKE_BINARY_DIR}/generated/providers/registry.cc
                    DEPENDS ${libraries})
+endfunction()
+
+# Sets `result` to the sources of all subjects of the conformance suite: each provider's
+# conformance.cc, and the table of them, which is written to `output`.
+function(write_conformance_subjects template output result)
+  get_property(names GLOBAL PROPERTY NODEKEEP_PROVIDERS)
+  set(declarations "")
+  set(rows "")
+  set(sources ${output})
+  foreach(name ${names})
+    string(APPEND declarations
+           "namespace ${name} {\nstd::unique_ptr<Subject> MakeSubject(FakeClock& clock, Logger& log);\n}\n")
+    string(APPEND rows "      {\"${name}\", ${name}::MakeSubject},\n")
+    list(APPEND sources ${CMAKE_SOURCE_DIR}/providers/${name}/conformance.cc)
+  endforeach()
+  configure_file(${template} ${output} @ONLY)
+  set(${result} ${sources} PARENT_SCOPE)
 endfunction()

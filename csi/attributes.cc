@@ -34,8 +34,11 @@ VolumeFacts ReadVolumeFacts(const std::map<std::string, std::string>& attributes
 std::map<std::string, std::string> AttributesOf(const VolumeFacts& facts) {
   std::map<std::string, std::string> attributes = {{std::string(kEphemeral), "true"}};
   const std::pair<std::string_view, const std::string*> texts[] = {
-      {kClassAttribute, &facts.class_name}, {kPodNamespace, &facts.namespace_name},
-      {kServiceAccount, &facts.service_account}, {kPodName, &facts.pod}, {kPodUid, &facts.pod_uid}};
+      {kClassAttribute, &facts.class_name},
+      {kPodNamespace, &facts.namespace_name},
+      {kServiceAccount, &facts.service_account},
+      {kPodName, &facts.pod},
+      {kPodUid, &facts.pod_uid}};
   for (const auto& [name, text] : texts) {
     if (!text->empty()) attributes[std::string(name)] = *text;
   }

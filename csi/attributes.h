@@ -1,7 +1,7 @@
 #pragma once
 
-// The names under which kubelet and the Secrets Store CSI driver pass pod, tokens and class, and the
-// reading of what they pass. The only place that knows these names.
+// The names under which kubelet and the Secrets Store CSI driver pass pod, tokens and class, and
+// the reading of what they pass. The only place that knows these names.
 //
 // Sources: Kubernetes pkg/volume/csi (podInfoOnMount, TokenRequests); secrets-store-csi-driver
 // pkg/secrets-store/nodeserver.go and provider/v1alpha1/service.proto.

@@ -9,7 +9,8 @@
 namespace nodekeep {
 
 TEST_CASE("mount request: the driver's texts become values, the tokens leave the attributes") {
-  Result<MountRequest> request = ReadMountRequest("one", 
+  Result<MountRequest> request = ReadMountRequest(
+      "one",
       R"({"roleName":"r","csi.storage.k8s.io/serviceAccount.tokens":"{\"vault\":{\"token\":\"t\"}}"})",
       R"({"user":"alice","password":"s3"})", "420", "/target");
   REQUIRE(request.ok());
@@ -31,7 +32,8 @@ TEST_CASE("mount request: no secrets may be spelled in three ways") {
   const Row rows[] = {{"empty", ""}, {"Go's nil map", "null"}, {"object", "{}"}};
   for (const Row& row : rows) {
     INFO(row.name);
-    Result<MountRequest> request = ReadMountRequest("one", R"({"a":"b"})", row.secrets, "420", "/t");
+    Result<MountRequest> request =
+        ReadMountRequest("one", R"({"a":"b"})", row.secrets, "420", "/t");
     REQUIRE(request.ok());
     CHECK(request->identity.credentials.empty());
     CHECK(request->parameters == std::map<std::string, std::string>{{"a", "b"}});
@@ -39,8 +41,8 @@ TEST_CASE("mount request: no secrets may be spelled in three ways") {
 }
 
 TEST_CASE("mount request: tokens inside `secrets` are neither tokens nor credentials") {
-  Result<MountRequest> request = ReadMountRequest("one", 
-      R"({"a":"b"})",
+  Result<MountRequest> request = ReadMountRequest(
+      "one", R"({"a":"b"})",
       R"({"csi.storage.k8s.io/serviceAccount.tokens":"{\"vault\":{\"token\":\"t\"}}","user":"u"})",
       "420", "/t");
   REQUIRE(request.ok());
@@ -66,7 +68,8 @@ TEST_CASE("mount request: a text that cannot be read is an error without its con
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Result<MountRequest> request = ReadMountRequest("one", row.attributes, row.secrets, "420", "/t");
+    Result<MountRequest> request =
+        ReadMountRequest("one", row.attributes, row.secrets, "420", "/t");
     REQUIRE_FALSE(request.ok());
     INFO(request.error().message());
     CHECK(request.error().code() == ErrorCode::kInvalid);
@@ -76,11 +79,11 @@ TEST_CASE("mount request: a text that cannot be read is an error without its con
 }
 
 TEST_CASE("mount request: tokens that cannot be read are an error that does not quote them") {
-  for (const std::string text :
-       {"hunter2", R"({\"vault\":\"hunter2\"})", R"([\"hunter2\"])"}) {
+  for (const std::string text : {"hunter2", R"({\"vault\":\"hunter2\"})", R"([\"hunter2\"])"}) {
     INFO(text);
-    Result<MountRequest> request = ReadMountRequest(
-        "one", R"({"csi.storage.k8s.io/serviceAccount.tokens":")" + text + R"("})", "", "420", "/t");
+    Result<MountRequest> request =
+        ReadMountRequest("one", R"({"csi.storage.k8s.io/serviceAccount.tokens":")" + text + R"("})",
+                         "", "420", "/t");
     REQUIRE_FALSE(request.ok());
     CHECK(request.error().code() == ErrorCode::kInvalid);
     CHECK(request.error().message().starts_with("failed to unmarshal service account tokens: "));
@@ -93,11 +96,9 @@ TEST_CASE("mount request: a permission that is not a file mode, and no target, a
     std::string name, permission, target, want;
   };
   const Row rows[] = {
-      {"no permission", "", "/t",
-       "permission of the mount request: unexpected end of JSON input"},
+      {"no permission", "", "/t", "permission of the mount request: unexpected end of JSON input"},
       {"a text", "\"420\"", "/t", "permission of the mount request: json: cannot unmarshal"},
-      {"too large", "512", "/t",
-       "permission of the mount request: 512 is above 511 (octal 0777)"},
+      {"too large", "512", "/t", "permission of the mount request: 512 is above 511 (octal 0777)"},
       {"no target", "420", "", "missing target path field"},
   };
   for (const Row& row : rows) {

@@ -22,13 +22,13 @@ Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string&
       last = found->second.value;
     }
   }
-  Result<ClassPtr> answer = flights_
-                                .Do(context, {key},
-                                    [this](const Context& own, const std::vector<Key>& keys) {
-                                      return std::vector<Result<ClassPtr>>{
-                                          Store(keys.front(), Read(own, keys.front()))};
-                                    })
-                                .front();
+  Result<ClassPtr> answer =
+      flights_
+          .Do(context, {key},
+              [this](const Context& own, const std::vector<Key>& keys) {
+                return std::vector<Result<ClassPtr>>{Store(keys.front(), Read(own, keys.front()))};
+              })
+          .front();
   if (answer.ok()) return answer;
   if (last != nullptr && answer.error().IsTransient()) return last;
   return answer.error().Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,

@@ -2,7 +2,7 @@
 
 namespace nodekeep {
 
-DriverServer::DriverServer(Options options, VolumeRoad& road, VolumeRegistry& registry,
+DriverServer::DriverServer(Options options, VolumeService& volumes, VolumeRegistry& registry,
                            WorkerPool& pool, const Clock& clock, Logger& log)
     : options_(std::move(options)),
       clock_(clock),
@@ -11,7 +11,7 @@ DriverServer::DriverServer(Options options, VolumeRoad& road, VolumeRegistry& re
       node_({.node_name = options_.node_name,
              .budget = options_.budget,
              .on_exception = options_.on_exception},
-            road, registry, pool, clock) {}
+            volumes, registry, pool, clock) {}
 
 DriverServer::~DriverServer() { Stop(clock_.Now()); }
 

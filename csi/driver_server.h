@@ -31,7 +31,7 @@ class DriverServer {
     ExceptionReporter on_exception{};
   };
 
-  DriverServer(Options options, VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool,
+  DriverServer(Options options, VolumeService& volumes, VolumeRegistry& registry, WorkerPool& pool,
                const Clock& clock, Logger& log);
   ~DriverServer();
 

@@ -154,12 +154,11 @@ Result<std::vector<OwnerReference>> KubeMirror::OwnersOfPod(const Context& conte
 
 SecretClaim KubeMirror::ClaimOf(const Volume& volume, const SecretProviderClass& spc,
                                 std::vector<OwnerReference> owners) const {
-  return {
-      .volume = ClaimName(volume.target_path),
-      .namespace_name = volume.namespace_name,
-      .owners = std::move(owners),
-      .secret_class = {kSecretProviderClassResource.ApiVersion(), "SecretProviderClass", spc.name,
-                       spc.uid}};
+  return {.volume = ClaimName(volume.target_path),
+          .namespace_name = volume.namespace_name,
+          .owners = std::move(owners),
+          .secret_class = {kSecretProviderClassResource.ApiVersion(), "SecretProviderClass",
+                           spc.name, spc.uid}};
 }
 
 }  // namespace nodekeep

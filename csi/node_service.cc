@@ -72,10 +72,10 @@ Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request) 
   return VolumePtr(std::move(volume));
 }
 
-NodeService::NodeService(Options options, VolumeRoad& road, VolumeRegistry& registry,
+NodeService::NodeService(Options options, VolumeService& volumes, VolumeRegistry& registry,
                          WorkerPool& pool, const Clock& clock)
     : options_(std::move(options)),
-      road_(road),
+      volumes_(volumes),
       registry_(registry),
       calls_({.budget = options_.budget,
               .status_of = CsiStatusOf,
@@ -92,9 +92,9 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
   return Guarded(context, options_.on_exception, [&] {
     Result<VolumePtr> volume = ReadPublish(*request);
     if (!volume.ok()) return FinishNow(context, CsiStatusOf(volume.error()));
-    if (road_.PublishAgain(*volume)) return FinishNow(context, grpc::Status::OK);
+    if (volumes_.PublishAgain(*volume)) return FinishNow(context, grpc::Status::OK);
     return calls_.Run(context, [this, volume = *std::move(volume)](const Context& own) {
-      return road_.Publish(own, volume);
+      return volumes_.Publish(own, volume);
     });
   });
 }
@@ -113,7 +113,7 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
       return FinishNow(context, CsiStatusOf(plain.error()));
     }
     return calls_.Run(context, [this, path = request->target_path()](const Context& own) {
-      return road_.Unpublish(own, path);
+      return volumes_.Unpublish(own, path);
     });
   });
 }
@@ -132,8 +132,8 @@ grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
     struct statvfs usage;
     if (!record || statvfs(request->volume_path().c_str(), &usage) != 0) {
       return FinishNow(context,
-                    {grpc::StatusCode::NOT_FOUND,
-                     fmt::format("{} is no volume of this driver", request->volume_path())});
+                       {grpc::StatusCode::NOT_FOUND,
+                        fmt::format("{} is no volume of this driver", request->volume_path())});
     }
     AddUsage(*response, csi::v1::VolumeUsage::BYTES, usage.f_blocks, usage.f_bavail,
              usage.f_frsize);

@@ -1,7 +1,7 @@
 #pragma once
 
 // csi.v1.Node. Checks arguments, turns requests into values and errors into codes (csi_status.h);
-// the VolumeRoad does the rest.
+// the VolumeService does the rest.
 //
 // Publish and unpublish run on the pool (call_runner.h), except the repeats of a publish that are
 // answered from memory. Thread-safe.
@@ -12,7 +12,7 @@
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/rpc/call_runner.h"
-#include "csi/volume_road.h"
+#include "csi/volume_service.h"
 #include "proto/csi.grpc.pb.h"
 
 namespace nodekeep {
@@ -30,7 +30,7 @@ class NodeService final : public csi::v1::Node::CallbackService {
 
   // What it refers to outlives it. Precondition of destruction: the server that serves this has
   // been shut down.
-  NodeService(Options options, VolumeRoad& road, VolumeRegistry& registry, WorkerPool& pool,
+  NodeService(Options options, VolumeService& volumes, VolumeRegistry& registry, WorkerPool& pool,
               const Clock& clock);
 
   grpc::ServerUnaryReactor* NodePublishVolume(
@@ -55,7 +55,7 @@ class NodeService final : public csi::v1::Node::CallbackService {
 
  private:
   const Options options_;
-  VolumeRoad& road_;
+  VolumeService& volumes_;
   VolumeRegistry& registry_;
   CallRunner calls_;  // last: waits for the calls in flight
 };

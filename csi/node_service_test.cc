@@ -35,8 +35,8 @@ TEST_CASE(
   };
   {
     WorkerPool pool({.name = "mount-pool", .on_exception = report});
-    NodeService service({.node_name = "n", .on_exception = report}, node.road, node.registry, pool,
-                        node.clock);
+    NodeService service({.node_name = "n", .on_exception = report}, node.volumes, node.registry,
+                        pool, node.clock);
     auto server = LocalServer::Start({&service}, {}, node.core.log);
     REQUIRE(server.ok());
     REQUIRE((*server)->Listen(node.dir / "csi.sock").ok());

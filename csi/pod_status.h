@@ -4,10 +4,10 @@
 // owner of mirrored Secrets.
 //
 // Written only when it changes: the first time by one POST, after a restart by a POST that
-// conflicts and a GET that shows that nothing has changed. The name is `<pod>-<namespace>-<class>`, as with
-// the upstream driver; the status of a second volume of the same class in one pod has the volume's
-// name appended (upstream gives both volumes the same status). A name of more than 253 bytes is
-// shortened and made unique by a digest.
+// conflicts and a GET that shows that nothing has changed. The name is `<pod>-<namespace>-<class>`,
+// as with the upstream driver; the status of a second volume of the same class in one pod has the
+// volume's name appended (upstream gives both volumes the same status). A name of more than 253
+// bytes is shortened and made unique by a digest.
 //
 // The status is garbage-collected with its owner, the pod.
 

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "agent/base/clock.h"
-#include "agent/mount/mount_service.h"
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
+#include "agent/mount/mount_service.h"
 #include "agent/rpc/local_server.h"
 #include "csi/provider_service.h"
 

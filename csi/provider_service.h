@@ -57,8 +57,8 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
 
  private:
   Result<MountRequest> Read(const v1alpha1::MountRequest& request) const;
-  // On gRPC's own thread, so it never waits. Nothing when the mount would have to wait: then nothing
-  // has been done, and `request` is as before.
+  // On gRPC's own thread, so it never waits. Nothing when the mount would have to wait: then
+  // nothing has been done, and `request` is as before.
   std::optional<Status> ServeFromMemory(Result<MountRequest>& request,
                                         v1alpha1::MountResponse& response);
 

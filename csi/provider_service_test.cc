@@ -34,20 +34,18 @@ std::string AttributesFor(const std::string& objects, const std::string& pod = "
          R"(","csi.storage.k8s.io/serviceAccount.name":"web"})";
 }
 
-// The provider door of a fake backend, served by a real gRPC server behind a real socket.
-struct Door {
-  explicit Door(const std::string& name = "fake", Duration budget = seconds(90))
-      : service({.provider = name,
-                 .version = "1.2.3",
-                 .budget = budget,
-                 .on_exception = Reporter()},
-                mounts, pool, clock),
+// The provider server of a fake backend, served by a real gRPC server behind a real socket.
+struct Server {
+  explicit Server(const std::string& name = "fake", Duration budget = seconds(90))
+      : service(
+            {.provider = name, .version = "1.2.3", .budget = budget, .on_exception = Reporter()},
+            mounts, pool, clock),
         server(*LocalServer::Start({&service}, {}, core.log)) {
     REQUIRE(server->Listen(dir / "fake.sock").ok());
     backend->SetValue("app/db", "user=alice\npassword=pw");
     backend->SetValue("cert", "PEM");
   }
-  ~Door() {
+  ~Server() {
     backend->Open();
     service.StopAccepting();
     server->StopListening();
@@ -119,7 +117,7 @@ struct Door {
 
 }  // namespace
 
-TEST_CASE("provider door: says its version in the name of the provider that it stands for") {
+TEST_CASE("provider server: says its version in the name of the provider that it stands for") {
   const std::map<std::string, std::string> rows = {
       {"vault", "vault-csi-provider"},
       {"akeyless", "akeyless-csi-provider"},
@@ -130,20 +128,21 @@ TEST_CASE("provider door: says its version in the name of the provider that it s
   };
   for (const auto& [name, want] : rows) {
     INFO(name);
-    Door door(name);
+    Server server(name);
     grpc::ClientContext context;
     v1alpha1::VersionRequest request;
     request.set_version("v1alpha1");
     v1alpha1::VersionResponse reply;
-    REQUIRE(v1alpha1::CSIDriverProvider::NewStub(door.Channel())
-                ->Version(&context, request, &reply).ok());
+    REQUIRE(v1alpha1::CSIDriverProvider::NewStub(server.Channel())
+                ->Version(&context, request, &reply)
+                .ok());
     CHECK(reply.version() == "v1alpha1");
     CHECK(reply.runtime_name() == want);
     CHECK(reply.runtime_version() == "1.2.3");
   }
 }
 
-TEST_CASE("provider door: a mount that throws is answered INTERNAL, the next one as ever") {
+TEST_CASE("provider server: a mount that throws is answered INTERNAL, the next one as ever") {
   struct Row {
     std::string name, padding, thread;
   };
@@ -153,23 +152,24 @@ TEST_CASE("provider door: a mount that throws is answered INTERNAL, the next one
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Door door;
-    door.defect = true;
-    const grpc::Status status = door.Mount(kAttributes + row.padding);
+    Server server;
+    server.defect = true;
+    const grpc::Status status = server.Mount(kAttributes + row.padding);
     CHECK(status.error_code() == grpc::StatusCode::INTERNAL);
     CHECK(status.error_message() ==
           "the request ended by an unexpected exception, which the agent's log has");
-    door.defect = false;
-    CHECK(door.Mount(kAttributes + row.padding).ok());
-    std::lock_guard lock(door.mutex);
-    CHECK(door.reports == std::vector<std::string>{row.thread + ": canary"});
+    server.defect = false;
+    CHECK(server.Mount(kAttributes + row.padding).ok());
+    std::lock_guard lock(server.mutex);
+    CHECK(server.reports == std::vector<std::string>{row.thread + ": canary"});
   }
 }
 
-TEST_CASE("provider door: a mount answers complete files with modes and versions, in list order") {
-  Door door;
+TEST_CASE(
+    "provider server: a mount answers complete files with modes and versions, in list order") {
+  Server server;
   v1alpha1::MountResponse reply;
-  REQUIRE(door.Mount(kAttributes, &reply).ok());
+  REQUIRE(server.Mount(kAttributes, &reply).ok());
   REQUIRE(reply.files_size() == 3);
   CHECK(reply.files(0).path() == "app-db.user");
   CHECK(reply.files(0).contents() == "alice");
@@ -180,25 +180,25 @@ TEST_CASE("provider door: a mount answers complete files with modes and versions
   CHECK(reply.object_version(0).id() == "app/db#user");
   CHECK(!reply.object_version(0).version().empty());
   CHECK(reply.error().code().empty());
-  CHECK(door.Outcome() == "ok");
+  CHECK(server.Outcome() == "ok");
 
   // Again, from memory: the same bytes, no call.
   v1alpha1::MountResponse again;
-  REQUIRE(door.Mount(kAttributes, &again).ok());
+  REQUIRE(server.Mount(kAttributes, &again).ok());
   CHECK(again.SerializeAsString() == reply.SerializeAsString());
-  CHECK(door.backend->reads() == 2);
+  CHECK(server.backend->reads() == 2);
 }
 
-TEST_CASE("provider door: a mount of which every object is optional and absent has a version") {
-  Door door;
+TEST_CASE("provider server: a mount of which every object is optional and absent has a version") {
+  Server server;
   v1alpha1::MountResponse reply;
-  REQUIRE(door.Mount(R"({"objects":"gone","nodekeep/optional":"*"})", &reply).ok());
+  REQUIRE(server.Mount(R"({"objects":"gone","nodekeep/optional":"*"})", &reply).ok());
   CHECK(reply.files_size() == 0);
   CHECK(reply.object_version_size() == 1);
 }
 
-TEST_CASE("provider door: no secrets are sent in three ways") {
-  Door door;
+TEST_CASE("provider server: no secrets are sent in three ways") {
+  Server server;
   for (const char* secrets : {"", "null", "{}", R"({"unused":"x"})"}) {
     INFO("secrets: " << secrets);
     v1alpha1::MountRequest request;
@@ -207,12 +207,12 @@ TEST_CASE("provider door: no secrets are sent in three ways") {
     request.set_permission("420");
     request.set_target_path("/pods/u1/volumes/x/mount");
     v1alpha1::MountResponse reply;
-    REQUIRE(door.Mount(request, &reply).ok());
+    REQUIRE(server.Mount(request, &reply).ok());
     CHECK(reply.files_size() == 3);
   }
 }
 
-TEST_CASE("provider door: a backend's failure has a final code, the greppable text first") {
+TEST_CASE("provider server: a backend's failure has a final code, the greppable text first") {
   struct Row {
     std::string name;
     ErrorCode code;
@@ -232,16 +232,17 @@ TEST_CASE("provider door: a backend's failure has a final code, the greppable te
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Door door;
-    door.backend->FailAlways("cert", Error(row.code, "the backend's own words"));
-    const grpc::Status status = door.Mount(kAttributes);
+    Server server;
+    server.backend->FailAlways("cert", Error(row.code, "the backend's own words"));
+    const grpc::Status status = server.Mount(kAttributes);
     CHECK(status.error_code() == row.want);
     CHECK(status.error_message() == "error making mount request: the backend's own words");
-    CHECK(door.Outcome() == ErrorCodeName(row.code));
+    CHECK(server.Outcome() == ErrorCodeName(row.code));
   }
 }
 
-TEST_CASE("provider door: no error of a mount has a code on which the driver starts an empty pod") {
+TEST_CASE(
+    "provider server: no error of a mount has a code on which the driver starts an empty pod") {
   // csi.md 1.8; CANCELLED goes to a caller that is gone, UNAVAILABLE out only while stopping.
   const std::set<grpc::StatusCode> never = {
       grpc::StatusCode::DEADLINE_EXCEEDED, grpc::StatusCode::RESOURCE_EXHAUSTED,
@@ -256,16 +257,16 @@ TEST_CASE("provider door: no error of a mount has a code on which the driver sta
   }
 }
 
-TEST_CASE("provider door: a reply over 4 MiB is refused, the largest objects named") {
-  Door door;
+TEST_CASE("provider server: a reply over 4 MiB is refused, the largest objects named") {
+  Server server;
   const std::size_t sizes[] = {100, 3'000'000, 700'000, 900'000, 5};
   std::string objects;
   for (std::size_t size : sizes) {
     const std::string name = "o" + std::to_string(size);
-    door.backend->SetValue(name, std::string(size, 'x'));
+    server.backend->SetValue(name, std::string(size, 'x'));
     objects += (objects.empty() ? "" : ",") + name;
   }
-  const grpc::Status status = door.Mount(AttributesFor(objects));
+  const grpc::Status status = server.Mount(AttributesFor(objects));
   CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
   CHECK(status.error_message() ==
         "the volume would be 4600105 bytes, the driver accepts 4194304; largest objects: "
@@ -273,7 +274,7 @@ TEST_CASE("provider door: a reply over 4 MiB is refused, the largest objects nam
         "split them over several SecretProviderClasses");
 }
 
-TEST_CASE("provider door: the size that counts is that of the whole reply") {
+TEST_CASE("provider server: the size that counts is that of the whole reply") {
   struct Row {
     std::string name;
     std::size_t contents;
@@ -284,20 +285,20 @@ TEST_CASE("provider door: the size that counts is that of the whole reply") {
                       {"5 MiB in one object", 5u << 20, false}};
   for (const Row& row : rows) {
     INFO(row.name);
-    Door door;
-    door.backend->SetValue("big", std::string(row.contents, 'x'));
+    Server server;
+    server.backend->SetValue("big", std::string(row.contents, 'x'));
     v1alpha1::MountResponse reply;
-    const grpc::Status status = door.Mount(AttributesFor("big"), &reply);
+    const grpc::Status status = server.Mount(AttributesFor("big"), &reply);
     CHECK(status.ok() == row.fits);
     CHECK(reply.files_size() == (row.fits ? 1 : 0));
     for (const auto& file : reply.files()) CHECK(file.contents().size() == row.contents);
   }
 }
 
-TEST_CASE("provider door: any authority is accepted") {
+TEST_CASE("provider server: any authority is accepted") {
   const char* rows[] = {"localhost", "%2Fvar%2Frun%2Fx.sock", "", "vault.sock",
                         "/etc/kubernetes/secrets-store-csi-providers/vault.sock", "a:b:c"};
-  Door door;
+  Server server;
   for (const char* authority : rows) {
     INFO("authority: " << authority);
     grpc::ClientContext context;
@@ -307,14 +308,15 @@ TEST_CASE("provider door: any authority is accepted") {
     request.set_permission("420");
     request.set_target_path("/pods/u1/volumes/x/mount");
     v1alpha1::MountResponse reply;
-    const grpc::Status status = v1alpha1::CSIDriverProvider::NewStub(door.Channel())
-                                    ->Mount(&context, request, &reply);
+    const grpc::Status status =
+        v1alpha1::CSIDriverProvider::NewStub(server.Channel())->Mount(&context, request, &reply);
     INFO(status.error_message());
     CHECK(status.ok());
   }
 }
 
-TEST_CASE("provider door: malformed attributes are answered with what is wrong, and never fatal") {
+TEST_CASE(
+    "provider server: malformed attributes are answered with what is wrong, and never fatal") {
   struct Row {
     std::string name, attributes, want;
   };
@@ -335,35 +337,35 @@ TEST_CASE("provider door: malformed attributes are answered with what is wrong, 
        R"({"objects":"cert","csi.storage.k8s.io/serviceAccount.tokens":"hunter2"})",
        "failed to unmarshal service account tokens"},
   };
-  Door door;
+  Server server;
   for (const Row& row : rows) {
     INFO(row.name);
-    const grpc::Status status = door.Mount(row.attributes);
+    const grpc::Status status = server.Mount(row.attributes);
     CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
     INFO(status.error_message());
     CHECK(status.error_message().find(row.want) != std::string::npos);
     CHECK(status.error_message().find("hunter2") == std::string::npos);
   }
-  CHECK(door.Mount(kAttributes).ok());
+  CHECK(server.Mount(kAttributes).ok());
 }
 
-TEST_CASE("provider door: malformed secrets are refused without being quoted") {
-  Door door;
+TEST_CASE("provider server: malformed secrets are refused without being quoted") {
+  Server server;
   for (const char* secrets : {"hunter2", R"({"password":"hunter2)", R"(["hunter2"])"}) {
     v1alpha1::MountRequest request;
     request.set_attributes(kAttributes);
     request.set_permission("420");
     request.set_target_path("/pods/u1/volumes/x/mount");
     request.set_secrets(secrets);
-    const grpc::Status status = door.Mount(request);
+    const grpc::Status status = server.Mount(request);
     CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
     CHECK(status.error_message().starts_with("failed to unmarshal secrets"));
     CHECK(status.error_message().find("hunter2") == std::string::npos);
   }
 }
 
-TEST_CASE("provider door: names with NUL bytes and bytes that are no UTF-8 are answered") {
-  Door door;
+TEST_CASE("provider server: names with NUL bytes and bytes that are no UTF-8 are answered") {
+  Server server;
   const std::string rows[] = {
       R"({"objects":"a\u0000b"})",
       "{\"objects\":\"a\xff\xfe\"}",
@@ -371,17 +373,17 @@ TEST_CASE("provider door: names with NUL bytes and bytes that are no UTF-8 are a
       std::string("\0", 1),
   };
   for (const std::string& attributes : rows) {
-    const grpc::Status status = door.Mount(attributes);
+    const grpc::Status status = server.Mount(attributes);
     INFO(status.error_message());
     CHECK(!status.ok());
     CHECK(status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED);
   }
-  CHECK(door.Mount(kAttributes).ok());
+  CHECK(server.Mount(kAttributes).ok());
 }
 
-TEST_CASE("provider door: bytes that are no message are answered") {
-  Door door;
-  const auto channel = door.Channel();
+TEST_CASE("provider server: bytes that are no message are answered") {
+  Server server;
+  const auto channel = server.Channel();
   for (const std::string& bytes :
        {std::string("\xff\xff\xff\xff"), std::string(3, '\0'), std::string("\x0a\xff\x01x", 4)}) {
     grpc::GenericStub stub(channel);
@@ -399,40 +401,40 @@ TEST_CASE("provider door: bytes that are no message are answered") {
     REQUIRE(queue.Next(&tag, &ok));
     CHECK(!status.ok());
   }
-  CHECK(door.Mount(kAttributes).ok());
+  CHECK(server.Mount(kAttributes).ok());
 }
 
-TEST_CASE("provider door: 10,000 objects are answered, complete or with one error") {
-  Door door;
+TEST_CASE("provider server: 10,000 objects are answered, complete or with one error") {
+  Server server;
   std::string objects, lines;
   for (int i = 0; i < 10'000; ++i) {
     objects += (i == 0 ? "many#k" : ",many#k") + std::to_string(i);
     if (i < 100) lines += "k" + std::to_string(i) + "=v\n";
   }
-  door.backend->SetValue("many", lines);
-  const grpc::Status status = door.Mount(AttributesFor(objects));
+  server.backend->SetValue("many", lines);
+  const grpc::Status status = server.Mount(AttributesFor(objects));
   CHECK(status.error_code() == grpc::StatusCode::NOT_FOUND);
   CHECK(status.error_message() == "key \"k100\" does not exist");
 
   std::string distinct = "o0";
   for (int i = 0; i < 10'000; ++i) {
-    door.backend->SetValue("o" + std::to_string(i), "v");
+    server.backend->SetValue("o" + std::to_string(i), "v");
     if (i > 0) distinct += ",o" + std::to_string(i);
   }
   v1alpha1::MountResponse reply;
-  REQUIRE(door.Mount(AttributesFor(distinct), &reply).ok());
+  REQUIRE(server.Mount(AttributesFor(distinct), &reply).ok());
   CHECK(reply.files_size() == 10'000);
-  CHECK(door.backend->batches() == 2);
+  CHECK(server.backend->batches() == 2);
 }
 
-TEST_CASE("provider door: a very long error is cut to what every client takes as a status") {
+TEST_CASE("provider server: a very long error is cut to what every client takes as a status") {
   for (const std::string filler : {"plain words ", "\xc3\xa9t\xc3\xa9", "100%"}) {
     INFO(filler);
-    Door door;
+    Server server;
     std::string words = "the start: ";
     while (words.size() < 50'000) words += filler;
-    door.backend->FailAlways("cert", Error(ErrorCode::kDenied, words));
-    const grpc::Status status = door.Mount(AttributesFor("cert"));
+    server.backend->FailAlways("cert", Error(ErrorCode::kDenied, words));
+    const grpc::Status status = server.Mount(AttributesFor("cert"));
     CHECK(status.error_code() == grpc::StatusCode::PERMISSION_DENIED);
     CHECK(status.error_message().starts_with("the start: " + filler));
     CHECK(status.error_message().ends_with("..."));
@@ -440,13 +442,14 @@ TEST_CASE("provider door: a very long error is cut to what every client takes as
   }
 }
 
-TEST_CASE("provider door: 64 mounts at once are all answered") {
-  Door door;
+TEST_CASE("provider server: 64 mounts at once are all answered") {
+  Server server;
   std::atomic<int> right = 0;
   auto callers = Together(64, [&](std::size_t i) {
     v1alpha1::MountResponse reply;
     const std::string pod = "web-" + std::to_string(i);
-    if (door.Mount(AttributesFor("cert", pod), &reply).ok() && reply.files(0).contents() == "PEM") {
+    if (server.Mount(AttributesFor("cert", pod), &reply).ok() &&
+        reply.files(0).contents() == "PEM") {
       ++right;
     }
   });
@@ -454,9 +457,9 @@ TEST_CASE("provider door: 64 mounts at once are all answered") {
   CHECK(right == 64);
 }
 
-TEST_CASE("provider door: a caller that cancels is let go, and its mount with it") {
-  Door door;
-  door.backend->Close();
+TEST_CASE("provider server: a caller that cancels is let go, and its mount with it") {
+  Server server;
+  server.backend->Close();
   grpc::ClientContext context;
   grpc::Status status;
   std::jthread caller([&] {
@@ -465,73 +468,75 @@ TEST_CASE("provider door: a caller that cancels is let go, and its mount with it
     request.set_permission("420");
     request.set_target_path("/pods/u1/volumes/x/mount");
     v1alpha1::MountResponse reply;
-    status = v1alpha1::CSIDriverProvider::NewStub(door.Channel())->Mount(&context, request, &reply);
+    status =
+        v1alpha1::CSIDriverProvider::NewStub(server.Channel())->Mount(&context, request, &reply);
   });
-  REQUIRE(door.backend->AwaitWaiting(1));
+  REQUIRE(server.backend->AwaitWaiting(1));
   context.TryCancel();
   caller.join();
   CHECK(status.error_code() == grpc::StatusCode::CANCELLED);
   // The backend still hangs; the mount does not.
-  door.service.Drain(door.clock.Now() + seconds(10));
-  CHECK(door.Outcome() == "cancelled");
-  door.backend->Open();
+  server.service.Drain(server.clock.Now() + seconds(10));
+  CHECK(server.Outcome() == "cancelled");
+  server.backend->Open();
 }
 
-TEST_CASE("provider door: its own budget ends a mount with a final code") {
-  Door door("fake", milliseconds(50));
-  door.backend->Close();
-  const grpc::Status status = door.Mount(kAttributes);
+TEST_CASE("provider server: its own budget ends a mount with a final code") {
+  Server server("fake", milliseconds(50));
+  server.backend->Close();
+  const grpc::Status status = server.Mount(kAttributes);
   CHECK(status.error_code() == grpc::StatusCode::FAILED_PRECONDITION);
   CHECK(status.error_message().starts_with("error making mount request: "));
-  CHECK(door.Outcome() == "deadline_exceeded");
+  CHECK(server.Outcome() == "deadline_exceeded");
 }
 
-TEST_CASE("provider door: the caller's deadline ends a mount before its own budget") {
-  Door door;
-  door.backend->Close();
+TEST_CASE("provider server: the caller's deadline ends a mount before its own budget") {
+  Server server;
+  server.backend->Close();
   v1alpha1::MountRequest request;
   request.set_attributes(kAttributes);
   request.set_permission("420");
   request.set_target_path("/pods/u1/volumes/x/mount");
   // Long enough to connect and to be handed on to the backend.
-  const grpc::Status status = door.Mount(request, nullptr, seconds(2));
+  const grpc::Status status = server.Mount(request, nullptr, seconds(2));
   // Which of the two ends of the wire notices first is chance.
   CHECK((status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
          status.error_code() == grpc::StatusCode::FAILED_PRECONDITION));
-  door.service.Drain(door.clock.Now() + seconds(10));
-  CHECK((door.Outcome() == "deadline_exceeded" || door.Outcome() == "cancelled"));
+  server.service.Drain(server.clock.Now() + seconds(10));
+  CHECK((server.Outcome() == "deadline_exceeded" || server.Outcome() == "cancelled"));
 }
 
-TEST_CASE("provider door: stopping lets mounts in flight finish, and refuses new ones as UNAVAILABLE") {
-  Door door;
-  door.backend->Close();
+TEST_CASE(
+    "provider server: stopping lets mounts in flight finish, and refuses new ones as UNAVAILABLE") {
+  Server server;
+  server.backend->Close();
   grpc::Status status;
   v1alpha1::MountResponse reply;
-  std::jthread caller([&] { status = door.Mount(kAttributes, &reply); });
-  REQUIRE(door.backend->AwaitWaiting(1));
-  door.service.StopAccepting();
-  const grpc::Status refused = door.Mount(kAttributes);
+  std::jthread caller([&] { status = server.Mount(kAttributes, &reply); });
+  REQUIRE(server.backend->AwaitWaiting(1));
+  server.service.StopAccepting();
+  const grpc::Status refused = server.Mount(kAttributes);
   CHECK(refused.error_code() == grpc::StatusCode::UNAVAILABLE);
   CHECK(refused.error_message() == "the agent is stopping");
-  std::jthread drain([&] { door.service.Drain(door.clock.Now() + seconds(60)); });
-  door.backend->Open();
+  std::jthread drain([&] { server.service.Drain(server.clock.Now() + seconds(60)); });
+  server.backend->Open();
   drain.join();
   caller.join();
   CHECK(status.ok());
   CHECK(reply.files_size() == 3);
 }
 
-TEST_CASE("provider door: mounts that outlast the grace are answered UNAVAILABLE") {
-  Door door;
-  door.backend->Close();
+TEST_CASE("provider server: mounts that outlast the grace are answered UNAVAILABLE") {
+  Server server;
+  server.backend->Close();
   std::vector<grpc::Status> got(5);
   auto callers = Together(got.size(), [&](std::size_t i) {
-    got[i] = door.Mount(AttributesFor("cert", "web-" + std::to_string(i)));
+    got[i] = server.Mount(AttributesFor("cert", "web-" + std::to_string(i)));
   });
-  REQUIRE(door.backend->AwaitWaiting(1));
+  REQUIRE(server.backend->AwaitWaiting(1));
   // All have arrived once none is refused any more: a refused one would be UNAVAILABLE as well.
-  door.service.StopAccepting();
-  door.service.Drain(door.clock.Now());
+  server.service.StopAccepting();
+  server.service.Drain(server.clock.Now());
   callers.clear();
   for (const grpc::Status& status : got) {
     CHECK(status.error_code() == grpc::StatusCode::UNAVAILABLE);
@@ -539,9 +544,9 @@ TEST_CASE("provider door: mounts that outlast the grace are answered UNAVAILABLE
   }
 }
 
-TEST_CASE("provider door: health is answered on the same socket") {
-  Door door;
-  grpc::GenericStub stub(door.Channel());
+TEST_CASE("provider server: health is answered on the same socket") {
+  Server server;
+  grpc::GenericStub stub(server.Channel());
   grpc::ClientContext context;
   grpc::CompletionQueue queue;
   const grpc::Slice empty("");

@@ -23,9 +23,7 @@ constexpr Duration kAfterException = std::chrono::seconds(30);
 }  // namespace
 
 Rotation::Rotation(Options options, Dependencies dependencies)
-    : options_(std::move(options)),
-      deps_(dependencies),
-      thread_([this](std::stop_token stop) {
+    : options_(std::move(options)), deps_(dependencies), thread_([this](std::stop_token stop) {
         RunGuarded("rotation", stop, deps_.clock, options_.on_exception, [&] { Run(stop); });
       }) {}
 
@@ -89,7 +87,7 @@ void Rotation::Start(Item& next, bool failing, std::stop_token stop) {
     });
     const OnThrow put_off([&] { item->AddAfter(kAfterException); });
     const Context context(deps_.clock.Now() + options_.budget, stop);
-    const std::optional<SteadyTime> due = deps_.road.Refresh(context, item->key());
+    const std::optional<SteadyTime> due = deps_.volumes.Refresh(context, item->key());
     if (due) item->AddAt(*due);
   });
   if (posted.ok()) return;

@@ -19,7 +19,7 @@
 #include "agent/base/worker_pool.h"
 #include "agent/base/workqueue.h"
 #include "csi/volume_registry.h"
-#include "csi/volume_road.h"
+#include "csi/volume_service.h"
 
 namespace nodekeep {
 
@@ -32,7 +32,7 @@ class Rotation {
   };
   // All of them outlive the rotation.
   struct Dependencies {
-    VolumeRoad& road;
+    VolumeService& volumes;
     VolumeRegistry& registry;
     Workqueue<std::string>& refreshes;  // target paths; this is its only reader
     WorkerPool& pool;

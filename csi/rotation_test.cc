@@ -12,7 +12,7 @@ namespace nodekeep {
 namespace {
 
 Rotation::Dependencies DependenciesOf(DriverNode& node, WorkerPool& pool) {
-  return {.road = node.road,
+  return {.volumes = node.volumes,
           .registry = node.registry,
           .refreshes = node.refreshes,
           .pool = pool,
@@ -129,7 +129,7 @@ TEST_CASE("rotation: a volume that is unpublished during its refresh does not co
     Rotation rotation({}, DependenciesOf(node, pool));
     REQUIRE(node.backend->AwaitWaiting(1));
     node.refreshes.Add(volume->target_path);
-    REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
+    REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
     node.backend->Open();
   }
   CHECK(node.registry.List().empty());

@@ -33,7 +33,7 @@ std::optional<TargetParts> ReadTargetPath(std::string_view path) {
   return TargetParts{std::string(uid), std::string(volume)};
 }
 
-std::string_view StandingOf(const VolumeState& state) {
+std::string_view StateNameOf(const VolumeState& state) {
   if (!state.error.empty()) return state.stale ? "stale" : "failing";
   return state.current_at == WallTime() ? "taken_over" : "current";
 }

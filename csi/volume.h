@@ -58,7 +58,7 @@ struct VolumeState {
 
 // In one word: "current", "stale" (last good values stand in), "failing" (its latest refresh did),
 // "taken_over" (found on the node, not refreshed since).
-std::string_view StandingOf(const VolumeState& state);
+std::string_view StateNameOf(const VolumeState& state);
 
 // For people: "up to date", "rotation failing since 2026-01-31T12:00:00.000Z: <why>".
 std::string ConditionOf(const VolumeState& state);

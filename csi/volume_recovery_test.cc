@@ -118,7 +118,7 @@ TEST_CASE("recovery: a volume that is unpublished meanwhile leaves neither recor
   Restarted node;
   const VolumePtr volume = node.Left("web-1");
   node.mirror.on_recover = [&] {
-    REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
+    REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
   };
   CHECK(node.recovery.Run(Context()));
   CHECK_FALSE(node.Known(volume));

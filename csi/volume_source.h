@@ -38,8 +38,8 @@ class VolumeSource {
   virtual bool MayWriteItself(const SecretProviderClass& spc) const = 0;
 };
 
-// The parameters of the class overlaid with the volume's attributes, without tokens: what the driver
-// sends to a provider (secrets-store-csi-driver pkg/secrets-store/nodeserver.go).
+// The parameters of the class overlaid with the volume's attributes, without tokens: what the
+// driver sends to a provider (secrets-store-csi-driver pkg/secrets-store/nodeserver.go).
 std::map<std::string, std::string> MergedAttributes(const SecretProviderClass& spc,
                                                     const Volume& volume);
 

@@ -23,7 +23,7 @@ std::string FullName(const CLI::App& command) {
 
 }  // namespace
 
-std::unique_ptr<CLI::App> MakeCommandTree(Choice& choice) {
+std::unique_ptr<CLI::App> MakeCommandTree(ChosenCommand& chosen) {
   auto app = std::make_unique<CLI::App>(
       "Fetches secrets for the pods of this node, keeps them encrypted in memory, and writes them\n"
       "into pod volumes. Speaks the Secrets Store CSI provider protocol.",
@@ -31,45 +31,45 @@ std::unique_ptr<CLI::App> MakeCommandTree(Choice& choice) {
   app->require_subcommand(1);
   app->set_version_flag("--version", "nodekeep " + std::string(Version()));
   app->get_formatter()->column_width(34);
-  AddRun(*app, choice);
-  AddValidate(*app, choice);
-  AddGet(*app, choice);
-  AddStatus(*app, choice);
-  AddRefresh(*app, choice);
-  AddCache(*app, choice);
-  AddHealthcheck(*app, choice);
-  AddConfig(*app, choice);
-  AddCompletion(*app, choice);
-  AddVersion(*app, choice);
+  AddRun(*app, chosen);
+  AddValidate(*app, chosen);
+  AddGet(*app, chosen);
+  AddStatus(*app, chosen);
+  AddRefresh(*app, chosen);
+  AddCache(*app, chosen);
+  AddHealthcheck(*app, chosen);
+  AddConfig(*app, chosen);
+  AddCompletion(*app, chosen);
+  AddVersion(*app, chosen);
   Examples(*app, {"nodekeep run --config /etc/nodekeep/nodekeep.yaml",
                   "nodekeep validate -f class.yaml", "nodekeep status"});
   return app;
 }
 
-int Fail(Surroundings& surroundings, const Error& error) {
-  surroundings.err << "nodekeep: " << error.message() << "\n";
+int Fail(CommandIo& io, const Error& error) {
+  io.err << "nodekeep: " << error.message() << "\n";
   return kExitFailed;
 }
 
-int RunCommandLine(const std::vector<std::string>& arguments, Surroundings& surroundings) {
-  Choice choice{surroundings, nullptr};
-  const std::unique_ptr<CLI::App> app = MakeCommandTree(choice);
+int RunCommandLine(const std::vector<std::string>& arguments, CommandIo& io) {
+  ChosenCommand chosen{io, nullptr};
+  const std::unique_ptr<CLI::App> app = MakeCommandTree(chosen);
   try {
     // CLI11 takes the last argument first.
     app->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
-    surroundings.out << app->help();
+    io.out << app->help();
     return kExitOk;
   } catch (const CLI::CallForVersion& version) {
-    surroundings.out << version.what() << "\n";
+    io.out << version.what() << "\n";
     return kExitOk;
   } catch (const CLI::ParseError& problem) {
     const std::string command = FullName(*Deepest(*app));
-    surroundings.err << "nodekeep: " << problem.what() << "\nrun `" << command
-                     << " --help` for how to use it\n";
+    io.err << "nodekeep: " << problem.what() << "\nrun `" << command
+           << " --help` for how to use it\n";
     return kExitUsage;
   }
-  return choice.run ? choice.run() : kExitUsage;
+  return chosen.run ? chosen.run() : kExitUsage;
 }
 
 }  // namespace nodekeep

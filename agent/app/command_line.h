@@ -23,8 +23,8 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
-// The world outside, as a command sees it.
-struct Surroundings {
+// What a command reads and writes besides its arguments.
+struct CommandIo {
   std::ostream& out;
   std::ostream& err;
   std::istream& in;
@@ -33,19 +33,19 @@ struct Surroundings {
   std::span<const ProviderEntry> providers;
 };
 
-// The command that the command line chose; it runs once parsing is over.
-struct Choice {
-  Surroundings& surroundings;
+// The command that the command line names; it runs once parsing is over.
+struct ChosenCommand {
+  CommandIo& io;
   std::function<int()> run;
 };
 
-// Owns the tree; `choice` outlives it.
-std::unique_ptr<CLI::App> MakeCommandTree(Choice& choice);
+// Owns the tree; `chosen` outlives it.
+std::unique_ptr<CLI::App> MakeCommandTree(ChosenCommand& chosen);
 
 // Parses `arguments` (without the program's name), runs the command, returns the exit code.
-int RunCommandLine(const std::vector<std::string>& arguments, Surroundings& surroundings);
+int RunCommandLine(const std::vector<std::string>& arguments, CommandIo& io);
 
 // "nodekeep: <message>" on standard error.
-int Fail(Surroundings& surroundings, const Error& error);
+int Fail(CommandIo& io, const Error& error);
 
 }  // namespace nodekeep

@@ -44,20 +44,20 @@ struct Bed {
     std::ostringstream out_stream;
     std::ostringstream err_stream;
     std::istringstream in_stream(input);
-    Surroundings surroundings{.out = out_stream,
-                              .err = err_stream,
-                              .in = in_stream,
-                              .sources =
-                                  [this](std::string file) {
-                                    ConfigSources sources;
-                                    sources.file = std::move(file);
-                                    sources.environment = environment;
-                                    sources.host_name = "node-a";
-                                    sources.providers = ProviderRegistry();
-                                    return sources;
-                                  },
-                              .providers = ProviderRegistry()};
-    const int code = RunCommandLine(arguments, surroundings);
+    CommandIo io{.out = out_stream,
+                 .err = err_stream,
+                 .in = in_stream,
+                 .sources =
+                     [this](std::string file) {
+                       ConfigSources sources;
+                       sources.file = std::move(file);
+                       sources.environment = environment;
+                       sources.host_name = "node-a";
+                       sources.providers = ProviderRegistry();
+                       return sources;
+                     },
+                 .providers = ProviderRegistry()};
+    const int code = RunCommandLine(arguments, io);
     out = out_stream.str();
     err = err_stream.str();
     return code;
@@ -154,13 +154,13 @@ struct Tree {
   Bed bed;
   std::ostringstream out;
   std::istringstream in;
-  Surroundings surroundings{.out = out,
-                            .err = out,
-                            .in = in,
-                            .sources = [](std::string) { return ConfigSources(); },
-                            .providers = ProviderRegistry()};
-  Choice choice{surroundings, nullptr};
-  std::unique_ptr<CLI::App> root = MakeCommandTree(choice);
+  CommandIo io{.out = out,
+               .err = out,
+               .in = in,
+               .sources = [](std::string) { return ConfigSources(); },
+               .providers = ProviderRegistry()};
+  ChosenCommand chosen{io, nullptr};
+  std::unique_ptr<CLI::App> root = MakeCommandTree(chosen);
 };
 
 TEST_CASE("cli: the help of every command has examples of it") {

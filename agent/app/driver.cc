@@ -52,7 +52,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                  .host = config.node_name,
                  .on_exception = graph.on_exception}),
       events_(recorder_),
-      road_(
+      volumes_(
           {.refresh_after = config.policy.refresh_after, .volume_size = config.driver.volume_bytes},
           {.mounter = mounter_,
            .classes = classes_,
@@ -76,7 +76,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                  .clock = graph.clock,
                  .log = graph.log}),
       rotation_({.budget = config.mount_budget, .on_exception = graph.on_exception},
-                {.road = road_,
+                {.volumes = volumes_,
                  .registry = registry_,
                  .refreshes = refreshes_,
                  .pool = pool,
@@ -89,7 +89,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
              .ready = [] { return Status(); },
              .on_registered = [this] { OnRegistered(); },
              .on_exception = graph.on_exception},
-            road_, registry_, pool, graph.clock, graph.log),
+            volumes_, registry_, pool, graph.clock, graph.log),
       upkeep_([this](std::stop_token stop) {
         RunGuarded("driver-upkeep", stop, graph_.clock, graph_.on_exception, [&] { Upkeep(stop); });
       }) {}
@@ -128,17 +128,17 @@ void Driver::RefreshAll() {
 }
 
 void Driver::MeasureVolumes() {
-  std::map<std::string_view, std::size_t> standings = {
+  std::map<std::string_view, std::size_t> counts = {
       {"current", 0}, {"failing", 0}, {"stale", 0}, {"taken_over", 0}};
   const WallTime now = graph_.clock.Wall();
   WallTime oldest = now;
   std::size_t not_mirrored = 0;
   for (const VolumeRecord& record : registry_.List()) {
-    ++standings[StandingOf(record.state)];
+    ++counts[StateNameOf(record.state)];
     if (!record.state.mirror_error.empty()) ++not_mirrored;
     if (record.state.current_at != WallTime()) oldest = std::min(oldest, record.state.current_at);
   }
-  for (const auto& [standing, count] : standings) graph_.metrics.SetVolumes(standing, count);
+  for (const auto& [state, count] : counts) graph_.metrics.SetVolumes(state, count);
   graph_.metrics.SetVolumesNotMirrored(not_mirrored);
   graph_.metrics.SetOldestContent(now - oldest);
   graph_.metrics.SetEventsDropped(recorder_.dropped());

@@ -1,7 +1,7 @@
 #pragma once
 
-// The CSI driver of this node, built on the graph: everything between kubelet's calls and the MountService
-// of a mount.
+// The CSI driver of this node, built on the graph: everything between kubelet's calls and the
+// MountService of a mount.
 //
 // Members stand in build order; destruction is shutdown.
 
@@ -25,7 +25,7 @@
 #include "csi/volume_mirror.h"
 #include "csi/volume_recovery.h"
 #include "csi/volume_registry.h"
-#include "csi/volume_road.h"
+#include "csi/volume_service.h"
 #include "csi/volume_source.h"
 #include "csi/watched_classes.h"
 #include "csi/watched_pods.h"
@@ -75,7 +75,7 @@ class Driver {
   KubeMirror mirror_;
   EventRecorder recorder_;
   KubeVolumeEvents events_;
-  VolumeRoad road_;
+  VolumeService volumes_;
   VolumeRecovery recovery_;
   Rotation rotation_;
   DriverServer door_;

@@ -46,7 +46,7 @@ class HttplibEndpoint final : public HttpEndpoint {
  public:
   explicit HttplibEndpoint(Handlers handlers) : handlers_(std::move(handlers)) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kWorkers); };
-    // Not httplib's own choice, SO_REUSEPORT: two agents would share a port without a word.
+    // Not httplib's own chosen, SO_REUSEPORT: two agents would share a port without a word.
     server_.set_socket_options([](socket_t socket) {
       const int on = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));

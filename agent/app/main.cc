@@ -5,10 +5,10 @@
 
 int main(int argc, char** argv) {
   nodekeep::HardenProcess();
-  nodekeep::Surroundings surroundings{.out = std::cout,
-                                      .err = std::cerr,
-                                      .in = std::cin,
-                                      .sources = nodekeep::SystemConfigSources,
-                                      .providers = nodekeep::ProviderRegistry()};
-  return nodekeep::RunCommandLine({argv + 1, argv + argc}, surroundings);
+  nodekeep::CommandIo io{.out = std::cout,
+                         .err = std::cerr,
+                         .in = std::cin,
+                         .sources = nodekeep::SystemConfigSources,
+                         .providers = nodekeep::ProviderRegistry()};
+  return nodekeep::RunCommandLine({argv + 1, argv + argc}, io);
 }

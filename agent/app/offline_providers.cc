@@ -22,8 +22,8 @@ Result<Provider> OfflineProviders::Make(const std::string& name, const LoadedCon
       continue;
     }
     const ProviderConfig& own = loaded.config.providers.at(name);
-    return entry.make(
-        own.values, ProviderServices{network_, clock_, log_, own.policy, SecretBytes("offline")});
+    return entry.make(own.values,
+                      ProviderServices{network_, clock_, log_, own.policy, SecretBytes("offline")});
   }
   return Error::Format(ErrorCode::kNotFound, "this build has no provider \"{}\"; it has {}", name,
                        fmt::join(names, ", "));

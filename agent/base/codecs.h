@@ -27,8 +27,8 @@ std::string HexEncode(std::string_view bytes);
 // Either case, an even number of digits.
 Result<SecretBytes> HexDecode(std::string_view text);
 
-// Decodes what `encoding` names, in any case, as "base64" or "hex"; of any other encoding `value` is
-// returned as it is. Errors as Base64Decode and HexDecode.
+// Decodes what `encoding` names, in any case, as "base64" or "hex"; of any other encoding `value`
+// is returned as it is. Errors as Base64Decode and HexDecode.
 Result<SecretBytes> Decode(std::string_view encoding, SecretBytes value);
 
 // RFC 3986: everything but letters, digits and -._~ becomes %XX; `/` stays if `keep_slash`.

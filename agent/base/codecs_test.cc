@@ -108,8 +108,8 @@ TEST_CASE("codecs: a value is decoded by the name of its encoding") {
     std::string encoding, value, want;
   };
   const Row rows[] = {
-      {"", "aGk=", "aGk="},      {"utf-8", "aGk=", "aGk="}, {"base64", "aGk=", "hi"},
-      {"BASE64", "aGk=", "hi"},  {"hex", "6869", "hi"},     {"Hex", "6A", "j"},
+      {"", "aGk=", "aGk="},         {"utf-8", "aGk=", "aGk="}, {"base64", "aGk=", "hi"},
+      {"BASE64", "aGk=", "hi"},     {"hex", "6869", "hi"},     {"Hex", "6A", "j"},
       {"base64", "aGk", "(error)"}, {"hex", "zz", "(error)"},
   };
   for (const Row& row : rows) {

@@ -84,9 +84,7 @@ class Error {
     return !IsTransient() && code_ != ErrorCode::kCancelled && code_ != ErrorCode::kShuttingDown;
   }
   // The backend has refused the caller, or what he asks for.
-  bool IsDenial() const {
-    return code_ == ErrorCode::kDenied || code_ == ErrorCode::kAuthExpired;
-  }
+  bool IsDenial() const { return code_ == ErrorCode::kDenied || code_ == ErrorCode::kAuthExpired; }
 
  private:
   ErrorCode code_;

@@ -97,7 +97,7 @@ class Workqueue {
     friend class Workqueue;
     Item(Workqueue& queue, typename Entries::iterator entry) : queue_(&queue), entry_(entry) {}
 
-    Workqueue* queue_;                         // null = done
+    Workqueue* queue_;                        // null = done
     const typename Entries::iterator entry_;  // stays in the map until Done
   };
 

@@ -181,8 +181,8 @@ TEST_CASE("workqueue: the worker of a removed key does not bring it back, a late
     bool again;
   };
   const Row rows[] = {
-      {"added before",
-       [](Setup& s, Queue::Item&) { s.queue.Add("k"), s.queue.Remove("k"); }, false},
+      {"added before", [](Setup& s, Queue::Item&) { s.queue.Add("k"), s.queue.Remove("k"); },
+       false},
       {"worker asks",
        [](Setup& s, Queue::Item& item) { s.queue.Remove("k"), item.AddAfter(seconds(1)); }, false},
       {"worker fails", [](Setup& s, Queue::Item& item) { s.queue.Remove("k"), item.Retry(); },
@@ -307,8 +307,9 @@ TEST_CASE("workqueue: Get waits until a key is due, is brought forward, or the c
   }
 }
 
-TEST_CASE("workqueue: a context that is over at its deadline still gets what is due, once stopped "
-          "nothing") {
+TEST_CASE(
+    "workqueue: a context that is over at its deadline still gets what is due, once stopped "
+    "nothing") {
   Setup setup;
   setup.queue.Add("k");
   std::stop_source stop;

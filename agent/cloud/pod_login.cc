@@ -120,8 +120,8 @@ Result<AwsCredentials> AwsCredentialsForPod(const Context& context, HttpClient& 
 }
 
 Result<CloudToken> AzureTokenForPod(const Context& context, HttpClient& http,
-                                    const AzureEnvironment& environment,
-                                    const AzurePodLogin& login, const SecretBytes& pod_token) {
+                                    const AzureEnvironment& environment, const AzurePodLogin& login,
+                                    const SecretBytes& pod_token) {
   const EntraApplication application{
       environment.authority.empty() ? login.authority : environment.authority, login.tenant_id,
       login.client_id};
@@ -134,8 +134,8 @@ Result<CloudToken> AzureTokenForPod(const Context& context, HttpClient& http,
 }
 
 Result<CloudToken> GcpAccessTokenForPod(const Context& context, HttpClient& http,
-                                        const GcpEnvironment& environment,
-                                        const GcpPodLogin& login, const SecretBytes& pod_token) {
+                                        const GcpEnvironment& environment, const GcpPodLogin& login,
+                                        const SecretBytes& pod_token) {
   Result<CloudToken> federated = Federate(context, http, environment, login, pod_token);
   if (!federated.ok() || login.service_account.empty()) return federated;
   const GcpServiceAccount account = AccountOf(login, environment);

@@ -49,8 +49,7 @@ struct AwsPodLogin {
 // STS is asked at AWS_ENDPOINT_URL_STS of `environment` if that is set.
 Result<AwsCredentials> AwsCredentialsForPod(const Context& context, HttpClient& http,
                                             const AwsEnvironment& environment,
-                                            const AwsPodLogin& login,
-                                            const SecretBytes& pod_token);
+                                            const AwsPodLogin& login, const SecretBytes& pod_token);
 
 struct AzurePodLogin {
   std::string tenant_id;
@@ -59,8 +58,8 @@ struct AzurePodLogin {
   std::string resource;   // that the token is for, such as "https://vault.azure.net"
 };
 Result<CloudToken> AzureTokenForPod(const Context& context, HttpClient& http,
-                                    const AzureEnvironment& environment,
-                                    const AzurePodLogin& login, const SecretBytes& pod_token);
+                                    const AzureEnvironment& environment, const AzurePodLogin& login,
+                                    const SecretBytes& pod_token);
 
 struct GcpPodLogin {
   std::string provider;         // see GcpFederation::audience
@@ -68,8 +67,8 @@ struct GcpPodLogin {
 };
 // Google is asked at the hosts that `environment` names, if any.
 Result<CloudToken> GcpAccessTokenForPod(const Context& context, HttpClient& http,
-                                        const GcpEnvironment& environment,
-                                        const GcpPodLogin& login, const SecretBytes& pod_token);
+                                        const GcpEnvironment& environment, const GcpPodLogin& login,
+                                        const SecretBytes& pod_token);
 // An identity token for `audience`. Needs a service account.
 Result<CloudToken> GcpIdentityTokenForPod(const Context& context, HttpClient& http,
                                           const GcpEnvironment& environment,

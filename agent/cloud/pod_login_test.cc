@@ -75,8 +75,7 @@ TEST_CASE("pod login: Azure exchanges the token for the application of the tenan
   http.On("POST", "https://login.example/tenant/oauth2/v2.0/token",
           {FakeHttpClient::Respond(200, R"({"access_token":"entra","expires_in":3599})")});
   const AzurePodLogin login{"tenant", "app", "https://login.example", "https://vault.azure.net"};
-  Result<CloudToken> token =
-      AzureTokenForPod({}, http, Of<AzureEnvironment>(), login, PodToken());
+  Result<CloudToken> token = AzureTokenForPod({}, http, Of<AzureEnvironment>(), login, PodToken());
   REQUIRE(MessageOf(token) == "(ok)");
   CHECK(token->token.Reveal() == "entra");
   CHECK_THAT(http.Requests().at(0).body,
@@ -130,10 +129,9 @@ TEST_CASE("pod login: a refusal names the identity and what must allow the pod")
                                         {"tenant", "app", "https://a", "https://b"}, PodToken())),
              StartsWith("application app in the pod's name: ") &&
                  ContainsSubstring("federated credential"));
-  CHECK_THAT(MessageOf(GcpAccessTokenForPod({}, http, Of<GcpEnvironment>(), {kPool, ""},
-                                            PodToken())),
-             StartsWith(std::string(kPool) + " in the pod's name: ") &&
-                 ContainsSubstring("must trust"));
+  CHECK_THAT(
+      MessageOf(GcpAccessTokenForPod({}, http, Of<GcpEnvironment>(), {kPool, ""}, PodToken())),
+      StartsWith(std::string(kPool) + " in the pod's name: ") && ContainsSubstring("must trust"));
 }
 
 TEST_CASE("pod login: a cloud that is down is no matter of trust") {

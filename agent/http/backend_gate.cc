@@ -229,8 +229,8 @@ void BackendGate::LearnFromResponse(const Pending& sent, const HttpResponse& res
     }
   }
   // A 5xx may come from a proxy in front of the server.
-  const bool answered = state == ServerState::kWorks ||
-                        (state == ServerState::kThrottles && response.status < 500);
+  const bool answered =
+      state == ServerState::kWorks || (state == ServerState::kThrottles && response.status < 500);
   if (answered) {
     host.answered = now;
     host.breaker.Succeeded(sent.pass);

@@ -255,8 +255,7 @@ TEST_CASE("gate: which outcomes count against the backend") {
     for (int i = 0; i < 5; ++i) {
       HttpRequest request = Get("/");
       request.server_state = [](const HttpResponse& response) {
-        return response.body.Reveal() == "all of it" ? ServerState::kDown
-                                                     : StateByStatus(response);
+        return response.body.Reveal() == "all of it" ? ServerState::kDown : StateByStatus(response);
       };
       (void)f.gate.Send({}, std::move(request));
     }

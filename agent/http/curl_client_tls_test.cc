@@ -326,7 +326,8 @@ TEST_CASE("curl TLS: an alert of the server is told apart from a server that is 
     REQUIRE(!response.ok());
     INFO(response.error().message());
     CHECK(response.error().code() == ErrorCode::kTransient);
-    CHECK(response.error().message().starts_with("TLS handshake with " + server.url() + ": the server ended it with an alert"));
+    CHECK(response.error().message().starts_with("TLS handshake with " + server.url() +
+                                                 ": the server ended it with an alert"));
     CHECK(response.error().of_request());
   }
 }

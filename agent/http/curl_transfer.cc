@@ -377,10 +377,11 @@ Error CurlTransfer::Failure(CURLcode code) const {
   }
   if (IsServersAlert(curl_words)) {
     // Perhaps because of the name that this request asks for, or because it has no client cert.
-    return Error::Format(ErrorCode::kTransient,
-                         "TLS handshake with {}: the server ended it with an alert ({}): if it goes "
-                         "on, see to the server name and the client cert",
-                         host, curl_words)
+    return Error::Format(
+               ErrorCode::kTransient,
+               "TLS handshake with {}: the server ended it with an alert ({}): if it goes "
+               "on, see to the server name and the client cert",
+               host, curl_words)
         .OfRequest();
   }
   switch (code) {

@@ -15,8 +15,8 @@ class TokenSource {
  public:
   virtual ~TokenSource() = default;
 
-  // A token for the identity's service account, bound to its pod if it has one, for `audience` ("" = the API server's
-  // default audience).
+  // A token for the identity's service account, bound to its pod if it has one, for `audience` (""
+  // = the API server's default audience).
   virtual Result<ServiceAccountToken> Request(const Context& context, const Identity& identity,
                                               const std::string& audience) = 0;
 };

@@ -172,8 +172,8 @@ Status EventRecorder::Create(const Context& context, const Key& key, const Occur
   return {};
 }
 
-void EventRecorder::OnFailure(const Context& context, const Key& key,
-                              const Occurrence& occurrence, const Error& error) {
+void EventRecorder::OnFailure(const Context& context, const Key& key, const Occurrence& occurrence,
+                              const Error& error) {
   const bool is_transient = error.IsTransient();
   {
     std::lock_guard lock(mutex_);

@@ -99,9 +99,9 @@ struct Fixture {
   Lines reports;  // of the loop's thread
   std::unique_ptr<WatchLoop> loop = std::make_unique<WatchLoop>(
       WatchDependencies{server, connection, clock, rng, log, WatchPolicy{.page_size = 2},
-                 [this](std::string_view thread, std::string_view error) {
-                   reports.push_back(std::string(thread) + ": " + std::string(error));
-                 }});
+                        [this](std::string_view thread, std::string_view error) {
+                          reports.push_back(std::string(thread) + ": " + std::string(error));
+                        }});
 };
 
 std::string ImageOf(const Told::Object& pod) {

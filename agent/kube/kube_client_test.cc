@@ -282,8 +282,8 @@ TEST_CASE("kubernetes: a list is read page by page") {
   fixture.http.On(
       "GET", "https://kube.test:6443/pods?fieldSelector=spec.nodeName%3Dn&limit=500&continue=a%2Fb",
       {Http::Respond(200, R"({"metadata":{},"items":[{"n":2},{"n":3}]})")});
-  Result<std::vector<Json>> pods = fixture.Client().List(
-      Context(), {.path = "/pods", .field_selector = "spec.nodeName=n"});
+  Result<std::vector<Json>> pods =
+      fixture.Client().List(Context(), {.path = "/pods", .field_selector = "spec.nodeName=n"});
   REQUIRE(pods.ok());
   REQUIRE(pods->size() == 3);
   CHECK(IntOf(Find(pods->at(2), {"n"})) == 3);

@@ -68,9 +68,8 @@ class Reflector::Receiver final : public HttpReceiver {
   Received received_;  // guarded by mutex_
 };
 
-Reflector::Reflector(const WatchDependencies& dependencies,
-                     std::shared_ptr<WatchLoop::Waker> waker, KubeSelection selection,
-                     Target& target)
+Reflector::Reflector(const WatchDependencies& dependencies, std::shared_ptr<WatchLoop::Waker> waker,
+                     KubeSelection selection, Target& target)
     : dependencies_(dependencies),
       waker_(std::move(waker)),
       selection_(std::move(selection)),
@@ -198,9 +197,9 @@ bool Reflector::ReadEvent(std::string_view line, SteadyTime now) {
     // The version has expired (410), or is not accepted. After a 429 or a 5xx the watch continues.
     if (code / 100 == 4 && code != 429) Relist();
     OnFailure(Error::Format(ErrorCode::kTransient, "{} {}: {}", code,
-                         TextOf(Find(object, {"reason"})).value_or(""),
-                         TextOf(Find(object, {"message"})).value_or("no message")),
-           now);
+                            TextOf(Find(object, {"reason"})).value_or(""),
+                            TextOf(Find(object, {"message"})).value_or("no message")),
+              now);
     return false;
   }
   const std::optional<std::string> version = TextOf(Find(object, {"metadata", "resourceVersion"}));

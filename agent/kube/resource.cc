@@ -25,8 +25,7 @@ std::string KubeResource::CollectionPath(std::string_view namespace_name) const 
                      Segment(namespace_name), plural);
 }
 
-std::string KubeResource::ObjectPath(std::string_view namespace_name,
-                                     std::string_view name) const {
+std::string KubeResource::ObjectPath(std::string_view namespace_name, std::string_view name) const {
   return CollectionPath(namespace_name) + Segment(name);
 }
 

@@ -11,8 +11,7 @@ std::size_t SizeOf(const MountRecord& record) {
 
 }  // namespace
 
-void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcome,
-                         Duration took) {
+void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took) {
   MountRecord record;
   const Identity& identity = plan.read->identity;
   record.provider = plan.read->route.provider;

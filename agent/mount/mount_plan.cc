@@ -74,8 +74,8 @@ Status ObtainToken(const Context& context, const std::vector<std::string>& audie
 }
 
 // Moves the identity out of `request`.
-MountPlanPtr MakePlan(const Provider& provider, ParsedClassPtr parsed,
-                      MountRequest& request, const DirectoryExists& directory_exists) {
+MountPlanPtr MakePlan(const Provider& provider, ParsedClassPtr parsed, MountRequest& request,
+                      const DirectoryExists& directory_exists) {
   const ParsedMount& mount = parsed->mount;
   ReadAccountUid(request.identity, mount.audiences);
   AddCredentials(mount, request.parameters, request.identity);
@@ -111,8 +111,8 @@ std::string MountPlan::Explain() const {
   }
   text += fmt::format("pod: {}\n", identity.Text());
   if (!identity.service_account.empty()) {
-    text += fmt::format("service account: {}/{}\n", identity.namespace_name,
-                        identity.service_account);
+    text +=
+        fmt::format("service account: {}/{}\n", identity.namespace_name, identity.service_account);
   }
   for (const std::string& audience : mount.audiences) {
     text += fmt::format("token audience: {} ({})\n",
@@ -138,8 +138,8 @@ Result<MountPlanPtr> PlanMount(const Context& context, const Provider& provider,
                                MountRequest request, const PlanOptions& options) {
   // The parameters are needed once more for the credentials among them.
   SpcInput input{std::move(request.parameters), request.mode};
-  Result<ParsedClassPtr> parsed = options.memo != nullptr ? options.memo->Parse(provider.spc, input)
-                                                          : Parse(provider, input);
+  Result<ParsedClassPtr> parsed =
+      options.memo != nullptr ? options.memo->Parse(provider.spc, input) : Parse(provider, input);
   request.parameters = std::move(input.parameters);
   if (!parsed.ok()) return parsed.error();
   const ParsedMount& mount = (*parsed)->mount;
@@ -151,8 +151,7 @@ Result<MountPlanPtr> PlanMount(const Context& context, const Provider& provider,
   return MakePlan(provider, *std::move(parsed), request, options.directory_exists);
 }
 
-MountPlanPtr PlanKnownMount(const Provider& provider, MountRequest& request,
-                            ParseMemo& memo) {
+MountPlanPtr PlanKnownMount(const Provider& provider, MountRequest& request, ParseMemo& memo) {
   SpcInput input{std::move(request.parameters), request.mode};
   ParsedClassPtr parsed = memo.Find(provider.spc, input);
   request.parameters = std::move(input.parameters);

@@ -45,10 +45,9 @@ Result<MountPlanPtr> PlanMount(const Context& context, const Provider& provider,
                                MountRequest request, const PlanOptions& options);
 
 // The same for a class that `memo` knows and a request that brings its own token: no parsing, no
-// waiting. Moves the identity out of `request`. Null when that is not so, or when anything is wrong:
-// then `request` is as before, and PlanMount says what.
-MountPlanPtr PlanKnownMount(const Provider& provider, MountRequest& request,
-                            ParseMemo& memo);
+// waiting. Moves the identity out of `request`. Null when that is not so, or when anything is
+// wrong: then `request` is as before, and PlanMount says what.
+MountPlanPtr PlanKnownMount(const Provider& provider, MountRequest& request, ParseMemo& memo);
 
 // The plan of a class without a login, for `get --explain` and `validate`. Errors: those of Parse.
 Result<MountPlanPtr> PlanWithoutToken(const Provider& provider, MountRequest request);

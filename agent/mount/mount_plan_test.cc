@@ -151,7 +151,7 @@ TEST_CASE(
     auto provider = std::make_shared<OneFileProvider>();
     provider->audiences = {"vault"};
     Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider),
-                                     RequestWith(TokensText({{"vault", row.token}})), {});
+                                          RequestWith(TokensText({{"vault", row.token}})), {});
     REQUIRE(plan.ok());
     CHECK((*plan)->read->identity.service_account_uid == row.want);
   }
@@ -160,7 +160,8 @@ TEST_CASE(
 TEST_CASE("mount plan: tokens of other audiences lend no uid") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault"};
-  Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider),
+  Result<MountPlanPtr> plan = PlanMount(
+      Context(), ProviderOf(provider),
       RequestWith(TokensText({{"other", Jwt("shop", "web", "other-uid")}, {"vault", "opaque"}})),
       {});
   REQUIRE(plan.ok());
@@ -264,7 +265,8 @@ TEST_CASE("mount plan: a missing token is upstream's error with the cause and th
     auto provider = std::make_shared<OneFileProvider>();
     provider->audiences = {"vault"};
     provider->mount_error = row.mount_error;
-    Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider), RequestWith(""), {.tokens = row.source});
+    Result<MountPlanPtr> plan =
+        PlanMount(Context(), ProviderOf(provider), RequestWith(""), {.tokens = row.source});
     REQUIRE_FALSE(plan.ok());
     CHECK(plan.error().message() == row.want);
     CHECK(plan.error().code() == ErrorCode::kPrecondition);
@@ -303,7 +305,8 @@ TEST_CASE("mount plan: what the dialect refuses is said as the dialect says it")
   auto provider = std::make_shared<OneFileProvider>();
   provider->parse_error = Error(ErrorCode::kInvalid, "missing 'roleName'");
   FakeTokenSource source;
-  Result<MountPlanPtr> plan = PlanMount(Context(), ProviderOf(provider), RequestWith(""), {.tokens = &source});
+  Result<MountPlanPtr> plan =
+      PlanMount(Context(), ProviderOf(provider), RequestWith(""), {.tokens = &source});
   REQUIRE_FALSE(plan.ok());
   CHECK(plan.error().message() == "missing 'roleName'");
   CHECK(source.asked.empty());
@@ -318,7 +321,11 @@ TEST_CASE("parse memo: a class is parsed once, whichever pod mounts it") {
   const Row rows[] = {
       {"equal", [](MountRequest&) {}, 1},
       {"other tokens", [](MountRequest& r) { r.identity.tokens["x"].token = SecretBytes("t"); }, 1},
-      {"another pod", [](MountRequest& r) { r.identity.pod = {"web-1", "uid-8"}; }, 1},
+      {"another pod",
+       [](MountRequest& r) {
+         r.identity.pod = {"web-1", "uid-8"};
+       },
+       1},
       {"another target", [](MountRequest& r) { r.target_path = "/elsewhere"; }, 1},
       {"another value", [](MountRequest& r) { r.parameters["roleName"] = "s"; }, 2},
       {"one more parameter", [](MountRequest& r) { r.parameters["x"] = ""; }, 2},
@@ -422,18 +429,18 @@ TEST_CASE("known mount: a credential of the class goes with each mount, before o
   CHECK(PlanKnownMount(ProviderOf(provider), other, memo) == nullptr);
 }
 
-TEST_CASE(
-    "known mount: a request without a token of the login is left to PlanMount") {
+TEST_CASE("known mount: a request without a token of the login is left to PlanMount") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault"};
   ParseMemo memo;
   FakeTokenSource source;
-  REQUIRE(PlanMount(Context(), ProviderOf(provider), RequestWith(""), {.tokens = &source, .memo = &memo}).ok());
+  REQUIRE(PlanMount(Context(), ProviderOf(provider), RequestWith(""),
+                    {.tokens = &source, .memo = &memo})
+              .ok());
   struct Row {
     std::string name, tokens;
   };
-  const Row rows[] = {
-      {"none", ""}, {"of another audience", TokensText({{"other", "t"}})}};
+  const Row rows[] = {{"none", ""}, {"of another audience", TokensText({{"other", "t"}})}};
   for (const Row& row : rows) {
     INFO(row.name);
     MountRequest request = RequestWith(row.tokens);
@@ -496,8 +503,8 @@ TEST_CASE("plan: explain outside Kubernetes says so") {
 
 TEST_CASE("plan: refs are distinct and in the manifest's order") {
   FakeClock clock;
-  const MountPlanPtr plan =
-      FakePlan(std::make_shared<FakeProvider>(clock), "z#1,a,z#2,m,a#x", MakeIdentity("shop", "web-1", "web"));
+  const MountPlanPtr plan = FakePlan(std::make_shared<FakeProvider>(clock), "z#1,a,z#2,m,a#x",
+                                     MakeIdentity("shop", "web-1", "web"));
   std::vector<std::string> paths;
   for (const PlannedRead& read : *plan->read->reads) paths.push_back(read.ref.path);
   CHECK(paths == std::vector<std::string>{"z", "a", "m"});

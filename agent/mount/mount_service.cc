@@ -72,7 +72,7 @@ std::optional<Result<Bundle>> MountService::MountFromMemory(MountRequest& reques
 }
 
 void MountService::Account(const std::string& provider, const MountPlan* plan,
-                        const Result<Bundle>& outcome, SteadyTime::duration took) {
+                           const Result<Bundle>& outcome, SteadyTime::duration took) {
   const std::string_view name = outcome.ok() ? (outcome->report.stale > 0 ? "stale" : "ok")
                                              : ErrorCodeName(outcome.error().code());
   dependencies_.metrics.CountMount(provider, name, took);
@@ -80,35 +80,35 @@ void MountService::Account(const std::string& provider, const MountPlan* plan,
   const std::string pod = plan != nullptr ? plan->read->identity.Text() : "(not parsed)";
   const std::string refs = plan != nullptr ? RefList(*plan) : "";
   if (plan != nullptr) {
-    dependencies_.ledger.Record(*plan,
-                   outcome.ok() ? Result<ReadReport>(outcome->report)
-                                : Result<ReadReport>(outcome.error()),
-                   std::chrono::duration_cast<Duration>(took));
+    dependencies_.ledger.Record(
+        *plan,
+        outcome.ok() ? Result<ReadReport>(outcome->report) : Result<ReadReport>(outcome.error()),
+        std::chrono::duration_cast<Duration>(took));
   }
   if (!outcome.ok()) {
     dependencies_.log.Warn("mount", {{"pod", pod},
-                        {"provider", provider},
-                        {"refs", refs},
-                        {"ms", milliseconds},
-                        {"outcome", name},
-                        {"error", outcome.error().message()}});
+                                     {"provider", provider},
+                                     {"refs", refs},
+                                     {"ms", milliseconds},
+                                     {"outcome", name},
+                                     {"error", outcome.error().message()}});
     return;
   }
   const ReadReport& report = outcome->report;
   const LogLevel level = report.stale > 0 ? LogLevel::kWarn : LogLevel::kInfo;
   dependencies_.log.Write(level, Context(), "mount",
-             {{"pod", pod},
-              {"provider", provider},
-              {"refs", refs},
-              {"files", outcome->files.size()},
-              {"hits", report.hits},
-              {"backend_reads", report.backend_reads},
-              {"logins", report.logins},
-              {"stale", report.stale},
-              {"stale_age_ms", report.stale_age.count()},
-              {"stale_reason", report.stale_reason},
-              {"ms", milliseconds},
-              {"outcome", name}});
+                          {{"pod", pod},
+                           {"provider", provider},
+                           {"refs", refs},
+                           {"files", outcome->files.size()},
+                           {"hits", report.hits},
+                           {"backend_reads", report.backend_reads},
+                           {"logins", report.logins},
+                           {"stale", report.stale},
+                           {"stale_age_ms", report.stale_age.count()},
+                           {"stale_reason", report.stale_reason},
+                           {"ms", milliseconds},
+                           {"outcome", name}});
 }
 
 }  // namespace nodekeep

@@ -2,7 +2,8 @@
 
 // Mounts: from a request to the complete content of the volume.
 //
-// One for all provider sockets and the CSI driver. Thread-safe; blocks the caller under its context.
+// One for all provider sockets and the CSI driver. Thread-safe; blocks the caller under its
+// context.
 
 #include <functional>
 #include <memory>

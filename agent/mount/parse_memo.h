@@ -36,7 +36,8 @@ class ParseMemo {
   using Digest = std::array<std::uint8_t, 32>;
   struct Entry {
     Digest digest;
-    std::weak_ptr<const SpcDialect> dialect;  // a reload makes new ones, perhaps at the same address
+    std::weak_ptr<const SpcDialect>
+        dialect;  // a reload makes new ones, perhaps at the same address
     ParsedClassPtr parsed;
   };
 

@@ -21,8 +21,8 @@ using DirectoryExists = std::function<bool(const std::string& path)>;
 // By stat(2). A directory that cannot be examined is not known to be gone.
 bool DirectoryIsThere(const std::string& path);
 
-// The volume at `target_path` as a holder of leases: for its pod's life where the pod's directory is
-// visible, else it cannot be watched. Of a target path that does not contain the pod's uid, the
+// The volume at `target_path` as a holder of leases: for its pod's life where the pod's directory
+// is visible, else it cannot be watched. Of a target path that does not contain the pod's uid, the
 // directory itself counts.
 LeaseHolder HolderOf(const Identity& identity, const std::string& target_path,
                      const DirectoryExists& exists = DirectoryIsThere);

@@ -94,8 +94,7 @@ TEST_CASE("call tracker: its destruction waits for every call, refused ones too"
     auto tracker = std::make_unique<CallTracker>(clock);
     if (!accepted) tracker->StopAccepting();
     std::optional<CallTracker::Call> call(tracker->Begin());
-    const std::future<void> destruction =
-        std::async(std::launch::async, [&] { tracker.reset(); });
+    const std::future<void> destruction = std::async(std::launch::async, [&] { tracker.reset(); });
     CHECK(IsWaiting(destruction));
     call.reset();
     destruction.wait();

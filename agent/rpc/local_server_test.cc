@@ -29,8 +29,8 @@ struct Served {
   std::unique_ptr<admin::v1::Admin::Stub> Connect(const std::string& path) const {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return admin::v1::Admin::NewStub(grpc::CreateCustomChannel(
-        "unix:" + path, grpc::InsecureChannelCredentials(), arguments));
+    return admin::v1::Admin::NewStub(
+        grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments));
   }
   static grpc::Status Call(admin::v1::Admin::Stub& stub, std::size_t bytes = 1) {
     grpc::ClientContext context;

@@ -65,9 +65,7 @@ grpc::Status GrpcStatusOf(const Error& error) {
   return MakeStatus(GrpcCodeOf(error.code()), error.message());
 }
 
-grpc::Status StoppingStatus() {
-  return {grpc::StatusCode::UNAVAILABLE, "the agent is stopping"};
-}
+grpc::Status StoppingStatus() { return {grpc::StatusCode::UNAVAILABLE, "the agent is stopping"}; }
 
 bool MayComeFromStop(ErrorCode code) {
   switch (code) {

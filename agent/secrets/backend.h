@@ -2,9 +2,9 @@
 
 // The seam between the core and a backend. providers/README.md says how to write one.
 //
-// A backend knows its protocol and nothing about caching, sharing, retries, volumes or pods that come
-// and go: all policy is the Fetcher's. What a backend can do beyond reading is a small interface of
-// its own, null where absent.
+// A backend knows its protocol and nothing about caching, sharing, retries, volumes or pods that
+// come and go: all policy is the Fetcher's. What a backend can do beyond reading is a small
+// interface of its own, null where absent.
 
 #include <optional>
 #include <span>
@@ -83,10 +83,10 @@ struct Question {
 };
 
 struct Answer {
-  SecretBytes value;             // the raw answer, from which the dialect renders
-  std::string version;           // the backend's own version; "" when it has none
-  bool unchanged = false;        // known_version still holds; `value` is empty
-  bool immutable = false;        // this ref can never answer differently
+  SecretBytes value;       // the raw answer, from which the dialect renders
+  std::string version;     // the backend's own version; "" when it has none
+  bool unchanged = false;  // known_version still holds; `value` is empty
+  bool immutable = false;  // this ref can never answer differently
   // After this the answer is worthless (a lease, a certificate); zero = no end of its own. Minted
   // answers are re-issued at two thirds of it, never on a refresh.
   Duration lifetime = Duration::zero();

@@ -501,7 +501,8 @@ TEST_CASE("logins: a provider that ends with its last one finds the table of log
       {"over", [](Bench& bench) { bench.core.credentials.ForgetExpired(); }},
       {"forgotten",
        [](Bench& bench) {
-         bench.core.credentials.Forget(bench.core.credentials.KnownScopes(bench.Plan("web-1")->login_keys));
+         bench.core.credentials.Forget(
+             bench.core.credentials.KnownScopes(bench.Plan("web-1")->login_keys));
        }},
   };
   for (const Row& row : rows) {
@@ -572,7 +573,7 @@ TEST_CASE("logins: the agent stops in the middle of one") {
   std::jthread pod([&] {
     std::size_t logins = 0;
     got = bench->core.credentials.Get(Context(SteadyTime::max(), leaving.get_token()),
-                                       bench->Plan("web-1"), logins);
+                                      bench->Plan("web-1"), logins);
   });
   CHECK(bench->backend->AwaitWaiting(1));
   leaving.request_stop();

@@ -32,7 +32,7 @@ struct Known {
 struct Fetcher::Round {
   ReadPlanPtr plan;
   SteadyTime begun;
-  std::vector<Known> known;  // as the plan's reads
+  std::vector<Known> known;         // as the plan's reads
   std::set<std::string> looked_up;  // scopes
   ReadReport report;
 
@@ -45,7 +45,8 @@ struct Fetcher::Round {
   }
 
   bool Complete() const {
-    return std::all_of(known.begin(), known.end(), [](const Known& state) { return state.settled(); });
+    return std::all_of(known.begin(), known.end(),
+                       [](const Known& state) { return state.settled(); });
   }
 
   // The first failure in the plan's order is the request's; null when there is none.
@@ -60,7 +61,8 @@ struct Fetcher::Round {
   std::vector<Known*> NewDenials() {
     std::vector<Known*> denials;
     for (Known& state : known) {
-      if (state.failure && state.failure->IsDenial() && !state.remembered) denials.push_back(&state);
+      if (state.failure && state.failure->IsDenial() && !state.remembered)
+        denials.push_back(&state);
     }
     return denials;
   }
@@ -102,9 +104,8 @@ Answers Fetcher::Read(const Context& context, const ReadPlanPtr& plan) {
   CountHits(round);
   if (complete) return Finish(round, std::nullopt);
   if (const Error* failure = round.FirstFailure()) return ServeStaleOr(round, Error(*failure));
-  const Context patience = CanServeStale(round)
-                               ? context.WithDeadline(clock_.Now() + options_.stale_patience)
-                               : context;
+  const Context patience =
+      CanServeStale(round) ? context.WithDeadline(clock_.Now() + options_.stale_patience) : context;
 
   Result<SessionPtr> session = credentials_.Get(patience, plan, round.report.logins);
   if (!session.ok()) return LoginFailed(round, session.error());
@@ -178,8 +179,8 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
   const std::vector<Known*> missing = round.Missing();
   std::vector<SecretRef> refs;
   for (const Known* state : missing) refs.push_back(state->read->ref);
-  std::vector<Result<Served>> answers =
-      FetchOnce(context, {session, round.plan->route, round.begun}, refs, round.report.backend_reads);
+  std::vector<Result<Served>> answers = FetchOnce(
+      context, {session, round.plan->route, round.begun}, refs, round.report.backend_reads);
   for (std::size_t i = 0; i < missing.size(); ++i) {
     Known& state = *missing[i];
     if (!answers[i].ok()) {
@@ -384,7 +385,8 @@ Answers Fetcher::ServeStaleOr(Round& round, const Error& why) {
   for (Known& state : round.known) {
     if (state.value || !state.stale) continue;
     if (state.failure && !state.failure->IsTransient()) continue;
-    if (!state.stale_lease.empty() && !leases_.Hold(state.stale_lease, round.plan->holder)) continue;
+    if (!state.stale_lease.empty() && !leases_.Hold(state.stale_lease, round.plan->holder))
+      continue;
     state.value = state.stale;
     state.failure.reset();
     ++round.report.stale;

@@ -3,10 +3,10 @@
 // Reads what a plan asks for. The only place for policy: which login is used, what is fresh enough,
 // when the backend is asked, when it is asked again, when the last good value is served instead.
 //
-// What may be shared is asked of the backend once: entries per (scope, ref), logins per scope. While
-// the backend is down, an identity that was served before gets its last good values until their hard
-// age, and the report says so; an authoritative denial or "not found" evicts the entry and is never
-// hidden by an old value.
+// What may be shared is asked of the backend once: entries per (scope, ref), logins per scope.
+// While the backend is down, an identity that was served before gets its last good values until
+// their hard age, and the report says so; an authoritative denial or "not found" evicts the entry
+// and is never hidden by an old value.
 //
 // Knows neither volumes nor files: agent/mount assembles them from the answers.
 //

@@ -153,9 +153,9 @@ TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes
     const std::string name = "tenant-" + std::to_string(tenant);
     for (int round = 0; round < 25; ++round) {
       const std::string path = "p" + std::to_string(round % 3);
-      const MountPlanPtr plan = FakePlan(bench.backend, path,
-                                    MakeIdentity(name, "web-" + std::to_string(round % 2), "web"),
-                                    {{"nodekeep/refreshAfter", "1s"}});
+      const MountPlanPtr plan = FakePlan(
+          bench.backend, path, MakeIdentity(name, "web-" + std::to_string(round % 2), "web"),
+          {{"nodekeep/refreshAfter", "1s"}});
       Result<Bundle> bundle = bench.core.Fetch(plan);
       bench.clock.Advance(Duration(40));
       if (!bundle.ok()) continue;
@@ -342,8 +342,8 @@ TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a
     const std::shared_ptr<FakeProvider> inner_;
   };
   FetchBench bench;
-  auto plan = MakePlan({std::make_shared<Lazy>(bench.backend), bench.backend}, "fake", {{"objects", "a,b"}},
-                       MakeIdentity("shop", "web-1", "web"));
+  auto plan = MakePlan({std::make_shared<Lazy>(bench.backend), bench.backend}, "fake",
+                       {{"objects", "a,b"}}, MakeIdentity("shop", "web-1", "web"));
   REQUIRE(plan.ok());
   CHECK(bench.Mount(*plan) == "no: internal");
 }
@@ -352,9 +352,7 @@ TEST_CASE("fetch: a provider may make several files of one answer and report ver
   class Folders final : public SpcDialect {
    public:
     explicit Folders(std::shared_ptr<FakeProvider> inner) : inner_(std::move(inner)) {}
-    Result<ParsedMount> Parse(const SpcInput& input) const override {
-      return inner_->Parse(input);
-    }
+    Result<ParsedMount> Parse(const SpcInput& input) const override { return inner_->Parse(input); }
     Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
                                                   const SecretBytes& answer) const override {
       if (projection.object != "folder") return inner_->RenderFiles(projection, answer);

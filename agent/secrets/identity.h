@@ -1,7 +1,7 @@
 #pragma once
 
-// In whose name secrets are read: a service account, and the pod where there is one. Data, handed to
-// providers.
+// In whose name secrets are read: a service account, and the pod where there is one. Data, handed
+// to providers.
 
 #include <map>
 #include <optional>

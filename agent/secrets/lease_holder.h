@@ -8,8 +8,8 @@
 namespace nodekeep {
 
 struct LeaseHolder {
-  // Unique among the holders of a node. A holder that is given a newer lease of the same ref lets go
-  // of the older one.
+  // Unique among the holders of a node. A holder that is given a newer lease of the same ref lets
+  // go of the older one.
   std::string name;
   // Whether the holder no longer exists. Thread-safe; may read the file system, must not wait.
   // Null when that cannot be known: the lease is then kept until its maximum.

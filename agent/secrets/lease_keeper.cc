@@ -92,9 +92,8 @@ bool LeaseKeeper::Hold(const std::string& lease, const LeaseHolder& holder) {
   if (held.ending || now >= held.ends) return false;
   held.holders[holder.name] = holder.gone;
   if (held.holders.size() > kMaxHolders) {
-    auto unwatched = std::find_if(held.holders.begin(), held.holders.end(), [](const auto& item) {
-      return item.second == nullptr;
-    });
+    auto unwatched = std::find_if(held.holders.begin(), held.holders.end(),
+                                  [](const auto& item) { return item.second == nullptr; });
     if (unwatched != held.holders.end()) held.holders.erase(unwatched);
   }
   for (const std::string& other : of_entry_[held.key]) {
@@ -251,10 +250,10 @@ void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {
     key = found->second.key;
   }
   Result<Credential> credential = session->Open();
-  Result<Lease> renewed =
-      credential.ok() ? session->route.backend->lease_client()->RenewLease(
-                            context, *session->route.options, *credential, lease)
-                      : Result<Lease>(credential.error());
+  Result<Lease> renewed = credential.ok()
+                              ? session->route.backend->lease_client()->RenewLease(
+                                    context, *session->route.options, *credential, lease)
+                              : Result<Lease>(credential.error());
   if (renewed.ok()) return Renewed(id, *session, *renewed);
 
   const Error& error = renewed.error();

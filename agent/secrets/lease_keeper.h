@@ -2,11 +2,11 @@
 
 // Renews logins in use and leases of dynamic credentials, and revokes what is no longer used.
 //
-// A lease is renewed at two thirds of its life with the login that owns it; it is never issued again
-// by a refresh. That login is renewed too for as long as it owns leases, even when the pods use a
-// newer one. A lease that cannot be renewed lives as long as its login, at most as long as it was
-// granted for. At two thirds of that, or when a lease cannot be extended any more, its cache entry
-// expires, so that the next read obtains new credentials. A lease is revoked
+// A lease is renewed at two thirds of its life with the login that owns it; it is never issued
+// again by a refresh. That login is renewed too for as long as it owns leases, even when the pods
+// use a newer one. A lease that cannot be renewed lives as long as its login, at most as long as it
+// was granted for. At two thirds of that, or when a lease cannot be extended any more, its cache
+// entry expires, so that the next read obtains new credentials. A lease is revoked
 //   - at once when its last holder is gone,
 //   - after a grace period when every holder has been given a newer one, or when it never had a
 //     holder (the mount that obtained it failed on another object).
@@ -62,8 +62,8 @@ class LeaseKeeper {
 
   // The entry's answer came with a lease that `session` owns; called before the entry is stored.
   void Add(const EntryKey& key, const SessionPtr& session, const Lease& lease);
-  // `holder` is about to be given what came with the lease, in place of an earlier lease of the same
-  // entry. False: the lease is over or being revoked, and must not be served.
+  // `holder` is about to be given what came with the lease, in place of an earlier lease of the
+  // same entry. False: the lease is over or being revoked, and must not be served.
   bool Hold(const std::string& lease, const LeaseHolder& holder);
 
   std::vector<LeaseInfo> List() const;

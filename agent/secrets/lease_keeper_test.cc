@@ -83,10 +83,7 @@ struct Bench {
   FakeClock clock;
   Directories directories;
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Core core{
-      clock,
-      {.retry = {.attempts = 1},
-       .on_exception = on_exception}};
+  Core core{clock, {.retry = {.attempts = 1}, .on_exception = on_exception}};
 };
 
 using Names = std::vector<std::string>;

@@ -15,8 +15,9 @@ namespace nodekeep {
 // with its size in front, so that no choice of values reads like another.
 class LoginText {
  public:
-  // `method`: how the login is made, a name without spaces. `endpoint`: where, all addresses that it
-  // may be sent to. `audience`: of the pod's token; "" = the login shows none, or the default one.
+  // `method`: how the login is made, a name without spaces. `endpoint`: where, all addresses that
+  // it may be sent to. `audience`: of the pod's token; "" = the login shows none, or the default
+  // one.
   LoginText(std::string_view method, std::string_view endpoint, const TlsSettings& tls,
             std::string_view audience);
 

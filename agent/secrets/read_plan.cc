@@ -26,8 +26,8 @@ LoginKeys LoginKeysOf(const std::string& provider, const ProviderOptions& option
                       const Identity& identity) {
   const std::string digest = options.CredentialDigest(identity);
   if (!options.ShowsPod()) {
-    return {"",
-            fmt::format("{} {} any-pod credential={}", provider, options.LoginText(), Part(digest))};
+    return {"", fmt::format("{} {} any-pod credential={}", provider, options.LoginText(),
+                            Part(digest))};
   }
   std::string account = fmt::format("{} {} {}/{}", provider, options.LoginText(),
                                     Part(identity.namespace_name), Part(identity.service_account));

@@ -26,15 +26,15 @@ struct Route {
   Policy policy;
 };
 
-// The keys under which logins are looked for. No two identities or login settings give the same key:
-// what comes after the settings is tagged and holds neither spaces nor '='.
+// The keys under which logins are looked for. No two identities or login settings give the same
+// key: what comes after the settings is tagged and holds neither spaces nor '='.
 struct LoginKeys {
   // Login settings + namespace + service account + its uid; "" when nothing can be shared: no
   // service account uid, or credentials other than the pod's token took part.
   std::string shared;
   // The above + this pod; + a digest of the credentials in use where the pod's uid, or other
-  // credentials than its token, leave open whose they are. Of a login that shows nothing of the pod:
-  // the login settings + that digest.
+  // credentials than its token, leave open whose they are. Of a login that shows nothing of the
+  // pod: the login settings + that digest.
   std::string own;
 };
 

@@ -35,7 +35,8 @@ Identity WithToken(Identity identity, const std::string& token) {
 
 }  // namespace
 
-TEST_CASE("login keys: pods of one service account have one key to share and one each of their own") {
+TEST_CASE(
+    "login keys: pods of one service account have one key to share and one each of their own") {
   const LoginKeys a = LoginOf(MakeIdentity("shop", "web-1", "web")).Keys();
   const LoginKeys b = LoginOf(MakeIdentity("shop", "web-2", "web")).Keys();
   CHECK(a.shared == "fake fake shop/web sa-uid=uid-of-web");
@@ -54,13 +55,14 @@ TEST_CASE("login keys: whoever differs in anything shares nothing") {
   std::vector<Row> rows;
   rows.push_back({"another namespace", LoginOf(MakeIdentity("blog", "web-1", "web"))});
   rows.push_back({"another service account", LoginOf(MakeIdentity("shop", "web-1", "db"))});
-  rows.push_back({"the account created anew", LoginOf(MakeIdentity("shop", "web-1", "web", "new"))});
+  rows.push_back(
+      {"the account created anew", LoginOf(MakeIdentity("shop", "web-1", "web", "new"))});
   rows.push_back({"no uid known", LoginOf(MakeIdentity("shop", "web-1", "web", ""))});
   rows.push_back({"another login", LoginOf(Web(), "fake role=admin")});
   rows.push_back({"credentials of its own", LoginOf(Web(), "fake", "d1")});
   rows.push_back({"other credentials of its own", LoginOf(Web(), "fake", "d2")});
-  rows.push_back({"borders moved into the login",
-                  LoginOf(Web(), "fake shop/web sa-uid=uid-of-web")});
+  rows.push_back(
+      {"borders moved into the login", LoginOf(Web(), "fake shop/web sa-uid=uid-of-web")});
   // Each pair would read alike were the parts only joined.
   rows.push_back({"a border in the namespace", LoginOf(MakeIdentity("a/b", "web-1", "c", "u"))});
   rows.push_back({"a border in the account", LoginOf(MakeIdentity("a", "web-1", "b/c", "u"))});
@@ -70,9 +72,9 @@ TEST_CASE("login keys: whoever differs in anything shares nothing") {
   rows.push_back({"a gap in the login", LoginOf(MakeIdentity("y", "web-1", "c", "u"), "fake x")});
   rows.push_back({"only its credentials", LoginOf(Web(), "fake", "d1", false)});
   rows.push_back({"only the node's credentials", LoginOf(Web(), "fake", "", false)});
-  rows.push_back({"a pod spelled in the login",
-                  LoginOf(Web(), "fake shop/web sa-uid=uid-of-web pod=web-1/uid-of-web-1", "d1",
-                         false)});
+  rows.push_back(
+      {"a pod spelled in the login",
+       LoginOf(Web(), "fake shop/web sa-uid=uid-of-web pod=web-1/uid-of-web-1", "d1", false)});
   Login other_provider = LoginOf(Web());
   other_provider.provider = "vault";
   rows.push_back({"another provider", std::move(other_provider)});
@@ -91,7 +93,8 @@ TEST_CASE("login keys: whoever differs in anything shares nothing") {
   CHECK(LoginOf(std::move(recreated)).Keys().own != keys.back().own);
 }
 
-TEST_CASE("login keys: nothing is shared without a proven account or with credentials of one's own") {
+TEST_CASE(
+    "login keys: nothing is shared without a proven account or with credentials of one's own") {
   struct Row {
     std::string name, sa_uid, digest;
     bool shared;

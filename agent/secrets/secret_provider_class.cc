@@ -27,9 +27,8 @@ Result<std::map<std::string, std::string>> ReadTexts(const Json* object, const s
 
 bool IsProviderName(std::string_view name) {
   return !name.empty() && name.size() <= kMaxProviderName &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return std::isalnum(c) != 0 || c == '_' || c == '-';
-         });
+         std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
 }
 
 Result<SecretProviderClass> ReadSecretProviderClass(const Json& object) {

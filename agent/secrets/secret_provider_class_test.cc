@@ -17,8 +17,8 @@ Result<SecretProviderClass> Read(const std::string& more) {
 }  // namespace
 
 TEST_CASE("secret provider class: provider, parameters and secretObjects are read") {
-  Result<SecretProviderClass> spc = Read(
-      R"(,"spec":{"provider":"vault","parameters":{"roleName":"r"},"secretObjects":[{}]})");
+  Result<SecretProviderClass> spc =
+      Read(R"(,"spec":{"provider":"vault","parameters":{"roleName":"r"},"secretObjects":[{}]})");
   REQUIRE(spc.ok());
   CHECK(spc->Text() == "shop/app");
   CHECK(spc->uid == "u");

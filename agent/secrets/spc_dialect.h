@@ -26,20 +26,20 @@ struct SpcInput {
 
 // One file of the volume and how it comes from the backend's answer.
 struct Projection {
-  std::string object;       // the user's name for it; used in messages and as version id
+  std::string object;  // the user's name for it; used in messages and as version id
   SecretRef ref;
-  std::string path;         // of the file, relative to the volume; checked by CheckVolumePath
+  std::string path;  // of the file, relative to the volume; checked by CheckVolumePath
   std::uint32_t mode = 0644;
-  std::string field;        // key inside the answer; "" = whole
-  std::string encoding;     // "", "utf-8", "base64", "hex", "json": what the backend's value is in
-  bool optional = false;    // left out, not failed, when the backend says not found
-  std::string version_seed; // bound into the object's version besides the contents
-  std::string read_error;   // put before an error of login or read: `couldn't read secret "db"`
+  std::string field;         // key inside the answer; "" = whole
+  std::string encoding;      // "", "utf-8", "base64", "hex", "json": what the backend's value is in
+  bool optional = false;     // left out, not failed, when the backend says not found
+  std::string version_seed;  // bound into the object's version besides the contents
+  std::string read_error;    // put before an error of login or read: `couldn't read secret "db"`
 };
 
 // A file as a projection makes it of an answer.
 struct RenderedFile {
-  std::string path;     // relative to the volume; checked by CheckVolumePath
+  std::string path;  // relative to the volume; checked by CheckVolumePath
   SecretBytes contents;
   std::string object;   // id of its version; "" = the projection's object
   std::string version;  // the version to report; "" = a keyed hash of the contents
@@ -49,8 +49,9 @@ struct RenderedFile {
 struct ParsedMount {
   std::shared_ptr<const ProviderOptions> options;
   std::vector<Projection> projections;  // list order of the manifest; never empty
-  // Audiences whose pod token the login takes, best first; empty = the login needs none. When none of
-  // them came with the mount, a token for the last is asked of the API server ("" = its default).
+  // Audiences whose pod token the login takes, best first; empty = the login needs none. When none
+  // of them came with the mount, a token for the last is asked of the API server ("" = its
+  // default).
   std::vector<std::string> audiences;
   // Parameters that hold a credential in clear text. Nothing made by Parse holds it, because that
   // outlives the mount: AddCredentials hands it to the login.

@@ -156,8 +156,8 @@ Status VolumePaths::Add(const YamlNode& node, const std::string& path, const Wor
   const std::string_view said = clash->kind == Clash::Kind::kSame         ? words.same
                                 : clash->kind == Clash::Kind::kBelowOther ? words.below_other
                                                                           : words.above_other;
-  return YamlError(node, fmt::format("object \"{}\": {}", path,
-                                     fmt::format(fmt::runtime(said), clash->other)));
+  return YamlError(
+      node, fmt::format("object \"{}\": {}", path, fmt::format(fmt::runtime(said), clash->other)));
 }
 
 }  // namespace nodekeep

@@ -180,9 +180,7 @@ class SetWrite {
     return {};
   }
 
-  Status Swap() {
-    return PutLink(kDataTmp, kData, new_set_);
-  }
+  Status Swap() { return PutLink(kDataTmp, kData, new_set_); }
 
   // Names that are in use by something else (a plain file of a provider that wrote into the volume
   // itself, a link to another target) are replaced after the swap, when the new link resolves.

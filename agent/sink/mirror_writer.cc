@@ -235,9 +235,8 @@ MirrorWriter::Version MirrorWriter::VersionOf(const LiveSecret& live) {
 
 Result<MirrorWriter::Version> MirrorWriter::ApplyClaim(const Context& context, const Name& name,
                                                        Json body) {
-  Result<Json> applied =
-      kube_.Apply(context, kSecretResource.ObjectPath(name.first, name.second), body, manager_,
-                  true);
+  Result<Json> applied = kube_.Apply(context, kSecretResource.ObjectPath(name.first, name.second),
+                                     body, manager_, true);
   if (!applied.ok()) return applied.error();
   return VersionOf(LiveSecret(*std::move(applied)));
 }

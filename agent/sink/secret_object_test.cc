@@ -163,8 +163,7 @@ TEST_CASE("secretObjects: a wrong entry does not hinder the others, and each fau
       "secretObjects[0].secretName: secret name is empty"));
   CHECK(entries[1].ok());
   REQUIRE(!entries[2].ok());
-  CHECK(
-      entries[2].error().message().starts_with("secretObjects[2].type: secret type is empty"));
+  CHECK(entries[2].error().message().starts_with("secretObjects[2].type: secret type is empty"));
   REQUIRE(!entries[3].ok());
   CHECK(entries[3].error().message() ==
         "secretObjects[3].secretName \"good\" is there twice: put all keys into one entry");

@@ -65,7 +65,6 @@ struct AkeylessSettings {
 };
 
 // `http` and `clock` must outlive the provider.
-Provider MakeAkeylessProvider(AkeylessSettings settings, HttpClient& http,
-                              const Clock& clock);
+Provider MakeAkeylessProvider(AkeylessSettings settings, HttpClient& http, const Clock& clock);
 
 }  // namespace nodekeep

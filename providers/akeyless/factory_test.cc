@@ -28,7 +28,8 @@ struct Bench {
     REQUIRE(mount.ok());
     http.On("POST", "https://gw/auth", {FakeHttpClient::Respond(200, R"({"token":"t-1"})")});
     const std::size_t before = http.Count();
-    Result<Credential> login = provider->backend->Authenticate(Context(), *mount->options, Identity());
+    Result<Credential> login =
+        provider->backend->Authenticate(Context(), *mount->options, Identity());
     if (http.Count() == before) return "";
     REQUIRE(login.ok());
     const std::string body = http.Requests().back().body;

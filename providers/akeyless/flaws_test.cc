@@ -13,8 +13,8 @@
 #include "agent/base/codecs.h"
 #include "agent/base/json.h"
 #include "providers/akeyless/akeyless.h"
-#include "tests/fakes/fake_http_client.h"
 #include "tests/fakes/core.h"
+#include "tests/fakes/fake_http_client.h"
 #include "tests/fakes/temp_dir.h"
 #include "tests/fakes/together.h"
 
@@ -117,8 +117,7 @@ struct Bench {
   explicit Bench(AkeylessSettings settings = {})
       : provider(MakeAkeylessProvider(std::move(settings), http, clock)), core(clock) {}
 
-  Result<Bundle> Mount(Attributes attributes,
-                       Identity pod = MakeIdentity("shop", "web-1", "web")) {
+  Result<Bundle> Mount(Attributes attributes, Identity pod = MakeIdentity("shop", "web-1", "web")) {
     attributes.try_emplace("akeylessGatewayURL", "https://gw");
     attributes.try_emplace("akeylessAccessType", "access_key");
     attributes.try_emplace("akeylessAccessID", "p-1");

@@ -174,8 +174,7 @@ TEST_CASE("akeyless case 4: an unknown type and a gateway that is no URL are kep
   CHECK(Logins(OptionsOf(mount)) == kProbed);
 }
 
-TEST_CASE(
-    "akeyless case 5: a class without objects is refused in upstream's words") {
+TEST_CASE("akeyless case 5: a class without objects is refused in upstream's words") {
   CHECK(Refusal(Parse({{"objects", ""}})).starts_with("no secrets configured"));
   CHECK(Refusal(Parse({{"objects", "[]"}})).starts_with("no secrets configured"));
 }
@@ -187,7 +186,7 @@ TEST_CASE("akeyless case 6: the access key is the class's, else the Secret's, el
   REQUIRE(Refusal(without) == "accepted");
   const Identity secret = WithSecret("akeylessAccessKey", "of the secret");
   const Identity both = AsMounted(WithSecret("akeylessAccessKey", "of the secret"),
-                                     {{"akeylessAccessKey", "of the class"}});
+                                  {{"akeylessAccessKey", "of the class"}});
   CHECK(OptionsOf(without).AccessKey(both).text == "of the class");
   CHECK_FALSE(OptionsOf(without).AccessKey(both).of_node);
   const Identity empty =

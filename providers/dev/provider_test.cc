@@ -67,8 +67,8 @@ TEST_CASE("dev: the sample class is served from the sample store") {
   std::map<std::string, std::string> files;
   for (const Projection& projection : mount->projections) {
     const Question question{projection.ref, ""};
-    auto answers = bed.provider.backend->Fetch(Context(), *mount->options, *credential,
-                                               {&question, 1});
+    auto answers =
+        bed.provider.backend->Fetch(Context(), *mount->options, *credential, {&question, 1});
     if (!answers[0].ok()) {
       INFO(answers[0].error().message());
       CHECK(projection.optional);

@@ -25,8 +25,8 @@ TEST_CASE("vault: a token is renewed where it was made, and keeps whose rights i
   Credential credential = TestMount::credential();
   credential.sharing = Sharing::kServiceAccount;
   credential.service_account_uid = "sa-uid-1";
-  Result<Credential> renewed =
-      vault.provider.backend->lease_client()->RenewCredential(Context(), vault.options(), credential);
+  Result<Credential> renewed = vault.provider.backend->lease_client()->RenewCredential(
+      Context(), vault.options(), credential);
   REQUIRE(MessageOf(renewed) == "(ok)");
   CHECK(renewed->lifetime == 30min);
   CHECK(renewed->expires == vault.clock.Now() + 30min);
@@ -64,8 +64,8 @@ TEST_CASE("vault: a login is revoked, a token that was given to us is not") {
   TestMount ours(TwoNamespaces());
   ours.http.On("POST", "https://vault:8200/v1/auth/token/revoke-self",
                {FakeHttpClient::Respond(204, "")});
-  CHECK(MessageOf(ours.provider.backend->lease_client()->RevokeCredential(Context(), ours.options(),
-                                                            TestMount::credential())) == "(ok)");
+  CHECK(MessageOf(ours.provider.backend->lease_client()->RevokeCredential(
+            Context(), ours.options(), TestMount::credential())) == "(ok)");
   CHECK(ours.http.Requests().at(0).headers.at("x-vault-namespace") == "login");
 
   TestMount given(Attributes{{"nodekeep/auth", "token"}});
@@ -80,8 +80,8 @@ TEST_CASE("vault: a lease is renewed for its former life and may get less") {
   vault.http.On("POST", "https://vault:8200/v1/sys/leases/renew",
                 {FakeHttpClient::Respond(200, R"({"lease_id":"database/creds/app/abc",
                     "lease_duration":600,"renewable":false,"data":null})")});
-  Result<Lease> renewed = vault.provider.backend->lease_client()->RenewLease(Context(), vault.options(),
-                                                               TestMount::credential(), kLease);
+  Result<Lease> renewed = vault.provider.backend->lease_client()->RenewLease(
+      Context(), vault.options(), TestMount::credential(), kLease);
   REQUIRE(MessageOf(renewed) == "(ok)");
   CHECK(renewed->id == kLease.id);
   CHECK(renewed->lifetime == 10min);
@@ -107,8 +107,8 @@ TEST_CASE("vault: a lease that is gone is not found, one that may not be renewed
     INFO(row.name);
     TestMount vault;
     vault.http.On("", "*", {FakeHttpClient::Respond(row.status, row.body)});
-    Result<Lease> renewed = vault.provider.backend->lease_client()->RenewLease(Context(), vault.options(),
-                                                                 TestMount::credential(), kLease);
+    Result<Lease> renewed = vault.provider.backend->lease_client()->RenewLease(
+        Context(), vault.options(), TestMount::credential(), kLease);
     CHECK(row.code == CodeOf(renewed));
     CHECK_THAT(MessageOf(renewed),
                ContainsSubstring("failed to renew lease database/creds/app/abc: "));
@@ -121,7 +121,7 @@ TEST_CASE("vault: a lease is revoked by its id in the body") {
                 {FakeHttpClient::Respond(204, ""), FakeHttpClient::Respond(403, "")});
   const auto revoke = [&] {
     return vault.provider.backend->lease_client()->RevokeLease(Context(), vault.options(),
-                                                 TestMount::credential(), kLease);
+                                                               TestMount::credential(), kLease);
   };
   CHECK(MessageOf(revoke()) == "(ok)");
   CHECK(vault.http.Requests().at(0).body == R"({"lease_id":"database/creds/app/abc"})");

@@ -75,8 +75,8 @@ class VaultBackend final : public Backend {
     std::vector<Result<Answer>> answers;
     for (std::size_t i = 0; i < replies.size(); ++i) {
       if (replies[i].ok()) {
-        answers.push_back(
-            ReadAnswer(questions[i], *std::move(replies[i]), settings_->version_key, clock_.Wall()));
+        answers.push_back(ReadAnswer(questions[i], *std::move(replies[i]), settings_->version_key,
+                                     clock_.Wall()));
       } else {
         answers.push_back(replies[i].error().Prepend("error requesting secret"));
       }

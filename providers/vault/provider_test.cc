@@ -30,8 +30,7 @@ TEST_CASE("vault: a read carries token and headers and answers with the raw repl
   CHECK(seen.headers.at("x-vault-namespace") == "team");
   CHECK(seen.body == "");
   CHECK(seen.timeout == 30s);
-  const auto files =
-      vault.provider.spc->RenderFiles(vault.mount.projections[0], answer->value);
+  const auto files = vault.provider.spc->RenderFiles(vault.mount.projections[0], answer->value);
   REQUIRE(files.ok());
   CHECK(files->at(0).contents.Reveal() == "v");
 }
@@ -343,7 +342,7 @@ TEST_CASE("vault: a context that is over ends the call with its own error") {
   std::vector<Question> questions = {{vault.mount.projections[0].ref, ""}};
   std::vector<Result<Answer>> answers =
       vault.provider.backend->Fetch(Context(SteadyTime::max(), stop.get_token()), vault.options(),
-                            TestMount::credential(), questions);
+                                    TestMount::credential(), questions);
   CHECK(CodeOf(answers.at(0)) == "cancelled");
 }
 

@@ -283,9 +283,8 @@ void GrantNodeCredential(const std::vector<Entry>& entries,
 
 Result<std::string> ReadMount(const SpcParameters& parameters, AuthMethod method,
                               const VaultSettings& settings) {
-  const std::string of_node = method == AuthMethod::kKubernetes
-                                  ? settings.auth_mount
-                                  : std::string(AuthMethodName(method));
+  const std::string of_node =
+      method == AuthMethod::kKubernetes ? settings.auth_mount : std::string(AuthMethodName(method));
   const std::string mount =
       parameters.Or("vaultAuthMountPath", parameters.Or("vaultKubernetesMountPath", of_node));
   std::string_view clean = mount;

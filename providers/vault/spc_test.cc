@@ -236,11 +236,11 @@ TEST_CASE("vault: each wrong parameter gets its message") {
 TEST_CASE("vault: of two mistakes the one that upstream checks first is named") {
   // Everything is wrong; each step repairs what was named.
   SpcInput input = Input({{"vaultAuthMountPath", "a"},
-                            {"vaultKubernetesMountPath", "b"},
-                            {"vaultSkipTLSVerify", "maybe"},
-                            {"objects", "- {"},
-                            {"roleName", "-"},
-                            {"vaultAddress", "nowhere"}});
+                          {"vaultKubernetesMountPath", "b"},
+                          {"vaultSkipTLSVerify", "maybe"},
+                          {"objects", "- {"},
+                          {"roleName", "-"},
+                          {"vaultAddress", "nowhere"}});
   const auto message = [&] { return ErrorOf(ParseMount(input, VaultSettings())); };
 
   CHECK_THAT(message(), ContainsSubstring("cannot set both"));
@@ -536,8 +536,8 @@ TEST_CASE("vault: methods without a pod token ask for no audience and default to
   for (const Row& row : rows) {
     INFO(row.method);
     SpcInput input = Input({{"nodekeep/auth", row.method},
-                              {"vaultTLSClientCertPath", "/c"},
-                              {"vaultTLSClientKeyPath", "/k"}});
+                            {"vaultTLSClientCertPath", "/c"},
+                            {"vaultTLSClientKeyPath", "/k"}});
     if (row.audiences.empty()) input.parameters.erase("roleName");
     Result<ParsedMount> mount = ParseMount(input, VaultSettings());
     CHECK(row.mount == OptionsOf(mount)->mount);

@@ -51,7 +51,6 @@ struct VaultSettings {
 };
 
 // `http` and `clock` must outlive the provider.
-Provider MakeVaultProvider(VaultSettings settings, HttpClient& http,
-                           const Clock& clock);
+Provider MakeVaultProvider(VaultSettings settings, HttpClient& http, const Clock& clock);
 
 }  // namespace nodekeep

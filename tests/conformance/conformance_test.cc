@@ -8,8 +8,8 @@
 
 #include "tests/conformance/subject.h"
 #include "tests/fakes/capture_stderr.h"
-#include "tests/fakes/counting_backend.h"
 #include "tests/fakes/core.h"
+#include "tests/fakes/counting_backend.h"
 #include "tests/fakes/fake_http_client.h"
 
 namespace nodekeep::conformance {
@@ -63,8 +63,7 @@ struct Bed {
 
   std::string Rendered(const ParsedMount& mount, std::size_t i, const Result<Answer>& answer) {
     if (!answer.ok()) return "(" + std::string(ErrorCodeName(answer.error().code())) + ")";
-    const auto files =
-        subject->provider().spc->RenderFiles(mount.projections[i], answer->value);
+    const auto files = subject->provider().spc->RenderFiles(mount.projections[i], answer->value);
     return files.ok() ? std::string(files->at(0).contents.Reveal()) : "(not rendered)";
   }
 
@@ -148,7 +147,8 @@ TEST_CASE("conformance: every option that decides what a login is worth is part 
       CHECK(key_of(change.before) == key_of(change.before));
       CHECK(key_of(change.before) != key_of(change.after));
       constexpr std::string_view kSetting = "setting ";
-      if (change.option.starts_with(kSetting)) settings.insert(change.option.substr(kSetting.size()));
+      if (change.option.starts_with(kSetting))
+        settings.insert(change.option.substr(kSetting.size()));
     }
     for (const ProviderEntry& registered : ProviderRegistry()) {
       if (registered.name != bed.name) continue;
@@ -188,7 +188,8 @@ TEST_CASE("conformance: an empty batch is answered with nothing") {
     const ParsedMount mount = bed.Mount({"a"});
     Result<Credential> credential = bed.LogIn(Context(), mount);
     REQUIRE(credential.ok());
-    CHECK(bed.subject->provider().backend->Fetch(Context(), *mount.options, *credential, {}).empty());
+    CHECK(
+        bed.subject->provider().backend->Fetch(Context(), *mount.options, *credential, {}).empty());
   });
 }
 

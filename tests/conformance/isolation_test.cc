@@ -146,7 +146,7 @@ void Disturb(Core& core, FakeClock& clock) {
   }
   if (chance > 0.97 && chance < 0.975) {
     (void)core.fetcher.Refresh(Context(clock.Now() + std::chrono::seconds(30), {}),
-                                [](const EntryKey&) { return Chance() < 0.2; });
+                               [](const EntryKey&) { return Chance() < 0.2; });
   }
   if (chance > 0.96 && chance < 0.97) core.leases.Tick();
 }

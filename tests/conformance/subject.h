@@ -1,7 +1,9 @@
 #pragma once
 
 // What the suite has to know of a provider to try it: how to make it and a class that mounts, and
-// how to make its backend misbehave. One *_subject.cc per provider, one line in subjects.cc.
+// how to make its backend misbehave. Each provider's conformance.cc defines
+//   std::unique_ptr<Subject> nodekeep::conformance::<name>::MakeSubject(FakeClock&, Logger&);
+// the table of them is generated from providers/CMakeLists.txt.
 
 #include <functional>
 #include <map>
@@ -35,8 +37,8 @@ struct BadInput {
   std::vector<std::string> named;
 };
 
-// Two ways to log in that must not find each other's cached secrets: they differ in `option` only, a
-// parameter of the class or a setting of the node ("setting address").
+// Two ways to log in that must not find each other's cached secrets: they differ in `option` only,
+// a parameter of the class or a setting of the node ("setting address").
 struct LoginChange {
   struct Login {
     Attributes parameters;  // added to those of Mount({"a"})
@@ -92,7 +94,7 @@ struct SubjectEntry {
 const std::vector<SubjectEntry>& Subjects();
 
 // Makes the registered provider `name` from the defaults of its settings and `values`.
-Provider MakeRegistered(std::string_view name, const SettingValues& values,
-                        HttpClient& http, const Clock& clock, Logger& log);
+Provider MakeRegistered(std::string_view name, const SettingValues& values, HttpClient& http,
+                        const Clock& clock, Logger& log);
 
 }  // namespace nodekeep::conformance

@@ -13,9 +13,8 @@
 #include <sstream>
 
 #include "agent/app/spc_manifest.h"
-#include "agent/base/jwt.h"
-#include "agent/app/spc_manifest.h"
 #include "agent/base/clock.h"
+#include "agent/base/jwt.h"
 #include "agent/sink/atomic_writer.h"
 #include "proto/provider.grpc.pb.h"
 #include "tests/driver/driver_attributes.h"

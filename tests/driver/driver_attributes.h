@@ -61,8 +61,7 @@ inline SecretBytes DriverAttributes(const MountRequest& request, const std::stri
                           .pod_uid = identity.PodUid()};
   for (const auto& [name, value] : AttributesOf(facts)) texts[name] = SecretBytes(value);
   if (!identity.tokens.empty()) {
-    texts[std::string(kTokensAttribute)] =
-        driver_attributes_internal::TokensText(identity.tokens);
+    texts[std::string(kTokensAttribute)] = driver_attributes_internal::TokensText(identity.tokens);
   }
   return driver_attributes_internal::JsonOf(texts);
 }

@@ -42,9 +42,10 @@ class Probe {
   Probe(KubeConnection connection, const Arguments& arguments)
       : kube_(curl_, std::move(connection), clock_, rng_,
               {.retry = {}, .request_timeout = Duration(arguments.request_ms)}),
-        loop_(WatchDependencies{curl_, kube_.connection(), clock_, rng_, log_,
-                         WatchPolicy{.watch_for = std::chrono::seconds(arguments.watch_seconds),
-                                     .longest_silence = Duration(arguments.silence_ms)}}),
+        loop_(WatchDependencies{
+            curl_, kube_.connection(), clock_, rng_, log_,
+            WatchPolicy{.watch_for = std::chrono::seconds(arguments.watch_seconds),
+                        .longest_silence = Duration(arguments.silence_ms)}}),
         events_(kube_, clock_, rng_, log_, {.host = "node1"}) {}
 
   void Do(const Json& order) {

@@ -196,8 +196,7 @@ int main(int argc, char** argv) {
   app.add_option("--die-after", arguments.die_after);
   app.add_option("--recheck", arguments.recheck_seconds, "seconds until a Secret is read again");
   CLI11_PARSE(app, argc, argv);
-  if (auto connection = nodekeep::ReadKubeconfig(arguments.kubeconfig);
-      !connection.ok()) {
+  if (auto connection = nodekeep::ReadKubeconfig(arguments.kubeconfig); !connection.ok()) {
     std::cerr << "mirror-probe: " << connection.error().message() << "\n";
     return 1;
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The core as the agent builds it, for tests: everything between a plan and a bundle, over a fake or
-// a real clock. Members stand in build order; destruction is shutdown.
+// The core as the agent builds it, for tests: everything between a plan and a bundle, over a fake
+// or a real clock. Members stand in build order; destruction is shutdown.
 
 #include <memory>
 #include <string>
@@ -42,8 +42,7 @@ struct Core {
                      .login_budget = options.login_budget,
                      .remember_denial = options.remember_denial},
                     pool, clock, rng, log, metrics),
-        leases({.tick = options.lease_tick}, cache,
-               credentials, pool, clock, log, metrics),
+        leases({.tick = options.lease_tick}, cache, credentials, pool, clock, log, metrics),
         fetcher({.retry = options.retry,
                  .fetch_budget = options.fetch_budget,
                  .stale_patience = options.stale_patience},
@@ -78,8 +77,7 @@ inline Result<MountPlanPtr> MakePlan(const Provider& provider, const std::string
   MountRequest request;
   request.provider = name;
   request.parameters = parameters;
-  request.target_path =
-      "/pods/" + identity.PodUid() + "/volumes/kubernetes.io~csi/secrets/mount";
+  request.target_path = "/pods/" + identity.PodUid() + "/volumes/kubernetes.io~csi/secrets/mount";
   request.identity = std::move(identity);
   return PlanMount(Context(), provider, std::move(request), options);
 }
@@ -97,8 +95,9 @@ inline std::shared_ptr<ReadPlan> CopyOf(const ReadPlan& plan) {
 }
 
 // A plan for the paths of a FakeProvider; `objects` as its Parse reads them, which must succeed.
-inline MountPlanPtr FakePlan(const std::shared_ptr<FakeProvider>& backend, const std::string& objects,
-                             Identity identity, std::map<std::string, std::string> parameters = {},
+inline MountPlanPtr FakePlan(const std::shared_ptr<FakeProvider>& backend,
+                             const std::string& objects, Identity identity,
+                             std::map<std::string, std::string> parameters = {},
                              const PlanOptions& options = {}) {
   parameters["objects"] = objects;
   return *MakePlan(ProviderOf(backend), "fake", parameters, std::move(identity), options);

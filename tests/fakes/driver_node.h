@@ -1,7 +1,7 @@
 #pragma once
 
-// The driver without its wire: a fake backend behind the real MountService, everything in memory but the
-// directories.
+// The driver without its wire: a fake backend behind the real MountService, everything in memory
+// but the directories.
 
 #include <filesystem>
 #include <fstream>
@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "csi/volume_road.h"
-#include "tests/fakes/fake_mounter.h"
+#include "csi/volume_service.h"
 #include "tests/fakes/core.h"
+#include "tests/fakes/fake_mounter.h"
 #include "tests/fakes/temp_dir.h"
 
 namespace nodekeep {
@@ -173,10 +173,11 @@ struct DriverNode {
                           {"csi.storage.k8s.io/serviceAccount.name", "web"}};
     return volume;
   }
-  Status Publish(const VolumePtr& volume) { return road.Publish(Context(), volume); }
+  Status Publish(const VolumePtr& volume) { return volumes.Publish(Context(), volume); }
   // As the rotation does it.
   void Refresh(const std::string& target_path) {
-    if (const auto due = road.Refresh(Context(), target_path)) refreshes.AddAt(target_path, *due);
+    if (const auto due = volumes.Refresh(Context(), target_path))
+      refreshes.AddAt(target_path, *due);
   }
   void Refresh(const VolumePtr& volume) { Refresh(volume->target_path); }
   // Takes out of the queue what is due now.
@@ -205,9 +206,11 @@ struct DriverNode {
   MountLedger ledger{clock};
   MountService mounts{
       {.version_key = SecretBytes("the version key of the tests"), .tokens = nullptr},
-      {.providers = [this](const std::string& name) {
-         return name == "fake" ? std::make_shared<const Provider>(ProviderOf(backend)) : nullptr;
-       },
+      {.providers =
+           [this](const std::string& name) {
+             return name == "fake" ? std::make_shared<const Provider>(ProviderOf(backend))
+                                   : nullptr;
+           },
        .fetcher = core.fetcher,
        .ledger = ledger,
        .clock = clock,
@@ -223,19 +226,19 @@ struct DriverNode {
   EventList events;
   VolumeRegistry registry;
   Workqueue<std::string> refreshes{{}, clock, core.rng};
-  VolumeRoad road{{},
-                  {.mounter = mounter,
-                   .classes = classes,
-                   .pods = pods,
-                   .source = source,
-                   .mirror = mirror,
-                   .events = events,
-                   .registry = registry,
-                   .refreshes = refreshes,
-                   .clock = clock,
-                   .rng = core.rng,
-                   .log = core.log,
-                   .metrics = core.metrics}};
+  VolumeService volumes{{},
+                        {.mounter = mounter,
+                         .classes = classes,
+                         .pods = pods,
+                         .source = source,
+                         .mirror = mirror,
+                         .events = events,
+                         .registry = registry,
+                         .refreshes = refreshes,
+                         .clock = clock,
+                         .rng = core.rng,
+                         .log = core.log,
+                         .metrics = core.metrics}};
 };
 
 }  // namespace nodekeep

@@ -22,7 +22,7 @@ std::string Table(const CacheListResponse& list) {
 
 }  // namespace
 
-void AddCache(CLI::App& root, Choice& choice) {
+void AddCache(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* cache = root.add_subcommand("cache", "Looks at the cache of the agent, or empties it");
   cache->require_subcommand(1);
   Examples(*cache, {"nodekeep cache list", "nodekeep cache flush"});
@@ -31,13 +31,13 @@ void AddCache(CLI::App& root, Choice& choice) {
   auto list_agent = AddAgentFlags(*list, "10s");
   auto list_output = AddOutput(*list);
   Examples(*list, {"nodekeep cache list", "nodekeep cache list -o yaml"});
-  list->callback([&choice, agent = list_agent, output = list_output] {
-    choice.run = [&choice, agent, output] {
-      Result<AdminClient> client = agent->Connect(choice.surroundings);
-      if (!client.ok()) return Fail(choice.surroundings, client.error());
+  list->callback([&chosen, agent = list_agent, output = list_output] {
+    chosen.run = [&chosen, agent, output] {
+      Result<AdminClient> client = agent->Connect(chosen.io);
+      if (!client.ok()) return Fail(chosen.io, client.error());
       const Result<CacheListResponse> entries = client->CacheList();
-      if (!entries.ok()) return Fail(choice.surroundings, entries.error());
-      Print(choice.surroundings, *output, MessageAsJson(*entries), [&] { return Table(*entries); });
+      if (!entries.ok()) return Fail(chosen.io, entries.error());
+      Print(chosen.io, *output, MessageAsJson(*entries), [&] { return Table(*entries); });
       return kExitOk;
     };
   });
@@ -47,13 +47,13 @@ void AddCache(CLI::App& root, Choice& choice) {
   auto flush_agent = AddAgentFlags(*flush, "10s");
   auto flush_output = AddOutput(*flush);
   Examples(*flush, {"nodekeep cache flush"});
-  flush->callback([&choice, agent = flush_agent, output = flush_output] {
-    choice.run = [&choice, agent, output] {
-      Result<AdminClient> client = agent->Connect(choice.surroundings);
-      if (!client.ok()) return Fail(choice.surroundings, client.error());
+  flush->callback([&chosen, agent = flush_agent, output = flush_output] {
+    chosen.run = [&chosen, agent, output] {
+      Result<AdminClient> client = agent->Connect(chosen.io);
+      if (!client.ok()) return Fail(chosen.io, client.error());
       const auto response = client->CacheFlush();
-      if (!response.ok()) return Fail(choice.surroundings, response.error());
-      Print(choice.surroundings, *output, MessageAsJson(*response),
+      if (!response.ok()) return Fail(chosen.io, response.error());
+      Print(chosen.io, *output, MessageAsJson(*response),
             [&] { return fmt::format("{} entries dropped\n", response->dropped()); });
       return kExitOk;
     };

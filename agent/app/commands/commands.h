@@ -1,7 +1,7 @@
 #pragma once
 
 // One function per command: adds it to the tree. When the command line names it, it sets
-// Choice::run.
+// ChosenCommand::run.
 
 #include <CLI/CLI.hpp>
 #include <initializer_list>
@@ -16,16 +16,16 @@
 
 namespace nodekeep {
 
-void AddRun(CLI::App& root, Choice& choice);
-void AddValidate(CLI::App& root, Choice& choice);
-void AddGet(CLI::App& root, Choice& choice);
-void AddStatus(CLI::App& root, Choice& choice);
-void AddRefresh(CLI::App& root, Choice& choice);
-void AddCache(CLI::App& root, Choice& choice);
-void AddHealthcheck(CLI::App& root, Choice& choice);
-void AddConfig(CLI::App& root, Choice& choice);
-void AddCompletion(CLI::App& root, Choice& choice);
-void AddVersion(CLI::App& root, Choice& choice);
+void AddRun(CLI::App& root, ChosenCommand& chosen);
+void AddValidate(CLI::App& root, ChosenCommand& chosen);
+void AddGet(CLI::App& root, ChosenCommand& chosen);
+void AddStatus(CLI::App& root, ChosenCommand& chosen);
+void AddRefresh(CLI::App& root, ChosenCommand& chosen);
+void AddCache(CLI::App& root, ChosenCommand& chosen);
+void AddHealthcheck(CLI::App& root, ChosenCommand& chosen);
+void AddConfig(CLI::App& root, ChosenCommand& chosen);
+void AddCompletion(CLI::App& root, ChosenCommand& chosen);
+void AddVersion(CLI::App& root, ChosenCommand& chosen);
 
 // The examples at the end of a command's help.
 void Examples(CLI::App& command, std::initializer_list<std::string_view> lines);
@@ -36,19 +36,19 @@ void Examples(CLI::App& command, std::initializer_list<std::string_view> lines);
 // `-o table|json|yaml`.
 std::shared_ptr<std::string> AddOutput(CLI::App& command);
 // Prints `json` in the format of `-o`, or calls `table` for "table".
-void Print(Surroundings& surroundings, const std::string& output, const Json& json,
+void Print(CommandIo& io, const std::string& output, const Json& json,
            const std::function<std::string()>& table);
 
 struct ConfigFlags {
   std::string file;
   std::map<std::string, std::vector<std::string>> flags;  // by setting path
 
-  ConfigSources Sources(const Surroundings& surroundings) const;
+  ConfigSources Sources(const CommandIo& io) const;
 };
 // --config alone.
 std::shared_ptr<ConfigFlags> AddConfigFile(CLI::App& command);
 // --config and a flag for each setting that has one.
-std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, Choice& choice);
+std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, ChosenCommand& chosen);
 
 // --admin-socket and --timeout of the commands that talk to the agent.
 struct AgentFlags {
@@ -57,7 +57,7 @@ struct AgentFlags {
 
   // The socket is that of the flag, the environment or the configuration file, in this order. A
   // broken file does not keep anybody from asking the agent what is wrong with it.
-  Result<AdminClient> Connect(const Surroundings& surroundings) const;
+  Result<AdminClient> Connect(const CommandIo& io) const;
 };
 std::shared_ptr<AgentFlags> AddAgentFlags(CLI::App& command, std::string default_timeout);
 

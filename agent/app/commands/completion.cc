@@ -6,7 +6,7 @@
 
 namespace nodekeep {
 
-void AddCompletion(CLI::App& root, Choice& choice) {
+void AddCompletion(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command = root.add_subcommand(
       "completion", "Prints a script that teaches a shell to complete commands");
   auto shell = std::make_shared<std::string>();
@@ -17,11 +17,11 @@ void AddCompletion(CLI::App& root, Choice& choice) {
   Examples(*command,
            {"source <(nodekeep completion bash)", "nodekeep completion zsh > ~/.zfunc/_nodekeep",
             "nodekeep completion fish | source"});
-  command->callback([&root, &choice, shell] {
-    choice.run = [&root, &choice, shell] {
-      choice.surroundings.out << (*shell == "bash"  ? BashCompletion(root)
-                                  : *shell == "zsh" ? ZshCompletion(root)
-                                                    : FishCompletion(root));
+  command->callback([&root, &chosen, shell] {
+    chosen.run = [&root, &chosen, shell] {
+      chosen.io.out << (*shell == "bash"  ? BashCompletion(root)
+                        : *shell == "zsh" ? ZshCompletion(root)
+                                          : FishCompletion(root));
       return kExitOk;
     };
   });

@@ -7,20 +7,20 @@
 namespace nodekeep {
 namespace {
 
-int PrintConfig(Surroundings& surroundings, const ConfigFlags& flags, const std::string& output) {
-  const Result<LoadedConfig> loaded = LoadConfig(flags.Sources(surroundings));
-  if (!loaded.ok()) return Fail(surroundings, loaded.error());
-  surroundings.out << (output == "json" ? PrettyJson(ConfigJson(*loaded)) : ConfigYaml(*loaded));
+int PrintConfig(CommandIo& io, const ConfigFlags& flags, const std::string& output) {
+  const Result<LoadedConfig> loaded = LoadConfig(flags.Sources(io));
+  if (!loaded.ok()) return Fail(io, loaded.error());
+  io.out << (output == "json" ? PrettyJson(ConfigJson(*loaded)) : ConfigYaml(*loaded));
   return kExitOk;
 }
 
-int PrintSettings(Surroundings& surroundings, const std::string& output) {
-  const Json settings = SettingsJson(surroundings.providers);
+int PrintSettings(CommandIo& io, const std::string& output) {
+  const Json settings = SettingsJson(io.providers);
   if (output == "markdown") {
-    surroundings.out << SettingsMarkdown(surroundings.providers);
+    io.out << SettingsMarkdown(io.providers);
     return kExitOk;
   }
-  Print(surroundings, output, settings, [&] {
+  Print(io, output, settings, [&] {
     TextTable table({"SETTING", "DEFAULT", "ENVIRONMENT", "FLAG"});
     for (const Json& setting : settings.array_range()) {
       table.Add({setting["path"].as_string(), setting["default"].as_string(),
@@ -33,7 +33,7 @@ int PrintSettings(Surroundings& surroundings, const std::string& output) {
 
 }  // namespace
 
-void AddConfig(CLI::App& root, Choice& choice) {
+void AddConfig(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* config =
       root.add_subcommand("config", "Shows the configuration, or what there is to set");
   config->require_subcommand(1);
@@ -41,17 +41,15 @@ void AddConfig(CLI::App& root, Choice& choice) {
 
   CLI::App* print = config->add_subcommand(
       "print", "Prints the effective configuration and where each value comes from");
-  auto flags = AddConfigFlags(*print, choice);
+  auto flags = AddConfigFlags(*print, chosen);
   auto output = std::make_shared<std::string>("yaml");
   print->add_option("-o,--output", *output, "Output format (default yaml)")
       ->check(CLI::IsMember({"yaml", "json"}))
       ->type_name("FORMAT");
   Examples(*print, {"nodekeep config print", "nodekeep config print --config nodekeep.yaml -o json",
                     "nodekeep config print > nodekeep.yaml"});
-  print->callback([&choice, flags, output] {
-    choice.run = [&choice, flags, output] {
-      return PrintConfig(choice.surroundings, *flags, *output);
-    };
+  print->callback([&chosen, flags, output] {
+    chosen.run = [&chosen, flags, output] { return PrintConfig(chosen.io, *flags, *output); };
   });
 
   CLI::App* settings = config->add_subcommand(
@@ -61,8 +59,8 @@ void AddConfig(CLI::App& root, Choice& choice) {
       ->check(CLI::IsMember({"table", "json", "yaml", "markdown"}))
       ->type_name("FORMAT");
   Examples(*settings, {"nodekeep config settings", "nodekeep config settings -o markdown"});
-  settings->callback([&choice, format] {
-    choice.run = [&choice, format] { return PrintSettings(choice.surroundings, *format); };
+  settings->callback([&chosen, format] {
+    chosen.run = [&chosen, format] { return PrintSettings(chosen.io, *format); };
   });
 }
 

@@ -75,8 +75,8 @@ Result<Identity> ReadIdentity(const Options& options, const SpcManifest& manifes
     if (read.ok() && !read->service_account.empty()) claims = *read;
   }
   const auto first = [](std::initializer_list<std::string> choices) {
-    for (const std::string& choice : choices) {
-      if (!choice.empty()) return choice;
+    for (const std::string& chosen : choices) {
+      if (!chosen.empty()) return chosen;
     }
     return std::string();
   };
@@ -103,22 +103,22 @@ Result<MountRequest> ReadRequest(const Options& options, const SpcManifest& mani
 }
 
 // The configuration with nothing but the one provider, so that the settings of others cannot fail.
-Result<LoadedConfig> ConfigFor(const Surroundings& surroundings, const Options& options,
+Result<LoadedConfig> ConfigFor(const CommandIo& io, const Options& options,
                                const SpcManifest& manifest) {
-  ConfigSources sources = options.config->Sources(surroundings);
+  ConfigSources sources = options.config->Sources(io);
   sources.flags["providers.enabled"] = {manifest.provider};
   if (!sources.flags.contains("log.level")) sources.flags["log.level"] = {"off"};
   return LoadConfig(sources);
 }
 
 // Parses and prints, without network and tokens.
-int Explain(Surroundings& surroundings, const LoadedConfig& loaded, MountRequest request) {
+int Explain(CommandIo& io, const LoadedConfig& loaded, MountRequest request) {
   OfflineProviders providers;
   auto provider = providers.Make(request.provider, loaded);
-  if (!provider.ok()) return Fail(surroundings, provider.error());
+  if (!provider.ok()) return Fail(io, provider.error());
   auto plan = PlanWithoutToken(*provider, std::move(request));
-  if (!plan.ok()) return Fail(surroundings, plan.error());
-  surroundings.out << (*plan)->Explain();
+  if (!plan.ok()) return Fail(io, plan.error());
+  io.out << (*plan)->Explain();
   return kExitOk;
 }
 
@@ -165,7 +165,7 @@ void RevokeLogins(Graph& graph) {
     LeaseClient* leases = session->route.backend->lease_client();
     const Result<Credential> credential = session->Open();
     if (leases == nullptr || !credential.ok()) continue;
-      // A login that cannot be revoked expires by itself; the command has succeeded all the same.
+    // A login that cannot be revoked expires by itself; the command has succeeded all the same.
     (void)leases->RevokeCredential(context, *session->route.options, *credential);
   }
 }
@@ -183,43 +183,42 @@ Result<std::string> WriteFiles(const Graph& graph, const std::string& directory,
                      written->updated.size(), written->removed.size());
 }
 
-int Fetch(Surroundings& surroundings, const Options& options, const LoadedConfig& loaded,
-          MountRequest request, Duration timeout) {
+int Fetch(CommandIo& io, const Options& options, const LoadedConfig& loaded, MountRequest request,
+          Duration timeout) {
   Logger log(loaded.config.log_level, LogFormat::kText);
   auto graph = Graph::Create(loaded, log);
-  if (!graph.ok()) return Fail(surroundings, graph.error());
+  if (!graph.ok()) return Fail(io, graph.error());
   const Context context((*graph)->clock.Now() + timeout, std::stop_token());
   const std::string provider = request.provider;
   const Result<Bundle> bundle = (*graph)->mounts.Mount(context, provider, std::move(request));
   if (options.dry_run) RevokeLogins(**graph);
-  if (!bundle.ok()) return Fail(surroundings, bundle.error());
+  if (!bundle.ok()) return Fail(io, bundle.error());
   std::string outcome = "dry run: nothing was written";
   if (!options.dry_run) {
     Result<std::string> written = WriteFiles(**graph, options.directory, *bundle);
-    if (!written.ok()) return Fail(surroundings, written.error());
+    if (!written.ok()) return Fail(io, written.error());
     outcome = *std::move(written);
   }
-  Print(surroundings, *options.output, BundleJson(*bundle),
-        [&] { return BundleTable(*bundle, outcome); });
+  Print(io, *options.output, BundleJson(*bundle), [&] { return BundleTable(*bundle, outcome); });
   return kExitOk;
 }
 
-int Get(Surroundings& surroundings, const Options& options) {
+int Get(CommandIo& io, const Options& options) {
   const Result<SpcManifest> manifest = LoadManifest(options.file, options.name);
-  if (!manifest.ok()) return Fail(surroundings, manifest.error());
+  if (!manifest.ok()) return Fail(io, manifest.error());
   const Result<Duration> timeout = ParseDuration(options.timeout);
-  if (!timeout.ok()) return Fail(surroundings, timeout.error().Prepend("--timeout"));
+  if (!timeout.ok()) return Fail(io, timeout.error().Prepend("--timeout"));
   Result<MountRequest> request = ReadRequest(options, *manifest);
-  if (!request.ok()) return Fail(surroundings, request.error());
-  const Result<LoadedConfig> loaded = ConfigFor(surroundings, options, *manifest);
-  if (!loaded.ok()) return Fail(surroundings, loaded.error());
-  if (options.explain) return Explain(surroundings, *loaded, *std::move(request));
-  return Fetch(surroundings, options, *loaded, *std::move(request), *timeout);
+  if (!request.ok()) return Fail(io, request.error());
+  const Result<LoadedConfig> loaded = ConfigFor(io, options, *manifest);
+  if (!loaded.ok()) return Fail(io, loaded.error());
+  if (options.explain) return Explain(io, *loaded, *std::move(request));
+  return Fetch(io, options, *loaded, *std::move(request), *timeout);
 }
 
 }  // namespace
 
-void AddGet(CLI::App& root, Choice& choice) {
+void AddGet(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command = root.add_subcommand(
       "get", "Mounts a SecretProviderClass into a directory, without Kubernetes and the agent");
   auto options = std::make_shared<Options>();
@@ -258,9 +257,8 @@ void AddGet(CLI::App& root, Choice& choice) {
        "--dry-run",
        "nodekeep get -f class.yaml --namespace shop --pod web-0 --service-account web --out "
        "./secrets"});
-  command->callback([&choice, options] {
-    choice.run = [&choice, options] { return Get(choice.surroundings, *options); };
-  });
+  command->callback(
+      [&chosen, options] { chosen.run = [&chosen, options] { return Get(chosen.io, *options); }; });
 }
 
 }  // namespace nodekeep

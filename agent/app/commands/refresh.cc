@@ -29,26 +29,26 @@ std::string Text(const RefreshResponse& response) {
   return text;
 }
 
-int Refresh(Surroundings& surroundings, const Options& options) {
+int Refresh(CommandIo& io, const Options& options) {
   admin::v1::RefreshRequest request;
   if (options.all) request.set_all(true);
   if (!options.pod.empty()) request.set_pod(options.pod);
   if (!options.ref.empty()) request.set_ref_glob(options.ref);
-  Result<AdminClient> client = options.agent->Connect(surroundings);
-  if (!client.ok()) return Fail(surroundings, client.error());
+  Result<AdminClient> client = options.agent->Connect(io);
+  if (!client.ok()) return Fail(io, client.error());
   const Result<RefreshResponse> response = client->Refresh(request);
-  if (!response.ok()) return Fail(surroundings, response.error());
+  if (!response.ok()) return Fail(io, response.error());
   if (response->matched() == 0 && !options.all) {
-    return Fail(surroundings, Error(ErrorCode::kNotFound,
-                                    "nothing that is cached matches; see `nodekeep cache list`"));
+    return Fail(io, Error(ErrorCode::kNotFound,
+                          "nothing that is cached matches; see `nodekeep cache list`"));
   }
-  Print(surroundings, *options.output, MessageAsJson(*response), [&] { return Text(*response); });
+  Print(io, *options.output, MessageAsJson(*response), [&] { return Text(*response); });
   return response->errors().empty() ? kExitOk : kExitFailed;
 }
 
 }  // namespace
 
-void AddRefresh(CLI::App& root, Choice& choice) {
+void AddRefresh(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command =
       root.add_subcommand("refresh", "Asks the backends again for cached secrets, at once");
   auto options = std::make_shared<Options>();
@@ -65,8 +65,8 @@ void AddRefresh(CLI::App& root, Choice& choice) {
   Examples(*command,
            {"nodekeep refresh --pod shop/web-0",
             "nodekeep refresh --ref 'vault:secret/data/shop/*'", "nodekeep refresh --all"});
-  command->callback([&choice, options] {
-    choice.run = [&choice, options] { return Refresh(choice.surroundings, *options); };
+  command->callback([&chosen, options] {
+    chosen.run = [&chosen, options] { return Refresh(chosen.io, *options); };
   });
 }
 

@@ -3,18 +3,18 @@
 
 namespace nodekeep {
 
-void AddRun(CLI::App& root, Choice& choice) {
+void AddRun(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command = root.add_subcommand("run", "Runs the agent until SIGTERM or SIGINT");
-  auto flags = AddConfigFlags(*command, choice);
+  auto flags = AddConfigFlags(*command, chosen);
   Examples(*command, {"nodekeep run --config /etc/nodekeep/nodekeep.yaml",
                       "nodekeep run --providers dev,vault --log-level debug",
                       "nodekeep run --provider-dir /var/run/secrets-store-csi-providers "
                       "--provider-dir /etc/kubernetes/secrets-store-csi-providers",
                       "NODEKEEP_HTTP_ADDRESS=:9466 VAULT_ADDR=https://vault:8200 nodekeep run"});
-  command->callback([&choice, flags] {
-    choice.run = [&choice, flags] {
-      const Result<LoadedConfig> loaded = LoadConfig(flags->Sources(choice.surroundings));
-      if (!loaded.ok()) return Fail(choice.surroundings, loaded.error());
+  command->callback([&chosen, flags] {
+    chosen.run = [&chosen, flags] {
+      const Result<LoadedConfig> loaded = LoadConfig(flags->Sources(chosen.io));
+      if (!loaded.ok()) return Fail(chosen.io, loaded.error());
       return RunAgent(*loaded);
     };
   });

@@ -26,19 +26,19 @@ std::shared_ptr<std::string> AddOutput(CLI::App& command) {
   return output;
 }
 
-void Print(Surroundings& surroundings, const std::string& output, const Json& json,
+void Print(CommandIo& io, const std::string& output, const Json& json,
            const std::function<std::string()>& table) {
   if (output == "json") {
-    surroundings.out << PrettyJson(json);
+    io.out << PrettyJson(json);
   } else if (output == "yaml") {
-    surroundings.out << JsonAsYaml(json);
+    io.out << JsonAsYaml(json);
   } else {
-    surroundings.out << table();
+    io.out << table();
   }
 }
 
-ConfigSources ConfigFlags::Sources(const Surroundings& surroundings) const {
-  ConfigSources sources = surroundings.sources(file);
+ConfigSources ConfigFlags::Sources(const CommandIo& io) const {
+  ConfigSources sources = io.sources(file);
   sources.flags = flags;
   return sources;
 }
@@ -53,9 +53,9 @@ std::shared_ptr<ConfigFlags> AddConfigFile(CLI::App& command) {
   return flags;
 }
 
-std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, Choice& choice) {
+std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, ChosenCommand& chosen) {
   std::shared_ptr<ConfigFlags> flags = AddConfigFile(command);
-  for (const Setting& setting : Settings(choice.surroundings.providers)) {
+  for (const Setting& setting : Settings(chosen.io.providers)) {
     if (setting.flag.empty()) continue;
     std::string help = setting.help;
     if (!setting.environment.empty()) help += fmt::format(" [{}]", setting.environment);
@@ -93,11 +93,11 @@ std::shared_ptr<AgentFlags> AddAgentFlags(CLI::App& command, std::string default
   return flags;
 }
 
-Result<AdminClient> AgentFlags::Connect(const Surroundings& surroundings) const {
+Result<AdminClient> AgentFlags::Connect(const CommandIo& io) const {
   const Result<Duration> wait = ParseDuration(timeout);
   if (!wait.ok()) return wait.error().Prepend("--timeout");
   if (!socket.empty()) return AdminClient::Connect(socket, *wait);
-  ConfigSources sources = surroundings.sources("");
+  ConfigSources sources = io.sources("");
   if (ConfigCheck check = CheckConfig(sources); check.loaded) {
     return AdminClient::Connect(check.loaded->config.admin_socket, *wait);
   }

@@ -100,20 +100,20 @@ std::string Table(const StatusResponse& status) {
 
 }  // namespace
 
-void AddStatus(CLI::App& root, Choice& choice) {
+void AddStatus(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command = root.add_subcommand(
       "status", "Shows what the agent serves, holds and did last; never a secret");
   auto agent = AddAgentFlags(*command, "10s");
   auto output = AddOutput(*command);
   Examples(*command, {"nodekeep status", "nodekeep status -o json",
                       "kubectl exec -n kube-system ds/nodekeep -- nodekeep status"});
-  command->callback([&choice, agent, output] {
-    choice.run = [&choice, agent, output] {
-      Result<AdminClient> client = agent->Connect(choice.surroundings);
-      if (!client.ok()) return Fail(choice.surroundings, client.error());
+  command->callback([&chosen, agent, output] {
+    chosen.run = [&chosen, agent, output] {
+      Result<AdminClient> client = agent->Connect(chosen.io);
+      if (!client.ok()) return Fail(chosen.io, client.error());
       const Result<StatusResponse> status = client->GetStatus();
-      if (!status.ok()) return Fail(choice.surroundings, status.error());
-      Print(choice.surroundings, *output, MessageAsJson(*status), [&] { return Table(*status); });
+      if (!status.ok()) return Fail(chosen.io, status.error());
+      Print(chosen.io, *output, MessageAsJson(*status), [&] { return Table(*status); });
       return kExitOk;
     };
   });

@@ -37,12 +37,11 @@ struct Report {
   std::size_t skipped = 0;  // Kubernetes objects of other kinds
 };
 
-std::optional<InputFile> ReadInput(const Surroundings& surroundings, const std::string& path,
-                                   Report& report) {
+std::optional<InputFile> ReadInput(const CommandIo& io, const std::string& path, Report& report) {
   InputFile file{.name = path, .text = {}, .documents = {}};
   if (path == "-") {
     file.name = "standard input";
-    file.text.assign(std::istreambuf_iterator<char>(surroundings.in), {});
+    file.text.assign(std::istreambuf_iterator<char>(io.in), {});
   } else {
     const Result<SecretBytes> text = ReadFile(path, kMaxYamlBytes, FileKind::kAny);
     if (!text.ok()) {
@@ -68,12 +67,12 @@ bool IsConfig(const InputFile& file) {
 }
 
 // The very loader of `run`, for the file alone: the environment of this shell is not the agent's.
-ConfigSources FileOnly(const Surroundings& surroundings, const InputFile& file) {
+ConfigSources FileOnly(const CommandIo& io, const InputFile& file) {
   ConfigSources sources;
   sources.file = file.name;
   sources.file_text = file.text;
   sources.host_name = "node";
-  sources.providers = surroundings.providers;
+  sources.providers = io.providers;
   return sources;
 }
 
@@ -184,25 +183,25 @@ std::string ReportText(const Report& report) {
   return text + "\n" + report.needs.Text();
 }
 
-int Validate(Surroundings& surroundings, const Options& options) {
+int Validate(CommandIo& io, const Options& options) {
   Report report;
   std::vector<InputFile> files;
   for (const std::string& path : options.files) {
-    if (auto file = ReadInput(surroundings, path, report)) files.push_back(*std::move(file));
+    if (auto file = ReadInput(io, path, report)) files.push_back(*std::move(file));
   }
   OfflineProviders providers;
 
   // Classes are judged with the configuration that stands beside them, else with the defaults.
   ConfigSources sources;
   sources.host_name = "node";
-  sources.providers = surroundings.providers;
+  sources.providers = io.providers;
   sources.file = options.config;
   ConfigCheck base = CheckConfig(sources);
   for (const Finding& finding : base.findings) report.findings.push_back(finding);
   for (const InputFile& file : files) {
     if (!IsConfig(file)) continue;
     ++report.configs;
-    ConfigCheck check = CheckConfig(FileOnly(surroundings, file));
+    ConfigCheck check = CheckConfig(FileOnly(io, file));
     for (const Finding& finding : check.findings) report.findings.push_back(finding);
     if (!check.loaded) continue;
     CheckProviders(*check.loaded, providers, report);
@@ -211,13 +210,13 @@ int Validate(Surroundings& surroundings, const Options& options) {
   for (const InputFile& file : files) {
     if (base.loaded) CheckFile(file, *base.loaded, providers, report);
   }
-  Print(surroundings, *options.output, ReportJson(report), [&] { return ReportText(report); });
+  Print(io, *options.output, ReportJson(report), [&] { return ReportText(report); });
   return report.findings.empty() ? kExitOk : kExitFailed;
 }
 
 }  // namespace
 
-void AddValidate(CLI::App& root, Choice& choice) {
+void AddValidate(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command = root.add_subcommand(
       "validate",
       "Checks SecretProviderClass manifests and agent configurations without calling anybody");
@@ -233,8 +232,8 @@ void AddValidate(CLI::App& root, Choice& choice) {
   Examples(*command, {"nodekeep validate -f class.yaml",
                       "nodekeep validate -f nodekeep.yaml class-a.yaml class-b.yaml",
                       "helm template my-chart | nodekeep validate -f - -o json"});
-  command->callback([&choice, options] {
-    choice.run = [&choice, options] { return Validate(choice.surroundings, *options); };
+  command->callback([&chosen, options] {
+    chosen.run = [&chosen, options] { return Validate(chosen.io, *options); };
   });
 }
 

@@ -1,4 +1,4 @@
-#include "csi/volume_road.h"
+#include "csi/volume_service.h"
 
 #include "agent/base/on_exit.h"
 #include "agent/sink/atomic_writer.h"
@@ -42,7 +42,7 @@ Error NoRoom(const Error& error, const Bundle& bundle, std::uint64_t volume_size
 }  // namespace
 
 // How a publish or refresh ended, with what the registry and the metrics record of it.
-struct VolumeRoad::Outcome {
+struct VolumeService::Outcome {
   Status status;
   std::string failure_type;  // the metrics' label error_type, with upstream's values
   std::string provider;
@@ -61,13 +61,13 @@ struct VolumeRoad::Outcome {
   }
 };
 
-VolumeRoad::VolumeRoad(Options options, Dependencies dependencies)
+VolumeService::VolumeService(Options options, Dependencies dependencies)
     : options_(options),
       deps_(dependencies),
       beat_offset_(static_cast<std::size_t>(dependencies.rng.Uniform() * 1e9)),
       locks_(dependencies.clock) {}
 
-Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
+Status VolumeService::Publish(const Context& context, VolumePtr volume) {
   if (PublishAgain(volume)) return {};
   auto guard = locks_.Lock(context, volume->target_path);
   Outcome outcome = guard.ok() ? PublishLocked((*guard)->context(), volume)
@@ -84,7 +84,7 @@ Status VolumeRoad::Publish(const Context& context, VolumePtr volume) {
   return outcome.status;
 }
 
-bool VolumeRoad::PublishAgain(const VolumePtr& volume) {
+bool VolumeService::PublishAgain(const VolumePtr& volume) {
   const std::optional<VolumeRecord> known = deps_.registry.Find(volume->target_path);
   if (!known) return false;
   const Result<MountState> state = deps_.mounter.StateOf(volume->target_path);
@@ -99,7 +99,8 @@ bool VolumeRoad::PublishAgain(const VolumePtr& volume) {
   return true;
 }
 
-VolumeRoad::Outcome VolumeRoad::PublishLocked(const Context& context, const VolumePtr& volume) {
+VolumeService::Outcome VolumeService::PublishLocked(const Context& context,
+                                                    const VolumePtr& volume) {
   const std::string& path = volume->target_path;
   Result<MountState> state = deps_.mounter.StateOf(path);
   if (!state.ok()) return Outcome::Failure(state.error(), "FailedToEnsureMountPoint");
@@ -138,8 +139,8 @@ VolumeRoad::Outcome VolumeRoad::PublishLocked(const Context& context, const Volu
 }
 
 // Writes the first content of a volume. After an error, the caller cleans up the target.
-VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volume,
-                                     MountState state) {
+VolumeService::Outcome VolumeService::Fill(const Context& context, const Volume& volume,
+                                           MountState state) {
   if (volume.class_name.empty()) {
     return Outcome::Failure(
         Error(ErrorCode::kInvalid,
@@ -168,8 +169,9 @@ VolumeRoad::Outcome VolumeRoad::Fill(const Context& context, const Volume& volum
   return outcome;
 }
 
-VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volume& volume,
-                                              const SecretProviderClass& spc, MountState state) {
+VolumeService::Outcome VolumeService::FetchAndWrite(const Context& context, const Volume& volume,
+                                                    const SecretProviderClass& spc,
+                                                    MountState state) {
   TmpfsOptions tmpfs{.size = options_.volume_size, .group = volume.group};
   const auto mount = [&](bool executable) -> Status {
     if (state == MountState::kMounted) return {};
@@ -203,7 +205,7 @@ VolumeRoad::Outcome VolumeRoad::FetchAndWrite(const Context& context, const Volu
   return outcome;
 }
 
-VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& content) {
+VolumeService::Outcome VolumeService::Write(const Volume& volume, VolumeContent& content) {
   Outcome outcome;
   outcome.versions = content.bundle.versions;
   outcome.report = content.bundle.report;
@@ -233,9 +235,9 @@ VolumeRoad::Outcome VolumeRoad::Write(const Volume& volume, VolumeContent& conte
   return outcome;
 }
 
-std::string VolumeRoad::Mirror(const Context& context, const Volume& volume,
-                               const SecretProviderClass& spc, const VolumeContent& content,
-                               const std::string& before) {
+std::string VolumeService::Mirror(const Context& context, const Volume& volume,
+                                  const SecretProviderClass& spc, const VolumeContent& content,
+                                  const std::string& before) {
   const Status mirrored = deps_.mirror.Converge(context, volume, spc, content);
   if (mirrored.ok()) return "";
   const std::string& message = mirrored.error().message();
@@ -247,7 +249,7 @@ std::string VolumeRoad::Mirror(const Context& context, const Volume& volume,
   return message;
 }
 
-SteadyTime VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
+SteadyTime VolumeService::Succeeded(const Volume& volume, const Outcome& outcome) {
   const WallTime now = deps_.clock.Wall();
   SteadyTime due = NextRefresh(volume, outcome.report.refresh_after);
   int mirror_failures = 0;
@@ -278,7 +280,7 @@ SteadyTime VolumeRoad::Succeeded(const Volume& volume, const Outcome& outcome) {
 // and one read of each secret; different classes, and the nodes of a cluster, have different times.
 // The interval is a little longer than the age at which the cache reads again, so that all entries
 // are old enough for it at each refresh.
-SteadyTime VolumeRoad::NextRefresh(const Volume& volume, Duration interval) const {
+SteadyTime VolumeService::NextRefresh(const Volume& volume, Duration interval) const {
   const Duration base = interval > Duration::zero() ? interval : options_.refresh_after;
   const Duration beat = std::max(base + base / 20, kShortestBeat);
   const auto phase = Duration(
@@ -289,12 +291,12 @@ SteadyTime VolumeRoad::NextRefresh(const Volume& volume, Duration interval) cons
   return SteadyTime(phase + beats * beat);
 }
 
-void VolumeRoad::Forget(const std::string& target_path) {
+void VolumeService::Forget(const std::string& target_path) {
   deps_.registry.Remove(target_path);
   deps_.refreshes.Remove(target_path);
 }
 
-Status VolumeRoad::Unpublish(const Context& context, const std::string& target_path) {
+Status VolumeService::Unpublish(const Context& context, const std::string& target_path) {
   // No refresh starts from now on.
   Forget(target_path);
   auto guard = locks_.CancelAndLock(context, target_path);
@@ -312,8 +314,8 @@ Status VolumeRoad::Unpublish(const Context& context, const std::string& target_p
   return cleared;
 }
 
-std::optional<SteadyTime> VolumeRoad::Refresh(const Context& context,
-                                              const std::string& target_path) {
+std::optional<SteadyTime> VolumeService::Refresh(const Context& context,
+                                                 const std::string& target_path) {
   const SteadyTime begun = deps_.clock.Now();
   auto guard = locks_.Lock(context, target_path);
   if (!guard.ok()) return deps_.clock.Now() + kShortestBeat;
@@ -347,14 +349,14 @@ std::optional<SteadyTime> VolumeRoad::Refresh(const Context& context,
 
 // Volumes of a pod that is being deleted or has finished are not refreshed. While the state of the
 // pod is not known, they are.
-bool VolumeRoad::HasEnded(const Context& context, const Volume& volume) {
+bool VolumeService::HasEnded(const Context& context, const Volume& volume) {
   auto pods = deps_.pods.OnNode(context.WithDeadline(deps_.clock.Now() + kFirstPodList));
   if (!pods.ok()) return false;
   const auto found = (*pods)->find(volume.pod_uid);
   return found != (*pods)->end() && found->second.ending;
 }
 
-VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord& record) {
+VolumeService::Outcome VolumeService::Renew(const Context& context, const VolumeRecord& record) {
   const Volume& volume = *record.volume;
   Result<MountState> state = deps_.mounter.StateOf(volume.target_path);
   if (!state.ok()) return Outcome::Failure(state.error(), "FailedToEnsureMountPoint");
@@ -387,7 +389,7 @@ VolumeRoad::Outcome VolumeRoad::Renew(const Context& context, const VolumeRecord
   return outcome;
 }
 
-SteadyTime VolumeRoad::RefreshFailed(const VolumeRecord& record, const Outcome& outcome) {
+SteadyTime VolumeService::RefreshFailed(const VolumeRecord& record, const Outcome& outcome) {
   const Volume& volume = *record.volume;
   const std::string& message = outcome.status.error().message();
   const WallTime now = deps_.clock.Wall();

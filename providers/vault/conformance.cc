@@ -104,8 +104,7 @@ class VaultSubject final : public HttpSubject {
     setting("caPem", "-----BEGIN CERTIFICATE-----");
     setting("tlsServerName", "other");
     setting("skipTlsVerify", "true");
-    setting("clientCertFile", "/other", {},
-            {{"clientCertFile", "/c"}, {"clientKeyFile", "/k"}});
+    setting("clientCertFile", "/other", {}, {{"clientCertFile", "/c"}, {"clientKeyFile", "/k"}});
     setting("clientKeyFile", "/other", {}, {{"clientCertFile", "/c"}, {"clientKeyFile", "/k"}});
     setting("tokenFile", "/other", {{"nodekeep/auth", "token"}}, and_paths({{"tokenFile", "/t"}}));
     setting("approleRoleId", "other", {{"nodekeep/auth", "approle"}},
@@ -170,8 +169,12 @@ class VaultSubject final : public HttpSubject {
 
 }  // namespace
 
-std::unique_ptr<Subject> MakeVaultSubject(FakeClock& clock, Logger& log) {
+namespace vault {
+
+std::unique_ptr<Subject> MakeSubject(FakeClock& clock, Logger& log) {
   return std::make_unique<VaultSubject>(clock, log);
 }
+
+}  // namespace vault
 
 }  // namespace nodekeep::conformance

@@ -30,7 +30,7 @@
 
 namespace nodekeep {
 
-class VolumeRoad {
+class VolumeService {
  public:
   struct Options {
     Duration refresh_after = std::chrono::minutes(2);  // unless the class sets it
@@ -54,7 +54,7 @@ class VolumeRoad {
     Metrics& metrics;
   };
 
-  VolumeRoad(Options options, Dependencies dependencies);
+  VolumeService(Options options, Dependencies dependencies);
 
   // Idempotent. Errors keep the texts of the upstream driver and leave no mount behind; a volume
   // that was complete before is never failed, unmounted or emptied.

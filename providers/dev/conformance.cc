@@ -109,7 +109,8 @@ class DevSubject final : public Subject {
     Credential anybody;
     anybody.token = SecretBytes("any/body");
     const Question question{mount.projections[0].ref, ""};
-    const auto answers = provider_.backend->Fetch(Context(), *mount.options, anybody, {&question, 1});
+    const auto answers =
+        provider_.backend->Fetch(Context(), *mount.options, anybody, {&question, 1});
     if (answers[0].ok()) return std::nullopt;
     return answers[0].error().code();
   }
@@ -130,8 +131,12 @@ class DevSubject final : public Subject {
 
 }  // namespace
 
-std::unique_ptr<Subject> MakeDevSubject(FakeClock& clock, Logger& log) {
+namespace dev {
+
+std::unique_ptr<Subject> MakeSubject(FakeClock& clock, Logger& log) {
   return std::make_unique<DevSubject>(clock, log);
 }
+
+}  // namespace dev
 
 }  // namespace nodekeep::conformance

@@ -10,11 +10,11 @@
 
 #include "agent/base/go_json.h"
 #include "agent/base/json.h"
-#include "tests/conformance/subject.h"
-#include "tests/fakes/fake_http_client.h"
+#include "providers/akeyless/akeyless.h"
 #include "tests/fakes/core.h"
+#include "tests/fakes/fake_http_client.h"
 
-namespace nodekeep::conformance {
+namespace nodekeep::akeyless {
 namespace {
 
 using Seen = FakeHttpClient::Seen;
@@ -132,15 +132,14 @@ struct Tally {
   std::atomic<int> served = 0, stale = 0, failed = 0, foreign = 0;
 };
 
-void AskInALoop(Core& core, FakeClock& clock, const Provider& provider,
-                const Tenant& tenant, unsigned number, Tally& tally) {
+void AskInALoop(Core& core, FakeClock& clock, const Provider& provider, const Tenant& tenant,
+                unsigned number, Tally& tally) {
   std::mt19937 engine(number);
   for (int round = 0; round < kRounds; ++round) {
     std::set<std::string> names;
     for (int i = 0; i < 4; ++i) names.insert("p" + std::to_string(engine() % kPaths));
     const MountPlanPtr plan = tenant.Plan(provider, "pod-" + std::to_string(engine() % 8), names);
-    Result<Bundle> bundle =
-        core.Fetch(plan, Context(clock.Now() + std::chrono::seconds(60), {}));
+    Result<Bundle> bundle = core.Fetch(plan, Context(clock.Now() + std::chrono::seconds(60), {}));
     if (engine() % 100 == 0) core.cache.Flush();
     if (engine() % 50 == 0) {
       for (const SessionPtr& session : core.credentials.Sessions()) {
@@ -166,10 +165,8 @@ void AskInALoop(Core& core, FakeClock& clock, const Provider& provider,
 
 TEST_CASE("isolation: 64 Akeyless tenants at two gateways are served their own bytes only") {
   FakeClock clock;
-  Logger log(LogLevel::kOff, LogFormat::kJson);
   Gateways gateways(1);
-  const Provider provider =
-      MakeRegistered("akeyless", {}, gateways.http, clock, log);
+  const Provider provider = MakeAkeylessProvider(AkeylessSettings(), gateways.http, clock);
   Tally tally;
   {
     Core core(clock, {.cache_bytes = 128 << 10, .remember_denial = std::chrono::seconds(1)});
@@ -204,10 +201,8 @@ TEST_CASE("isolation: 64 Akeyless tenants at two gateways are served their own b
 // other call for more than one), one get-secret-value that reads them.
 TEST_CASE("storm: 110 pods with 10 Akeyless secrets over 5 access ids cost 15 calls") {
   FakeClock clock;
-  Logger log(LogLevel::kOff, LogFormat::kJson);
   Gateways gateways(0);
-  const Provider provider =
-      MakeRegistered("akeyless", {}, gateways.http, clock, log);
+  const Provider provider = MakeAkeylessProvider(AkeylessSettings(), gateways.http, clock);
   Core core(clock);
   std::set<std::string> names;
   for (int i = 0; i < 10; ++i) names.insert("p" + std::to_string(i));
@@ -233,4 +228,4 @@ TEST_CASE("storm: 110 pods with 10 Akeyless secrets over 5 access ids cost 15 ca
   CHECK(gateways.http.Count() == 15);
 }
 
-}  // namespace nodekeep::conformance
+}  // namespace nodekeep::akeyless

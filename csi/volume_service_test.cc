@@ -1,4 +1,4 @@
-#include "csi/volume_road.h"
+#include "csi/volume_service.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <thread>
@@ -21,10 +21,10 @@ TEST_CASE("driver: a volume is published complete, once, and unpublished without
   CHECK(node.mounter.mount_calls() == 1);
   CHECK(node.Metric(R"(node_publish_total{os_type="linux",provider="fake"})") == 2);
 
-  REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
+  REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
   CHECK(node.mounter.mounted() == 0);
   CHECK_FALSE(std::filesystem::exists(volume->target_path));
-  REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
+  REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
   CHECK(node.registry.List().empty());
   CHECK(node.refreshes.Measure().delayed == 0);
   CHECK(node.mirror.forgotten == 2);
@@ -227,7 +227,7 @@ TEST_CASE("driver: a publish that is given up does not write behind the back of 
   Status first;
   {
     std::jthread slow([&] {
-      first = node.road.Publish(Context(SteadyTime::max(), given_up.get_token()), volume);
+      first = node.volumes.Publish(Context(SteadyTime::max(), given_up.get_token()), volume);
     });
     REQUIRE(node.backend->AwaitWaiting(1));
     given_up.request_stop();
@@ -250,7 +250,7 @@ TEST_CASE("driver: an unpublish ends the refresh under way and is not undone by 
     std::jthread refresh([&] { node.Refresh(volume); });
     // The refresh serves what it has after two seconds of this clock, which stands still.
     REQUIRE(node.backend->AwaitWaiting(1));
-    REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
+    REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
   }
   node.backend->Open();
   CHECK(node.mounter.mounted() == 0);
@@ -431,7 +431,7 @@ TEST_CASE("driver: a mirror that was only stopped is no warning on the pod") {
   node.mirror.fault = Error(ErrorCode::kCancelled, "the caller has gone away");
   node.mirror.on_converge = [&] { stop.request_stop(); };
   const Context context(SteadyTime::max(), stop.get_token());
-  CHECK_FALSE(node.road.Publish(context, volume).ok());
+  CHECK_FALSE(node.volumes.Publish(context, volume).ok());
   CHECK(node.mirror.converged == 1);
   CHECK(node.events.reasons().empty());
 }
@@ -441,11 +441,11 @@ TEST_CASE("driver: an unpublish that cannot unmount is an error, and the next on
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
   node.mounter.FailClears({Error(ErrorCode::kInternal, "unmount: busy")});
-  const Status first = node.road.Unpublish(Context(), volume->target_path);
+  const Status first = node.volumes.Unpublish(Context(), volume->target_path);
   REQUIRE_FALSE(first.ok());
   CHECK(first.error().message() == "unmount: busy");
   CHECK(node.Metric(R"(node_unpublish_error_total{os_type="linux"})") == 1);
-  REQUIRE(node.road.Unpublish(Context(), volume->target_path).ok());
+  REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
   CHECK(node.Metric(R"(node_unpublish_total{os_type="linux"})") == 1);
 }
 

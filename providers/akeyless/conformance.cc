@@ -126,8 +126,8 @@ class AkeylessSubject final : public HttpSubject {
   }
 
   std::set<std::string> SettingsOutsideLogins() const override {
-    // certKeyFile belongs to certFile; uidTokenDirectory is where a token is kept; plain http is part
-    // of the URL.
+    // certKeyFile belongs to certFile; uidTokenDirectory is where a token is kept; plain http is
+    // part of the URL.
     return {"certKeyFile", "uidTokenDirectory", "allowPlainHttp", "timeout"};
   }
 
@@ -215,8 +215,12 @@ class AkeylessSubject final : public HttpSubject {
 
 }  // namespace
 
-std::unique_ptr<Subject> MakeAkeylessSubject(FakeClock& clock, Logger& log) {
+namespace akeyless {
+
+std::unique_ptr<Subject> MakeSubject(FakeClock& clock, Logger& log) {
   return std::make_unique<AkeylessSubject>(clock, log);
 }
+
+}  // namespace akeyless
 
 }  // namespace nodekeep::conformance

@@ -1,25 +1,12 @@
+#include "tests/conformance/subject.h"
+
 #include <cstdlib>
 #include <iostream>
 
-#include "tests/conformance/subject.h"
-
 namespace nodekeep::conformance {
 
-std::unique_ptr<Subject> MakeAkeylessSubject(FakeClock& clock, Logger& log);
-std::unique_ptr<Subject> MakeDevSubject(FakeClock& clock, Logger& log);
-std::unique_ptr<Subject> MakeVaultSubject(FakeClock& clock, Logger& log);
-
-const std::vector<SubjectEntry>& Subjects() {
-  static const std::vector<SubjectEntry> kSubjects = {
-      {"akeyless", MakeAkeylessSubject},
-      {"dev", MakeDevSubject},
-      {"vault", MakeVaultSubject},
-  };
-  return kSubjects;
-}
-
-Provider MakeRegistered(std::string_view name, const SettingValues& values,
-                        HttpClient& http, const Clock& clock, Logger& log) {
+Provider MakeRegistered(std::string_view name, const SettingValues& values, HttpClient& http,
+                        const Clock& clock, Logger& log) {
   for (const ProviderEntry& entry : ProviderRegistry()) {
     if (entry.name != name) continue;
     SettingValues all = values;
