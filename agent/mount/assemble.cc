@@ -32,16 +32,14 @@ Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
   for (std::size_t i = 0; i < mount.projections.size(); ++i) {
     const Result<SharedSecret>& value = value_of(i);
     if (value.ok()) continue;
-    const bool required = (*plan.parsed->reads)[plan.parsed->read_of[i]].required;
-    if (!required && value.error().code() == ErrorCode::kNotFound) continue;
     const std::string& step = mount.projections[i].read_error;
     return OfMount(mount, step.empty() ? value.error() : value.error().Prepend("{}", step));
   }
   for (std::size_t i = 0; i < mount.projections.size(); ++i) {
     const Projection& projection = mount.projections[i];
-    const Result<SharedSecret>& value = value_of(i);
-    if (!value.ok()) continue;  // optional and not found
-    Result<std::vector<RenderedFile>> files = plan.dialect->RenderFiles(projection, **value);
+    const SharedSecret& value = *value_of(i);
+    if (value == nullptr) continue;
+    Result<std::vector<RenderedFile>> files = plan.dialect->RenderFiles(projection, *value);
     if (!files.ok()) {
       if (projection.optional && files.error().code() == ErrorCode::kNotFound) continue;
       return OfMount(mount, files.error());

@@ -403,7 +403,8 @@ Answers Fetcher::ServeStaleOr(Round& round, const Error& why) {
 Answers Fetcher::Finish(Round& round, const std::optional<Error>& why) {
   Answers answers;
   for (Known& state : round.known) {
-    if (state.value) {
+    // Not by the code of an error: a login may fail with kNotFound as well.
+    if (state.settled()) {
       answers.values.push_back(std::move(state.value));
     } else if (state.failure) {
       answers.values.push_back(*std::move(state.failure));

@@ -46,8 +46,9 @@ struct RefreshReport {
 using SharedSecret = std::shared_ptr<const SecretBytes>;
 
 struct Answers {
-  // One for each read of the plan, in its order. When a required read fails, reads that were not
-  // asked because of that carry its error too.
+  // One for each read of the plan, in its order. Null: the backend says that it does not exist, and
+  // the read is not required. When a required read or the login fails, reads that were not asked
+  // because of that have its error.
   std::vector<Result<SharedSecret>> values;
   ReadReport report;
 };

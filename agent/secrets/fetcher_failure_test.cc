@@ -223,6 +223,26 @@ TEST_CASE("fetch: stale is only what was asked for and not answered") {
   CHECK(bench.Mount(bench.Plan("a,b")) == "no: denied");
 }
 
+TEST_CASE("fetch: a login that is not found is an error, also when every object is optional") {
+  FetchBench bench;
+  bench.backend->SetValue("a", "v");
+  const MountPlanPtr plan = bench.Plan("a,gone", "web-1", {{"nodekeep/optional", "*"}});
+  bench.backend->FailLoginsAlways(Error(ErrorCode::kNotFound, "the token file is missing"));
+  const Result<Bundle> refused = bench.core.Fetch(plan);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kNotFound);
+  CHECK(refused.error().message().ends_with("the token file is missing"));
+
+  bench.backend->Heal();
+  bench.clock.Advance(minutes(1));  // the refusal is remembered for less
+  const Answers answers = bench.core.fetcher.Read(Context(), plan->read);
+  REQUIRE(answers.values.size() == 2);
+  REQUIRE(answers.values[0].ok());
+  CHECK((*answers.values[0])->Reveal() == "v");
+  REQUIRE(answers.values[1].ok());
+  CHECK(*answers.values[1] == nullptr);
+}
+
 TEST_CASE("fetch: nothing stands in where the class says so, or where nothing was served before") {
   FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "v");
