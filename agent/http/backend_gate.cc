@@ -219,7 +219,7 @@ void BackendGate::LearnFromResponse(const Pending& sent, const HttpResponse& res
   const ServerState state = sent.server_state(response);
   const std::optional<Duration> retry_after =
       ParseRetryAfter(response.Header("retry-after"), clock_.Wall());
-  // A server that is down may say as well when to come back.
+  // RFC 9110 section 10.2.3: a 503 may say when to come back, whatever else it means.
   if (state == ServerState::kThrottles || (response.status == 503 && retry_after)) {
     host.last_error = words;
     host.bucket.Halve(now);

@@ -24,10 +24,8 @@ HttpRequest HttpRequest::Clone() const {
 ServerState StateByStatus(const HttpResponse& response) {
   switch (response.status) {
     case 429: return ServerState::kThrottles;
-    case 503:
-      if (!response.Header("retry-after").empty()) return ServerState::kThrottles;
-      return ServerState::kUnknown;
     case 502:
+    case 503:
     case 504: return ServerState::kUnknown;
     default: return ServerState::kWorks;
   }

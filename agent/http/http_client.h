@@ -50,7 +50,8 @@ enum class ServerState {
   kUnknown,    // it may be this path's or this class's own problem
 };
 
-// By the status: 429, and 503 with Retry-After, kThrottles; other 502, 503 and 504 kUnknown.
+// By the status: 429 kThrottles; 502, 503 and 504 kUnknown. A 503 with Retry-After is obeyed whatever
+// its state is.
 ServerState StateByStatus(const HttpResponse& response);
 
 struct HttpRequest {
