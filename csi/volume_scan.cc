@@ -92,7 +92,8 @@ VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std
                                      .service_account = pod.service_account,
                                      .pod = pod.name,
                                      .pod_uid = pod.uid});
-  volume->attributes.insert(csi.attributes.begin(), csi.attributes.end());
+  // What the pod's author has written under kubelet's names does not count.
+  volume->attributes.merge(ParametersAmong(csi.attributes));
   volume->group = pod.group;
   volume->read_only = true;
   volume->recovered = true;

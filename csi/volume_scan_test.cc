@@ -89,4 +89,27 @@ TEST_CASE("volume scan: what is no volume of ours is passed by without a word") 
 }
 
 }  // namespace
+TEST_CASE("volume scan: a recovered volume has kubelet's facts, whatever its author has written") {
+  PodFacts pod;
+  pod.namespace_name = "shop";
+  pod.name = "web-0";
+  pod.uid = "u1";
+  pod.volumes["secrets"] = {.driver = "d",
+                            .attributes = {{"secretProviderClass", "app"},
+                                           {"region", "us"},
+                                           {"csi.storage.k8s.io/pod.name", "other"},
+                                           {"csi.storage.k8s.io/serviceAccount.name", "other"},
+                                           {"csi.storage.k8s.io/serviceAccount.tokens", "{}"}}};
+  const VolumePtr volume = RecoverVolume(
+      {.id = "csi-1", .target_path = "/t", .pod_uid = "u1", .name = "secrets"}, pod, "d");
+  REQUIRE(volume != nullptr);
+  CHECK(volume->attributes ==
+        std::map<std::string, std::string>{{"csi.storage.k8s.io/ephemeral", "true"},
+                                           {"csi.storage.k8s.io/pod.name", "web-0"},
+                                           {"csi.storage.k8s.io/pod.namespace", "shop"},
+                                           {"csi.storage.k8s.io/pod.uid", "u1"},
+                                           {"region", "us"},
+                                           {"secretProviderClass", "app"}});
+}
+
 }  // namespace nodekeep
