@@ -75,8 +75,9 @@ void VolumeRecovery::Register(const VolumePtr& volume) {
   // It may have been unpublished since it was found. A later unpublish finds the entries made here.
   const Result<MountState> state = deps_.mounter.StateOf(target);
   if (state.ok() && *state != MountState::kMounted) {
-    deps_.registry.Remove(target);
+    // In this order: a publish in between leaves a path in the queue too many, not one too few.
     deps_.refreshes.Remove(target);
+    deps_.registry.Remove(target);
     deps_.mirror.Forget(target);
   } else if (is_new) {
     deps_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", target}});

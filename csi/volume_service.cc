@@ -292,8 +292,9 @@ SteadyTime VolumeService::NextRefresh(const Volume& volume, Duration interval) c
 }
 
 void VolumeService::Forget(const std::string& target_path) {
-  deps_.registry.Remove(target_path);
+  // In this order: a publish in between leaves a path in the queue too many, not one too few.
   deps_.refreshes.Remove(target_path);
+  deps_.registry.Remove(target_path);
 }
 
 Status VolumeService::Unpublish(const Context& context, const std::string& target_path) {
