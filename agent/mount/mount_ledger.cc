@@ -23,7 +23,7 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
   for (const Projection& projection : plan.parsed->mount.projections) {
     record.objects.push_back(projection.object);
   }
-  for (const PlannedRead& read : *plan.parsed->reads) record.refs.push_back(read.ref);
+  for (const PlannedRead& read : plan.parsed->reads) record.refs.push_back(*read.ref);
   record.at = clock_.Wall();
   record.took = took;
   if (outcome.ok()) {

@@ -84,7 +84,7 @@ MountPlanPtr MakePlan(const Provider& provider, ParsedClassPtr parsed, MountRequ
   read->login_keys = LoginKeysOf(request.provider, *mount.options, request.identity);
   read->identity = std::move(request.identity);
   read->audiences = mount.audiences;
-  read->reads = parsed->reads;
+  read->reads = {parsed, &parsed->reads};
   read->route = {request.provider, provider.backend, mount.options, mount.policy};
   auto plan = std::make_shared<MountPlan>();
   plan->read = std::move(read);
@@ -122,7 +122,7 @@ std::string MountPlan::Explain() const {
   text += fmt::format("refresh after: {}\nserve stale for: {}\n",
                       FormatDuration(mount.policy.refresh_after),
                       FormatDuration(mount.policy.serve_stale_for));
-  text += fmt::format("backend reads when nothing is cached: {}\n", parsed->reads->size());
+  text += fmt::format("backend reads when nothing is cached: {}\n", parsed->reads.size());
   for (const Projection& projection : mount.projections) {
     text += fmt::format("file: {} (mode {:04o}) <- {}", projection.path, projection.mode,
                         projection.ref.Text());

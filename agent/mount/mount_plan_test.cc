@@ -119,7 +119,7 @@ TEST_CASE("mount plan: identity, refs and target come together") {
   const ReadPlan& read = *(*plan)->read;
   CHECK(read.route.provider == "one");
   CHECK(read.route.backend == provider);
-  CHECK(read.reads->at(0).ref.path == "secret/db");
+  CHECK(read.reads->at(0).ref->path == "secret/db");
   CHECK((*plan)->parsed->mount.projections.at(0).path == "db");
   CHECK((*plan)->target_path == "/var/lib/kubelet/pods/uid-7/volumes/x/mount");
   CHECK(read.identity.namespace_name == "shop");
@@ -466,12 +466,12 @@ TEST_CASE("plan: explain prints everything but secrets") {
                         {"nodekeep/refreshAfter", "90s"}};
   request.identity = std::move(identity);
   const MountPlanPtr made = *PlanMount(Context(), ProviderOf(backend), std::move(request), {});
-  auto parsed = std::make_shared<ParsedClass>(*made->parsed);
-  parsed->mount.audiences = {"vault", "openbao"};
-  parsed->mount.projections[0].mode = 0400;
-  parsed->mount.projections[1].encoding = "base64";
-  parsed->mount.projections[2].ref.version = "3";
-  const MountPlan plan{made->read, made->dialect, parsed, made->target_path};
+  ParsedMount mount = made->parsed->mount;
+  mount.audiences = {"vault", "openbao"};
+  mount.projections[0].mode = 0400;
+  mount.projections[1].encoding = "base64";
+  mount.projections[2].ref.version = "3";
+  const MountPlan plan{made->read, made->dialect, MakeParsedClass(mount), made->target_path};
 
   CHECK(plan.Explain() ==
         "provider: fake\n"
@@ -506,7 +506,7 @@ TEST_CASE("plan: refs are distinct and in the manifest's order") {
   const MountPlanPtr plan = FakePlan(std::make_shared<FakeProvider>(clock), "z#1,a,z#2,m,a#x",
                                      MakeIdentity("shop", "web-1", "web"));
   std::vector<std::string> paths;
-  for (const PlannedRead& read : *plan->read->reads) paths.push_back(read.ref.path);
+  for (const PlannedRead& read : *plan->read->reads) paths.push_back(read.ref->path);
   CHECK(paths == std::vector<std::string>{"z", "a", "m"});
 }
 

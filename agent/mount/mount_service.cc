@@ -13,10 +13,10 @@ constexpr std::size_t kRefsInLog = 20;
 std::string RefList(const MountPlan& plan) {
   std::string text;
   std::size_t count = 0;
-  for (const PlannedRead& read : *plan.parsed->reads) {
+  for (const PlannedRead& read : plan.parsed->reads) {
     if (count++ == kRefsInLog) return text + ", ...";
     if (!text.empty()) text += ", ";
-    text += read.ref.path;
+    text += read.ref->path;
   }
   return text;
 }

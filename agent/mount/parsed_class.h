@@ -13,9 +13,13 @@
 namespace nodekeep {
 
 struct ParsedClass {
+  ParsedClass() = default;
+  ParsedClass(const ParsedClass&) = delete;  // `reads` points into this object
+  ParsedClass& operator=(const ParsedClass&) = delete;
+
   ParsedMount mount;
-  // The distinct refs of the projections, in their order.
-  std::shared_ptr<const std::vector<PlannedRead>> reads;
+  // The distinct refs of the projections, in their order; each points into mount.projections.
+  std::vector<PlannedRead> reads;
   std::vector<std::size_t> read_of;  // for each projection, its index in `reads`
 };
 

@@ -140,7 +140,7 @@ void Fetcher::LookUp(Round& round, const std::string& scope) {
   const bool alive = credentials_.Find(scope) != nullptr;
   for (Known& state : round.known) {
     if (state.value) continue;
-    const EntryKey key{scope, state.read->ref};
+    const EntryKey key{scope, *state.read->ref};
     std::optional<Result<CacheHit>> found = cache_.Find(key, round.plan->route.policy);
     if (!found) continue;
     if (!found->ok()) {
@@ -178,7 +178,7 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
   }
   const std::vector<Known*> missing = round.Missing();
   std::vector<SecretRef> refs;
-  for (const Known* state : missing) refs.push_back(state->read->ref);
+  for (const Known* state : missing) refs.push_back(*state->read->ref);
   std::vector<Result<Served>> answers = FetchOnce(
       context, {session, round.plan->route, round.begun}, refs, round.report.backend_reads);
   for (std::size_t i = 0; i < missing.size(); ++i) {
@@ -204,7 +204,7 @@ bool Fetcher::ShouldReauthenticate(Round& round, const Session& session) {
   std::unique_lock lock(mutex_);
   for (const Known& state : round.known) {
     if (!state.failure || !state.failure->IsDenial() || state.remembered) continue;
-    auto found = denials_.find({session.scope, state.read->ref});
+    auto found = denials_.find({session.scope, *state.read->ref});
     if (found == denials_.end() || now >= found->second.until) return true;
   }
   return false;

@@ -43,7 +43,8 @@ LoginKeys LoginKeysOf(const std::string& provider, const ProviderOptions& option
 
 // One ref of a plan.
 struct PlannedRead {
-  SecretRef ref;
+  // Never null. Owned by the owner of the vector that holds this read.
+  const SecretRef* ref = nullptr;
   // Whether kNotFound is a failure. An optional read that is not found is complete.
   bool required = true;
 };
@@ -53,7 +54,8 @@ struct ReadPlan {
   Identity identity;
   // Those whose token the login takes, best first; empty = the login needs none.
   std::vector<std::string> audiences;
-  // Distinct refs. Shared, because requests of one class differ in the identity only.
+  // Distinct refs. Shared with the refs that it points at (a shared_ptr that aliases their owner),
+  // because requests of one class differ in the identity only.
   std::shared_ptr<const std::vector<PlannedRead>> reads;
   LoginKeys login_keys;  // LoginKeysOf the above
   // Holds the leases of what is read.

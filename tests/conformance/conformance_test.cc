@@ -343,7 +343,7 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
         REQUIRE(plan.ok());
         seen += (*plan)->Explain();
         seen += (*plan)->parsed->mount.options->LoginText() + "\n";
-        for (const PlannedRead& read : *(*plan)->read->reads) seen += read.ref.Text() + "\n";
+        for (const PlannedRead& read : *(*plan)->read->reads) seen += read.ref->Text() + "\n";
         Result<Bundle> bundle = core.Fetch(*plan);
         if (!bundle.ok()) {
           seen += bundle.error().message() + "\n";
