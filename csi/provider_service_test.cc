@@ -108,7 +108,7 @@ struct Server {
        .ledger = ledger,
        .clock = clock,
        .log = core.log,
-       .metrics = core.metrics}};
+       .metrics = core.mount_metrics}};
   WorkerPool pool{{.on_exception = Reporter()}};
   TempDir dir;
   ProviderService service;

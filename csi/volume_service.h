@@ -16,8 +16,8 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
-#include "agent/base/metrics.h"
 #include "agent/base/workqueue.h"
+#include "csi/driver_metrics.h"
 #include "csi/class_source.h"
 #include "csi/mounter.h"
 #include "csi/pod_source.h"
@@ -51,7 +51,7 @@ class VolumeService {
     const Clock& clock;
     Rng& rng;
     Logger& log;
-    Metrics& metrics;
+    DriverMetrics& metrics;
   };
 
   VolumeService(Options options, Dependencies dependencies);

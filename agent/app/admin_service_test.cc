@@ -111,7 +111,8 @@ struct Bed {
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
   MountLedger ledger{clock};
   Nowhere network;
-  BackendGate gate{network, clock, core.rng, core.metrics, {}};
+  GateMetrics gate_metrics{core.metrics};
+  BackendGate gate{network, clock, core.rng, gate_metrics, {}};
   std::mutex mutex;
   AgentState state;  // guarded by mutex once the door is open
   std::string directory;

@@ -122,7 +122,7 @@ class Agent {
     file_text_ = ReadText(loaded_.sources.file);
     Result<LoadedConfig> next = LoadConfig(loaded_.sources);
     const Status taken = next.ok() ? graph_.Reconfigure(*next) : Status(next.error());
-    graph_.metrics.CountReload(taken.ok());
+    graph_.agent_metrics.CountReload(taken.ok());
     {
       std::unique_lock lock(mutex_);
       state_.last_reload = graph_.clock.Wall();

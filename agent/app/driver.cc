@@ -28,6 +28,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       kube_(kube),
       options_(config.driver),
       node_name_(config.node_name),
+      metrics_(graph.metrics),
       refreshes_({}, graph.clock, graph.rng),
       watches_({.http = graph.curl,
                 .connection = kube.connection(),
@@ -65,7 +66,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
            .clock = graph.clock,
            .rng = graph.rng,
            .log = graph.log,
-           .metrics = graph.metrics}),
+           .metrics = metrics_}),
       recovery_({.kubelet_root = config.driver.kubelet_root, .driver_name = config.driver.name},
                 {.mounter = mounter_,
                  .pods = pods_,
@@ -138,10 +139,10 @@ void Driver::MeasureVolumes() {
     if (!record.state.mirror_error.empty()) ++not_mirrored;
     if (record.state.current_at != WallTime()) oldest = std::min(oldest, record.state.current_at);
   }
-  for (const auto& [state, count] : counts) graph_.metrics.SetVolumes(state, count);
-  graph_.metrics.SetVolumesNotMirrored(not_mirrored);
-  graph_.metrics.SetOldestContent(now - oldest);
-  graph_.metrics.SetEventsDropped(recorder_.dropped());
+  for (const auto& [state, count] : counts) metrics_.SetVolumes(state, count);
+  metrics_.SetVolumesNotMirrored(not_mirrored);
+  metrics_.SetOldestContent(now - oldest);
+  metrics_.SetEventsDropped(recorder_.dropped());
 }
 
 void Driver::OnRegistered() {

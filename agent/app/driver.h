@@ -15,6 +15,7 @@
 #include "agent/app/graph.h"
 #include "agent/base/workqueue.h"
 #include "csi/class_source.h"
+#include "csi/driver_metrics.h"
 #include "csi/driver_server.h"
 #include "csi/foreign_providers.h"
 #include "csi/kube_events.h"
@@ -63,6 +64,7 @@ class Driver {
   const std::string node_name_;
   std::atomic<bool> taint_may_stand_ = false;  // kubelet has taken the driver in since
   std::atomic<bool> recovered_ = false;        // what was found on the node is claimed
+  DriverMetrics metrics_;
   LinuxMounter mounter_;
   VolumeRegistry registry_;
   Workqueue<std::string> refreshes_;  // target paths

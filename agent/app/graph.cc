@@ -79,25 +79,28 @@ Result<std::unique_ptr<Graph>> Graph::Create(const LoadedConfig& loaded, Logger&
 
 Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConnection> api_server)
     : log(its_log),
-      metrics(Version()),
+      agent_metrics(metrics, Version()),
+      gate_metrics(metrics),
+      fetch_metrics(metrics),
+      mount_metrics(metrics),
       on_exception([this](std::string_view thread, std::string_view error) {
-        metrics.CountInternalError(thread);
+        agent_metrics.CountInternalError(thread);
         log.Error(kUnexpectedException, {{"thread", thread}, {"error", error}});
       }),
       version_key(VersionKey(loaded.config, api_server, its_log)),
       backend_pool({.max_threads = 64, .name = "backend-pool", .on_exception = on_exception}),
       curl({.on_exception = on_exception}),
-      gate(curl, clock, rng, metrics, GateOptions(loaded.config)),
+      gate(curl, clock, rng, gate_metrics, GateOptions(loaded.config)),
       providers(gate, clock, log, version_key, on_exception),
       sealer(Sealer::Create()),
-      cache(loaded.config.cache.max_bytes, *sealer, clock, metrics),
+      cache(loaded.config.cache.max_bytes, *sealer, clock, fetch_metrics),
       credentials({.retry = Retries(loaded.config), .login_budget = loaded.config.fetch.budget},
-                  backend_pool, clock, rng, log, metrics),
-      leases({.on_exception = on_exception}, cache, credentials, backend_pool, clock, log, metrics),
+                  backend_pool, clock, rng, log, fetch_metrics),
+      leases({.on_exception = on_exception}, cache, credentials, backend_pool, clock, log, fetch_metrics),
       fetcher({.retry = Retries(loaded.config),
                .fetch_budget = loaded.config.fetch.budget,
                .stale_patience = loaded.config.fetch.stale_patience},
-              cache, credentials, leases, backend_pool, clock, rng, log, metrics),
+              cache, credentials, leases, backend_pool, clock, rng, log, fetch_metrics),
       ledger(clock),
       kube(api_server
                ? std::make_unique<KubeClient>(
@@ -111,7 +114,7 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
               .ledger = ledger,
               .clock = clock,
               .log = log,
-              .metrics = metrics}),
+              .metrics = mount_metrics}),
       upkeep_([this, rotation = loaded.config.cache.key_rotation](std::stop_token stop) {
         RunGuarded("upkeep", stop, clock, on_exception, [&] { Upkeep(stop, rotation); });
       }) {

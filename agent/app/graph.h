@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "agent/app/agent_metrics.h"
 #include "agent/app/config.h"
 #include "agent/app/provider_set.h"
 #include "agent/base/clock.h"
@@ -21,6 +22,7 @@
 #include "agent/identity/kube_token_source.h"
 #include "agent/kube/kube_client.h"
 #include "agent/mount/mount_ledger.h"
+#include "agent/mount/mount_metrics.h"
 #include "agent/mount/mount_service.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
@@ -42,7 +44,11 @@ class Graph {
   SystemClock clock;
   SystemRng rng;
   Logger& log;
-  Metrics metrics;
+  MetricsRegistry metrics;
+  AgentMetrics agent_metrics;
+  GateMetrics gate_metrics;
+  FetchMetrics fetch_metrics;
+  MountMetrics mount_metrics;
   const ExceptionReporter on_exception;  // into the log and a metric
   const SecretBytes version_key;
   WorkerPool backend_pool;  // calls to backends; mounts wait for them, so they have a pool apart

@@ -38,7 +38,7 @@ struct BackendGate::Verdict {
   SteadyTime ask_again = SteadyTime::max();
 };
 
-BackendGate::BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, Metrics& metrics,
+BackendGate::BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, GateMetrics& metrics,
                          Options options)
     : inner_(inner), clock_(clock), rng_(rng), metrics_(metrics), options_(options) {}
 

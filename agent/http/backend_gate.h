@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "agent/base/clock.h"
-#include "agent/base/metrics.h"
 #include "agent/http/circuit_breaker.h"
+#include "agent/http/gate_metrics.h"
 #include "agent/http/http_client.h"
 #include "agent/http/token_bucket.h"
 
@@ -52,7 +52,7 @@ class BackendGate final : public HttpClient {
     std::size_t max_hosts = 1024;  // remembered; the longest unused one is forgotten
   };
 
-  BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, Metrics& metrics, Options options);
+  BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, GateMetrics& metrics, Options options);
   ~BackendGate() override;
 
   // Errors besides those of the inner client: kThrottled with retry_after when the hold or the rate
@@ -82,7 +82,7 @@ class BackendGate final : public HttpClient {
   HttpClient& inner_;
   const Clock& clock_;
   Rng& rng_;
-  Metrics& metrics_;
+  GateMetrics& metrics_;
   const Options options_;
 
   mutable std::mutex mutex_;

@@ -29,7 +29,7 @@ std::vector<HttpRequest> GetMany(int count, const std::string& host = kHost) {
 }
 
 struct Fixture {
-  explicit Fixture(BackendGate::Options options = {}) : gate(http, clock, rng, metrics, options) {}
+  explicit Fixture(BackendGate::Options options = {}) : gate(http, clock, rng, gate_metrics, options) {}
 
   Context For(Duration time) const { return Context().WithDeadline(clock.Now() + time); }
   BackendState State() const { return gate.States().front(); }
@@ -40,7 +40,8 @@ struct Fixture {
 
   FakeClock clock;
   FakeRng rng{1};
-  Metrics metrics{"test"};
+  MetricsRegistry metrics;
+  GateMetrics gate_metrics{metrics};
   FakeHttpClient http;
   BackendGate gate;
 };

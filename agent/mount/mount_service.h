@@ -12,9 +12,9 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
-#include "agent/base/metrics.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/mount/mount_ledger.h"
+#include "agent/mount/mount_metrics.h"
 #include "agent/mount/mount_plan.h"
 #include "agent/secrets/bundle.h"
 #include "agent/secrets/fetcher.h"
@@ -38,7 +38,7 @@ class MountService {
     MountLedger& ledger;
     const Clock& clock;
     Logger& log;
-    Metrics& metrics;
+    MountMetrics& metrics;
   };
 
   MountService(Options options, Dependencies dependencies);

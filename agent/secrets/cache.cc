@@ -32,7 +32,7 @@ std::size_t SizeOf(const EntryKey& key) {
 
 }  // namespace
 
-Cache::Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, Metrics& metrics)
+Cache::Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, FetchMetrics& metrics)
     : sealer_(sealer), clock_(clock), metrics_(metrics), max_bytes_(max_bytes) {}
 
 std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& policy,

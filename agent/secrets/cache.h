@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
-#include "agent/base/metrics.h"
+#include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/policy.h"
 #include "agent/secrets/provider.h"
 #include "agent/secrets/sealer.h"
@@ -62,7 +62,7 @@ struct EntryInfo {
 
 class Cache {
  public:
-  Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, Metrics& metrics);
+  Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, FetchMetrics& metrics);
 
   // Null: nothing known. An Error: the remembered "no", if it is meant for everybody or for `login`.
   std::optional<Result<CacheHit>> Find(const EntryKey& key, const Policy& policy,
@@ -132,7 +132,7 @@ class Cache {
 
   Sealer& sealer_;
   const Clock& clock_;
-  Metrics& metrics_;
+  FetchMetrics& metrics_;
   std::mutex rotating_;  // one rotation at a time; taken before mutex_
 
   mutable std::mutex mutex_;

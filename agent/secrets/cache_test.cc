@@ -55,7 +55,8 @@ struct Shelf {
   explicit Shelf(std::size_t bytes = 1 << 20) : cache(bytes, sealer, clock, metrics) {}
 
   FakeClock clock;
-  Metrics metrics{"test"};
+  MetricsRegistry registry;
+  FetchMetrics metrics{registry};
   HookedSealer sealer;
   Cache cache;
 };

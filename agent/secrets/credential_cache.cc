@@ -60,7 +60,7 @@ Result<Credential> Session::Open() const {
 }
 
 CredentialCache::CredentialCache(Options options, WorkerPool& pool, const Clock& clock, Rng& rng,
-                                 Logger& log, Metrics& metrics)
+                                 Logger& log, FetchMetrics& metrics)
     : options_(options),
       clock_(clock),
       rng_(rng),

@@ -26,9 +26,9 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
-#include "agent/base/metrics.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/retry.h"
+#include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/read_plan.h"
 #include "agent/secrets/sealer.h"
 #include "agent/secrets/single_flight.h"
@@ -66,7 +66,7 @@ class CredentialCache {
   };
 
   CredentialCache(Options options, WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log,
-                  Metrics& metrics);
+                  FetchMetrics& metrics);
 
   // A login that `plan` may use, made now if there is none. `logins` counts the logins that this
   // very call made. Errors: those of Provider::Authenticate, or of `context`.
@@ -133,7 +133,7 @@ class CredentialCache {
   const Clock& clock_;
   Rng& rng_;
   Logger& log_;
-  Metrics& metrics_;
+  FetchMetrics& metrics_;
   // Its key is not rotated: logins are few and replaced long before its nonces run out.
   const std::shared_ptr<Sealer> sealer_;
 

@@ -547,7 +547,8 @@ TEST_CASE("logins: sessions stay within their bound") {
   auto backend = std::make_shared<FakeProvider>(clock);
   FakeRng rng;
   Logger log(LogLevel::kOff, LogFormat::kText);
-  Metrics metrics("test");
+  MetricsRegistry registry;
+  FetchMetrics metrics(registry);
   WorkerPool pool({});
   CredentialCache credentials({.retry = {}, .max_sessions = 10}, pool, clock, rng, log, metrics);
   std::size_t logins = 0;

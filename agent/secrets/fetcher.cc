@@ -69,7 +69,7 @@ struct Fetcher::Round {
 };
 
 Fetcher::Fetcher(Options options, Cache& cache, CredentialCache& credentials, LeaseKeeper& leases,
-                 WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, Metrics& metrics)
+                 WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, FetchMetrics& metrics)
     : options_(std::move(options)),
       cache_(cache),
       credentials_(credentials),

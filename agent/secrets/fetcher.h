@@ -22,9 +22,9 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
-#include "agent/base/metrics.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/retry.h"
+#include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
 #include "agent/secrets/lease_keeper.h"
@@ -69,7 +69,7 @@ class Fetcher {
   };
 
   Fetcher(Options options, Cache& cache, CredentialCache& credentials, LeaseKeeper& leases,
-          WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, Metrics& metrics);
+          WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, FetchMetrics& metrics);
 
   Answers Read(const Context& context, const ReadPlanPtr& plan);
   // The same when everything is in memory and fresh; else nothing, and nothing has been done. Never
@@ -136,7 +136,7 @@ class Fetcher {
   const Clock& clock_;
   Rng& rng_;
   Logger& log_;
-  Metrics& metrics_;
+  FetchMetrics& metrics_;
   const SecretBytes fingerprint_key_;
 
   std::mutex mutex_;

@@ -34,7 +34,7 @@ Duration WithinLogin(Duration lifetime, const Session& session, SteadyTime now) 
 }
 
 LeaseKeeper::LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials,
-                         WorkerPool& pool, const Clock& clock, Logger& log, Metrics& metrics)
+                         WorkerPool& pool, const Clock& clock, Logger& log, FetchMetrics& metrics)
     : options_(std::move(options)),
       cache_(cache),
       credentials_(credentials),

@@ -26,9 +26,9 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
-#include "agent/base/metrics.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
+#include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
 #include "agent/secrets/lease_holder.h"
@@ -57,7 +57,7 @@ class LeaseKeeper {
   };
 
   LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials, WorkerPool& pool,
-              const Clock& clock, Logger& log, Metrics& metrics);
+              const Clock& clock, Logger& log, FetchMetrics& metrics);
   ~LeaseKeeper();
 
   // The entry's answer came with a lease that `session` owns; called before the entry is stored.
@@ -127,7 +127,7 @@ class LeaseKeeper {
   WorkerPool& pool_;
   const Clock& clock_;
   Logger& log_;
-  Metrics& metrics_;
+  FetchMetrics& metrics_;
   std::stop_source stop_;
 
   mutable std::mutex mutex_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/mount/assemble.h"
+#include "agent/mount/mount_metrics.h"
 #include "agent/mount/mount_plan.h"
 #include "agent/secrets/fetcher.h"
 #include "tests/fakes/fake_clock.h"
@@ -37,16 +38,16 @@ struct Core {
               .max_queued = 4096,
               .on_exception = options.on_exception}),
         sealer(Sealer::Create()),
-        cache(options.cache_bytes, *sealer, clock, metrics),
+        cache(options.cache_bytes, *sealer, clock, fetch_metrics),
         credentials({.retry = options.retry,
                      .login_budget = options.login_budget,
                      .remember_denial = options.remember_denial},
-                    pool, clock, rng, log, metrics),
-        leases({.tick = options.lease_tick}, cache, credentials, pool, clock, log, metrics),
+                    pool, clock, rng, log, fetch_metrics),
+        leases({.tick = options.lease_tick}, cache, credentials, pool, clock, log, fetch_metrics),
         fetcher({.retry = options.retry,
                  .fetch_budget = options.fetch_budget,
                  .stale_patience = options.stale_patience},
-                cache, credentials, leases, pool, clock, rng, log, metrics) {}
+                cache, credentials, leases, pool, clock, rng, log, fetch_metrics) {}
 
   Result<Bundle> Fetch(const MountPlanPtr& plan, const Context& context = Context()) {
     return AssembleBundle(*plan, fetcher.Read(context, plan->read), version_key);
@@ -60,7 +61,9 @@ struct Core {
   const Clock& clock;
   FakeRng rng{0.0};  // no jitter, no delay: back-off is tested with the retry loop
   Logger log;
-  Metrics metrics{"test"};
+  MetricsRegistry metrics;
+  FetchMetrics fetch_metrics{metrics};
+  MountMetrics mount_metrics{metrics};
   WorkerPool pool;
   std::unique_ptr<Sealer> sealer;
   Cache cache;

@@ -215,7 +215,8 @@ struct DriverNode {
        .ledger = ledger,
        .clock = clock,
        .log = core.log,
-       .metrics = core.metrics}};
+       .metrics = core.mount_metrics}};
+  DriverMetrics driver_metrics{core.metrics};
   TempDir dir;
   FakeMounter mounter;
   FakeClasses classes;
@@ -238,7 +239,7 @@ struct DriverNode {
                          .clock = clock,
                          .rng = core.rng,
                          .log = core.log,
-                         .metrics = core.metrics}};
+                         .metrics = driver_metrics}};
 };
 
 }  // namespace nodekeep

@@ -1,0 +1,53 @@
+#pragma once
+
+// Metrics of the CSI driver. Those without the prefix nodekeep_ have the names, labels and buckets
+// of secrets-store-csi-driver, so that existing dashboards keep working. Thread-safe.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+
+#include "agent/base/metrics.h"
+
+namespace nodekeep {
+
+class DriverMetrics {
+ public:
+  explicit DriverMetrics(MetricsRegistry& registry);
+
+  // `error_type`: FailedToMount and the like, or a foreign provider's own code.
+  void CountPublish(std::string_view provider);
+  void CountPublishError(std::string_view provider, std::string_view error_type);
+  void CountUnpublish();
+  void CountUnpublishError();
+  void CountRotation(std::string_view provider, bool rotated);
+  void CountRotationError(std::string_view provider, std::string_view error_type);
+  void ObserveRotation(std::chrono::duration<double> took);
+
+  // Mounted volumes, by `standing`: "current", "stale", "failing", "taken_over".
+  void SetVolumes(std::string_view standing, std::size_t count);
+  // Volumes whose Secrets or status object lag behind their content.
+  void SetVolumesNotMirrored(std::size_t count);
+  // The oldest content of a volume, as time since it was last known to be the backend's.
+  void SetOldestContent(std::chrono::duration<double> age);
+  // Events that could not be written, since the start. Less than before changes nothing.
+  void SetEventsDropped(std::uint64_t count);
+
+ private:
+  CounterFamily& publishes_;
+  CounterFamily& publish_errors_;
+  CounterFamily& unpublishes_;
+  CounterFamily& unpublish_errors_;
+  CounterFamily& rotations_;
+  CounterFamily& rotation_errors_;
+  HistogramFamily& rotation_seconds_;
+  GaugeFamily& volumes_;
+  prometheus::Gauge& volumes_not_mirrored_;
+  prometheus::Gauge& oldest_content_;
+  prometheus::Counter& events_dropped_;  // raised under mutex_
+  std::mutex mutex_;
+};
+
+}  // namespace nodekeep
