@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "agent/app/config_settings.h"
+#include "agent/base/closest.h"
 #include "agent/base/comma_list.h"
 #include "agent/base/go_json.h"
 #include "agent/base/yaml.h"
@@ -95,25 +96,26 @@ class FileReader {
   }
 
   std::string Suggestion(const std::string& section, const std::string& key) const {
-    std::vector<std::string> here;
-    std::vector<std::string> last_names;
-    std::vector<std::string> paths;
+    std::vector<std::string_view> here;
+    std::vector<std::string_view> last_names;
+    std::vector<std::string_view> paths;
     for (const Setting& setting : settings_) {
-      const std::size_t dot = setting.path.rfind('.');
-      last_names.push_back(setting.path.substr(dot == std::string::npos ? 0 : dot + 1));
-      paths.push_back(setting.path);
+      const std::string_view path = setting.path;
+      const std::size_t dot = path.rfind('.');
+      last_names.push_back(path.substr(dot == std::string_view::npos ? 0 : dot + 1));
+      paths.push_back(path);
       if (!IsUnder(setting.path, section)) continue;
       const std::size_t start = section.empty() ? 0 : section.size() + 1;
-      std::string name = setting.path.substr(start, setting.path.find('.', start) - start);
-      if (std::find(here.begin(), here.end(), name) == here.end()) here.push_back(std::move(name));
+      const std::string_view name = path.substr(start, path.find('.', start) - start);
+      if (std::find(here.begin(), here.end(), name) == here.end()) here.push_back(name);
     }
-    if (const std::string near = Nearest(key, here); !near.empty()) {
+    if (const std::string near = ClosestTo(key, here); !near.empty()) {
       return fmt::format("did you mean {}?", near);
     }
-    if (const std::string near = Nearest(key, paths); !near.empty()) {
+    if (const std::string near = ClosestTo(key, paths); !near.empty()) {
       return fmt::format("did you mean {}?", near);
     }
-    if (const std::string near = Nearest(key, last_names); !near.empty()) {
+    if (const std::string near = ClosestTo(key, last_names); !near.empty()) {
       const auto at = std::find(last_names.begin(), last_names.end(), near) - last_names.begin();
       return fmt::format("did you mean {}?", paths[static_cast<std::size_t>(at)]);
     }

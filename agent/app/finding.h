@@ -29,8 +29,4 @@ struct Finding {
 // A finding from an Error that begins with "line L, column C: ", as the YAML reader writes them.
 Finding FindingOf(std::string source, const Error& error);
 
-// The one of `candidates` that `word` was most likely meant to be, "" when none is near. Case,
-// dashes and underscores do not count as differences.
-std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
-
 }  // namespace nodekeep

@@ -5,28 +5,6 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("finding: a slip of the pen is recognised, another word is not") {
-  const std::vector<std::string> known = {"level", "format", "maxBytes", "refreshAfter"};
-  struct Row {
-    std::string word, want;
-  };
-  const Row rows[] = {
-      {"levle", "level"},
-      {"lvl", ""},
-      {"LEVEL", "level"},
-      {"max_bytes", "maxBytes"},
-      {"max-byte", "maxBytes"},
-      {"refresAfter", "refreshAfter"},
-      {"from", ""},
-      {"", ""},
-      {std::string(10'000, 'x'), ""},
-  };
-  for (const Row& row : rows) {
-    INFO(row.word);
-    CHECK(Nearest(row.word, known) == row.want);
-  }
-}
-
 TEST_CASE("finding: line and column of a YAML error become those of the finding") {
   const Finding placed =
       FindingOf("f.yaml", Error(ErrorCode::kInvalid, "line 12, column 3: a key must be a scalar"));

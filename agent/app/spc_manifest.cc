@@ -7,6 +7,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "agent/base/closest.h"
 #include "agent/base/go_json.h"
 #include "agent/base/read_file.h"
 #include "agent/secrets/secret_provider_class.h"
@@ -148,13 +149,11 @@ class Reader {
 
   // Fields that no version of the API has: the API server drops them without a word.
   void CheckKeys(const YamlNode& node, const std::string& path,
-                 const std::vector<std::string>& known) {
+                 std::initializer_list<std::string_view> known) {
     for (const auto& [key, value] : node.entries) {
       if (std::find(known.begin(), known.end(), key.text) != known.end()) continue;
-      const std::string near = Nearest(key.text, known);
       Report(key, path.empty() ? key.text : path + "." + key.text, "unknown field",
-             near.empty() ? fmt::format("known here: {}", fmt::join(known, ", "))
-                          : fmt::format("did you mean {}?", near));
+             MeantOrAll(key.text, {known.begin(), known.size()}, "known here:"));
     }
   }
 

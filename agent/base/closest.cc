@@ -4,37 +4,56 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 #include <vector>
 
 #include "agent/base/ascii.h"
 
 namespace nodekeep {
+namespace {
 
-std::string ClosestTo(std::string_view word, std::span<const std::string_view> known) {
-  constexpr std::size_t kFar = 3;
-  if (word.size() > 64) return "";
-  std::string closest;
-  std::size_t best = kFar;
-  for (std::string_view candidate : known) {
-    // Levenshtein distance, ignoring case, one row at a time.
-    std::vector<std::size_t> row(candidate.size() + 1);
-    std::iota(row.begin(), row.end(), 0);
-    for (std::size_t i = 0; i < word.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i + 1;
-      for (std::size_t j = 0; j < candidate.size(); ++j) {
-        const bool same = AsciiLower(word[i]) == AsciiLower(candidate[j]);
-        const std::size_t changed = diagonal + (same ? 0 : 1);
-        diagonal = row[j + 1];
-        row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+// Its letters and digits in lower case.
+std::string Normalized(std::string_view word) {
+  std::string normalized;
+  for (char c : word) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) normalized += AsciiLower(c);
+  }
+  return normalized;
+}
+
+// Insertions, deletions, replacements, and swaps of two neighbouring letters, the commonest slip.
+std::size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> rows(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  std::iota(rows[0].begin(), rows[0].end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    rows[i][0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = rows[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      rows[i][j] = std::min({replaced, rows[i - 1][j] + 1, rows[i][j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        rows[i][j] = std::min(rows[i][j], rows[i - 2][j - 2] + 1);
       }
     }
-    // A short word is close to everything: at most half of it may differ.
-    if (row.back() < best && row.back() * 2 <= word.size()) {
-      best = row.back();
-      closest = candidate;
-    }
+  }
+  return rows[a.size()][b.size()];
+}
+
+}  // namespace
+
+std::string ClosestTo(std::string_view word, std::span<const std::string_view> known) {
+  constexpr std::size_t kLongest = 64;
+  constexpr std::size_t kMostEdits = 2;
+  if (word.size() > kLongest) return "";
+  const std::string wanted = Normalized(word);
+  std::string closest;
+  // A short word is close to everything: at most half of it may differ.
+  std::size_t limit = std::min(kMostEdits, wanted.size() / 2) + 1;
+  for (std::string_view candidate : known) {
+    const std::size_t distance = EditDistance(wanted, Normalized(candidate));
+    if (distance >= limit) continue;
+    limit = distance;
+    closest = candidate;
   }
   return closest;
 }

@@ -8,8 +8,9 @@
 
 namespace nodekeep {
 
-// `word` as the user should have written it, or "" when nothing known is near: case aside, at most
-// two letters differ, and at most half of the word.
+// `word` as the user should have written it, or "" when nothing known is near: at most two edits
+// (a swap of two neighbouring letters is one), and at most half of the word. Case, dashes and other
+// characters that are not letters or digits do not count.
 std::string ClosestTo(std::string_view word, std::span<const std::string_view> known);
 
 // For an error about `word`: "did you mean <closest>?", or, when nothing known is near, `all` and

@@ -19,6 +19,10 @@ TEST_CASE("closest: a slip of two letters finds its word, anything further finds
       {"something else", "colour", ""},
       {"too short to be sure", "me", ""},
       {"half of a short word", "made", "mode"},
+      {"two letters that changed places", "secretKye", "secretKey"},
+      {"two swaps", "secretaPht", "secretPath"},
+      {"dashes and underscores", "secret_path", "secretPath"},
+      {"a dash, and a letter left out", "secret-pat", "secretPath"},
       {"nothing", "", ""},
       {"far too long", std::string(100, 'a'), ""},
   };
