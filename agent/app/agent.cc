@@ -3,7 +3,10 @@
 #include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -188,6 +191,16 @@ void HardenProcess() {
   // Each arena keeps its own free memory; two are enough for threads that mostly wait.
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+}
+
+void BindSymbolsNow(char** argv) {
+  constexpr char kVariable[] = "LD_BIND_NOW";
+  if (getenv(kVariable) != nullptr) return;
+  std::error_code failed;
+  // By its path, so that the process keeps its name.
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", failed).string();
+  if (failed || setenv(kVariable, "1", 1) != 0) return;
+  execv(program.c_str(), argv);
 }
 
 int RunAgent(const LoadedConfig& loaded) {

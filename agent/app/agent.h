@@ -15,4 +15,10 @@ int RunAgent(const LoadedConfig& loaded);
 // No core dumps, no ptrace by others, few malloc arenas: for every command that holds secrets.
 void HardenProcess();
 
+// Starts the program anew, once, with all symbols of its libraries bound (LD_BIND_NOW): the first
+// call of a lazily bound function saves the vector registers on the stack, where what memcpy last
+// moved, a whole key or token with AVX-512, then stays. Before the first thread. Returns when that
+// has been done, or cannot be done.
+void BindSymbolsNow(char** argv);
+
 }  // namespace nodekeep

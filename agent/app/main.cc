@@ -1,9 +1,11 @@
 #include <iostream>
+#include <string_view>
 
 #include "agent/app/agent.h"
 #include "agent/app/command_line.h"
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "run") nodekeep::BindSymbolsNow(argv);
   nodekeep::HardenProcess();
   nodekeep::CommandIo io{.out = std::cout,
                          .err = std::cerr,

@@ -7,6 +7,7 @@ kernel's own buffers are not the process's memory. See SECURITY.md.
 import base64
 import json
 import os
+import pathlib
 import secrets as randomness
 import urllib.parse
 
@@ -71,6 +72,11 @@ def test_the_search_finds_what_is_there(agent):
     become += [base64.urlsafe_b64encode(b"x" * before + secret.encode() + b"y") for before in range(6)]
     for text in become:
         assert any(form in text for form in forms.values()), text
+
+
+def test_no_symbol_is_bound_later(agent):
+    """Binding one saves the vector registers, with what memcpy last moved, on the stack of whichever thread comes first."""
+    assert b"LD_BIND_NOW=1" in pathlib.Path(f"/proc/{agent.pid}/environ").read_bytes().split(b"\0")
 
 
 def test_values_and_credentials_are_gone_once_the_agent_is_at_rest(agent, driver, tenant, openbao, unique):
