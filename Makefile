@@ -1,7 +1,7 @@
 # The usual names for what CMake, ./test and ./demo do. Nothing here installs packages: setup/install does.
 
 .DEFAULT_GOAL := release
-.PHONY: release dev tsan fuzz test test-fast bench bench-cluster demo format clean help
+.PHONY: release dev tsan fuzz test test-fast bench bench-cluster demo format generate clean help
 
 help:  ## these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ demo:  ## the main job before your eyes
 format:  ## our style on every source file (setup/install dev brings clang-format)
 	@command -v clang-format >/dev/null || { echo "clang-format is missing: run setup/install dev" >&2; exit 1; }
 	find agent csi providers tests \( -name '*.h' -o -name '*.cc' \) -print0 | xargs -0 clang-format -i
+
+generate: release  ## the files that repeat the settings of the providers: chart schema, docs/configuration.md
+	deploy/generate
 
 clean:  ## removes build/
 	rm -rf build

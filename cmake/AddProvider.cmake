@@ -27,7 +27,7 @@ function(write_provider_registry)
   set(libraries "")
   foreach(name ${names})
     string(APPEND includes "#include \"providers/${name}/factory.h\"\n")
-    string(APPEND rows "      {\"${name}\", ${name}::SettingsKeys, ${name}::Make},\n")
+    string(APPEND rows "      {\"${name}\", ${name}::kRuntimeName, ${name}::SettingsKeys, ${name}::Make},\n")
     list(APPEND libraries provider_${name})
   endforeach()
   configure_file(${CMAKE_SOURCE_DIR}/providers/registry.cc.in

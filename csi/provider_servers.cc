@@ -9,10 +9,11 @@ ProviderServers::ProviderServers(Options options, MountService& mounts, WorkerPo
 ProviderServers::~ProviderServers() { Stop(clock_.Now()); }
 
 Status ProviderServers::Open() {
-  for (const std::string& name : options_.providers) {
+  for (const auto& [name, runtime_name] : options_.providers) {
     Served served;
     served.service = std::make_unique<ProviderService>(
         ProviderService::Options{.provider = name,
+                                 .runtime_name = runtime_name,
                                  .version = options_.version,
                                  .budget = options_.mount_budget,
                                  .on_exception = options_.on_exception},

@@ -22,9 +22,13 @@ namespace nodekeep {
 
 class ProviderServers {
  public:
+  struct NamedProvider {
+    std::string name;
+    std::string runtime_name;  // ProviderEntry::runtime_name
+  };
   struct Options {
     std::vector<std::string> directories;
-    std::vector<std::string> providers;
+    std::vector<NamedProvider> providers;
     std::string version;
     Duration mount_budget = std::chrono::seconds(90);
     ExceptionReporter on_exception{};

@@ -58,15 +58,6 @@ Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle) {
   return reply;
 }
 
-std::string RuntimeNameOf(const std::string& provider) {
-  // dialects.md 0.2.
-  if (provider == "akeyless" || provider == "vault") return provider + "-csi-provider";
-  if (provider == "aws" || provider == "azure" || provider == "gcp") {
-    return "secrets-store-csi-driver-provider-" + provider;
-  }
-  return "nodekeep-" + provider;
-}
-
 namespace {
 
 Status PutBundle(Bundle bundle, v1alpha1::MountResponse& response) {
@@ -81,6 +72,7 @@ Status PutBundle(Bundle bundle, v1alpha1::MountResponse& response) {
 ProviderService::ProviderService(Options options, MountService& mounts, WorkerPool& pool,
                                  const Clock& clock)
     : provider_(std::move(options.provider)),
+      runtime_name_(std::move(options.runtime_name)),
       version_(std::move(options.version)),
       mounts_(mounts),
       on_exception_(std::move(options.on_exception)),
@@ -90,7 +82,7 @@ grpc::ServerUnaryReactor* ProviderService::Version(grpc::CallbackServerContext* 
                                                    const v1alpha1::VersionRequest* request,
                                                    v1alpha1::VersionResponse* response) {
   response->set_version("v1alpha1");
-  response->set_runtime_name(RuntimeNameOf(provider_));
+  response->set_runtime_name(runtime_name_);
   response->set_runtime_version(version_);
   return FinishNow(context, grpc::Status::OK);
 }

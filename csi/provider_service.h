@@ -26,13 +26,11 @@ namespace nodekeep {
 // The reply to a bundle. Errors: kTooLarge over kMaxReplyBytes, naming the largest objects.
 Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle);
 
-// "vault-csi-provider" for "vault": what the upstream provider of that name calls itself.
-std::string RuntimeNameOf(const std::string& provider);
-
 class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackService {
  public:
   struct Options {
     std::string provider;
+    std::string runtime_name;                    // reported by Version: ProviderEntry::runtime_name
     std::string version;                         // of this agent
     Duration budget = std::chrono::seconds(90);  // of one mount
     ExceptionReporter on_exception{};            // of gRPC's threads, "grpc"
@@ -63,6 +61,7 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
                                         v1alpha1::MountResponse& response);
 
   const std::string provider_;
+  const std::string runtime_name_;
   const std::string version_;
   MountService& mounts_;
   const ExceptionReporter on_exception_;

@@ -3,7 +3,8 @@
 // Which providers this build has, and how each is made from the configuration.
 //
 // The table behind ProviderRegistry is generated from the list in providers/CMakeLists.txt. Each
-// folder's factory.h declares SettingsKeys and Make in a namespace of the provider's name.
+// folder's factory.h declares kRuntimeName, SettingsKeys and Make in a namespace of the provider's
+// name.
 
 #include <map>
 #include <memory>
@@ -32,6 +33,8 @@ struct SettingKey {
   Kind kind = Kind::kText;
   std::string_view default_text;
   std::string_view help;         // one sentence, for `config print` and the documentation
+  // Without providers.enabled the provider is served only where this key is set.
+  bool enables = false;
 };
 
 // By key name; every key of SettingsKeys is present, checked against its kind.
@@ -52,6 +55,9 @@ struct ProviderServices {
 
 struct ProviderEntry {
   std::string_view name;
+  // What the upstream provider of that name reports as its runtime_name, "nodekeep-NAME" where
+  // there is none.
+  std::string_view runtime_name;
   std::span<const SettingKey> (*settings)();
   Result<Provider> (*make)(const SettingValues& values, ProviderServices services);
 };

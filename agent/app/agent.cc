@@ -36,6 +36,16 @@ bool IsSame(const std::optional<SecretBytes>& a, const std::optional<SecretBytes
   return a && b ? a->Reveal() == b->Reveal() : !a && !b;
 }
 
+std::vector<ProviderServers::NamedProvider> NamedProviders(const LoadedConfig& loaded) {
+  std::vector<ProviderServers::NamedProvider> named;
+  for (const ProviderEntry& entry : loaded.sources.providers) {
+    const std::vector<std::string>& enabled = loaded.config.enabled_providers;
+    if (std::find(enabled.begin(), enabled.end(), entry.name) == enabled.end()) continue;
+    named.push_back({std::string(entry.name), std::string(entry.runtime_name)});
+  }
+  return named;
+}
+
 class Agent {
  public:
   Agent(LoadedConfig loaded, Graph& graph, Logger& log)
@@ -45,7 +55,7 @@ class Agent {
         file_text_(ReadText(loaded_.sources.file)),
         mount_pool_({.max_threads = 256, .name = "mount-pool", .on_exception = graph.on_exception}),
         door_({.directories = loaded_.config.provider_dirs,
-               .providers = loaded_.config.enabled_providers,
+               .providers = NamedProviders(loaded_),
                .version = std::string(Version()),
                .mount_budget = loaded_.config.mount_budget,
                .on_exception = graph.on_exception},

@@ -270,10 +270,12 @@ void CheckTogether(const Config& config, const std::map<std::string, std::vector
   }
 }
 
-// A store for trying things out is not served unasked.
-bool IsServedByDefault(const LoadedConfig& loaded, const std::string& name) {
-  const auto origin = loaded.origins.find("providers." + name + ".path");
-  return name != "dev" || origin == loaded.origins.end() || origin->second != "default";
+bool IsServedByDefault(const LoadedConfig& loaded, const ProviderEntry& entry) {
+  const std::span<const SettingKey> keys = entry.settings();
+  return std::all_of(keys.begin(), keys.end(), [&](const SettingKey& key) {
+    return !key.enables ||
+           loaded.origins.at(fmt::format("providers.{}.{}", entry.name, key.name)) != "default";
+  });
 }
 
 void FillComputedDefaults(LoadedConfig& loaded) {
@@ -287,7 +289,7 @@ void FillComputedDefaults(LoadedConfig& loaded) {
     const std::string name(entry.name);
     const auto& chosen = config.enabled_providers;
     const bool is_chosen = std::find(chosen.begin(), chosen.end(), name) != chosen.end();
-    if (chosen.empty() ? IsServedByDefault(loaded, name) : is_chosen) {
+    if (chosen.empty() ? IsServedByDefault(loaded, entry) : is_chosen) {
       enabled.push_back(name);
     }
   }

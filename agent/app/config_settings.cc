@@ -216,12 +216,27 @@ SettingCodec LogFormatCodec() {
 SettingCodec EnabledProviders(std::span<const ProviderEntry> providers) {
   std::vector<std::string> names;
   for (const ProviderEntry& entry : providers) names.emplace_back(entry.name);
-  return List(
+  SettingCodec codec = List(
       "list of providers of this build", fmt::format("choose from {}", fmt::join(names, ", ")),
       [](auto& config) -> auto& { return config.enabled_providers; },
       [names](const std::string& text) {
         return std::find(names.begin(), names.end(), text) != names.end();
       });
+  codec.choices = std::move(names);
+  return codec;
+}
+
+// "all of the build; dev only where providers.dev.path is set"
+std::string EnabledByDefault(std::span<const ProviderEntry> providers) {
+  std::string text = "all of the build";
+  for (const ProviderEntry& entry : providers) {
+    for (const SettingKey& key : entry.settings()) {
+      if (key.enables) {
+        text += fmt::format("; {0} only where providers.{0}.{1} is set", entry.name, key.name);
+      }
+    }
+  }
+  return text;
 }
 
 std::optional<std::string> ReadProviderValue(SettingKey::Kind kind, const std::string& text) {
@@ -437,7 +452,7 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .placeholder = "NAMES",
        .codec = EnabledProviders(providers),
        .help = "Providers to serve, each on a socket of its name",
-       .default_note = "all of the build; dev only where providers.dev.path is set"});
+       .default_note = EnabledByDefault(providers)});
   return settings;
 }
 

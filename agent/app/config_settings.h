@@ -20,6 +20,7 @@ struct SettingCodec {
   std::string how;   // "write it like 90s, 1h30m or 500ms"
   bool is_list = false;
   bool is_switch = false;  // its flag stands alone and means true
+  std::vector<std::string> choices{};  // all texts that can be read, where they are few
   // False when the texts cannot be read. One text, or any number for a list.
   std::function<bool(Config&, const std::vector<std::string>&)> read;
   std::function<std::vector<std::string>(const Config&)> print;

@@ -14,7 +14,8 @@ using Kind = SettingKey::Kind;
 // A build with two providers that cannot be made: the loader only looks at their settings.
 std::span<const ProviderEntry> FakeRegistry() {
   static constexpr SettingKey kDev[] = {
-      {"path", "NODEKEEP_DEV_PATH", Kind::kText, "/etc/nodekeep/dev-store.yaml", "The store"},
+      {"path", "NODEKEEP_DEV_PATH", Kind::kText, "/etc/nodekeep/dev-store.yaml", "The store",
+       /*enables=*/true},
   };
   static constexpr SettingKey kVault[] = {
       {"address", "VAULT_ADDR", Kind::kText, "https://127.0.0.1:8200", "The server"},
@@ -23,8 +24,8 @@ std::span<const ProviderEntry> FakeRegistry() {
       {"tokenFile", "", Kind::kText, "", "File with a token"},
   };
   static const ProviderEntry kEntries[] = {
-      {"dev", [] { return std::span<const SettingKey>(kDev); }, nullptr},
-      {"vault", [] { return std::span<const SettingKey>(kVault); }, nullptr},
+      {"dev", "", [] { return std::span<const SettingKey>(kDev); }, nullptr},
+      {"vault", "", [] { return std::span<const SettingKey>(kVault); }, nullptr},
   };
   return kEntries;
 }

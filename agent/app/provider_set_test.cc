@@ -29,8 +29,8 @@ std::span<const ProviderEntry> FakeRegistry() {
     return ProviderOf(std::make_shared<FakeProvider>(services.clock));
   };
   static const ProviderEntry kEntries[] = {
-      {"one", [] { return std::span<const SettingKey>(kOne); }, kMake},
-      {"two", [] { return std::span<const SettingKey>(kTwo); }, kMake},
+      {"one", "", [] { return std::span<const SettingKey>(kOne); }, kMake},
+      {"two", "", [] { return std::span<const SettingKey>(kTwo); }, kMake},
   };
   return kEntries;
 }

@@ -717,7 +717,7 @@ TEST_CASE("akeyless flaw: secretArgs, which mean nothing, are pointed out") {
 }
 
 TEST_CASE("akeyless: the classes of the sample are valid") {
-  std::ifstream file(NODEKEEP_SOURCE_DIR "/deploy/samples/akeyless.yaml");
+  std::ifstream file(NODEKEEP_SOURCE_DIR "/providers/akeyless/sample.yaml");
   std::stringstream text;
   text << file.rdbuf();
   Result<std::vector<YamlNode>> documents = ParseYamlDocuments(text.str());

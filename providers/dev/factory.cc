@@ -6,9 +6,12 @@ namespace nodekeep::dev {
 
 std::span<const SettingKey> SettingsKeys() {
   static constexpr SettingKey kKeys[] = {
-      {"path", "NODEKEEP_DEV_PATH", SettingKey::Kind::kText, "/etc/nodekeep/dev-store.yaml",
-       "file (YAML or JSON) or directory (one file per secret) that holds the secrets; it is "
-       "watched, and may appear later"},
+      {.name = "path",
+       .environment = "NODEKEEP_DEV_PATH",
+       .default_text = "/etc/nodekeep/dev-store.yaml",
+       .help = "file (YAML or JSON) or directory (one file per secret) that holds the secrets; it "
+               "is watched, and may appear later",
+       .enables = true},  // a store for trying things out is not served unless asked for
   };
   return kKeys;
 }

@@ -38,15 +38,15 @@ std::string Rendered(const Provider& provider, const std::string& field,
 }
 
 std::string Sample(const std::string& name) {
-  std::ifstream file(std::string(NODEKEEP_SOURCE_DIR) + "/deploy/samples/" + name);
+  std::ifstream file(std::string(NODEKEEP_SOURCE_DIR) + "/providers/dev/" + name);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace
 
 TEST_CASE("dev: the sample class is served from the sample store") {
-  Bed bed(Sample("dev-store.yaml"));
-  Result<std::vector<YamlNode>> documents = ParseYamlDocuments(Sample("dev.yaml"));
+  Bed bed(Sample("sample-store.yaml"));
+  Result<std::vector<YamlNode>> documents = ParseYamlDocuments(Sample("sample.yaml"));
   REQUIRE(documents.ok());
   REQUIRE_FALSE(documents->empty());
   const YamlNode* spec = documents->front().Find("spec");

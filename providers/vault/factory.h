@@ -2,11 +2,14 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "agent/base/result.h"
 #include "providers/registry.h"
 
 namespace nodekeep::vault {
+
+inline constexpr std::string_view kRuntimeName = "vault-csi-provider";
 
 std::span<const SettingKey> SettingsKeys();
 Result<Provider> Make(const SettingValues& values, ProviderServices services);

@@ -775,7 +775,7 @@ TEST_CASE("vault: 10,000 objects are parsed") {
 }
 
 TEST_CASE("vault: the classes of the sample are valid") {
-  std::ifstream file(NODEKEEP_SOURCE_DIR "/deploy/samples/vault.yaml");
+  std::ifstream file(NODEKEEP_SOURCE_DIR "/providers/vault/sample.yaml");
   std::stringstream text;
   text << file.rdbuf();
   Result<std::vector<YamlNode>> documents = ParseYamlDocuments(text.str());

@@ -180,6 +180,11 @@ def test_the_agent_accepts_the_configuration_of_the_chart(offline, values, nodek
     assert agent_says(nodekeep_binary, offline.render(values), tmp_path) == ""
 
 
+def test_generated_files_are_up_to_date(nodekeep_binary):
+    done = subprocess.run([REPOSITORY / "deploy" / "generate", "--check", nodekeep_binary], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_schema_knows_the_settings_of_the_agent_and_no_others(nodekeep_binary):
     def leaves(schema: dict, path: str = "") -> set[str]:
         if "properties" not in schema:

@@ -74,7 +74,10 @@ std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, ChosenCommand& ch
             ? command.add_option_function<Texts>(setting.flag, take, help)->allow_extra_args(false)
             : command.add_option_function<std::string>(
                   setting.flag, [take](const std::string& text) { take({text}); }, help);
-    option->type_name(setting.placeholder);
+    const std::vector<std::string>& choices = setting.codec.choices;
+    option->type_name(choices.empty() ? setting.placeholder
+                                      : fmt::format("{}:{{{}}}", setting.placeholder,
+                                                    fmt::join(choices, ",")));
   }
   return flags;
 }
