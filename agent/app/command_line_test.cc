@@ -360,7 +360,7 @@ TEST_CASE("get: --explain takes the samples of every provider") {
     Bed bed;
     const int exit = bed.Run(
         {"get", "-f", fmt::format("{}/providers/{}/sample.yaml", NODEKEEP_SOURCE_DIR, entry.name),
-         "--name", fmt::format("shop-{}", entry.name), "--explain"});
+         "--explain"});
     INFO(bed.err);
     CHECK(exit == kExitOk);
     CHECK(bed.OutHas(fmt::format("provider: {}\n", entry.name)));

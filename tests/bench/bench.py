@@ -1,15 +1,15 @@
-"""The benchmark table: one run, everything on this machine, every figure beside what it is to be read against.
+"""The benchmark table: one run, everything on this machine, each figure next to its reference value.
 
     make bench            needs the tools of tests/tools (./test builds them) and the release build
 
-(a) a bare gRPC echo on a unix socket, with a reply of the same size: the floor
+(a) a bare gRPC echo on a unix socket, with a reply of the same size: the lower bound
 (b) warm mounts of 10 secrets
-(c) 110 pods x 10 secrets at once, one service account, cold and warm; reads and logins as OpenBao's audit log counts them
+(c) 110 pods x 10 secrets at once, one service account, cold and warm; reads and logins counted in OpenBao's audit log
 (d) resident memory: idle, after the storm, with 10,000 cached secrets of 1 KiB
-(e) 110 pods x 10 secrets of Akeyless at once over 5 access ids, as the gateway of tests/fakes counts requests
+(e) 110 pods x 10 secrets of Akeyless at once over 5 access ids; requests counted by the gateway of tests/fakes
 
-The figures of the peer are those measured on this bed with the upstream driver, registrar and vault provider 1.7.4
-(docs/benchmarks.md tells how).
+The peer figures were measured on this test bed with the upstream driver, its registrar and vault provider 1.7.4
+(method: docs/benchmarks.md).
 """
 
 import argparse
@@ -32,7 +32,7 @@ from harness.akeyless import AkeylessTenant  # noqa: E402
 from harness.driver import attributes  # noqa: E402
 from harness.tenant import Tenant  # noqa: E402
 
-# The upstream stack on this bed.
+# The upstream stack on this test bed.
 PEER = {"warm_p50_ms": 199.0, "storm_s": 20.0, "storm_p50_ms": 9000.0, "storm_p99_ms": 19700.0, "reads": 1100, "logins": 110,
         "memory_mb": 50.0}
 CONFIG = {"fetch": {"ratePerSecond": 5000, "burst": 5000}, "policy": {"refreshAfter": "30m"}}
@@ -66,7 +66,7 @@ class Load:
         server.start()
         try:
             server.wait_until(lambda: "ready" in server.log.read_text(), 10)
-            self.call(socket, ["{}"], 1, 200)  # the first calls pay for the connection
+            self.call(socket, ["{}"], 1, 200)  # warm-up: the first calls set up the connection
             return self.call(socket, ["{}"], callers, repeat)
         finally:
             server.stop()
@@ -131,7 +131,7 @@ def measure(nodekeep: pathlib.Path, load: Load, directory: pathlib.Path) -> list
         row("(d) resident memory, idle", f"{idle:.1f} MB", f"peer {PEER['memory_mb']:.0f} MB", idle / PEER["memory_mb"])
         row("(d) resident memory, after the storm", f"{after_storm:.1f} MB", f"idle {idle:.1f} MB", after_storm / idle)
 
-    # In memory, the server's time per request grows with the number of its secrets; on disk it does not.
+    # With in-memory storage, OpenBao's time per request grows with its number of secrets; with file storage it does not.
     with Cluster(directory / "cluster-many") as cluster, OpenBao(directory / "openbao-many", storage="file") as openbao:
         openbao.enable_kubernetes_auth(cluster)
         cluster.create_namespace("bench")
@@ -148,16 +148,16 @@ def measure(nodekeep: pathlib.Path, load: Load, directory: pathlib.Path) -> list
         with Agent(nodekeep, directory / "agent-many", config=CONFIG) as agent:
             load.call(agent.socket(), lines, 4, 1)
             agent.wait_for(lambda: agent.metric("nodekeep_cache_entries") == MANY, "the cache is full", 30)
-            time.sleep(25)  # one round of upkeep gives back what the fetching left behind
+            time.sleep(25)  # one upkeep round returns unused heap memory to the system
             full = megabytes(agent)
             held = agent.metric("nodekeep_cache_bytes") / 1e6
-        row("(d) resident memory, 10,000 secrets of 1 KiB cached", f"{full:.1f} MB", f"payload {MANY * VALUE_BYTES / 1e6:.1f} MB, cache says {held:.1f}",
+        row("(d) resident memory, 10,000 secrets of 1 KiB cached", f"{full:.1f} MB", f"payload {MANY * VALUE_BYTES / 1e6:.1f} MB, cached {held:.1f}",
             full / (MANY * VALUE_BYTES / 1e6))
     return rows
 
 
 def measure_akeyless(nodekeep: pathlib.Path, load: Load, directory: pathlib.Path) -> list:
-    """What one access id may read says nothing of another: each costs a login, one list of the folder and one read."""
+    """Access ids share no results, as their permissions may differ: each costs one login, one list of the folder, one read."""
     config = {**CONFIG, "providers": {"akeyless": {"allowPlainHttp": True}}}
     with AkeylessGateway(directory / "gateway") as gateway:
         for i in range(10):

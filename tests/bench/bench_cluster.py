@@ -1,15 +1,15 @@
-"""Both CSI stacks on one bed in one run: the same pods, the same kubelet code, the same OpenBao; one is up at a time.
+"""Both CSI stacks on one test bed in one run: same pods, same kubelet binary, same OpenBao; only one stack is up at a time.
 
     make bench-cluster    as root; needs the tools of tests/tools and the release build
 
 floor     the pods without a volume
-tmpfs     the pods with an empty volume in memory that kubelet makes by itself: what a volume costs before any driver
-upstream  secrets-store-csi-driver 1.6.0 and its registrar, with our provider door behind it: the vendor's own provider cannot be
-          had here, so its share of memory and its backend reads are those recorded in docs/benchmarks.md
-nodekeep  the agent as the driver
+tmpfs     the pods with an in-memory emptyDir, made by kubelet itself: the cost of a volume without a CSI driver
+upstream  secrets-store-csi-driver 1.6.0 and its registrar, with nodekeep as the provider: the vendor's provider is not available
+          here, so its memory and its backend reads are the recorded ones of docs/benchmarks.md
+nodekeep  the agent as the CSI driver
 
-Each of the pods has one volume of three secrets, one of them mirrored into a Kubernetes Secret. "At rest" begins a minute after
-the last pod runs, so that every volume was published again.
+Each pod has one volume of three secrets, one of them mirrored into a Kubernetes Secret. "At rest" begins a minute after the last
+pod runs, when every volume has been republished.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from harness.agent import Agent  # noqa: E402
 from harness.tenant import Tenant  # noqa: E402
 from workload import class_manifest, csi_volume, pod_spec  # noqa: E402
 
-# The whole upstream stack with the vendor's provider on this bed, on an earlier day.
+# The whole upstream stack with the vendor's provider, measured earlier on this test bed.
 RECORDED = {"apply_s": 22.3, "publish_p50_s": 8.3, "publish_max_s": 16.8, "memory_mb": 120.0, "api": 788, "reads": 762, "cpu_s": 3.0}
 POLL = "30s"
 SECRETS = 3
@@ -68,7 +68,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def publish_seconds(log: str) -> list[float]:
-    """How long the kubelet waited for each volume's first publish: from its first call to its first success."""
+    """Sorted time to the first successful publish per volume: from kubelet's first NodePublish call to its first success."""
     begun, took = {}, {}
     for line in log.splitlines():
         call = re.match(r"[IEW]\d{4} (\d\d):(\d\d):(\d\d\.\d+)", line)
@@ -121,7 +121,7 @@ class Bench:
     def stack(self, node: Node, pids: list, user: str) -> Figures:
         say(f"{self._pods} pods with a volume on {node.name}")
         took = self.apply(node, [csi_volume("bench")])
-        say(f"all run after {took:.1f} s; a minute to calm down")
+        say(f"all run after {took:.1f} s; settling for a minute")
         time.sleep(60)
         mark, requests = self._bed.openbao.audit.mark(), self._requests(user)
         cpu = sum(map(cpu_seconds, pids))
@@ -136,7 +136,7 @@ class Bench:
         return figures
 
     def _requests(self, user: str) -> int:
-        """What the API server has answered that service account so far."""
+        """Number of API requests of that service account so far."""
         time.sleep(1.5)  # the log is written in batches of a second
         needle = f'"username":"system:serviceaccount:kube-system:{user}"'
         with open(self._bed.cluster.audit_log, encoding="utf-8") as log:
@@ -174,8 +174,8 @@ def measure(nodekeep: pathlib.Path, pods: int, rest: int, directory: pathlib.Pat
         [f"{pods} pods with kubelet's own empty volume in memory", "", "", f"{tmpfs:.1f} s, {tmpfs / floor:.2f} x", ""],
         row(f"{pods} pods with a volume: apply to all running", "{:.1f} s", upstream.apply_s, ours.apply_s, RECORDED["apply_s"],
             upstream.apply_s),
-        ["  the same against no volume", f"{upstream.apply_s / floor:.2f} x", "", f"{ours.apply_s / floor:.2f} x", ""],
-        ["  the same against kubelet's empty one", f"{upstream.apply_s / tmpfs:.2f} x", "", f"{ours.apply_s / tmpfs:.2f} x", ""],
+        ["  relative to no volume", f"{upstream.apply_s / floor:.2f} x", "", f"{ours.apply_s / floor:.2f} x", ""],
+        ["  relative to kubelet's empty volume", f"{upstream.apply_s / tmpfs:.2f} x", "", f"{ours.apply_s / tmpfs:.2f} x", ""],
         row("NodePublishVolume: p50", "{:.3f} s", upstream.publish_p50_s, ours.publish_p50_s, RECORDED["publish_p50_s"],
             upstream.publish_p50_s),
         row("NodePublishVolume: slowest", "{:.3f} s", upstream.publish_max_s, ours.publish_max_s, RECORDED["publish_max_s"],
@@ -194,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodekeep", type=pathlib.Path, default=REPOSITORY / "build/release/nodekeep")
     parser.add_argument("--pods", type=int, default=100)
-    parser.add_argument("--rest", type=int, default=180, help="seconds to watch the stacks at rest")
+    parser.add_argument("--rest", type=int, default=180, help="seconds to measure the stacks at rest")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nodekeep-bench-") as name:
         rows = measure(arguments.nodekeep.resolve(), arguments.pods, arguments.rest, pathlib.Path(name))

@@ -1,11 +1,11 @@
-// Load for the benchmark table: a bare gRPC echo to measure against, and a caller of Mount.
+// Load generator for the benchmark table: a bare gRPC echo as the baseline, and a client of Mount.
 //
 //   bench-load echo --socket PATH --reply-bytes N [--files N]
-//       Serves v1alpha1.CSIDriverProvider/Mount on PATH: every call is answered with the same reply.
-//       The floor: what gRPC itself costs on this machine for an answer of that size.
+//       Serves v1alpha1.CSIDriverProvider/Mount on PATH: every call gets the same reply.
+//       The lower bound: the cost of gRPC itself on this machine for a reply of that size.
 //   bench-load call --socket PATH --requests FILE [--callers N] [--repeat N]
 //       FILE has one attributes text per line. Each line is mounted `repeat` times, all lines spread
-//       over `callers` threads on one connection, as the driver does it. Prints one JSON object.
+//       over `callers` threads on one connection, as in the driver. Prints one JSON object.
 
 #include <grpcpp/grpcpp.h>
 
@@ -164,7 +164,7 @@ int Call(const std::string& socket, const std::string& file, std::size_t callers
 }  // namespace nodekeep
 
 int main(int argc, char** argv) {
-  CLI::App app{"Load for nodekeep's benchmark table"};
+  CLI::App app{"Load generator for nodekeep's benchmark table"};
   app.require_subcommand(1);
   std::string socket;
   std::size_t reply_bytes = 1024;

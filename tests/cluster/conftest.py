@@ -1,4 +1,4 @@
-"""The bed that the tests share: up when the first asks for it, down at the end of the run."""
+"""The shared test bed: started for the first test that uses it, stopped at the end of the run."""
 
 import itertools
 import os
@@ -11,7 +11,7 @@ from bed.process import REPOSITORY
 from harness.tenant import Tenant
 from workload import Workload
 
-# Whose tokens kubelet brings to the driver, as upstream's tests ask for several.
+# Audiences of the tokens that kubelet passes to the driver; several, as in upstream's tests.
 AUDIENCES = ("vault", "aud1", "aud2")
 
 _numbers = itertools.count(1)
@@ -30,20 +30,20 @@ def nodekeep_binary() -> pathlib.Path:
 def bed():
     if os.geteuid() != 0:
         pytest.fail("the cluster tests mount file systems as a kubelet does: run them as root (sudo ./test)", pytrace=False)
-    # Volumes are published again every two seconds instead of every minute or so.
+    # Kubelet republishes volumes every two seconds instead of every minute or so.
     with KubernetesBed(("node1", "node2"), sync_frequency="2s", audiences=AUDIENCES) as started:
         yield started
 
 
 @pytest.fixture
 def unique() -> str:
-    """A name that no other test of this run uses, fit for namespaces, roles and paths."""
+    """A name that is unique in this run and valid for namespaces, roles and paths."""
     return f"t{next(_numbers)}"
 
 
 @pytest.fixture
 def workload(bed, unique):
-    """A namespace of the test's own."""
+    """A workload in the test's own namespace."""
     bed.cluster.create_namespace(unique)
     made = Workload(bed, unique)
     yield made

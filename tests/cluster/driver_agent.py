@@ -11,13 +11,13 @@ from harness.agent import Agent
 
 ACCOUNT = "nodekeep"
 
-# What the chart grants only where it is asked for: a start-up taint, tokens for volumes found again after a restart.
+# Rules that the chart grants only if enabled: for the start-up taint, and for tokens of volumes recovered after a restart.
 _CHOSEN_RULES = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
                  {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}]
 
 
 def rules() -> list[dict]:
-    """The rights that deploy/driver.yaml gives the agent and those of the choices the tests make, so that they run with no others."""
+    """The rules of deploy/driver.yaml and of the options that the tests use, so that the agent runs with exactly these rights."""
     objects = list(yaml.safe_load_all((REPOSITORY / "deploy" / "driver.yaml").read_text()))
     bound = {made["roleRef"]["name"] for made in objects if made["kind"] == "ClusterRoleBinding"}
     return _CHOSEN_RULES + [rule for made in objects if made["kind"] == "ClusterRole" and made["metadata"]["name"] in bound
@@ -25,7 +25,7 @@ def rules() -> list[dict]:
 
 
 class DriverAgent(Agent):
-    """Started once the kubelet knows the driver. `foreign_dir`: where sockets of other providers are."""
+    """Started once the driver is registered with kubelet. `foreign_dir`: the directory of other providers' sockets."""
 
     def __init__(self, binary: pathlib.Path, directory: pathlib.Path, bed: KubernetesBed, node: Node, *,
                  config: dict | None = None, providers: tuple = ("vault",), foreign_dir: pathlib.Path | None = None):
@@ -40,7 +40,7 @@ class DriverAgent(Agent):
                          arguments=["--driver", "--kubelet-root", node.root])
 
     def start_without_kubelet(self, timeout: float = 40.0) -> None:
-        """As `start`, for a node whose kubelet is down: returns once the driver's sockets are there."""
+        """Like `start`, for a node whose kubelet is down: returns once the driver's sockets exist."""
         self._process.start()
         self._process.wait_until(lambda: self._node.registration_socket.exists() and self.admin_socket.exists(), timeout)
 

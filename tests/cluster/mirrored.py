@@ -1,4 +1,4 @@
-"""A Kubernetes Secret that mirrors files of volumes."""
+"""A Kubernetes Secret mirrored from files of volumes."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""The bed itself: what a killed run leaves, and runs beside each other."""
+"""The test bed itself: leftovers of a killed run, and concurrent runs."""
 
 import os
 import pathlib

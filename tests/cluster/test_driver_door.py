@@ -92,7 +92,7 @@ def test_nothing_is_written_while_nothing_changes(web, bed, agent, mirrored, wor
         return (pod.volume() / "..data").readlink(), mirrored.version, status["metadata"]["resourceVersion"]
 
     before, publishes = written(), agent.metric("node_publish_total")
-    wait_for(lambda: agent.metric("node_publish_total") >= publishes + 3, "kubelet publishes again", 30)
+    wait_for(lambda: agent.metric("node_publish_total") >= publishes + 3, "kubelet republishes", 30)
     assert written() == before
 
 
@@ -102,7 +102,7 @@ def test_kubelets_repeated_requests_cost_no_call_to_the_backend(workload, tenant
                                                      **{"nodekeep/refreshAfter": "1h"}))
     workload.run_pod("calm", service_account="web")
     mark, publishes = bed.openbao.audit.mark(), agent.metric("node_publish_total")
-    wait_for(lambda: agent.metric("node_publish_total") >= publishes + 3, "kubelet publishes again", 30)
+    wait_for(lambda: agent.metric("node_publish_total") >= publishes + 3, "kubelet republishes", 30)
     assert bed.openbao.audit.count(mark, f"secret/data/{unique}") == 0
 
 
@@ -162,7 +162,7 @@ def test_after_a_reboot_every_volume_is_complete_again(web, bed, agent):
 
 def test_values_go_on_arriving_while_the_api_server_is_down(web, bed, rotate, mirrored):
     pod = web().wait_running()
-    # The login it has is good for longer than this.
+    # The existing login outlasts the outage.
     bed.cluster.kill_api_server()
     try:
         rotate("second")
@@ -202,7 +202,7 @@ def test_two_nodes_write_one_secret_and_do_not_fight(web, bed, agents, mirrored)
         pod.wait_running()
     mirrored.wait_owners(2)
     before = mirrored.version
-    time.sleep(6)  # some publishes and refreshes of either node
+    time.sleep(6)  # several publishes and refreshes on both nodes
     assert mirrored.version == before
     first.delete()
     mirrored.wait_owners(1)
@@ -211,7 +211,7 @@ def test_two_nodes_write_one_secret_and_do_not_fight(web, bed, agents, mirrored)
     mirrored.wait_gone()
 
 
-def test_a_secret_of_somebody_else_is_left_alone_and_the_pod_says_why(web, bed, workload, agent, mirrored):
+def test_a_foreign_secret_is_left_alone_and_the_pod_gets_an_event(web, bed, workload, agent, mirrored):
     bed.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mirrored", "namespace": workload.namespace},
                        "stringData": {"password": "theirs"}})
     before = mirrored.version
@@ -236,7 +236,7 @@ def test_an_agent_killed_again_and_again_in_a_storm_leaves_no_part_of_a_volume(w
     pods = []
     for round_number in range(4):
         pods += [web(f"web-{round_number}-{i}") for i in range(10)]
-        time.sleep(0.15 * round_number)  # further and further into the publishes
+        time.sleep(0.15 * round_number)  # kill later during the publishes in each round
         agent.kill()
         for pod in pods:
             assert not pod.running or pod.files() == {"db/password": "first"}
@@ -259,7 +259,7 @@ def test_a_stop_under_load_loses_no_publish(web, agent):
     pods = [web(f"web-{i}") for i in range(20)]
     time.sleep(0.3)
     os.kill(agent.pid, signal.SIGTERM)
-    agent.wait_for(lambda: not agent.running, "the agent ends", 20)
+    agent.wait_for(lambda: not agent.running, "the agent exits", 20)
     agent.kill()
     agent.start()
     for pod in pods:
@@ -293,14 +293,14 @@ def _objects(*entries) -> dict:
     return {"objects": yaml.safe_dump(list(entries))}
 
 
-# Name of the row: what is wrong with the class, then what the pod's events must say: object, field, and what to do.
+# The defect of the class -> the spec, and texts that the pod's events must contain: the object, the field and the fix.
 BAD_CLASSES = {
     "no provider": ({"provider": ""}, ["provider not set in {ns}/bad"]),
     "no parameters": ({"parameters": {}}, ["parameters not set in {ns}/bad"]),
-    "a provider that nobody serves": ({"provider": "nobody"}, ['provider not found: provider "nobody"']),
-    "a provider that is no name": ({"provider": "../vault"}, ['invalid provider: provider "../vault"']),
+    "an unknown provider": ({"provider": "nobody"}, ['provider not found: provider "nobody"']),
+    "an invalid provider name": ({"provider": "../vault"}, ['invalid provider: provider "../vault"']),
     "no objects": ({"parameters": {"roleName": "r", "vaultAddress": "http://127.0.0.1:1"}}, ["objects"]),
-    "objects that are no list": ({"parameters": {"roleName": "r", "objects": "{"}}, ["objects"]),
+    "objects that are not a list": ({"parameters": {"roleName": "r", "objects": "{"}}, ["objects"]),
     "an object that leaves the volume": (
         {"parameters": {"roleName": "r", **_objects({"objectName": "../up", "secretPath": "secret/data/x", "secretKey": "k"})}},
         ["../up"]),
@@ -322,13 +322,13 @@ def test_what_is_wrong_with_a_class_is_said_on_the_pod(workload, agent, row):
     assert not pod.running and not pod.mounted()
 
 
-# Rows as above, of secretObjects: the volume is fine, its copy is not.
+# The same for secretObjects: the volume is mounted, the Secret cannot be written.
 BAD_MIRRORS = {
     "no name": ({"type": "Opaque", "data": [{"objectName": "db/password", "key": "k"}]}, "secretName"),
     "no data": ({"secretName": "copy", "type": "Opaque", "data": []}, "data"),
     "a file that is not in the volume": (
         {"secretName": "copy", "type": "Opaque", "data": [{"objectName": "nowhere", "key": "k"}]}, "nowhere"),
-    "a certificate that is none": (
+    "an invalid certificate": (
         {"secretName": "copy", "type": "kubernetes.io/tls", "data": [
             {"objectName": "db/password", "key": "tls.crt"}, {"objectName": "db/password", "key": "tls.key"}]}, "tls.crt"),
 }
@@ -340,5 +340,5 @@ def test_what_is_wrong_with_a_mirror_is_said_on_the_pod(workload, tenant, bed, u
     bed.openbao.put_secret(unique, {"password": "first"})
     workload.apply_class("web", "vault", tenant.spc(("db/password", f"secret/data/{unique}", "password")), [entry])
     pod = workload.start_pod("web", service_account="web")
-    wait_for(lambda: any(text in message for message in pod.messages()), lambda: f"an event says {text!r}: {pod.messages()}")
+    wait_for(lambda: any(text in message for message in pod.messages()), lambda: f"an event contains {text!r}: {pod.messages()}")
     assert MirroredSecret(bed, workload.namespace, "copy").object() is None

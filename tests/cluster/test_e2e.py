@@ -122,7 +122,7 @@ def test_two_deployments_share_one_secret_which_goes_with_the_last(driver, bed, 
 
 
 def test_the_class_of_the_pods_own_namespace_counts(driver, bed, workload, unique):
-    """One of the same name elsewhere is wrong, and not looked at."""
+    """A class of the same name in another namespace is invalid and must not be read."""
     other = f"{unique}-other"
     bed.cluster.create_namespace(other)
     try:

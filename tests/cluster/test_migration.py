@@ -1,4 +1,4 @@
-"""From secrets-store-csi-driver to the driver door and back, under a pod that runs."""
+"""Migration from secrets-store-csi-driver to nodekeep as the CSI driver and back, with a running pod."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_a_running_pod_is_kept_fresh_across_the_change_of_drivers_and_back(web, 
 
     def rotated_to(pod, value: str) -> None:
         bed.openbao.put_secret(unique, {"password": value})
-        wait_for(lambda: pod.files() == {"db/password": value}, lambda: f"{pod.files()} became {value}", 60)
+        wait_for(lambda: pod.files() == {"db/password": value}, lambda: f"the value is {value!r}, not {pod.files()}", 60)
         mirrored.wait_value("password", value)
 
     with Agent(nodekeep_binary, tmp_path / "provider", config=CONFIG) as provider:

@@ -1,4 +1,4 @@
-"""The provider door behind the released upstream driver, on a real kubelet."""
+"""nodekeep as a provider of the released upstream driver, on a real kubelet."""
 
 import time
 
@@ -28,7 +28,7 @@ def agent(bed, nodekeep_binary, tmp_path_factory, store):
 
 @pytest.fixture(scope="module")
 def driver(bed, agent, tmp_path_factory):
-    """Renews a volume whenever it is published again."""
+    """Refreshes a volume on every republish."""
     with UpstreamDriver(bed.cluster, bed.node, agent.provider_dir, tmp_path_factory.mktemp("driver"), poll_interval="1s") as started:
         yield started
         bed.node.wait_until_empty()
@@ -102,7 +102,7 @@ def test_a_pod_waits_while_the_provider_is_gone_and_starts_when_it_is_back(web, 
     assert agent.stop() == 0
     try:
         pod = web()
-        time.sleep(3)  # the driver waits for the socket to come back, as long as the kubelet lets it
+        time.sleep(3)  # the driver waits for the socket until kubelet's deadline
         assert not pod.running and pod.files() == {}
     finally:
         agent.start()
@@ -119,7 +119,7 @@ def test_pods_of_thirty_at_once_all_start_complete(web, workload, agent):
 
 def test_a_backend_that_is_down_is_an_event_and_never_an_empty_volume(
         workload, tenant, bed, unique, agent, driver, tmp_path):
-    """With its usual interval the driver takes the directory of a failed first mount for a fresh volume, unless the failure is final."""
+    """With its usual interval the driver takes the directory of a failed first mount for a fresh volume unless the error is final."""
     address = "http://127.0.0.1:1"
     bed.openbao.put_secret(unique, {"password": "first"})
     spc = tenant.spc(("password", f"secret/data/{unique}", "password"))
@@ -130,7 +130,7 @@ def test_a_backend_that_is_down_is_an_event_and_never_an_empty_volume(
             pod = workload.start_pod("web", service_account="web")
             message = pod.wait_for_event("FailedMount", "failed to mount secrets store objects")
             assert "failed to login" in message and address in message
-            deadline = time.monotonic() + 8  # some tries of the kubelet
+            deadline = time.monotonic() + 8  # several retries of the kubelet
             while time.monotonic() < deadline:
                 assert not pod.running, "the pod started without its secrets"
                 time.sleep(0.2)

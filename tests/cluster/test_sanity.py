@@ -1,4 +1,4 @@
-"""csi-sanity, the conformance suite of the CSI community, before the driver door."""
+"""csi-sanity, the conformance suite of the CSI community, against nodekeep as the CSI driver."""
 
 import subprocess
 import xml.etree.ElementTree
@@ -10,13 +10,13 @@ from driver_agent import DriverAgent
 
 # What a driver of ephemeral volumes cannot have (csi.md 4.1), and why it is left out.
 SKIPPED = {
-    "Controller": "volumes are made by kubelet's calls alone: there is no controller",
+    "Controller": "volumes are created by kubelet's calls only: there is no controller",
     "NodeStageVolume": "STAGE_UNSTAGE_VOLUME is not claimed: an ephemeral volume is never staged",
     "should remove target path": "makes its volume with CreateVolume, which only a controller has",
     "on the specified path": "makes its volume with CreateVolume, which only a controller has",
 }
 
-# The cases that are left, of Identity and Node; more may come with a new release, none may go.
+# The number of remaining cases, of Identity and Node. A new release may add cases, but not remove any.
 LEAST = 13
 
 

@@ -1,4 +1,4 @@
-"""What a team applies: classes, and pods with volumes of them; and what its containers would see."""
+"""Objects that a team applies, classes and pods with volumes of them, and the files that the containers would see."""
 
 import pathlib
 
@@ -26,7 +26,7 @@ def csi_volume(class_name: str, *, name: str = VOLUME, secret_ref: str | None = 
 
 
 def pod_spec(node: Node, volumes: list, *, service_account: str = "default", **more) -> dict:
-    """`more` goes into the spec, such as securityContext. The node is named: no scheduler runs on the bed."""
+    """`more` goes into the spec, such as securityContext. nodeName is set because no scheduler runs on the bed."""
     return {
         "nodeName": node.name, "serviceAccountName": service_account, "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 1, "tolerations": [{"operator": "Exists"}],
@@ -71,17 +71,17 @@ class Pod:
         return self.node.mounted(self.uid, name)
 
     def files(self, name: str = VOLUME) -> dict[str, str]:
-        """Path to content of what a container would see; nothing where there is no volume."""
+        """Content by path of the files that a container would see; empty without a volume."""
         volume = self.volume(name)
         return {str(path.relative_to(volume)): path.read_text() for entry in volume.glob("*") if not entry.name.startswith("..")
                 for path in [entry, *entry.rglob("*")] if path.is_file()}
 
     def wait_for_file(self, path: str, content: str, timeout: float = 60.0, name: str = VOLUME) -> None:
         wait_for(lambda: self.files(name).get(path) == content,
-                 lambda: f"{path} of {self.namespace}/{self.name} is {content!r}; there is: {self.files(name)}", timeout)
+                 lambda: f"{path} of {self.namespace}/{self.name} is {content!r}; files: {self.files(name)}", timeout)
 
     def events(self) -> list[dict]:
-        """Kubelet's and the driver's, oldest first."""
+        """Events of kubelet and the driver, oldest first."""
         listed = self._bed.cluster.must("GET", f"/api/v1/namespaces/{self.namespace}/events?fieldSelector="
                                                f"involvedObject.uid={self.uid}")["items"]
         return sorted(listed, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
@@ -91,21 +91,21 @@ class Pod:
 
     def wait_for_event(self, reason: str, text: str, timeout: float = 60.0) -> str:
         return wait_for(lambda: next((message for message in self.messages(reason) if text in message), None),
-                        lambda: f"event {reason} with {text!r} on {self.namespace}/{self.name}; there are: {self.messages()}",
+                        lambda: f"event {reason} with {text!r} on {self.namespace}/{self.name}; events: {self.messages()}",
                         timeout)
 
     def delete(self) -> None:
         self._bed.cluster.must("DELETE", self.path)
 
     def wait_gone(self, timeout: float = 60.0) -> None:
-        """The object, and on the node every mount and directory."""
+        """Waits until the object and, on the node, its directory with all mounts are gone."""
         wait_for(lambda: self.object() is None, f"pod {self.namespace}/{self.name} is gone", timeout)
         wait_for(lambda: not self.node.pod_directory(self.uid).exists(),
                  f"the directory of {self.namespace}/{self.name} is gone", timeout)
 
 
 class Workload:
-    """One namespace of a test's own."""
+    """The objects of one namespace, which belongs to one test."""
 
     def __init__(self, bed: KubernetesBed, namespace: str):
         self.bed = bed
@@ -117,7 +117,7 @@ class Workload:
         return name
 
     def start_pod(self, volumes, *, name: str = "web-0", node: Node | None = None, labels: dict | None = None, **spec) -> Pod:
-        """Applied, not awaited. `volumes`: a class's name, or volumes made by `csi_volume`."""
+        """Creates the pod without waiting for it. `volumes`: a class's name, or volumes made by `csi_volume`."""
         node = node or self.bed.node
         volumes = [csi_volume(volumes)] if isinstance(volumes, str) else volumes
         applied = self.bed.cluster.must("POST", f"/api/v1/namespaces/{self.namespace}/pods", {
@@ -129,10 +129,10 @@ class Workload:
         return self.start_pod(volumes, **options).wait_running()
 
     def pods(self, selector: str, node: Node | None = None) -> list[Pod]:
-        """Those that owners made."""
+        """Pods that controllers created."""
         listed = self.bed.cluster.must("GET", f"/api/v1/namespaces/{self.namespace}/pods?labelSelector={selector}")["items"]
         return [Pod(self.bed, node or self.bed.node, item) for item in listed]
 
     def close(self) -> None:
-        """Starts the end of everything in it; whoever stops a driver waits for its node first (Node.wait_until_empty)."""
+        """Starts to delete the namespace. Before stopping a driver, wait for its node with Node.wait_until_empty."""
         self.bed.cluster.delete_namespace(self.namespace)

@@ -1,4 +1,5 @@
-// What every provider must do, tried on each of them. providers/README.md says how to take part.
+// Requirements on every provider, run against each of them. providers/README.md explains how to
+// add a provider to the suite.
 
 #include <algorithm>
 #include <barrier>
@@ -15,7 +16,7 @@
 namespace nodekeep::conformance {
 namespace {
 
-// A subject with its clock, and the steps that every case takes.
+// A subject with its clock, and the steps that test cases share.
 struct Bed {
   explicit Bed(const SubjectEntry& entry, LogLevel level = LogLevel::kOff)
       : name(entry.provider), log(level, LogFormat::kJson), subject(entry.make(clock, log)) {}
@@ -53,7 +54,7 @@ struct Bed {
     return subject->provider().backend->Fetch(context, *mount.options, credential, questions);
   }
 
-  // Login and read of "a" under `context`; the error of whichever fails first.
+  // Logs in and reads "a" under `context`; returns the first error.
   Result<Answer> ReadA(const Context& context) {
     const ParsedMount mount = Mount({"a"});
     Result<Credential> credential = LogIn(context, mount);
@@ -77,7 +78,7 @@ bool Contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-// Runs `body` once per provider, each under a section of its own name.
+// Runs `body` once per provider, in a section named after it.
 template <typename Body>
 void ForEachProvider(Body body) {
   for (const SubjectEntry& entry : Subjects()) {
@@ -94,7 +95,7 @@ TEST_CASE("conformance: every registered provider takes part") {
   CHECK(registered == taking_part);
 }
 
-TEST_CASE("conformance: parameters that are wrong name the object or the parameter") {
+TEST_CASE("conformance: the error for invalid parameters names the object or the parameter") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     REQUIRE_FALSE(bed.subject->BadInputs().empty());
@@ -127,7 +128,7 @@ TEST_CASE("conformance: parsing is pure: equal parameters give equal plans") {
   });
 }
 
-TEST_CASE("conformance: every option that decides what a login is worth is part of its key") {
+TEST_CASE("conformance: every option that affects what a login may access is part of its key") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     FakeHttpClient no_network;
@@ -160,12 +161,12 @@ TEST_CASE("conformance: every option that decides what a login is worth is part 
   });
 }
 
-TEST_CASE("conformance: a batch is answered in the order of its questions, each on its own") {
+TEST_CASE("conformance: a batch returns one independent answer per question, in order") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     std::vector<std::string> names;
     for (int i = 0; i < 12; ++i) {
-      // Sorted differently from how they are asked.
+      // The sorted order differs from the request order.
       names.push_back("s" + std::to_string((i * 7) % 12));
       if (i != 5) bed.subject->Set(names.back(), "value of " + names.back());
     }
@@ -182,7 +183,7 @@ TEST_CASE("conformance: a batch is answered in the order of its questions, each 
   });
 }
 
-TEST_CASE("conformance: an empty batch is answered with nothing") {
+TEST_CASE("conformance: an empty batch returns no answers") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     const ParsedMount mount = bed.Mount({"a"});
@@ -193,7 +194,7 @@ TEST_CASE("conformance: an empty batch is answered with nothing") {
   });
 }
 
-TEST_CASE("conformance: a known version is answered unchanged until the value changes") {
+TEST_CASE("conformance: a known version is reported as unchanged until the value changes") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     bed.subject->Set("a", "one");
@@ -217,12 +218,12 @@ TEST_CASE("conformance: a known version is answered unchanged until the value ch
     CHECK(bed.Rendered(mount, 0, changed[0]) == "two");
     CHECK(changed[0]->version != version);
 
-    const auto other = bed.Fetch(Context(), mount, *credential, "a version of somebody else");
+    const auto other = bed.Fetch(Context(), mount, *credential, "an unknown version");
     CHECK(bed.Rendered(mount, 0, other[0]) == "two");
   });
 }
 
-TEST_CASE("conformance: what the backend says becomes the right kind of error, and it heals") {
+TEST_CASE("conformance: backend faults map to the right error codes, and the provider recovers") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     const ParsedMount mount = bed.Mount({"a"});
@@ -256,7 +257,7 @@ TEST_CASE("conformance: what the backend says becomes the right kind of error, a
   });
 }
 
-TEST_CASE("conformance: a context that is over is obeyed before anything is asked") {
+TEST_CASE("conformance: a call with an already cancelled context fails with kCancelled") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     bed.subject->Set("a", "value");
@@ -268,7 +269,7 @@ TEST_CASE("conformance: a context that is over is obeyed before anything is aske
   });
 }
 
-TEST_CASE("conformance: a call on a backend that hangs ends with its deadline") {
+TEST_CASE("conformance: a call to a hanging backend ends at its deadline") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     bed.subject->Set("a", "value");
@@ -304,14 +305,14 @@ TEST_CASE("conformance: a call on a backend that hangs ends with its deadline") 
   });
 }
 
-TEST_CASE("conformance: a call on a backend that hangs ends when it is cancelled") {
+TEST_CASE("conformance: a call to a hanging backend ends when it is cancelled") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
     bed.subject->Set("a", "value");
     const ParsedMount mount = bed.Mount({"a", "b", "c"});
     Result<Credential> credential = bed.LogIn(Context(), mount);
     REQUIRE(credential.ok());
-    if (!bed.subject->Hang()) return;  // covered by the case of a context that is over
+    if (!bed.subject->Hang()) return;  // covered by the case of a cancelled context
     std::stop_source stop;
     std::vector<ErrorCode> codes;
     std::jthread reading([&] {
@@ -328,7 +329,7 @@ TEST_CASE("conformance: a call on a backend that hangs ends when it is cancelled
   });
 }
 
-TEST_CASE("conformance: no secret and no token shows in a log, an error or a plan") {
+TEST_CASE("conformance: no secret or token appears in a log, an error or a plan") {
   ForEachProvider([](const SubjectEntry& entry) {
     std::string seen;
     CaptureStderr captured;
@@ -361,7 +362,7 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
           if (fault.at_login) core.credentials.Forget({session->scope});
         }
         fault.inflict();
-        // A hold or a remembered denial would hide the next fault.
+        // Lets throttling holds and cached denials expire, which would hide the next fault.
         bed.clock.Advance(std::chrono::minutes(1));
         bed.clock.AdvanceOnWait(true);
         fetch({"a", "b"});
@@ -381,13 +382,13 @@ TEST_CASE("conformance: no secret and no token shows in a log, an error or a pla
         CHECK_FALSE(Contains(seen, secret));
       }
     }
-    // The case would prove nothing if it saw nothing.
+    // The checks above would also pass if nothing had been captured.
     CHECK_FALSE(captured.Text().empty());
     CHECK(seen.size() > 500);
   });
 }
 
-TEST_CASE("conformance: many pods of one account make one login and one read of each secret") {
+TEST_CASE("conformance: many pods of one account share one login and one read of each secret") {
   ForEachProvider([](const SubjectEntry& entry) {
     constexpr int kPods = 32;
     Bed bed(entry);
@@ -445,7 +446,6 @@ TEST_CASE("conformance: two tenants are never served each other's secrets") {
     for (std::size_t i = 0; i < plans.size(); ++i) {
       const std::string account = i % 2 == 0 ? "red" : "blue";
       for (const std::string name : {"of-red", "of-blue", "of-all"}) {
-        // The pods of both have the same names: only the account tells them apart.
         plans[i][name] = *MakePlan(bed.subject->provider(), bed.name, bed.subject->Mount({name}),
                                    bed.Pod("web-" + std::to_string(i / 2) + account, account));
       }

@@ -1,8 +1,8 @@
 #pragma once
 
-// A subject whose backend is a script behind the HttpClient seam: the table of secrets and of who
-// may read them, and the ways in which any HTTP backend fails. A provider's own subject says what
-// its logins and reads look like.
+// A subject whose backend is a FakeHttpClient: a table of secrets with the account that may read
+// each, and the faults common to all HTTP backends. The provider's own subject implements its
+// login and read requests.
 
 #include <condition_variable>
 #include <functional>
@@ -36,34 +36,34 @@ class HttpSubject : public Subject {
     int version = 0;
   };
   struct Account {
-    std::string name, uid;  // "namespace/name", and the service account's
+    std::string name, uid;  // "namespace/name"; uid of the service account
   };
-  // What is answered instead, made anew each time, because a response is move-only.
+  // Makes the result that replaces the normal response; a function, as a response is move-only.
   using Instead = std::function<Result<HttpResponse>()>;
 
-  // `error_body`: as the backend words an error. `audience`: of the pods' tokens.
+  // `error_body`: an error body in the backend's format. `audience`: of the pods' tokens.
   HttpSubject(FakeClock& clock, std::string error_body, std::string audience);
 
   virtual bool IsLogin(const Seen& seen) const = 0;
-  // The backend at work. mutex_ is held.
+  // The response of the healthy backend. Called with mutex_ held.
   virtual Result<HttpResponse> Respond(const Seen& seen) = 0;
 
   static HttpResponse Reply(int status, std::string body,
                             std::vector<std::pair<std::string, std::string>> headers = {});
 
   void Break(bool at_login, Instead instead);
-  // What every HTTP backend can do to a login and to a read. What a 400 at login and a 401 at a
-  // read mean is the provider's own.
+  // Login and read faults of every HTTP backend. The error codes for a 400 at login and a 401 at a
+  // read depend on the provider.
   std::vector<Fault> CommonFaults(ErrorCode login_400, ErrorCode read_401);
   Fault Status(bool at_login, int status, ErrorCode want,
                std::optional<std::chrono::seconds> retry_after = {});
   Fault Failure(std::string name, bool at_login, ErrorCode code, std::string words);
-  // A read is answered with this.
+  // Reads get this response.
   Fault AnsweredRead(std::string name, int status, std::string body, ErrorCode want);
 
   FakeClock& clock_;
   FakeHttpClient http_;
-  Provider provider_;  // made by the provider's own subject
+  Provider provider_;  // set by the derived class
 
   std::mutex mutex_;
   // Guarded by mutex_.

@@ -1,9 +1,9 @@
-// Nobody is ever served another tenant's bytes, whatever goes wrong meanwhile.
+// No pod is ever served another tenant's bytes, whatever fails meanwhile.
 //
-// Many pods of many tenants ask for the same paths at once, through the real core. What the
-// backend answers is made of the asking token's owner and the path, so that every served byte tells
-// whose it is. Meanwhile the backend fails, stalls, refuses tokens and asks for patience, the cache
-// is too small, is flushed and re-keyed, logins are dropped and renewed, and time runs.
+// Many pods of many tenants fetch the same paths at once through the real core. A value consists of
+// the path and the name of the token's tenant, so each served value identifies its tenant.
+// Meanwhile the backend fails, stalls, rejects tokens and throttles; the cache is too small, is
+// flushed and re-keyed; logins are dropped and renewed; and the clock advances.
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
@@ -20,17 +20,17 @@ constexpr int kTenants = 64;
 constexpr int kRounds = 200;
 constexpr int kPaths = 12;
 
-// Whose rights a pod's requests carry, as the backend knows it from the pod's own token.
+// The tenant whose rights a pod's requests have; the backend derives it from the pod's token.
 struct Tenant {
   std::string name;
   Identity identity;
   Sharing sharing = Sharing::kServiceAccount;
-  std::string proven_uid;  // what the backend claims about the account
+  std::string proven_uid;  // the account uid that the backend reports
 };
 
-// Tenants that are hard to tell apart: equal account names in different namespaces, accounts
-// re-created under a new uid, pods that must not share although they are of one account, pods
-// without any token, and a backend that speaks of another account than the pod's.
+// Tenants that are easily confused: equal account names in different namespaces, accounts
+// re-created with a new uid, pods of one account that must not share, pods without any token, and
+// logins for which the backend reports an account other than the pod's.
 std::vector<Tenant> MakeTenants() {
   std::vector<Tenant> tenants;
   for (int i = 0; i < kTenants; ++i) {
@@ -46,17 +46,17 @@ std::vector<Tenant> MakeTenants() {
         tenant.identity = MakeIdentity(ns, pod, "app", "uid-" + ns + "-" + group);
         tenant.name = ns + "/app/" + group;
         break;
-      case 4:  // the login's rules looked at the pod
+      case 4:  // the login's rules depend on the pod
         tenant.identity = MakeIdentity(ns, pod, "app", "uid-" + ns + "-podwise");
         tenant.name = pod;
         tenant.sharing = Sharing::kPod;
         break;
-      case 5:  // the backend proves another account than the pod claims
+      case 5:  // the backend reports an account other than the pod's
         tenant.identity = MakeIdentity(ns, pod, "app", "uid-" + ns + "-liar");
         tenant.name = pod;
-        tenant.proven_uid = "uid-of-somebody-else";
+        tenant.proven_uid = "uid-of-another-account";
         break;
-      case 6:  // no token, hence nothing is known of the account
+      case 6:  // no token, hence no account uid
         tenant.identity = MakeIdentity(ns, pod, "app", "");
         tenant.name = pod;
         break;
@@ -74,7 +74,7 @@ std::string IdentityKey(const Identity& identity) {
   return identity.Text() + "/" + identity.PodUid() + "/" + identity.service_account_uid;
 }
 
-// The numbers that decide about faults; each thread its own.
+// Random numbers that select the faults; one engine per thread.
 double Chance() {
   static std::atomic<unsigned> seed = 1;
   thread_local std::mt19937 engine(seed++);
@@ -121,7 +121,7 @@ void Script(FakeProvider& backend, const Clock& clock, const std::vector<Tenant>
     if (std::optional<Error> fault = SomeFault(context, clock)) return *fault;
     const std::string token(credential.token.Reveal());
     Answer answer;
-    // Every tenant has the same version of every path: only the scope keeps them apart.
+    // The version is the same for every tenant and path: only the scope separates them.
     answer.version = "1";
     if (question.known_version == answer.version && Chance() < 0.5) {
       answer.unchanged = true;
@@ -133,7 +133,7 @@ void Script(FakeProvider& backend, const Clock& clock, const std::vector<Tenant>
   });
 }
 
-// What happens to the core from outside while it works.
+// Changes the core's state from outside while it serves.
 void Disturb(Core& core, FakeClock& clock) {
   const double chance = Chance();
   if (chance < 0.01) clock.Advance(std::chrono::seconds(5));
@@ -151,7 +151,7 @@ void Disturb(Core& core, FakeClock& clock) {
   if (chance > 0.96 && chance < 0.97) core.leases.Tick();
 }
 
-// Lets time run, fifty times as fast as it does: those who wait must be woken by somebody.
+// Advances the fake clock, about fifty times as fast as real time, so that timed waits end.
 void RunTime(std::stop_token stop, FakeClock& clock) {
   std::mutex mutex;
   std::condition_variable_any never;
@@ -170,8 +170,8 @@ struct Tally {
   std::atomic<int> incomplete = 0;
 };
 
-void AskInALoop(Core& core, FakeClock& clock, const std::shared_ptr<FakeProvider>& backend,
-                const Tenant& tenant, Tally& tally) {
+void FetchInALoop(Core& core, FakeClock& clock, const std::shared_ptr<FakeProvider>& backend,
+                  const Tenant& tenant, Tally& tally) {
   std::mt19937 engine(std::hash<std::string>()(IdentityKey(tenant.identity)));
   for (int round = 0; round < kRounds; ++round) {
     std::vector<std::string> paths;
@@ -201,7 +201,7 @@ void AskInALoop(Core& core, FakeClock& clock, const std::shared_ptr<FakeProvider
 
 }  // namespace
 
-TEST_CASE("isolation: every byte that 64 tenants are served at once is their own") {
+TEST_CASE("isolation: each of 64 concurrent tenants is served its own bytes only") {
   FakeClock clock;
   const std::vector<Tenant> tenants = MakeTenants();
   auto backend = std::make_shared<FakeProvider>(clock);
@@ -209,7 +209,7 @@ TEST_CASE("isolation: every byte that 64 tenants are served at once is their own
   Script(*backend, clock, tenants);
   Tally tally;
   {
-    // Room for a part of the entries only.
+    // The cache has room for a part of the entries only.
     Core core(clock, {.cache_bytes = 64 << 10, .remember_denial = std::chrono::seconds(1)});
     std::jthread time([&](std::stop_token stop) { RunTime(stop, clock); });
     std::latch start(kTenants);
@@ -217,7 +217,7 @@ TEST_CASE("isolation: every byte that 64 tenants are served at once is their own
     for (const Tenant& tenant : tenants) {
       callers.emplace_back([&] {
         start.arrive_and_wait();
-        AskInALoop(core, clock, backend, tenant, tally);
+        FetchInALoop(core, clock, backend, tenant, tally);
       });
     }
     callers.clear();
@@ -225,7 +225,7 @@ TEST_CASE("isolation: every byte that 64 tenants are served at once is their own
   }
   CHECK(tally.foreign == 0);
   CHECK(tally.incomplete == 0);
-  // The storm has to be one: most requests are served, and the faults were really met.
+  // The load must be meaningful: most requests are served, and faults did occur.
   INFO("served " << tally.served << ", of these stale " << tally.stale << ", failed "
                  << tally.failed << ", logins " << backend->logins() << ", reads "
                  << backend->reads());

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the suite has to know of a provider to try it: how to make it and a class that mounts, and
-// how to make its backend misbehave. Each provider's conformance.cc defines
+// What the suite needs to test a provider: the provider itself, a class that mounts, and faults of
+// its backend. Each provider's conformance.cc defines
 //   std::unique_ptr<Subject> nodekeep::conformance::<name>::MakeSubject(FakeClock&, Logger&);
 // the table of them is generated from providers/CMakeLists.txt.
 
@@ -21,7 +21,7 @@ namespace nodekeep::conformance {
 
 using Attributes = std::map<std::string, std::string>;
 
-// What a backend is made to do, and what the provider must say then.
+// A fault of the backend, and the error that the provider must return for it.
 struct Fault {
   std::string name;  // "read: 403"
   bool at_login = false;
@@ -30,15 +30,15 @@ struct Fault {
   std::optional<std::chrono::milliseconds> retry_after;
 };
 
-// Parameters that Parse must refuse, and whom or what its message must name.
+// Parameters that Parse must reject, and the texts that its message must contain.
 struct BadInput {
   std::string name;
   Attributes attributes;
   std::vector<std::string> named;
 };
 
-// Two ways to log in that must not find each other's cached secrets: they differ in `option` only,
-// a parameter of the class or a setting of the node ("setting address").
+// Two logins that must not share cached secrets: they differ in `option` only, which is a parameter
+// of the class or a setting of the node ("setting address").
 struct LoginChange {
   struct Login {
     Attributes parameters;  // added to those of Mount({"a"})
@@ -60,28 +60,28 @@ class Subject {
   virtual std::vector<BadInput> BadInputs() const = 0;
 
   // Puts a secret into the backend. `account` ("namespace/name"): the only one that may read it;
-  // "" = everybody.
+  // "" = any account.
   virtual void Set(const std::string& name, const std::string& value,
                    const std::string& account = "") = 0;
   virtual void Remove(const std::string& name) = 0;
 
-  // Faults that the backend can have. Each holds until Heal, with the secret "a" in the backend.
+  // Faults of the backend. Each lasts until Heal; the secret "a" is in the backend meanwhile.
   virtual std::vector<Fault> Faults() = 0;
   virtual void Heal() = 0;
 
-  // Makes every call hang until its context is over; false when the backend has no such state,
-  // because nothing of it can block. AwaitCall returns when a call hangs.
+  // Makes every call hang until its context ends; false if no call of the backend can block.
+  // AwaitCall returns when a call hangs.
   virtual bool Hang() { return false; }
   virtual void AwaitCall() {}
 
-  // For every parameter of the dialect, and every setting, that decides what a login is worth.
+  // One for each parameter of the dialect and each setting that affects what a login may access.
   virtual std::vector<LoginChange> LoginChanges() const = 0;
-  // The other settings.
+  // The names of all other settings.
   virtual std::set<std::string> SettingsOutsideLogins() const = 0;
 
-  // Gives the pod what it needs for a login.
+  // Adds to the pod's identity what a login needs, such as its token.
   virtual void Equip(Identity& identity) = 0;
-  // Texts that must never be seen in a log, an error or a plan, besides the values of secrets.
+  // Texts, besides secret values, that must never appear in a log, an error or a plan.
   virtual std::vector<std::string> Tokens() const { return {}; }
 };
 
@@ -90,10 +90,10 @@ struct SubjectEntry {
   std::unique_ptr<Subject> (*make)(FakeClock& clock, Logger& log);
 };
 
-// All of them; the suite checks that every registered provider has one.
+// All subjects; the suite checks that every registered provider has one.
 const std::vector<SubjectEntry>& Subjects();
 
-// Makes the registered provider `name` from the defaults of its settings and `values`.
+// Makes the registered provider `name` from `values` and the defaults of its other settings.
 Provider MakeRegistered(std::string_view name, const SettingValues& values, HttpClient& http,
                         const Clock& clock, Logger& log);
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "agent/mount/assemble.h"
-#include "agent/mount/mount_metrics.h"
 #include "agent/mount/mount_plan.h"
 #include "agent/secrets/fetcher.h"
 #include "tests/fakes/fake_clock.h"

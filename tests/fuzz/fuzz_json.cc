@@ -1,5 +1,5 @@
-// The JSON reader and writer: whatever is accepted survives being written and read again, and
-// errors stay short.
+// JSON reader and writer: an accepted value survives a write/read round trip, and error texts are
+// short.
 
 #include <algorithm>
 #include <cstdint>
@@ -32,7 +32,7 @@ int DepthOf(const Json& value) {
 void CheckGetters(const Json& value) {
   if (const auto text = TextOf(value)) {
     Require(IsText(value) && ScalarText(value) == text, "a text is also a scalar");
-    Require(!IntOf(value) && !BoolOf(value), "a text is nothing else");
+    Require(!IntOf(value) && !BoolOf(value), "a text is neither an integer nor a boolean");
   }
   if (const auto number = IntOf(value)) {
     Require(ScalarText(value) == std::to_string(*number) || *number == 0,
@@ -52,18 +52,18 @@ void CheckGetters(const Json& value) {
 void CheckJson(std::string_view text) {
   const Result<Json> first = ParseJson(text);
   if (!first.ok()) {
-    Require(first.error().code() == ErrorCode::kInvalid, "bad text is the caller's fault");
+    Require(first.error().code() == ErrorCode::kInvalid, "malformed text is kInvalid");
     Require(first.error().message().size() < 200, "an error text is short");
     return;
   }
   Require(DepthOf(*first) <= kMaxJsonDepth, "the depth limit holds");
   CheckGetters(*first);
   const SecretBytes written = GoJson(*first);
-  Require(FindInvalidUtf8(written.Reveal()) == std::string_view::npos, "what is written is UTF-8");
+  Require(FindInvalidUtf8(written.Reveal()) == std::string_view::npos, "written text is UTF-8");
   const Result<Json> second = ParseJson(written.Reveal());
-  Require(second.ok(), "what was written can be read");
+  Require(second.ok(), "written text can be parsed");
   // Not by operator==, which compares numbers as float64.
-  Require(GoJson(*second).Reveal() == written.Reveal(), "reading it again gives the same value");
+  Require(GoJson(*second).Reveal() == written.Reveal(), "the round trip keeps the value");
 }
 
 void CheckStringMap(std::string_view text) {

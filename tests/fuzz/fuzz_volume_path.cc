@@ -1,5 +1,5 @@
-// The rules for paths inside a volume: an accepted path names a file inside it and is in its
-// shortest form; a refusal has the driver's words.
+// The rules for paths inside a volume: an accepted path names a file inside the volume and is
+// normalized; a rejection has the upstream driver's error text.
 
 #include <cstdint>
 #include <filesystem>
@@ -17,21 +17,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!status.ok()) {
     const std::string& message = status.error().message();
     Require(message.starts_with("invalid path ") || message.starts_with("invalid filepath "),
-            "a refusal begins with the driver's words");
-    Require(message.size() < 700, "a refusal is short");
-    Require(nodekeep::FindInvalidUtf8(message) == std::string_view::npos, "a refusal is UTF-8");
+            "a rejection starts with the driver's text");
+    Require(message.size() < 700, "a rejection is short");
+    Require(nodekeep::FindInvalidUtf8(message) == std::string_view::npos, "a rejection is UTF-8");
     return 0;
   }
   const std::filesystem::path volume("/var/volume");
   const std::string inside = (volume / path).lexically_normal().string();
-  Require(inside == "/var/volume/" + path, "an accepted path is inside the volume, shortest form");
+  Require(inside == "/var/volume/" + path, "an accepted path is inside the volume and normalized");
   Require(std::filesystem::path(path).has_filename(), "an accepted path names a file");
   Require(path.find('\0') == std::string::npos, "an accepted path has no NUL");
-  Require(path.size() <= 4096, "an accepted path is no longer than the kernel takes");
+  Require(path.size() <= 4096, "an accepted path is at most 4096 bytes long");
   for (const std::filesystem::path& element : std::filesystem::path(path)) {
     Require(element.string().size() <= 255, "an accepted element fits a directory entry");
-    Require(element != ".." && element != ".", "an accepted element is a name");
+    Require(element != ".." && element != ".", "an accepted element is not . or ..");
   }
-  Require(!path.starts_with(".."), "the driver's own names are kept free");
+  Require(!path.starts_with(".."), "names that start with .. are reserved");
   return 0;
 }

@@ -1,5 +1,5 @@
-// The YAML reader: limits hold, keys are unique, and an accepted tree survives being written as
-// flow YAML and read again.
+// YAML reader: limits hold, keys are unique, and an accepted tree survives a round trip through
+// flow YAML.
 
 #include <cstdint>
 #include <set>
@@ -15,7 +15,7 @@ namespace {
 
 std::size_t CheckTree(const YamlNode& node, int depth) {
   Require(depth <= kMaxYamlDepth, "the depth limit holds");
-  Require(node.line >= 1 && node.column >= 1, "every node has a place");
+  Require(node.line >= 1 && node.column >= 1, "every node has a line and a column");
   Require(node.items.empty() || node.IsSequence(), "only sequences have items");
   Require(node.entries.empty() || node.IsMapping(), "only mappings have entries");
   std::size_t count = 1;
@@ -27,7 +27,7 @@ std::size_t CheckTree(const YamlNode& node, int depth) {
     if (key.IsScalar()) Require(node.Find(key.text) == &value, "a value is found by its key");
     count += 1 + CheckTree(value, depth + 1);
   }
-  Require(YamlText(node).ok() == (node.IsScalar() || node.IsNull()), "scalars are texts");
+  Require(YamlText(node).ok() == (node.IsScalar() || node.IsNull()), "scalars and nulls are texts");
   if (YamlInt(node).ok()) Require(node.IsScalar() && !node.quoted, "numbers are not quoted");
   if (YamlBool(node).ok()) Require(node.IsScalar(), "booleans are scalars");
   return count;
@@ -93,13 +93,13 @@ void CheckWrittenAgain(const YamlNode& node) {
   // !!binary may hold bytes that YAML text cannot.
   if (text.size() > kMaxYamlBytes / 2 || FindInvalidUtf8(text) != std::string::npos) return;
   const Result<YamlNode> again = ParseYaml(text);
-  Require(again.ok(), "what was written can be read");
-  Require(Same(node, *again), "reading it again gives the same tree");
+  Require(again.ok(), "written text can be parsed");
+  Require(Same(node, *again), "the round trip keeps the tree");
 }
 
 void CheckError(const Error& error) {
   Require(error.code() == ErrorCode::kInvalid || error.code() == ErrorCode::kTooLarge,
-          "bad text is the caller's fault");
+          "malformed text is kInvalid or kTooLarge");
   Require(error.message().size() < 300, "an error text is short");
   Require(FindInvalidUtf8(error.message()) == std::string_view::npos, "an error text is UTF-8");
 }
@@ -114,7 +114,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Result<std::vector<YamlNode>> all = ParseYamlDocuments(text);
   if (!first.ok()) {
     CheckError(first.error());
-    Require(!all.ok(), "a broken first document breaks the whole");
+    Require(!all.ok(), "an invalid first document is an error of the whole text");
     return 0;
   }
   Require(CheckTree(*first, 0) <= kMaxYamlNodes, "the node limit holds");
@@ -127,6 +127,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const YamlNode& document : *all) count += CheckTree(document, 0);
   Require(count <= kMaxYamlNodes, "the node limit holds over all documents");
   Require(all->empty() ? first->IsNull() : Same(all->front(), *first),
-          "the first document is the first of all");
+          "ParseYaml returns the first document");
   return 0;
 }

@@ -1,4 +1,4 @@
-// Runs a fuzzer's corpus through it, for builds without libFuzzer.
+// Replays a corpus through a fuzz target, for builds without libFuzzer.
 //
 //   fuzz_json DIRECTORY|FILE...
 
@@ -37,7 +37,7 @@ bool Replay(const std::string& path) {
     std::fprintf(stderr, "%s: cannot be read\n", path.c_str());
     return false;
   }
-  // Named before it runs: a crash leaves no time for it.
+  // Printed before the run, so that a crash shows its input.
   std::printf("%s (%zu bytes)\n", path.c_str(), bytes.size());
   std::fflush(stdout);
   LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());

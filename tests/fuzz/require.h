@@ -1,6 +1,6 @@
 #pragma once
 
-// How a fuzzer says that a property does not hold.
+// Aborts when a property does not hold, so that the fuzzer records the input.
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-"""Servers that the tests share. Each starts when the first test asks for it and lives to the end of the run."""
+"""Servers that the tests share. Each is started for the first test that uses it and runs until the end of the run."""
 
 import contextlib
 import itertools
@@ -36,7 +36,7 @@ def nodekeep_binary() -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def bed_directory(tmp_path_factory) -> pathlib.Path:
-    """Where the servers keep files and logs; pytest keeps those of the last three runs."""
+    """The directory of the servers' files and logs; pytest keeps those of the last three runs."""
     return tmp_path_factory.mktemp("bed")
 
 
@@ -48,7 +48,7 @@ def cluster(bed_directory):
 
 @pytest.fixture(scope="session")
 def openbao(bed_directory, cluster):
-    """OpenBao in memory, with kubernetes auth and jwt auth that trust the cluster, approle and cert auth. Roles are made by tests."""
+    """OpenBao in memory, with kubernetes and jwt auth that trust the cluster, approle and cert auth. Tests create the roles."""
     with OpenBao(bed_directory / "openbao") as started:
         started.enable_kubernetes_auth(cluster)
         started.enable_jwt_auth(cluster)
@@ -59,7 +59,7 @@ def openbao(bed_directory, cluster):
 
 @pytest.fixture
 def own_openbao(tmp_path):
-    """A server of the test's own on file storage: to seal, restart, kill or limit."""
+    """A server for one test, on file storage: to seal, restart, kill or limit."""
     with OpenBao(tmp_path / "own-openbao", storage="file") as started:
         yield started
 
@@ -92,7 +92,7 @@ def toxiproxy(bed_directory):
 
 @pytest.fixture
 def openbao_proxy(toxiproxy, openbao):
-    """A proxy of the test's own in front of the shared OpenBao."""
+    """A proxy for one test, in front of the shared OpenBao."""
     proxy = toxiproxy.add(f"127.0.0.1:{openbao.port}")
     yield proxy
     proxy.remove()
@@ -100,14 +100,14 @@ def openbao_proxy(toxiproxy, openbao):
 
 @pytest.fixture
 def akeyless(tmp_path):
-    """An Akeyless gateway of the test's own, with an empty account."""
+    """An Akeyless gateway for one test, with an empty account."""
     with AkeylessGateway(tmp_path / "akeyless") as started:
         yield started
 
 
 @pytest.fixture
 def akeyless_proxy(toxiproxy, akeyless):
-    """A proxy in front of the test's own gateway."""
+    """A proxy in front of the test's gateway."""
     proxy = toxiproxy.add(f"127.0.0.1:{akeyless.port}")
     yield proxy
     proxy.remove()
@@ -121,7 +121,7 @@ def akeyless_tenant(akeyless) -> AkeylessTenant:
 
 @pytest.fixture
 def start_akeyless_agent(start_agent, akeyless):
-    """Starts agents that serve akeyless, whose gateway is that of the test, which has no TLS."""
+    """Starts agents that serve akeyless with the test's gateway, which has no TLS."""
     def start(settings: dict | None = None, config: dict | None = None, **options) -> Agent:
         providers = {"akeyless": {"allowPlainHttp": True, "gatewayUrl": akeyless.url, **(settings or {})}}
         return start_agent(providers=("akeyless",), config={**(config or {}), "providers": providers}, **options)
@@ -141,7 +141,7 @@ def akeyless_driver(akeyless_agent):
 
 @pytest.fixture
 def web(cluster, namespace):
-    """A pod of the service account "web" of the real cluster, with tokens for akeyless as kubelet would have them minted."""
+    """Creates pods of the service account "web" in the real cluster, with a token for akeyless as kubelet would request it."""
     cluster.create_service_account(namespace, "web")
 
     def pod(name: str = "web-0", audience: str = "akeyless") -> Pod:
@@ -154,13 +154,13 @@ def web(cluster, namespace):
 
 @pytest.fixture(scope="session")
 def issuer_key(tmp_path_factory):
-    """The key of an issuer of JWTs that is no cluster."""
+    """The key of a JWT issuer that is not a cluster."""
     return signing_key(tmp_path_factory.mktemp("issuer"), "issuer")
 
 
 @pytest.fixture
 def cloud_metadata(issuer_key):
-    """A metadata service of a cloud, whose tokens `issuer_key` signs."""
+    """A cloud metadata service whose tokens are signed by `issuer_key`."""
     with CloudMetadata(issuer_key) as started:
         yield started
 
@@ -173,19 +173,19 @@ def sdk_process():
 
 @pytest.fixture
 def sdk(sdk_process, akeyless) -> AkeylessSdk:
-    """The official SDK at the test's own gateway."""
+    """The official SDK as a client of the test's gateway."""
     return AkeylessSdk(sdk_process, akeyless.url)
 
 
 @pytest.fixture
 def unique() -> str:
-    """A name that no other test of this run uses, fit for namespaces, roles and paths."""
+    """A name that is unique in this run and valid for namespaces, roles and paths."""
     return f"t{next(_numbers)}"
 
 
 @pytest.fixture
 def namespace(cluster, unique) -> str:
-    """A namespace of the test's own in the cluster."""
+    """A namespace for one test, in the cluster."""
     cluster.create_namespace(unique)
     yield unique
     cluster.delete_namespace(unique)
@@ -193,7 +193,7 @@ def namespace(cluster, unique) -> str:
 
 @pytest.fixture
 def start_agent(nodekeep_binary, tmp_path):
-    """Starts agents that end with the test: `start_agent(config={...}, kubeconfig=...)`."""
+    """Starts agents that are stopped with the test: `start_agent(config={...}, kubeconfig=...)`."""
     with contextlib.ExitStack() as agents:
         made = itertools.count(1)
 
@@ -205,14 +205,14 @@ def start_agent(nodekeep_binary, tmp_path):
 
 @pytest.fixture
 def kubelet():
-    """Who gives it to an agent asks for it before `start_agent`: the agent ends before its directories are removed."""
+    """A fixture must list it before `start_agent`, so that the agent is stopped before kubelet's directories are removed."""
     with Kubelet() as made:
         yield made
 
 
 @pytest.fixture
 def agent(start_agent) -> Agent:
-    """An agent of the test's own that serves vault, with the default policy."""
+    """An agent for one test that serves vault with the default policy."""
     return start_agent()
 
 
@@ -223,13 +223,13 @@ def driver(agent):
 
 @pytest.fixture
 def tenant(cluster, openbao, namespace, unique) -> Tenant:
-    """The service account "web" of the test's own namespace, which may read all of secret/ and kv1/."""
+    """The service account "web" of the test's namespace, which may read all of secret/ and kv1/."""
     return Tenant(cluster, openbao, namespace, "web", unique)
 
 
 @pytest.fixture(scope="module")
 def shared_tenant(cluster, openbao) -> Tenant:
-    """For tables of cases that only look at how a value is written: one service account and its `first_pod`."""
+    """For parametrized tests that only check how a value is written: one service account and its `first_pod`."""
     name = f"t{next(_numbers)}"
     cluster.create_namespace(name)
     yield Tenant(cluster, openbao, name, "web", name)
@@ -238,6 +238,6 @@ def shared_tenant(cluster, openbao) -> Tenant:
 
 @pytest.fixture(scope="module")
 def shared_agent(nodekeep_binary, tmp_path_factory):
-    """For tables of cases that leave nothing behind."""
+    """For parametrized tests that leave no state behind."""
     with Agent(nodekeep_binary, tmp_path_factory.mktemp("agent")) as started:
         yield started

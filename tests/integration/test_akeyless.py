@@ -1,6 +1,6 @@
-"""The akeyless provider at the scriptable gateway: what is written, how one logs in, what is asked how often.
+"""The akeyless provider with the scriptable gateway: files, logins, numbers of requests.
 
-The gateway is shown credible by test_akeyless_gateway.py.
+test_akeyless_gateway.py verifies the gateway itself.
 """
 
 import base64
@@ -19,11 +19,11 @@ from bed.cloud_metadata import AZURE_ISSUER
 from harness.akeyless import AkeylessTenant, akeyless_class
 from harness.driver import Pod
 
-AT_ONCE = {"nodekeep/refreshAfter": "0s"}  # every mount asks the gateway
+AT_ONCE = {"nodekeep/refreshAfter": "0s"}  # every mount reads from the gateway
 
 
 def entry(file: str, path: str, **extensions) -> dict:
-    """An object with keys of ours: property="user" becomes nodekeep/property."""
+    """An object with nodekeep's own keys: property="user" becomes nodekeep/property."""
     return {"fileName": file, "secretPath": path, **{f"nodekeep/{key}": value for key, value in extensions.items()}}
 
 
@@ -191,17 +191,17 @@ def test_the_end_of_a_token_may_be_told_in_any_way(akeyless, akeyless_driver, ak
     assert akeyless.logins() == 1
 
 
-# -- how often is asked
+# -- numbers of requests
 
 
 @pytest.mark.parametrize("path, lookups", [("/dir/s{}", {"list-items": 1}), ("/dir{}/s", {"describe-item": 10})],
-                         ids=["one folder", "folders of their own"])
+                         ids=["one folder", "separate folders"])
 def test_ten_static_secrets_cost_one_read(akeyless, akeyless_driver, akeyless_tenant, path, lookups):
     for i in range(10):
         akeyless.add_item(path.format(i), f"value {i}")
     spc = akeyless_tenant.spc(*[(f"f{i}", path.format(i)) for i in range(10)])
     assert len(akeyless_driver.mount(spc, akeyless_tenant.pod()).files) == 10
-    # No call describes several items, but a list of their folder does.
+    # describe-item takes one item only, but a list of the folder describes all.
     assert akeyless.counts() == {"auth": 1, **lookups, "get-secret-value": 1}
     mark = akeyless.mark()
     assert len(akeyless_driver.mount(spc, akeyless_tenant.pod()).files) == 10
@@ -240,13 +240,13 @@ def test_a_token_that_ended_is_replaced_once(akeyless, akeyless_driver, akeyless
     assert akeyless.logins() == 2
 
 
-@pytest.mark.parametrize("marker", ["UnauthorizedAccess", "in other words"])
+@pytest.mark.parametrize("marker", ["UnauthorizedAccess", "another text"])
 def test_a_denied_path_does_not_cost_a_login_each_time(akeyless, akeyless_driver, marker):
     akeyless.set(denied_marker=marker)
     tenant = AkeylessTenant(akeyless, rules=[("/mine", "read")])
     spc = tenant.spc(("f", "/yours"), **AT_ONCE)
     for _ in range(10):
-        # The API says of a stale token and of a denied path alike: 401.
+        # The API returns 401 both for an expired token and for a denied path.
         assert akeyless_driver.failure(spc, tenant.pod()).code in (
             grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
     assert akeyless.logins() + akeyless.failed_logins() <= 2
@@ -305,7 +305,7 @@ def test_a_dynamic_secret_is_minted_once_for_all_mounts_of_its_life(akeyless, ak
 
 
 def between_mints(akeyless, command: str) -> list[float]:
-    """Seconds from each of these requests to the next, by the gateway's clock."""
+    """Seconds between consecutive requests of this command, by the gateway's clock."""
     times = [request["time"] for request in akeyless.requests(0, command)]
     return [after - before for before, after in itertools.pairwise(times)]
 
@@ -317,7 +317,7 @@ def test_a_dynamic_secret_is_minted_again_at_two_thirds_of_its_life(akeyless, ak
     pods = [akeyless_tenant.pod(), akeyless_tenant.pod()]
     polls, seen, began = 0, [], time.monotonic()
     while len(seen) < 3:
-        # One scope: the pods have the same credentials at any time.
+        # Same scope: both pods have the same credentials at any time.
         first, second = (akeyless_driver.mount(spc, pod) for pod in pods)
         if first.text("f") == second.text("f") and first.text("f") not in seen[-1:]:
             seen.append(first.text("f"))
@@ -326,7 +326,7 @@ def test_a_dynamic_secret_is_minted_again_at_two_thirds_of_its_life(akeyless, ak
         assert time.monotonic() - began < 3 * life
     assert seen == ["tmp.1", "tmp.2", "tmp.3"]
     assert akeyless.mints("/d") == 3 and polls > 60, polls
-    # Never before two thirds of the life of what is there, always before its end.
+    # Never before two thirds of the current credentials' lifetime, always before its end.
     for between in between_mints(akeyless, "get-dynamic-secret-value"):
         assert 2 / 3 * life - 0.5 <= between < life
     mark = akeyless.mark()
@@ -370,7 +370,7 @@ def test_a_certificate_is_issued_again_at_two_thirds_of_its_life(akeyless, akeyl
     spc = akeyless_tenant.spc(entry("crt", "/pki", type="pki", property="certificate_pem", arguments=arguments), **AT_ONCE)
     pod = akeyless_tenant.pod()
     first = akeyless_driver.mount(spc, pod).files
-    akeyless_agent.wait_for(lambda: akeyless_driver.mount(spc, pod).files != first, "another certificate", 12)
+    akeyless_agent.wait_for(lambda: akeyless_driver.mount(spc, pod).files != first, "a new certificate", 12)
     [between] = between_mints(akeyless, "get-pki-certificate")
     assert 5 <= between <= 9
     assert akeyless.mints("/pki") == 2
@@ -424,7 +424,7 @@ def test_a_pod_logs_in_with_its_own_token(akeyless, akeyless_driver, cluster, na
     akeyless.add_item("/a", "v")
     spc = kubernetes_class(akeyless, access_id, ("f", "/a"), **AS_POD)
     assert akeyless_driver.mount(spc, web()).files == {"f": b"v"}
-    # Rules may look at the pod: what one may read is not served to the next.
+    # Rules may depend on the pod, so one pod's values are not served to another.
     assert "authentication failed" in akeyless_driver.failure(spc, web("web-1")).message
 
 
@@ -552,7 +552,7 @@ def test_a_universal_identity_is_rotated_by_one_at_a_time(akeyless, akeyless_dri
         assert outcome.files == {"f": f"value {i}".encode()}
     assert akeyless.failed_logins() == 0
     rotations = akeyless.requests(0, "uid-rotate-token")
-    # Two phases of one rotation.
+    # The two phases of one rotation.
     assert [bool(request["body"].get("send-manual-ack-token")) for request in rotations] == [False, True]
     assert rotations[0]["body"]["with-manual-ack"] is True
 
@@ -566,7 +566,7 @@ def test_a_universal_identity_survives_the_agent_that_rotated_it(akeyless, start
     assert agent.driver("akeyless").mount(spc, Pod("shop", "web", "uid")).files == {"f": b"v"}
     agent.restart()
     assert agent.driver("akeyless").mount(spc, Pod("shop", "web", "uid")).files == {"f": b"v"}
-    # The second life went on where the first one ended: the first token is of no use any more.
+    # After the restart the agent continued with the last token: the first one is no longer valid.
     rotations = [request["body"]["uid-token"] for request in akeyless.requests(0, "uid-rotate-token")]
     assert rotations[0] == first and rotations[-1] != first
     assert akeyless.failed_logins() == 0
@@ -582,7 +582,7 @@ def test_legacy_probing_logs_in_by_what_works_first(akeyless, start_akeyless_age
     strict, legacy = (start_akeyless_agent({"legacyProbing": probing, "serviceAccountTokenFile": "/dev/null"}).driver("akeyless")
                       for probing in (False, True))
     assert "authentication failed" in strict.failure(spc, akeyless_tenant.pod()).message
-    assert akeyless.requests(0, "auth") == []  # there is no token to show
+    assert akeyless.requests(0, "auth") == []  # there is no token to send
     assert legacy.mount(spc, akeyless_tenant.pod()).files == {"f": b"v"}
 
 

@@ -1,4 +1,4 @@
-"""What pods get while an Akeyless gateway, its service or the network fails, and what the gateway gets to bear then."""
+"""What pods are served while an Akeyless gateway, its service or the network fails, and the load on the gateway meanwhile."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ AT_ONCE = {"nodekeep/refreshAfter": "0s"}
 
 @pytest.fixture
 def akeyless_agent(start_akeyless_agent):
-    """One that gives up on a gateway that is down before a test's patience ends."""
+    """An agent whose mounts fail within seconds while a gateway is down."""
     return start_akeyless_agent(config={"mountBudget": "5s"})
 
 
@@ -60,7 +60,7 @@ TRANSIENT = {
     "502 of a load balancer": ("status", {"status": 502, "body": "<html>Bad Gateway</html>"}),
     "500": ("status", {"status": 500, "body": {"error": "internal server error"}}),
     "truncated": ("cut", {}), "truncated chunks": ("cut", {"chunked": True}), "reset": ("reset", {}), "cut off": ("refuse", {}),
-    "no JSON": ("body", {"body": "<html>"}),
+    "not JSON": ("body", {"body": "<html>"}),
 }
 
 
@@ -109,7 +109,7 @@ def test_a_description_that_makes_no_sense_is_an_error(akeyless, akeyless_agent,
 
 @pytest.fixture
 def folders(akeyless) -> list:
-    """Six objects in folders of their own, so that each is described by a request of its own."""
+    """Six objects in separate folders, so that each is described by a separate request."""
     for i in range(6):
         akeyless.add_item(f"/dir{i}/s", f"value {i}")
     return [(f"f{i}", f"/dir{i}/s") for i in range(6)]
@@ -130,22 +130,22 @@ def test_a_throttled_access_id_waits_as_long_as_it_is_told(akeyless, akeyless_te
 
 
 def test_throttling_without_a_time_is_no_reason_to_hammer(akeyless, start_akeyless_agent, akeyless_tenant, folders):
-    akeyless_agent = start_akeyless_agent()  # its mounts have the time that the waiting takes
+    akeyless_agent = start_akeyless_agent()  # with the default mountBudget, which allows for the waits
     driver = akeyless_agent.driver("akeyless")
     akeyless.throttle(akeyless_tenant.access_id, per_second=4, burst=4)
     spc = akeyless_tenant.spc(*folders)
     for outcome in driver.mount_all([(spc, akeyless_tenant.pod()) for _ in range(20)], timeout=60):
         if not hasattr(outcome, "files"):
             assert outcome.code == grpc.StatusCode.FAILED_PRECONDITION and "rate limit" in outcome.message, outcome
-    # Seven requests, each tried four times at most, whatever the number of pods.
+    # Seven requests, each sent four times at most, for any number of pods.
     assert len(akeyless.requests()) <= 7 * 4 + 1, akeyless.counts()
     akeyless.unthrottle(akeyless_tenant.access_id)
     akeyless_agent.wait_for(
-        lambda: getattr(driver.mount_all([(spc, akeyless_tenant.pod())])[0], "files", None) == WANTED, "it is served", 20)
+        lambda: getattr(driver.mount_all([(spc, akeyless_tenant.pod())])[0], "files", None) == WANTED, "a successful mount", 20)
 
 
 def test_a_gateway_that_throttles_for_seconds_and_says_nothing_fails_no_mount(akeyless, start_akeyless_agent, item):
-    """Access ids of their own, each turned away three times: what one waits is chance, the sum is not."""
+    """Each of the access ids is throttled three times. A single wait is random (jitter), so the mean is checked."""
     tenants = [AkeylessTenant(akeyless, account=f"team{n}") for n in range(8)]
     for tenant in tenants:
         akeyless.fault("status", command="auth", access_id=tenant.access_id, times=3, status=429, body={"error": "slow down"})
@@ -157,7 +157,7 @@ def test_a_gateway_that_throttles_for_seconds_and_says_nothing_fails_no_mount(ak
         times = [request["time"] for request in akeyless.requests(0, "auth", access_id=tenant.access_id)]
         assert len(times) == 4
         waits.append(times[-1] - times[0])
-    # Four tries within 1.4 s at most would be those of a backend that stumbles.
+    # The back-off for transient errors would make the four tries within 1.4 s.
     assert 1.5 < sum(waits) / len(waits) < 11, waits
 
 
@@ -171,7 +171,7 @@ def test_a_wrong_key_does_not_get_its_access_id_blocked(akeyless, akeyless_tenan
         driver.failure(spc, akeyless_tenant.pod())
     assert 1 <= akeyless.failed_logins() <= 4, akeyless.failed_logins()
     assert not akeyless.is_blocked(akeyless_tenant.access_id)
-    # Who has the right key is let in all the same.
+    # A login with the right key still succeeds.
     assert driver.mount(good, akeyless_tenant.pod()).files == {"f": b"v" * 2000}
 
 
@@ -190,7 +190,7 @@ def test_an_access_id_that_others_got_blocked_is_tried_again_when_the_block_ends
         JsonClient(akeyless.url).request("POST", "/auth", client)
     assert akeyless.is_blocked(akeyless_tenant.access_id)
     spc = akeyless_tenant.spc(("f", item))
-    akeyless_agent.wait_for(lambda: hasattr(driver.mount_all([(spc, akeyless_tenant.pod())])[0], "files"), "it is let in", 20)
+    akeyless_agent.wait_for(lambda: hasattr(driver.mount_all([(spc, akeyless_tenant.pod())])[0], "files"), "a successful login", 20)
     assert akeyless.failed_logins() <= 5 + 8
 
 
@@ -204,7 +204,7 @@ def test_what_is_made_anew_is_not_asked_for_twice_when_the_answer_is_lost(akeyle
     failed = driver.failure(spc, akeyless_tenant.pod())
     assert failed.code not in NOT_FINAL, failed
     assert akeyless.mints("/made") == 1
-    # kubelet's next try.
+    # Kubelet's retry.
     assert driver.mount(spc, akeyless_tenant.pod()).files
     assert akeyless.mints("/made") == 2
 
@@ -218,7 +218,7 @@ def test_a_stale_cache_does_not_pass_for_the_newest_version(akeyless, akeyless_a
     spc, pod = akeyless_tenant.spc(("f", "/a"), **AT_ONCE), akeyless_tenant.pod()
     assert driver.mount(spc, pod).files == {"f": b"old"}
     akeyless.put("/a", "new")
-    # describe-item says version 2, and the cache still answers with the value of version 1.
+    # describe-item reports version 2 while the cache still returns the value of version 1.
     mounted = akeyless_agent.wait_for(lambda: (m := driver.mount(spc, pod)).files == {"f": b"new"} and m, "the new value", 10)
     assert mounted.versions == {"f:/a": "2"}
 
@@ -262,7 +262,7 @@ def test_the_next_gateway_is_asked_while_the_first_is_down(akeyless, akeyless_pr
     akeyless_proxy.down()
     akeyless.put(item, "second")
     assert driver.mount(spc, akeyless_tenant.pod()).files == {"f": b"second"}
-    # It is remembered: the next mount does not try the first one again at once, although it would answer.
+    # The fallback is remembered: the next mount does not go back to the first gateway at once, although it is up again.
     akeyless_proxy.up()
     mark = akeyless.mark()
     akeyless.put(item, "third")
@@ -303,9 +303,9 @@ def test_a_private_authority_of_the_node_or_of_the_class(authority, private_gate
     assert "certificate" in failed.message.lower() and failed.code not in NOT_FINAL
     for parameters in ({"nodekeep/caBundle": authority.pem}, {"nodekeep/caFile": str(authority.cert)}):
         assert plain.mount(tenant.spc(("f", "/a"), **parameters), tenant.pod()).files == {"f": b"v"}
-    stranger = CertificateAuthority(tmp_path / "stranger")
+    other = CertificateAuthority(tmp_path / "other")
     assert "certificate" in plain.failure(
-        tenant.spc(("f", "/a"), **{"nodekeep/caBundle": stranger.pem}), tenant.pod()).message.lower()
+        tenant.spc(("f", "/a"), **{"nodekeep/caBundle": other.pem}), tenant.pod()).message.lower()
 
 
 def test_a_storm_while_the_gateway_fails_by_halves(akeyless, akeyless_agent, akeyless_tenant, driver):

@@ -1,6 +1,6 @@
-"""The scriptable Akeyless gateway is credible: the official SDK logs in, lists, describes and reads every type against it.
+"""The scriptable Akeyless gateway behaves like a real one: the official SDK logs in, lists, describes and reads all types.
 
-When one of these fails, look here before looking at nodekeep.
+If one of these tests fails, fix the gateway before looking at nodekeep.
 """
 
 import base64
@@ -36,7 +36,7 @@ def refused(call, *arguments, **fields) -> SdkError:
 
 @pytest.fixture
 def token(akeyless, sdk) -> str:
-    """Of an access key that may read and list everything."""
+    """The token of an access key that may read and list everything."""
     access_id, key = akeyless.add_access_key()
     return sdk.log_in(access_id=access_id, access_key=key)
 
@@ -83,7 +83,7 @@ def test_kubernetes_tokens_are_verified(akeyless, sdk, cluster, namespace, issue
     assert sdk.log_in(**fields, k8s_service_account_token=b64(good))
     forged = signed(issuer_key, aud=["akeyless"], sub=f"system:serviceaccount:{namespace}:web")
     head, body, signature = good.split(".")
-    # Of the last base64 digit not every bit counts.
+    # Changes the first base64 digit, because not every bit of the last one is significant.
     broken = f"{head}.{body}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
     for case, sent in {
         "signed by another": b64(forged), "signature broken": b64(broken), "not a token": b64("hello"), "not base64": "%%%",
@@ -186,14 +186,14 @@ def test_certificates_by_key_and_by_challenge(akeyless, sdk, tmp_path):
     assert sdk.log_in(**fields, **answer)
     assert "was used" in refused(sdk.log_in, **fields, **answer).body
     asked = challenge()
-    strangers = challenge_signed(authority.key, asked)
-    assert refused(sdk.log_in, **fields, cert_challenge=asked, signed_cert_challenge=strangers).status == 401
+    by_other_key = challenge_signed(authority.key, asked)
+    assert refused(sdk.log_in, **fields, cert_challenge=asked, signed_cert_challenge=by_other_key).status == 401
     asked = challenge()
     akeyless.advance(61)
     assert "expired" in refused(
         sdk.log_in, **fields, cert_challenge=asked, signed_cert_challenge=challenge_signed(client.key, asked)).body
-    stranger = CertificateAuthority(tmp_path / "other").issue("web")
-    assert refused(sdk.call, "get_cert_challenge", access_id=access_id, cert_data=b64(stranger.cert.read_bytes())).status == 401
+    foreign = CertificateAuthority(tmp_path / "other").issue("web")
+    assert refused(sdk.call, "get_cert_challenge", access_id=access_id, cert_data=b64(foreign.cert.read_bytes())).status == 401
 
 
 def test_a_universal_identity_rotates_plainly_and_with_acknowledgement(akeyless, sdk):
@@ -254,7 +254,7 @@ def test_static_values(akeyless, sdk, token):
     described = sdk.call("describe_item", name="dir/a", token=token)
     assert described["item_name"] == "/dir/a" and described["item_type"] == "STATIC_SECRET" and described["last_version"] == 3
     assert described["item_id"] > 2**53
-    # Keyed as they were asked for.
+    # The keys of the response are the requested names.
     assert sdk.call("get_secret_value", names=["dir/a", "/dir/j", "/odd name/100%/ü"], token=token) == {
         "dir/a": "one", "/dir/j": '{"user": "alice", "n": 1.50}', "/odd name/100%/ü": "tab\tnul\0line\nü"}
     akeyless.set(static_values="object")
@@ -335,7 +335,7 @@ def test_ssh_certificates_are_what_openssh_reads(akeyless, sdk, token, tmp_path,
 
     shown = openssh("-L", "-f", tmp_path / "id-cert.pub")
     assert "user certificate" in shown and "ubuntu" in shown and "app" in shown and "permit-pty" in shown
-    # ssh-keygen verifies the signature as it reads, and names the key that made it.
+    # ssh-keygen verifies the signature when it reads the certificate, and prints the signing key.
     assert openssh("-l", "-f", tmp_path / "ca.pub").split()[1] in shown
     assert refused(sdk.call, "get_ssh_certificate", **fields, cert_username="root").status == 400
     assert refused(sdk.call, "get_ssh_certificate", **{**fields, "public_key_data": "no"}, cert_username="app").status == 400
@@ -396,7 +396,7 @@ def test_one_missing_name_fails_the_call(akeyless, sdk, token):
     assert sdk.call("get_secret_value", names=["/a", "/absent"], token=token) == {"/a": "v"}
 
 
-# -- how a gateway misbehaves
+# -- faults of a gateway
 
 def test_the_cache_serves_old_values_until_told_otherwise(akeyless, sdk, token):
     akeyless.add_item("/a", "old")
@@ -473,7 +473,7 @@ def test_faults(akeyless, sdk, token):
     began = time.monotonic()
     assert read().ok and time.monotonic() - began >= 0.4
 
-    # The credentials are made, though nobody hears of them.
+    # The credentials are issued, although the response is lost.
     akeyless.fault("reset", command="get-dynamic-secret-value")
     with pytest.raises(ConnectionError):
         client.request("POST", "/get-dynamic-secret-value", {"name": "/d", "token": token})
@@ -527,7 +527,7 @@ def test_how_the_end_of_a_token_is_told(akeyless, how, shape):
     assert (told is None) if shape is None else re.fullmatch(shape, told)
 
 
-# -- the standard for the agent's requests
+# -- the recorded requests, with which the agent's are compared
 
 def test_the_recording_names_who_asked_what(akeyless, sdk):
     access_id, key = akeyless.add_access_key()

@@ -1,4 +1,4 @@
-"""Many access ids at once: every byte and every login belongs to its tenant, and none costs more than it must."""
+"""Many access ids at once: each tenant gets only its own values and logins, with the minimum number of requests."""
 
 import random
 import threading
@@ -26,8 +26,8 @@ def test_a_storm_of_110_pods_costs_one_login_and_one_batch_for_each_access_id(ak
     for outcome in outcomes:
         assert not isinstance(outcome, MountFailed), outcome
         assert outcome.files == {f"f{i}": f"value {i}".encode() for i in range(10)}
-    # What one access id may read says nothing of another, so nothing is shared between them. For each: one login, one list of the
-    # folder that tells types and versions, one read of all values.
+    # Access ids may have different permissions, so nothing is shared between them. For each: one login, one list of the folder
+    # (types and versions), one read of all values.
     assert akeyless.counts() == {"auth": 5, "list-items": 5, "get-secret-value": 5}
     assert akeyless.failed_logins() == 0
     print(f"110 pods x 10 secrets, 5 access ids: {took:.2f} s, {akeyless_agent.rss_kib() >> 10} MiB")
@@ -39,8 +39,8 @@ def test_a_storm_of_110_pods_costs_one_login_and_one_batch_for_each_access_id(ak
 
 
 class Crowd:
-    """Tenants at two gateways. Paths overlap in every way there is: /t1 and /t11 share a prefix, /own/{name} differs by the login,
-    and both gateways have items of the same names and one access id in common."""
+    """Tenants at two gateways. Paths overlap: /t1 and /t11 share a prefix, and both gateways have items of the same names. Each
+    tenant has the same access id at both."""
 
     def __init__(self, gateways: list):
         self.names = [f"t{i}" for i in range(TENANTS)]
@@ -50,7 +50,7 @@ class Crowd:
         for name in self.names:
             for number, gateway in enumerate(gateways):
                 gateway.add_item(f"/{name}/value", self.value(number, name, 0))
-                # The same id and key at both: a login at one is not one at the other.
+                # The same access id at both gateways; a login at one must not be used at the other.
                 method = {"access_id": self.of[0, name].access_id} if number else {}
                 tenant = AkeylessTenant(gateway, account=name, rules=[(f"/{name}/*", "read")], **method)
                 self.of[number, name] = tenant
@@ -82,14 +82,14 @@ def test_64_access_ids_at_two_gateways_are_never_mixed(start_akeyless_agent, ake
         def note(kind: str, outcome, number: int, name: str) -> None:
             with lock:
                 if isinstance(outcome, MountFailed):
-                    if kind == "neighbour" and outcome.code == grpc.StatusCode.PERMISSION_DENIED:
+                    if kind == "foreign" and outcome.code == grpc.StatusCode.PERMISSION_DENIED:
                         tally["denied"] += 1
                     elif outcome.code == grpc.StatusCode.FAILED_PRECONDITION:
                         tally["failed"] += 1
                     else:
                         wrong.append(f"{name} {kind}: {outcome}")
-                elif kind == "neighbour":
-                    wrong.append(f"{name} was served its neighbour's {outcome.files}")
+                elif kind == "foreign":
+                    wrong.append(f"{name} was served another tenant's {outcome.files}")
                 elif not crowd.is_own(number, name, outcome.files["own"]):
                     wrong.append(f"{name} at gateway {number} was served {outcome.files['own'][:80]!r}")
                 else:
@@ -103,7 +103,7 @@ def test_64_access_ids_at_two_gateways_are_never_mixed(start_akeyless_agent, ake
                 tenant, address = crowd.of[number, name], f"http://{proxies[number].address}/api/v2"
                 kind, path = "own", f"/{name}/value"
                 if chance.random() < 0.2:
-                    kind, path = "neighbour", f"/{crowd.names[(i + 1) % TENANTS]}/value"
+                    kind, path = "foreign", f"/{crowd.names[(i + 1) % TENANTS]}/value"
                 spc = tenant.spc(("own", path), gateway=address, **{"nodekeep/refreshAfter": "300ms"})
                 note(kind, driver.mount_all([(spc, pod)], timeout=30)[0], number, name)
                 stop.wait(chance.random() * 0.2)
@@ -132,7 +132,7 @@ def test_64_access_ids_at_two_gateways_are_never_mixed(start_akeyless_agent, ake
 
         while not wrong:
             elapsed = time.monotonic() - began
-            # A slow machine needs longer until every tenant had its turns.
+            # A slow machine needs longer until every tenant was served.
             if elapsed > 4 * SECONDS or elapsed > SECONDS and enough():
                 break
             crowd.rotate(chance.randrange(2), chance.choice(crowd.names))
@@ -148,7 +148,7 @@ def test_64_access_ids_at_two_gateways_are_never_mixed(start_akeyless_agent, ake
         for gateway in gateways:
             refused = gateway.failed_logins()
             assert refused == 0, f"{refused} logins were refused"
-            # A read with another's token would have been denied for a path of one's own.
+            # A read with another tenant's token would have been denied for this path.
             for request in gateway.requests(0, "get-secret-value"):
                 if request["status"] == 200:
                     owner = next(name for name in crowd.names if crowd.of[0, name].access_id == request["access_id"])

@@ -1,6 +1,6 @@
-"""Cloud logins in the pod's own name: tokens of the real API server become identities of AWS, Azure and Google, which the gateway checks.
+"""Cloud logins with the pod's identity: tokens of the real API server become identities of AWS, Azure and Google.
 
-What AWS says of a signature is asked of moto as well.
+The gateway verifies them; moto verifies the AWS signatures as well.
 """
 
 import re
@@ -52,7 +52,7 @@ class Identities:
         self.gateway = akeyless.url
 
     def spc(self, identity_of: str, path_of: str | None = None, **parameters) -> dict:
-        """A class that asks for the identity of the one account and for the secret of the other (default: the same)."""
+        """A class with the identity of the account `identity_of` and the secret of `path_of` (default: the same account)."""
         identity = self.of[identity_of]
         more = {"aws": {"nodekeep/awsRoleARN": identity},
                 "azure": {"nodekeep/azureClientID": identity, "nodekeep/azureTenantID": "tenant"}}.get(
@@ -68,7 +68,7 @@ def identities(request, clouds, akeyless, issuer_key, namespace) -> Identities:
 
 @pytest.fixture
 def pod_of(cluster, namespace):
-    """A pod of a service account of the real cluster, with a token as kubelet has one minted; `audience` None: it brings none."""
+    """Creates pods of a service account in the real cluster, with a token as kubelet requests it; `audience` None: none."""
     for account in ("web", "batch"):
         cluster.create_service_account(namespace, account)
 
@@ -95,11 +95,11 @@ def test_pods_of_two_accounts_are_two_identities_and_share_nothing(akeyless, clo
         account = name.split("-")[0]
         for _ in range(2):
             assert driver.mount(identities.spc(account), pod).files == {"f": f"secret of {account}".encode()}
-    # One login a pod: none is another's, not even another's of the same account.
+    # One login per pod: logins are not shared, not even between pods of the same account.
     assert akeyless.logins() == 3 and akeyless.failed_logins() == 0
     subject = f"system:serviceaccount:{pods['web-0'].namespace}:"
     assert clouds.grants == [(identities.of[name.split("-")[0]], subject + name.split("-")[0], name) for name in pods]
-    # An identity is good for its own folder only, and what another pod has read from there is not served to it.
+    # An identity may read its own folder only, and values read by other pods are not served to it.
     refused = driver.failure(identities.spc("web", path_of="batch"), pods["web-0"])
     assert refused.code in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED), refused
 
@@ -111,7 +111,7 @@ def test_an_account_cannot_take_the_identity_of_another(akeyless, clouds, start_
     failed = driver.failure(identities.spc("web"), pod_of("batch", "batch-0", identities.audience))
     assert "in the pod's name" in failed.message and failed.code not in NOT_FINAL, failed
     assert "authentication failed" in failed.message
-    # The cloud has refused: nothing was shown to the gateway, which counts refused logins.
+    # The cloud refused the identity, so nothing was sent to the gateway, which counts failed logins.
     assert akeyless.requests(mark) == []
     assert [grant[2] for grant in clouds.grants] == ["web-0"]
 
@@ -122,14 +122,14 @@ def test_a_token_that_did_not_come_is_asked_of_the_api_server(akeyless, clouds, 
     assert f'"{identities.audience}" to spec.tokenRequests' in without.failure(identities.spc("web"), pod).message
     asking = start_clouded_agent(kubeconfig=cluster.kubeconfig).driver("akeyless")
     assert asking.mount(identities.spc("web"), pod).files == {"f": b"secret of web"}
-    # Bound to the pod: the cloud saw its name.
+    # The token is bound to the pod: the cloud saw the pod's name.
     assert [grant[2] for grant in clouds.grants] == ["web-0"]
 
 
 def test_the_audience_can_be_another(clouds, start_clouded_agent, identities, pod_of):
     driver = start_clouded_agent().driver("akeyless")
     failed = driver.failure(identities.spc("web", **{"nodekeep/audience": "of-the-company"}), pod_of("web", "web-0", "of-the-company"))
-    assert "in the pod's name" in failed.message  # these clouds were not told of it
+    assert "in the pod's name" in failed.message  # these clouds do not accept it
     assert clouds.grants == []
 
 
@@ -160,7 +160,7 @@ def test_what_is_signed_is_for_the_sts_that_the_class_names_and_is_not_sent_ther
         akeyless, start_clouded_agent, identities, pod_of, parameters, host, region):
     akeyless.set(sts_hosts=[re.escape(host)])
     driver = start_clouded_agent().driver("akeyless")
-    # Nobody is at sts.internal.test: the gateway computes the signature anew for that host.
+    # sts.internal.test does not exist: the gateway recomputes the signature for that host.
     assert driver.mount(identities.spc("web", **parameters), pod_of("web", "web-0", identities.audience)).files
     url, _, headers = unpacked(akeyless.requests(0, "auth")[0]["body"]["cloud-id"])
     assert url == f"https://{host}/" and f"/{region}/sts/aws4_request" in headers["Authorization"]
@@ -178,7 +178,7 @@ def test_the_sts_of_the_node_is_for_its_own_identity_too(akeyless, start_akeyles
 
 
 def test_moto_knows_the_roles_of_two_pods_by_what_they_signed(akeyless, start_akeyless_agent, pod_of, tmp_path):
-    """moto takes any token, but gives out credentials of the role that was asked for, and checks what they sign with botocore."""
+    """moto accepts any token, but issues credentials of the requested role and verifies their signatures with botocore."""
     with Moto(tmp_path / "moto") as moto:
         roles = {"web": moto.role_arn, "batch": moto.add_role("batch")}
         access_id = akeyless.add_method("aws_iam")

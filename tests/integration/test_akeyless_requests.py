@@ -1,4 +1,4 @@
-"""What the agent sends to Akeyless is what the official SDK sends for the same operation, field by field."""
+"""The agent's requests to Akeyless equal those of the official SDK for the same operation, field by field."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from harness.driver import Pod
 from test_akeyless import AS_POD, AWS_ENVIRONMENT, AWS_KEY, entry, kubernetes_class, kubernetes_method
 from test_akeyless_gateway import challenge_signed
 
-# Said by both in other words of the same meaning: `json` is for command lines, and the API answers JSON whatever it says.
+# Not compared: `json` is an option for command lines; the API returns JSON regardless.
 WITHOUT = {"json"}
 
 
@@ -24,7 +24,7 @@ def sent(akeyless, command: str, since: int = 0) -> list[dict]:
 
 
 def compare(akeyless, mark: int, *commands: str) -> None:
-    """The SDK's requests stand before `mark`, the agent's after it."""
+    """Compares the first request of each command before `mark` (the SDK's) with the first after it (the agent's)."""
     for command in commands:
         theirs, ours = sent(akeyless, command)[0], sent(akeyless, command, mark)
         assert ours, f"the agent sent no {command}"

@@ -1,4 +1,4 @@
-"""Input made to hurt: every piece is answered with an error that names it, and the next mount is served as if nothing had been."""
+"""Hostile input: each case fails with an error that names it, and the next mount succeeds."""
 
 import json
 
@@ -37,8 +37,8 @@ def with_parameter(good, name: str, value: str) -> dict:
     ("a control character in a path", {"objects": '- objectName: a\n  secretPath: "secret/\\x01"\n'}, ""),
     ("a role of a megabyte", {"roleName": "r" * 1_000_000}, ""),
     ("a misspelt reserved parameter", {"nodekeep/refreshafter": "1s"}, "nodekeep/refreshAfter"),
-    ("a duration that is none", {"nodekeep/refreshAfter": "soon"}, "nodekeep/refreshAfter"),
-    ("an object that is not there made optional", {"nodekeep/optional": "nobody"}, "nobody"),
+    ("an invalid duration", {"nodekeep/refreshAfter": "soon"}, "nodekeep/refreshAfter"),
+    ("an unknown object made optional", {"nodekeep/optional": "nobody"}, "nobody"),
 ], ids=lambda value: value if isinstance(value, str) and " " in value and len(value) < 60 else "")
 def test_a_hostile_class_is_answered(agent, driver, good, name, parameters, says):
     still_serves(driver, good)

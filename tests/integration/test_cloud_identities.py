@@ -1,6 +1,6 @@
-"""Where the node's cloud identity comes from: each source, through the real binary, to a login at the gateway.
+"""The sources of the node's cloud identity: each is used by the real binary to log in at the gateway.
 
-What AWS says of a signature is asked of moto, which computes it anew with botocore.
+moto verifies the AWS signatures: it recomputes them with botocore.
 """
 
 import base64
@@ -20,9 +20,9 @@ from harness.metadata import MetadataServer
 
 ROLES = "/latest/meta-data/iam/security-credentials/"
 GOOGLE = "/computeMetadata/v1/instance/service-accounts/default/identity"
-# A proxy that nobody reaches: for all but the gateway, so that a metadata address asked through it fails the test.
+# An unreachable proxy for all hosts except the gateway: a request to a metadata address through it fails the test.
 PROXY = {"http_proxy": "http://127.0.0.1:1", "no_proxy": "127.0.0.1"}
-# Nothing of the machine that runs the tests may decide them.
+# The environment of the machine that runs the tests must not affect them.
 NOTHING = {name: "" for name in (
     "HOME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION",
     "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "IDENTITY_ENDPOINT", "GOOGLE_APPLICATION_CREDENTIALS")}
@@ -42,7 +42,7 @@ def metadata():
 
 @pytest.fixture(scope="module")
 def issuer_key(tmp_path_factory):
-    """The key with which Entra and Google sign here."""
+    """The key that signs Entra's and Google's tokens."""
     return signing_key(tmp_path_factory.mktemp("issuer"), "issuer")
 
 
@@ -53,7 +53,7 @@ def signed(key, **claims) -> str:
 
 @pytest.fixture
 def logged_in(akeyless, start_agent):
-    """Mounts a class with an agent of that environment; returns the body of its login. `key`: of the issuer that the method trusts."""
+    """Mounts a class with an agent in environment `env`; returns the body of its login. `key`: of the method's trusted issuer."""
 
     def run(access_type: str, env: dict, key=None, **parameters) -> dict:
         trust = {"public_keys": [key.public.read_text()]} if key else {}
@@ -70,7 +70,7 @@ def logged_in(akeyless, start_agent):
 
 
 def unpacked(cloud_id: str) -> tuple[str, str, dict]:
-    """URL, body and headers that stand in a cloud-id of AWS."""
+    """URL, body and headers in an AWS cloud-id."""
     members = json.loads(base64.b64decode(cloud_id, validate=True))
     url, body, headers = (base64.b64decode(members[f"sts_request_{part}"], validate=True).decode()
                           for part in ("url", "body", "headers"))
@@ -78,7 +78,7 @@ def unpacked(cloud_id: str) -> tuple[str, str, dict]:
 
 
 def role_credentials(moto) -> dict:
-    """Of the role, as the container and instance endpoints hand them out."""
+    """Credentials of the role, in the format of the container and instance endpoints."""
     moto.allow_unsigned(1)
     status, reply = moto.call("sts", {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": moto.role_arn,
                                       "RoleSessionName": "endpoint"})
@@ -89,7 +89,7 @@ def role_credentials(moto) -> dict:
 
 
 def who_signed(moto, cloud_id: str) -> str:
-    """The caller as AWS names it, once it has checked the signature."""
+    """The caller's ARN after verification of the signature."""
     status, reply = moto.replay(*unpacked(cloud_id))
     assert status == 200, reply
     return re.search("<Arn>(.*?)</Arn>", reply)[1]
@@ -105,7 +105,7 @@ def test_aws_web_identity(moto, logged_in, tmp_path):
 
 
 def test_aws_looks_at_every_byte_of_the_signature(moto, logged_in):
-    """moto refuses what was tampered with: else the other tests here would prove nothing."""
+    """moto rejects a modified request; otherwise the other tests of this file would prove nothing."""
     credentials = role_credentials(moto)
     login = logged_in("aws_iam", {"AWS_ACCESS_KEY_ID": credentials["AccessKeyId"], "AWS_SESSION_TOKEN": credentials["Token"],
                                   "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"]})

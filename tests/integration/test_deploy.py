@@ -1,4 +1,4 @@
-"""The chart and the plain manifests: what they make and refuse, and that the agent's account may do its work and nothing else."""
+"""The chart and the plain manifests: rendered objects, rejected values, and exactly the needed rights for the agent's account."""
 
 import dataclasses
 import itertools
@@ -38,7 +38,7 @@ value_sets = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SE
 
 @pytest.fixture(scope="module")
 def own_cluster(tmp_path_factory):
-    """Whose roles and CSIDriver objects belong to these tests alone."""
+    """A cluster whose roles and CSIDriver objects are used by these tests only."""
     with Cluster(tmp_path_factory.mktemp("deploy") / "cluster") as started:
         yield started
 
@@ -67,15 +67,15 @@ def only(objects: list[dict], kind: str) -> dict:
     return found[0]
 
 
-def agent_says(binary: pathlib.Path, objects: list[dict], directory: pathlib.Path) -> str:
-    """What the agent finds wrong with the configuration among the objects."""
+def config_errors(binary: pathlib.Path, objects: list[dict], directory: pathlib.Path) -> str:
+    """The output of `nodekeep validate` for the ConfigMap among the objects; empty if it is valid."""
     file = directory / "nodekeep.yaml"
     file.write_text(only(objects, "ConfigMap")["data"]["nodekeep.yaml"])
     done = subprocess.run([binary, "validate", "-f", file], capture_output=True, text=True, timeout=30)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-# -- what the chart makes
+# -- the chart's objects
 
 @value_sets
 def test_helm_lint_finds_nothing_to_complain_about(offline, values):
@@ -134,7 +134,7 @@ def test_a_login_token_has_an_audience_of_its_own_and_is_not_that_of_the_api_ser
     container = pod["containers"][0]
     file, = [variable["value"] for variable in container["env"] if variable["name"] == "NODEKEEP_AKEYLESS_SERVICE_ACCOUNT_TOKEN_FILE"]
     assert str(pathlib.PurePath(file).parent) in {mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "login-token"}
-    # A file that the configuration names is not replaced.
+    # A file set in the configuration is not overridden.
     own = {**LOGIN_TOKEN, "config.providers.akeyless.serviceAccountTokenFile": "/own/token"}
     container = only(offline.render(own), "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
     assert not [variable for variable in container["env"] if "TOKEN_FILE" in variable["name"]]
@@ -170,14 +170,14 @@ def test_only_settings_that_need_a_start_roll_the_daemonset(offline):
 
 @pytest.mark.parametrize("version, wanted", [("1.34", None), ("1.35", True)])
 def test_tokens_come_as_secrets_where_the_cluster_can(offline, version, wanted):
-    # The later --kube-version counts.
+    # The last --kube-version takes effect.
     driver = only(offline.render(DRIVER, "--kube-version", version), "CSIDriver")
     assert driver["spec"].get("serviceAccountTokenInSecrets") is wanted
 
 
 @value_sets
 def test_the_agent_accepts_the_configuration_of_the_chart(offline, values, nodekeep_binary, tmp_path):
-    assert agent_says(nodekeep_binary, offline.render(values), tmp_path) == ""
+    assert config_errors(nodekeep_binary, offline.render(values), tmp_path) == ""
 
 
 def test_generated_files_are_up_to_date(nodekeep_binary):
@@ -193,7 +193,7 @@ def test_the_schema_knows_the_settings_of_the_agent_and_no_others(nodekeep_binar
 
     done = subprocess.run([nodekeep_binary, "config", "settings", "-o", "json"], capture_output=True, text=True, timeout=30)
     settings = {setting["path"] for setting in json.loads(done.stdout)}
-    # The chart's own business: the node's name comes from the pod, the API server from its service account.
+    # Not values of the chart: the node's name comes from the pod, the API server from its service account.
     settings -= {"nodeName", "kubeconfig"}
     config = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]
     assert leaves(config) == settings
@@ -206,7 +206,7 @@ def test_the_values_of_the_documentation_are_taken(offline, page, nodekeep_binar
     for block in blocks:
         (tmp_path / "values.yaml").write_text(textwrap.dedent(block))
         objects = offline.render({}, "--values", tmp_path / "values.yaml")
-        assert agent_says(nodekeep_binary, objects, tmp_path) == ""
+        assert config_errors(nodekeep_binary, objects, tmp_path) == ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,19 +216,19 @@ class Refused:
 
 
 REFUSED = {
-    "no value of the chart": Refused({"mirorring.enabled": "true"}, "mirorring"),
-    "no setting of the agent": Refused({"config.driver.enabeld": "true"}, "enabeld"),
+    "not a value of the chart": Refused({"mirorring.enabled": "true"}, "mirorring"),
+    "not a setting of the agent": Refused({"config.driver.enabeld": "true"}, "enabeld"),
     "a switch that is a text": Refused({"mirroring.enabled": "maybe"}, "/mirroring/enabled"),
     "an address that probes cannot reach": Refused({"config.http.address": "127.0.0.1:9466"}, "/config/http/address"),
-    "a kubelet root that is no path": Refused({"config.driver.kubeletRoot": "kubelet"}, "/config/driver/kubeletRoot"),
-    "a driver name that is none": Refused({"config.driver.name": "My_Driver"}, "/config/driver/name"),
+    "a kubelet root that is not a path": Refused({"config.driver.kubeletRoot": "kubelet"}, "/config/driver/kubeletRoot"),
+    "an invalid driver name": Refused({"config.driver.name": "My_Driver"}, "/config/driver/name"),
     "a Secret without a namespace": Refused({"config.versionKeySecret": "key"}, "/config/versionKeySecret"),
-    "a pull policy of nobody": Refused({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy"),
-    "a digest that is none": Refused({"image.digest": "sha256:abc"}, "/image/digest"),
-    "a token that lives too short": Refused({"csiDriver.tokenRequests[0].audience": "vault",
+    "an unknown pull policy": Refused({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy"),
+    "an invalid digest": Refused({"image.digest": "sha256:abc"}, "/image/digest"),
+    "a token lifetime that is too short": Refused({"csiDriver.tokenRequests[0].audience": "vault",
                                              "csiDriver.tokenRequests[0].expirationSeconds": "60"}, "expirationSeconds"),
     "no provider directory": Refused({"config.providerDirs": "null"}, "providerDirs"),
-    "an account that nobody made": Refused({**ENABLED, "serviceAccount.create": "false"}, "serviceAccount.name"),
+    "a service account that is not created": Refused({**ENABLED, "serviceAccount.create": "false"}, "serviceAccount.name"),
     "no provider": Refused({"config.providers.enabled": "{}"}, "/config/providers/enabled"),
     "a login token without an audience": Refused({"serviceAccount.loginToken.audience": ""}, "/serviceAccount/loginToken/audience"),
 }
@@ -245,7 +245,7 @@ def test_the_plain_manifests_are_what_the_chart_makes(tmp_path):
     subprocess.run(["cp", "-r", folder, copy], check=True)
     subprocess.run([copy / "render", tool("helm")], check=True, timeout=120)
     for name in ("driver.yaml", "provider.yaml", "csidriver.yaml"):
-        assert (copy / name).read_text() == (folder / name).read_text(), f"deploy/{name} is old: run deploy/render"
+        assert (copy / name).read_text() == (folder / name).read_text(), f"deploy/{name} is outdated: run deploy/render"
 
 
 # -- on a real API server
@@ -262,7 +262,7 @@ def test_the_plain_manifests_can_be_applied(kubectl, name):
 
 
 def test_without_privilege_the_api_server_refuses_mounts_that_kubelet_sees(helm, kubectl):
-    """Why the driver asks for more than CAP_SYS_ADMIN."""
+    """The reason why the driver needs more than CAP_SYS_ADMIN."""
     daemon_set = only(helm.render(DRIVER), "DaemonSet")
     daemon_set["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {"capabilities": {"add": ["SYS_ADMIN"]}}
     done = kubectl.run("apply", "--server-side", "--dry-run=server", "-f", "-", manifest=daemon_set, check=False)
@@ -272,7 +272,7 @@ def test_without_privilege_the_api_server_refuses_mounts_that_kubelet_sees(helm,
 # -- the rights of the agent
 
 class Account:
-    """The API server as the agent's own service account sees it."""
+    """The API server accessed with the agent's service account."""
 
     def __init__(self, cluster: Cluster):
         self._client = JsonClient(cluster.url, ca_file=cluster.ca.cert)
@@ -326,7 +326,7 @@ RIGHTS = {
 
 @pytest.fixture
 def install(helm, kubectl, own_cluster):
-    """Installs with values, and returns the agent's account, once the API server knows of the one right that is named."""
+    """Installs with values; returns the agent's account once the API server grants the given right."""
     def made(values: dict, right: tuple | None = None, namespace: str = "default") -> Account:
         helm.install(values)
         account = Account(own_cluster)
@@ -339,15 +339,15 @@ def install(helm, kubectl, own_cluster):
 
 
 @pytest.mark.parametrize("values, allowed", RIGHTS.values(), ids=RIGHTS.keys())
-def test_the_account_may_do_what_its_doors_need_and_nothing_else(install, values, allowed):
+def test_the_account_has_the_needed_rights_and_no_others(install, values, allowed):
     account = install(values)
     asked = [(verb, group, resource) for verb, (group, resource) in itertools.product(VERBS, RESOURCES)] + list(MORE)
 
     def difference() -> set:
         return {right for right in asked if account.may(*right)} ^ allowed
 
-    # The API server hears of roles that come and go a little later.
-    wait_for(lambda: not difference(), lambda: f"not as wanted: {difference()}", 20)
+    # The API server observes changes of roles with a delay.
+    wait_for(lambda: not difference(), lambda: f"missing or extra rights: {difference()}", 20)
 
 
 def test_the_version_key_is_one_secret_of_one_namespace(install):
@@ -360,7 +360,7 @@ def test_the_version_key_is_one_secret_of_one_namespace(install):
 
 @pytest.fixture(scope="module")
 def objects(own_cluster, kubectl):
-    """What the agent's calls are about: a node, a pod on it, a class and a Secret of somebody else."""
+    """Objects for the agent's calls: a node, a pod on it, a class and a Secret that the agent does not own."""
     own_cluster.must("POST", "/api/v1/nodes", {"metadata": {"name": "node1"}})
     kubectl.apply([
         {"apiVersion": f"{STORE}/v1", "kind": "SecretProviderClass", "metadata": {"name": "app", "namespace": "default"},

@@ -1,4 +1,4 @@
-"""The driver door: the real binary as CSI driver, real tmpfs mounts, classes of a real API server, kubelet's calls as it makes them."""
+"""The agent as CSI driver: the real binary, real tmpfs mounts, classes of a real API server, kubelet's sequence of calls."""
 
 import itertools
 import os
@@ -23,7 +23,7 @@ CRDS = REPOSITORY / "deploy" / "chart" / "crds"
 @pytest.fixture(scope="module", autouse=True)
 def crds(cluster):
     if os.geteuid() != 0:
-        pytest.fail("the driver door mounts: run this as root", pytrace=False)
+        pytest.fail("the CSI driver mounts file systems: run this as root", pytrace=False)
     for path in sorted(CRDS.glob("*.yaml")):
         reply = cluster.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
                                 yaml.safe_load(path.read_text()))
@@ -33,7 +33,7 @@ def crds(cluster):
 
 
 class Store:
-    """The dev provider's store: a YAML file that a test may edit."""
+    """The dev provider's store, a YAML file."""
 
     def __init__(self, path: pathlib.Path):
         self.path = path
@@ -54,8 +54,8 @@ def store(tmp_path) -> Store:
 
 
 @pytest.fixture
-def door(kubelet, start_agent, cluster, store):
-    """An agent that is the CSI driver of `kubelet`, which has taken it in; serves the dev store."""
+def agent(kubelet, start_agent, cluster, store):
+    """An agent that is registered as the CSI driver of `kubelet` and serves the dev store."""
     agent = start_agent(providers=("dev",), kubeconfig=cluster.kubeconfig, kubelet=kubelet,
                         config={"providers": {"dev": {"path": str(store.path)}}})
     kubelet.register()
@@ -97,17 +97,17 @@ def entries(volume) -> list:
         if volume.target.exists() else []
 
 
-def test_kubelet_is_told_who_the_driver_is_and_where(door, kubelet):
+def test_kubelet_is_told_who_the_driver_is_and_where(agent, kubelet):
     told = kubelet.register()
     assert told == {"type": "CSIPlugin", "name": DRIVER, "endpoint": str(kubelet.csi_socket), "versions": ["1.0.0"],
                     "node": "node-of-the-integration-tests"}
     assert kubelet.call("Identity", "GetPluginInfo").name == DRIVER
     assert kubelet.call("Identity", "Probe").ready.value
-    # Its own answer to kubelet is out before the agent has taken the verdict in, and its pods may not be listed yet.
-    Agent.wait_for(lambda: door.http("/readyz")[0] == 200, "readiness", 10)
+    # NotifyRegistrationStatus returns before the agent has processed it, and the node's pods may not be listed yet.
+    Agent.wait_for(lambda: agent.http("/readyz")[0] == 200, "readiness", 10)
 
 
-def test_a_first_volume_and_its_end(door, kubelet, classes, namespace):
+def test_a_first_volume_and_its_end(agent, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), classes.create())
     kubelet.publish(volume)
     assert entries(volume) == ["password", "user"]
@@ -120,11 +120,11 @@ def test_a_first_volume_and_its_end(door, kubelet, classes, namespace):
     assert not volume.target.exists()
     kubelet.unpublish(volume)
     assert not volume.mounted
-    assert door.metric("node_publish_total", provider="dev") == 2
-    assert door.metric("node_unpublish_total") == 2
+    assert agent.metric("node_publish_total", provider="dev") == 2
+    assert agent.metric("node_unpublish_total") == 2
 
 
-def test_fs_group_owns_the_files(door, kubelet, classes, namespace):
+def test_fs_group_owns_the_files(agent, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), classes.create(), group="4711")
     kubelet.publish(volume)
     stat = (volume.target / "user").stat()
@@ -137,7 +137,7 @@ def test_fs_group_owns_the_files(door, kubelet, classes, namespace):
     ({"target_path": ""}, "Target path missing in request"),
     ({"volume_context": {}}, "Volume attributes missing in request"),
 ])
-def test_a_publish_without_its_arguments_is_refused_in_upstreams_words(door, kubelet, missing, text):
+def test_a_publish_without_its_arguments_is_refused_in_upstreams_words(agent, kubelet, missing, text):
     fields = {"volume_id": "csi-1", "target_path": str(kubelet.root / "pods" / "x"), "volume_context": {"a": "b"},
               "volume_capability": {"mount": {}, "access_mode": {"mode": 1}}, "readonly": True, **missing}
     if fields["volume_capability"] is None:
@@ -147,7 +147,7 @@ def test_a_publish_without_its_arguments_is_refused_in_upstreams_words(door, kub
     assert (failed.value.code, failed.value.message) == (grpc.StatusCode.INVALID_ARGUMENT, text)
 
 
-def test_failures_name_the_class_and_leave_nothing_behind(door, kubelet, classes, namespace):
+def test_failures_name_the_class_and_leave_nothing_behind(agent, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), "nowhere")
     failed = kubelet.failure(volume)
     assert failed.message.startswith(f"failed to get secretproviderclass {namespace}/nowhere, error: ")
@@ -163,13 +163,13 @@ def test_failures_name_the_class_and_leave_nothing_behind(door, kubelet, classes
     assert "Readonly is not true in request" in kubelet.failure(
         kubelet.volume(a_pod(namespace), classes.create(), read_only=False)).message
     assert list(kubelet.root.glob("pods/*/volumes/*/*/mount")) == []
-    # The class of a pod that was too early.
+    # The class is created after the first publish of its pod.
     classes.create("nowhere")
     kubelet.publish(volume)
     assert volume.read("user") == "alice"
 
 
-def test_rotation_needs_no_kubelet_and_asks_once_for_all(door, kubelet, classes, namespace, store, cluster):
+def test_rotation_needs_no_kubelet_and_asks_once_for_all(agent, kubelet, classes, namespace, store, cluster):
     parameters = {"objects": yaml.safe_dump([{"objectName": "user"}, {"objectName": "password"}]),
                   "nodekeep/refreshAfter": "2s"}
     classes.create("quick", parameters=parameters)
@@ -177,53 +177,53 @@ def test_rotation_needs_no_kubelet_and_asks_once_for_all(door, kubelet, classes,
     for volume in volumes:
         kubelet.publish(volume)
     store.put(password="second")
-    door.wait_for(lambda: all(volume.read("password") == "second" for volume in volumes), "the new password", 15)
+    agent.wait_for(lambda: all(volume.read("password") == "second" for volume in volumes), "the new password", 15)
     assert all(volume.read("user") == "alice" for volume in volumes)
-    # A refresh is counted when its status object is written too, after the files.
-    door.wait_for(lambda: door.metric("rotation_reconcile_total", provider="dev", rotated="true") == 10, "ten refreshes", 15)
-    assert door.status()["volumes"][0]["condition"] == "up to date"
+    # A refresh is counted once its status object is written, after the files.
+    agent.wait_for(lambda: agent.metric("rotation_reconcile_total", provider="dev", rotated="true") == 10, "ten refreshes", 15)
+    assert agent.status()["volumes"][0]["condition"] == "up to date"
 
 
-def test_a_refresh_by_hand_reaches_the_volumes_at_once(door, kubelet, classes, namespace, store):
+def test_a_refresh_by_hand_reaches_the_volumes_at_once(agent, kubelet, classes, namespace, store):
     volume = kubelet.volume(a_pod(namespace), classes.create())
     kubelet.publish(volume)
     store.put(password="second")
-    door.wait_for(lambda: door.cli_json("refresh", "--all")["changed"] >= 1, "the new value in the cache", 10)
-    door.wait_for(lambda: volume.read("password") == "second", "the new password", 5)
+    agent.wait_for(lambda: agent.cli_json("refresh", "--all")["changed"] >= 1, "the new value in the cache", 10)
+    agent.wait_for(lambda: volume.read("password") == "second", "the new password", 5)
 
 
-def test_a_repeat_costs_no_call(door, kubelet, classes, namespace):
+def test_a_repeat_costs_no_call(agent, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), classes.create())
     kubelet.publish(volume)
-    reads = door.metric("nodekeep_backend_reads_total")
-    mounts = door.metric("nodekeep_mounts_total")
+    reads = agent.metric("nodekeep_backend_reads_total")
+    mounts = agent.metric("nodekeep_mounts_total")
     for _ in range(50):
         kubelet.publish(volume)
-    assert door.metric("nodekeep_backend_reads_total") == reads
-    assert door.metric("nodekeep_mounts_total") == mounts
-    assert door.metric("node_publish_total", provider="dev") == 51
+    assert agent.metric("nodekeep_backend_reads_total") == reads
+    assert agent.metric("nodekeep_mounts_total") == mounts
+    assert agent.metric("node_publish_total", provider="dev") == 51
 
 
-def test_a_refresh_that_fails_keeps_the_volume_and_is_seen(door, kubelet, classes, namespace):
+def test_a_refresh_that_fails_keeps_the_volume_and_is_seen(agent, kubelet, classes, namespace):
     parameters = {"objects": yaml.safe_dump([{"objectName": "user"}]), "nodekeep/refreshAfter": "1s"}
     volume = kubelet.volume(a_pod(namespace), classes.create("quick", parameters=parameters))
     kubelet.publish(volume)
     classes.delete("quick")
-    door.wait_for(lambda: "failed to get secretproviderclass" in door.status()["volumes"][0]["condition"], "the failure", 15)
+    agent.wait_for(lambda: "failed to get secretproviderclass" in agent.status()["volumes"][0]["condition"], "the failure", 15)
     kubelet.publish(volume)
     assert volume.read("user") == "alice"
     stats = kubelet.call("Node", "NodeGetVolumeStats", volume_id=volume.id, volume_path=str(volume.target))
     assert stats.volume_condition.abnormal
     assert "rotation failing since" in stats.volume_condition.message
-    assert door.metric("rotation_reconcile_error_total", error_type="SecretProviderClassNotFound") >= 1
-    assert door.metric("nodekeep_volumes", standing="failing") == 1
-    assert door.metric("nodekeep_volumes", standing="current") == 0
-    age = door.metric("nodekeep_volume_oldest_content_seconds")
+    assert agent.metric("rotation_reconcile_error_total", error_type="SecretProviderClassNotFound") >= 1
+    assert agent.metric("nodekeep_volumes", standing="failing") == 1
+    assert agent.metric("nodekeep_volumes", standing="current") == 0
+    age = agent.metric("nodekeep_volume_oldest_content_seconds")
     assert age > 0
-    door.wait_for(lambda: door.metric("nodekeep_volume_oldest_content_seconds") > age, "an age that grows", 5)
+    agent.wait_for(lambda: agent.metric("nodekeep_volume_oldest_content_seconds") > age, "a growing age", 5)
 
 
-def test_volume_stats_tell_what_a_volume_takes(door, kubelet, classes, namespace):
+def test_volume_stats_tell_what_a_volume_takes(agent, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), classes.create())
     kubelet.publish(volume)
     stats = kubelet.call("Node", "NodeGetVolumeStats", volume_id=volume.id, volume_path=str(volume.target))
@@ -237,7 +237,7 @@ def test_volume_stats_tell_what_a_volume_takes(door, kubelet, classes, namespace
     assert failed.value.code == grpc.StatusCode.NOT_FOUND
 
 
-def test_a_killed_agent_finds_its_volumes_again(door, kubelet, classes, namespace, store, cluster):
+def test_a_killed_agent_finds_its_volumes_again(agent, kubelet, classes, namespace, store, cluster):
     parameters = {"objects": yaml.safe_dump([{"objectName": "user"}]), "nodekeep/refreshAfter": "1s"}
     classes.create("quick", parameters=parameters)
     made = cluster.create_pod(namespace, "web", node="node-of-the-integration-tests", volumes=[
@@ -246,20 +246,20 @@ def test_a_killed_agent_finds_its_volumes_again(door, kubelet, classes, namespac
     pod = Pod(namespace, "web", made["metadata"]["uid"])
     volume = kubelet.volume(pod, "quick")
     kubelet.publish(volume)
-    door.kill()
+    agent.kill()
     store.put(user="bob")
-    door.start()
-    # Kubelet has said nothing yet.
-    door.wait_for(lambda: volume.read("user") == "bob", "the new value", 20)
+    agent.start()
+    # Before kubelet's first call.
+    agent.wait_for(lambda: volume.read("user") == "bob", "the new value", 20)
     kubelet.register()
     kubelet.publish(volume)
-    assert len(door.status()["volumes"]) == 1
+    assert len(agent.status()["volumes"]) == 1
     kubelet.unpublish(volume)
-    assert door.status()["volumes"] == []
+    assert agent.status()["volumes"] == []
 
 
-def test_a_kill_in_the_middle_of_a_first_write_is_repaired_by_the_next_publish(door, kubelet, classes, namespace):
-    """What a kill between mount and write leaves: a mount without content."""
+def test_a_kill_in_the_middle_of_a_first_write_is_repaired_by_the_next_publish(agent, kubelet, classes, namespace):
+    """Prepares the state after a kill between mount and write: a mount without content."""
     volume = kubelet.volume(a_pod(namespace), classes.create())
     volume.target.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(volume.target)], check=True)
@@ -270,7 +270,7 @@ def test_a_kill_in_the_middle_of_a_first_write_is_repaired_by_the_next_publish(d
     assert volume.read("user") == "alice"
 
 
-def test_secrets_are_there_when_the_volume_is_answered(door, kubelet, classes, namespace, cluster):
+def test_secrets_are_there_when_the_volume_is_answered(agent, kubelet, classes, namespace, cluster):
     classes.create("mirrored", secretObjects=[
         {"secretName": "login", "type": "Opaque", "labels": {"environment": "test"},
          "data": [{"objectName": "user", "key": "username"}]}])
@@ -288,7 +288,7 @@ def test_secrets_are_there_when_the_volume_is_answered(door, kubelet, classes, n
     assert [entry["id"] for entry in status["status"]["objects"]] == ["password", "user"]
 
 
-def test_a_stop_gives_up_the_secrets_that_no_pod_needs_any_more(door, kubelet, classes, namespace, cluster):
+def test_a_stop_gives_up_the_secrets_that_no_pod_needs_any_more(agent, kubelet, classes, namespace, cluster):
     volumes = {}
     for name in ("gone", "kept"):
         classes.create(name, secretObjects=[{"secretName": name, "type": "Opaque", "data": [{"objectName": "user", "key": "user"}]}])
@@ -297,25 +297,25 @@ def test_a_stop_gives_up_the_secrets_that_no_pod_needs_any_more(door, kubelet, c
         kubelet.publish(volumes[name])
     kubelet.unpublish(volumes["gone"])
     path = f"/api/v1/namespaces/{namespace}/secrets"
-    # For a minute a pod that takes its place would find it.
+    # The Secret is kept for a minute, for a replacement pod.
     assert cluster.request("GET", f"{path}/gone").ok
-    assert door.stop() == 0
+    assert agent.stop() == 0
     assert cluster.request("GET", f"{path}/gone").status == 404
     assert cluster.request("GET", f"{path}/kept").ok
-    door.start()
+    agent.start()
     kubelet.register()
     kubelet.unpublish(volumes["kept"])
 
 
-def test_a_stop_takes_the_driver_back_from_kubelet_first(door, kubelet, classes, namespace):
+def test_a_stop_takes_the_driver_back_from_kubelet_first(agent, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), classes.create())
     kubelet.publish(volume)
-    assert door.stop() == 0
+    assert agent.stop() == 0
     assert not kubelet.registration_socket.exists()
     assert not kubelet.csi_socket.exists()
-    # The pod keeps what it has.
+    # The pod keeps its files.
     assert volume.read("user") == "alice"
-    door.start()
+    agent.start()
     kubelet.register()
     kubelet.unpublish(volume)
 
@@ -341,13 +341,13 @@ def test_the_start_up_taint_goes_once_kubelet_knows_the_driver(kubelet, start_ag
         keys = lambda: {taint["key"] for taint in cluster.must("GET", f"/api/v1/nodes/{node}")["spec"]["taints"]}
         assert "secrets-store.csi.k8s.io/agent-not-ready" in keys()
         kubelet.register()
-        agent.wait_for(lambda: "secrets-store.csi.k8s.io/agent-not-ready" not in keys(), "the taint's end", 10)
+        agent.wait_for(lambda: "secrets-store.csi.k8s.io/agent-not-ready" not in keys(), "the removal of the taint", 10)
         assert "other" in keys()
     finally:
         cluster.must("DELETE", f"/api/v1/nodes/{node}")
 
 
-def test_110_pods_at_once(door, kubelet, classes, namespace):
+def test_110_pods_at_once(agent, kubelet, classes, namespace):
     classes.create()
     volumes = [kubelet.volume(a_pod(namespace), "app") for _ in range(110)]
     began = time.monotonic()

@@ -1,7 +1,7 @@
-"""What pods get while OpenBao, the network or the agent itself fails.
+"""What pods are served while OpenBao, the network or the agent itself fails.
 
-Steps of the wall clock cannot be made for one process here; ages and expiries are measured on the steady clock, and the unit tests
-of agent/secrets step the one without the other.
+Steps of the wall clock are not tested here, because they would affect all processes. Ages and expiries are measured with the
+steady clock; the unit tests of agent/secrets step each clock separately.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from test_sharing import accessors_of, revoke_logins
 
 AT_ONCE = {"nodekeep/refreshAfter": "0s"}
 DOWN = {
-    # name: (fault on a proxy, seconds within which a known pod is answered)
+    # name: (fault of a proxy, seconds within which a mount of a known pod completes)
     "refused": (lambda proxy: proxy.down(), 6),
     "reset": (lambda proxy: proxy.reset(), 6),
     "cut in the middle of the body": (lambda proxy: proxy.cut_after(20_000), 6),
     "cut before the first byte": (lambda proxy: proxy.cut_after(0), 6),
     "hung": (lambda proxy: proxy.hang(), 6),
-    "slow beyond patience": (lambda proxy: proxy.delay(20_000), 6),
+    "slower than the mount budget": (lambda proxy: proxy.delay(20_000), 6),
 }
 
 
@@ -36,7 +36,7 @@ def took_less_than(seconds: float):
 
 @pytest.fixture
 def agent(start_agent):
-    """One that gives up on a backend that is down before a test's patience ends."""
+    """An agent whose mounts fail within seconds while a backend is down."""
     return start_agent(config={"mountBudget": "5s"})
 
 
@@ -45,7 +45,7 @@ def outcome_of(driver, spc, pod, timeout: float = 30.0):
 
 
 def fresh_again(agent, driver, spc, pod, wanted: dict, timeout: float = 40.0) -> None:
-    """Waits until a mount is answered by the backend again, with these files among others."""
+    """Waits until a mount gets fresh values from the backend again, these files among them."""
     def tried() -> bool:
         mounted = outcome_of(driver, spc, pod)
         return (not isinstance(mounted, MountFailed) and agent.mount_lines(pod)[-1]["outcome"] == "ok"
@@ -55,7 +55,7 @@ def fresh_again(agent, driver, spc, pod, wanted: dict, timeout: float = 40.0) ->
 
 @pytest.fixture
 def proxied(tenant, openbao, openbao_proxy, unique):
-    """A class whose every mount asks OpenBao through a proxy for a large secret and a small one."""
+    """A class whose every mount reads a large and a small secret from OpenBao, through a proxy."""
     openbao.put_secret(f"{unique}/large", {"k": "x" * 100_000})
     openbao.put_secret(f"{unique}/small", {"k": "before"})
     return tenant.spc(("large", f"secret/data/{unique}/large", "k"), ("small", f"secret/data/{unique}/small", "k"),
@@ -101,15 +101,15 @@ def test_a_pod_never_seen_gets_a_final_error_while_the_backend_is(
 
 def test_a_new_pod_shares_the_last_good_values_of_its_account_only(
         agent, driver, cluster, openbao, openbao_proxy, tenant, proxied, namespace, unique):
-    stranger = Tenant(cluster, openbao, namespace, "stranger", f"{unique}-stranger")
+    other = Tenant(cluster, openbao, namespace, "other", f"{unique}-other")
     good = driver.mount(proxied, tenant.pod())
-    newcomer, strange = tenant.pod(), stranger.pod()
+    newcomer, foreign = tenant.pod(), other.pod()
     openbao_proxy.down()
     assert driver.mount(proxied, newcomer).files == good.files
     assert agent.mount_lines(newcomer)[-1]["outcome"] == "stale"
-    failed = driver.failure({**proxied, "roleName": stranger.role}, strange)
+    failed = driver.failure({**proxied, "roleName": other.role}, foreign)
     assert failed.code == grpc.StatusCode.FAILED_PRECONDITION
-    assert driver.failure(proxied, strange).code == grpc.StatusCode.FAILED_PRECONDITION
+    assert driver.failure(proxied, foreign).code == grpc.StatusCode.FAILED_PRECONDITION
 
 
 def test_a_class_that_asks_for_one_secret_more_gets_an_error_not_a_part(agent, driver, tenant, openbao_proxy, proxied, unique):
@@ -133,7 +133,7 @@ def test_a_slow_backend_is_waited_for(agent, driver, tenant, openbao_proxy, prox
 def test_a_connection_cut_once_is_retried_unnoticed(agent, driver, tenant, openbao_proxy, proxied):
     pod = tenant.pod()
     driver.mount(proxied, pod)
-    openbao_proxy.down()  # the kept connections are gone
+    openbao_proxy.down()  # closes the pooled connections
     openbao_proxy.up()
     driver.mount(proxied, pod)
     assert [line["outcome"] for line in agent.mount_lines(pod)] == ["ok", "ok"]
@@ -188,7 +188,7 @@ def test_an_authoritative_no_ends_the_value_for_good(
     driver.mount(spc, pod)
     end(openbao, unique)
     assert driver.failure(spc, pod).code == code
-    # Nor does a failing backend bring it back.
+    # The old value is not served while the backend is down either.
     openbao_proxy.down()
     failed = driver.failure(spc, pod)
     assert failed.code in (code, grpc.StatusCode.FAILED_PRECONDITION)
@@ -211,7 +211,7 @@ def test_a_refused_identity_ends_its_values_for_good(agent, driver, tenant, open
 
 @pytest.fixture
 def limited(openbao, tenant, unique):
-    """A KV engine of the test's own with one secret in it, and its name, so that a quota meets nobody else."""
+    """The name of a KV engine for one test, with one secret, so that a quota affects no other test."""
     openbao.must("POST", f"sys/mounts/{unique}", {"type": "kv"})
     openbao.must("POST", f"{unique}/a", {"k": "v"})
     openbao.write_policy(unique, f'path "{unique}/*" {{ capabilities = ["read"] }}')
@@ -223,7 +223,7 @@ def limited(openbao, tenant, unique):
 
 @pytest.mark.parametrize("interval", ["1s", "3s"])
 def test_429_with_retry_after_is_waited_out(start_agent, tenant, openbao, limited, interval):
-    """OpenBao cuts off the fraction: of an interval of one second it says Retry-After: 0, of three seconds 2."""
+    """OpenBao truncates Retry-After to whole seconds: 0 for an interval of one second, 2 for three seconds."""
     for i in range(6):
         openbao.must("POST", f"{limited}/s{i}", {"k": str(i)})
     openbao.limit_rate(limited, f"{limited}/", rate=3, interval=interval, retry_after=True)
@@ -237,12 +237,12 @@ def test_429_for_good(agent, driver, tenant, openbao, limited, retry_after):
     pod = tenant.pod()
     assert driver.mount(spc, pod).text("f") == "v"
     openbao.limit_rate(limited, f"{limited}/", rate=1, interval="60s", retry_after=retry_after)
-    driver.mount_all([(spc, pod)])  # spends what the quota still allows
+    driver.mount_all([(spc, pod)])  # uses up the rest of the quota
     with took_less_than(8):
         assert driver.mount(spc, pod).text("f") == "v"
     line = agent.mount_lines(pod)[-1]
     assert line["outcome"] == "stale" and "429" in line["stale_reason"]
-    # Somebody who has nothing to fall back on is told why.
+    # Without a cached value, the error gives the reason.
     agent.cli("cache", "flush")
     with took_less_than(25):
         failed = driver.failure(spc, tenant.pod(), timeout=20)
@@ -264,8 +264,8 @@ def test_an_expired_login_is_made_anew_unnoticed(agent, driver, tenant, openbao,
     assert 2 <= openbao.audit.logins(mark) <= 6
 
 
-def test_a_login_in_use_is_renewed_and_one_that_nobody_uses_is_given_back(agent, driver, tenant, cluster, openbao, unique):
-    """The agent looks after its logins every five seconds, and renews at two thirds of their life."""
+def test_a_login_in_use_is_renewed_and_an_idle_one_is_revoked(agent, driver, tenant, cluster, openbao, unique):
+    """The agent checks its logins every five seconds and renews them at two thirds of their lifetime."""
     openbao.put_secret(unique, {"k": "v"})
     idle = Tenant(cluster, openbao, tenant.namespace, "idle", f"{unique}-idle")
     for each in (tenant, idle):
@@ -307,8 +307,8 @@ def test_a_sealed_server_is_sat_out(agent, driver, cluster, own_openbao, namespa
         assert driver.mount(spc, pod).text("f") == "before"
     line = agent.mount_lines(pod)[-1]
     assert line["outcome"] == "stale" and "503" in line["stale_reason"]
-    strange = driver.failure({**spc, "roleName": "another"}, pod, timeout=20)
-    assert strange.code == grpc.StatusCode.FAILED_PRECONDITION
+    uncached = driver.failure({**spc, "roleName": "another"}, pod, timeout=20)
+    assert uncached.code == grpc.StatusCode.FAILED_PRECONDITION
 
     own_openbao.unseal()
     own_openbao.put_secret(unique, {"k": "after"})
@@ -336,7 +336,7 @@ def test_a_hung_server_is_sat_out(agent, driver, cluster, own_openbao, namespace
 
 
 def storm(driver: Driver, spc: dict, pods: list, stop: threading.Event, outcomes: list) -> list:
-    """Threads that mount without pause; what they got is added to `outcomes`."""
+    """Starts threads that mount in a loop and append the results to `outcomes`."""
     def run(pod):
         while not stop.is_set():
             outcomes.append(outcome_of(driver, spc, pod, timeout=20))
@@ -374,7 +374,7 @@ def test_an_agent_that_ends_in_a_storm_of_mounts_is_replaced_by_the_next(agent, 
         assert not thread.is_alive()
     for outcome in outcomes:
         if isinstance(outcome, MountFailed):
-            # The driver retries it: nothing was answered.
+            # The driver retries this code.
             assert outcome.code == grpc.StatusCode.UNAVAILABLE, outcome
         else:
             assert outcome.files == want

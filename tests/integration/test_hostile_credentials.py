@@ -1,6 +1,6 @@
-"""A tenant who may write classes, start pods and run servers of his own is after the credentials of the node.
+"""A tenant that may write classes, start pods and run servers tries to get the credentials of the node.
 
-Every attack is tried beside an honest class that uses the same credential, so that it is there to be had.
+Each attack runs next to an honest class that uses the same credential, so that the credential is loaded in the agent.
 """
 
 import json
@@ -23,7 +23,7 @@ AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFE
 
 @pytest.fixture
 def evil(tmp_path):
-    """The tenant's gateway, with a certificate of his own authority."""
+    """The attacker's gateway, with a certificate of the attacker's own CA."""
     authority = CertificateAuthority(tmp_path / "evil-ca")
     with AkeylessGateway(tmp_path / "evil", tls=authority.issue("evil", ips=("127.0.0.1",))) as started:
         started.authority = authority
@@ -32,7 +32,7 @@ def evil(tmp_path):
 
 @pytest.fixture
 def metadata(issuer_key):
-    """The metadata services of the clouds, all of which would give the node an identity."""
+    """The metadata services of the clouds, each of which would return an identity for the node."""
     with MetadataServer() as started:
         started.answers[("GET", GOOGLE)] = signed(issuer_key, aud="akeyless.io", email="node@project.iam.gserviceaccount.com")
         started.answers[("GET", "/metadata/identity/oauth2/token")] = json.dumps(
@@ -41,7 +41,7 @@ def metadata(issuer_key):
 
 
 class Node:
-    """An agent with every credential that a node can have, in the settings of a plain installation."""
+    """An agent with every credential that a node can have, otherwise with default settings."""
 
     def __init__(self, start_agent, akeyless, metadata, tmp_path, cluster, namespace, **settings):
         cluster.create_service_account(namespace, "nodekeep")
@@ -77,16 +77,16 @@ def test_a_gateway_of_the_tenant_is_shown_nothing_of_the_node(akeyless, evil, me
     mark = akeyless.mark()
     trust = {"nodekeep/caBundle": evil.authority.pem}
     for i, (name, where, said) in enumerate((
-            ("his gateway", {"akeylessGatewayURL": evil.url, **trust}, evil.url),
-            ("the node's before his", {"akeylessGatewayURL": akeyless.url, "nodekeep/fallbackGateways": evil.url}, evil.url),
-            ("his before the node's", {"akeylessGatewayURL": evil.url, "nodekeep/fallbackGateways": akeyless.url}, evil.url),
-            ("a detour", {"akeylessGatewayURL": akeyless.url + "/../../evil"}, akeyless.url + "/../../evil"),
-            ("the node's gateway, his trust", {"akeylessGatewayURL": akeyless.url, **trust}, akeyless.url))):
+            ("the attacker's gateway", {"akeylessGatewayURL": evil.url, **trust}, evil.url),
+            ("the attacker's as fallback", {"akeylessGatewayURL": akeyless.url, "nodekeep/fallbackGateways": evil.url}, evil.url),
+            ("the node's as fallback", {"akeylessGatewayURL": evil.url, "nodekeep/fallbackGateways": akeyless.url}, evil.url),
+            ("a path traversal", {"akeylessGatewayURL": akeyless.url + "/../../evil"}, akeyless.url + "/../../evil"),
+            ("the node's gateway with the attacker's trust", {"akeylessGatewayURL": akeyless.url, **trust}, akeyless.url))):
         spc = {"akeylessAccessID": node.access_id, "objects": akeyless_objects(("f", "/a")), **parameters, **where}
         refused = node.driver.failure(spc, Pod("evil", f"pod-{i}", f"uid-{i}"))
         reason = "changes how the gateway is trusted" if "trust" in name else "providers.akeyless.nodeIdentityGateways"
         assert f"withheld from {said}:" in refused.message and reason in refused.message, (name, refused.message)
-    # Neither was anything sent, nor a credential obtained to be sent.
+    # Nothing was sent, and no credential was fetched.
     assert evil.requests() == [] and akeyless.requests(mark) == [] and len(metadata.seen) == asked
 
 
@@ -101,7 +101,7 @@ def test_the_same_gateway_may_have_it_once_the_operator_lists_it(
 
 
 def test_without_a_type_no_cloud_identity_is_looked_for(akeyless, metadata, start_akeyless_agent):
-    """At the node's own gateway, which may have them."""
+    """With the node's own gateway, which is allowed to receive them."""
     host = metadata.address
     driver = start_akeyless_agent(env={**NOTHING, **AWS, "GCE_METADATA_HOST": host,
                                        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{host}"}).driver("akeyless")
@@ -134,7 +134,7 @@ def test_the_token_of_the_agents_account_is_read_by_no_default(akeyless, cluster
 # -- Vault: the node's token, AppRole and certificate
 
 class VaultNode:
-    """An agent whose credential may do anything on the server, and one path that classes may read with it."""
+    """An agent whose credential has all rights on the server, and one path that classes may read with it."""
 
     def __init__(self, method: str, start_agent, openbao, unique: str, tmp_path):
         openbao.put_secret(f"{unique}/shared", {"k": "shared"})
@@ -178,14 +178,14 @@ def test_the_nodes_vault_credential_reads_what_is_listed_and_nothing_else(vault_
             ("the mounts", {"secretPath": "sys/mounts"}, "below auth, sys, identity or cubbyhole"),
             ("all policies", {"secretPath": "sys/policies/acl", "method": "LIST"}, "its method is LIST"),
             ("another secret", {"secretPath": f"secret/data/{unique}/other", "secretKey": "k"}, "does not list"),
-            ("its neighbour's name", {"secretPath": f"secret/data/{unique}/shared-not"}, "does not list"),
-            ("a detour", {"secretPath": f"secret/data/{unique}/shared/../other", "secretKey": "k"}, "does not list"),
-            ("a detour to the credential", {"secretPath": f"secret/data/{unique}/shared/../../../../auth/token/lookup-self"},
+            ("a path with the same prefix", {"secretPath": f"secret/data/{unique}/shared-not"}, "does not list"),
+            ("a path traversal", {"secretPath": f"secret/data/{unique}/shared/../other", "secretKey": "k"}, "does not list"),
+            ("a path traversal to the credential", {"secretPath": f"secret/data/{unique}/shared/../../../../auth/token/lookup-self"},
              "below auth, sys, identity or cubbyhole"),
-            ("a write of what is listed", {"secretPath": f"secret/data/{unique}/shared", "method": "PUT",
+            ("a write to a listed path", {"secretPath": f"secret/data/{unique}/shared", "method": "PUT",
                                            "secretArgs": {"data": {"k": "overwritten"}}}, "its method is PUT")):
         for optional in ({}, {"nodekeep/optional": "*"}):
-            # Beside an object that it may read, and with the honest class's login in the agent's memory.
+            # Together with a readable object, and with the honest class's login cached in the agent.
             spc = vault_node.spc(listed, {"objectName": "x", **entry}, **optional)
             refused = vault_node.driver.failure(spc, tenant.pod())
             assert "withheld because of object \"x\"" in refused.message and said in refused.message, (name, refused.message)
@@ -208,7 +208,7 @@ def test_a_pods_login_over_the_nodes_certificate_cannot_read_the_certificates_lo
     entry = {"objectName": "x", "secretPath": "auth/cert/login", "method": "PUT", "secretArgs": {"name": unique}}
     refused = vault_node.driver.failure(vault_class("", tenant.role, entry), tenant.pod())
     assert "is a login" in refused.message
-    # The certificate's login as that of the pod: what the server gives out goes nowhere.
+    # The certificate's login declared as the pod's: the agent does not use the token that the server returns.
     for method, secrets in ({"roleName": unique}, None), ({"roleName": unique, "nodekeep/auth": "jwt"}, None), \
             ({"nodekeep/auth": "approle"}, {"role_id": "x"}):
         spc = vault_class("", None, ("me", "auth/token/lookup-self"), vaultAuthMountPath="cert", **method)

@@ -1,4 +1,4 @@
-"""Sixty-four tenants ask for overlapping paths at once while the network fails: every byte served belongs to its tenant."""
+"""64 tenants mount overlapping paths at once while the network fails: each is served only its own values."""
 
 import json
 import random
@@ -14,15 +14,15 @@ from harness.tenant import vault_class
 TENANTS = 64
 SECONDS = 20.0
 
-# Not a failure of the agent: what a mount may be answered while the backend cannot be reached.
+# Permitted results of a mount while the backend is unreachable.
 EXCUSED = (grpc.StatusCode.FAILED_PRECONDITION,)
 
 
 class Crowd:
-    """The tenants. Each has a service account with a policy and role of its own, and a token of its own.
+    """The tenants. Each has its own service account, policy, role and token.
 
-    Paths overlap in every way there is: t1 and t11 share a prefix, auth/token/lookup-self is one path that answers each login with
-    its own name, and cubbyhole/app is one path where each token finds its own value.
+    Paths overlap: t1 and t11 share a prefix, auth/token/lookup-self returns each login's own name, and cubbyhole/app contains a
+    different value for each token.
     """
 
     def __init__(self, cluster, openbao, namespace: str, prefix: str, address: str):
@@ -30,7 +30,7 @@ class Crowd:
         self.prefix = prefix
         self.names = [f"t{i}" for i in range(TENANTS)]
         self._revisions = dict.fromkeys(self.names, 0)
-        self.pods, self.by_account, self.by_token, self.tokens, self.of_neighbour = {}, {}, {}, {}, {}
+        self.pods, self.by_account, self.by_token, self.tokens, self.foreign = {}, {}, {}, {}, {}
         for i, name in enumerate(self.names):
             cluster.create_service_account(namespace, name)
             openbao.write_policy(f"{prefix}-{name}", f'path "secret/data/{prefix}/{name}" {{ capabilities = ["read"] }}')
@@ -49,7 +49,7 @@ class Crowd:
                 ("whoami", "auth/token/lookup-self", "meta"), **policy)
             self.by_token[name] = vault_class(address, None, ("own", "cubbyhole/app", "k"),
                                               **{"nodekeep/auth": "token"}, **policy)
-            self.of_neighbour[name] = vault_class(
+            self.foreign[name] = vault_class(
                 address, f"{prefix}-{name}", ("own", f"secret/data/{prefix}/{self.names[(i + 1) % TENANTS]}", "k"), **policy)
 
     def value(self, name: str, revision: int) -> str:
@@ -82,15 +82,15 @@ class Tally:
 
 def check(crowd: Crowd, name: str, kind: str, outcome, tally: Tally) -> None:
     if isinstance(outcome, MountFailed):
-        if kind == "neighbour" and outcome.code == grpc.StatusCode.PERMISSION_DENIED:
+        if kind == "foreign" and outcome.code == grpc.StatusCode.PERMISSION_DENIED:
             tally.add(denied=1)
         elif outcome.code in EXCUSED:
             tally.add(failed=1)
         else:
             tally.add(wrong=f"{name} {kind}: {outcome}")
         return
-    if kind == "neighbour":
-        tally.add(wrong=f"{name} was served {sorted(outcome.files)} of its neighbour")
+    if kind == "foreign":
+        tally.add(wrong=f"{name} was served {sorted(outcome.files)} of another tenant")
         return
     if not crowd.is_own(name, outcome.files["own"]):
         tally.add(wrong=f"{name} {kind} was served {outcome.files['own'][:60]!r}")
@@ -100,7 +100,7 @@ def check(crowd: Crowd, name: str, kind: str, outcome, tally: Tally) -> None:
 
 
 def faults(proxy, stop: threading.Event, chance: random.Random) -> None:
-    """Breaks the way to OpenBao again and again, with as much time whole as broken."""
+    """Repeatedly breaks the connection to OpenBao for 0.3 s and heals it for 1 s."""
     kinds = [lambda: proxy.reset(toxicity=0.5), lambda: proxy.cut_after(chance.randrange(3000), toxicity=0.5),
              lambda: proxy.delay(200, jitter=200), lambda: proxy.hang(200, toxicity=0.5), proxy.down,
              lambda: proxy.throttle(20)]
@@ -112,13 +112,13 @@ def faults(proxy, stop: threading.Event, chance: random.Random) -> None:
 
 
 def reads_cut(agent) -> float:
-    """Tries that a fault ended, whether or not the next one mended it."""
+    """The number of reads that failed because of a fault, including those retried successfully."""
     return agent.metric("nodekeep_backend_reads_total", outcome="transient")
 
 
 def test_64_tenants_are_never_mixed(start_agent, cluster, openbao, openbao_proxy, namespace, unique):
     crowd = Crowd(cluster, openbao, namespace, unique, f"http://{openbao_proxy.address}")
-    # The limits towards one backend are not what is tried here.
+    # The per-backend rate limits are not under test.
     agent = start_agent(config={"fetch": {"ratePerSecond": 5000, "burst": 5000}}, log_level="error")
     driver = agent.driver()
     tally, stop = Tally(), threading.Event()
@@ -130,7 +130,7 @@ def test_64_tenants_are_never_mixed(start_agent, cluster, openbao, openbao_proxy
             asked = [("account", driver.start(crowd.by_account[name], pod, timeout=30)),
                      ("token", driver.start(crowd.by_token[name], pod, secrets=crowd.tokens[name], timeout=30))]
             if chance.random() < 0.2:
-                asked.append(("neighbour", driver.start(crowd.of_neighbour[name], pod, timeout=30)))
+                asked.append(("foreign", driver.start(crowd.foreign[name], pod, timeout=30)))
             for kind, call in asked:
                 try:
                     outcome = driver.finish(call)
@@ -139,7 +139,7 @@ def test_64_tenants_are_never_mixed(start_agent, cluster, openbao, openbao_proxy
                 check(crowd, name, kind, outcome, tally)
             stop.wait(chance.random() * 0.3)
 
-    # Once, while all is well, so that every tenant has something to be mixed up.
+    # One mount each without faults, so that every tenant has cached values.
     for name in crowd.names:
         check(crowd, name, "account", driver.mount(crowd.by_account[name], crowd.pods[name]), tally)
     assert tally.wrong == [] and tally.served == 2 * TENANTS
@@ -156,7 +156,7 @@ def test_64_tenants_are_never_mixed(start_agent, cluster, openbao, openbao_proxy
 
     while not tally.wrong:
         elapsed = time.monotonic() - began
-        # A fast machine may need longer until a fault meets a read, a slow one until every tenant had its turns.
+        # A fast machine may need longer until a fault hits a read, a slow one until every tenant was served.
         if elapsed > 4 * SECONDS or elapsed > SECONDS and enough():
             break
         crowd.rotate(chance.choice(crowd.names))
@@ -167,7 +167,7 @@ def test_64_tenants_are_never_mixed(start_agent, cluster, openbao, openbao_proxy
         assert not thread.is_alive()
 
     assert tally.wrong == []
-    # It did go on, the faults did bite, and neighbours were refused.
+    # Mounts went on, faults hit reads, and foreign secrets were denied.
     assert tally.served > 20 * TENANTS, vars(tally)
     assert reads_cut(agent) > 0, vars(tally)
     assert tally.denied > 0, vars(tally)

@@ -1,4 +1,4 @@
-"""The Kubernetes client against the real API server: what it writes, and that its watches know the truth whatever happens to them."""
+"""The Kubernetes client with a real API server: its writes, and that its watches stay correct under faults."""
 
 import json
 import os
@@ -16,7 +16,7 @@ USER_AGENT = "nodekeep"
 
 @pytest.fixture(scope="module")
 def own_cluster(tmp_path_factory):
-    """To restart, and to read the audit log of."""
+    """A cluster that tests may restart, with an audit log."""
     with Cluster(tmp_path_factory.mktemp("kube") / "cluster", audit=True) as started:
         yield started
 
@@ -37,7 +37,7 @@ def proxy(toxiproxy, own_cluster):
 
 @pytest.fixture
 def start_probe(nodekeep_binary, own_cluster, tmp_path):
-    """`start_probe()` speaks to the API server, `start_probe(port=...)` to a proxy before it."""
+    """`start_probe()` connects to the API server, `start_probe(port=...)` to a proxy in front of it."""
     binary = nodekeep_binary.parent / "kube-probe"
     if not os.access(binary, os.X_OK):
         pytest.fail(f"{binary} is not built: cmake --build {binary.parent} --target kube-probe", pytrace=False)
@@ -77,15 +77,15 @@ def remove(cluster, namespace: str, name: str) -> None:
 
 
 def watch(probe: KubeProbe, namespace: str, name: str = "w") -> None:
-    # Without the ConfigMap that Kubernetes puts into every namespace.
+    # Without the ConfigMap that Kubernetes creates in every namespace.
     probe.watch(name, path_of(namespace), fields="metadata.name!=kube-root-ca.crt")
 
 
 def requests(cluster, namespace: str, verb: str) -> int:
-    """How many the client has made in the namespace until now."""
+    """The number of requests that the client has made in the namespace so far."""
     time.sleep(1.3)  # the audit log is written once a second
     entries = [json.loads(line) for line in cluster.audit_log.read_text().splitlines() if line.endswith("}")]
-    # A watch has two entries: as its answer begins, and as it ends.
+    # A watch has two entries: at the start and at the end of its response.
     return len({entry["auditID"] for entry in entries if entry.get("userAgent") == USER_AGENT and entry["verb"] == verb
                 and entry.get("objectRef", {}).get("namespace") == namespace})
 
@@ -147,7 +147,7 @@ def test_a_list_has_all_pages(start_probe, own_cluster, space):
     for number in range(502):
         own_cluster.must("POST", path_of(space), {"metadata": {"name": f"c{number}"}})
     listed = start_probe().ask("list", path=path_of(space))["answer"]
-    assert listed in (502, 503)  # the one of Kubernetes may not be there yet
+    assert listed in (502, 503)  # the ConfigMap of Kubernetes may not exist yet
 
 
 # -- watches
@@ -181,7 +181,7 @@ def test_fifty_watches_and_requests_share_a_connection_and_a_thread(start_probe,
     grown = status(probe.pid, "VmRSS") - memory
     print(f"50 watches: {grown} kB more resident")
     assert connections(probe.pid, port_of(own_cluster)) == 1
-    assert status(probe.pid, "Threads") <= threads + 1  # that of the request just made
+    assert status(probe.pid, "Threads") <= threads + 1  # one for the request just made
     assert grown < 8192
 
 
@@ -211,7 +211,7 @@ def test_a_cut_watch_goes_on_where_it_was(start_probe, own_cluster, space, proxy
 
 
 def test_wherever_a_new_connection_is_cut_the_watch_comes_up_in_the_end(start_probe, own_cluster, space, proxy):
-    """In the TLS handshake, before the headers, in them, in the list, in the watch."""
+    """Cuts in the TLS handshake, before and within the headers, in the list, and in the watch."""
     for number in range(20):
         put(own_cluster, space, f"c{number}")
     for number, byte_count in enumerate((0, 700, 1500, 2200, 2800, 3500, 5000, 9000)):
@@ -235,7 +235,7 @@ def test_a_connection_that_has_gone_dead_is_left(start_probe, own_cluster, space
         put(own_cluster, space, "b")
         began = time.monotonic()
         assert "answer" in probe.ask("get", path=path_of(space, "a"))
-        # The first attempt waits in vain, the second is on a new connection, and so is the watch.
+        # The first attempt times out; the second and the watch use a new connection.
         assert time.monotonic() - began < 11.5
         assert probe.changes("w", 2, timeout=30) == ["added a", "added b"]
 
@@ -283,7 +283,7 @@ def test_a_restarted_server_that_has_forgotten_is_listed_anew(start_probe, own_c
     probe = start_probe(port=proxy.port)
     watch(probe, space)
     probe.changes("w", 3)
-    # Its memory of what happened begins with the restart, and the watch is behind that.
+    # The server's watch cache begins at the restart, and the watch's resourceVersion is older.
     proxy.down()
     put(own_cluster, space, "a", "2")
     remove(own_cluster, space, "b")

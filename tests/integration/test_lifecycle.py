@@ -44,13 +44,13 @@ def test_a_stop_removes_the_sockets_and_exits_with_0(dev_agent):
 
 
 def await_request_to(proxy, agent) -> None:
-    """Returns once a request is on its way to the backend behind it."""
+    """Returns once a request to the backend behind the proxy is in flight."""
     host = f"http://{proxy.address}"
     agent.wait_for(lambda: [each for each in agent.status()["backends"] if each["host"] == host and int(each["inFlight"]) > 0],
                    f"a request to {host}", 20)
 
 
-@pytest.mark.parametrize("released", [True, False], ids=["finishes", "is left to the successor at the end of the grace"])
+@pytest.mark.parametrize("released", [True, False], ids=["finishes", "is retried with the next agent after the grace period"])
 def test_a_mount_in_flight_at_a_stop(start_agent, tenant, openbao, openbao_proxy, unique, released):
     openbao.put_secret(f"{unique}/s", {"k": "v"})
     agent = start_agent(config={"shutdownGrace": "20s" if released else "1s"})
@@ -62,7 +62,7 @@ def test_a_mount_in_flight_at_a_stop(start_agent, tenant, openbao, openbao_proxy
     stopping.start()
     agent.wait_for(lambda: not agent.socket().exists(), "the sockets are gone")
     if not released:
-        # Answered UNAVAILABLE, which the driver retries once there is somebody again.
+        # It failed with UNAVAILABLE, which the driver retries once an agent serves again.
         stopping.join()
         assert not call.done() and agent.mount_lines()[-1]["outcome"] == "cancelled"
         agent.start()
@@ -74,7 +74,7 @@ def test_a_mount_in_flight_at_a_stop(start_agent, tenant, openbao, openbao_proxy
 def test_a_second_signal_ends_it_at_once(start_agent, tenant, openbao_proxy, unique):
     agent = start_agent(config={"shutdownGrace": "60s"})
     openbao_proxy.hang()
-    # A call that nobody holds is cancelled.
+    # Keep a reference to the call: gRPC cancels it when it is garbage-collected.
     call = agent.driver().start(
         tenant.spc(("f", f"secret/data/{unique}/s", "k"), address=f"http://127.0.0.1:{openbao_proxy.port}"), tenant.pod())
     await_request_to(openbao_proxy, agent)

@@ -1,7 +1,7 @@
-"""No secret stays in the agent's memory: a canary value and canary credentials are mounted, then the whole process is searched for them.
+"""No secret stays in the agent's memory: mounts canary values with canary credentials, then searches the whole process for them.
 
-Left out, because the agent needs them while it lives: the login token that OpenBao gave it, and the key that seals the cache. The
-kernel's own buffers are not the process's memory. See SECURITY.md.
+Not covered, because the agent needs them while it runs: its login token of OpenBao, and the key that encrypts the cache. Kernel
+buffers are not part of the process's memory. See SECURITY.md.
 """
 
 import base64
@@ -25,7 +25,7 @@ AT_REST = 60.0
 
 
 def canary(name: str) -> str:
-    """Long enough to be nobody else's, and with characters that JSON and URLs escape."""
+    """A unique text with characters that JSON and URLs escape."""
     return f"{name}-{randomness.token_hex(12)}<&>\"/+{randomness.token_hex(12)}"
 
 
@@ -38,7 +38,7 @@ def signature(token: str) -> bytes:
 
 
 def found_at_rest(agent, needles: dict) -> list:
-    """What is still there when the agent had its time to come to rest; empty as soon as a search finds nothing."""
+    """Searches until nothing is found or AT_REST has passed; returns the last findings."""
     last = []
 
     def clean():
@@ -53,7 +53,7 @@ def found_at_rest(agent, needles: dict) -> list:
 
 
 def summary(found: list) -> dict[str, list[str]]:
-    """By needle: where, and what stands around it."""
+    """By needle: the locations and the bytes around them."""
     places: dict[str, list[str]] = {}
     for hit in found:
         places.setdefault(hit.form, []).append(f"{hit.address:#x} in {hit.region.split()[-1]}: {hit.around!r}")
@@ -61,7 +61,7 @@ def summary(found: list) -> dict[str, list[str]]:
 
 
 def test_the_search_finds_what_is_there(agent):
-    """The control: what the agent must have is found, and a secret is recognised in whatever it became a part of."""
+    """The control: a text that the agent must have is found, and a secret is recognised in every encoding."""
     assert memory.scan(agent.pid, {"node": NODE_NAME.encode()})
     secret = canary("control")
     whole = {"k": secret, "other": 1}
@@ -104,7 +104,7 @@ def test_values_and_credentials_are_gone_once_the_agent_is_at_rest(agent, driver
     needles = needles_of({**values, "secret id": secret_id})
     needles |= {f"token of {pod.name}": signature(pod.tokens["vault"]) for pod in pods}
     assert summary(found_at_rest(agent, needles)) == {}
-    # They were not simply thrown away: the next mount is served from the sealed cache.
+    # The values were not just discarded: the next mount is served from the encrypted cache.
     cached = {**spc, "nodekeep/refreshAfter": "1h"}
     mark = openbao.audit.mark()
     assert driver.mount(cached, pods[0]).text("plain") == values["value"]
@@ -112,7 +112,7 @@ def test_values_and_credentials_are_gone_once_the_agent_is_at_rest(agent, driver
 
 
 def test_a_mount_that_fails_leaves_nothing_behind_either(agent, driver, tenant, cluster, openbao, unique):
-    # Of another account: what that one may read is not to be served to the pods that are refused.
+    # Uses a separate account, because the refused pods must not be served this account's values.
     good = Tenant(cluster, openbao, tenant.namespace, "good", f"{unique}-good")
     value, secret_id = canary("undecodable"), canary("secret-id")
     openbao.put_secret(unique, {"k": value})
@@ -158,7 +158,7 @@ def test_a_credential_in_clear_text_in_a_class_is_not_kept_with_the_class(akeyle
     needles = needles_of({"value": value, "access key": akeyless_tenant.access_key, "wrong access key": wrong["akeylessAccessKey"],
                           "first token": first})
     assert summary(found_at_rest(akeyless_agent, needles)) == {}
-    # The class was remembered all the same, and so was the login.
+    # The class and the login were cached nevertheless.
     mark = akeyless.mark()
     assert akeyless_driver.mount({**spc, "nodekeep/refreshAfter": "1h"}, pods[0]).text("f") == value
     assert akeyless.requests(mark) == []

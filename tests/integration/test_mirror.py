@@ -1,4 +1,4 @@
-"""Mirroring into Secrets on a real API server with the real garbage collector: several nodes, foreign hands, sudden deaths."""
+"""Mirroring into Secrets on a real API server with the real garbage collector: several nodes, foreign changes, kills."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ def encoded(text: str) -> str:
 
 
 class Shop:
-    """A namespace with things that own pods, and the Secrets in it."""
+    """A namespace with owners of pods, and its Secrets."""
 
     def __init__(self, cluster, namespace: str):
         self.cluster = cluster
@@ -57,7 +57,7 @@ class Shop:
 
     def write(self, node: str, volume: str, owners: list, files: dict | None = None, *, objects: list | None = None,
               **more) -> dict:
-        """The command that mirrors, by default file "f" into key "k" of the Secret "app"."""
+        """The command to mirror, by default file "f" into key "k" of the Secret "app"."""
         return {"node": node, "write": {
             "objects": objects or [secret_object()], "files": files or {"f": "v"}, "namespace": self.namespace,
             "volume": volume, "owners": owners, "class": {}}, **more}
@@ -65,7 +65,7 @@ class Shop:
     def wait(self, condition, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, "it did not come about"
+            assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
             time.sleep(0.02)
 
 
@@ -76,7 +76,7 @@ def secret_object(name: str = "app", kind: str = "Opaque", data: dict | None = N
 
 @pytest.fixture(scope="session")
 def probe_binary() -> pathlib.Path:
-    """Stands beside the binary under test."""
+    """mirror-probe, in the directory of the binary under test."""
     beside = pathlib.Path(os.environ.get("NODEKEEP_BIN", REPOSITORY / "build" / "release" / "nodekeep"))
     path = beside.resolve().parent / "mirror-probe"
     if not os.access(path, os.X_OK):
@@ -172,7 +172,7 @@ def test_two_nodes_that_leave_at_once_leave_nothing_behind(shop, probe):
         assert shop.secret("app") is None
 
 
-def test_who_comes_while_the_last_one_leaves_has_his_secret(shop, probe):
+def test_a_pod_that_comes_while_the_last_one_leaves_gets_its_secret(shop, probe):
     web = shop.owner("web")
     for _ in range(20):
         must(probe.do(shop.write("n1", "p1/v", [web])))
@@ -198,7 +198,7 @@ def test_deletion_policies(shop, probe, policy):
         shop.wait(lambda: shop.secret("app") is None)
 
 
-# -- other hands
+# -- foreign Secrets and changes
 
 def test_a_foreign_secret_is_left_alone_until_it_is_offered(shop, probe):
     shop.cluster.must("POST", shop.path(), {"metadata": {"name": "app"}, "data": {"k": encoded("theirs"), "old": encoded("x")}})
@@ -222,7 +222,7 @@ def test_what_others_create_at_the_same_moment_is_never_changed(shop, probe):
         poster = threading.Thread(target=lambda: replies.append(shop.cluster.request(
             "POST", shop.path(), {"metadata": {"name": name}, "data": {"other": encoded("theirs")}})))
         poster.start()
-        time.sleep(0.002 * (round % 15))  # a head start, so that on any machine each comes first at times
+        time.sleep(0.002 * (round % 15))  # a varying head start, so that each side wins sometimes on any machine
         faults = probe.do(shop.write("n1", "p1/v", [web], objects=[secret_object(name)]))["faults"]
         poster.join()
         if replies[0].ok:
@@ -233,17 +233,17 @@ def test_what_others_create_at_the_same_moment_is_never_changed(shop, probe):
         else:
             assert replies[0].status == 409
             assert (faults, shop.data(name)) == ([], {"k": "v"})
-    assert theirs > 0, "the race was never lost: post earlier still"
+    assert theirs > 0, "the race was never lost: post even earlier"
 
 
 @pytest.fixture
 def rechecking_probe(start_probe):
-    """Reads the Secret at each write, as an agent does every half hour."""
+    """A probe that reads the Secret at each write, as an agent does every half hour."""
     with start_probe(recheck=0) as started:
         yield started
 
 
-def test_drift_is_put_back_and_a_strangers_fields_stay(shop, rechecking_probe):
+def test_drift_is_reverted_and_foreign_fields_stay(shop, rechecking_probe):
     probe = rechecking_probe
     web = shop.owner("web")
     command = shop.write("n1", "p1/v", [web])
@@ -325,7 +325,7 @@ def test_every_type_is_what_the_api_server_takes(shop, probe, tmp_path):
     assert tls["tls.crt"] == pair.cert.read_text() + authority.pem
     assert tls["ca.crt"] == authority.pem
     assert tls["tls.key"].startswith("-----BEGIN EC PRIVATE KEY-----\n")
-    # The token controller adds its keys; the next writes leave them there.
+    # The token controller adds its keys; later writes keep them.
     shop.wait(lambda: "token" in shop.data("robot"))
     files["text"] = "v2"
     must(probe.do(command))
@@ -342,7 +342,7 @@ def test_what_the_api_server_refuses_is_told_in_its_words(shop, probe):
     assert shop.data("good") == {"k": "v"}
 
 
-# -- sudden death
+# -- kills
 
 @pytest.mark.parametrize("step", ["read", "content", "claim"])
 def test_killed_while_creating(shop, start_probe, step):
@@ -463,7 +463,7 @@ def test_two_volumes_of_one_class_have_a_status_each(cluster, statuses, namespac
     assert all(statuses.get(name)["status"]["objects"] == [{"id": "a", "version": "2"}] for name in names)
 
 
-def test_a_status_that_somebody_emptied_is_mended(cluster, statuses, namespace, start_probe):
+def test_an_emptied_status_is_repaired(cluster, statuses, namespace, start_probe):
     pod = cluster.create_pod(namespace, "web-0")
     with start_probe() as first:
         must(first.do(statuses.command(pod, a="1")))
@@ -479,7 +479,7 @@ def test_a_status_that_somebody_emptied_is_mended(cluster, statuses, namespace, 
 
 
 def test_the_status_of_a_pod_of_the_same_name_is_replaced(cluster, statuses, namespace, probe):
-    # The garbage collector is after the object of a pod that is not there.
+    # The garbage collector deletes the status object of a missing pod concurrently.
     predecessor = {"metadata": {"name": "web-0", "uid": "11111111-1111-1111-1111-111111111111"}}
     successor = cluster.create_pod(namespace, "web-0")
     must(probe.do(statuses.command(predecessor, a="1")))

@@ -1,4 +1,4 @@
-"""Who shares a login and its entries, counted at OpenBao's audit log: as few requests as possible, and never across a boundary."""
+"""Sharing of logins and cache entries, counted in OpenBao's audit log: as few requests as possible, never across accounts."""
 
 import time
 
@@ -12,14 +12,14 @@ AT_ONCE = {"nodekeep/refreshAfter": "0s"}
 
 
 def put_secrets(openbao, prefix: str, count: int) -> list:
-    """Objects for a class: `count` secrets with a value each."""
+    """Writes `count` secrets; returns the objects of a class for them."""
     for i in range(count):
         openbao.put_secret(f"{prefix}/s{i}", {"k": f"{prefix}-value-{i}"})
     return [(f"f{i}", f"secret/data/{prefix}/s{i}", "k") for i in range(count)]
 
 
 def accessors_of(openbao, role: str) -> list[str]:
-    """Of the tokens that logins by this role were given."""
+    """Accessors of the tokens issued to logins with this role."""
     listed = openbao.must("LIST", "auth/token/accessors")["data"]["keys"]
     found = []
     for accessor in listed:
@@ -55,7 +55,7 @@ def test_110_pods_of_one_account_cost_one_login_and_one_read_per_secret(agent, d
     assert len(lines) == 110
     assert sum(line["logins"] for line in lines) == 1
     assert sum(line["backend_reads"] for line in lines) == 10
-    # A peer takes 20 s; this bound only says that nobody queued behind somebody.
+    # The upstream provider takes 20 s; this bound only shows that mounts are not serialized.
     assert took < 15
 
     mark = openbao.audit.mark()
@@ -85,7 +85,7 @@ def test_jwt_logins_belong_to_one_pod(driver, tenant, openbao, unique):
 
 def test_a_jwt_role_that_lets_in_one_pod_is_not_opened_by_it_to_others(driver, tenant, openbao, unique):
     openbao.jwt_role(unique, bound_claims={"/kubernetes.io/pod/name": "let-in"})
-    # The mount's kind is not said: it must be told from the reply.
+    # The type of the auth mount is not configured: it is derived from the login response.
     spc = vault_class(openbao.url, unique, *put_secrets(openbao, unique, 1), vaultAuthMountPath="jwt")
     assert driver.mount(spc, tenant.pod("let-in")).files
     assert driver.failure(spc, tenant.pod("kept-out")).code == grpc.StatusCode.PERMISSION_DENIED
@@ -117,7 +117,7 @@ def test_two_accounts_never_share(driver, cluster, openbao, namespace, unique):
 @pytest.mark.parametrize("key, value", [
     ("roleName", "{}-again"), ("audience", "vault"), ("vaultAddress", "localhost"), ("vaultAuthMountPath", "kubernetes")])
 def test_logins_are_told_apart_by_what_makes_their_rights(driver, tenant, openbao, unique, key, value):
-    """The audience and the mount are the defaults spelt out, and so the same login."""
+    """The audience and the mount equal the defaults and therefore share the login."""
     entries = put_secrets(openbao, unique, 1)
     openbao.kubernetes_role(f"{unique}-again", service_accounts=[tenant.account], namespaces=[tenant.namespace])
     spc = tenant.spc(*entries)
@@ -134,10 +134,10 @@ def test_a_recreated_account_gets_nothing_of_its_predecessors(driver, tenant, op
     assert driver.mount(spc, tenant.pod()).files
     cluster.delete(tenant.namespace, "serviceaccounts", tenant.account)
     cluster.create_service_account(tenant.namespace, tenant.account)
-    heir = tenant.pod()
-    # The role no longer lets the name in: only the predecessor's entries could be served.
+    successor = tenant.pod()
+    # The role no longer accepts the account's name, so a successful mount could only come from the predecessor's entries.
     openbao.kubernetes_role(tenant.role, service_accounts=["nobody"], namespaces=[tenant.namespace])
-    assert driver.failure(spc, heir).code == grpc.StatusCode.PERMISSION_DENIED
+    assert driver.failure(spc, successor).code == grpc.StatusCode.PERMISSION_DENIED
     openbao.kubernetes_role(tenant.role, service_accounts=[tenant.account], namespaces=[tenant.namespace])
     mark = openbao.audit.mark()
     another = tenant.pod()
@@ -157,7 +157,7 @@ def test_a_policy_taken_away_denies_at_the_next_refresh(start_agent, cluster, op
     assert driver.mount(spc, pod).files and driver.mount(spc, other).files
     openbao.write_policy(unique, 'path "secret/data/elsewhere" { capabilities = ["read"] }')
     if how == "the command line":
-        assert driver.mount(spc, pod).files  # within refreshAfter nobody asks
+        assert driver.mount(spc, pod).files  # no read within refreshAfter
         agent.cli("refresh", "--all", check=False)
     for asker in (pod, other, pod):
         failed = driver.failure(spc, asker)
@@ -216,22 +216,22 @@ def test_credentials_handed_along_are_used_for_one_pod_only(driver, tenant, open
     assert openbao.audit.count(mark, f"secret/data/{unique}/", "read") == 6
     if method == "approle":
         assert openbao.audit.logins(mark) == 3
-    # The same pod with another's credential, or with none, is somebody else.
+    # The same pod with another credential, or with none, does not share the login.
     wrong = {"role_id": secrets["role_id"], "secret_id": "wrong"} if method == "approle" else {"token": "wrong"}
     assert driver.failure(spc, pods[0], secrets=wrong).code == grpc.StatusCode.PERMISSION_DENIED
     assert driver.failure(spc, pods[0], secrets=None).code == grpc.StatusCode.INVALID_ARGUMENT
     assert driver.mount(spc, pods[0], secrets=secrets).files
 
 
-def test_a_token_of_somebody_else_lends_neither_uid_nor_entries(driver, cluster, openbao, namespace, unique):
-    """The driver would not do it; a bug in it, or whoever reaches the socket, might."""
+def test_a_token_of_another_account_gives_neither_its_uid_nor_its_entries(driver, cluster, openbao, namespace, unique):
+    """The driver does not send this, but a buggy driver or another process with access to the socket could."""
     entries = put_secrets(openbao, unique, 1)
     rich = Tenant(cluster, openbao, namespace, "rich", unique)
     poor = Tenant(cluster, openbao, namespace, "poor", f"{unique}-poor")
     spc = rich.spc(*entries)
     assert driver.mount(spc, rich.pod()).files
     pod = poor.pod()
-    # Names the rich account with the poor one's token: kubernetes auth says no, and nothing of the rich one's is served.
+    # The account "rich" with the token of "poor": kubernetes auth denies it, and nothing of "rich" is served.
     failed = driver.failure(spc, pod.with_(service_account="rich"))
     assert failed.code == grpc.StatusCode.PERMISSION_DENIED
     assert driver.failure(spc, pod).code == grpc.StatusCode.PERMISSION_DENIED

@@ -1,4 +1,4 @@
-"""Pod tokens that the agent asks the real API server for, when the driver sends none."""
+"""Pod tokens that the agent requests from the real API server if the driver sends none."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ def secret(openbao, unique) -> str:
 
 
 def edited(kubeconfig: pathlib.Path, path: pathlib.Path, **changes) -> pathlib.Path:
-    """A copy whose cluster and user have these fields instead: `cluster={...}`, `user={...}`."""
+    """A copy with these fields replaced: `cluster={...}`, `user={...}`."""
     config = json.loads(kubeconfig.read_text())
     if "cluster" in changes:
         config["clusters"][0]["cluster"] = changes["cluster"]
@@ -36,7 +36,7 @@ def base64_of(path) -> str:
 
 
 def agents_own_account(cluster, namespace: str) -> str:
-    """A token of a service account that has no rights yet."""
+    """A token of a new service account without rights."""
     cluster.create_service_account(namespace, "nodekeep")
     return cluster.mint_token(namespace, "nodekeep", audience=None)
 
@@ -47,7 +47,7 @@ def allow(cluster, namespace: str) -> None:
 
 
 def mounted(agent, spc: dict, pod):
-    """The mount, or None while it fails."""
+    """The result of a mount, or None if it fails."""
     try:
         return agent.driver().mount(spc, pod)
     except MountFailed:
@@ -92,7 +92,7 @@ def test_a_missing_permission_is_named_and_used_as_soon_as_it_is_given(start_age
     assert "the agent's ClusterRole needs the verb create on serviceaccounts/token" in refused.message
 
     allow(cluster, namespace)
-    # The API server takes a moment to see a new binding.
+    # The API server observes a new binding with a delay.
     assert agent.wait_for(lambda: mounted(agent, spc, pod), "the permission is used").text("f") == "v"
 
 

@@ -1,4 +1,4 @@
-"""The vault provider on a real OpenBao whose kubernetes auth asks a real API server: what is written, how one logs in, what is minted."""
+"""The vault provider with a real OpenBao whose kubernetes auth uses a real API server: files, logins, issued credentials."""
 
 import base64
 import hashlib
@@ -19,18 +19,18 @@ from bed.process import BedError
 from harness.driver import go_json
 from harness.tenant import Tenant, vault_class
 
-AT_ONCE = {"nodekeep/refreshAfter": "0s"}  # every mount asks the backend
+AT_ONCE = {"nodekeep/refreshAfter": "0s"}  # every mount reads from the backend
 
 
 def put_text(openbao, path: str, text: str) -> None:
-    """Writes JSON as it stands: the numbers' spelling is the matter of the test."""
+    """Writes JSON verbatim, because the tests depend on the notation of numbers."""
     connection = http.client.HTTPConnection("127.0.0.1", openbao.port, timeout=10)
     connection.request("POST", f"/v1/{path}", text, {"X-Vault-Token": openbao.root_token, "X-Vault-Request": "true"})
     assert connection.getresponse().status in (200, 204)
     connection.close()
 
 
-# -- what is written
+# -- files
 
 
 def test_one_mount_brings_every_file_with_mode_and_version_in_the_order_of_the_class(driver, tenant, openbao, unique):
@@ -62,7 +62,7 @@ def test_an_older_version_is_asked_for_by_its_query(driver, tenant, openbao, uni
 
 
 VALUES = [
-    # name, JSON as the user wrote it, bytes of the file on KV version 1, and on version 2, which itself reads numbers as float64
+    # name, JSON as the user wrote it, bytes of the file with KV version 1, and with version 2, which parses numbers as float64
     ("text", '"plain"', b"plain", b"plain"),
     ("empty text", '""', b"", b""),
     ("text that needs escapes in JSON", '"a\\"b\\\\c\\n<&>\\u00e9"', 'a"b\\c\n<&>é'.encode(), 'a"b\\c\n<&>é'.encode()),
@@ -231,7 +231,7 @@ def test_the_audience_of_the_class_picks_the_token(driver, cluster, openbao, nam
 
 
 def login_by(method, openbao, unique, tenant):
-    """Parameters, secrets of nodePublishSecretRef, address."""
+    """Returns parameters, secrets of nodePublishSecretRef, address."""
     openbao.put_secret(unique, {"k": method})
     if method == "jwt":
         openbao.jwt_role(unique, bound_subject=f"system:serviceaccount:{tenant.namespace}:web")
@@ -304,7 +304,7 @@ def test_without_a_token_from_the_driver_the_agent_asks_the_api_server(start_age
     pod = tenant.pod(audience=None)
     spc = tenant.spc(("f", f"secret/data/{unique}", "k"), audience="vault")
     assert agent.driver().mount(spc, pod).text("f") == "v"
-    # The API server binds the token to the pod, and so refuses one for a pod that is not there.
+    # The API server binds the token to the pod, and therefore refuses a token for a missing pod.
     gone = agent.driver().failure(spc, pod.with_(name="gone", uid="00000000-0000-0000-0000-000000000000"))
     assert "failed to create a service account token for requesting pod" in gone.message
 
@@ -313,8 +313,8 @@ def test_without_a_token_from_the_driver_the_agent_asks_the_api_server(start_age
 
 
 @pytest.fixture
-def stranger(tmp_path):
-    return CertificateAuthority(tmp_path / "stranger", "a stranger")
+def other_authority(tmp_path):
+    return CertificateAuthority(tmp_path / "other-ca", "another CA")
 
 
 def ca_directory(authority, path: pathlib.Path) -> str:
@@ -343,21 +343,21 @@ TLS_THAT_FAILS = {
     "another CA": (lambda bao, other: {"vaultCACertPath": str(other.cert)}, r"certificate"),
     "another server name": (lambda bao, other: {"vaultCACertPath": str(bao.ca.cert), "vaultTLSServerName": "vault.example"},
                             r"vault\.example|certificate subject|host ?name"),
-    "a CA file that is not there": (lambda bao, other: {"vaultCACertPath": "/nowhere/ca.pem"}, r"/nowhere/ca\.pem"),
+    "a missing CA file": (lambda bao, other: {"vaultCACertPath": "/nowhere/ca.pem"}, r"/nowhere/ca\.pem"),
     "a key without its certificate": (lambda bao, other: {"vaultTLSClientKeyPath": str(other.key)},
                                       "both client cert and client key must be provided"),
 }
 
 
 @pytest.mark.parametrize("options, said", TLS_THAT_FAILS.values(), ids=TLS_THAT_FAILS.keys())
-def test_tls_is_refused_with(driver, tenant, openbao, stranger, options, said):
-    spc = tenant.spc(("f", "secret/data/any", "k"), address=openbao.tls_url, **options(openbao, stranger))
+def test_tls_is_refused_with(driver, tenant, openbao, other_authority, options, said):
+    spc = tenant.spc(("f", "secret/data/any", "k"), address=openbao.tls_url, **options(openbao, other_authority))
     failed = driver.failure(spc, tenant.pod())
     assert re.search(said, failed.message, re.I), failed.message
     assert failed.code in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT)
 
 
-# -- what is minted for the pod
+# -- credentials issued for the pod
 
 
 def certificate_key_matches(certificate: str, key: str) -> bool:
@@ -386,13 +386,13 @@ def test_a_certificate_is_issued_once_and_kept(agent, driver, cluster, pki, name
     assert pki.audit.count(mark, "pki/issue/web") == 2
 
 
-# Seconds. The agent looks after its leases every five, and renews at two thirds: at 21 at the latest.
+# Seconds. The agent checks its leases every five seconds and renews at two thirds: after 21 seconds at the latest.
 LEASE = 24
 
 
 @pytest.fixture
 def short_database(database, unique):
-    """A role database/creds/<unique> whose leases end after LEASE unless they are renewed, and a policy that may use it."""
+    """A role database/creds/<unique> whose leases expire after LEASE unless renewed, and a policy that allows its use."""
     database.must("POST", f"database/roles/{unique}", {
         "db_name": "postgres", "default_ttl": f"{LEASE}s", "max_ttl": "1h",
         "creation_statements": ["CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';"]})
@@ -434,7 +434,7 @@ def test_database_credentials_are_one_lease_renewed_while_a_pod_is_there_and_the
 
     shutil.rmtree(pods[0].directory)  # the other pod still needs it
     agent.wait_for(lambda: openbao.audit.count(mark, "sys/leases/renew") >= 1, "a renewal", timeout=LEASE + 5, every=0.25)
-    agent.wait_for(lambda: time.monotonic() > began + LEASE + 1, "the first end of the lease", timeout=LEASE)
+    agent.wait_for(lambda: time.monotonic() > began + LEASE + 1, "the original expiry of the lease", timeout=LEASE)
     assert logs_in(postgres, first)
     assert driver.mount(spc, pods[1]).files == first.files
     assert openbao.audit.count(mark, path, "read") == 1
@@ -445,7 +445,7 @@ def test_database_credentials_are_one_lease_renewed_while_a_pod_is_there_and_the
     agent.wait_for(lambda: agent.status()["leases"] == [], "the lease is forgotten")
 
 
-# -- what users are told
+# -- errors for users
 
 
 def missing_data(tenant, unique):
@@ -453,11 +453,11 @@ def missing_data(tenant, unique):
 
 
 ERRORS = {
-    # name: (class, [what is in the text], code)
-    "a key that is not there": (
+    # name: (class, [texts in the message], code)
+    "a missing key": (
         lambda t, u: t.spc(("f", f"secret/data/{u}/db", "nokey")),
         ["error making mount request", 'key "nokey" does not exist at the secret path'], grpc.StatusCode.NOT_FOUND),
-    "a secret that is not there": (
+    "a missing secret": (
         lambda t, u: t.spc(("f", f"secret/data/{u}/gone", "k")),
         ["error making mount request", 'couldn\'t read secret "f"', "Code: 404"], grpc.StatusCode.NOT_FOUND),
     "kv version 2 without data/": (
@@ -467,18 +467,18 @@ ERRORS = {
         lambda t, u: t.spc(("f", "sys/mounts", "k")),
         ['couldn\'t read secret "f"', "Code: 403", "permission denied", "its policies must allow this path"],
         grpc.StatusCode.PERMISSION_DENIED),
-    "a role that is not there": (
+    "a missing role": (
         lambda t, u: {**t.spc(("f", f"secret/data/{u}/db", "k")), "roleName": "no-such-role"},
         ['couldn\'t read secret "f"', "failed to login", "no-such-role"],
         (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT)),
-    "an auth mount that is not there": (
+    "a missing auth mount": (
         lambda t, u: t.spc(("f", f"secret/data/{u}/db", "k"), vaultAuthMountPath="nowhere"),
         ['couldn\'t read secret "f"', "failed to login", "nowhere"],
         (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT)),
     "a value that does not decode": (
         lambda t, u: t.spc({"objectName": "f", "secretPath": f"secret/data/{u}/db", "secretKey": "k", "encoding": "base64"}),
         ["error making mount request", "/db}: {"], grpc.StatusCode.INVALID_ARGUMENT),
-    "an encoding of unknown name": (
+    "an unknown encoding": (
         lambda t, u: t.spc({"objectName": "f", "secretPath": f"secret/data/{u}/db", "secretKey": "k", "encoding": "rot13"}),
         ["invalid encoding type"], grpc.StatusCode.INVALID_ARGUMENT),
     "both keys of the auth mount": (
@@ -531,13 +531,13 @@ def test_a_pod_without_a_token_is_told_what_to_set(driver, tenant):
 
 
 MALFORMED = {
-    # name: (options of the mount, [what is in the text])
+    # name: (options of the mount, [texts in the message])
     "no attributes": ({"attribute_text": ""}, ["unexpected end of JSON input"]),
-    "attributes that are no object": ({"attribute_text": "[1]"}, ["attributes"]),
-    "an attribute that is no text": ({"attribute_text": '{"a":1}'}, ["attributes"]),
-    "secrets that are no object": ({"secrets": "[]"}, ["secrets"]),
+    "attributes that are not an object": ({"attribute_text": "[1]"}, ["attributes"]),
+    "an attribute that is not a string": ({"attribute_text": '{"a":1}'}, ["attributes"]),
+    "secrets that are not an object": ({"secrets": "[]"}, ["secrets"]),
     "permission in octal": ({"permission": "0644"}, ["permission"]),
-    "permission that is no number": ({"permission": "rw-"}, ["permission"]),
+    "permission that is not a number": ({"permission": "rw-"}, ["permission"]),
     "no permission": ({"permission": ""}, ["permission"]),
     "no target path": ({"target": ""}, ["missing target path field"]),
 }

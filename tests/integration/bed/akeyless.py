@@ -1,4 +1,4 @@
-"""The scriptable Akeyless gateway of tests/fakes/akeyless_gateway as a server of the bed."""
+"""The scriptable Akeyless gateway of tests/fakes/akeyless_gateway as a server of the test bed."""
 
 import collections
 import itertools
@@ -10,20 +10,20 @@ from bed.certificates import Certificate
 from bed.json_client import JsonClient
 from bed.process import REPOSITORY, BedError, Process, free_port
 
-# The second-to-last character of an access id tells the type of its auth method; those of the last three are not known.
+# The second-to-last character of an access id encodes the type of its auth method; those of the last three types are unknown.
 _LETTERS = {"access_key": "a", "jwt": "o", "aws_iam": "w", "k8s": "k", "gcp": "g", "azure_ad": "z", "universal_identity": "u",
             "cert": "c", "ldap": "l"}
 _numbers = itertools.count(1)
 
-# Commands that log in, whatever they are called.
+# The commands that are logins.
 LOGINS = ("auth", "uid-rotate-token")
 
 
 class AkeylessGateway:
-    """One gateway of its own with an empty account. `url` is what a class names as its gateway.
+    """One gateway with an empty account. `url` is the gateway URL for a class.
 
-    Specs of auth methods, items, settings and faults are those of tests/fakes/akeyless_gateway (logins.py, items.py, account.py,
-    faults.py).
+    The specs of auth methods, items, settings and faults are documented in tests/fakes/akeyless_gateway (logins.py, items.py,
+    account.py, faults.py).
     """
 
     def __init__(self, directory: pathlib.Path, *, tls: Certificate | None = None, prefix: str = "/api/v2"):
@@ -65,10 +65,10 @@ class AkeylessGateway:
     def resume(self) -> None:
         self._process.resume()
 
-    # -- who may log in
+    # -- auth methods
 
     def add_method(self, type: str, *, access_id: str | None = None, rules: list | None = None, **spec) -> str:
-        """An auth method of a role with these rules: (path, capability, ...) each. Returns its access id."""
+        """Adds an auth method with a role of these rules, (path, capability, ...) each. Returns its access id."""
         access_id = access_id or f"p-{next(_numbers):010d}{_LETTERS[type]}m"
         if rules is not None:
             spec["rules"] = _rules(rules)
@@ -76,7 +76,7 @@ class AkeylessGateway:
         return access_id
 
     def add_access_key(self, **options) -> tuple[str, str]:
-        """Access id and key; options as of `add_method`."""
+        """Returns access id and key; options as for `add_method`."""
         key = secrets.token_urlsafe(32)
         return self.add_method("access_key", access_key=key, **options), key
 
@@ -87,17 +87,17 @@ class AkeylessGateway:
         return self.control("POST", "/uid", {"access_id": access_id})["token"]
 
     def failures(self, access_id: str) -> int:
-        """Failed logins in a row."""
+        """The number of consecutive failed logins."""
         return self.control("GET", "/methods")[access_id]["failures"]
 
     def is_blocked(self, access_id: str) -> bool:
         return self.control("GET", "/methods")[access_id]["blocked"]
 
     def expire_tokens(self, access_id: str | None = None) -> int:
-        """Ends tokens at once; returns how many."""
+        """Expires tokens immediately; returns their number."""
         return self.control("POST", "/tokens/expire", {"access_id": access_id})["ended"]
 
-    # -- what can be read
+    # -- items
 
     def add_item(self, name: str, value="", type: str = "STATIC_SECRET", **spec) -> str:
         spec = {"name": name, "type": type, **spec}
@@ -107,27 +107,27 @@ class AkeylessGateway:
         return name
 
     def put(self, name: str, value, overwrite: bool = False) -> int:
-        """Another value, as a new version or in place of the last. Returns the version."""
+        """Writes a value as a new version, or over the last one. Returns the version."""
         return self.control("POST", "/items/value", {"name": name, "value": value, "overwrite": overwrite})["last_version"]
 
     def delete_item(self, name: str) -> None:
         self.control("DELETE", "/items", {"name": name})
 
     def mints(self, name: str) -> int:
-        """How often credentials or certificates of the item were made."""
+        """How often credentials or certificates of the item were issued."""
         return self.control("GET", "/items")["/" + name.lstrip("/")]["mints"]
 
     def authority(self, issuer: str) -> str:
-        """An issuer's own certificate (PEM) or OpenSSH public key."""
+        """The CA certificate (PEM) or OpenSSH public key of an issuer."""
         return self.control("POST", "/issuer", {"name": issuer})["authority"]
 
-    # -- how it behaves
+    # -- behaviour and faults
 
     def set(self, **settings) -> None:
         self.control("POST", "/settings", settings)
 
     def advance(self, seconds: float) -> None:
-        """Moves the gateway's clock, which ends tokens and blocks."""
+        """Advances the gateway's clock, which expires tokens and blocks."""
         self.control("POST", "/clock", {"advance": seconds})
 
     def throttle(self, access_id: str, per_second: float, burst: int, retry_after: str | int | None = None) -> None:
@@ -141,16 +141,16 @@ class AkeylessGateway:
         return self.control("POST", "/faults", {"kind": kind, **spec})["number"]
 
     def heal(self) -> None:
-        """Takes all faults away again."""
+        """Removes all faults."""
         self.control("DELETE", "/faults", {})
 
     def clear_cache(self) -> None:
         self.control("POST", "/cache/clear", {})
 
-    # -- what it saw
+    # -- recorded requests
 
     def mark(self) -> int:
-        """For `since`."""
+        """The current position, for `since`."""
         return len(self.requests())
 
     def requests(self, since: int = 0, *commands: str, access_id: str | None = None) -> list[dict]:
@@ -162,14 +162,14 @@ class AkeylessGateway:
         return collections.Counter(entry["command"] for entry in self.requests(since, access_id=access_id))
 
     def logins(self, since: int = 0, access_id: str | None = None) -> int:
-        """Logins that were let in."""
+        """Successful logins."""
         return sum(entry["status"] == 200 for entry in self.requests(since, *LOGINS, access_id=access_id))
 
     def failed_logins(self, since: int = 0, access_id: str | None = None) -> int:
         return sum(entry["status"] != 200 for entry in self.requests(since, *LOGINS, access_id=access_id))
 
     def reads(self, since: int = 0, access_id: str | None = None) -> int:
-        """Requests that were no login."""
+        """Requests other than logins."""
         return sum(entry["command"] not in LOGINS for entry in self.requests(since, access_id=access_id))
 
 

@@ -20,7 +20,7 @@ def _openssl(*arguments) -> bytes:
 
 
 class CertificateAuthority:
-    """A certificate authority of its own, with its files below `directory`."""
+    """A certificate authority with its files below `directory`."""
 
     def __init__(self, directory: pathlib.Path, common_name: str = "test bed CA"):
         directory.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ class CertificateAuthority:
 
     def issue(self, common_name: str, *, organization: str | None = None, dns: tuple = (), ips: tuple = (), days: int = 30,
               name: str | None = None) -> Certificate:
-        """A certificate good for both ends of a connection. `name` names the files, and defaults to the common name."""
+        """A certificate valid for server and client authentication. `name`: of the files; default: the common name."""
         stem = (name or common_name).replace(":", "-").replace("/", "-")
         made = Certificate(self.directory / f"{stem}.crt", self.directory / f"{stem}.key")
         request = self.directory / f"{stem}.csr"
@@ -61,7 +61,7 @@ class CertificateAuthority:
 
 @dataclasses.dataclass(frozen=True)
 class SigningKey:
-    """An RSA key pair, both PEM files, as service-account tokens are signed with."""
+    """An RSA key pair for signing service-account tokens, both PEM files."""
     private: pathlib.Path
     public: pathlib.Path
 

@@ -1,4 +1,4 @@
-"""What a machine or a pod in a cloud asks for its identity: metadata services and token endpoints, with tokens signed by one key."""
+"""Fake cloud metadata services and token endpoints, from which a machine or a pod gets its identity; one key signs all tokens."""
 
 import json
 import time
@@ -13,9 +13,9 @@ AZURE_ISSUER = "https://sts.windows.net/tenant/"
 
 
 class CloudMetadata(HttpServer):
-    """Answers as Google's and Azure's metadata services do, and as Entra's token endpoint of the tenant "tenant".
+    """Responds like Google's and Azure's metadata services, and like Entra's token endpoint of the tenant "tenant".
 
-    `requests` has what was asked, oldest first: (method, path, form), each of them with its required header.
+    `requests`: (method, path, form) of each request, oldest first. Requests without the required header are rejected.
     """
 
     def __init__(self, key: SigningKey, *, google_email: str = "app@project.iam.gserviceaccount.com", azure_oid: str = "object"):
@@ -31,7 +31,7 @@ class CloudMetadata(HttpServer):
 
     def _entra_token(self, resource: str) -> dict:
         token = self._token(aud=resource, iss=AZURE_ISSUER, oid=self._oid)
-        # Azure's metadata service writes its numbers as texts.
+        # Azure's metadata service encodes numbers as strings.
         return {"access_token": token, "token_type": "Bearer", "expires_in": "3599", "resource": resource}
 
     def answer(self, request: Request) -> tuple[int, str, dict]:

@@ -1,6 +1,6 @@
 """A real Kubernetes control plane: etcd, kube-apiserver and the controllers, without nodes.
 
-Pods are objects only: they name a node, so no scheduler is needed, and no kubelet runs them.
+Pods are objects only: nodeName is set, so no scheduler is needed, and no kubelet runs them.
 """
 
 import base64
@@ -14,7 +14,7 @@ from bed.process import BedError, Process, free_port, tool
 
 NODE = "node1"
 
-# Those that every test needs. All would need five seconds more to start, and one of them deletes the pods of nodes that do not exist.
+# The controllers that every test needs. All of them would add five seconds to the start, and one deletes pods of missing nodes.
 CONTROLLERS = ("serviceaccount-controller", "serviceaccount-token-controller", "root-ca-certificate-publisher-controller",
                "namespace-controller", "garbage-collector-controller")
 
@@ -27,7 +27,7 @@ class Cluster:
         directory.mkdir(parents=True, exist_ok=True)
         self._controllers = CONTROLLERS + more_controllers
         self.audit_log = directory / "audit.log" if audit else None
-        # Before anything is made, so that a missing program is said at once.
+        # Looked up first, so that a missing program is reported at once.
         self._programs = {name: tool(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager")}
         self._processes: list[Process] = []
 
@@ -71,7 +71,7 @@ class Cluster:
         self._apiserver.wait_until(lambda: self.request("GET", "/readyz").ok)
 
     def kill_api_server(self) -> None:
-        """Nothing is lost: etcd has it all."""
+        """Loses no objects: they are in etcd."""
         self._apiserver.kill()
 
     def start_api_server(self) -> None:
@@ -130,11 +130,11 @@ class Cluster:
     # -- access
 
     def request(self, method: str, path: str, body=None, headers: dict | None = None) -> Reply:
-        """Any API call as cluster admin."""
+        """Makes an API call as cluster admin."""
         return self._client.request(method, path, body, headers)
 
     def must(self, method: str, path: str, body=None, headers: dict | None = None):
-        """Like `request`, returns the JSON of the reply; anything but success is an error."""
+        """Like `request`, but returns the JSON of the reply; raises BedError unless the status is 2xx."""
         reply = self.request(method, path, body, headers)
         if not reply.ok:
             raise BedError(f"cluster: {method} {path}: {reply.status} {reply.text}")
@@ -164,7 +164,7 @@ class Cluster:
         return self.must("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
 
     def create_replica_set(self, namespace: str, name: str) -> dict:
-        """The owner reference of one that no controller of the bed makes pods of."""
+        """Returns its owner reference. The cluster runs no controller that would create its pods."""
         made = self.must("POST", f"/apis/apps/v1/namespaces/{namespace}/replicasets", {
             "metadata": {"name": name},
             "spec": {"replicas": 0, "selector": {"matchLabels": {"app": name}},
@@ -183,7 +183,7 @@ class Cluster:
         })
 
     def delete(self, namespace: str, resource: str, name: str) -> None:
-        """Deletes at once, e.g. `delete("shop", "pods", "web-0")`, without the grace period that only a kubelet would end."""
+        """Deletes immediately, e.g. `delete("shop", "pods", "web-0")`: without a kubelet a grace period would never end."""
         self.must("DELETE", f"/api/v1/namespaces/{namespace}/{resource}/{name}", {"gracePeriodSeconds": 0})
 
     def delete_namespace(self, name: str) -> None:
@@ -192,7 +192,7 @@ class Cluster:
 
     def mint_token(self, namespace: str, service_account: str, audience: str | None = "vault", *, pod: dict | None = None,
                    seconds: int = 3600) -> str:
-        """A service-account token through TokenRequest; bound to the pod object when one is given, as the kubelet does it."""
+        """Mints a service-account token with TokenRequest; bound to `pod` if it is given, as the kubelet does."""
         spec: dict = {"expirationSeconds": seconds, "audiences": [audience] if audience else []}
         if pod is not None:
             spec["boundObjectRef"] = {
@@ -210,7 +210,7 @@ class Cluster:
             raise BedError(f"cluster: bind {role} to {namespace}/{service_account}: {reply.status} {reply.text}")
 
     def grant(self, namespace: str, account: str, rules: list) -> None:
-        """A service account with a cluster role of its own name."""
+        """Creates a service account with a cluster role of the same name."""
         for path, body in (
             (f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": account}}),
             ("/apis/rbac.authorization.k8s.io/v1/clusterroles", {"metadata": {"name": account}, "rules": rules}),

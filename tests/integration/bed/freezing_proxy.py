@@ -1,5 +1,5 @@
-"""A TCP proxy whose connections can be frozen: they stay open and accept bytes, and nothing comes out of them any more, as behind
-a load balancer that has lost them. New connections work."""
+"""A TCP proxy whose connections can be frozen: they stay open and accept bytes, but forward nothing, as when a load balancer has
+lost its connection state. New connections work."""
 
 import contextlib
 import socket
@@ -20,7 +20,7 @@ class FreezingProxy:
         return self
 
     def __exit__(self, *_) -> None:
-        # Closing alone does not wake a thread that waits in accept.
+        # Closing alone does not wake a thread blocked in accept.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -37,7 +37,7 @@ class FreezingProxy:
         return self._listener.getsockname()[1]
 
     def freeze(self) -> None:
-        """All connections made so far."""
+        """Freezes all existing connections."""
         with self._lock:
             self._frozen.update(end for link in self._links for end in link)
 

@@ -1,4 +1,4 @@
-"""helm, as a user would call it, on the chart of this repository."""
+"""The helm command on the chart of this repository."""
 
 import os
 import pathlib
@@ -26,20 +26,20 @@ class Helm:
                               env=self._environment)
 
     def render(self, values: dict, *arguments) -> list[dict]:
-        """The objects that the values make."""
+        """The objects that the chart renders with these values."""
         done = self.run("template", RELEASE, CHART, "--namespace", NAMESPACE, "--kube-version", "1.34", *_settings(values),
                         *arguments)
         assert done.returncode == 0, done.stderr
         return [made for made in yaml.safe_load_all(done.stdout) if made]
 
     def refusal(self, values: dict) -> str:
-        """What is said about wrong values."""
+        """The error text for invalid values."""
         done = self.run("template", RELEASE, CHART, "--kube-version", "1.34", *_settings(values))
-        assert done.returncode != 0, f"{values} were taken"
+        assert done.returncode != 0, f"{values} were accepted"
         return done.stderr
 
     def install(self, values: dict) -> str:
-        """Returns the notes that the user sees."""
+        """Returns helm's output with the chart's notes."""
         done = self.run("upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, *_settings(values))
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -1,4 +1,4 @@
-"""An HTTP server of a test's own on a loopback address."""
+"""An HTTP server for one test, on a loopback address."""
 
 import dataclasses
 import http.server
@@ -14,7 +14,7 @@ class Request:
 
 
 class HttpServer:
-    """Answers each request with what `answer` returns; a context manager. Requests may come at once, from several threads."""
+    """Responds to each request with the result of `answer`, which is called on several threads at once. A context manager."""
 
     def __init__(self, host: str = "127.0.0.1"):
         outer = self
@@ -45,7 +45,7 @@ class HttpServer:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def answer(self, request: Request) -> tuple[int, str, dict]:
-        """Status, body and headers."""
+        """Returns status, body and headers."""
         raise NotImplementedError
 
     def __enter__(self):

@@ -1,4 +1,4 @@
-"""A small HTTP client: JSON in, JSON out, TLS with a client certificate where one is given."""
+"""A small HTTP client: JSON bodies, optional TLS with a client certificate."""
 
 import dataclasses
 import http.client
@@ -23,7 +23,7 @@ class Reply:
 
 
 class JsonClient:
-    """Requests to one base URL. A new connection each time, so that a server may be restarted in between."""
+    """Requests to one base URL. Each uses a new connection, so that the server may be restarted in between."""
 
     def __init__(self, url: str, *, ca_file=None, certificate=None, timeout: float = 30.0):
         self.url = url

@@ -1,4 +1,4 @@
-"""kubectl, as a user would call it."""
+"""The kubectl command."""
 
 import json
 import os
@@ -14,7 +14,7 @@ class Kubectl:
         self._program = tool("kubectl")
 
     def run(self, *arguments, manifest=None, check: bool = True, timeout: float = 60.0) -> subprocess.CompletedProcess:
-        """`manifest`, a text, an object or a list of objects, is its standard input."""
+        """`manifest`: its standard input; a text, an object or a list of objects."""
         text = manifest if manifest is None or isinstance(manifest, str) else "".join(
             f"---\n{json.dumps(entry)}\n" for entry in (manifest if isinstance(manifest, list) else [manifest]))
         done = subprocess.run([self._program, *map(str, arguments)], input=text, capture_output=True, text=True,
@@ -33,10 +33,10 @@ class Kubectl:
         return bool(self.run("get", *arguments, "--ignore-not-found", "-o", "name").stdout.strip())
 
     def delete(self, *arguments) -> None:
-        """Returns at once; the object may take its time."""
+        """Does not wait until the object is gone."""
         self.run("delete", *arguments, "--wait=false", "--ignore-not-found")
 
     def events(self, namespace: str, name: str) -> list[dict]:
-        """Of the object of that name, oldest first."""
+        """Events of the object with that name, oldest first."""
         return self.get("events", "-n", namespace, "--field-selector", f"involvedObject.name={name}",
                         "--sort-by=.lastTimestamp")["items"]

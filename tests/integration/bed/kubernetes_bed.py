@@ -1,4 +1,4 @@
-"""The whole bed: a control plane, kubelets and OpenBao, up in seconds, gone without a trace whatever ended the run."""
+"""The whole test bed: a control plane, kubelets and OpenBao. Starts in seconds and is cleaned up however the run ends."""
 
 import fcntl
 import os
@@ -15,15 +15,15 @@ from bed.process import REPOSITORY
 
 _PREFIX = "nodekeep-bed-"
 
-# Owners of pods, and the labels by which one cluster role becomes part of another.
+# Controllers of pod owners, and the one that aggregates cluster roles by label.
 _CONTROLLERS = ("deployment-controller", "replicaset-controller", "clusterrole-aggregation-controller")
 
 
 class KubernetesBed:
     """`cluster`, `nodes` (by name), `openbao`, `kubectl`; files and logs below `directory`.
 
-    Everything runs in a mount namespace of its own, which the calling thread enters and does not leave; the processes die with
-    the process that started them. So nothing but files can outlive a killed run, and the next one removes those.
+    Everything runs in a private mount namespace, which the calling thread enters and does not leave; the processes end with the
+    process that started them. A killed run therefore leaves only files, which the next run removes.
     """
 
     def __init__(self, node_names: tuple = ("node1",), *, sync_frequency: str = "1m", audit: bool = False,
@@ -37,7 +37,7 @@ class KubernetesBed:
     def __enter__(self) -> "KubernetesBed":
         mounts.enter_own_namespace()
         sweep()
-        # Below /tmp whatever TMPDIR says: the path of a socket has 107 bytes at most.
+        # Below /tmp even if TMPDIR is set: the path of a socket has 107 bytes at most.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
         self._lock = _lock(self.directory)
         self.cluster = Cluster(self.directory / "cluster", more_controllers=_CONTROLLERS, audit=self._audit)
@@ -77,12 +77,12 @@ class KubernetesBed:
 
     @property
     def node(self) -> Node:
-        """The first one."""
+        """The first node."""
         return self.nodes[self._node_names[0]]
 
 
 def _lock(directory: pathlib.Path) -> int:
-    """A lock that is free once its owner is dead. Errors: BlockingIOError."""
+    """Locks the directory; the lock is released when its owner ends. Errors: BlockingIOError, FileNotFoundError."""
     lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,7 +93,7 @@ def _lock(directory: pathlib.Path) -> int:
 
 
 def sweep() -> None:
-    """Removes what killed runs left. A directory without its lock is just being made, or empty."""
+    """Removes the files of killed runs. A directory without a lock file is being created, or empty."""
     for lock in pathlib.Path("/tmp").glob(f"{_PREFIX}*/lock"):
         try:
             held = _lock(lock.parent)

@@ -1,4 +1,4 @@
-"""moto: a model of AWS that checks signatures and policies for real once its set-up calls have been made."""
+"""moto: a fake AWS that verifies signatures and policies after its set-up calls."""
 
 import http.client
 import pathlib
@@ -11,7 +11,7 @@ _TRUST_ANYONE = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Princip
 
 
 class Moto:
-    """One server with one role, `role_arn`, and those of `add_role`. Whoever has credentials of it may ask who they are."""
+    """One server with the role `role_arn` and those of `add_role`. All its credentials may call GetCallerIdentity."""
 
     def __init__(self, directory: pathlib.Path):
         directory.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ class Moto:
         self._process.kill()
 
     def add_role(self, name: str) -> str:
-        """Its ARN. Anyone may assume it."""
+        """Returns the ARN of a new role that any principal may assume."""
         self.allow_unsigned(1)
         status, reply = self.call("iam", {"Action": "CreateRole", "Version": "2010-05-08", "RoleName": name,
                                           "AssumeRolePolicyDocument": _TRUST_ANYONE})
@@ -44,17 +44,17 @@ class Moto:
         return re.search("<Arn>(.*?)</Arn>", reply)[1]
 
     def allow_unsigned(self, count: int) -> None:
-        """The next `count` calls are not checked. AssumeRoleWithWebIdentity, which AWS takes unsigned, needs it here."""
+        """Disables verification of the next `count` calls. moto requires it for AssumeRoleWithWebIdentity, unsigned in AWS."""
         self._post("/moto-api/reset-auth", str(count).encode(), {})
 
     def call(self, service: str, form: dict) -> tuple[int, str]:
-        """A call that is signed by nobody; the header only tells moto which service is meant."""
+        """Makes an unsigned call; the header only selects moto's service."""
         scope = f"AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=none"
         return self._post("/", urllib.parse.urlencode(form).encode(),
                           {"Authorization": scope, "Content-Type": "application/x-www-form-urlencoded"})
 
     def replay(self, url: str, body: str, headers: dict) -> tuple[int, str]:
-        """Sends a request that somebody signed for `url`, as it was signed: the host is that of `url`, only the connection is ours."""
+        """Sends a request that was signed for `url` to moto. The Host header is that of `url`, as it was signed."""
         return self._post("/", body.encode(), {**headers, "Host": urllib.parse.urlsplit(url).netloc})
 
     def _post(self, path: str, body: bytes, headers: dict) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Mounts of the test bed: in a mount namespace of their own, so that the kernel takes them away with the last process of a run."""
+"""Mounts of the test bed: in a private mount namespace, so that the kernel removes them with the last process of a run."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def enter_own_namespace() -> None:
-    """From here on, mounts made by this thread and by the processes it starts are seen by nobody else."""
+    """Makes later mounts of this thread, and of processes that it starts, invisible to other processes."""
     if os.geteuid() != 0:
         raise BedError("the cluster bed mounts file systems as a kubelet does: run it as root (sudo)")
     if _libc.unshare(_CLONE_NEWNS) != 0:
@@ -21,7 +21,7 @@ def enter_own_namespace() -> None:
 
 
 def make_shared(directory: pathlib.Path) -> None:
-    """What a node's set-up does for the kubelet's directory: mounts below it reach every peer."""
+    """Makes mounts below `directory` propagate to its peers, as a node's set-up does for kubelet's directory."""
     _run("mount", "--bind", directory, directory)
     _run("mount", "--make-shared", directory)
 
@@ -37,7 +37,7 @@ def below(directory: pathlib.Path) -> list[pathlib.Path]:
 
 
 def options(point: pathlib.Path) -> tuple[str, set]:
-    """File system type and options of the mount at `point`; nothing where none is."""
+    """File system type and options of the mount at `point`; empty if there is none."""
     found = ("", set())
     for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
         _, where, kind, given, *_ = line.split(" ")

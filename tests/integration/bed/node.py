@@ -1,4 +1,4 @@
-"""A real kubelet with a container runtime that only pretends: volumes, plugins, pod tokens and the pods' states are the real code."""
+"""A real kubelet with a fake container runtime: volumes, plugins, pod tokens and pod states are handled by the real code."""
 
 import json
 import pathlib
@@ -9,14 +9,14 @@ from bed.cluster import Cluster
 from bed.json_client import JsonClient
 from bed.process import BedError, Process, free_port, tool
 
-# Of the API object, the registration socket and the directory of published volumes.
+# The name of the CSIDriver object, of the registration socket and of the directory of published volumes.
 DRIVER_NAME = "secrets-store.csi.k8s.io"
 
 
 class Node:
-    """`root` is the kubelet's root directory, "/var/lib/kubelet" on a node. Its path must be short: sockets lie deep below it.
+    """`root` is the kubelet's root directory, "/var/lib/kubelet" on a node. Its path must be short: socket paths are limited.
 
-    What a container would see of a volume stands at `volume(pod uid)`. Needs bed.mounts.enter_own_namespace().
+    `volume(pod uid)` is the directory that a container would see. Call bed.mounts.enter_own_namespace() first.
     """
 
     def __init__(self, cluster: Cluster, name: str, directory: pathlib.Path, *, sync_frequency: str = "1m",
@@ -25,10 +25,10 @@ class Node:
         self.directory = directory
         self.root = directory / "root"
         self._cluster = cluster
-        # The fake runtime reports an empty log path, and the kubelet removes what a pattern made of it matches: the files of
-        # its working directory. So that one is empty, and the only thing there.
-        self._workplace = directory / "cwd"
-        for made in (self.root, self._workplace):
+        # The fake runtime reports an empty log path, so the pattern of log files that the kubelet removes matches the files of
+        # its working directory: use an empty one.
+        self._cwd = directory / "cwd"
+        for made in (self.root, self._cwd):
             made.mkdir(parents=True, exist_ok=True)
         self._runtime_socket = f"unix://{directory / 'runtime.sock'}"
         self._health = JsonClient(f"http://127.0.0.1:{free_port()}")
@@ -37,7 +37,7 @@ class Node:
         self._kubelet = Process("kubelet", [
             tool("kubelet"), f"--config={config}", f"--kubeconfig={kubeconfig}", f"--hostname-override={name}",
             f"--root-dir={self.root}", f"--cert-dir={directory}", f"-v={verbosity}",
-        ], directory, workplace=self._workplace)
+        ], directory, cwd=self._cwd)
 
     def _write_kubeconfig(self) -> pathlib.Path:
         certificate = self._cluster.ca.issue(f"system:node:{self.name}", organization="system:nodes")
@@ -55,16 +55,16 @@ class Node:
             "authorization": {"mode": "AlwaysAllow"}, "resolvConf": "", "evictionHard": {},
             "tlsCertFile": str(serving.cert), "tlsPrivateKeyFile": str(serving.key), "address": "127.0.0.1", "port": free_port(),
             "healthzBindAddress": "127.0.0.1", "healthzPort": int(self._health.url.rsplit(":", 1)[1]),
-            # With the defaults, the kubelet's own limits take a minute for 100 pods and hide every difference. 0 events a second
-            # would mean its client's default, 5: after a storm of pods, events came minutes late.
+            # With the default limits, the kubelet needs a minute for 100 pods, which hides all differences. An event rate of 0
+            # means the client's default of 5 per second: with many pods, events arrive minutes late.
             "registryPullQPS": 0, "serializeImagePulls": False, "kubeAPIQPS": 500, "kubeAPIBurst": 1000, "eventRecordQPS": 1000,
             "eventBurst": 2000, "maxPods": 250,
-            # How often a pod is looked at, and with it how often its volumes are published again.
+            # How often a pod is synced, and therefore how often its volumes are republished.
             "syncFrequency": sync_frequency,
         }, indent=2))
         return path
 
-    # -- life
+    # -- start and stop
 
     def start(self) -> None:
         """Returns once the node is ready for pods."""
@@ -80,7 +80,7 @@ class Node:
         self._kubelet.wait_until(self._ready)
 
     def kill_kubelet(self) -> None:
-        """Volumes stay mounted, as when a kubelet is replaced."""
+        """Leaves volumes mounted, as when a kubelet is replaced."""
         self._kubelet.kill()
 
     def stop(self) -> None:
@@ -89,13 +89,13 @@ class Node:
         mounts.unmount_below(self.root)
 
     def lose_volumes(self) -> None:
-        """What a reboot does to volumes in memory: the mounts are gone, their directories stay. For a kubelet that is down."""
+        """Unmounts in-memory volumes but keeps their directories, as a reboot does. The kubelet must be down."""
         if self._kubelet.running:
             raise BedError("a reboot ends the kubelet too: kill_kubelet() first")
         mounts.unmount_below(self.root / "pods")
 
     def wait_until_empty(self, timeout: float = 60.0) -> None:
-        """Returns once the kubelet has taken down every pod that is being deleted: a driver that ends earlier would leave them stuck."""
+        """Waits until the kubelet has removed every pod being deleted. If the driver stopped earlier, they would be stuck."""
         deadline = time.monotonic() + timeout
         while left := [entry.name for entry in (self.root / "pods").glob("*")]:
             if time.monotonic() > deadline:
@@ -106,7 +106,7 @@ class Node:
         conditions = self._cluster.must("GET", f"/api/v1/nodes/{self.name}")["status"].get("conditions", [])
         return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
-    # -- places
+    # -- paths
 
     @property
     def kubelet_pid(self) -> int:
@@ -136,6 +136,6 @@ class Node:
     # -- drivers
 
     def drivers(self) -> list[str]:
-        """Names of the drivers that the kubelet knows."""
+        """Names of the drivers registered with the kubelet."""
         reply = self._cluster.request("GET", f"/apis/storage.k8s.io/v1/csinodes/{self.name}")
         return [driver["name"] for driver in (reply.json["spec"].get("drivers") or [])] if reply.ok else []

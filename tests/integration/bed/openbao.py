@@ -1,4 +1,4 @@
-"""A real OpenBao with its auth methods, secret engines and quotas, set up by one call each."""
+"""A real OpenBao; one call sets up each auth method, secret engine or quota."""
 
 import json
 import pathlib
@@ -15,20 +15,20 @@ READ_SECRETS = 'path "secret/*" { capabilities = ["read", "list"] }\npath "kv1/*
 
 
 class Audit:
-    """What reached the server: one entry per request, written before the reply is sent. Values and tokens are hashed in it.
+    """The audit log: one entry per request, written before the reply is sent. Values and tokens are hashed.
 
-    A request that a quota refuses or that meets a sealed server does not appear.
+    Requests rejected by a quota or by a sealed server do not appear.
     """
 
     def __init__(self, path: pathlib.Path):
         self.path = path
 
     def mark(self) -> int:
-        """This moment, for `since`."""
+        """The current position, for `since`."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def requests(self, since: int = 0) -> list[dict]:
-        """The requests since a mark, oldest first: `path`, `operation`, `namespace`, `remote_address` and what else OpenBao records."""
+        """The requests since a mark, oldest first, as OpenBao logs them: `path`, `operation`, `namespace`, `remote_address` ..."""
         if not self.path.exists():
             return []
         with open(self.path, "rb") as log:
@@ -49,10 +49,10 @@ class Audit:
 
 
 class OpenBao:
-    """One server with three listeners: `url` (plain HTTP), `tls_url` (asks for client certificates), `socket` (unix socket).
+    """One server with three listeners: `url` (plain HTTP), `tls_url` (requests client certificates), `socket` (unix socket).
 
-    It starts initialized and unsealed, with KV version 2 at secret/ and version 1 at kv1/. With `storage="file"` it keeps its data
-    over `restart`; in memory it loses them and starts anew.
+    It is initialized and unsealed when started, with KV version 2 at secret/ and version 1 at kv1/. Its data survive `restart`
+    only with `storage="file"`.
     """
 
     def __init__(self, directory: pathlib.Path, *, storage: str = "inmem", authority: CertificateAuthority | None = None):
@@ -105,14 +105,14 @@ log_level = "info"
 """)
         return path
 
-    # -- life
+    # -- start and stop
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def start(self) -> None:
-        """Starts and unseals; the first time, or with storage in memory, initializes too."""
+        """Starts and unseals the server; initializes it on the first start and with in-memory storage."""
         self._process.start()
         self._process.wait_until(lambda: self._client.request("GET", "/v1/sys/seal-status").ok)
         if not self.request("GET", "sys/seal-status").json["initialized"]:
@@ -127,12 +127,12 @@ log_level = "info"
         self.unseal()
         self.must("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
         self.must("POST", "sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}})
-        # The engine upgrades itself for a moment after it was mounted, and refuses requests until then.
+        # After it is mounted, the engine upgrades itself and rejects requests meanwhile.
         self._process.wait_until(lambda: self.must("POST", "secret/data/ready", {"data": {"ready": "yes"}}))
         self.write_policy("read-secrets", READ_SECRETS)
 
     def seal(self) -> None:
-        """From now on everything but the seal status and health is answered 503."""
+        """After this, all requests except seal status and health get 503."""
         self.must("PUT", "sys/seal")
 
     def unseal(self) -> None:
@@ -159,7 +159,7 @@ log_level = "info"
     # -- API
 
     def request(self, method: str, path: str, body=None, token: str | None = "", namespace: str | None = None) -> Reply:
-        """One call of /v1/`path`. The token defaults to root's; None sends none."""
+        """One call of /v1/`path`. `token`: default is the root token; None sends none."""
         headers = {"X-Vault-Request": "true"}
         if token is not None:
             headers["X-Vault-Token"] = token or self.root_token
@@ -168,7 +168,7 @@ log_level = "info"
         return self._client.request(method, f"/v1/{urllib.parse.quote(path, safe='/?=&%')}", body, headers)
 
     def must(self, method: str, path: str, body=None, token: str | None = "", namespace: str | None = None):
-        """Like `request`, returns the JSON of the reply; anything but success is an error."""
+        """Like `request`, but returns the JSON of the reply; raises BedError unless the status is 2xx."""
         reply = self.request(method, path, body, token, namespace)
         if not reply.ok:
             raise BedError(f"openbao: {method} {path}: {reply.status} {reply.text.strip()}")
@@ -191,11 +191,11 @@ log_level = "info"
         self.must("PUT", f"sys/policies/acl/{name}", {"policy": rules}, namespace=namespace)
 
     def create_token(self, policies: list, **options) -> dict:
-        """`auth` of a new token; options as of auth/token/create, e.g. ttl="5s", renewable=True, num_uses=1."""
+        """`auth` of a new token; options as for auth/token/create, e.g. ttl="5s", renewable=True, num_uses=1."""
         return self.must("POST", "auth/token/create", {"policies": policies, "no_default_policy": False, **options})["auth"]
 
     def create_namespace(self, name: str) -> None:
-        """A namespace with KV version 2 at secret/ and the policy read-secrets."""
+        """Creates a namespace with KV version 2 at secret/ and the policy read-secrets."""
         self.must("POST", f"sys/namespaces/{name}")
         self.must("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}}, namespace=name)
         self._process.wait_until(
@@ -205,8 +205,8 @@ log_level = "info"
     # -- auth methods
 
     def enable_kubernetes_auth(self, cluster: Cluster, mount: str = "kubernetes", namespace: str | None = None) -> None:
-        """Tokens are reviewed by the API server, asked by a service account of its own."""
-        # By port, because several servers of one run may trust the same cluster.
+        """Tokens are verified with TokenReview; a service account is created for it."""
+        # Named after the port, because several servers of one run may trust the same cluster.
         reviewer = f"openbao-{self.port}-{namespace or 'root'}-{mount}-reviewer".lower().replace("/", "-").replace("_", "-")
         cluster.create_service_account("kube-system", reviewer)
         cluster.bind_cluster_role(reviewer, "system:auth-delegator", "kube-system", reviewer)
@@ -218,13 +218,13 @@ log_level = "info"
 
     def kubernetes_role(self, name: str, *, service_accounts: list, namespaces: list, policies: list = ("read-secrets",),
                         audience: str = "vault", mount: str = "kubernetes", namespace: str | None = None, **options) -> None:
-        """Options as of auth/kubernetes/role, e.g. token_ttl="2s"."""
+        """Options as for auth/kubernetes/role, e.g. token_ttl="2s"."""
         self.must("POST", f"auth/{mount}/role/{name}", {
             "bound_service_account_names": service_accounts, "bound_service_account_namespaces": namespaces,
             "token_policies": list(policies), "audience": audience, **options}, namespace=namespace)
 
     def enable_jwt_auth(self, cluster: Cluster, mount: str = "jwt", namespace: str | None = None) -> None:
-        """Service-account tokens are checked against the cluster's public key, without asking the API server."""
+        """Service-account tokens are verified with the cluster's public key, without the API server."""
         self.must("POST", f"sys/auth/{mount}", {"type": "jwt"}, namespace=namespace)
         self.must("POST", f"auth/{mount}/config", {
             "jwt_validation_pubkeys": [cluster.signing_key.public.read_text()], "bound_issuer": cluster.issuer,
@@ -232,7 +232,7 @@ log_level = "info"
 
     def jwt_role(self, name: str, *, policies: list = ("read-secrets",), audience: str = "vault", mount: str = "jwt",
                  namespace: str | None = None, **options) -> None:
-        """Options as of auth/jwt/role, e.g. bound_subject="system:serviceaccount:shop:web", bound_claims={...}."""
+        """Options as for auth/jwt/role, e.g. bound_subject="system:serviceaccount:shop:web", bound_claims={...}."""
         self.must("POST", f"auth/{mount}/role/{name}", {
             "role_type": "jwt", "user_claim": "sub", "bound_audiences": [audience], "token_policies": list(policies),
             **options}, namespace=namespace)
@@ -242,7 +242,7 @@ log_level = "info"
 
     def approle(self, name: str, policies: list = ("read-secrets",), mount: str = "approle", namespace: str | None = None,
                 **options) -> tuple[str, str]:
-        """A role's id and a new secret id."""
+        """Creates a role; returns its role id and a new secret id."""
         self.must("POST", f"auth/{mount}/role/{name}", {"token_policies": list(policies), **options}, namespace=namespace)
         role = self.must("GET", f"auth/{mount}/role/{name}/role-id", namespace=namespace)["data"]["role_id"]
         secret = self.must("POST", f"auth/{mount}/role/{name}/secret-id", namespace=namespace)["data"]["secret_id"]
@@ -253,7 +253,7 @@ log_level = "info"
 
     def cert_role(self, name: str, *, common_names: list, policies: list = ("read-secrets",), mount: str = "cert",
                   **options) -> None:
-        """Client certificates of this server's own authority with one of these common names."""
+        """Accepts client certificates of `ca` with one of these common names."""
         self.must("POST", f"auth/{mount}/certs/{name}", {
             "certificate": self.ca.pem, "allowed_common_names": common_names, "token_policies": list(policies), **options})
 
@@ -264,7 +264,7 @@ log_level = "info"
     # -- engines and quotas
 
     def enable_pki(self, mount: str = "pki", role: str = "web", domain: str = "bed.test") -> None:
-        """A root authority that issues for `domain` and below at `mount`/issue/`role`."""
+        """Sets up a root CA that issues for `domain` and its subdomains at `mount`/issue/`role`."""
         self.must("POST", f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "87600h"}})
         self.must("POST", f"{mount}/root/generate/internal", {"common_name": "bed root", "ttl": "87600h", "key_type": "ec"})
         self.must("POST", f"{mount}/roles/{role}", {
@@ -273,7 +273,7 @@ log_level = "info"
 
     def enable_database(self, postgres: Postgres, mount: str = "database", role: str = "app", ttl: str = "1h",
                         max_ttl: str = "24h") -> None:
-        """Each read of `mount`/creds/`role` makes a PostgreSQL user, which goes with its lease."""
+        """Each read of `mount`/creds/`role` creates a PostgreSQL user that lives as long as its lease."""
         self.must("POST", f"sys/mounts/{mount}", {"type": "database"})
         self.must("POST", f"{mount}/config/postgres", {
             "plugin_name": "postgresql-database-plugin", "allowed_roles": [role], "username": "postgres",
@@ -286,7 +286,7 @@ log_level = "info"
                 "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';"]})
 
     def limit_rate(self, name: str, path: str, rate: float, interval: str = "1s", retry_after: bool = False) -> None:
-        """Requests below the mount `path` past `rate` per interval get 429, on demand with Retry-After."""
+        """Requests below the mount `path` get 429 above `rate` per interval, optionally with Retry-After."""
         self.must("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": retry_after})
         self.must("POST", f"sys/quotas/rate-limit/{name}", {"path": path, "rate": rate, "interval": interval})
 

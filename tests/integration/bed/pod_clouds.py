@@ -1,7 +1,7 @@
-"""The token endpoints at which a pod's service account token becomes an identity of AWS, Azure or Google.
+"""Fake token endpoints that exchange a pod's service account token for an identity of AWS, Azure or Google.
 
-Each does what the cloud does with it: it verifies the signature by the cluster's key, issuer and audience, and hands out only the
-identities whose trust policy names the subject.
+Like the clouds', they verify the signature with the cluster's key, the issuer and the audience, and issue only identities whose
+trust policy names the subject.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ GKE = f"identitynamespace:{GKE_POOL}:https://container.googleapis.com/v1/project
 
 
 class PodClouds(HttpServer):
-    """`environment` points an agent here. `grants` has what was handed out, oldest first: (identity, subject, pod's name)."""
+    """`environment` makes an agent use this server. `grants`: (identity, subject, pod's name) of all issued, oldest first."""
 
     def __init__(self, cluster, key: SigningKey):
         super().__init__()
@@ -41,17 +41,17 @@ class PodClouds(HttpServer):
                 "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS": self.url + "/iam/"}
 
     def trust(self, identity: str, namespace: str, service_account: str) -> str:
-        """A role's ARN, an application's client id or a Google account's email, and who may become it."""
+        """`identity`: a role's ARN, an application's client id or a Google account's email, which the account may assume."""
         self._trust[identity] = f"system:serviceaccount:{namespace}:{service_account}"
         return identity
 
     @staticmethod
     def role_key(role: str) -> dict:
-        """What an auth method of the fake gateway must know to check what a role's credentials signed."""
+        """The keys with which an auth method of the fake gateway verifies signatures by the role's credentials."""
         digest = hashlib.sha256(role.encode()).hexdigest()
         return {"ASIA" + digest[:16].upper(): {"secret": digest, "session_token": "session-" + digest[:20], "arn": role}}
 
-    # -- what the clouds do
+    # -- the clouds' behaviour
 
     def _claims(self, token: str, audience: str) -> dict | None:
         try:

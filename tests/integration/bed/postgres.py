@@ -1,4 +1,4 @@
-"""Debian's PostgreSQL, a database cluster of its own in a directory."""
+"""Debian's PostgreSQL with its own database cluster in a directory."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ def _programs() -> pathlib.Path:
 
 
 class Postgres:
-    """Superuser "postgres" with PASSWORD over TCP. `host`, `port` and `url(user, password)` say where."""
+    """Listens at `host` and `port`; the superuser is "postgres" with PASSWORD."""
 
     def __init__(self, directory: pathlib.Path):
         directory.mkdir(parents=True, exist_ok=True)
@@ -58,12 +58,12 @@ class Postgres:
         self._process.wait_until(lambda: self._psql("select 1").returncode == 0)
 
     def stop(self) -> None:
-        """Ends sessions and stops; a start finds the data again."""
+        """Ends sessions and stops the server; the data survive a restart."""
         if self._process is not None:
             self._process.stop()
 
     def _create(self, data: pathlib.Path) -> None:
-        self._let_in()
+        self._make_parents_searchable()
         password = self.directory / "password"
         password.write_text(PASSWORD + "\n")
         data.mkdir(mode=0o700)
@@ -78,8 +78,8 @@ class Postgres:
         if done.returncode != 0:
             raise BedError(f"initdb: {done.stderr.strip()}")
 
-    def _let_in(self) -> None:
-        """Lets the server's user pass through the folders above, which a test run makes for root alone."""
+    def _make_parents_searchable(self) -> None:
+        """Gives the server's user access to the parent folders, which a test run creates for root only."""
         if not self._user:
             return
         uid = pwd.getpwnam(self._user).pw_uid
@@ -95,7 +95,7 @@ class Postgres:
         ], capture_output=True, text=True, cwd=self.directory, env={**os.environ, "PGPASSWORD": password})
 
     def query(self, sql: str, user: str = "postgres", password: str = PASSWORD) -> str:
-        """Output of one SQL statement, columns parted by "|". A statement or login that fails is a BedError."""
+        """Output of one SQL statement, columns separated by "|". Raises BedError if the statement or the login fails."""
         done = self._psql(sql, user, password)
         if done.returncode != 0:
             raise BedError(f"postgres: {sql!r} as {user}: {done.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""Starts, watches and ends the server processes of the bed."""
+"""Starts, monitors and stops the server processes of the test bed."""
 
 import ctypes
 import os
@@ -18,11 +18,11 @@ _given_ports: set[int] = set()
 
 
 class BedError(Exception):
-    """A part of the test bed is missing, did not start, or answered what it must not."""
+    """A part of the test bed is missing, did not start, or returned an unexpected response."""
 
 
 def tool(name: str) -> str:
-    """Path of a program that tests/tools/build builds."""
+    """Path of a program built by tests/tools/build."""
     build = REPOSITORY / "tests" / "tools" / "build"
     path = subprocess.run([build, "--path", name], check=True, capture_output=True, text=True).stdout.strip()
     if not os.access(path, os.X_OK):
@@ -31,9 +31,9 @@ def tool(name: str) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on, from below the range that outgoing connections are given theirs from.
+    """A free loopback port below the range of ephemeral ports.
 
-    Never the same twice: who asked for one may not listen on it yet.
+    Never returns a port twice: the earlier caller may not listen on it yet.
     """
     for _ in range(1000):
         port = _random.randrange(15000, 32000)
@@ -54,13 +54,13 @@ def _die_with_parent() -> None:
 
 
 class Process:
-    """One server process with its log file. Not restarted by itself; `start` may be called again after `stop` or `kill`.
+    """One server process with its log file. Not restarted automatically; `start` may be called again after `stop` or `kill`.
 
-    The kernel kills it when the thread that started it ends, so start servers from a thread that outlives their use.
+    The kernel kills it when the thread that started it ends, so that thread must outlive the use of the server.
     """
 
     def __init__(self, name: str, argv: list, directory: pathlib.Path, *, env: dict | None = None, user: str | None = None,
-                 stop_signal: int = signal.SIGTERM, workplace: pathlib.Path | None = None):
+                 stop_signal: int = signal.SIGTERM, cwd: pathlib.Path | None = None):
         self.name = name
         self.argv = [str(part) for part in argv]
         self.directory = directory
@@ -68,7 +68,7 @@ class Process:
         self._env = env
         self._user = user
         self._stop_signal = stop_signal
-        self._workplace = workplace or directory
+        self._cwd = cwd or directory
         self._popen: subprocess.Popen | None = None
 
     @property
@@ -83,22 +83,22 @@ class Process:
 
     def start(self) -> None:
         if self.running:
-            raise BedError(f"{self.name} runs already")
+            raise BedError(f"{self.name} is already running")
         as_user = {}
         if self._user is not None and os.geteuid() == 0:
             as_user = {"user": self._user, "group": self._user, "extra_groups": []}
         with open(self.log, "ab") as log:
-            self._popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._workplace,
+            self._popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._cwd,
                                            env={**os.environ, **(self._env or {})}, preexec_fn=_die_with_parent,
                                            start_new_session=True, **as_user)
 
     def wait_until(self, ready, timeout: float = 60.0) -> None:
-        """Returns once `ready()` is true; an exception of the network or a false value means not yet."""
+        """Returns once `ready()` is true; an OSError or a BedError counts as false."""
         deadline = time.monotonic() + timeout
-        last = "it has not answered"
+        last = "no response"
         while time.monotonic() < deadline:
             if not self.running:
-                raise BedError(f"{self.name} ended with {self._popen.returncode} while starting:\n{self.log_tail()}")
+                raise BedError(f"{self.name} exited with {self._popen.returncode} while starting:\n{self.log_tail()}")
             try:
                 if ready():
                     return
@@ -108,7 +108,7 @@ class Process:
         raise BedError(f"{self.name} was not ready after {timeout:.0f} s ({last}):\n{self.log_tail()}")
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Asks the process to end, and kills it when it does not."""
+        """Sends the stop signal, and kills the process if it does not exit."""
         if self._popen is None:
             return
         if self.running:
@@ -128,7 +128,7 @@ class Process:
         self._popen = None
 
     def pause(self) -> None:
-        """Stops it from answering while its sockets stay open, as a hung server does."""
+        """Suspends the process while its sockets stay open, like a hung server."""
         os.kill(self.pid, signal.SIGSTOP)
         deadline = time.monotonic() + 10
         while not all(" T " in thread.read_text() for thread in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")):
@@ -147,7 +147,7 @@ class Process:
 
 
 def wait_for(condition, what, timeout: float = 30.0, every: float = 0.1):
-    """What `condition` returns once that is true. `what` is a text, or makes one when time is up."""
+    """Waits until `condition()` is true and returns its result. `what`: the text for the timeout error, or a function."""
     deadline = time.monotonic() + timeout
     while True:
         outcome = condition()

@@ -1,4 +1,4 @@
-"""Each part of the bed does what the tests rely on. When one of these fails, look here before looking at nodekeep."""
+"""Each part of the test bed works as the tests require. If one of these fails, fix the test bed before looking at nodekeep."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def test_a_pod_is_deleted_at_once_and_its_token_with_it(cluster, openbao, namesp
     def refused() -> bool:
         return openbao.request("POST", "auth/kubernetes/login", {"role": unique, "jwt": token}, token=None).status == 403
 
-    # The API server hears of the deletion a little later, and remembers a token it accepted for ten seconds.
+    # The API server observes the deletion with a delay, and caches an accepted token for ten seconds.
     wait_for(refused, "the token of the deleted pod is refused", 30, every=1)
 
 
@@ -82,10 +82,10 @@ def test_cert_login_over_tls(openbao, tmp_path, unique):
     openbao.cert_role(unique, common_names=[unique])
     reply = openbao.login_with_certificate(openbao.ca.issue(unique), unique)
     assert reply.json["auth"]["metadata"]["common_name"] == unique
-    stranger = CertificateAuthority(tmp_path / "other").issue(unique)
-    # A server of TLS 1.3 refuses either in the handshake or with the first reply.
+    foreign = CertificateAuthority(tmp_path / "other").issue(unique)
+    # A TLS 1.3 server rejects it either in the handshake or with the first reply.
     try:
-        assert openbao.login_with_certificate(stranger, unique).status == 400
+        assert openbao.login_with_certificate(foreign, unique).status == 400
     except (ssl.SSLError, ConnectionError):
         pass
 
@@ -228,7 +228,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     pid = int(done.stdout)
     deadline = time.monotonic() + 5
     while os.path.exists(f"/proc/{pid}") and " Z " not in open(f"/proc/{pid}/stat").read():
-        assert time.monotonic() < deadline, f"process {pid} is still there"
+        assert time.monotonic() < deadline, f"process {pid} still exists"
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that breaks connections on demand."""
+"""A TCP proxy that injects connection faults."""
 
 import pathlib
 
@@ -7,7 +7,7 @@ from bed.process import BedError, Process, free_port, tool
 
 
 class Proxy:
-    """One listening port in front of one server. Toxics act on bytes that the server sends unless `upstream` is true."""
+    """One listening port in front of one server. Toxics affect bytes that the server sends unless `upstream` is true."""
 
     def __init__(self, server: "Toxiproxy", name: str, listen: str, upstream: str):
         self._server = server
@@ -24,7 +24,7 @@ class Proxy:
             "type": kind, "stream": "upstream" if upstream else "downstream", "toxicity": toxicity, "attributes": attributes})
 
     def hang(self, milliseconds: int = 0, *, upstream: bool = False, toxicity: float = 1.0) -> None:
-        """Nothing gets through; the connection is closed after `milliseconds`, with 0 never."""
+        """Drops all data; closes the connection after `milliseconds`, 0 = never."""
         self._toxic("timeout", {"timeout": milliseconds}, upstream, toxicity)
 
     def delay(self, milliseconds: int, jitter: int = 0, *, upstream: bool = False, toxicity: float = 1.0) -> None:
@@ -42,14 +42,14 @@ class Proxy:
         self._toxic("bandwidth", {"rate": kilobytes_per_second}, upstream, toxicity)
 
     def down(self) -> None:
-        """Closes the port and every connection; a new one is refused."""
+        """Closes the port and all connections; new connections are refused."""
         self._server.must("POST", f"/proxies/{self.name}", {"enabled": False})
 
     def up(self) -> None:
         self._server.must("POST", f"/proxies/{self.name}", {"enabled": True})
 
     def heal(self) -> None:
-        """Takes all faults away again."""
+        """Removes all faults."""
         for toxic in self._server.must("GET", f"/proxies/{self.name}/toxics"):
             self._server.must("DELETE", f"/proxies/{self.name}/toxics/{toxic['name']}")
         self.up()
@@ -91,7 +91,7 @@ class Toxiproxy:
         return reply.json
 
     def add(self, upstream: str) -> Proxy:
-        """A proxy in front of `upstream` ("127.0.0.1:8200"), on a port of its own."""
+        """Adds a proxy in front of `upstream` ("127.0.0.1:8200"), on a free port."""
         self._made += 1
         name = f"proxy-{self._made}"
         made = self.must("POST", "/proxies", {

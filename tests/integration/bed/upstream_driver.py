@@ -1,4 +1,4 @@
-"""The upstream secrets-store-csi-driver with its registration, for comparison and as the driver before our provider door."""
+"""The upstream secrets-store-csi-driver with its registrar, for comparison and as the driver of our provider."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ from bed.process import Process, free_port, tool
 
 ACCOUNT = "secrets-store-csi-driver"
 
-# What its chart grants with rotation and mirroring switched on.
+# The rules of its chart with rotation and mirroring enabled.
 _RULES = [
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
@@ -23,7 +23,7 @@ _RULES = [
 
 
 class UpstreamDriver:
-    """Two processes, as the DaemonSet has them. Rotation is on; a volume is renewed once it is older than `poll_interval`."""
+    """Two processes, as in its DaemonSet. Rotation is on; a volume is refreshed once it is older than `poll_interval`."""
 
     def __init__(self, cluster: Cluster, node: Node, provider_dir: pathlib.Path, directory: pathlib.Path, *,
                  poll_interval: str = "1s"):
@@ -55,7 +55,7 @@ class UpstreamDriver:
         self.stop()
 
     def start(self) -> None:
-        """Returns once the kubelet knows the driver."""
+        """Returns once the driver is registered with the kubelet."""
         for socket in (self._node.driver_socket, self._node.registration_socket):
             socket.parent.mkdir(parents=True, exist_ok=True)
         self.driver.start()
@@ -70,7 +70,7 @@ class UpstreamDriver:
     def stop(self) -> None:
         self.registrar.stop()
         self._node.registration_socket.unlink(missing_ok=True)
-        # It would wait for the kubelet's connection, which stays.
+        # A graceful stop would wait for the kubelet to close its connection, which it does not.
         self.driver.kill()
 
     @property

@@ -1,1 +1,1 @@
-"""The agent under test and what stands around it on a node: the CSI driver's side of the provider protocol, tenants, a memory scan."""
+"""The agent under test and its environment on a node: the CSI driver's side of the provider protocol, tenants, a memory scan."""

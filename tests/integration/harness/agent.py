@@ -1,4 +1,4 @@
-"""The real binary, started as on a node, with its sockets in a directory of its own."""
+"""The real binary, started as on a node, with its sockets in a temporary directory."""
 
 import json
 import os
@@ -21,8 +21,8 @@ NODE_NAME = "node-of-the-integration-tests"
 
 
 class Agent:
-    """`config` is the YAML configuration as a dict. A test that starts it again finds the same sockets, ports and log.
-    With a `kubelet` it is that one's CSI driver, and it has started once it offers itself."""
+    """`config` is the YAML configuration as a dict. Sockets, ports and log file stay the same across restarts.
+    With a `kubelet` the agent is its CSI driver, and `start` returns once the registration socket exists."""
 
     def __init__(self, binary: pathlib.Path, directory: pathlib.Path, *, config: dict | None = None,
                  providers: tuple = ("vault",), kubeconfig: pathlib.Path | None = None, log_level: str = "info",
@@ -32,7 +32,7 @@ class Agent:
         self.binary = binary
         self.config_file = directory / "nodekeep.yaml"
         self.config_file.write_text(yaml.safe_dump(config) if config else "")
-        # Not below the test's own directory: the path of a socket has 107 bytes at most.
+        # Not below the test's directory: the path of a socket has 107 bytes at most.
         self._sockets = pathlib.Path(tempfile.mkdtemp(prefix="nodekeep-it-"))
         self.provider_dir = self._sockets / "providers"
         self.provider_dir.mkdir()
@@ -64,10 +64,10 @@ class Agent:
         self._process.kill()
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    # -- life
+    # -- start and stop
 
     def start(self, timeout: float = 40.0) -> None:
-        """Returns once every provider socket answers and /readyz says so."""
+        """Returns once every provider socket responds and /readyz is 200."""
         self._process.start()
         self._process.wait_until(self._serves, timeout)
 
@@ -83,12 +83,12 @@ class Agent:
             finally:
                 probe.close()
         if self._kubelet is not None:
-            # Only kubelet can make it ready.
+            # It becomes ready only once kubelet registers it.
             return self._kubelet.csi_socket.exists() and self._kubelet.registration_socket.exists()
         return self.admin_socket.exists() and self.http("/readyz")[0] == 200
 
     def stop(self, timeout: float = 10.0) -> int:
-        """SIGTERM; returns the exit status. Still running after `timeout` is an error."""
+        """Sends SIGTERM; returns the exit status. Fails if the agent still runs after `timeout`."""
         pid = self.pid
         os.kill(pid, signal.SIGTERM)
         status = self.wait_for(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG),
@@ -97,7 +97,7 @@ class Agent:
         return status.si_status
 
     def kill(self) -> None:
-        """SIGKILL: nothing is cleaned up, the socket files stay."""
+        """Sends SIGKILL: nothing is cleaned up, the socket files stay."""
         self._process.kill()
 
     def restart(self) -> None:
@@ -118,19 +118,19 @@ class Agent:
                 return int(line.split()[1])
         raise BedError("the agent has no resident memory")
 
-    # -- doors
+    # -- endpoints
 
     def socket(self, provider: str = "vault") -> pathlib.Path:
         return self.provider_dir / f"{provider}.sock"
 
     def driver(self, provider: str = "vault") -> Driver:
-        """The same connection for all who ask, as the driver has one per provider."""
+        """One connection per provider, shared by all callers, as in the driver."""
         if provider not in self._drivers:
             self._drivers[provider] = Driver(self.socket(provider))
         return self._drivers[provider]
 
     def http(self, path: str) -> tuple[int, str]:
-        """Status and body; 0 when nobody answers."""
+        """Status and body; status 0 without a response."""
         try:
             with urllib.request.urlopen(f"http://{self.http_address}{path}", timeout=5) as reply:
                 return reply.status, reply.read().decode()
@@ -140,7 +140,7 @@ class Agent:
             return 0, ""
 
     def cli(self, *arguments, check: bool = True, timeout: float = 30.0) -> subprocess.CompletedProcess:
-        """A command of the same binary, speaking to this agent."""
+        """Runs a command of the same binary against this agent."""
         done = subprocess.run([str(self.binary), *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
                               env={**os.environ, "NODEKEEP_ADMIN_SOCKET": str(self.admin_socket)})
         if check and done.returncode != 0:
@@ -153,28 +153,28 @@ class Agent:
     def status(self) -> dict:
         return self.cli_json("status")
 
-    # -- what it says of itself
+    # -- logs and metrics
 
     @property
     def log_path(self) -> pathlib.Path:
         return self._process.log
 
     def logs(self) -> list[dict]:
-        """Every line of the log, which must all be JSON objects, oldest first."""
+        """All lines of the log, oldest first; each must be a JSON object."""
         return [json.loads(line) for line in self.log_path.read_text().splitlines()]
 
     def events(self, event: str) -> list[dict]:
         return [line for line in self.logs() if line.get("event") == event]
 
     def mount_lines(self, pod=None) -> list[dict]:
-        """One for each answered mount request."""
+        """One for each completed mount request."""
         return [line for line in self.events("mount") if pod is None or pod.text in line["pod"]]
 
     def metrics_text(self) -> str:
         return self.http("/metrics")[1]
 
     def metrics(self) -> dict[str, float]:
-        """Samples by name with labels as Prometheus prints them: 'nodekeep_logins_total{outcome="ok",provider="vault"}'."""
+        """Samples by name and labels in Prometheus format: 'nodekeep_logins_total{outcome="ok",provider="vault"}'."""
         samples = {}
         for line in self.metrics_text().splitlines():
             if line and not line.startswith("#"):
@@ -183,7 +183,7 @@ class Agent:
         return samples
 
     def metric(self, name: str, **labels) -> float:
-        """Sum over the samples of that name that carry these labels; 0 when there is none."""
+        """Sum of the samples with that name and these labels; 0 without any."""
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         return sum(value for sample, value in self.metrics().items()
                    if sample.split("{")[0] == name and all(text in sample for text in wanted))
@@ -192,5 +192,5 @@ class Agent:
 
     @staticmethod
     def wait_for(condition, what: str, timeout: float = 10.0, every: float = 0.1):
-        """What `condition` returns once that is true."""
+        """See bed.process.wait_for."""
         return wait_for(condition, what, timeout, every)

@@ -1,4 +1,4 @@
-"""Classes of provider akeyless, and the comparison of what two clients send for the same operation."""
+"""Classes of provider akeyless, and a comparison of the requests of two clients for the same operation."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ def akeyless_objects(*entries) -> str:
 
 def akeyless_class(gateway: str, access_id: str | None, *entries, access_type: str | None = None, access_key: str | None = None,
                    **parameters) -> dict:
-    """Parameters of a SecretProviderClass of provider akeyless. `parameters` whose keys are no Python names: **{"nodekeep/x": ...}."""
+    """Parameters of a SecretProviderClass of provider akeyless. Pass keys that are not identifiers as **{"nodekeep/x": ...}."""
     spc = {"akeylessGatewayURL": gateway, "objects": akeyless_objects(*entries), **parameters}
     for key, value in (("akeylessAccessID", access_id), ("akeylessAccessType", access_type), ("akeylessAccessKey", access_key)):
         if value is not None:
@@ -24,7 +24,7 @@ def akeyless_class(gateway: str, access_id: str | None, *entries, access_type: s
     return spc
 
 class AkeylessTenant:
-    """One access id with its key at a gateway, and the classes and pods of its owner. No cluster is needed for it."""
+    """One access id with its key at a gateway, and the classes and pods that use it. Needs no cluster."""
 
     def __init__(self, gateway, namespace: str = "shop", account: str = "web", **method):
         self.gateway = gateway
@@ -51,13 +51,13 @@ SDK_DEFAULTS = {
     "ara-only": False, "sra-only": False, "current-folder": False, "export-public-key": False, "version": 0,
 }
 
-# Differ between any two calls: what is compared is that both send one of the same shape.
+# These differ between any two calls: only their shapes are compared.
 _EPHEMERAL = {"token", "uid-token", "send-manual-ack-token", "cert-challenge", "signed-cert-challenge", "k8s-service-account-token",
               "csr-data-base64", "public-key-data"}
 
 
 def _shape(value):
-    """What stays the same when a value is made anew."""
+    """The part of a value that does not change when the value is generated again."""
     if not isinstance(value, str):
         return type(value).__name__
     if value[:2] in ("t-", "u-"):
@@ -72,7 +72,7 @@ def _shape(value):
 
 
 def decoded_cloud_id(cloud_id: str):
-    """An AWS cloud-id with everything in it decoded, and what each call signs anew left out; a token's text for the other clouds.
+    """An AWS cloud-id, decoded, without the parts that differ per signature; the token's text for the other clouds.
 
     The vendor's libraries differ in the charset after the content type, and each signs its own (akeyless.md 2.1): it is left out too.
     """
@@ -92,9 +92,9 @@ def decoded_cloud_id(cloud_id: str):
 
 
 def same_body(sdk: dict, agent: dict) -> list[str]:
-    """Fields in which the agent's request differs from the SDK's for the same operation, as sentences; none when they mean the same.
+    """Describes the fields in which the agent's request differs from the SDK's for the same operation; empty if equivalent.
 
-    A default that the SDK spells out may be absent, and the other way round.
+    A field with the SDK's default may be absent in either request.
     """
     differences = []
     for field in sorted(set(sdk) | set(agent)):

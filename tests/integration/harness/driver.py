@@ -1,4 +1,4 @@
-"""The CSI driver's side of the provider protocol, as released drivers speak it."""
+"""The CSI driver's side of the provider protocol, as implemented by released drivers."""
 
 import dataclasses
 import json
@@ -10,12 +10,12 @@ from harness import protocol
 
 TOKENS = "csi.storage.k8s.io/serviceAccount.tokens"
 
-# Codes after which the driver keeps a first mount waiting or, worse, lets the pod start with an empty volume. A backend
-# that is down must be answered with another one.
+# Codes that make the driver delay a first mount or, worse, let the pod start with an empty volume. While a backend is down,
+# the agent must return another code.
 NOT_FINAL = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED,
              grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED)
 
-# The driver's own.
+# The upstream driver's service config.
 _SERVICE_CONFIG = json.dumps({"methodConfig": [{
     "name": [{"service": "v1alpha1.CSIDriverProvider"}], "waitForReady": True,
     "retryPolicy": {"maxAttempts": 3, "initialBackoff": "1s", "maxBackoff": "10s", "backoffMultiplier": 1.1,
@@ -25,7 +25,7 @@ _GO_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u202
 
 
 def go_json(value) -> str:
-    """As Go's encoding/json prints it: compact, sorted, escaped for HTML, everything else raw."""
+    """JSON as Go's encoding/json writes it: compact, sorted, HTML-escaped, everything else raw."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     for character, escape in _GO_ESCAPES.items():
         text = text.replace(character, escape)
@@ -34,7 +34,7 @@ def go_json(value) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Pod:
-    """What kubelet tells the driver of a pod. `tokens`: audience to token, as CSIDriver.tokenRequests would have them minted."""
+    """The pod information that kubelet passes to the driver. `tokens`: by audience, as of CSIDriver's spec.tokenRequests."""
     namespace: str
     name: str
     uid: str
@@ -48,7 +48,7 @@ class Pod:
 
     @property
     def directory(self) -> pathlib.Path:
-        """Kubelet keeps it for as long as it knows the pod."""
+        """Kubelet removes it when the pod is gone."""
         return pathlib.Path(self.kubelet_root) / "pods" / self.uid
 
     @property
@@ -61,7 +61,7 @@ class Pod:
 
 @dataclasses.dataclass(frozen=True)
 class Mounted:
-    """A reply, in the order of the wire."""
+    """A reply; files and versions in the order received."""
     files: dict      # path -> contents
     modes: dict      # path -> mode
     versions: dict   # id -> version
@@ -78,7 +78,7 @@ class MountFailed(Exception):
 
 
 def attributes(spc: dict, pod: Pod, tokens: dict | None = None) -> str:
-    """The attribute text: the class's parameters under what kubelet knows of the pod."""
+    """The attributes JSON: the class's parameters, overridden by kubelet's attributes of the pod."""
     merged = {**spc, "csi.storage.k8s.io/ephemeral": "true", "csi.storage.k8s.io/pod.name": pod.name,
               "csi.storage.k8s.io/pod.namespace": pod.namespace, "csi.storage.k8s.io/pod.uid": pod.uid,
               "csi.storage.k8s.io/serviceAccount.name": pod.service_account, "secretProviderClass": "the-class"}
@@ -90,7 +90,7 @@ def attributes(spc: dict, pod: Pod, tokens: dict | None = None) -> str:
 
 
 class Driver:
-    """A client of one provider socket. One connection per :authority, kept, as the driver keeps its own."""
+    """A client of one provider socket. Keeps one connection per :authority, as the driver does."""
 
     def __init__(self, socket: pathlib.Path | str):
         self.socket = str(socket)
@@ -117,7 +117,7 @@ class Driver:
     def start(self, spc: dict, pod: Pod, tokens: dict | None = None, secrets: dict | str | None = None,
               permission: str = "420", target: str | None = None, timeout: float = 60.0, authority: str = "localhost",
               attribute_text: str | None = None, wait_for_ready: bool = True):
-        """A mount on its way, for `finish`. `secrets`: a dict, None for no nodePublishSecretRef, or the raw text."""
+        """Starts a mount; pass the result to `finish`. `secrets`: a dict, None without nodePublishSecretRef, or the raw text."""
         request = protocol.messages().MountRequest(
             attributes=attributes(spc, pod, tokens) if attribute_text is None else attribute_text,
             secrets=secrets if isinstance(secrets, str) else go_json(secrets),
@@ -135,11 +135,11 @@ class Driver:
                        versions={version.id: version.version for version in reply.object_version})
 
     def mount(self, *arguments, **options) -> Mounted:
-        """As `start`, and waits. Errors: MountFailed."""
+        """Like `start`, but waits for the result. Errors: MountFailed."""
         return self.finish(self.start(*arguments, **options))
 
     def failure(self, *arguments, **options) -> MountFailed:
-        """The failure of a mount that must not succeed."""
+        """Mounts, which must fail; returns the error."""
         try:
             mounted = self.mount(*arguments, **options)
         except MountFailed as failed:
@@ -147,7 +147,7 @@ class Driver:
         raise AssertionError(f"the mount succeeded with files {sorted(mounted.files)}")
 
     def mount_all(self, requests: list, timeout: float = 60.0) -> list:
-        """All at once: (spc, pod) each. A Mounted or MountFailed for each, in order."""
+        """Mounts each (spc, pod) concurrently. Returns a Mounted or MountFailed for each, in order."""
         calls = [self.start(spc, pod, timeout=timeout) for spc, pod in requests]
         outcomes = []
         for call in calls:

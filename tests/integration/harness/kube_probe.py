@@ -1,4 +1,4 @@
-"""The agent's Kubernetes client as a program of its own, kube-probe, spoken to in JSON lines."""
+"""The agent's Kubernetes client as a separate program, kube-probe, controlled by JSON lines."""
 
 import itertools
 import json
@@ -11,7 +11,7 @@ import time
 
 class KubeProbe:
     def __init__(self, binary: pathlib.Path, kubeconfig: pathlib.Path, **options):
-        """Options by their names: `silence=6000` becomes --silence=6000."""
+        """`options` become flags: `silence=6000` becomes --silence=6000."""
         arguments = [str(binary), f"--kubeconfig={kubeconfig}"]
         arguments += [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         self._popen = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -51,7 +51,7 @@ class KubeProbe:
         self._popen.stdin.flush()
 
     def start(self, do: str, **order) -> queue.Queue:
-        """A request whose answer will be in the queue."""
+        """Sends a request; its response is put into the returned queue."""
         number = next(self._ids)
         answer = self._answers[number] = queue.Queue()
         self._say({"do": do, "id": number, **order})
@@ -70,15 +70,15 @@ class KubeProbe:
         self._say({"do": "unwatch", "name": name})
 
     def changes(self, watch: str, count: int, timeout: float = 30.0) -> list[str]:
-        """What the handler was told so far, "added a" and the like, once that is `count` changes."""
+        """Waits for `count` changes; returns all changes that the handler received so far, such as "added a"."""
         with self._changed:
             enough = self._changed.wait_for(lambda: len(self._changes.get(watch, [])) >= count, timeout)
             told = [f"{line['change']} {line['name']}" for line in self._changes.get(watch, [])]
-        assert enough, f"{watch}: {count} changes were expected within {timeout:.0f} s, these came: {told}"
+        assert enough, f"{watch}: expected {count} changes within {timeout:.0f} s, received {told}"
         return told
 
     def object(self, watch: str, name: str) -> dict:
-        """The object as the handler was told last."""
+        """The object in its last change."""
         with self._changed:
             return next(line["object"] for line in reversed(self._changes[watch]) if line["name"] == name)
 

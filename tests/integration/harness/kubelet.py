@@ -1,4 +1,4 @@
-"""Kubelet's side of the driver door: registers the driver, publishes and unpublishes volumes, in a kubelet root of its own."""
+"""Kubelet's side of CSI: registers the driver, publishes and unpublishes volumes, in a temporary kubelet root."""
 
 import dataclasses
 import hashlib
@@ -27,7 +27,7 @@ class CallFailed(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """One csi volume of a pod, as its manifest has it."""
+    """One CSI volume of a pod, as in its manifest."""
     pod: Pod
     spc: str
     root: pathlib.Path
@@ -66,10 +66,10 @@ class Volume:
 
 
 class Kubelet:
-    """A root directory with the two folders that kubelet makes; unmounted and removed at the end."""
+    """A kubelet root directory; volumes are unmounted and the directory is removed at the end."""
 
     def __init__(self):
-        # Not below the test's own directory: the path of a socket has 107 bytes at most.
+        # Not below the test's directory: the path of a socket has 107 bytes at most.
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="nodekeep-kl-"))
         self._channels: dict[str, grpc.Channel] = {}
 
@@ -110,16 +110,16 @@ class Kubelet:
         except grpc.RpcError as error:
             raise CallFailed(error) from None
 
-    # -- registration, in the order of the real one
+    # -- registration, in kubelet's order of calls
 
     def register(self, timeout: float = 10.0, refuse: str = "") -> dict:
-        """What the driver says of itself; `refuse`: an error to answer with."""
+        """Registers the driver; returns its reported properties. `refuse`: an error to notify it of instead."""
         deadline = time.monotonic() + timeout
         while not self.registration_socket.exists():
             if time.monotonic() > deadline:
                 raise BedError(f"{self.registration_socket} did not appear within {timeout:.0f} s")
             time.sleep(0.02)
-        # Dialled anew each time: the driver that was there before may be gone, and its connection not known to be dead yet.
+        # A new connection each time: that of an earlier driver process may be dead without gRPC having noticed.
         if (before := self._channels.pop(str(self.registration_socket), None)) is not None:
             before.close()
         messages = protocol.messages("pluginregistration")
@@ -136,7 +136,7 @@ class Kubelet:
     # -- volumes
 
     def volume(self, pod: Pod, spc: str, name: str = "secrets", **options) -> Volume:
-        """Makes what kubelet makes before it asks the driver: the volume's directory and vol_data.json."""
+        """Creates what kubelet creates before it calls the driver: the volume's directory and vol_data.json."""
         volume = Volume(pod, spc, self.root, name, **options)
         volume.directory.mkdir(parents=True, mode=0o750, exist_ok=True)
         (volume.directory / "vol_data.json").write_text(json.dumps({
@@ -165,7 +165,7 @@ class Kubelet:
         self.call("Node", "NodeUnpublishVolume", volume_id=volume.id, target_path=str(volume.target))
 
     def failure(self, volume: Volume, **options) -> CallFailed:
-        """The failure of a publish that must not succeed."""
+        """Publishes, which must fail; returns the error."""
         try:
             self.publish(volume, **options)
         except CallFailed as failed:

@@ -1,4 +1,4 @@
-"""Looks for secrets in the whole memory of a process, as its next owner or a core dump would find them."""
+"""Searches the whole memory of a process for secrets, as they would appear in a core dump or in reused pages."""
 
 import base64
 import dataclasses
@@ -19,14 +19,14 @@ class Found:
 
 
 def forms(secret: bytes) -> dict[str, bytes]:
-    """The ways in which a secret may lie about. All contain a long run of it, whatever stands before or after."""
+    """Encodings in which a secret may be in memory. Each matches regardless of the bytes before and after it."""
     escaped = json.dumps(secret.decode(), ensure_ascii=False)[1:-1]
     found = {"plain": secret, "hex": secret.hex().encode(), "HEX": secret.hex().upper().encode(),
              "json-escaped": escaped.encode(), "json-escaped by Go": go_json(secret.decode())[1:-1].encode(),
              "url-escaped": urllib.parse.quote_from_bytes(secret, safe="").encode(),
              "utf-16": secret.decode().encode("utf-16-le")}
     for shift in range(3):
-        # Base64 of the secret as a part of something longer: its first and last digits depend on the neighbours.
+        # Base64 of the secret as a part of a longer text: its first and last digits depend on the adjacent bytes.
         text = base64.b64encode(b"\0" * shift + secret).rstrip(b"=")
         middle = text[4 if shift else 0:-2]
         found[f"base64 at {shift}"] = middle
@@ -35,7 +35,7 @@ def forms(secret: bytes) -> dict[str, bytes]:
 
 
 def scan(pid: int, needles: dict[str, bytes]) -> list[Found]:
-    """Where the needles stand in the readable regions of the process. Needs root."""
+    """All occurrences of the needles in the readable regions of the process. Needs root."""
     found = []
     overlap = max(len(needle) for needle in needles.values())
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
@@ -49,7 +49,7 @@ def scan(pid: int, needles: dict[str, bytes]) -> list[Found]:
                     memory.seek(start)
                     content = memory.read(min(end - start, _STEP + overlap))
                 except (OSError, ValueError):
-                    continue  # memory that even root may not read (memfd_secret), or that went away meanwhile
+                    continue  # not readable even by root (memfd_secret), or unmapped meanwhile
                 for form, needle in needles.items():
                     at = content.find(needle)
                     while at >= 0:

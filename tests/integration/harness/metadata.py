@@ -1,13 +1,13 @@
-"""An HTTP server of the test's own that plays the metadata and token endpoints of the clouds."""
+"""An HTTP server for one test that fakes the metadata and token endpoints of the clouds."""
 
 from bed.http_server import HttpServer, Request
 
 
 class MetadataServer(HttpServer):
-    """`answers[(method, path)]` is the body of the 200 answer, whatever the query; all else is 404. `seen` is what was asked."""
+    """`answers[(method, path)]` is the body of the 200 response for any query; all else is 404. `seen`: the received requests."""
 
     def __init__(self):
-        # Another loopback address than the other servers have, so that a proxy setting can tell them apart.
+        # A loopback address that no other server uses, so that no_proxy can exclude the others only.
         super().__init__("127.0.0.2")
         self.answers: dict[tuple[str, str], str] = {}
         self.seen: list[Request] = []

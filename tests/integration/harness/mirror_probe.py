@@ -1,4 +1,4 @@
-"""Agents of several nodes that mirror Secrets: the program mirror-probe, spoken to in JSON lines."""
+"""Agents of several nodes that mirror Secrets: the program mirror-probe, controlled by JSON lines."""
 
 import json
 import pathlib
@@ -6,10 +6,10 @@ import subprocess
 
 
 class ProbeDied(Exception):
-    """The probe ended instead of answering; `code` as subprocess says it."""
+    """The probe exited instead of responding; `code`: subprocess's return code."""
 
     def __init__(self, code: int):
-        super().__init__(f"mirror-probe ended with {code}")
+        super().__init__(f"mirror-probe exited with {code}")
         self.code = code
 
 
@@ -44,5 +44,5 @@ class MirrorProbe:
         return json.loads(line)
 
     def together(self, *commands: dict) -> list:
-        """At once, each on a thread of its own."""
+        """Runs the commands concurrently, each on its own thread."""
         return self.do({"together": list(commands)})

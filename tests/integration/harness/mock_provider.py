@@ -19,13 +19,13 @@ ROTATED = "rotated"
 
 
 class MockProvider:
-    """Serves <directory>/e2e-provider.sock. `rotated` and `required_audiences` may be set at any time; `mounts` counts."""
+    """Serves <directory>/e2e-provider.sock. `rotated`, `required_audiences` and `failure` may be set at any time."""
 
     def __init__(self, directory: pathlib.Path):
         self.socket = directory / f"{NAME}.sock"
         self.rotated = False
         self.required_audiences: set[str] = set()
-        self.failure: tuple | None = None  # (grpc.StatusCode, text): what every mount is answered
+        self.failure: tuple | None = None  # (grpc.StatusCode, text): the result of every mount
         self.requests: list = []           # of Mount, oldest first
         self._known_pods: set[str] = set()
         self._lock = threading.Lock()
@@ -90,7 +90,7 @@ class MockProvider:
 
     @staticmethod
     def _check_authority(context) -> None:
-        # Not in grpc's public API.
+        # grpc's public API does not offer it.
         authority = context._rpc_event.call_details.host  # pylint: disable=protected-access
         if authority != b"localhost":
             context.abort(grpc.StatusCode.INTERNAL, f"mock provider: :authority is {authority!r}, not localhost")

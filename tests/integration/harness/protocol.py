@@ -1,4 +1,4 @@
-"""The project's gRPC stubs, made from proto/ for each run."""
+"""The project's gRPC stubs, generated from proto/ for each run."""
 
 import atexit
 import functools
@@ -19,7 +19,7 @@ def _generated() -> str:
     folder = tempfile.TemporaryDirectory(prefix="nodekeep-stubs-")
     atexit.register(folder.cleanup)
     names = [str(sources / f"{name}.proto") for name in ("provider", "csi", "pluginregistration")]
-    # The well-known types come with grpc_tools.
+    # The well-known types are part of grpc_tools.
     own = pathlib.Path(grpc_tools.__file__).parent / "_proto"
     status = protoc.main(["protoc", f"-I{sources}", f"-I{own}", f"--python_out={folder.name}",
                           f"--grpc_python_out={folder.name}", *names])
@@ -30,12 +30,12 @@ def _generated() -> str:
 
 
 def messages(name: str = "provider"):
-    """The module of the messages of proto/<name>.proto: provider (v1alpha1), csi or pluginregistration."""
+    """The module with the messages of proto/<name>.proto: provider (v1alpha1), csi or pluginregistration."""
     _generated()
     return importlib.import_module(f"{name}_pb2")
 
 
 def services(name: str = "provider"):
-    """The module of its stubs."""
+    """The module with the stubs of proto/<name>.proto."""
     _generated()
     return importlib.import_module(f"{name}_pb2_grpc")

@@ -1,4 +1,4 @@
-"""Which system calls a running process makes, and its sudden death at the n-th of a kind; strace does both."""
+"""Traces the system calls of a running process, and kills it at the n-th call of a kind, with strace."""
 
 import dataclasses
 import os
@@ -13,7 +13,7 @@ STRACE = pathlib.Path("/usr/bin/strace")
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """The `number`-th `call` of one thread since strace has looked on."""
+    """The `number`-th `call` of one thread since strace attached."""
     call: str
     number: int
 
@@ -22,7 +22,7 @@ class Step:
 
 
 class _Strace:
-    """Attached to every thread of `pid` once entered."""
+    """A context manager; attached to all threads of `pid` once entered."""
 
     def __init__(self, pid: int, arguments: list):
         self._pid = pid
@@ -38,8 +38,8 @@ class _Strace:
             self._process.wait_until(lambda: f"Process {self._pid} attached" in self._process.log.read_text(), 20)
         except BedError as error:
             self.__exit__()
-            raise BedError("strace cannot attach: ptrace must be allowed here (in a container, CAP_SYS_PTRACE and a seccomp "
-                           f"profile that lets it through): {error}") from None
+            raise BedError("strace cannot attach: ptrace must be allowed (in a container, CAP_SYS_PTRACE and a seccomp "
+                           f"profile that allows it): {error}") from None
         return self
 
     def __exit__(self, *_) -> None:
@@ -48,7 +48,7 @@ class _Strace:
 
 
 class Watched(_Strace):
-    """Looks on; ask for `steps` once its block has ended."""
+    """Records system calls; call `steps` after its with block."""
 
     def __init__(self, pid: int, calls: tuple):
         super().__init__(pid, ["-yy", "-s", "4096", "-e", "trace=" + ",".join(calls)])
@@ -59,7 +59,7 @@ class Watched(_Strace):
         super().__exit__()
 
     def steps(self, about: str) -> list[Step]:
-        """Those whose arguments mention `about` (paths and addresses of file descriptors included), in order."""
+        """The calls whose arguments contain `about`, in order; strace resolves file descriptors to paths and addresses."""
         made: dict[tuple, int] = {}
         found = []
         for line in self._lines:
@@ -73,7 +73,7 @@ class Watched(_Strace):
 
 
 class KilledAt(_Strace):
-    """The process dies on its way into that call, which is not made any more."""
+    """Kills the process on entry to that call, which is not executed."""
 
     def __init__(self, pid: int, step: Step):
         super().__init__(pid, ["-e", f"trace={step.call}", "-e", f"inject={step.call}:signal=SIGKILL:when={step.number}"])

@@ -1,4 +1,4 @@
-"""A service account with its role at OpenBao, and the classes and pods of its owner."""
+"""A service account with its role at OpenBao, and the classes and pods that use it."""
 
 import functools
 
@@ -15,7 +15,7 @@ def objects(*entries) -> str:
 
 
 def vault_class(address: str, role: str | None, *entries, **parameters) -> dict:
-    """Parameters of a SecretProviderClass of provider vault. `parameters` whose keys are no Python names: **{"nodekeep/x": ...}."""
+    """Parameters of a SecretProviderClass of provider vault. Pass keys that are not identifiers as **{"nodekeep/x": ...}."""
     spc = {"vaultAddress": address, "objects": objects(*entries), **parameters}
     if role is not None:
         spc["roleName"] = role
@@ -23,7 +23,7 @@ def vault_class(address: str, role: str | None, *entries, **parameters) -> dict:
 
 
 class Tenant:
-    """One service account, let in at OpenBao's kubernetes auth by the role `role`."""
+    """One service account that OpenBao's kubernetes auth accepts for the role `role`."""
 
     def __init__(self, cluster, openbao, namespace: str, account: str, role: str, *, policies: tuple = ("read-secrets",),
                  **role_options):
@@ -38,7 +38,7 @@ class Tenant:
                                 **role_options)
 
     def pod(self, name: str | None = None, audience: str | None = "vault", **changes) -> Pod:
-        """A new pod object, with the token that kubelet would have minted for it."""
+        """Creates a pod object, with the token that kubelet would request for it."""
         self._pods += 1
         made = self.cluster.create_pod(self.namespace, name or f"{self.account}-{self._pods}", self.account)
         tokens = {}
