@@ -466,12 +466,12 @@ TEST_CASE("plan: explain prints everything but secrets") {
                         {"nodekeep/refreshAfter", "90s"}};
   request.identity = std::move(identity);
   const MountPlanPtr made = *PlanMount(Context(), ProviderOf(backend), std::move(request), {});
-  auto parsed = std::make_shared<ParsedClass>(*made->parsed);
-  parsed->mount.audiences = {"vault", "openbao"};
-  parsed->mount.projections[0].mode = 0400;
-  parsed->mount.projections[1].encoding = "base64";
-  parsed->mount.projections[2].ref.version = "3";
-  const MountPlan plan{made->read, made->dialect, parsed, made->target_path};
+  ParsedMount mount = made->parsed->mount;
+  mount.audiences = {"vault", "openbao"};
+  mount.projections[0].mode = 0400;
+  mount.projections[1].encoding = "base64";
+  mount.projections[2].ref.version = "3";
+  const MountPlan plan{made->read, made->dialect, MakeParsedClass(mount), made->target_path};
 
   CHECK(plan.Explain() ==
         "provider: fake\n"

@@ -1,6 +1,6 @@
 #pragma once
 
-// What this process writes to standard error while the object lives; it is not shown meanwhile.
+// Captures what this process writes to standard error while the object lives, without showing it.
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-// Certificates for tests, made on the spot: nothing in the repository expires.
+// Certificates for tests, created at run time so that nothing in the repository expires.
 
 #include <memory>
 #include <string>
@@ -30,11 +30,11 @@ class TestAuthority {
   std::string certificate_pem_;
 };
 
-// A self-signed certificate and its RSA key, as Entra applications and Google service accounts
-// have.
+// A self-signed certificate and its RSA key, as used by Entra applications and Google service
+// accounts.
 CertificatePair MakeRsaPair(const std::string& common_name);
 
-// A key that belongs to nobody's certificate.
+// A key without a certificate.
 std::string MakePrivateKeyPem();
 
 }  // namespace nodekeep

@@ -1,7 +1,7 @@
 #pragma once
 
-// The core as the agent builds it, for tests: everything between a plan and a bundle, over a fake
-// or a real clock. Members stand in build order; destruction is shutdown.
+// The core as the agent builds it, for tests: everything between a plan and a bundle, with a fake
+// or a real clock. Members are declared in construction order; destruction is shutdown.
 
 #include <memory>
 #include <string>
@@ -22,7 +22,7 @@ struct CoreOptions {
   Duration fetch_budget = std::chrono::seconds(30);
   Duration stale_patience = std::chrono::seconds(2);
   Duration remember_denial = std::chrono::seconds(10);
-  // Leases are renewed by Tick, called by the test, unless it sets a shorter tick.
+  // The test renews leases by calling Tick, unless it sets a shorter tick.
   Duration lease_tick = std::chrono::hours(24);
   LogLevel log_level = LogLevel::kOff;
   std::size_t pool_threads = 128;
@@ -72,7 +72,7 @@ struct Core {
   const SecretBytes version_key{"the version key of the tests"};
 };
 
-// The plan of a mount as the product makes it. Errors: those of PlanMount.
+// The plan of a mount as the agent creates it. Errors: those of PlanMount.
 inline Result<MountPlanPtr> MakePlan(const Provider& provider, const std::string& name,
                                      const std::map<std::string, std::string>& parameters,
                                      Identity identity, const PlanOptions& options = {}) {
@@ -84,7 +84,7 @@ inline Result<MountPlanPtr> MakePlan(const Provider& provider, const std::string
   return PlanMount(Context(), provider, std::move(request), options);
 }
 
-// A plan like `plan`, to be changed by a test.
+// A copy of `plan` that a test may change.
 inline std::shared_ptr<ReadPlan> CopyOf(const ReadPlan& plan) {
   auto copy = std::make_shared<ReadPlan>();
   copy->route = plan.route;
@@ -96,7 +96,8 @@ inline std::shared_ptr<ReadPlan> CopyOf(const ReadPlan& plan) {
   return copy;
 }
 
-// A plan for the paths of a FakeProvider; `objects` as its Parse reads them, which must succeed.
+// A plan for the paths of a FakeProvider. `objects` has the format of FakeProvider::Parse and must
+// be valid.
 inline MountPlanPtr FakePlan(const std::shared_ptr<FakeProvider>& backend,
                              const std::string& objects, Identity identity,
                              std::map<std::string, std::string> parameters = {},
@@ -105,7 +106,7 @@ inline MountPlanPtr FakePlan(const std::shared_ptr<FakeProvider>& backend,
   return *MakePlan(ProviderOf(backend), "fake", parameters, std::move(identity), options);
 }
 
-// The contents of a bundle's file; "(no such file)" when it has none of that path.
+// The contents of the bundle's file at `path`; "(no such file)" if there is none.
 inline std::string ContentsOf(const Bundle& bundle, const std::string& path) {
   for (const BundleFile& file : bundle.files) {
     if (file.path == path) return std::string(file.contents.Reveal());

@@ -1,6 +1,6 @@
 #pragma once
 
-// A backend that counts what reaches the one behind it.
+// A backend that counts the calls that it forwards to another one.
 
 #include <atomic>
 #include <map>
@@ -19,7 +19,7 @@ class CountingBackend final : public Backend {
   explicit CountingBackend(std::shared_ptr<Backend> inner) : inner_(std::move(inner)) {}
 
   std::size_t logins() const { return logins_; }
-  // Of each ref, by its text.
+  // The number of reads per ref; the key is the ref's text.
   std::map<std::string, std::size_t> reads() const {
     std::lock_guard lock(mutex_);
     return reads_;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The driver without its wire: a fake backend behind the real MountService, everything in memory
-// but the directories.
+// The driver without gRPC: a fake backend behind the real MountService. Everything is in memory
+// except the directories.
 
 #include <filesystem>
 #include <fstream>
@@ -21,7 +21,7 @@
 
 namespace nodekeep {
 
-// Classes in memory.
+// An in-memory ClassSource.
 class FakeClasses final : public ClassSource {
  public:
   Result<ClassPtr> Get(const Context&, const std::string& namespace_name,
@@ -174,13 +174,13 @@ struct DriverNode {
     return volume;
   }
   Status Publish(const VolumePtr& volume) { return volumes.Publish(Context(), volume); }
-  // As the rotation does it.
+  // Refreshes as Rotation does.
   void Refresh(const std::string& target_path) {
     if (const auto due = volumes.Refresh(Context(), target_path))
       refreshes.AddAt(target_path, *due);
   }
   void Refresh(const VolumePtr& volume) { Refresh(volume->target_path); }
-  // Takes out of the queue what is due now.
+  // Removes the paths that are due now from the queue and returns them.
   std::vector<std::string> TakeDue() {
     std::vector<std::string> paths;
     while (const auto item = refreshes.Get(Context(clock.Now(), {}))) paths.push_back(item->key());

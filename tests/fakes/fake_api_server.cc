@@ -11,7 +11,7 @@
 namespace nodekeep {
 namespace {
 
-// The manager of fields that were not applied.
+// Manager of fields that were written by other means than apply.
 constexpr char kOtherWriters[] = "other writers";
 
 std::string Decoded(std::string_view text) {
@@ -82,13 +82,13 @@ HttpResponse Refuse(int code, const std::string& reason, const std::string& mess
   return Respond(code, StatusObject(code, reason, message));
 }
 
-bool WantsMetadata(const FakeApiServer::Request& request) {
+bool IsMetadataOnly(const FakeApiServer::Request& request) {
   const auto accept = request.headers.find("accept");
   return accept != request.headers.end() &&
          accept->second.find("as=PartialObjectMetadata") != std::string::npos;
 }
 
-Json Seen(const Json& object, bool metadata_only) {
+Json ViewOf(const Json& object, bool metadata_only) {
   if (!metadata_only || Text(object, {"kind"}) == "Status") return object;
   Json partial;
   partial["kind"] = "PartialObjectMetadata";
@@ -124,24 +124,24 @@ struct FakeApiServer::Watch {
   bool bookmarks = false;
   bool hangs = false;
 
-  bool Left() const { return context.stop().stop_requested(); }
+  bool Ended() const { return context.stop().stop_requested(); }
   std::string LineOf(const std::string& type, const Json& object) const {
     Json event;
     event["type"] = type;
-    event["object"] = Seen(object, metadata_only);
+    event["object"] = ViewOf(object, metadata_only);
     return Spelled(event) + "\n";
   }
-  // "" when it is none of the watch's business.
-  std::string LineFor(const Happened& happened) const {
-    const bool was = selection.Has(happened.address, happened.before);
-    const bool is = selection.Has(happened.address, happened.after);
+  // "" if the change does not concern this watch.
+  std::string LineFor(const Change& change) const {
+    const bool was = selection.Has(change.address, change.before);
+    const bool is = selection.Has(change.address, change.after);
     if (!was && !is) return "";
-    Json object = is ? *happened.after : *happened.before;
-    object.at("metadata").insert_or_assign("resourceVersion", std::to_string(happened.version));
+    Json object = is ? *change.after : *change.before;
+    object.at("metadata").insert_or_assign("resourceVersion", std::to_string(change.version));
     return LineOf(!was ? "ADDED" : is ? "MODIFIED" : "DELETED", object);
   }
   void Send(std::string_view bytes) {
-    if (!bytes.empty() && !hangs && !Left()) receiver->OnBytes(bytes);
+    if (!bytes.empty() && !hangs && !Ended()) receiver->OnBytes(bytes);
   }
   void End() {
     HttpResponse response;
@@ -215,7 +215,7 @@ Result<HttpResponse> FakeApiServer::Answer(const Request& request) {
   if (!fault) return Do(kind, request, address);
   if (fault->after_effect) Do(kind, request, address);
   if (fault->status == 0) return Error(ErrorCode::kTransient, "the connection was cut");
-  HttpResponse refusal = Refuse(fault->status, fault->reason, "the test says so");
+  HttpResponse refusal = Refuse(fault->status, fault->reason, "injected fault");
   if (!fault->body.empty()) refusal.body = SecretBytes(fault->body);
   if (fault->retry_after > 0) {
     refusal.headers.emplace_back("retry-after", std::to_string(fault->retry_after));
@@ -244,7 +244,7 @@ HttpResponse FakeApiServer::Do(const std::string& kind, const Request& request,
     return Refuse(404, "NotFound",
                   fmt::format("{} \"{}\" not found", address.resource, address.name));
   }
-  if (kind == "GET") return Respond(200, Seen(found->second.object, WantsMetadata(request)));
+  if (kind == "GET") return Respond(200, ViewOf(found->second.object, IsMetadataOnly(request)));
   if (kind == "PUT") return Update(request, address);
   if (kind == "PATCH") return Patch(request, address);
   if (kind == "DELETE") return Delete(request, address);
@@ -253,8 +253,8 @@ HttpResponse FakeApiServer::Do(const std::string& kind, const Request& request,
 
 HttpResponse FakeApiServer::List(const Request& request, const Address& address) {
   const Selection selection = Selection::Of(request, address);
-  const bool metadata_only = WantsMetadata(request);
-  // The token: "<version of the list>/<how many were given>".
+  const bool metadata_only = IsMetadataOnly(request);
+  // The continue token: "<version of the list>/<number of items returned so far>".
   const std::vector<std::string> token = Split(Query(request, "continue"), '/');
   const long version = token.empty() ? version_ : std::stol(token[0]);
   if (version < compacted_) return Refuse(410, "Expired", "the continue token is too old");
@@ -263,11 +263,11 @@ HttpResponse FakeApiServer::List(const Request& request, const Address& address)
   std::size_t room = limit.empty() ? SIZE_MAX : std::stoul(limit);
   const std::size_t next = room == SIZE_MAX ? 0 : skip + room;
 
-  // Later pages are of the state of the first: what happened since is undone.
+  // Later pages show the state of the first page: later changes are undone.
   std::map<Address, std::optional<Json>> state;
   for (const auto& [where, stored] : objects_) state[where] = stored.object;
-  for (auto happened = history_.rbegin(); happened != history_.rend(); ++happened) {
-    if (happened->version > version) state[happened->address] = happened->before;
+  for (auto change = history_.rbegin(); change != history_.rend(); ++change) {
+    if (change->version > version) state[change->address] = change->before;
   }
   Json items(jsoncons::json_array_arg);
   bool more = false;
@@ -279,7 +279,7 @@ HttpResponse FakeApiServer::List(const Request& request, const Address& address)
       more = true;
     } else {
       --room;
-      items.push_back(Seen(*object, metadata_only));
+      items.push_back(ViewOf(*object, metadata_only));
     }
   }
   Json metadata;
@@ -289,7 +289,7 @@ HttpResponse FakeApiServer::List(const Request& request, const Address& address)
   list["kind"] = metadata_only ? "PartialObjectMetadataList" : "List";
   list["apiVersion"] = metadata_only ? "meta.k8s.io/v1" : "v1";
   list["metadata"] = std::move(metadata);
-  // So it answers when there are none.
+  // kube-apiserver returns null for an empty metadata-only list.
   list["items"] = metadata_only && items.empty() ? Json::null() : std::move(items);
   return Respond(200, list);
 }
@@ -303,7 +303,7 @@ HttpResponse FakeApiServer::Create(const Request& request, Address address) {
   if (objects_.contains(address)) {
     return Refuse(409, "AlreadyExists", fmt::format("\"{}\" already exists", address.name));
   }
-  return Respond(201, Seen(Store(address, *std::move(body)), WantsMetadata(request)));
+  return Respond(201, ViewOf(Store(address, *std::move(body)), IsMetadataOnly(request)));
 }
 
 HttpResponse FakeApiServer::Update(const Request& request, const Address& address) {
@@ -314,7 +314,7 @@ HttpResponse FakeApiServer::Update(const Request& request, const Address& addres
   if (!version.empty() && version != Text(stored.object, {"metadata", "resourceVersion"})) {
     return Refuse(409, "Conflict", "the object has been modified");
   }
-  return Respond(200, Seen(Store(address, *std::move(body)), WantsMetadata(request)));
+  return Respond(200, ViewOf(Store(address, *std::move(body)), IsMetadataOnly(request)));
 }
 
 HttpResponse FakeApiServer::Patch(const Request& request, const Address& address) {
@@ -334,7 +334,7 @@ HttpResponse FakeApiServer::Patch(const Request& request, const Address& address
   }
   Json object = found->second.object;
   Merge(object, *body);
-  return Respond(200, Seen(Store(address, std::move(object)), WantsMetadata(request)));
+  return Respond(200, ViewOf(Store(address, std::move(object)), IsMetadataOnly(request)));
 }
 
 HttpResponse FakeApiServer::Apply(const Request& request, const Address& address,
@@ -380,7 +380,7 @@ HttpResponse FakeApiServer::Apply(const Request& request, const Address& address
   Store(address, std::move(object));
   Stored& stored = objects_.at(address);
   stored.applied = std::move(applied);
-  return Respond(is_new ? 201 : 200, Seen(stored.object, WantsMetadata(request)));
+  return Respond(is_new ? 201 : 200, ViewOf(stored.object, IsMetadataOnly(request)));
 }
 
 HttpResponse FakeApiServer::Delete(const Request& request, const Address& address) {
@@ -410,7 +410,7 @@ const Json& FakeApiServer::Store(const Address& address, Json object) {
   const auto found = objects_.find(address);
   std::optional<Json> before;
   if (found == objects_.end()) {
-    metadata.insert_or_assign("uid", fmt::format("00000000-0000-4000-8000-{:012}", ++made_));
+    metadata.insert_or_assign("uid", fmt::format("00000000-0000-4000-8000-{:012}", ++created_));
     metadata.insert_or_assign("creationTimestamp", "2026-01-01T00:00:00Z");
   } else {
     before = found->second.object;
@@ -422,7 +422,7 @@ const Json& FakeApiServer::Store(const Address& address, Json object) {
   metadata.insert_or_assign("resourceVersion", std::to_string(++version_));
   Stored& stored = objects_[address];
   stored.object = std::move(object);
-  // What was written by other means than apply belongs to whoever wrote it.
+  // Fields written by other means than apply belong to kOtherWriters.
   const Fields then = before ? FieldsOf(*before) : Fields();
   const Fields now = FieldsOf(stored.object);
   const auto stayed = [&](const FieldPath& path) {
@@ -437,7 +437,7 @@ const Json& FakeApiServer::Store(const Address& address, Json object) {
     if (!stayed(path)) stored.applied[kOtherWriters].insert(path);
   }
   history_.push_back({version_, address, before, stored.object});
-  Tell(history_.back());
+  NotifyWatches(history_.back());
   return stored.object;
 }
 
@@ -447,14 +447,14 @@ void FakeApiServer::Erase(const Address& address) {
   last.at("metadata").insert_or_assign("resourceVersion", std::to_string(++version_));
   objects_.erase(address);
   history_.push_back({version_, address, before, std::nullopt});
-  Tell(history_.back());
+  NotifyWatches(history_.back());
 }
 
-void FakeApiServer::Tell(const Happened& happened) {
+void FakeApiServer::NotifyWatches(const Change& change) {
   DropCancelled();
   const bool cut = std::exchange(cut_within_next_event_, false);
   for (const auto& watch : watches_) {
-    const std::string line = watch->LineFor(happened);
+    const std::string line = watch->LineFor(change);
     watch->Send(std::string_view(line).substr(0, cut ? line.size() / 2 : line.size()));
   }
   if (!cut) return;
@@ -470,7 +470,7 @@ void FakeApiServer::OpenWatch(const Context& context, const Request& request,
   if (down_) return refuse(Error(ErrorCode::kTransient, "connect: connection refused"));
   if (const std::optional<Fault> fault = TakeFault("WATCH", request)) {
     if (fault->status == 0) return refuse(Error(ErrorCode::kTransient, "the connection was cut"));
-    HttpResponse refusal = Refuse(fault->status, fault->reason, "the test says so");
+    HttpResponse refusal = Refuse(fault->status, fault->reason, "injected fault");
     if (fault->retry_after > 0) {
       refusal.headers.emplace_back("retry-after", std::to_string(fault->retry_after));
     }
@@ -486,22 +486,22 @@ void FakeApiServer::OpenWatch(const Context& context, const Request& request,
   watch->context = context;
   watch->receiver = std::move(receiver);
   watch->selection = Selection::Of(request, address);
-  watch->metadata_only = WantsMetadata(request);
+  watch->metadata_only = IsMetadataOnly(request);
   watch->bookmarks = Query(request, "allowWatchBookmarks") == "true";
   watch->receiver->OnHead();
   if (expired) {
     watch->Send(watch->LineOf("ERROR", StatusObject(410, "Expired", "too old resource version")));
     return watch->End();
   }
-  for (const Happened& happened : history_) {
-    if (happened.version > version) watch->Send(watch->LineFor(happened));
+  for (const Change& change : history_) {
+    if (change.version > version) watch->Send(watch->LineFor(change));
   }
   watches_.push_back(std::move(watch));
 }
 
 void FakeApiServer::DropCancelled() {
   std::erase_if(watches_, [](const std::unique_ptr<Watch>& watch) {
-    if (!watch->Left()) return false;
+    if (!watch->Ended()) return false;
     watch->receiver->OnEnd(Error(ErrorCode::kCancelled, "the caller has gone away"));
     return true;
   });
@@ -517,7 +517,7 @@ Json FakeApiServer::Put(const std::string& collection, const Json& object) {
 Json FakeApiServer::PutText(const std::string& collection, std::string_view json) {
   Result<Json> object = ParseJson(json);
   if (!object.ok()) {
-    fmt::print(stderr, "the test puts what is no JSON: {}\n", object.error().message());
+    fmt::print(stderr, "the test passed invalid JSON to PutText: {}\n", object.error().message());
     std::abort();
   }
   return Put(collection, *object);
@@ -606,7 +606,7 @@ void FakeApiServer::SendWatchError(int code, const std::string& reason) {
   std::lock_guard lock(mutex_);
   DropCancelled();
   for (const auto& watch : watches_) {
-    watch->Send(watch->LineOf("ERROR", StatusObject(code, reason, "the test says so")));
+    watch->Send(watch->LineOf("ERROR", StatusObject(code, reason, "injected fault")));
     watch->End();
   }
   watches_.clear();
@@ -625,7 +625,7 @@ void FakeApiServer::HangWatches() {
 std::size_t FakeApiServer::open_watches() const {
   std::lock_guard lock(mutex_);
   return static_cast<std::size_t>(std::count_if(watches_.begin(), watches_.end(),
-                                                [](const auto& watch) { return !watch->Left(); }));
+                                                [](const auto& watch) { return !watch->Ended(); }));
 }
 
 void FakeApiServer::AwaitWatches(std::size_t count) const {
@@ -633,7 +633,7 @@ void FakeApiServer::AwaitWatches(std::size_t count) const {
   changed_.wait(lock, [&] {
     return static_cast<std::size_t>(
                std::count_if(watches_.begin(), watches_.end(),
-                             [](const auto& watch) { return !watch->Left(); })) >= count;
+                             [](const auto& watch) { return !watch->Ended(); })) >= count;
   });
 }
 

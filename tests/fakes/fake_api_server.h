@@ -1,19 +1,21 @@
 #pragma once
 
-// A Kubernetes API server in memory, behind the two network interfaces HttpClient and
+// An in-memory Kubernetes API server behind the two network interfaces HttpClient and
 // HttpStreamClient.
 //
-// It stores objects by path and behaves as kube-apiserver does, as far as the agent can tell: uid,
-// resourceVersion and creationTimestamp; 404, 409 (name taken, stale resourceVersion, other uid)
-// and 410; writes that change nothing leave the version alone; lists with label selectors (=, ==,
-// !=, key, !key), field selectors (= on any field) and pages; watches with bookmarks, from any
-// version that is not compacted; merge patches; metadata-only answers; server-side apply with
-// owners per field, where metadata.ownerReferences is a list by uid and every other list is one
-// value; all other writes share one owner. It has no schemas, defaults, admission, RBAC,
-// finalizers, graceful deletion or subresources; garbage is collected when the test says so.
+// It stores objects by path and behaves like kube-apiserver where the agent depends on it:
+//   - uid, resourceVersion and creationTimestamp; writes without a change keep the version
+//   - 404, 409 (name taken, stale resourceVersion, other uid) and 410
+//   - lists with label selectors (=, ==, !=, key, !key), field selectors (= on any field) and pages
+//   - watches with bookmarks, from any version that is not compacted
+//   - merge patches; metadata-only responses
+//   - server-side apply with managers per field, where metadata.ownerReferences is a list keyed by
+//     uid and every other list is one value; all other writes share one manager
+// It has no schemas, defaults, admission, RBAC, finalizers, graceful deletion or subresources.
+// Garbage is collected only when the test calls CollectGarbage.
 //
-// Thread-safe. Receivers are called under its lock, so they must not call the server. A watch whose
-// context has ended is given kCancelled the next time anything happens.
+// Thread-safe. Receivers are called with its lock held, so they must not call the server. A watch
+// whose context has ended receives kCancelled at the next event.
 
 #include <condition_variable>
 #include <map>
@@ -46,13 +48,13 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   // How the next matching requests fail. The first fault that matches is used.
   struct Fault {
     std::string method = "";  // "" = any; "LIST" and "WATCH" are not "GET" here
-    std::string path = "";    // a part of it
+    std::string path = "";    // matches a part of the path
     int times = 1;
     int status = 0;  // 0 = the connection is cut
     std::string reason = "InternalError";
-    int retry_after = 0;        // seconds; 0 = no such header
-    bool after_effect = false;  // the request has its effect, only the answer is lost
-    std::string body = "";      // the answer, with that status; "" = a Status of that reason
+    int retry_after = 0;        // seconds; 0 = no Retry-After header
+    bool after_effect = false;  // the request takes effect, only its response is lost
+    std::string body = "";      // response body; "" = a Status object with `reason`
   };
 
   std::vector<Result<HttpResponse>> SendAll(const Context& context,
@@ -60,31 +62,31 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   void Open(const Context& context, HttpRequest request,
             std::shared_ptr<HttpReceiver> receiver) override;
 
-  // Writes of other clients. Put creates or replaces the object below a collection
-  // ("/api/v1/namespaces/shop/pods") and returns it as stored; PutText takes it as JSON text.
+  // Writes of other clients. Put creates or replaces the object in a collection
+  // ("/api/v1/namespaces/shop/pods") and returns the stored object; PutText takes JSON text.
   Json Put(const std::string& collection, const Json& object);
   Json PutText(const std::string& collection, std::string_view json);
   void Remove(const std::string& path);
-  // The object at a path, null if there is none.
+  // The object at a path, nullopt if there is none.
   std::optional<Json> Object(const std::string& path) const;
-  // Deletes objects whose owners are all gone, repeatedly until there are none.
+  // Deletes objects whose owners are all gone, repeatedly until none is left.
   void CollectGarbage();
 
   void AddFault(Fault fault);
-  // While it is down every connection is refused; watches are cut.
+  // While the server is down, every connection is refused. Going down cuts open watches.
   void SetDown(bool down);
-  // Discards the history: a watch or a next page from an earlier version is answered with 410, with
-  // `in_stream` as an event of the watch.
+  // Discards the history: a watch or a next page from an earlier version gets 410; with `in_stream`
+  // the watch gets it as an ERROR event.
   void Compact(bool in_stream = false);
 
-  // For each open watch:
+  // These act on each open watch.
   void SendBookmarks();
   void EndWatches();  // as after timeoutSeconds
   void CutWatches();
   void SendWatchError(int code, const std::string& reason);
-  // Each watch receives half of the next event, then its connection is cut.
+  // Each watch receives half of the next event, and then its connection is cut.
   void CutWithinNextEvent();
-  // From now on open watches receive no events and no error. New watches are not affected.
+  // From now on open watches receive neither events nor errors. New watches are not affected.
   void HangWatches();
 
   std::size_t open_watches() const;
@@ -106,7 +108,7 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
     Json object;
     std::map<std::string, std::set<FieldPath>> applied;  // fields by manager
   };
-  struct Happened {
+  struct Change {
     long version = 0;
     Address address;
     std::optional<Json> before;
@@ -118,7 +120,7 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   static Address ParseAddress(const std::string& path);
   static std::string KindOfRequest(const Request& request, const Address& address);
 
-  // All below: mutex_ is held.
+  // Called with mutex_ held:
   Result<HttpResponse> Answer(const Request& request);
   std::optional<Fault> TakeFault(const std::string& kind, const Request& request);
   HttpResponse Do(const std::string& kind, const Request& request, const Address& address);
@@ -133,23 +135,23 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   // Stores `object` under the next version, unless it equals the stored one.
   const Json& Store(const Address& address, Json object);
   void Erase(const Address& address);
-  void Tell(const Happened& happened);
+  void NotifyWatches(const Change& change);
   void DropCancelled();
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   // Guarded by mutex_.
   std::map<Address, Stored> objects_;
-  std::vector<Happened> history_;
+  std::vector<Change> history_;
   std::vector<std::unique_ptr<Watch>> watches_;
   std::vector<Fault> faults_;
-  std::vector<std::pair<std::string, Request>> requests_;  // with their kinds
+  std::vector<std::pair<std::string, Request>> requests_;  // by kind: method, LIST or WATCH
   long version_ = 100;
   long compacted_ = 0;
   bool expires_in_stream_ = false;
   bool cut_within_next_event_ = false;
   bool down_ = false;
-  long made_ = 0;
+  long created_ = 0;  // objects, for their uids
 };
 
 }  // namespace nodekeep

@@ -7,8 +7,8 @@
 #include "agent/kube/kube_client.h"
 #include "tests/fakes/fake_clock.h"
 
-// Each of these was seen on kube-apiserver 1.34 first (tests/integration/test_kube.py holds the
-// client to the real one).
+// Each behaviour was first observed on kube-apiserver 1.34 (tests/integration/test_kube.py runs the
+// client against the real server).
 
 namespace nodekeep {
 namespace {
@@ -28,12 +28,12 @@ struct Fixture {
   std::string Version(const std::string& name) {
     return *TextOf(Find(Map(name), {"metadata", "resourceVersion"}));
   }
-  std::string Spelled(const std::string& name, const std::string& field) {
+  std::string FieldText(const std::string& name, const std::string& field) {
     const Json map = Map(name);
     const Json* value = field == "data" ? Find(map, {"data"}) : Find(map, {"metadata", field});
     return value == nullptr ? "none" : std::string(GoJson(*value).Reveal());
   }
-  // The code of the refusal; "" when it worked.
+  // The code of the error; "" on success.
   std::string Apply(const std::string& manager, const std::string& fields, bool force = false) {
     Json body = Parse(fields);
     body["apiVersion"] = "v1";
@@ -50,7 +50,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("fake API server: names, versions and uids are guarded") {
+TEST_CASE("fake API server: name, version and uid conflicts are refused") {
   Fixture f;
   const Json map = Parse(R"({"metadata":{"name":"m"},"data":{"k":"1"}})");
   const Result<Json> made = f.kube.Create(Context(), kMaps, map);
@@ -63,7 +63,7 @@ TEST_CASE("fake API server: names, versions and uids are guarded") {
   CHECK(f.Version("m") == version);  // nothing changed
   CHECK(f.kube.MergePatch(Context(), f.At("m"), Parse(R"({"data":{"k":null,"j":"2"}})")).ok());
   CHECK(f.Version("m") != version);
-  CHECK(f.Spelled("m", "data") == R"({"j":"2"})");
+  CHECK(f.FieldText("m", "data") == R"({"j":"2"})");
   Json stale = map;
   stale["metadata"] = Parse(R"({"name":"m","resourceVersion":")" + version + "\"}");
   CHECK(f.kube.Update(Context(), f.At("m"), stale).error().code() == ErrorCode::kConflict);
@@ -75,7 +75,7 @@ TEST_CASE("fake API server: names, versions and uids are guarded") {
   CHECK(f.kube.Get(Context(), f.At("m")).error().code() == ErrorCode::kNotFound);
 }
 
-TEST_CASE("fake API server: an applied field has owners, and goes with the last of them") {
+TEST_CASE("fake API server: an applied field has managers and is removed with the last one") {
   Fixture f;
   CHECK(f.Apply("one", R"({"data":{"a":"1","b":"1"}})") == "");
   const std::string version = f.Version("m");
@@ -83,17 +83,17 @@ TEST_CASE("fake API server: an applied field has owners, and goes with the last 
   CHECK(f.Version("m") == version);
   CHECK(f.Apply("two", R"({"data":{"a":"1","c":"2"}})") == "");  // the same value is shared
   CHECK(f.Apply("two", R"({"data":{"a":"2","c":"2"}})") == "conflict");
-  CHECK(f.Spelled("m", "data") == R"({"a":"1","b":"1","c":"2"})");
+  CHECK(f.FieldText("m", "data") == R"({"a":"1","b":"1","c":"2"})");
   CHECK(f.Apply("two", R"({"data":{"a":"2","c":"2"}})", true) == "");
   CHECK(f.Apply("one", R"({"data":{}})") == "");
-  CHECK(f.Spelled("m", "data") == R"({"a":"2","c":"2"})");
+  CHECK(f.FieldText("m", "data") == R"({"a":"2","c":"2"})");
   CHECK(f.kube.MergePatch(Context(), f.At("m"), Parse(R"({"data":{"c":"9"}})")).ok());
   CHECK(f.Apply("two", R"({"data":{"a":"2","c":"2"}})") == "conflict");
   CHECK(f.Apply("two", R"({"data":{"a":"2"}})") == "");
-  CHECK(f.Spelled("m", "data") == R"({"a":"2","c":"9"})");
+  CHECK(f.FieldText("m", "data") == R"({"a":"2","c":"9"})");
 }
 
-TEST_CASE("fake API server: owner references are a list by uid") {
+TEST_CASE("fake API server: owner references are a list keyed by uid") {
   Fixture f;
   const auto owners = [](std::vector<std::string> uids) {
     std::string text;
@@ -105,7 +105,7 @@ TEST_CASE("fake API server: owner references are a list by uid") {
   CHECK(f.Apply("node1", owners({"u1", "u2"})) == "");
   CHECK(f.Apply("node2", owners({"u3"})) == "");
   CHECK(f.Apply("node1", owners({"u2"})) == "");
-  CHECK(f.Spelled("m", "ownerReferences") ==
+  CHECK(f.FieldText("m", "ownerReferences") ==
         R"([{"name":"p","uid":"u2"},{"name":"p","uid":"u3"}])");
 
   const Json owner = f.server.PutText(kMaps, R"({"metadata":{"name":"owner"}})");
@@ -117,7 +117,7 @@ TEST_CASE("fake API server: owner references are a list by uid") {
   CHECK_FALSE(f.server.Object(f.At("m")).has_value());
 }
 
-TEST_CASE("fake API server: lists are selected and stay of one moment over their pages") {
+TEST_CASE("fake API server: lists apply selectors, and their pages are one snapshot") {
   Fixture f;
   f.server.PutText(kMaps, R"({"metadata":{"name":"a","labels":{"app":"web","tier":"1"}}})");
   f.server.PutText(kMaps, R"({"metadata":{"name":"b","labels":{"app":"db"}}})");

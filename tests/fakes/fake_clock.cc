@@ -5,7 +5,7 @@ namespace nodekeep {
 bool FakeClock::WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
                           std::stop_token stop, SteadyTime deadline,
                           const std::function<bool()>& ready) const {
-  // The real wait is a poll: the test moves time from another thread without knowing who waits.
+  // Polls in real time, because another thread advances the clock without notifying waiters.
   while (!ready() && !stop.stop_requested() && Now() < deadline) {
     changed.wait_for(lock, std::chrono::milliseconds(1), ready);
     if (advance_on_wait_ && !ready() && deadline != SteadyTime::max() && Now() < deadline) {

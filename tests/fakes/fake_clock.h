@@ -1,6 +1,6 @@
 #pragma once
 
-// A clock that stands still until the test moves it, and an Rng that plays a list.
+// A clock that moves only when the test moves it, and an Rng that returns a constant.
 
 #include <atomic>
 #include <vector>
@@ -18,9 +18,9 @@ class FakeClock final : public Clock {
                  const std::function<bool()>& ready) const override;
 
   void Advance(Duration by) { offset_ms_ += by.count(); }
-  // Sets the wall clock forward or back; monotonic time does not notice.
+  // Moves the wall clock forward or back; monotonic time is not affected.
   void JumpWall(Duration by) { wall_jump_ = wall_jump_.load() + by; }
-  // Lets a sleeping thread take every wait as over, one after the other: each wait moves the clock.
+  // Makes every wait end at once: each wait advances the clock to its deadline.
   void AdvanceOnWait(bool on) { advance_on_wait_ = on; }
 
  private:

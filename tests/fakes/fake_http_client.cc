@@ -13,7 +13,7 @@ std::string Lower(std::string text) {
   return text;
 }
 
-FakeHttpClient::Seen Remember(const HttpRequest& request) {
+FakeHttpClient::Seen Record(const HttpRequest& request) {
   FakeHttpClient::Seen seen;
   seen.method = request.method;
   seen.url = request.url;
@@ -88,10 +88,10 @@ void FakeHttpClient::On(std::string method, UrlPredicate matches, std::vector<Re
 }
 
 void FakeHttpClient::On(std::string method, std::string url, std::vector<Reply> replies) {
-  UrlPredicate matches = [url](std::string_view asked) { return asked == url; };
+  UrlPredicate matches = [url](std::string_view candidate) { return candidate == url; };
   if (url.ends_with('*')) {
     url.pop_back();
-    matches = [url](std::string_view asked) { return asked.starts_with(url); };
+    matches = [url](std::string_view candidate) { return candidate.starts_with(url); };
   }
   On(std::move(method), std::move(matches), std::move(replies));
 }
@@ -121,7 +121,7 @@ Result<HttpResponse> FakeHttpClient::Answer(const Context& context, HttpRequest 
   if (context.stop().stop_requested()) {
     return Error(ErrorCode::kCancelled, "the caller has gone away");
   }
-  const Seen seen = Remember(request);
+  const Seen seen = Record(request);
   return Choose(seen)(context, seen);
 }
 

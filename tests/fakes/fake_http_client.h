@@ -1,10 +1,10 @@
 #pragma once
 
-// A network that plays a script: routes with lists of replies, and a memory of what was asked.
+// A scripted HttpClient: routes with lists of replies, and a record of the requests.
 //
-// Thread-safe. The requests of one SendAll are answered each on a thread of its own when there is
-// more than one, so that a reply that blocks holds up nobody else. A context that is already over
-// gets its error, as with the real client.
+// Thread-safe. If one SendAll has more than one request, each is answered on a thread of its own,
+// so that a reply that blocks does not delay the others. A context that has already ended gets its
+// error, as with the real client.
 
 #include <condition_variable>
 #include <functional>
@@ -40,12 +40,12 @@ class FakeHttpClient final : public HttpClient {
   static Reply Respond(int status, std::string body, Headers headers = {});
   static Reply Fail(ErrorCode code, std::string message);
 
-  // Makes replies wait until the test lets them go.
+  // Holds replies back until the test calls Release.
   class Gate {
    public:
-    // `reply` once released. A caller that leaves meanwhile gets kCancelled.
+    // Returns `reply` once released. A call that is cancelled before gets kCancelled.
     Reply Then(Reply reply);
-    // Returns when `count` requests have come here, now waiting or not.
+    // Returns when `count` requests have reached the gate, including released ones.
     void AwaitArrivals(std::size_t count);
     void Release();
 
@@ -55,12 +55,12 @@ class FakeHttpClient final : public HttpClient {
     static std::shared_ptr<State> MakeState();
   };
 
-  // Requests with that method ("" = any) get the replies one after the other, and the last one for
-  // ever. Routes are tried in the order they were added. A string is the whole URL, or with a "*"
-  // at its end the start of it.
+  // Requests with that method ("" = any) get the replies in order; the last one is repeated for all
+  // further requests. Routes are tried in the order they were added. A string is the whole URL, or,
+  // if it ends in "*", a prefix of the URL.
   void On(std::string method, UrlPredicate matches, std::vector<Reply> replies);
   void On(std::string method, std::string url, std::vector<Reply> replies);
-  // These go to the next requests, whatever they are, before any route is asked.
+  // Answers the next requests, whatever their URL, before any route is tried.
   void AddFaults(std::vector<Reply> faults);
 
   std::vector<Result<HttpResponse>> SendAll(const Context& context,

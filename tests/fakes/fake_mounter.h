@@ -1,7 +1,7 @@
 #pragma once
 
-// A mount table in memory over real directories: what would be a tmpfs is the plain directory, and
-// goes with its content when it is unmounted. Plays faults. Thread-safe.
+// An in-memory mount table over real directories: a plain directory takes the place of the tmpfs
+// and is deleted with its content on unmount. Injects faults. Thread-safe.
 
 #include <deque>
 #include <filesystem>
@@ -32,7 +32,7 @@ class FakeMounter final : public Mounter {
       return error;
     }
     std::filesystem::create_directories(path);
-    // What lay below is hidden by the mount.
+    // A mount hides the directory's previous content.
     for (const auto& entry : std::filesystem::directory_iterator(path)) {
       std::filesystem::remove_all(entry.path());
     }
@@ -52,7 +52,7 @@ class FakeMounter final : public Mounter {
     return {};
   }
 
-  // What a reboot does: the mounts are gone, their directories stay, empty.
+  // Simulates a reboot: the mounts are gone, their directories stay, empty.
   void Reboot() {
     std::lock_guard lock(mutex_);
     for (const auto& [path, mount] : mounts_) {
@@ -66,7 +66,7 @@ class FakeMounter final : public Mounter {
     std::lock_guard lock(mutex_);
     mounts_[path].stale = true;
   }
-  // The next calls fail so, one after the other.
+  // The next calls fail with these errors, in order.
   void FailMounts(std::deque<Error> errors) {
     std::lock_guard lock(mutex_);
     mount_faults_ = std::move(errors);
@@ -88,7 +88,7 @@ class FakeMounter final : public Mounter {
     std::lock_guard lock(mutex_);
     return clear_calls_;
   }
-  // Of the mount at `path`; nothing when there is none.
+  // The options of the mount at `path`; nullopt if there is none.
   std::optional<TmpfsOptions> OptionsOf(const std::string& path) const {
     std::lock_guard lock(mutex_);
     auto found = mounts_.find(path);

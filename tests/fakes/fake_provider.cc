@@ -259,7 +259,7 @@ Result<Credential> FakeProvider::RenewCredential(const Context&, const ProviderO
   std::unique_lock lock(mutex_);
   const std::string token(credential.token.Reveal());
   calls_.push_back({"renew-login", token, token});
-  ThrowIfTold();
+  ThrowIfRequested();
   if (std::optional<Error> fault = NextRenewalFault()) return *fault;
   Credential renewed;
   renewed.token = credential.token.Clone();
@@ -284,7 +284,7 @@ Result<Lease> FakeProvider::RenewLease(const Context& context, const ProviderOpt
                                        const Credential& credential, const Lease& lease) {
   std::unique_lock lock(mutex_);
   calls_.push_back({"renew-lease", lease.id, std::string(credential.token.Reveal())});
-  ThrowIfTold();
+  ThrowIfRequested();
   if (Status passed = PassGate(lock, context, leases_closed_); !passed.ok()) return passed.error();
   if (std::optional<Error> fault = NextRenewalFault()) return *fault;
   Lease renewed = lease;
@@ -296,7 +296,7 @@ Status FakeProvider::RevokeLease(const Context& context, const ProviderOptions&,
                                  const Credential& credential, const Lease& lease) {
   std::unique_lock lock(mutex_);
   calls_.push_back({"revoke-lease", lease.id, std::string(credential.token.Reveal())});
-  ThrowIfTold();
+  ThrowIfRequested();
   if (Status passed = PassGate(lock, context, leases_closed_); !passed.ok()) return passed;
   if (revocation_faults_.empty()) return {};
   const Error fault = revocation_faults_.front();
@@ -304,7 +304,7 @@ Status FakeProvider::RevokeLease(const Context& context, const ProviderOptions&,
   return fault;
 }
 
-void FakeProvider::ThrowIfTold() {
+void FakeProvider::ThrowIfRequested() {
   if (throws_.exchange(false)) throw std::runtime_error("a defect of the fake");
 }
 
@@ -318,8 +318,8 @@ Status FakeProvider::PassGate(std::unique_lock<std::mutex>& lock, const Context&
   --waiting_;
   if (open) return {};
   return context.stop().stop_requested()
-             ? Error(ErrorCode::kCancelled, "the fake was told to stop")
-             : Error(ErrorCode::kDeadlineExceeded, "the fake's time was over");
+             ? Error(ErrorCode::kCancelled, "the call was cancelled")
+             : Error(ErrorCode::kDeadlineExceeded, "the call's deadline has passed");
 }
 
 std::optional<Error> FakeProvider::NextFault(const std::string& path) {

@@ -1,10 +1,10 @@
 #pragma once
 
-// A backend that plays a script: values by path, faults in a list, and a gate at which calls wait.
+// A scripted backend: values by path, lists of faults, and a gate at which calls wait.
 //
-// Counts what reaches it, because most promises of the core are about calls that are not made.
-// Thread-safe; scripts may change while calls are under way. A call that waits at the gate obeys
-// its context, as a good provider does.
+// It counts calls, because most guarantees of the core are about calls that are not made.
+// Thread-safe; scripts may change while calls are in progress. A call that waits at the gate
+// observes its context, as every provider must.
 
 #include <atomic>
 #include <condition_variable>
@@ -34,11 +34,11 @@ class FakeOptions final : public ProviderOptions {
   bool shows_pod = true;
 };
 
-// One line per call of the provider, in order.
+// A recorded call of the provider.
 struct FakeCall {
   std::string verb;   // login, read, renew-login, revoke-login, renew-lease, revoke-lease
   std::string what;   // pod of a login, path of a read, id of a lease, token of the others
-  std::string token;  // the credential it was made with
+  std::string token;  // the token of the credential that was used
 };
 
 class FakeProvider final : public Backend, public SpcDialect, public LeaseClient {
@@ -48,24 +48,24 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
 
   explicit FakeProvider(const Clock& clock) : clock_(clock) {}
 
-  // What is at `path` from now on; an empty version means the backend has none. An equal known
-  // version is answered `unchanged`.
+  // Sets the value at `path`. An empty version means that the backend has no versions. A read with
+  // an equal known version is answered `unchanged`.
   void SetValue(const std::string& path, std::string value, std::string version = "");
-  // The same with a lifetime of its own, and a lease unless `lease_id` is "". The id that goes out
-  // is "<lease_id>.<n>", n counting from 1: every issue is a new lease.
+  // The same with a lifetime of its own, and with a lease unless `lease_id` is "". The id of the
+  // lease is "<lease_id>.<n>", n counting from 1: every read issues a new lease.
   void SetMinted(const std::string& path, std::string value, Duration lifetime,
                  std::string lease_id = "", bool renewable = true);
   void Remove(const std::string& path);
-  // The next reads of `path` ("" = of any) fail so, one after the other; then the script goes on.
+  // The next reads of `path` ("" = any) fail with these errors, in order; then reads work again.
   void FailReads(const std::string& path, std::vector<Error> errors);
-  // Every read of `path` ("" = of any) fails so until Heal.
+  // Every read of `path` ("" = any) fails with this error until Heal.
   void FailAlways(const std::string& path, Error error);
   void Heal();
-  // Answers instead of the script. Called without the lock.
+  // Answers reads instead of the script. Called without the lock.
   void SetReader(Reader reader);
 
   // Logins. The default token is "token-<n>", n counting logins from 1; the default sharing is
-  // kServiceAccount with the uid that the pod claims.
+  // kServiceAccount with the uid in the pod's identity.
   void SetSharing(Sharing sharing);
   void SetLoginLifetime(Duration lifetime, bool renewable);
   void FailLogins(std::vector<Error> errors);
@@ -74,24 +74,24 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   // Reads with this token are answered kDenied from now on.
   void RefuseToken(const std::string& token);
 
-  // Leases. Off: lease_client() answers null.
+  // While leases are disabled, lease_client() returns null.
   void EnableLeases() { lease_ability_ = true; }
   void DisableLeases() { lease_ability_ = false; }
-  // What the next renewals of leases and logins answer; then success again.
+  // The next renewals of leases and logins fail with these errors; then they succeed again.
   void FailRenewals(std::vector<Error> errors);
   // The same for revocations of leases.
   void FailRevocations(std::vector<Error> errors);
-  // The next renewal of a lease or a login, or revocation of a lease, throws: a defect.
+  // The next renewal of a lease or a login, or revocation of a lease, throws, to simulate a bug.
   void ThrowOnce() { throws_ = true; }
-  // The lifetime that renewals grant; zero = the one asked with.
+  // The lifetime that renewals grant; zero = the previous lifetime.
   void SetRenewedLifetime(Duration lifetime);
 
-  // Logins and reads wait until Open; Close them again with Close.
+  // Closes the gate: logins and reads wait until Open.
   void Close();
-  // Closes it for renewals and revocations of leases too.
+  // Closes the gate for renewals and revocations of leases too.
   void CloseLeases();
   void Open();
-  // Blocks the test (in real time, at most ten seconds) until `count` calls wait at the gate.
+  // Blocks, in real time, until `count` calls wait at the gate; returns false after ten seconds.
   bool AwaitWaiting(std::size_t count) const;
 
   std::size_t logins() const { return Count("login"); }
@@ -101,15 +101,16 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   std::size_t Count(const std::string& verb) const;
   std::vector<FakeCall> calls() const;
 
-  // `objects`: comma list of path or path#field; the file is the path with '/' as '-'. Further
-  // parameters: login (FakeOptions::login_text), mountError, and the reserved ones.
+  // `objects`: comma-separated list of path or path#field; the file name is the path with '/'
+  // replaced by '-'. Further parameters: login (FakeOptions::login_text), mountError, and the
+  // reserved ones.
   Result<ParsedMount> Parse(const SpcInput& input) const override;
   Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
                                   const Identity& identity) override;
   std::vector<Result<Answer>> Fetch(const Context& context, const ProviderOptions& options,
                                     const Credential& credential,
                                     std::span<const Question> questions) override;
-  // The whole answer, or with a field the text behind "<field>=" on one of its lines.
+  // The whole answer, or for a field the rest of the line that starts with "<field>=".
   Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
                                                 const SecretBytes& answer) const override;
   LeaseClient* lease_client() override { return lease_ability_ ? this : nullptr; }
@@ -138,7 +139,7 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   std::optional<Error> NextFault(const std::string& path);
   Result<Answer> AnswerOf(const Credential& credential, const Question& question);
   std::optional<Error> NextRenewalFault();
-  void ThrowIfTold();
+  void ThrowIfRequested();
 
   const Clock& clock_;
   bool lease_ability_ = false;
@@ -169,7 +170,8 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   std::vector<FakeCall> calls_;
 };
 
-// A pod with a service account; uids are made of the names. `sa_uid` "-" stands for that.
+// A pod with a service account. Uids are derived from the names; a `sa_uid` other than "-" is used
+// as it is.
 Identity MakeIdentity(const std::string& namespace_name, const std::string& pod,
                       const std::string& service_account, const std::string& sa_uid = "-");
 

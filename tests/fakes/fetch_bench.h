@@ -1,6 +1,6 @@
 #pragma once
 
-// A backend that plays a script behind the real core, as tests of the Fetcher need it.
+// A fixture for tests of the Fetcher: the real core with a scripted backend.
 
 #include <map>
 #include <memory>

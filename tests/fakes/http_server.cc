@@ -58,7 +58,7 @@ std::shared_ptr<void> MakeTlsContext(const HttpServer::Tls& tls) {
   return context;
 }
 
-// A test that cannot have its server cannot go on.
+// A test cannot continue without its server.
 void Require(bool ok, const char* what) {
   if (ok) return;
   std::perror(what);

@@ -1,9 +1,9 @@
 #pragma once
 
-// A small real HTTP/1.1 server on 127.0.0.1, any port, inside the test process.
+// A small HTTP/1.1 server on 127.0.0.1, on any free port, inside the test process.
 //
-// The handler writes raw bytes to the connection, so it can answer well, badly or not at all. One
-// thread per connection; destruction shuts every connection down and joins.
+// The handler writes raw bytes to the connection, so its response may be valid, malformed or
+// missing. One thread per connection; destruction shuts down every connection and joins.
 
 #include <atomic>
 #include <condition_variable>
@@ -37,7 +37,7 @@ class HttpServer {
     virtual ~Connection() = default;
     // False once the client is gone.
     virtual bool Write(std::string_view bytes) = 0;
-    // No further request is read from it.
+    // Shuts the connection down; no further request is read from it.
     virtual void Close() = 0;
     // Returns when the client has closed the connection, or the server stops.
     virtual void AwaitClientClose() = 0;
@@ -46,13 +46,13 @@ class HttpServer {
 
   struct Tls {
     CertificatePair identity;
-    std::string client_ca_pem;  // when set, a client certificate signed by it is demanded
-    int alert = 0;              // when set, what every handshake is ended with (RFC 8446, 6.2)
+    std::string client_ca_pem;  // if set, a client certificate signed by it is required
+    int alert = 0;              // if set, every handshake ends with this alert (RFC 8446, 6.2)
   };
   struct Options {
     std::optional<Tls> tls;
-    std::string unix_path;  // listen there and not on TCP
-    bool silent = false;    // accept connections, read and say nothing
+    std::string unix_path;  // listen on this socket instead of TCP
+    bool silent = false;    // accept connections, read and never respond
   };
 
   explicit HttpServer(Handler handler) : HttpServer(std::move(handler), Options()) {}
@@ -64,7 +64,7 @@ class HttpServer {
   std::string url() const;
 
   int connections() const { return connections_; }            // accepted so far
-  int resumed_sessions() const { return resumed_sessions_; }  // TLS handshakes that were short
+  int resumed_sessions() const { return resumed_sessions_; }  // resumed TLS sessions
   std::vector<Request> requests() const;
   void AwaitRequests(std::size_t count);
   void AwaitConnections(int count);

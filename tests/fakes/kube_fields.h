@@ -12,25 +12,25 @@
 
 namespace nodekeep {
 
-// The path of a field. Below metadata.ownerReferences the element is an owner's uid.
+// The path of a field. Below metadata.ownerReferences the last element is the owner's uid.
 using FieldPath = std::vector<std::string>;
 using Fields = std::map<FieldPath, Json>;
 
-// All fields of an object with their values, except those that identify it.
+// All fields of an object with their values, except those that identify the object.
 Fields FieldsOf(const Json& object);
 void SetField(Json& object, const FieldPath& path, const Json& value);
 void EraseField(Json& object, const FieldPath& path);
 // RFC 7386.
 void Merge(Json& target, const Json& patch);
-// The member of that name, an empty object if there was none.
+// The member with that name, created as an empty object if missing.
 Json& Member(Json& object, const std::string& name);
 
 bool HasLabels(const Json& object, const std::string& selector);
 bool HasFields(const Json& object, const std::string& selector);
 
-// The text at a path, "" when there is none.
+// The string at a path, "" if there is none.
 std::string Text(const Json& object, std::initializer_list<std::string_view> path);
-// The parts between the marks; empty ones are left out.
+// The parts of `text` between `mark`; empty parts are left out.
 std::vector<std::string> Split(std::string_view text, char mark);
 
 }  // namespace nodekeep

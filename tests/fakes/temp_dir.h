@@ -1,6 +1,6 @@
 #pragma once
 
-// A directory of one test's own, gone with it.
+// A temporary directory of one test, deleted with the object.
 
 #include <stdlib.h>
 
@@ -27,14 +27,14 @@ class TempDir {
   const std::string& path() const { return path_; }
   std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
 
-  // Writes the file in place, and the directories above it.
+  // Writes the file in place and creates missing parent directories.
   std::string Write(std::string_view name, std::string_view contents) const {
     const std::string path = *this / name;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     std::ofstream(path, std::ios::binary | std::ios::trunc) << contents;
     return path;
   }
-  // Replaces the file by a rename, as careful writers do.
+  // Replaces the file atomically, by a rename.
   std::string Replace(std::string_view name, std::string_view contents) const {
     const std::string fresh = Write(std::string(name) + ".new", contents);
     std::filesystem::rename(fresh, *this / name);

@@ -1,6 +1,7 @@
 #pragma once
 
-// Many callers at once. Catch2's assertions are not for threads: collect results, check afterwards.
+// Starts many callers at once. Catch2's assertions are not thread-safe: collect the results and
+// check them afterwards.
 
 #include <functional>
 #include <latch>
@@ -9,7 +10,7 @@
 
 namespace nodekeep {
 
-// `count` threads that enter `run` with their number at the same moment. Destruction joins them.
+// Starts `count` threads that call `run` with their index at the same time. Destruction joins them.
 inline std::vector<std::jthread> Together(std::size_t count,
                                           const std::function<void(std::size_t)>& run) {
   auto start = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(count));

@@ -23,7 +23,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "nodekeep.fullname" .) -}}
 {{- else -}}
-{{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- required "serviceAccount.name is required if serviceAccount.create is false" .Values.serviceAccount.name -}}
 {{- end -}}
 {{- end -}}
 
@@ -35,12 +35,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* "true" where the agent calls the API server; else the pod gets no token for it. */}}
+{{/* "true" if the agent calls the API server; otherwise the pod gets no token for it. */}}
 {{- define "nodekeep.hasToken" -}}
 {{- or .Values.config.driver.enabled .Values.podTokens.create (ne .Values.config.versionKeySecret "") -}}
 {{- end -}}
 
-{{/* Directory and file of serviceAccount.loginToken. */}}
+{{/* Directory of serviceAccount.loginToken; the file is "token". */}}
 {{- define "nodekeep.loginTokenDirectory" -}}
 /var/run/secrets/nodekeep/login
 {{- end -}}

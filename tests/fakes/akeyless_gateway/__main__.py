@@ -1,4 +1,4 @@
-"""A scriptable stand-in for an Akeyless gateway. README.md tells how to use it."""
+"""A scriptable fake of an Akeyless gateway. README.md describes how to use it."""
 
 import argparse
 import json
@@ -16,9 +16,9 @@ from server import Gateway, Handler, Server
 def main() -> None:
     parser = argparse.ArgumentParser(prog="akeyless_gateway", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="of the gateway; 0 is any free one")
-    parser.add_argument("--control-port", type=int, default=0, help="of the tests' door (control.py); 0 is any free one")
-    parser.add_argument("--state", type=pathlib.Path, help="JSON document with settings, methods, items, faults")
+    parser.add_argument("--port", type=int, default=0, help="port of the gateway; 0 = any free port")
+    parser.add_argument("--control-port", type=int, default=0, help="port of the control API (control.py); 0 = any free port")
+    parser.add_argument("--state", type=pathlib.Path, help="JSON document with settings, methods, items and faults")
     parser.add_argument("--tls-cert", type=pathlib.Path, help="PEM chain; without it plain HTTP")
     parser.add_argument("--tls-key", type=pathlib.Path)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
-"""An Akeyless account as the gateway sees it: auth methods with their rules, tokens, items, and the switches of the tests.
+"""An Akeyless account as the gateway sees it: auth methods with their rules, tokens, items, and the settings of the tests.
 
-Everything here is guarded by `lock`; commands and control calls hold it from beginning to end.
+Everything here is guarded by `lock`; commands and control calls hold it from start to end.
 """
 
 import re
@@ -13,34 +13,34 @@ from refused import Refused, denied, invalid_credentials, not_found
 
 ACCOUNT_ID = "acc-fake0000fake"
 
-# What tests may change, with the behaviour that the reference calls the likely one.
+# Settings that tests may change; the defaults are the likely behaviour of the real service.
 SETTINGS = {
     "prefixes": ["", "/v2", "/api/v2"],  # where version 2 of the API is served
-    "v1_prefixes": ["/api/v1"],          # where every call is answered "unknown command"
+    "v1_prefixes": ["/api/v1"],          # where every call gets "unknown command"
     "token_ttl": 900,                    # seconds; the real default is [U], clients of the vendor assume 15 minutes
-    "expiration": "go",                  # how /auth tells the end of a token: go, rfc3339, rfc3339nano, bare, none, or any text as it is
+    "expiration": "go",                  # format of the expiration in /auth: go, rfc3339, rfc3339nano, bare, none, or literal text
     "denied_marker": "UnauthorizedAccess",  # [D]; clients must not rely on the word
     "missing_access_id_status": 401,     # [U]: 400 or 401
-    "block_after": 5,                    # failed logins in a row; 0 is never
+    "block_after": 5,                    # consecutive failed logins; 0 = never
     "block_seconds": 60,
     "block_status": 429,                 # [I]: 429 or 401
     "names": "requested",                # keys of get-secret-value: as requested [C/I], or "item" for full names
     "static_values": "string",           # "object": JSON formats arrive as JSON [C: clients cope with both; when is U]
     "missing_name": "fail",              # one missing name of several: "fail" the call [U], or "omit" it
     "unknown_version_status": 404,       # [I]
-    "paging": "asked",                   # "always": list-items pages although auto-pagination is enabled
+    "paging": "asked",                   # "always": list-items returns pages although auto-pagination is enabled
     "page_size": 1000,
-    "cache": "off",                      # "refresh": an old value once, then the new one; "frozen": the old one for good
+    "cache": "off",                      # "refresh": the old value once, then the new one; "frozen": always the old value
     "cache_describe": False,             # [U]
     "saas_down": False,
     "sts_hosts": [r"sts\.amazonaws\.com", r"sts\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"],
     "uid_old_lives": False,              # a plain rotation leaves the old token valid
-    "extra_fields": False,               # unknown members in every reply
+    "extra_fields": False,               # unknown members in every response
 }
 
 
 class Method:
-    """An auth method with the access rules of its role. `spec`: access_id, type, rules and what its type needs (logins.py)."""
+    """An auth method with the access rules of its role. `spec`: access_id, type, rules and the members of its type (logins.py)."""
 
     def __init__(self, spec: dict):
         self.access_id = spec["access_id"]
@@ -57,7 +57,7 @@ class Token:
         self.method = method
         self.claims = claims
         self.expires = expires
-        self.acknowledges: str | None = None  # of a universal identity: the token that this one is to replace
+        self.acknowledges: str | None = None  # universal identity: the token that this one replaces once acknowledged
 
 
 class Account:
@@ -73,7 +73,7 @@ class Account:
         self.challenges: dict[str, tuple] = {}
         self.cache: dict[tuple, object] = {}
         self.clock_offset = 0.0
-        self._last_item_id = 2**53  # past what a double holds: clients must read it as a 64 bit integer
+        self._last_item_id = 2**53  # larger than a double can represent: clients must parse it as a 64-bit integer
 
     def now(self) -> float:
         return time.time() + self.clock_offset
@@ -113,7 +113,7 @@ class Account:
         return token.method if token else None
 
     def token_of(self, body: dict) -> Token:
-        """Who is calling. A token of the wrong kind for its field is as unknown as any other."""
+        """The caller's token. A token of the wrong kind for its field is treated as unknown."""
         field, prefix = ("uid-token", "u-") if body.get("uid-token") else ("token", "t-")
         text = body.get(field)
         if not text:
@@ -140,7 +140,7 @@ class Account:
         return item
 
     def permissions(self, token: Token, name: str) -> set:
-        """Capabilities on a path. Deny wins, and list comes with each of the others."""
+        """Capabilities on a path. Deny takes precedence; each other capability includes list."""
         granted = set()
         for rule in token.method.rules:
             wanted = rule.get("sub_claims", {})
@@ -151,16 +151,16 @@ class Account:
             return set()
         return granted | {"list"} if granted else granted
 
-    def demand(self, token: Token, name: str, capability: str) -> None:
+    def require(self, token: Token, name: str, capability: str) -> None:
         if capability not in self.permissions(token, name):
             raise denied(ACCOUNT_ID, token.method.access_id, name, self.settings["denied_marker"])
 
     def item(self, token: Token, requested, capability: str = "read", *types: str) -> Item:
-        """The item that a call names, of one of these types. Errors: 400, 401, 404."""
+        """The item that a call names, which must have one of these types. Errors: 400, 401, 404."""
         if not isinstance(requested, str) or not requested:
             raise Refused(400, "missing required parameter: name")
         name = canonical(requested)
-        self.demand(token, name, capability)
+        self.require(token, name, capability)
         item = self.items.get(name)
         if item is None:
             raise not_found(name)
@@ -173,7 +173,7 @@ class Account:
     # -- the gateway's cache
 
     def read_through(self, key: tuple, body: dict, read):
-        """What `read()` says, or said before: see the settings cache and saas_down.
+        """The result of `read()`, or a cached one: see the settings cache and saas_down.
 
         `ignore-cache` goes to the service, but a gateway that cannot reach it answers from its cache all the same (akeyless.md 8.1).
         """
@@ -194,7 +194,7 @@ class Account:
 
 
 def _matches(pattern: str, name: str, claims: dict) -> bool:
-    """`*` is anything, `+` one segment, `{{claim}}` any value of the claim."""
+    """`*` matches anything, `+` one segment, `{{claim}}` any value of the claim."""
     regex = ""
     for part in re.split(r"(\*|\+|\{\{[^}]*\}\})", pattern):
         if part == "*":

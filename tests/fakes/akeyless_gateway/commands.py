@@ -1,4 +1,4 @@
-"""The commands of the API: each takes the account and the request's JSON object, and gives the reply's."""
+"""The commands of the API: each takes the account and the request's JSON object, and returns the response's."""
 
 import datetime
 import json
@@ -45,7 +45,7 @@ def _log_in(account: Account, method: Method, kind: str, body: dict) -> dict:
 
 
 def attempt(account: Account, method: Method, log_in):
-    """Counts failures in a row: past the limit the access id is kept out for a while, whatever it sends."""
+    """Counts consecutive failures: beyond the limit the access id is blocked for a while, whatever it sends."""
     settings = account.settings
     if method.blocked_until > account.now():
         raise Refused(settings["block_status"], f"access id {method.access_id} is blocked after too many failed logins",
@@ -94,7 +94,7 @@ def describe_sub_claims(account: Account, body: dict) -> dict:
 # -- universal identity
 
 def uid_rotate_token(account: Account, body: dict) -> dict:
-    """A plain rotation ends the old token at once. With manual acknowledgement both live until the new one is acknowledged."""
+    """A plain rotation invalidates the old token at once. With manual acknowledgement both are valid until the new one is acknowledged."""
     old = body.get("uid-token")
     method = account.owner_of(old)
     if method is None:
@@ -151,7 +151,7 @@ def describe_item(account: Account, body: dict) -> dict:
 
     if not account.settings["cache_describe"] and not account.settings["saas_down"]:
         return read()
-    account.demand(token, canonical(name or ""), "list")
+    account.require(token, canonical(name or ""), "list")
     return account.read_through(("describe", name), {}, read)
 
 
@@ -180,11 +180,11 @@ def list_items(account: Account, body: dict) -> dict:
 
 def _page_of(account: Account, body: dict) -> tuple[int, int]:
     """Where the page begins, and how long it is. With auto-pagination the service walks the pages itself ([I])."""
-    asked = body.get("pagination-token") or "page-at-0"
-    if not asked.startswith("page-at-") or not asked[8:].isdigit():
-        raise bad_request("pagination-token is not one of ours")
+    page_token = body.get("pagination-token") or "page-at-0"
+    if not page_token.startswith("page-at-") or not page_token[8:].isdigit():
+        raise bad_request("pagination-token is not valid")
     paged = account.settings["paging"] == "always" or body.get("auto-pagination", "enabled") == "disabled"
-    return int(asked[8:]), account.settings["page_size"] if paged else len(account.items) + 1
+    return int(page_token[8:]), account.settings["page_size"] if paged else len(account.items) + 1
 
 
 def _folders(account: Account, token: Token, path: str) -> list:
@@ -235,7 +235,7 @@ def _as_json(item, value):
 
 
 def get_rotated_secret_value(account: Account, body: dict) -> dict:
-    """`names` is a text; some clients send a list of one."""
+    """`names` is a string; some clients send a list with one element."""
     token = account.token_of(body)
     names = body.get("names") or body.get("name")
     if isinstance(names, list):
@@ -247,7 +247,7 @@ def get_rotated_secret_value(account: Account, body: dict) -> dict:
 
 
 def get_dynamic_secret_value(account: Account, body: dict) -> dict:
-    """Makes new credentials each time; nothing here is cached."""
+    """Creates new credentials on each call; never cached."""
     item = account.item(account.token_of(body), body.get("name"), "read", DYNAMIC)
     if account.settings["saas_down"]:
         raise Refused(500, "failed to reach the Akeyless service")
@@ -273,7 +273,7 @@ def get_certificate_value(account: Account, body: dict) -> dict:
 
 
 def export_classic_key(account: Account, body: dict) -> dict:
-    """spec's value: an object with key, and where there are any certificatePem and ssh."""
+    """The value in spec is an object with key and, optionally, certificatePem and ssh."""
     item = account.item(account.token_of(body), body.get("name"), "read", CLASSIC_KEY)
     return _versioned(account, item, body)
 
@@ -281,8 +281,8 @@ def export_classic_key(account: Account, body: dict) -> dict:
 # -- issuers
 
 def issuer_of(account: Account, item):
-    """What signs for the item; its keys are made when it is first asked for."""
-    # Not at the top: a gateway without issuers needs no library but Python's own.
+    """The issuer that signs for the item; its keys are created at the first call."""
+    # Imported here, because a gateway without issuers must run with Python's standard library only.
     import issuers
 
     if item.issuer is None:
@@ -291,7 +291,7 @@ def issuer_of(account: Account, item):
 
 
 def _issued(account: Account, body: dict, kind: str) -> tuple:
-    """The item and a new certificate of it."""
+    """The item and a new certificate that it issued."""
     item = account.item(account.token_of(body), body.get("cert-issuer-name"), "read", kind)
     if account.settings["saas_down"]:
         raise Refused(500, "failed to reach the Akeyless service")
@@ -315,7 +315,7 @@ def get_ssh_certificate(account: Account, body: dict) -> dict:
 def create_secret(account: Account, body: dict) -> dict:
     token = account.token_of(body)
     name = canonical(body.get("name") or "")
-    account.demand(token, name, "create")
+    account.require(token, name, "create")
     if name in account.items:
         raise Refused(409, f"AlreadyExists: {name}")  # [U]: 400 or 409
     account.add_item({"name": name, "value": body.get("value", ""), "format": body.get("format", "text"),

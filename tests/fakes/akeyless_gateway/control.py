@@ -1,25 +1,25 @@
-"""The tests' door, on a port of its own: JSON in, JSON out.
+"""The control API for tests, on a separate port: JSON in, JSON out.
 
-POST   /items {item}                 adds or replaces (items.py)
+POST   /items {item}                 adds or replaces an item (items.py)
 POST   /items/value {name, value, overwrite}
 DELETE /items {name}
 GET    /items                        name -> last_version, mints, leases
-POST   /issuer {name}                the authority of an issuer: a PEM certificate, or an OpenSSH public key
+POST   /issuer {name}                the authority of an issuer: a PEM certificate or an OpenSSH public key
 POST   /methods {method}             adds or replaces an auth method (logins.py)
 POST   /methods/rules {access_id, rules}
 POST   /methods/unblock {access_id}
 GET    /methods                      access_id -> failures, blocked
-POST   /uid {access_id}              a new universal identity token
+POST   /uid {access_id}              creates a universal identity token
 POST   /settings {setting: value}    account.py SETTINGS
-POST   /clock {advance: seconds}     moves the gateway's clock
-POST   /tokens/expire {access_id}    ends tokens; without access_id all
+POST   /clock {advance: seconds}     advances the gateway's clock
+POST   /tokens/expire {access_id}    expires tokens; without access_id all
 POST   /cache/clear
-POST   /throttle {access_id, per_second, burst, retry_after}     without burst: no more
+POST   /throttle {access_id, per_second, burst, retry_after}     without burst: no throttling
 POST   /faults {fault} -> {number}   faults.py
-DELETE /faults {number}              without number all
-GET    /requests?since=N             the recording
+DELETE /faults {number}              without number all faults
+GET    /requests?since=N             the recorded requests
 POST   /state {methods, items, settings}
-POST   /reset                        all of it anew
+POST   /reset                        resets everything
 """
 
 import http.server
@@ -32,7 +32,7 @@ from server import Gateway
 
 
 def load(gateway: Gateway, state: dict) -> None:
-    """A whole state document: settings, methods, items, faults."""
+    """Applies a state document: settings, methods, items, faults."""
     with gateway.account.lock:
         gateway.account.configure(state.get("settings", {}))
         for spec in state.get("methods", []):

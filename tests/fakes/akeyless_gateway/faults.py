@@ -1,19 +1,20 @@
-"""What goes wrong on demand.
+"""Fault injection.
 
-A fault: kind, and which requests it meets: command (a pattern such as "get-*"), access_id, item (an item's name in the request),
-toxicity (the share of the requests), after (the first so many pass), times (then it meets so many, default all).
+A fault has a kind and selects requests by: command (a pattern such as "get-*"), access_id, item (an item's name in the request),
+toxicity (the fraction of the requests), after (number of matching requests that pass first), times (number of requests that then
+fail, default all).
 
-kind      also reads
-status    status, body (a text is sent as it is, else as JSON), headers: an answer instead of the real one
-body      body: status 200 with this text instead of the real answer
-delay     seconds: before the request is looked at
-slow      seconds: the answer in pieces over that time
-chunked   the answer in chunks of 7 bytes
-cut       at (share of the body, default 0.5): connection closed there, though Content-Length said more; chunked: true for chunks
-reset     the request is carried out, then the connection ends with a TCP reset
-refuse    the same before it is carried out
-hang      the request is carried out and never answered
-huge      bytes: the answer with a member of that size more
+kind      further members and effect
+status    status, body (a string is sent unchanged, other values as JSON), headers: replaces the response
+body      body: replaces the response by status 200 with this text
+delay     seconds: wait before the request is processed
+slow      seconds: sends the response in pieces over that time
+chunked   sends the response in chunks of 7 bytes
+cut       at (fraction of the body, default 0.5): closes the connection there, before Content-Length is reached; chunked: true for chunks
+reset     processes the request, then ends the connection with a TCP reset
+refuse    the same, without processing the request
+hang      processes the request and never responds
+huge      bytes: adds a member of that size to the response
 """
 
 import fnmatch
@@ -32,7 +33,7 @@ class Fault:
         self.to_pass = spec.get("after", 0)
         self.left = spec.get("times")
 
-    def meets(self, command: str, access_id: str | None, names: list) -> bool:
+    def matches(self, command: str, access_id: str | None, names: list) -> bool:
         spec = self.spec
         if not fnmatch.fnmatchcase(command, spec.get("command", "*")) or spec.get("access_id", access_id) != access_id:
             return False

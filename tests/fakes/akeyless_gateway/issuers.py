@@ -1,4 +1,4 @@
-"""Certificate issuers that really sign. Spec members of a PKI_CERT_ISSUER: allowed_domains, max_ttl (seconds), common_name;
+"""Issuers that sign real certificates. Spec members of a PKI_CERT_ISSUER: allowed_domains, max_ttl (seconds), common_name;
 of an SSH_CERT_ISSUER: allowed_users, max_ttl."""
 
 import base64
@@ -20,13 +20,13 @@ _PEM = serialization.Encoding.PEM
 
 
 def seconds_of(ttl, longest: int) -> int:
-    """A number of seconds, or one with a unit ("90s", "2h"); absent and 0 are the issuer's own."""
+    """Parses a number of seconds, or a number with a unit ("90s", "2h"); absent and 0 mean the issuer's maximum, `longest`."""
     text = str(ttl or "").strip()
     if text in ("", "0"):
         return longest
     number, unit = (text[:-1], text[-1]) if text[-1] in _UNITS else (text, "s")
     if not number.isdigit():
-        raise bad_request(f"ttl {text!r} is not a time")
+        raise bad_request(f"ttl {text!r} is not a duration")
     wanted = int(number) * _UNITS[unit]
     if wanted > longest:
         raise bad_request(f"ttl {text} is above the issuer's maximum of {longest} s")
@@ -54,12 +54,12 @@ class PkiIssuer:
 
     @property
     def authority(self) -> str:
-        """The certificate that clients trust."""
+        """The issuer's own certificate, which clients trust."""
         return self._certificate.public_bytes(_PEM).decode()
 
     def issue(self, body: dict, now: float) -> str:
-        """The certificate for a request (csr-data-base64) or for a key (key-data-base64). Fields of the call win over the request's."""
-        request, public = _asked_for(body)
+        """Issues a certificate for a CSR (csr-data-base64) or a key (key-data-base64). Fields of the call override the CSR's."""
+        request, public = _csr_and_key(body)
         name = body.get("common-name") or (_common_name(request) if request else None)
         if not name:
             raise bad_request("missing required parameter: common-name")
@@ -89,8 +89,8 @@ class PkiIssuer:
             raise bad_request(f"the issuer does not allow the name {name}")
 
 
-def _asked_for(body: dict):
-    """The request, if there is one, and the public key that is to be certified."""
+def _csr_and_key(body: dict):
+    """The CSR, if there is one, and the public key to certify."""
     try:
         if body.get("csr-data-base64"):
             text = base64.b64decode(body["csr-data-base64"], validate=True)
@@ -133,7 +133,7 @@ class SshIssuer:
 
     @property
     def authority(self) -> str:
-        """The authority's key as it stands in a server's TrustedUserCAKeys."""
+        """The authority's key in the format of sshd's TrustedUserCAKeys."""
         return "ssh-ed25519 " + base64.b64encode(self._public).decode()
 
     def issue(self, body: dict, now: float) -> str:

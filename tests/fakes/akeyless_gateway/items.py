@@ -1,4 +1,4 @@
-"""Items of every type: their versions, how /describe-item shows them, and what their read calls give."""
+"""Items of every type: their versions, their /describe-item output, and the results of their read calls."""
 
 import datetime
 import json
@@ -10,13 +10,13 @@ STATIC, ROTATED, DYNAMIC, CERTIFICATE = "STATIC_SECRET", "ROTATED_SECRET", "DYNA
 PKI_ISSUER, SSH_ISSUER = "PKI_CERT_ISSUER", "SSH_CERT_ISSUER"
 CLASSIC_KEY = "CLASSIC_KEY"  # [U]: the service's own word for them is not known
 
-# The words of list-items' `type` filter.
+# Values of list-items' `type` filter.
 FILTER_TYPES = {
     "static-secret": STATIC, "rotated-secret": ROTATED, "dynamic-secret": DYNAMIC, "certificate": CERTIFICATE,
     "pki-cert-issuer": PKI_ISSUER, "ssh-cert-issuer": SSH_ISSUER, "classic-key": CLASSIC_KEY,
 }
 
-# What the producers of dynamic secrets answer; {n} counts the mints, {random} is new each time.
+# Responses of the producers of dynamic secrets; {n} counts the mints, {random} is new each time.
 PRODUCERS = {
     "db": {"id": "tmp.p-app.{n}", "user": "tmp.p-app.{n}", "password": "{random}", "ttl_in_minutes": "{ttl}"},
     "aws": {"access_key_id": "ASIA{n}", "secret_access_key": "{random}", "security_token": "{random}", "id": "tmp.{n}",
@@ -39,10 +39,11 @@ def rfc3339(seconds: float) -> str:
 
 
 class Item:
-    """`spec`: name, type, and
-    value or versions ({"1": value}), version (the number of `value`), format, sub_type, tags, description, enabled, fields (more
-    members for /describe-item); for DYNAMIC_SECRET producer (a key of PRODUCERS), shape (instead of a producer) and ttl_minutes;
-    for issuers what issuers.py reads.
+    """`spec` has the members
+    name, type, value or versions ({"1": value}), version (the number of `value`), format, sub_type, tags, description, enabled,
+    fields (further members for /describe-item);
+    for DYNAMIC_SECRET also producer (a key of PRODUCERS) or shape (instead of a producer), and ttl_minutes;
+    for issuers also the members that issuers.py reads.
     """
 
     def __init__(self, spec: dict, item_id: int, now: float):
@@ -53,7 +54,7 @@ class Item:
         self.created = self.modified = now
         self.mints = 0
         self.leases: dict[str, dict] = {}
-        self.issuer = None  # made by the first call that needs it
+        self.issuer = None  # created by the first call that needs it
         if "versions" in spec:
             self.versions = {int(number): value for number, value in spec["versions"].items()}
         else:
@@ -74,7 +75,7 @@ class Item:
         return self.last_version
 
     def at(self, version, unknown_status: int):
-        """The value of a version; None, 0 and an empty text are the latest, -N the last N."""
+        """The value of a version; None, 0 and an empty string mean the latest, -N the last N."""
         number = int(version or 0)
         if number < 0:
             latest = sorted(self.versions, reverse=True)[:min(-number, 20)]
@@ -85,7 +86,7 @@ class Item:
         return self.versions[number]
 
     def mint(self, now: float) -> dict:
-        """New credentials at the target, whoever asks and however often."""
+        """Creates new credentials at the target on every call, for every caller."""
         self.mints += 1
         minutes = int(self.spec.get("ttl_minutes", 60))
         shape = self.spec.get("shape") or PRODUCERS[self.spec.get("producer", "db")]
@@ -101,7 +102,7 @@ class Item:
             "item_metadata": self.spec.get("description", ""), "item_tags": self.spec.get("tags", []),
             "item_state": "Enabled" if self.enabled else "Disabled", "is_enabled": self.enabled,
             "item_size": len(json.dumps(self.versions[self.last_version])),
-            # Leases do not move it, issuers have none.
+            # Leases do not change it; issuers have no versions.
             "last_version": self.last_version if self.type in (STATIC, ROTATED, CERTIFICATE, CLASSIC_KEY) else 0,
             "client_permissions": sorted(permissions), "with_customer_fragment": False, "delete_protection": False,
             "creation_date": rfc3339(self.created), "modification_date": rfc3339(self.modified),

@@ -1,7 +1,7 @@
-"""Every login of /auth: each checks what the client sent against the auth method's `spec`, and gives the claims of the caller.
+"""The logins of /auth: each checks the request against the auth method's `spec` and returns the claims of the caller.
 
-The spec members a type reads stand in its function. Keys are given as `public_keys` (PEM texts), `public_key_file`, or `jwks` (the
-document); `unverified: true` takes any signature.
+Each function documents the spec members of its type. Keys are given as `public_keys` (PEM strings), `public_key_file`, or `jwks` (the
+document); `unverified: true` accepts any signature.
 """
 
 import base64
@@ -31,14 +31,14 @@ def _text(body: dict, key: str) -> str:
 
 
 def _base64(text: str, what: str) -> bytes:
-    """Standard alphabet with padding on one line, as the service's own clients send it."""
+    """Accepts the standard alphabet with padding on one line, as the service's own clients send it."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise login_failed(f"{what} is not base64") from None
 
 
-# -- tokens of others
+# -- third-party tokens
 
 def _keys_for(spec: dict, token: str) -> list:
     import jwt
@@ -53,7 +53,7 @@ def _keys_for(spec: dict, token: str) -> list:
 
 
 def verified_claims(spec: dict, token: str, now: float) -> dict:
-    """The claims of a JWT that the spec's keys signed and that is in force. Checks `audience` and `issuer` where the spec has them."""
+    """The claims of a JWT that is valid now and signed by a key of the spec. Checks `audience` and `issuer` if the spec has them."""
     claims = _signed_claims(spec, token)
     if "exp" in claims and claims["exp"] <= now:
         raise login_failed("the token has expired")
@@ -93,13 +93,13 @@ def _unverified_claims(token: str) -> dict:
         raise login_failed("the token cannot be read") from None
 
 
-def _demand_one_of(spec: dict, key: str, value) -> None:
+def _require_one_of(spec: dict, key: str, value) -> None:
     if spec.get(key) and value not in spec[key]:
         raise login_failed(f"{value} is not among {key}")
 
 
 def _flat(claims: dict) -> dict:
-    """Claims as sub-claims: each a list of texts."""
+    """Converts claims to sub-claims: each is a list of strings."""
     return {name: [str(entry) for entry in (value if isinstance(value, list) else [value])]
             for name, value in claims.items() if not isinstance(value, dict)}
 
@@ -114,8 +114,8 @@ def access_key(account: Account, method: Method, body: dict) -> dict:
 
 
 def k8s(account: Account, method: Method, body: dict) -> dict:
-    """spec: config_name, keys, issuer, audience, bound_namespaces, bound_sa_names, bound_pod_names, require_gateway_url (any),
-    gateway_url (this one, of the gateway that owns the auth config)."""
+    """spec: config_name, keys, issuer, audience, bound_namespaces, bound_sa_names, bound_pod_names, require_gateway_url (any URL),
+    gateway_url (exactly this URL, of the gateway that owns the auth config)."""
     spec = method.spec
     if _text(body, "k8s-auth-config-name") != spec["config_name"]:
         raise login_failed(f"no kubernetes auth config {body['k8s-auth-config-name']} for this access id")
@@ -124,7 +124,7 @@ def k8s(account: Account, method: Method, body: dict) -> dict:
     if "gateway_url" in spec and body.get("gateway-url") != spec["gateway_url"]:
         raise login_failed(f"no kubernetes auth config {spec['config_name']} at gateway {body.get('gateway-url')}")
     sent = _text(body, "k8s-service-account-token")
-    # A raw token has dots, which base64 has not: both are taken, clients send either.
+    # Clients send the token raw or in base64; only a raw token contains dots.
     token = sent if sent.count(".") == 2 else _base64(sent, "k8s-service-account-token").decode(errors="replace")
     if token != token.strip():
         raise login_failed("the service account token is not trimmed")
@@ -132,9 +132,9 @@ def k8s(account: Account, method: Method, body: dict) -> dict:
     inner = claims.get("kubernetes.io", {})
     pod = inner.get("pod", {})
     namespace, name = inner.get("namespace"), inner.get("serviceaccount", {}).get("name")
-    _demand_one_of(spec, "bound_namespaces", namespace)
-    _demand_one_of(spec, "bound_sa_names", name)
-    _demand_one_of(spec, "bound_pod_names", pod.get("name"))
+    _require_one_of(spec, "bound_namespaces", namespace)
+    _require_one_of(spec, "bound_sa_names", name)
+    _require_one_of(spec, "bound_pod_names", pod.get("name"))
     return _flat({"service_account_name": name, "service_account_uid": inner.get("serviceaccount", {}).get("uid"),
                   "namespace": namespace, "aud": claims.get("aud", []), "config_name": spec["config_name"],
                   **({"pod_name": pod["name"], "pod_uid": pod["uid"]} if pod else {})})
@@ -154,7 +154,7 @@ def azure_ad(account: Account, method: Method, body: dict) -> dict:
     spec = {"audience": "https://management.azure.com/", **method.spec}
     token = _base64(_text(body, "cloud-id"), "cloud-id").decode(errors="replace")
     claims = verified_claims(spec, token, account.now())
-    _demand_one_of(spec, "bound_object_ids", claims.get("oid"))
+    _require_one_of(spec, "bound_object_ids", claims.get("oid"))
     return _flat(claims)
 
 
@@ -165,12 +165,12 @@ def gcp(account: Account, method: Method, body: dict) -> dict:
         raise login_failed("gcp-audience is not that of the auth method")
     token = _base64(_text(body, "cloud-id"), "cloud-id").decode(errors="replace")
     claims = verified_claims(spec, token, account.now())
-    _demand_one_of(spec, "bound_emails", claims.get("email"))
+    _require_one_of(spec, "bound_emails", claims.get("email"))
     return _flat(claims)
 
 
 def universal_identity(account: Account, method: Method | None, body: dict) -> dict:
-    """Exchanges a token that lives for one of the short kind."""
+    """Exchanges a valid universal identity token for a session token."""
     text = _text(body, "uid-token")
     token = account.tokens.get(text) if text.startswith("u-") else None
     if token is None or token.expires <= account.now():
@@ -179,7 +179,7 @@ def universal_identity(account: Account, method: Method | None, body: dict) -> d
 
 
 def cert(account: Account, method: Method, body: dict) -> dict:
-    """spec: ca_pem, allowed_names. The key itself, or a signed challenge."""
+    """spec: ca_pem, allowed_names. The request has the key itself or a signed challenge."""
     from cryptography.hazmat.primitives import serialization
 
     certificate = trusted_certificate(account, method, body)
@@ -220,7 +220,7 @@ def _check_challenge(account: Account, method: Method, body: dict, public) -> No
 
 
 def trusted_certificate(account: Account, method: Method, body: dict):
-    """The first certificate of cert-data, which an authority of the spec issued and which is in force."""
+    """The first certificate of cert-data, which must be issued by the spec's authority and currently valid."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric import ec, padding
@@ -239,7 +239,7 @@ def trusted_certificate(account: Account, method: Method, body: dict):
         raise login_failed("no trusted authority issued the certificate") from None
     start, end = (calendar.timegm(moment.timetuple()) for moment in (certificate.not_valid_before, certificate.not_valid_after))
     if not start <= account.now() <= end:
-        raise login_failed("the certificate is not in force")
+        raise login_failed("the certificate has expired or is not valid yet")
     names = method.spec.get("allowed_names")
     if names and not any(f"CN={name}" in certificate.subject.rfc4514_string().split(",") for name in names):
         raise login_failed("the certificate's name is not allowed")
@@ -255,7 +255,7 @@ def new_challenge(account: Account, method: Method) -> str:
 # -- aws_iam
 
 def aws_iam(account: Account, method: Method, body: dict) -> dict:
-    """spec: keys {access key id: {secret, session_token, arn}}: with them the signature is computed again, as STS would."""
+    """spec: keys {access key id: {secret, session_token, arn}}: with keys, the signature is verified as STS would."""
     outer = _json_object(_base64(_text(body, "cloud-id"), "cloud-id"), "cloud-id")
     if sorted(outer) != ["sts_request_body", "sts_request_headers", "sts_request_method", "sts_request_url"]:
         raise login_failed(f"cloud-id has the members {sorted(outer)}")
@@ -301,10 +301,10 @@ def _json_object(text: bytes, what: str) -> dict:
 
 
 def _header_map(headers: dict) -> dict:
-    """By lower-case name. Every value is a list of texts, as Go writes header maps."""
+    """Headers by lower-case name. Every value is a list of strings, as Go writes header maps."""
     for name, values in headers.items():
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise login_failed(f"header {name} is not a list of texts")
+            raise login_failed(f"header {name} is not a list of strings")
     return {name.lower(): ",".join(values) for name, values in headers.items()}
 
 
@@ -319,7 +319,7 @@ def _signature_of(headers: dict) -> dict:
 
 
 def sigv4(secret: str, signed: dict, host: str, headers: dict) -> str:
-    """The signature that `signed` should carry. Host and Content-Length may be absent from the header map: they follow from the rest."""
+    """The signature that `signed` must contain. Host and Content-Length may be absent from the header map, because they are known."""
     values = {"host": host, "content-length": str(len(STS_BODY)), **headers}
     names = signed["SignedHeaders"].split(";")
     if "host" not in names or "x-amz-date" not in names or not set(names) <= set(values):
@@ -335,7 +335,7 @@ def sigv4(secret: str, signed: dict, host: str, headers: dict) -> str:
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-# -- people
+# -- users
 
 def ldap(account: Account, method: Method, body: dict) -> dict:
     """spec: users {name: password}."""

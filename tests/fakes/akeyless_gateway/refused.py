@@ -1,4 +1,4 @@
-"""The one exception of the gateway: an answer that is not 200."""
+"""The gateway's only exception: a response other than 200."""
 
 
 class Refused(Exception):
@@ -23,7 +23,7 @@ def invalid_credentials(why: str) -> Refused:
 
 
 def denied(account_id: str, access_id: str, name: str, marker: str = "UnauthorizedAccess") -> Refused:
-    """Whether or not the item exists. Names whose rights were looked at, as the service's own text does."""
+    """Returned whether or not the item exists. Names the identity whose rights were checked, like the service's own text."""
     return Refused(401, f"failed to get item: Status 401 Unauthorized, {marker}: account {account_id}, "
                         f"access id {access_id} may not do this on {name}")
 

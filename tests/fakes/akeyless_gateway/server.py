@@ -1,4 +1,4 @@
-"""The gateway's own door: prefixes, throttling, faults and the recording around the commands."""
+"""The gateway's HTTP server: prefixes, throttling, faults and the recording around the commands."""
 
 import http.server
 import itertools
@@ -14,7 +14,7 @@ from commands import COMMANDS
 from faults import Fault
 from refused import Refused
 
-NOT_FOUND_TEXT = "404 page not found\n"  # of Go's mux, by which wrong ports and paths show
+NOT_FOUND_TEXT = "404 page not found\n"  # as Go's mux responds; shows a wrong port or path
 
 
 class Answer:
@@ -72,7 +72,7 @@ class Gateway:
             self._faults = [fault for fault in self._faults if number is not None and fault.number != number]
 
     def throttle(self, access_id: str, spec: dict | None) -> None:
-        """spec: per_second, burst, retry_after (the header's text, or null for none)."""
+        """spec: per_second, burst, retry_after (the header's value, or null for no header)."""
         with self._lock:
             self._throttles.pop(access_id, None)
             if spec is not None:
@@ -92,9 +92,9 @@ class Gateway:
             named = body.get("names") or body.get("name") or body.get("cert-issuer-name") or []
             names = named if isinstance(named, list) else [named]
         with self._lock:
-            return next((fault for fault in self._faults if fault.meets(command, access_id, names)), None)
+            return next((fault for fault in self._faults if fault.matches(command, access_id, names)), None)
 
-    def _too_fast(self, access_id: str | None) -> Answer | None:
+    def _throttled(self, access_id: str | None) -> Answer | None:
         with self._lock:
             bucket = self._throttles.get(access_id)
             if bucket is None:
@@ -109,12 +109,12 @@ class Gateway:
         return as_json(429, {"error": "too many requests"}, {"Retry-After": str(wait)} if wait is not None else None)
 
     def answer(self, command: str, access_id: str | None, body) -> Answer:
-        """What the service says to a request that reached it whole."""
+        """The response to a request that was received completely."""
         if command not in COMMANDS:
             return Answer(404, NOT_FOUND_TEXT.encode(), "text/plain; charset=utf-8")
         if not isinstance(body, dict):
             return as_json(400, {"error": "the request is not a JSON object"})
-        limited = self._too_fast(access_id)
+        limited = self._throttled(access_id)
         if limited is not None:
             return limited
         try:
@@ -127,7 +127,7 @@ class Gateway:
             return as_json(refused.status, {"error": refused.text}, refused.headers)
 
     def access_id_of(self, body) -> str | None:
-        """Whose request it is: of the token's method, else as a login names it."""
+        """The access id of the request: that of the token's auth method, else the one named by a login request."""
         if not isinstance(body, dict):
             return None
         with self.account.lock:
@@ -166,7 +166,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _command(self) -> str | None:
-        """The last element of the path where version 2 is served; None elsewhere, "" where version 1 is."""
+        """The last element of a path below a version 2 prefix, "" below a version 1 prefix, else None."""
         prefix, _, command = self.path.split("?")[0].rpartition("/")
         if self.command == "POST" and prefix in self.gateway.account.settings["v1_prefixes"]:
             return ""
@@ -201,14 +201,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self, command: str | None, access_id: str | None, body, fault: Fault | None) -> Answer | None:
-        """None: the connection ends with a reset."""
+        """None if the connection must be reset."""
         if fault is not None:
             if fault.kind == "refuse":
                 return None
             if fault.kind == "delay":
                 time.sleep(fault.spec["seconds"])
             if fault.kind in ("status", "body"):
-                content = fault.spec.get("body", {"error": "on demand"})
+                content = fault.spec.get("body", {"error": "injected fault"})
                 text = content if isinstance(content, str) else json.dumps(content)
                 kind = "text/html" if text.lstrip().startswith("<") else "application/json"
                 return Answer(fault.spec.get("status", 200), text.encode(), kind, fault.spec.get("headers"))
@@ -224,7 +224,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault is not None and fault.kind == "reset":
             return None
         if fault is not None and fault.kind == "hang":
-            # Until the client hangs up.
+            # Until the client closes the connection.
             self.rfile.read(1)
             self.close_connection = True
             raise ConnectionResetError
@@ -271,12 +271,12 @@ class Server(http.server.ThreadingHTTPServer):
     def get_request(self):
         connection, address = super().get_request()
         if self._tls is not None:
-            # The handshake is the handler's: a slow client holds up no other.
+            # The handler's thread does the handshake, so that a slow client does not delay others.
             connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, address
 
     def shutdown_request(self, request):
-        # No orderly end of the TLS stream or the connection before a reset: closing is all.
+        # Before a reset only close the socket, without an orderly shutdown of TLS or TCP.
         try:
             linger = struct.unpack("ii", request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
             if linger != (1, 0):
