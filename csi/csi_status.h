@@ -2,10 +2,11 @@
 
 // Errors as the gRPC codes on which the CSI driver and kubelet act correctly.
 //
-// The driver (v1.6.0) lets a pod start with an empty volume when its first mount is answered with a
-// code that is not final, such as UNAVAILABLE or DEADLINE_EXCEEDED (csi.md 1.8, 3.3). So the outage
-// of a backend is FAILED_PRECONDITION. UNAVAILABLE is answered only while this process stops, when
-// the retry reaches the next agent.
+// The driver (v1.6.0) can let a pod start with an empty volume when its first mount is answered
+// with a code that is not final, such as UNAVAILABLE or DEADLINE_EXCEEDED; unverified: concluded
+// from its code and kubelet's (docs/protocol/csi-provider.md, "Status codes of a first mount"). So
+// the outage of a backend is FAILED_PRECONDITION. UNAVAILABLE is answered only while this process
+// stops, when the retry reaches the next agent.
 
 #include <grpcpp/grpcpp.h>
 

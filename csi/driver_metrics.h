@@ -1,7 +1,8 @@
 #pragma once
 
 // Metrics of the CSI driver. Those without the prefix nodekeep_ have the names, labels and buckets
-// of secrets-store-csi-driver, so that existing dashboards keep working. Thread-safe.
+// of secrets-store-csi-driver, so that existing dashboards keep working (docs/protocol/csi-driver.md,
+// "Metrics"). Thread-safe.
 
 #include <chrono>
 #include <cstddef>

@@ -147,7 +147,8 @@ std::pair<std::shared_ptr<grpc::Channel>, bool> ForeignProviders::ChannelTo(
   const bool used_before = channel != nullptr;
   if (!used_before) {
     grpc::ChannelArguments arguments;
-    // The mock provider of the upstream driver refuses any other (csi.md 1.1).
+    // As the upstream driver sends it; its mock provider refuses any other
+    // (docs/protocol/csi-provider.md, "Authority").
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
     arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxReplyBytes));
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);

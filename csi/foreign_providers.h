@@ -1,6 +1,7 @@
 #pragma once
 
-// Providers of others, behind their sockets (csi.md 1): the driver's side of the provider protocol.
+// Providers of others, behind their sockets: the driver's side of the provider protocol
+// (docs/protocol/csi-provider.md, "Service and messages").
 //
 // Thread-safe. A socket is looked up for each volume, so that a provider may come, go and move.
 
@@ -22,7 +23,8 @@ namespace nodekeep {
 class ForeignProviders final : public VolumeSource {
  public:
   struct Options {
-    // In the order in which sockets are looked for; the first that is there wins (csi.md 1.3).
+    // In the order in which sockets are looked for; the first that is there wins
+    // (docs/protocol/csi-provider.md, "Sockets").
     std::vector<std::string> directories;
     Duration budget = std::chrono::seconds(60);
   };

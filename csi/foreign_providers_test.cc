@@ -168,7 +168,9 @@ TEST_CASE("foreign provider: an answer without files leaves the volume untouched
   CHECK(fetched.content->untouched);
 }
 
-TEST_CASE("D12: a provider that moves its socket is found again") {
+// Neither is so in the upstream driver (docs/protocol/csi-driver.md,
+// "Pinned sockets and the health check").
+TEST_CASE("foreign provider: one that moves its socket is found again") {
   Bench bench;
   bench.Serve(bench.dir / "new");
   REQUIRE(bench.Fetch().content.ok());
@@ -181,7 +183,7 @@ TEST_CASE("D12: a provider that moves its socket is found again") {
   CHECK(bench.Fetch().content.ok());
 }
 
-TEST_CASE("D13: a provider that hangs holds up no other") {
+TEST_CASE("foreign provider: one that hangs holds up no other") {
   Bench bench;
   std::binary_semaphore hold{0};
   bench.stranger.hold = &hold;

@@ -39,7 +39,8 @@ class IdentityService final : public csi::v1::Identity::CallbackService {
 
 class ControllerService final : public csi::v1::Controller::CallbackService {
  public:
-  // One capability of type UNKNOWN: releases of csi-sanity up to v5.4 demand one (csi.md 4.1).
+  // One capability of type UNKNOWN: releases of csi-sanity up to v5.4 demand one
+  // (docs/protocol/kubernetes.md, "csi-sanity").
   grpc::ServerUnaryReactor* ControllerGetCapabilities(
       grpc::CallbackServerContext* context,
       const csi::v1::ControllerGetCapabilitiesRequest* request,

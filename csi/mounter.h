@@ -17,7 +17,7 @@ enum class MountState {
   kAbsent,   // no such path
   kPlain,    // a directory, nothing mounted on it: fresh, or what a reboot has left
   kMounted,  // a mount that can be read
-  kStale,    // a mount that cannot be read (csi.md 2.7)
+  kStale,    // a mount that cannot be read (docs/protocol/csi-driver.md, "Unpublish")
 };
 
 struct TmpfsOptions {

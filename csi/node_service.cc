@@ -55,7 +55,8 @@ Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request) 
       volume->attributes[key] = value;
     }
   }
-  // Since Kubernetes 1.35 tokens may come this way (csi.md 1.5), and then it is the newer one.
+  // Since Kubernetes 1.35 tokens may come this way, and then they take precedence
+  // (docs/protocol/csi-provider.md, "Attributes and secrets").
   for (const auto& [key, value] : request.secrets()) {
     if (key == kTokensAttribute) {
       volume->tokens = SecretBytes(value);

@@ -17,7 +17,8 @@
 
 namespace nodekeep {
 
-// The volume that a publish asks for. Errors: kInvalid, with the texts of csi.md 2.5.
+// The volume that a publish asks for. Errors: kInvalid, with the texts of the upstream driver
+// (docs/protocol/csi-driver.md, "Publish").
 Result<VolumePtr> ReadPublish(const csi::v1::NodePublishVolumeRequest& request);
 
 class NodeService final : public csi::v1::Node::CallbackService {

@@ -236,7 +236,8 @@ TEST_CASE("provider server: a backend's failure has a final code, the greppable 
 
 TEST_CASE(
     "provider server: no error of a mount has a code on which the driver starts an empty pod") {
-  // csi.md 1.8; CANCELLED goes to a caller that is gone, UNAVAILABLE out only while stopping.
+  // docs/protocol/csi-provider.md, "Status codes of a first mount". CANCELLED goes to a caller that
+  // is gone, UNAVAILABLE out only while stopping.
   const std::set<grpc::StatusCode> never = {
       grpc::StatusCode::DEADLINE_EXCEEDED, grpc::StatusCode::RESOURCE_EXHAUSTED,
       grpc::StatusCode::ABORTED, grpc::StatusCode::OK, grpc::StatusCode::UNKNOWN};

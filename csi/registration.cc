@@ -107,7 +107,8 @@ bool Registration::ServeOnce(std::stop_token stop) {
     SetState(Error(ErrorCode::kInternal, "the registration ended by an unexpected exception"));
   });
   Service service(*this);
-  // Kubelet takes a closed connection for the end of the driver (csi.md 3.1).
+  // unverified: a kubelet that keeps a connection may take its end for the end of the driver; that
+  // of v1.34 keeps none (docs/protocol/kubernetes.md, "Plugin registration").
   auto server = LocalServer::Start(
       {&service}, {.close_idle = false, .on_exception = options_.on_exception}, log_);
   const Status listening =

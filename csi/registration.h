@@ -1,7 +1,7 @@
 #pragma once
 
-// Makes the driver known to kubelet (csi.md 3.1): serves pluginregistration.Registration on a
-// socket in the directory that kubelet watches.
+// Makes the driver known to kubelet: serves pluginregistration.Registration on a socket in the
+// directory that kubelet watches (docs/protocol/kubernetes.md, "Plugin registration").
 //
 // Kubelet calls us when the socket appears, and again whenever it restarts, so the socket stays.
 // After a refusal (another driver of the name is still registered), or when somebody has removed

@@ -72,7 +72,8 @@ struct VolumeRecord {
 // without "." and "..", and not the root. Errors: kInvalid.
 Status CheckTargetPath(std::string_view path);
 
-// What a target path says (csi.md 2.8): <root>/pods/<uid>/volumes/kubernetes.io~csi/<volume>/mount.
+// What a target path says: <root>/pods/<uid>/volumes/kubernetes.io~csi/<volume>/mount
+// (docs/protocol/csi-driver.md, "Target path").
 struct TargetParts {
   std::string pod_uid;
   std::string volume_name;

@@ -1,7 +1,7 @@
 #pragma once
 
 // Finds the volumes that this driver has mounted, from the node itself: after a restart they are
-// all there is to know (csi.md 3.3).
+// all there is to know (docs/protocol/kubernetes.md, "Inline volumes").
 
 #include <functional>
 #include <string>

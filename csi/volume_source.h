@@ -16,13 +16,14 @@ namespace nodekeep {
 struct VolumeContent {
   Bundle bundle;
   // The provider has nothing to write, or wrote the files itself: what is in the volume stays
-  // (csi.md 1.7 step 6). `bundle.files` is empty.
+  // (docs/protocol/csi-provider.md, "Handling of a reply"). `bundle.files` is empty.
   bool untouched = false;
 };
 
 struct Fetched {
   Result<VolumeContent> content;
-  std::string failure_type;  // with an error: the metric label error_type of csi.md 2.12
+  // With an error: the label error_type (docs/protocol/csi-driver.md, "Metrics").
+  std::string failure_type;
 };
 
 // Thread-safe.
@@ -34,7 +35,7 @@ class VolumeSource {
   virtual Fetched Fetch(const Context& context, const SecretProviderClass& spc,
                         const Volume& volume, const std::vector<ObjectVersion>& known) = 0;
   // Whether the provider may write into the volume itself, which must be mounted before it is
-  // asked (csi.md 1.7 step 6).
+  // asked (docs/protocol/csi-provider.md, "Handling of a reply").
   virtual bool MayWriteItself(const SecretProviderClass& spc) const = 0;
 };
 

@@ -56,7 +56,7 @@ struct ProviderServices {
 struct ProviderEntry {
   std::string_view name;
   // What the upstream provider of that name reports as its runtime_name, "nodekeep-NAME" where
-  // there is none.
+  // there is none (docs/protocol/csi-provider.md, "Runtime names").
   std::string_view runtime_name;
   std::span<const SettingKey> (*settings)();
   Result<Provider> (*make)(const SettingValues& values, ProviderServices services);

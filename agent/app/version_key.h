@@ -15,7 +15,8 @@
 namespace nodekeep {
 
 // The key in the Kubernetes Secret `where` ("namespace/name"): data key `key`, 32 random bytes,
-// immutable (dialects.md 3.3). It is created when there is none; of several nodes that create it at
+// immutable, as the upstream vault provider makes it (docs/protocol/secret-provider-class.md,
+// "vault object versions"). It is created when there is none; of several nodes that create it at
 // once, all take the one that came first. Errors: those of KubeClient; kInvalid when the Secret
 // holds no usable key, with what to do.
 Result<SecretBytes> SharedVersionKey(const Context& context, KubeClient& kube,

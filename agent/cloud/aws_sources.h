@@ -1,6 +1,7 @@
 #pragma once
 
-// Where AWS credentials come from, one function a source (backends.md 2.3).
+// Where AWS credentials come from, one function a source (docs/protocol/cloud-tokens.md,
+// "AWS credential sources").
 //
 // Stateless and thread-safe; each call asks anew. What is obtained is kept, sealed, by whoever logs
 // in with it. All values come in as arguments, a pod's token included, so that the agent's own

@@ -165,8 +165,8 @@ Result<CloudToken> ManagedIdentityToken(const Context& context, HttpClient& http
   }
   Result<CloudToken> token = ExchangeForToken(context, http, std::move(request), what);
   if (token.ok()) return token;
-  // 404 and 410 while the service is being updated (backends.md 3.1); 400: it knows no such
-  // identity.
+  // 404 and 410 while the service is being updated, 400 when it has no such identity
+  // (docs/protocol/cloud-tokens.md, "Microsoft Entra tokens").
   if (token.error().code() == ErrorCode::kNotFound) {
     return Error(ErrorCode::kTransient, token.error().message());
   }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Microsoft Entra tokens, one function a source (backends.md 3.1, akeyless.md 2.2).
+// Microsoft Entra tokens, one function a source (docs/protocol/cloud-tokens.md,
+// "Microsoft Entra tokens").
 //
 // Stateless and thread-safe; each call asks anew, whoever logs in with a token keeps it. A resource
 // is "https://management.azure.com/" or "https://vault.azure.net"; its scope is derived here.

@@ -24,7 +24,7 @@ struct Refusal {
 };
 
 // What the services' own codes mean where their HTTP status does not tell it
-// (backends.md 2.3, 3.1).
+// (docs/protocol/cloud-tokens.md, "Error codes").
 constexpr Refusal kRefusals[] = {
     {"AccessDenied", ErrorCode::kDenied,
      "the role's trust policy must allow this service account and audience"},

@@ -26,8 +26,8 @@ std::string Member(const Json& json, std::initializer_list<std::string_view> pat
   return TextOf(Find(json, path)).value_or("");
 }
 
-// A file may name any URL; tokens go to Google only (backends.md 4.1). Universe domains other than
-// googleapis.com are not served.
+// A file may name any URL; tokens go to Google only (docs/protocol/cloud-tokens.md,
+// "Google tokens"). Universe domains other than googleapis.com are not served.
 Status CheckGoogleUrl(const std::string& url) {
   HttpRequest request;
   request.url = url;

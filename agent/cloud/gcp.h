@@ -1,7 +1,7 @@
 #pragma once
 
-// Google access tokens and identity tokens, one function a source (backends.md 4.1, akeyless.md
-// 2.3).
+// Google access tokens and identity tokens, one function a source (docs/protocol/cloud-tokens.md,
+// "Google tokens").
 //
 // Stateless and thread-safe; each call asks anew, whoever logs in with a token keeps it. Errors
 // name the source and the fix; see Exchange for their codes.

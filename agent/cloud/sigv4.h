@@ -1,6 +1,7 @@
 #pragma once
 
-// AWS Signature Version 4, in headers (backends.md 2.2). Pure: the caller gives the time.
+// AWS Signature Version 4, in headers (docs/protocol/cloud-tokens.md, "AWS Signature Version 4").
+// Pure: the caller gives the time.
 //
 // Every header that stands in the request is signed, and the host; what a proxy may change must not
 // be there yet. The path is signed as a path of any service but S3: encoded once more than it is

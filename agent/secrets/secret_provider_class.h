@@ -33,8 +33,9 @@ bool IsProviderName(std::string_view name);
 
 using ClassPtr = std::shared_ptr<const SecretProviderClass>;
 
-// Errors are kInvalid and name the class and the field; those of csi.md 2.5 step 11 keep upstream's
-// text: "provider not set in ns/name", "parameters not set in ns/name".
+// Errors are kInvalid and name the class and the field. Two keep the text of the upstream driver:
+// "provider not set in ns/name", "parameters not set in ns/name" (docs/protocol/csi-driver.md,
+// "Publish").
 Result<SecretProviderClass> ReadSecretProviderClass(const Json& object);
 
 }  // namespace nodekeep

@@ -1,6 +1,6 @@
 #pragma once
 
-// The ways to log in (akeyless.md 1.5).
+// The ways to log in (docs/protocol/akeyless-api.md, "Login methods").
 
 #include <optional>
 #include <string_view>

@@ -49,7 +49,8 @@ struct AkeylessSettings {
 
   // Tokens and values travel in bodies: http:// is refused unless this or the class says otherwise.
   bool allow_plain_http = false;
-  // Log in as upstream does: every method in turn, whatever the class says (dialects.md 2.2).
+  // Log in as upstream does: every method in turn, whatever the class says
+  // (docs/protocol/secret-provider-class.md, "akeyless login").
   bool legacy_probing = false;
   // The access rules of the account look at namespace and service account only, never at a pod: a
   // login made with a pod's token may serve all pods of its service account.

@@ -1,6 +1,7 @@
 #pragma once
 
-// What there is: items as describe-item and list-items tell of them (akeyless.md 3.2, 3.6).
+// What there is: items as describe-item and list-items tell of them
+// (docs/protocol/akeyless-api.md, "Items").
 
 #include <cstdint>
 #include <map>

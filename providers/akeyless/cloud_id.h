@@ -1,7 +1,7 @@
 #pragma once
 
-// cloud-id: what proves a cloud identity to `/auth` (akeyless.md 2), for the access types aws_iam,
-// azure_ad and gcp.
+// cloud-id: what proves a cloud identity to `/auth`, for the access types aws_iam, azure_ad and gcp
+// (docs/protocol/akeyless-api.md, "Cloud identities").
 //
 // A cloud-id is a bearer credential for minutes (AWS: fifteen) to an hour: make one for each login,
 // keep none. The identity is that of this process, unless a pod's token is given: then the pod's
@@ -24,8 +24,9 @@ namespace nodekeep::akeyless {
 
 struct AwsIdentity {
   // Region and URL of the signed STS request. Both "" = the global host and us-east-1, which auth
-  // methods expect by default (akeyless.md 2.1), or the regional host where the pod's region or
-  // AWS_REGION lies in another partition. A region alone chooses its regional host.
+  // methods expect by default (docs/protocol/akeyless-api.md, "Cloud id of AWS"), or the regional
+  // host where the pod's region or AWS_REGION lies in another partition. A region alone chooses its
+  // regional host.
   std::string sts_region;
   std::string sts_url;
   // For a pod: its role, the region whose STS gives out the role's credentials ("" = AWS_REGION),

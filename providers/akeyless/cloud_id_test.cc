@@ -89,7 +89,8 @@ TEST_CASE("cloud-id: aws_iam is byte for byte the published example") {
     std::size_t size;
     std::string digest;
   };
-  // akeyless.md 2.1; the signatures within were cross-checked with botocore 1.43.11.
+  // docs/protocol/akeyless-api.md, "Cloud id of AWS"; the signatures within were cross-checked with
+  // botocore 1.43.11.
   const Row rows[] = {
       {"key of a user", "", 844,
        "6ba9e3c3b0d97c0e51241845950f32fd4787b5d5003d97bb35576e226513dc56"},

@@ -127,8 +127,8 @@ std::string TokenAudience(AccessType type, const CloudLogin& login) {
     case AccessType::kGcp: return GcpPodAudience(login.gcp_provider);
     // Akeyless expects it of Google's tokens as well.
     case AccessType::kJwt: return "akeyless.io";
-    // k8s: a gateway has the token reviewed without naming audiences, as far as is known [I], and
-    // such a review accepts the API server's own.
+    // unverified: for k8s a gateway has the token reviewed without naming audiences, and such a
+    // review accepts the API server's own.
     default: return "";
   }
 }

@@ -45,7 +45,7 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("akeyless case 6: of the environment, AKEYLESS_ACCESS_KEY wins over CREDENTIALS") {
+TEST_CASE("akeyless: of the environment, AKEYLESS_ACCESS_KEY wins over CREDENTIALS") {
   Bench bench;
   CHECK(bench.FirstKey({{"AKEYLESS_ACCESS_KEY", "one"}, {"CREDENTIALS", "two"}}) == "one");
   CHECK(bench.FirstKey({{"CREDENTIALS", "two"}}) == "two");

@@ -1,5 +1,6 @@
-// What is known to go wrong with the upstream provider (akeyless.md 7.1, dialects.md 2.6), each
-// shown not to happen here: our provider in the core, on a scripted gateway.
+// What is known to go wrong with the upstream provider (docs/protocol/secret-provider-class.md,
+// "akeyless flaws"), each shown not to happen here: our provider in the core, on a scripted
+// gateway.
 
 #include <fmt/format.h>
 
@@ -146,7 +147,7 @@ bool Contains(const std::string& text, std::string_view part) {
 
 }  // namespace
 
-TEST_CASE("akeyless flaw 7.1.1, case 11: tenants that mount at once read only what is theirs") {
+TEST_CASE("akeyless: tenants that mount at once read only what is theirs") {
   Bench bench;
   constexpr std::size_t kTenants = 16, kPods = 64;
   const auto host = [](std::size_t tenant) { return tenant % 2 == 0 ? "gw-a" : "gw-b"; };
@@ -174,7 +175,7 @@ TEST_CASE("akeyless flaw 7.1.1, case 11: tenants that mount at once read only wh
   }
 }
 
-TEST_CASE("akeyless flaw 7.1.2: a class that names its type makes one login, at the gateway only") {
+TEST_CASE("akeyless: a class that names its type makes one login, at the gateway only") {
   Bench bench;
   bench.gateways.Put("gw", "p-1", "/a", "v");
   CHECK(bench.FileOf(bench.Mount({})) == "v");
@@ -182,7 +183,7 @@ TEST_CASE("akeyless flaw 7.1.2: a class that names its type makes one login, at 
   CHECK(bench.http.Count("https://gw/") == bench.http.Count());
 }
 
-TEST_CASE("akeyless flaw 7.1.2: a refused login fails the mount, in the gateway's words") {
+TEST_CASE("akeyless: a refused login fails the mount, in the gateway's words") {
   Bench bench;
   bench.gateways.Put("gw", "p-1", "/a", "v");
   const std::string error = bench.FileOf(bench.Mount({{"akeylessAccessKey", "CANARY"}}));
@@ -193,7 +194,7 @@ TEST_CASE("akeyless flaw 7.1.2: a refused login fails the mount, in the gateway'
   CHECK(bench.http.Count() == 1);  // nothing is read with somebody else's token
 }
 
-TEST_CASE("akeyless flaw 7.1.3, case 12: an item that is missing or denied fails its mount alone") {
+TEST_CASE("akeyless: an item that is missing or denied fails its mount alone") {
   Bench bench;
   bench.gateways.Put("gw", "p-1", "/a", "v");
   const std::string missing =
@@ -206,7 +207,7 @@ TEST_CASE("akeyless flaw 7.1.3, case 12: an item that is missing or denied fails
   CHECK(bench.FileOf(bench.Mount({})) == "v");
 }
 
-TEST_CASE("akeyless flaw 7.1.4: a pod that is to log in as itself shows its own token") {
+TEST_CASE("akeyless: a pod that is to log in as itself shows its own token") {
   TempDir directory;
   AkeylessSettings settings;
   settings.service_account_token_file = directory.Write("token", "token of the agent\n");
@@ -229,7 +230,7 @@ TEST_CASE("akeyless flaw 7.1.4: a pod that is to log in as itself shows its own 
   CHECK(Contains(logins[1], Base64Encode("token of the pod")));
 }
 
-TEST_CASE("akeyless flaw 7.1.5: a login outlives its mount, and is made anew before it ends") {
+TEST_CASE("akeyless: a login outlives its mount, and is made anew before it ends") {
   Bench bench;
   bench.gateways.Put("gw", "p-1", "/a", "v");
   for (int i = 0; i < 4; ++i) {
@@ -242,7 +243,7 @@ TEST_CASE("akeyless flaw 7.1.5: a login outlives its mount, and is made anew bef
   CHECK(bench.http.Count("/auth") == 2);
 }
 
-TEST_CASE("akeyless flaw 7.1.6, case 10: one item under two names is read once and written twice") {
+TEST_CASE("akeyless: one item under two names is read once and written twice") {
   Bench bench;
   bench.gateways.Put("gw", "p-1", "/a", "v");
   bench.gateways.Put("gw", "p-1", "/b", "w");
@@ -264,7 +265,7 @@ TEST_CASE("akeyless flaw 7.1.6, case 10: one item under two names is read once a
   CHECK(bench.http.Count("/get-secret-value") == 1);
 }
 
-TEST_CASE("akeyless flaw 7.1.7: a refused describe-item is told as it is, not as an unknown type") {
+TEST_CASE("akeyless: a refused describe-item is told as it is, not as an unknown type") {
   Bench bench;
   bench.gateways.Put("gw", "p-1", "/a", "v");
   const std::string error =
@@ -274,7 +275,7 @@ TEST_CASE("akeyless flaw 7.1.7: a refused describe-item is told as it is, not as
   CHECK_FALSE(Contains(error, "unsupported item type"));
 }
 
-TEST_CASE("akeyless flaw 2.6: ten static items cost three calls and not twenty-one") {
+TEST_CASE("akeyless: ten static items cost three calls and not twenty-one") {
   Bench bench;
   std::string objects;
   for (int i = 0; i < 10; ++i) {
@@ -295,7 +296,7 @@ TEST_CASE("akeyless flaw 2.6: ten static items cost three calls and not twenty-o
   CHECK(bench.http.Count() == 3);
 }
 
-TEST_CASE("akeyless flaw 2.6: the node's identity is shown to no gateway that only a class names") {
+TEST_CASE("akeyless: the node's identity is shown to no gateway that only a class names") {
   AkeylessSettings settings;
   settings.access_key = std::make_shared<const SecretBytes>("key of p-1");
   settings.gateway = "https://gw";

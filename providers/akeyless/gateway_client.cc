@@ -90,7 +90,8 @@ ErrorCode LoginCode(int status) {
 ErrorCode ReadCode(int status, bool readable, std::string_view words) {
   switch (status) {
     case 401:
-      // The text only spares a login: it never decides that a secret is gone (akeyless.md 1.9).
+      // The text only spares a login: it never decides that a secret is gone
+      // (docs/protocol/akeyless-api.md, "Refusals and blocking").
       return words.find("UnauthorizedAccess") != std::string_view::npos ? ErrorCode::kDenied
                                                                         : ErrorCode::kAuthExpired;
     case 403: return ErrorCode::kDenied;
@@ -197,7 +198,8 @@ std::vector<Result<Json>> GatewayClient::SendTo(const std::string& url, const Co
     request.at_most_once = step == Step::kMint;
     request.headers.push_back({"Content-Type", SecretBytes("application/json")});
     request.headers.push_back({"Accept", SecretBytes("application/json")});
-    // Its effect is [U]; every client of this API names itself so (akeyless.md 8.4).
+    // unverified: its effect; public clients of this API name themselves so
+    // (docs/protocol/akeyless-api.md, "Client identification").
     request.headers.push_back({"akeylessclienttype", SecretBytes("nodekeep")});
     request.body = command->body.Clone();
     requests.push_back(std::move(request));

@@ -1,8 +1,9 @@
 #pragma once
 
-// Calls of the Akeyless API v2 (akeyless.md 1): POST <base>/<command>, one JSON object each way,
-// and what an error reply means. All knowledge of gateways is here: several of them in order, which
-// of them is down, which words of theirs a pod's author may read.
+// Calls of the Akeyless API v2, POST <base>/<command> with one JSON object each way, and what an
+// error reply means (docs/protocol/akeyless-api.md, "Calls and base URLs"). All knowledge of
+// gateways is here: several of them in order, which of them is down, which words of theirs a pod's
+// author may read.
 
 #include <cstdint>
 #include <map>

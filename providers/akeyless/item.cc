@@ -102,7 +102,7 @@ std::string_view GoTypeOf(const Json& value) {
   return "float64";
 }
 
-// The whole of an item as a file (dialects.md 2.3).
+// The whole of an item as a file (docs/protocol/secret-provider-class.md, "akeyless objects").
 Result<SecretBytes> WholeOf(const Item& item, bool json_text) {
   if (item.kind == ItemKind::kRotated) {
     SecretBytes text;
@@ -160,7 +160,8 @@ Result<SecretBytes> PropertyOf(const Item& item, const std::string& name) {
   if (const Json* found = FindProperty(*root, name); found != nullptr && !found->is_null()) {
     return TextOfProperty(*found);
   }
-  // Where rotators and producers of the user's own put theirs (akeyless.md 3.3, 3.4).
+  // Where rotators and producers of the user's own put theirs (docs/protocol/akeyless-api.md,
+  // "Rotated secrets" and "Dynamic secrets").
   for (std::string_view inside : {"payload", "target_value", "value"}) {
     const Json* outer = Find(*root, {inside});
     const std::optional<Json> inner = outer == nullptr ? std::nullopt : Nested(*outer);

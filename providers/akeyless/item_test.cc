@@ -64,7 +64,7 @@ TEST_CASE("akeyless item: a static value is written byte for byte") {
   }
 }
 
-TEST_CASE("akeyless case 7: a certificate is compact JSON of the parts that are present") {
+TEST_CASE("akeyless: a certificate is compact JSON of the parts that are present") {
   CHECK(Whole(ItemKind::kCertificate,
               R"({"private_key_pem":"-----KEY\n","certificate_pem":"-----CERT\n"})") ==
         R"({"certificate_pem":"-----CERT\n","private_key_pem":"-----KEY\n"})");
@@ -72,18 +72,18 @@ TEST_CASE("akeyless case 7: a certificate is compact JSON of the parts that are 
         R"({"certificate_pem":"c"})");
 }
 
-TEST_CASE("akeyless case 8: a rotated secret is JSON with keys sorted and two blanks a level") {
+TEST_CASE("akeyless: a rotated secret is JSON with keys sorted and two blanks a level") {
   CHECK(Whole(ItemKind::kRotated, R"({"username":"u","password":"p"})") ==
         "{\n  \"password\": \"p\",\n  \"username\": \"u\"\n}");
   CHECK(Whole(ItemKind::kRotated, R"({"b":[1,{"x":"<"}],"a":{},"c":[],"n":null,"t":true})") ==
         "{\n  \"a\": {},\n  \"b\": [\n    1,\n    {\n      \"x\": \"\\u003c\"\n    }\n  ],\n"
         "  \"c\": [],\n  \"n\": null,\n  \"t\": true\n}");
-  // Upstream goes through float64 here; the text is better (dialects.md 7.6).
+  // Upstream goes through float64 here and loses digits.
   CHECK(Whole(ItemKind::kRotated, R"({"id":12345678901234567890123})") ==
         "{\n  \"id\": 12345678901234567890123\n}");
 }
 
-TEST_CASE("akeyless case 9: a static value that is no string is an error with upstream's words") {
+TEST_CASE("akeyless: a static value that is not a string is an error with upstream's words") {
   struct Row {
     std::string json, type;
   };
@@ -187,7 +187,7 @@ TEST_CASE("akeyless item: base64 and hex are decoded, of a whole value and of a 
   CHECK_FALSE(Contains(refusal, "hunter2"));
 }
 
-TEST_CASE("akeyless case 1: object versions are fileName:secretPath and the last version") {
+TEST_CASE("akeyless: object versions are fileName:secretPath and the last version") {
   Projection projection = As("secret1");
   projection.ref.path = "F1/secret1";  // as the class spells it, though the server says "/F1/..."
   Result<std::vector<RenderedFile>> files =

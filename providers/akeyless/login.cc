@@ -72,7 +72,7 @@ Result<SecretBytes> TokenOf(const Options& options, const Identity& identity,
 }
 
 // The service itself reviews no token of Kubernetes: it asks the gateway that has the
-// configuration, if it is told which (akeyless.md 1.6).
+// configuration, if it is told which (docs/protocol/akeyless-api.md, "Kubernetes login").
 constexpr char kNeedsGateway[] =
     "the auth configuration is on a gateway: name that one in nodekeep/k8sGatewayURL, or in "
     "akeylessGatewayURL";
@@ -109,8 +109,8 @@ std::chrono::minutes ZoneOffset(std::string_view zone) {
   return zone.front() == '-' ? -offset : offset;
 }
 
-// Shapes that gateways have been seen to write besides RFC 3339 (akeyless.md 1.8):
-// YYYY-MM-DD?HH:MM:SS[.fraction][ zone]
+// Shapes that gateways have been seen to write besides RFC 3339 (docs/protocol/akeyless-api.md,
+// "Tokens and their expiration"): YYYY-MM-DD?HH:MM:SS[.fraction][ zone]
 std::optional<WallTime> ReadExpiration(std::string_view text) {
   text = Trimmed(text);
   const auto year = Digits(text, 0, 4), month = Digits(text, 5, 2), day = Digits(text, 8, 2);
@@ -347,15 +347,15 @@ Result<Logins::Proof> Logins::UniversalIdentityProof(const Options& options,
   if (first.of_node) {
     if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
   }
-  // Exchanged for a token of the ordinary kind, as the vendor advises [D]: rotations then do not
-  // pull it away from reads under way.
+  // Exchanged for a token of the ordinary kind, as the vendor's documentation advises: rotations
+  // then do not pull it away from reads under way.
   Proof proof;
   proof.first_token = text;
   proof.credential = Sha256Hex(text);  // of the identity, whatever its token is now
   return proof;
 }
 
-// The key signs a challenge and is not sent (akeyless.md 1.7).
+// The key signs a challenge and is not sent (docs/protocol/akeyless-api.md, "Certificate login").
 Result<Logins::Proof> Logins::CertificateProof(const Context& context, const Options& options,
                                                const Identity& identity) {
   const Options::KeyPair pair = options.CertKeyPair(identity);

@@ -1,6 +1,7 @@
 #pragma once
 
-// Logins: what proves an identity, for a token of the account (akeyless.md 1.4 to 1.10).
+// Logins: what proves an identity, for a token of the account (docs/protocol/akeyless-api.md,
+// "Login methods").
 
 #include <string_view>
 #include <vector>

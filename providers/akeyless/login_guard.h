@@ -2,8 +2,9 @@
 
 // Keeps the agent from getting an access id blocked.
 //
-// Akeyless blocks a client for a while after five consecutive failed logins (akeyless.md 1.9), and
-// one access id may serve many pods. So refusals are counted here, per gateway and access id:
+// Akeyless blocks a client for a while after five consecutive failed logins
+// (docs/protocol/akeyless-api.md, "Refusals and blocking"), and one access id may serve many pods.
+// So refusals are counted here, per gateway and access id:
 //   - a credential that was refused twice waits before it is shown again, longer each time;
 //   - after kMostRefusals in a row only proven credentials, accepted when last shown, are let
 //     through, until kHold has passed; an accepted login ends the row, here as there;

@@ -192,8 +192,8 @@ TEST_CASE("akeyless objects: what is wrong is named with place, object and way o
   }
 }
 
-TEST_CASE("akeyless flaw: the same item under two file names makes two files, in list order") {
-  // 7.1.6, case 10: upstream keeps files by path of the item, and sends them in random order.
+TEST_CASE("akeyless: the same item under two file names makes two files, in list order") {
+  // Upstream keeps files by path of the item, and sends them in random order.
   Result<std::vector<ObjectEntry>> entries = ReadObjects(
       "- {fileName: z, secretPath: /a}\n- {fileName: m, secretPath: /b}\n"
       "- {fileName: a, secretPath: /a}\n");

@@ -64,10 +64,11 @@ class Options final : public ProviderOptions {
 
   std::vector<Gateway> gateways;  // in the order to be asked; never empty
   std::string type_text;          // verbatim, for messages and --explain
-  // Methods to log in with, in order. One, unless upstream's probing applies (dialects.md 2.2): the
-  // type is unknown, or nobody said one and access_key failed, or the operator asked for it. A
-  // method whose inputs are missing is skipped; a cloud identity of the node that the operator has
-  // not configured is never among several.
+  // Methods to log in with, in order. One, unless upstream's probing applies
+  // (docs/protocol/secret-provider-class.md, "akeyless login"): the type is unknown, or none was
+  // given and access_key failed, or the operator asked for it. A method whose inputs are missing is
+  // skipped; a cloud identity of the node that the operator has not configured is never among
+  // several.
   std::vector<AccessType> login_order;
   std::string access_id;
   std::string azure_object_id;

@@ -321,7 +321,7 @@ void Batch::ReadStatic(const std::vector<std::vector<Target*>>& groups) {
             Item{ItemKind::kStatic, target->item.name,
                  target->version != 0 ? target->version : target->item.last_version, *value};
       } else if (replies[i].ok() || replies[i].error().IsFinal()) {
-        // One refused name may fail the whole call, or be left out of the reply [U]: each for
+        // unverified: one refused name fails the whole call, or is left out of the reply. Each for
         // itself, then, so that the others are read and the error names the right one.
         if (split) {
           alone.push_back({target});

@@ -1,6 +1,7 @@
 #pragma once
 
-// Reads of items (akeyless.md 3): one batch of questions with as few calls as the API allows.
+// Reads of items: one batch of questions with as few calls as the API allows
+// (docs/protocol/akeyless-api.md, "Static secrets" and "Certificates and issuers").
 //
 //   1. What are they, and have they changed? Two and more items of one folder are looked up with
 //   one
@@ -10,11 +11,12 @@
 //   3. Dynamic secrets, PKI and SSH certificates are made anew: the core asks for them only at the
 //      end of their life.
 //
-// A 200 proves nothing about freshness, because a gateway may answer from its cache (akeyless.md
-// 8.1). So an item that has changed is read past that cache; what a first read found in it is read
-// once more, past it, a minute later; and every item every half hour, since overwriting a value may
-// leave its version as it was [I]. A pinned version is no exception: an update overwrites the
-// latest version in place unless it is told to keep it (akeyless.md 3.7).
+// A 200 proves nothing about freshness, because a gateway may answer from its cache
+// (docs/protocol/akeyless-api.md, "Cache of a gateway"). So an item that has changed is read past
+// that cache; what a first read found in it is read once more, past it, a minute later; and every
+// item every half hour, since overwriting a value may leave its version as it was (unverified).
+// That includes pinned versions: an update overwrites the latest version in place unless it is told
+// to keep it (docs/protocol/akeyless-api.md, "Versions and overwriting").
 
 #include <span>
 #include <vector>

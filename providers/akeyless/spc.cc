@@ -1,5 +1,6 @@
-// The SecretProviderClass dialect (dialects.md 2): parameters over the node's settings. What
-// upstream accepts is accepted; keys of our own are checked.
+// The SecretProviderClass dialect: parameters over the node's settings. What upstream accepts is
+// accepted; keys of our own are checked (docs/protocol/secret-provider-class.md,
+// "akeyless parameters" and "What the dialects share").
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -232,7 +233,7 @@ bool TakesPodToken(AccessType type) {
 }
 
 // The URL that a gateway calls itself by, below which it serves /api/v2; other clients strip that
-// as well (akeyless.md 1.6).
+// as well (docs/protocol/akeyless-api.md, "Kubernetes login").
 Status ReadK8sGateway(const SpcParameters& parameters, const AkeylessSettings& settings,
                       std::optional<AccessType> type, Options& options) {
   const bool is_k8s = !type || *type == AccessType::kK8s;

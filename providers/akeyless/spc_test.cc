@@ -74,7 +74,7 @@ constexpr char kProbed[] = "access_key k8s universal_identity";
 
 }  // namespace
 
-TEST_CASE("akeyless case 1: two objects, one with secretArgs, type by default") {
+TEST_CASE("akeyless: two objects, one with secretArgs, type by default") {
   Result<ParsedMount> mount = Parse({{"objects",
                                       "- secretPath: /F1/F2/secret1\n"
                                       "  fileName: secret1\n"
@@ -101,7 +101,7 @@ TEST_CASE("akeyless case 1: two objects, one with secretArgs, type by default") 
   CHECK(mount->audiences.empty());
 }
 
-TEST_CASE("akeyless case 2: attributes as the driver sends them") {
+TEST_CASE("akeyless: attributes as the driver sends them") {
   AkeylessSettings other;
   other.gateway = "https://other.example";
   Result<ParsedMount> mount =
@@ -125,7 +125,7 @@ TEST_CASE("akeyless case 2: attributes as the driver sends them") {
   CHECK(mount->projections[1].path == "bar2");
 }
 
-TEST_CASE("akeyless case 3: what a class does not say comes from the node") {
+TEST_CASE("akeyless: what a class does not say comes from the node") {
   AkeylessSettings settings;
   settings.gateway = "https://gw.example:8000/api/v2/";
   settings.fallback_gateways = {"https://gw2.example/api/v2"};
@@ -162,7 +162,7 @@ TEST_CASE("akeyless case 3: what a class does not say comes from the node") {
   CHECK(OptionsOf(Parse({{"akeylessAccessID", ""}}, settings)).access_id == "p-node");
 }
 
-TEST_CASE("akeyless case 4: an unknown type and a gateway that is no URL are kept as written") {
+TEST_CASE("akeyless: an unknown type and a gateway that is not a URL are kept as written") {
   Result<ParsedMount> mount = Parse({{"akeylessAccessType", "aws"},
                                      {"akeylessGatewayURL", "my-vault-address"},
                                      {"vaultKubernetesMountPath", "kubernetes"},
@@ -174,12 +174,12 @@ TEST_CASE("akeyless case 4: an unknown type and a gateway that is no URL are kep
   CHECK(Logins(OptionsOf(mount)) == kProbed);
 }
 
-TEST_CASE("akeyless case 5: a class without objects is refused in upstream's words") {
+TEST_CASE("akeyless: a class without objects is refused in upstream's words") {
   CHECK(Refusal(Parse({{"objects", ""}})).starts_with("no secrets configured"));
   CHECK(Refusal(Parse({{"objects", "[]"}})).starts_with("no secrets configured"));
 }
 
-TEST_CASE("akeyless case 6: the access key is the class's, else the Secret's, else the node's") {
+TEST_CASE("akeyless: the access key is the class's, else the Secret's, else the node's") {
   AkeylessSettings settings;
   settings.access_key = Secret("of the node");
   const Result<ParsedMount> without = Parse({}, settings);
@@ -656,8 +656,9 @@ TEST_CASE("akeyless: a login of the node is not found any more once its gateway 
   CHECK(text(before, as_pod) == text(after, as_pod));
 }
 
-TEST_CASE("akeyless flaw: concurrent tenants never share a login or a token") {
-  // 7.1.1, dialects.md 2.6: upstream keeps one client and one token for the whole process.
+TEST_CASE("akeyless: concurrent tenants never share a login or a token") {
+  // Upstream keeps one client and one token for the whole process
+  // (docs/protocol/secret-provider-class.md, "akeyless flaws").
   const Attributes one = {{"akeylessAccessID", "p-1"}, {"akeylessAccessKey", "key 1"}};
   const Attributes two = {{"akeylessAccessID", "p-2"}, {"akeylessAccessKey", "key 2"}};
   const Attributes forged = {{"akeylessAccessID", "p-1"}, {"akeylessAccessKey", "guess"}};
@@ -694,7 +695,7 @@ TEST_CASE("akeyless: whatever credential takes part in a login is in its digest"
         uid->options->CredentialDigest(WithSecret("akeylessUIDInitToken", "u-2")));
 }
 
-TEST_CASE("akeyless flaw: a credential in clear text in the class is pointed out, never shown") {
+TEST_CASE("akeyless: a credential in clear text in the class is pointed out, never shown") {
   const Result<ParsedMount> mount =
       Parse({{"akeylessAccessKey", "CANARY"}, {"akeylessUIDInitToken", "u-CANARY"}});
   std::string text = mount->options->LoginText() + mount->options->CredentialDigest(Identity());
@@ -708,7 +709,7 @@ TEST_CASE("akeyless flaw: a credential in clear text in the class is pointed out
   CHECK(Parse({{"akeylessAccessKey", ""}})->credential_parameters.empty());
 }
 
-TEST_CASE("akeyless flaw: secretArgs, which mean nothing, are pointed out") {
+TEST_CASE("akeyless: secretArgs, which mean nothing, are pointed out") {
   const Result<ParsedMount> mount =
       Parse({{"objects", "- {fileName: a, secretPath: /a, secretArgs: {foo: bar}}"}});
   REQUIRE(Refusal(mount) == "accepted");

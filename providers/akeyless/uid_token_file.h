@@ -1,7 +1,8 @@
 #pragma once
 
-// The newest token of a universal identity, kept across restarts of the agent (akeyless.md 1.10: a
-// process that dies between a rotation and its keeping loses the identity).
+// The newest token of a universal identity, kept across restarts of the agent: a process that dies
+// between a rotation and its keeping loses the identity (docs/protocol/akeyless-api.md,
+// "Universal identities").
 //
 // One file per identity in a directory of the node, readable by its owner only, replaced
 // atomically. Its content is sealed under a key made from the identity's first token, which the

@@ -11,7 +11,8 @@ namespace {
 
 constexpr Duration kTryAgainAfter = std::chrono::seconds(30);
 constexpr Duration kCallBudget = std::chrono::seconds(30);
-// Tokens are some hundred bytes [I]. What a class's gateway answers is kept, in memory and on disk.
+// unverified: tokens are some hundred bytes. What a class's gateway answers is kept, in memory and
+// on disk.
 constexpr std::size_t kMaxToken = 16u << 10;
 
 LoginGuard::Outcome OutcomeOf(const Status& done) {

@@ -1,6 +1,7 @@
 #pragma once
 
-// Universal identities: the newest token of each, by its first one (akeyless.md 1.10).
+// Universal identities: the newest token of each, by its first one
+// (docs/protocol/akeyless-api.md, "Universal identities").
 //
 // A rotation ends the token before it, so an identity is rotated by one caller at a time and not
 // more often than kRotateEvery, however many mounts use it. It is done in two phases: with manual

@@ -1,3 +1,5 @@
+// What upstream makes of a response: docs/protocol/secret-provider-class.md, "vault reads".
+
 #include "providers/vault/answer.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
 // The SecretProviderClass dialect. What upstream checks as well is checked in its order, so that a
 // manifest with two such mistakes gets the same error from us; what an entry of `objects` says
 // besides is checked when the entry is read.
+// docs/protocol/secret-provider-class.md, "vault parameters"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -480,8 +481,9 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& setti
 
   ParsedMount mount;
   if (!(*options)->audience.empty()) mount.audiences.push_back((*options)->audience);
-  // A token that has to be made has the cluster's default audience where the class names none
-  // (dialects.md 3.2): roles without an audience of their own accept no other.
+  // A token that has to be made has the cluster's default audience where the class names none:
+  // roles without an audience of their own accept only that
+  // (docs/protocol/secret-provider-class.md, "vault tokens").
   if (!(*options)->audience.empty() && !(*options)->audience_named) {
     mount.audiences.push_back("");
   }

@@ -148,7 +148,10 @@ def test_a_kubelet_that_starts_again_finds_the_driver(web, bed, agent):
 
 
 def test_after_a_reboot_every_volume_is_complete_again(web, bed, agent):
-    """Volumes in memory are gone, their directories are not: what upstream's age gate takes for fresh (D1)."""
+    """Volumes in memory are gone, their directories are not: what upstream's age gate takes for fresh.
+
+    docs/protocol/csi-driver.md, "Rotation and the age gate"
+    """
     pod = web().wait_running()
     bed.node.kill_kubelet()
     agent.kill()

@@ -1,4 +1,7 @@
-"""Upstream's end-to-end tests, re-made (csi.md 4.3): the same mock provider, on a real kubelet, before both drivers."""
+"""Upstream's end-to-end tests, re-made: the same mock provider, on a real kubelet, before both drivers.
+
+docs/protocol/csi-driver.md, "End-to-end tests"
+"""
 
 import contextlib
 

@@ -8,7 +8,7 @@ import pytest
 from bed.process import tool
 from driver_agent import DriverAgent
 
-# What a driver of ephemeral volumes cannot have (csi.md 4.1), and why it is left out.
+# What a driver of ephemeral volumes cannot have, and why it is left out (docs/protocol/kubernetes.md, "csi-sanity").
 SKIPPED = {
     "Controller": "volumes are created by kubelet's calls only: there is no controller",
     "NodeStageVolume": "STAGE_UNSTAGE_VOLUME is not claimed: an ephemeral volume is never staged",

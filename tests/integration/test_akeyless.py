@@ -27,10 +27,10 @@ def entry(file: str, path: str, **extensions) -> dict:
     return {"fileName": file, "secretPath": path, **{f"nodekeep/{key}": value for key, value in extensions.items()}}
 
 
-# -- the dialect: the numbers are those of the cases of dialects.md 2.5
+# -- the dialect (docs/protocol/secret-provider-class.md, "akeyless parameters" and "akeyless objects")
 
 
-def test_case_1_two_static_secrets_with_the_versions_of_the_items(akeyless, akeyless_driver, akeyless_tenant):
+def test_two_static_secrets_with_the_versions_of_the_items(akeyless, akeyless_driver, akeyless_tenant):
     akeyless.add_item("/F1/F2/secret1", "one", version=3)
     akeyless.add_item("/secret2", "two")
     spc = akeyless_tenant.spc({"fileName": "secret1", "secretPath": "/F1/F2/secret1", "secretArgs": {"foo": "bar"}},
@@ -41,13 +41,13 @@ def test_case_1_two_static_secrets_with_the_versions_of_the_items(akeyless, akey
     assert set(mounted.modes.values()) == {0o644}
 
 
-def test_case_1_a_path_without_its_slash(akeyless, akeyless_driver, akeyless_tenant):
+def test_a_path_without_its_slash(akeyless, akeyless_driver, akeyless_tenant):
     akeyless.add_item("/secret2", "two")
     mounted = akeyless_driver.mount(akeyless_tenant.spc(("f", "secret2")), akeyless_tenant.pod())
     assert mounted.files == {"f": b"two"} and mounted.versions == {"f:secret2": "1"}
 
 
-def test_case_3_the_gateway_and_the_login_come_from_the_node(akeyless, start_akeyless_agent, akeyless_tenant):
+def test_the_gateway_and_the_login_come_from_the_node(akeyless, start_akeyless_agent, akeyless_tenant):
     akeyless.add_item("/a", "v")
     agent = start_akeyless_agent(env={"AKEYLESS_URL": akeyless.url, "AKEYLESS_ACCESS_ID": akeyless_tenant.access_id,
                                       "AKEYLESS_ACCESS_KEY": akeyless_tenant.access_key, "CREDENTIALS": "wrong"})
@@ -56,13 +56,13 @@ def test_case_3_the_gateway_and_the_login_come_from_the_node(akeyless, start_ake
     assert mounted.files == {"f": b"v"} and set(mounted.modes.values()) == {0o644}
 
 
-def test_case_4_an_unknown_type_and_an_unknown_key_are_accepted(akeyless, akeyless_driver, akeyless_tenant):
+def test_an_unknown_type_and_an_unknown_key_are_accepted(akeyless, akeyless_driver, akeyless_tenant):
     akeyless.add_item("/a", "v")
     spc = akeyless_tenant.spc(("f", "/a"), access_type="aws", KubernetesServiceAccountPath="/x", vaultKubernetesMountPath="k")
     assert akeyless_driver.mount(spc, akeyless_tenant.pod()).files == {"f": b"v"}
 
 
-def test_case_5_no_target_path_and_no_objects(akeyless_driver, akeyless_tenant):
+def test_no_target_path_and_no_objects(akeyless_driver, akeyless_tenant):
     spc = akeyless_tenant.spc(("f", "/a"))
     assert "missing target path field" in akeyless_driver.failure(spc, akeyless_tenant.pod(), target="").message
     assert "no secrets configured" in akeyless_driver.failure({**spc, "objects": "[]"}, akeyless_tenant.pod()).message
@@ -71,7 +71,7 @@ def test_case_5_no_target_path_and_no_objects(akeyless_driver, akeyless_tenant):
 @pytest.mark.parametrize("in_class, in_secret, in_access_key, in_credentials, wanted", [
     ("spc", "secret", "env", "credentials", "spc"), ("", "secret", "env", "credentials", "secret"),
     ("", None, "env", "credentials", "env"), ("", None, None, "credentials", "credentials"), ("", "", "env", None, "env")])
-def test_case_6_the_first_access_key_that_is_there_is_used(
+def test_the_first_access_key_that_is_there_is_used(
         akeyless, start_akeyless_agent, in_class, in_secret, in_access_key, in_credentials, wanted):
     akeyless.add_item("/a", "v")
     access_id = akeyless.add_method("access_key", access_key=wanted)
@@ -86,11 +86,11 @@ def test_case_6_the_first_access_key_that_is_there_is_used(
 PEMS = {"certificate_pem": "-----BEGIN CERTIFICATE-----\nMII<&>\n-----END CERTIFICATE-----\n", "private_key_pem": "KEY\n"}
 TYPES = [
     # name, type, value, bytes of the file
-    ("case 7, both", "CERTIFICATE", PEMS,
+    ("certificate, both", "CERTIFICATE", PEMS,
      b'{"certificate_pem":"-----BEGIN CERTIFICATE-----\\nMII\\u003c\\u0026\\u003e\\n-----END CERTIFICATE-----\\n",'
      b'"private_key_pem":"KEY\\n"}'),
-    ("case 7, the certificate only", "CERTIFICATE", {"certificate_pem": "CERT"}, b'{"certificate_pem":"CERT"}'),
-    ("case 8", "ROTATED_SECRET", {"username": "u", "password": "p"}, b'{\n  "password": "p",\n  "username": "u"\n}'),
+    ("certificate, without its key", "CERTIFICATE", {"certificate_pem": "CERT"}, b'{"certificate_pem":"CERT"}'),
+    ("rotated", "ROTATED_SECRET", {"username": "u", "password": "p"}, b'{\n  "password": "p",\n  "username": "u"\n}'),
     ("payload", "ROTATED_SECRET", {"payload": '{"k":1}'}, b'{\n  "payload": "{\\"k\\":1}"\n}'),
     ("linked hosts", "ROTATED_SECRET", {"linked_hosts": {"db:5432": {"username": "u"}}},
      b'{\n  "linked_hosts": {\n    "db:5432": {\n      "username": "u"\n    }\n  }\n}'),
@@ -107,7 +107,7 @@ def test_what_is_written_of_each_type(akeyless, akeyless_driver, akeyless_tenant
     assert mounted.files == {"f": wanted} and mounted.versions == {"f:/a": "4"}
 
 
-def test_case_9_a_static_value_that_is_no_text(akeyless, akeyless_driver, akeyless_tenant):
+def test_a_static_value_that_is_not_a_text(akeyless, akeyless_driver, akeyless_tenant):
     akeyless.set(static_values="object")
     akeyless.add_item("/a", '{"user": "alice", "n": 7}', format="json")
     failed = akeyless_driver.failure(akeyless_tenant.spc(("f", "/a")), akeyless_tenant.pod())
@@ -116,14 +116,14 @@ def test_case_9_a_static_value_that_is_no_text(akeyless, akeyless_driver, akeyle
     assert akeyless_driver.mount(spc, akeyless_tenant.pod()).files == {"f": b'{"n":7,"user":"alice"}', "u": b"alice"}
 
 
-def test_case_10_one_path_in_two_files(akeyless, akeyless_driver, akeyless_tenant):
+def test_one_path_in_two_files(akeyless, akeyless_driver, akeyless_tenant):
     akeyless.add_item("/a", "v", version=2)
     mounted = akeyless_driver.mount(akeyless_tenant.spc(("one", "/a"), ("two", "/a")), akeyless_tenant.pod())
     assert mounted.files == {"one": b"v", "two": b"v"}
     assert mounted.versions == {"one:/a": "2", "two:/a": "2"}
 
 
-def test_case_11_two_access_ids_at_once(akeyless, akeyless_driver):
+def test_two_access_ids_at_once(akeyless, akeyless_driver):
     akeyless.add_item("/own/a", "of a")
     akeyless.add_item("/own/b", "of b")
     tenants = {name: AkeylessTenant(akeyless, account=name, rules=[(f"/own/{name}", "read")]) for name in "ab"}
@@ -134,7 +134,7 @@ def test_case_11_two_access_ids_at_once(akeyless, akeyless_driver):
     assert refused.code == grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_case_12_a_missing_item_fails_its_mount_only(akeyless, akeyless_agent, akeyless_driver, akeyless_tenant):
+def test_a_missing_item_fails_its_mount_only(akeyless, akeyless_agent, akeyless_driver, akeyless_tenant):
     akeyless.add_item("/a", "v")
     failed = akeyless_driver.failure(akeyless_tenant.spc(("f", "/a"), ("g", "/absent")), akeyless_tenant.pod())
     assert failed.code == grpc.StatusCode.NOT_FOUND

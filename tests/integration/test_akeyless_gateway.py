@@ -119,7 +119,7 @@ def test_aws_with_a_cloud_id_of_the_vendors_library(akeyless, sdk):
     assert " s old" in refused(sdk.log_in, access_id=access_id, access_type="aws_iam", cloud_id=cloud_id).body
 
 
-# Signed at 2025-01-02T03:04:05Z by two independent signers; akeyless.md 2.1.
+# Signed at 2025-01-02T03:04:05Z by two independent signers (docs/protocol/akeyless-api.md, "Cloud id of AWS").
 KNOWN_SIGNATURES = {
     None: "4701662687e456cb410a94338278a7fb96ad341d8771fec0a934b619ac7ca7c4",
     AWS_KEY[2]: "99443945147ca0f2626fe738e478db92837ddeebfdb18e4d8b69d4aff6e31eba",

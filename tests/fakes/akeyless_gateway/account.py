@@ -13,25 +13,26 @@ from refused import Refused, denied, invalid_credentials, not_found
 
 ACCOUNT_ID = "acc-fake0000fake"
 
-# Settings that tests may change; the defaults are the likely behaviour of the real service.
+# Settings that tests may change. The defaults are the likely behaviour of the service (docs/protocol/akeyless-api.md,
+# "Refusals and blocking" and "Static secrets"); "unverified": not observed there.
 SETTINGS = {
     "prefixes": ["", "/v2", "/api/v2"],  # where version 2 of the API is served
     "v1_prefixes": ["/api/v1"],          # where every call gets "unknown command"
-    "token_ttl": 900,                    # seconds; the real default is [U], clients of the vendor assume 15 minutes
+    "token_ttl": 900,                    # seconds; unverified: the default; clients of the vendor assume 15 minutes
     "expiration": "go",                  # format of the expiration in /auth: go, rfc3339, rfc3339nano, bare, none, or literal text
-    "denied_marker": "UnauthorizedAccess",  # [D]; clients must not rely on the word
-    "missing_access_id_status": 401,     # [U]: 400 or 401
+    "denied_marker": "UnauthorizedAccess",  # from documentation; clients must not rely on the word
+    "missing_access_id_status": 401,     # unverified: 400 or 401
     "block_after": 5,                    # consecutive failed logins; 0 = never
     "block_seconds": 60,
-    "block_status": 429,                 # [I]: 429 or 401
-    "names": "requested",                # keys of get-secret-value: as requested [C/I], or "item" for full names
-    "static_values": "string",           # "object": JSON formats arrive as JSON [C: clients cope with both; when is U]
-    "missing_name": "fail",              # one missing name of several: "fail" the call [U], or "omit" it
-    "unknown_version_status": 404,       # [I]
+    "block_status": 429,                 # unverified: 429 or 401
+    "names": "requested",                # keys of get-secret-value: as requested, or "item" for full names
+    "static_values": "string",           # "object": JSON formats arrive as JSON; clients accept both; unverified: when
+    "missing_name": "fail",              # one missing name of several: "fail" the call, or "omit" it; unverified: which
+    "unknown_version_status": 404,       # unverified
     "paging": "asked",                   # "always": list-items returns pages although auto-pagination is enabled
     "page_size": 1000,
     "cache": "off",                      # "refresh": the old value once, then the new one; "frozen": always the old value
-    "cache_describe": False,             # [U]
+    "cache_describe": False,             # unverified
     "saas_down": False,
     "sts_hosts": [r"sts\.amazonaws\.com", r"sts\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"],
     "uid_old_lives": False,              # a plain rotation leaves the old token valid
@@ -175,7 +176,8 @@ class Account:
     def read_through(self, key: tuple, body: dict, read):
         """The result of `read()`, or a cached one: see the settings cache and saas_down.
 
-        `ignore-cache` goes to the service, but a gateway that cannot reach it answers from its cache all the same (akeyless.md 8.1).
+        `ignore-cache` goes to the service, but a gateway that cannot reach it answers from its cache all the same
+        (docs/protocol/akeyless-api.md, "Cache of a gateway").
         """
         mode = self.settings["cache"]
         cached = self.cache.get(key) if mode != "off" else None

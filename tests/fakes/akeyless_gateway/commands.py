@@ -169,7 +169,7 @@ def list_items(account: Account, body: dict) -> dict:
                 and (not wanted or item.type in wanted)
                 and (not body.get("sub-types") or item.spec.get("sub_type", "generic") in body["sub-types"])
                 and (not body.get("tag") or body["tag"] in item.spec.get("tags", []))
-                # [U] whether the bound belongs to it: taken as belonging.
+                # unverified: whether the bound belongs to it; taken as belonging.
                 and item.modified >= float(body.get("modified-after") or 0)):
             found.append(item.listed(permissions, minimal))
     start, size = _page_of(account, body)
@@ -179,7 +179,7 @@ def list_items(account: Account, body: dict) -> dict:
 
 
 def _page_of(account: Account, body: dict) -> tuple[int, int]:
-    """Where the page begins, and how long it is. With auto-pagination the service walks the pages itself ([I])."""
+    """Where the page begins, and how long it is. Unverified: with auto-pagination the service joins the pages itself."""
     page_token = body.get("pagination-token") or "page-at-0"
     if not page_token.startswith("page-at-") or not page_token[8:].isdigit():
         raise bad_request("pagination-token is not valid")
@@ -317,7 +317,7 @@ def create_secret(account: Account, body: dict) -> dict:
     name = canonical(body.get("name") or "")
     account.require(token, name, "create")
     if name in account.items:
-        raise Refused(409, f"AlreadyExists: {name}")  # [U]: 400 or 409
+        raise Refused(409, f"AlreadyExists: {name}")  # unverified: 400 or 409
     account.add_item({"name": name, "value": body.get("value", ""), "format": body.get("format", "text"),
                       "tags": body.get("tags") or [], "description": body.get("description") or ""})
     return {"name": name}
@@ -327,7 +327,7 @@ def update_secret_val(account: Account, body: dict) -> dict:
     item = account.item(account.token_of(body), body.get("name"), "update", STATIC)
     before = body.get("last-version")
     if before and int(before) != item.last_version:
-        raise Refused(409, f"Conflict: the last version of {item.name} is {item.last_version}")  # [U]
+        raise Refused(409, f"Conflict: the last version of {item.name} is {item.last_version}")  # unverified
     item.put(body.get("value", ""), account.now(), overwrite=str(body.get("keep-prev-version", "false")).lower() != "true")
     return {"name": item.name}
 

@@ -8,7 +8,7 @@ from refused import Refused
 
 STATIC, ROTATED, DYNAMIC, CERTIFICATE = "STATIC_SECRET", "ROTATED_SECRET", "DYNAMIC_SECRET", "CERTIFICATE"
 PKI_ISSUER, SSH_ISSUER = "PKI_CERT_ISSUER", "SSH_CERT_ISSUER"
-CLASSIC_KEY = "CLASSIC_KEY"  # [U]: the service's own word for them is not known
+CLASSIC_KEY = "CLASSIC_KEY"  # unverified: the service's own word for them
 
 # Values of list-items' `type` filter.
 FILTER_TYPES = {
@@ -67,7 +67,7 @@ class Item:
         return self.spec.get("enabled", True)
 
     def put(self, value, now: float, overwrite: bool = False) -> int:
-        """A new version, or by default of many accounts the same one with another value ([I] that its number stays)."""
+        """A new version, or by default of many accounts the same one with another value (unverified: its number stays)."""
         if not overwrite:
             self.last_version += 1
         self.versions[self.last_version] = value

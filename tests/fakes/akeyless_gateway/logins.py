@@ -150,7 +150,7 @@ def jwt_login(account: Account, method: Method, body: dict) -> dict:
 
 
 def azure_ad(account: Account, method: Method, body: dict) -> dict:
-    """spec: keys, audience, issuer. The checks of audience and issuer are the service's own ([D] in akeyless.md 2.2)."""
+    """spec: keys, audience, issuer. The service checks audience and issuer (docs/protocol/akeyless-api.md, "Cloud identities")."""
     spec = {"audience": "https://management.azure.com/", **method.spec}
     token = _base64(_text(body, "cloud-id"), "cloud-id").decode(errors="replace")
     claims = verified_claims(spec, token, account.now())

@@ -18,7 +18,8 @@ def login_failed(why: str) -> Refused:
 
 
 def invalid_credentials(why: str) -> Refused:
-    # The exact text for an expired token is not known ([U] in akeyless.md 1.9): the markers are those that were seen.
+    # unverified: the whole text for an expired token; the words are those that were seen
+    # (docs/protocol/akeyless-api.md, "Refusals and blocking").
     return Refused(401, f"failed to get credentials: Status 401 Unauthorized, InvalidCredentials: {why}")
 
 

@@ -42,7 +42,8 @@ class AkeylessTenant:
         return akeyless_class(gateway or self.gateway.url, self.access_id, *entries, access_key=self.access_key, **parameters)
 
 
-# What the SDK sends unasked: defaults of its models that stand for "as without it" (akeyless.md 1.4, 3; dialects.md 2.2).
+# What the SDK sends unasked: defaults of its models that stand for "as without it"
+# (docs/protocol/akeyless-api.md, "Defaults that the SDKs send").
 SDK_DEFAULTS = {
     "json": False, "accessibility": "regular", "oci-auth-type": "apikey", "gcp-audience": "akeyless.io", "azure-cloud": "AzureCloud",
     "access-type": "access_key", "ignore-cache": "false", "timeout": 15, "format": "pem", "max-path-len": -1, "cert-username": "-",
@@ -74,7 +75,8 @@ def _shape(value):
 def decoded_cloud_id(cloud_id: str):
     """An AWS cloud-id, decoded, without the parts that differ per signature; the token's text for the other clouds.
 
-    The vendor's libraries differ in the charset after the content type, and each signs its own (akeyless.md 2.1): it is left out too.
+    The vendor's libraries differ in the charset after the content type, and each signs its own: it is left out too
+    (docs/protocol/akeyless-api.md, "Cloud id of AWS").
     """
     outer = base64.b64decode(cloud_id, validate=True).decode()
     if not outer.startswith("{"):

@@ -1,4 +1,7 @@
-"""The provider that upstream's end-to-end tests mount from (csi.md 1.9), so that ours can ask the same of a driver."""
+"""The provider that upstream's end-to-end tests mount from, so that ours can ask the same of a driver.
+
+docs/protocol/csi-provider.md, "Mock provider"
+"""
 
 import concurrent.futures
 import json
