@@ -32,7 +32,7 @@ DriverMetrics::DriverMetrics(MetricsRegistry& registry)
       rotation_seconds_(registry.Histogram("rotation_reconcile_duration_sec",
                                            "Time that a refresh of a volume took.")),
       volumes_(registry.Gauge("nodekeep_volumes",
-                              "Volumes that the driver has mounted, by how their content stands.")),
+                              "Volumes that the driver has mounted, by the state of their content.")),
       volumes_not_mirrored_(registry
                                 .Gauge("nodekeep_volumes_not_mirrored",
                                        "Volumes whose Secrets or status object lag behind.")

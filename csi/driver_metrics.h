@@ -18,7 +18,7 @@ class DriverMetrics {
  public:
   explicit DriverMetrics(MetricsRegistry& registry);
 
-  // `error_type`: FailedToMount and the like, or a foreign provider's own code.
+  // `error_type`: FailedToMount and the like, or the code of an external provider.
   void CountPublish(std::string_view provider);
   void CountPublishError(std::string_view provider, std::string_view error_type);
   void CountUnpublish();
@@ -31,9 +31,9 @@ class DriverMetrics {
   void SetVolumes(std::string_view standing, std::size_t count);
   // Volumes whose Secrets or status object lag behind their content.
   void SetVolumesNotMirrored(std::size_t count);
-  // The oldest content of a volume, as time since it was last known to be the backend's.
+  // The maximum over all volumes of the time since the content was last confirmed by the backend.
   void SetOldestContent(std::chrono::duration<double> age);
-  // Events that could not be written, since the start. Less than before changes nothing.
+  // Events that could not be written, since the start. A value below the current one is ignored.
   void SetEventsDropped(std::uint64_t count);
 
  private:
@@ -47,7 +47,7 @@ class DriverMetrics {
   GaugeFamily& volumes_;
   prometheus::Gauge& volumes_not_mirrored_;
   prometheus::Gauge& oldest_content_;
-  prometheus::Counter& events_dropped_;  // raised under mutex_
+  prometheus::Counter& events_dropped_;  // incremented under mutex_
   std::mutex mutex_;
 };
 

@@ -164,7 +164,7 @@ TEST_CASE("mirror: a file that cannot be read is an error, and its Secret stays 
       {"EIO", [](const auto& path) { std::filesystem::create_symlink("/proc/self/mem", path); },
        "Input/output error"},
       {"a pipe", [](const auto& path) { REQUIRE(mkfifo(path.c_str(), 0600) == 0); },
-       "it is no regular file"},
+       "not a regular file"},
       {"more than a volume has",
        [](const auto& path) {
          std::ofstream(path) << "x";

@@ -53,7 +53,7 @@ TEST_CASE(
     const grpc::Status thrown = publish(*volume);
     CHECK(thrown.error_code() == grpc::StatusCode::INTERNAL);
     CHECK(thrown.error_message() ==
-          "the request ended by an unexpected exception, which the agent's log has");
+          "the request failed with an unexpected exception; see the agent's log");
     node.mirror.on_converge = nullptr;
     CHECK(publish(*volume).ok());
     CHECK(DriverNode::Read(*volume) == "user=alice");

@@ -150,7 +150,7 @@ TEST_CASE("provider server: a mount that throws is answered INTERNAL, the next o
     const grpc::Status status = server.Mount(kAttributes + row.padding);
     CHECK(status.error_code() == grpc::StatusCode::INTERNAL);
     CHECK(status.error_message() ==
-          "the request ended by an unexpected exception, which the agent's log has");
+          "the request failed with an unexpected exception; see the agent's log");
     server.defect = false;
     CHECK(server.Mount(kAttributes + row.padding).ok());
     std::lock_guard lock(server.mutex);

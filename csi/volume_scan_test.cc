@@ -56,7 +56,7 @@ TEST_CASE("volume scan: a vol_data.json that cannot be read costs no other volum
        [](const std::string& path) { std::filesystem::create_symlink("/proc/self/mem", path); },
        "Input/output error"},
       {"a pipe", [](const std::string& path) { REQUIRE(mkfifo(path.c_str(), 0600) == 0); },
-       "it is no regular file"},
+       "not a regular file"},
       {"100 MB",
        [](const std::string& path) {
          std::ofstream(path) << kOurs;

@@ -9,7 +9,7 @@ AgentMetrics::AgentMetrics(MetricsRegistry& registry, std::string_view version)
                                 "Configuration reloads, by outcome.")),
       internal_errors_(
           registry.Counter("nodekeep_internal_errors_total",
-                           "Unexpected exceptions, by the thread that went on after them.")) {
+                           "Unexpected exceptions, by the thread that caught them.")) {
   registry.Gauge("nodekeep_build_info", "Constant 1, labelled with the version.")
       .Add({{"version", std::string(version)}})
       .Set(1);

@@ -13,7 +13,7 @@ class AgentMetrics {
   AgentMetrics(MetricsRegistry& registry, std::string_view version);
 
   void CountReload(bool ok);
-  // An exception that ended a step of `thread`, a constant of ours (thread_guard.h).
+  // An exception that ended a step of `thread`, one of our constants (thread_guard.h).
   void CountInternalError(std::string_view thread);
 
  private:

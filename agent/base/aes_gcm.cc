@@ -17,8 +17,8 @@ struct FreeCipher {
 };
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, FreeCipher>;
 
-// Fetching an algorithm takes a lock and a search through the providers; once is enough. Never
-// freed: threads may seal until the process is gone.
+// Fetched once, because a fetch takes a lock and searches the providers. Never freed, because
+// threads may seal until the process exits.
 const EVP_CIPHER* Aes256Gcm() {
   static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
   return cipher;
@@ -65,7 +65,7 @@ std::optional<SecretBytes> AesGcmOpen(const unsigned char* key, std::string_view
   unsigned char rest[kTagSize];
   Cipher cipher(EVP_CIPHER_CTX_new());
   int length = 0;
-  // An empty text leaves no buffer to decrypt into, and a null one means associated data.
+  // An empty plaintext has no buffer, and a null output buffer would mean associated data.
   const bool opened =
       cipher && EVP_DecryptInit_ex(cipher.get(), Aes256Gcm(), nullptr, key, Bytes(nonce)) == 1 &&
       EVP_DecryptUpdate(cipher.get(), nullptr, &length, Bytes(associated.data()),

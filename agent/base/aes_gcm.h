@@ -2,9 +2,9 @@
 
 // AES-256-GCM, from OpenSSL. Thread-safe.
 //
-// Sealed bytes are nonce (12) | ciphertext | tag (16). `key` points to kAesKeySize bytes: callers
-// keep keys in memory of their own choice. `associated` is not encrypted, and must be the same to
-// open.
+// Sealed bytes are nonce (12) | ciphertext | tag (16). `key` points to kAesKeySize bytes in memory
+// chosen by the caller. `associated` is authenticated but not encrypted; opening needs the same
+// bytes.
 
 #include <cstddef>
 #include <optional>
@@ -18,10 +18,12 @@ namespace nodekeep {
 inline constexpr std::size_t kAesKeySize = 32;
 inline constexpr std::size_t kGcmNonceSize = 12;
 
-// A nonce must not be used twice under one key. Empty, which does not open, should the cipher fail.
+// A nonce must not be used twice under one key. If the cipher fails, returns "", which does not
+// open.
 std::string AesGcmSeal(const unsigned char* key, std::string_view nonce,
                        std::string_view associated, const SecretBytes& plain);
-// Nothing when the bytes were altered or cut, or belong to another key or other associated bytes.
+// nullopt when the bytes were altered or truncated, or sealed with another key or other associated
+// bytes.
 std::optional<SecretBytes> AesGcmOpen(const unsigned char* key, std::string_view associated,
                                       std::string_view sealed);
 

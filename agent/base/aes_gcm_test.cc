@@ -12,7 +12,7 @@ const unsigned char* KeyOf(const std::string& key) {
   return reinterpret_cast<const unsigned char*>(key.data());
 }
 
-TEST_CASE("aes-gcm: the vectors of its specification") {
+TEST_CASE("aes-gcm: test vectors of the GCM specification") {
   // The GCM specification of McGrew and Viega, test cases 13, 14 and 16.
   struct Row {
     std::string name, key, nonce, associated, plain, sealed;
@@ -42,7 +42,7 @@ TEST_CASE("aes-gcm: the vectors of its specification") {
   }
 }
 
-TEST_CASE("aes-gcm: what was altered, cut or moved does not open") {
+TEST_CASE("aes-gcm: altered, truncated or moved bytes do not open") {
   const std::string key(kAesKeySize, 'k');
   const std::string nonce(kGcmNonceSize, 'n');
   const std::string sealed = AesGcmSeal(KeyOf(key), nonce, "place", SecretBytes("value"));

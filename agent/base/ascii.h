@@ -1,7 +1,7 @@
 #pragma once
 
-// Letters of ASCII, compared and changed independently of the locale. absl/strings has the same
-// functions, but in Debian 12 its string_view does not convert from std::string_view.
+// Locale-independent ASCII case conversion and comparison. Not absl/strings: in Debian 12 its
+// string_view does not convert from std::string_view.
 
 #include <algorithm>
 #include <string>
@@ -28,7 +28,7 @@ inline bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix)
   return EqualsIgnoreCase(text.substr(0, prefix.size()), prefix);
 }
 
-// Whether `text` holds a byte below 0x20, or DEL.
+// Whether `text` contains a byte below 0x20, or DEL.
 inline bool HasControlCharacters(std::string_view text) {
   return std::any_of(text.begin(), text.end(),
                      [](unsigned char c) { return c < 0x20 || c == 0x7f; });

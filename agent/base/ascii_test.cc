@@ -11,7 +11,7 @@ TEST_CASE("ascii: only the letters A to Z have a lower case") {
   CHECK(AsciiLower("") == "");
 }
 
-TEST_CASE("ascii: texts are compared without their case") {
+TEST_CASE("ascii: strings are compared case-insensitively") {
   struct Row {
     std::string a, b;
     bool equal, starts;
@@ -31,7 +31,7 @@ TEST_CASE("ascii: texts are compared without their case") {
   }
 }
 
-TEST_CASE("ascii: control characters are those below a space, and DEL") {
+TEST_CASE("ascii: control characters are bytes below 0x20 and DEL") {
   CHECK_FALSE(HasControlCharacters("a b~\xc3\x84"));
   CHECK(HasControlCharacters("a\n"));
   CHECK(HasControlCharacters(std::string_view("\0", 1)));

@@ -16,7 +16,7 @@ WallTime SystemClock::Wall() const { return std::chrono::system_clock::now(); }
 bool SystemClock::WaitUntil(std::unique_lock<std::mutex>& lock,
                             std::condition_variable_any& changed, std::stop_token stop,
                             SteadyTime deadline, const std::function<bool()>& ready) const {
-  // A deadline of time_point::max() overflows inside wait_until on some library versions.
+  // wait_until overflows for time_point::max() in some library versions.
   if (deadline == SteadyTime::max()) return changed.wait(lock, stop, ready);
   return changed.wait_until(lock, stop, deadline, ready);
 }

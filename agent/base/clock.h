@@ -1,6 +1,6 @@
 #pragma once
 
-// Time and randomness come in through the constructor, so that tests step the clock and never
+// Time and randomness are injected through constructors, so that tests step the clock and never
 // sleep.
 
 #include <chrono>
@@ -16,9 +16,9 @@
 namespace nodekeep {
 
 using Duration = std::chrono::milliseconds;
-// Monotonic time: ages, deadlines, back-off. Does not move when the wall clock is set.
+// Monotonic time: ages, deadlines, back-off. Not affected when the wall clock is set.
 using SteadyTime = std::chrono::steady_clock::time_point;
-// Civil time: certificate and token expiry, log stamps.
+// Civil time: certificate and token expiry, log timestamps.
 using WallTime = std::chrono::system_clock::time_point;
 
 // Thread-safe.
@@ -36,7 +36,7 @@ class Clock {
                          const std::function<bool()>& ready) const = 0;
 };
 
-// The machine's clocks.
+// std::chrono::steady_clock and system_clock.
 class SystemClock final : public Clock {
  public:
   SteadyTime Now() const override;
@@ -54,7 +54,7 @@ class Rng {
   virtual double Uniform() = 0;
 };
 
-// Jitter needs no secrecy; keys come from OpenSSL, never from here.
+// For jitter only, not cryptographically secure; keys come from RandomBytes (digest.h).
 class SystemRng final : public Rng {
  public:
   double Uniform() override;
@@ -63,12 +63,12 @@ class SystemRng final : public Rng {
 // RFC 3339 in UTC with milliseconds: 2026-01-31T12:00:00.000Z.
 std::string FormatTime(WallTime time);
 
-// What so many seconds since the epoch are; the last two centuries before and after it, where the
-// clock cannot hold more: certificates that never end say the year 9999.
+// The time `seconds` after the epoch, clamped to what the clock can represent (about two centuries
+// either way): certificates without an expiry carry the year 9999.
 WallTime WallTimeAt(std::int64_t seconds);
 
-// Reads RFC 3339 to the second: a fraction is dropped, an offset other than Z is applied. Nothing
-// when it is no such time.
+// Parses RFC 3339 to the second: a fraction is dropped, an offset other than Z is applied. nullopt
+// when `text` is not such a time.
 std::optional<WallTime> ParseTime(std::string_view text);
 
 }  // namespace nodekeep

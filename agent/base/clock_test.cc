@@ -22,7 +22,7 @@ TEST_CASE("clock: times are written in UTC with milliseconds") {
   }
 }
 
-TEST_CASE("clock: a time is read back to the second") {
+TEST_CASE("clock: a time is parsed to the second") {
   struct Row {
     std::string text;
     std::optional<WallTime> want;
@@ -40,7 +40,7 @@ TEST_CASE("clock: a time is read back to the second") {
   }
 }
 
-TEST_CASE("clock: what is beyond the clock is far away, not around the corner") {
+TEST_CASE("clock: a time out of range is clamped and does not overflow") {
   const WallTime far = At(200ll * 365 * 24 * 3600 * 1000);
   CHECK(ParseTime("9999-12-31T23:59:59Z") == far);
   CHECK(WallTimeAt(std::numeric_limits<std::int64_t>::max()) == far);
@@ -48,7 +48,7 @@ TEST_CASE("clock: what is beyond the clock is far away, not around the corner") 
   CHECK(WallTimeAt(1'769'860'800) == At(1'769'860'800'000));
 }
 
-TEST_CASE("clock: a wait ends at once when ready, past its deadline or stopped") {
+TEST_CASE("clock: a wait returns at once when ready, past its deadline or stopped") {
   const SystemClock clock;
   std::mutex mutex;
   std::condition_variable_any changed;
@@ -61,7 +61,7 @@ TEST_CASE("clock: a wait ends at once when ready, past its deadline or stopped")
       clock.WaitUntil(lock, changed, stop.get_token(), SteadyTime::max(), [] { return false; }));
 }
 
-TEST_CASE("clock: a wait without deadline is woken by a change and by a stop") {
+TEST_CASE("clock: a wait without a deadline ends on a change or a stop") {
   const SystemClock clock;
   std::mutex mutex;
   std::condition_variable_any changed;
@@ -83,7 +83,7 @@ TEST_CASE("clock: a wait without deadline is woken by a change and by a stop") {
       clock.WaitUntil(lock, changed, stop.get_token(), SteadyTime::max(), [] { return false; }));
 }
 
-TEST_CASE("clock: random numbers are from 0 up to 1 and differ between draws and threads") {
+TEST_CASE("clock: random numbers are in [0, 1) and differ between draws and threads") {
   SystemRng rng;
   std::set<double> seen;
   const auto draw = [&] {

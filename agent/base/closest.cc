@@ -47,7 +47,7 @@ std::string ClosestTo(std::string_view word, std::span<const std::string_view> k
   if (word.size() > kLongest) return "";
   const std::string wanted = Normalized(word);
   std::string closest;
-  // A short word is close to everything: at most half of it may differ.
+  // At most half of the word may differ, else a short word would match everything.
   std::size_t limit = std::min(kMostEdits, wanted.size() / 2) + 1;
   for (std::string_view candidate : known) {
     const std::size_t distance = EditDistance(wanted, Normalized(candidate));

@@ -4,7 +4,7 @@
 
 namespace nodekeep {
 
-TEST_CASE("closest: a slip of two letters finds its word, anything further finds none") {
+TEST_CASE("closest: two wrong letters still find the word, three do not") {
   struct Row {
     std::string name, word, want;
   };
@@ -33,7 +33,7 @@ TEST_CASE("closest: a slip of two letters finds its word, anything further finds
   }
 }
 
-TEST_CASE("closest: an error suggests the closest word, or lists all of them") {
+TEST_CASE("closest: an error suggests the closest word, or lists all words") {
   constexpr std::string_view kKnown[] = {"base64", "hex"};
   CHECK(MeantOrAll("bse64", kKnown) == "did you mean base64?");
   CHECK(MeantOrAll("gzip", kKnown) == "they are base64, hex");

@@ -49,7 +49,8 @@ Error Illegal64(std::size_t offset) {
 
 bool IsLineBreak(char c) { return c == '\r' || c == '\n'; }
 
-// The padding after `digits` digits of the last group, and nothing but line breaks behind it.
+// Checks that from `from` on there is only the padding for `digits` digits of the last group, and
+// line breaks.
 Status CheckPadding(std::string_view text, std::size_t from, std::size_t digits, bool required) {
   std::size_t padding = 0;
   for (std::size_t i = from; i < text.size(); ++i) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// Text encodings of bytes. Decoders return SecretBytes, because what arrives encoded is most often
-// a token or a secret; their errors name the offset, never the content.
+// Text encodings of bytes. Decoders return SecretBytes, because most encoded input is a token or a
+// secret; their errors name the offset, never the content.
 
 #include <string>
 #include <string_view>
@@ -27,11 +27,11 @@ std::string HexEncode(std::string_view bytes);
 // Either case, an even number of digits.
 Result<SecretBytes> HexDecode(std::string_view text);
 
-// Decodes what `encoding` names, in any case, as "base64" or "hex"; of any other encoding `value`
-// is returned as it is. Errors as Base64Decode and HexDecode.
+// Decodes `value` when `encoding` is "base64" or "hex" (case-insensitive); for any other encoding
+// returns `value` unchanged. Errors as Base64Decode and HexDecode.
 Result<SecretBytes> Decode(std::string_view encoding, SecretBytes value);
 
-// RFC 3986: everything but letters, digits and -._~ becomes %XX; `/` stays if `keep_slash`.
+// RFC 3986: everything except letters, digits and -._~ becomes %XX; `/` is kept if `keep_slash`.
 std::string PercentEncode(std::string_view segment, bool keep_slash);
 
 }  // namespace nodekeep

@@ -9,7 +9,7 @@ std::string Shown(const Result<SecretBytes>& bytes) {
   return bytes.ok() ? std::string(bytes->Reveal()) : "error: " + bytes.error().message();
 }
 
-TEST_CASE("codecs: base64 there and back, the vectors of RFC 4648") {
+TEST_CASE("codecs: base64 encodes and decodes the vectors of RFC 4648") {
   struct Row {
     std::string bytes, text;
   };
@@ -32,7 +32,7 @@ TEST_CASE("codecs: base64 there and back, the vectors of RFC 4648") {
   CHECK(Base64UrlEncode("f") == "Zg==");
 }
 
-TEST_CASE("codecs: every byte value survives every encoding") {
+TEST_CASE("codecs: every byte value round-trips through every encoding") {
   std::string all;
   for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
   for (std::size_t cut = 0; cut < 4; ++cut) {
@@ -50,7 +50,7 @@ TEST_CASE("codecs: base64 is decoded as strictly as Go's StdEncoding") {
   };
   const Row rows[] = {
       {"line breaks anywhere", "Zm\r\n9vYg=\n=\n", "foob"},
-      {"left-over bits are not looked at", "Zh==", "f"},
+      {"left-over bits are ignored", "Zh==", "f"},
       {"no padding", "Zg", kAt + "2"},
       {"half the padding", "Zg=", kAt + "3"},
       {"too much padding", "Zg===", kAt + "4"},
@@ -73,7 +73,7 @@ TEST_CASE("codecs: base64 is decoded as strictly as Go's StdEncoding") {
   }
 }
 
-TEST_CASE("codecs: base64url takes padding or none, and its own alphabet only") {
+TEST_CASE("codecs: base64url accepts padding or none, and its own alphabet only") {
   const std::string kAt = "error: illegal base64 data at input byte ";
   CHECK(Shown(Base64UrlDecode("Zg")) == "f");
   CHECK(Shown(Base64UrlDecode("Zg==")) == "f");
@@ -84,7 +84,7 @@ TEST_CASE("codecs: base64url takes padding or none, and its own alphabet only") 
   CHECK(Shown(Base64UrlDecode("AP/+")) == kAt + "2");
 }
 
-TEST_CASE("codecs: hex takes either case and an even number of digits") {
+TEST_CASE("codecs: hex accepts either case and an even number of digits") {
   CHECK(HexEncode(std::string("\x00\x0f\xa5", 3)) == "000fa5");
   CHECK(Shown(HexDecode("000FA5a5")) == std::string("\x00\x0f\xa5\xa5", 4));
   CHECK(Shown(HexDecode("")).empty());
@@ -103,7 +103,7 @@ TEST_CASE("codecs: a path segment is percent-encoded") {
 }
 
 }  // namespace
-TEST_CASE("codecs: a value is decoded by the name of its encoding") {
+TEST_CASE("codecs: a value is decoded according to the name of its encoding") {
   struct Row {
     std::string encoding, value, want;
   };

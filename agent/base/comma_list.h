@@ -9,7 +9,7 @@
 
 namespace nodekeep {
 
-// The parts of "a, b", without the white space around them and without empty ones.
+// Splits "a, b" at commas; trims each part and drops empty ones.
 inline std::vector<std::string> SplitCommas(std::string_view text) {
   std::vector<std::string> parts;
   while (!text.empty()) {

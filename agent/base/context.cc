@@ -4,7 +4,7 @@
 
 namespace nodekeep {
 
-void LatestFailure::Tell(const Error& error) {
+void LatestFailure::Set(const Error& error) {
   const std::lock_guard lock(mutex_);
   error_ = error;
 }
@@ -47,7 +47,7 @@ Context Context::WithLatestFailure(std::shared_ptr<LatestFailure> failure) const
 }
 
 void Context::TellFailure(const Error& error) const {
-  if (failure_) failure_->Tell(error);
+  if (failure_) failure_->Set(error);
 }
 
 Status Context::Check(const Clock& clock) const {
@@ -69,7 +69,7 @@ Status Sleep(const Context& context, const Clock& clock, Duration duration) {
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
   const SteadyTime now = clock.Now();
-  // Compared before adding: now + Duration::max() overflows.
+  // Compared before the addition, because now + Duration::max() overflows.
   const bool past_end = duration >= std::chrono::floor<Duration>(SteadyTime::max() - now);
   const SteadyTime wake = past_end ? SteadyTime::max() : now + duration;
   clock.WaitUntil(lock, never, context.stop(), std::min(wake, context.deadline()),

@@ -1,9 +1,9 @@
 #pragma once
 
-// Who waits, and for how long: a deadline, a stop token and the log fields of the request.
+// The deadline, stop token and log fields of a request.
 //
-// First parameter of everything that can wait. Only ever shortened on the way down. A value, cheap
-// to copy; safe to read from several threads.
+// First parameter of every function that can wait. Deadlines only get shorter in nested calls. A
+// value, cheap to copy; safe to read from several threads.
 
 #include <map>
 #include <memory>
@@ -17,11 +17,11 @@
 
 namespace nodekeep {
 
-// The latest failure of work that goes on trying: told by whoever tries, read by those who wait
-// elsewhere for the outcome and run out of time. Thread-safe.
+// The latest failure of work that is being retried. Set by the retry loop; read by waiters on other
+// threads whose deadline passes before the outcome is known. Thread-safe.
 class LatestFailure {
  public:
-  void Tell(const Error& error);
+  void Set(const Error& error);
   std::optional<Error> Get() const;
 
  private:
@@ -41,29 +41,29 @@ class Context {
 
   // The earlier of this deadline and `deadline`.
   Context WithDeadline(SteadyTime deadline) const;
-  // Replaces the stop token; used where work is handed to somebody with a life of its own.
+  // Replaces the stop token; for work that is handed to another owner and outlives this caller.
   Context WithStop(std::stop_token stop) const;
-  // Adds a field to every log line written for this request. Never a secret.
+  // Adds a field to every log line written for this request. Must not contain a secret.
   Context WithField(const std::string& name, std::string value) const;
   const std::map<std::string, std::string>& fields() const;
-  // Whom TellFailure tells; replaces the one before.
+  // Sets the target of TellFailure, replacing the previous one.
   Context WithLatestFailure(std::shared_ptr<LatestFailure> failure) const;
-  // For a failure that is not the end, before the wait that follows it.
+  // Records a failure that will be retried; call before the wait for the next attempt.
   void TellFailure(const Error& error) const;
 
-  // kCancelled or kDeadlineExceeded once it is over, else ok.
+  // kCancelled once stopped, kDeadlineExceeded once the deadline has passed, else ok.
   Status Check(const Clock& clock) const;
-  // What is left until the deadline, never negative.
+  // Time left until the deadline, never negative.
   Duration Remaining(const Clock& clock) const;
 
  private:
   SteadyTime deadline_ = SteadyTime::max();
   std::stop_token stop_;
   std::shared_ptr<const std::map<std::string, std::string>> fields_;
-  std::shared_ptr<LatestFailure> failure_;  // null = nobody wants to know
+  std::shared_ptr<LatestFailure> failure_;  // null = failures are not recorded
 };
 
-// Sleeps for `duration`, or until the context is over (then its error).
+// Sleeps for `duration`. Returns the context's error if the context ends first.
 Status Sleep(const Context& context, const Clock& clock, Duration duration);
 
 }  // namespace nodekeep

@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::seconds;
 
-TEST_CASE("context: a deadline only ever gets shorter") {
+TEST_CASE("context: a deadline can only get shorter") {
   const FakeClock clock;
   const SteadyTime early = clock.Now() + seconds(1);
   const SteadyTime late = clock.Now() + seconds(9);
@@ -19,7 +19,7 @@ TEST_CASE("context: a deadline only ever gets shorter") {
   CHECK(Context().WithDeadline(early).WithDeadline(late).deadline() == early);
 }
 
-TEST_CASE("context: is over when stopped or when the deadline is reached") {
+TEST_CASE("context: ends when stopped or when the deadline is reached") {
   FakeClock clock;
   std::stop_source stop;
   const Context context(clock.Now() + seconds(5), stop.get_token());
@@ -49,7 +49,7 @@ TEST_CASE("context: fields are added to a copy") {
   CHECK(both.WithDeadline(SteadyTime()).fields() == both.fields());
 }
 
-TEST_CASE("context: a sleep ends after its time, at the deadline or at the stop") {
+TEST_CASE("context: a sleep ends after its duration, at the deadline or on a stop") {
   FakeClock clock;
   clock.AdvanceOnWait(true);
   const SteadyTime start = clock.Now();
@@ -60,7 +60,7 @@ TEST_CASE("context: a sleep ends after its time, at the deadline or at the stop"
   const Context limited = Context().WithDeadline(clock.Now() + seconds(1));
   CHECK(Sleep(limited, clock, seconds(60)).error().code() == ErrorCode::kDeadlineExceeded);
   CHECK(clock.Now() - start == seconds(4));
-  // Longer than the clock can count.
+  // Longer than the clock can represent.
   const Context limited_again = Context().WithDeadline(clock.Now() + seconds(1));
   CHECK(Sleep(limited_again, clock, Duration::max()).error().code() ==
         ErrorCode::kDeadlineExceeded);

@@ -25,8 +25,8 @@ void Require(bool ok, const char* step) {
   std::abort();
 }
 
-// Fetching an algorithm takes a lock and a search through the providers; once is enough. Never
-// freed: threads may hash until the process is gone.
+// Fetched once, because a fetch takes a lock and searches the providers. Never freed, because
+// threads may hash until the process exits.
 EVP_MAC* Hmac() {
   static EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
   return hmac;
@@ -59,7 +59,7 @@ SecretBytes HmacSha256(const SecretBytes& key, std::initializer_list<std::string
   const OSSL_PARAM params[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
       OSSL_PARAM_construct_end()};
-  // An empty key must still be a non-null pointer: null means "keep the key of last time".
+  // An empty key must still be a non-null pointer: null means "keep the previous key".
   const char empty = 0;
   const char* const key_bytes = key.empty() ? &empty : key.Reveal().data();
   Require(EVP_MAC_init(context.get(), reinterpret_cast<const unsigned char*>(key_bytes), key.size(),
@@ -87,7 +87,7 @@ SecretBytes RandomBytes(std::size_t count) {
     const std::size_t piece = count - done < kPiece ? count - done : kPiece;
     Require(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.MutableData() + done),
                        static_cast<int>(piece)) == 1,
-            "give random bytes");
+            "generate random bytes");
   }
   return bytes;
 }

@@ -7,7 +7,7 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("digest: SHA-256 gives the values of FIPS 180") {
+TEST_CASE("digest: SHA-256 matches the vectors of FIPS 180") {
   CHECK(Sha256Hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   CHECK(Sha256Hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(Sha256Hex(std::string(1'000'000, 'a')) ==
@@ -15,7 +15,7 @@ TEST_CASE("digest: SHA-256 gives the values of FIPS 180") {
   CHECK(Sha256("abc")[0] == 0xba);
 }
 
-TEST_CASE("digest: HMAC-SHA-256 gives the values of RFC 4231, however the text is cut") {
+TEST_CASE("digest: HMAC-SHA-256 matches RFC 4231, however the text is split into parts") {
   struct Row {
     std::string name, key, text, want;
   };
@@ -40,13 +40,13 @@ TEST_CASE("digest: HMAC-SHA-256 gives the values of RFC 4231, however the text i
   }
 }
 
-TEST_CASE("digest: random bytes have the asked length and do not repeat") {
+TEST_CASE("digest: random bytes have the requested length and do not repeat") {
   CHECK(RandomBytes(0).empty());
   for (std::size_t size : {std::size_t{1}, std::size_t{32}, std::size_t{(1 << 20) + 7}}) {
     CHECK(RandomBytes(size).size() == size);
   }
   CHECK(RandomBytes(32).Reveal() != RandomBytes(32).Reveal());
-  // The last piece of a long request is filled too.
+  // The last chunk of a long request is filled too.
   const SecretBytes large = RandomBytes((1 << 20) + 64);
   CHECK(large.Reveal().substr(1 << 20) != std::string(64, '\0'));
 }

@@ -41,8 +41,8 @@ std::string_view TakeDigits(std::string_view& text) {
   return digits;
 }
 
-// "<digits>[.<digits>]<unit>" off the front of `text`, in nanoseconds; false if there is no such
-// thing or it does not fit.
+// Removes "<digits>[.<digits>]<unit>" from the front of `text`; false if there is none or its
+// nanoseconds overflow.
 bool TakeElement(std::string_view& text, std::int64_t& nanoseconds) {
   const std::string_view whole = TakeDigits(text);
   std::string_view fraction;
@@ -128,7 +128,7 @@ Result<Duration> ParseDuration(std::string_view text) {
 }
 
 std::string FormatDuration(Duration duration) {
-  // In unsigned arithmetic, so that Duration::min() has an absolute value.
+  // Unsigned, because -Duration::min() overflows.
   const bool negative = duration < Duration::zero();
   std::uint64_t left = static_cast<std::uint64_t>(duration.count());
   if (negative) left = 0 - left;

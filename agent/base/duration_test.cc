@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-TEST_CASE("duration: Go's spellings are read") {
+TEST_CASE("duration: Go's syntax is parsed") {
   struct Row {
     std::string text;
     std::int64_t milliseconds;
@@ -41,7 +41,7 @@ TEST_CASE("duration: Go's spellings are read") {
   }
 }
 
-TEST_CASE("duration: everything else is refused with an example of the right spelling") {
+TEST_CASE("duration: everything else is refused with an example of the right syntax") {
   for (std::string_view text :
        {"", "+", "5", "1.5", "s", ".s", "1d", "1 s", " 1s", "1s ", "1S", "1h30", "1hm", "+-1s",
         "1e3s", "3000000h", "99999999999999999999s", "2562047h47m17s", "1s\n"}) {
@@ -56,7 +56,7 @@ TEST_CASE("duration: everything else is refused with an example of the right spe
         "invalid duration \"-5s\": it must not be negative");
 }
 
-TEST_CASE("duration: is written as Go writes it, and read back") {
+TEST_CASE("duration: is formatted as Go does, and parses to the same value") {
   struct Row {
     Duration duration;
     std::string want;
@@ -82,7 +82,7 @@ TEST_CASE("duration: is written as Go writes it, and read back") {
   CHECK(FormatDuration(Duration::min()).starts_with("-"));
 }
 
-TEST_CASE("duration: sizes are read in bytes, powers of 1000 and of 1024") {
+TEST_CASE("duration: sizes are parsed in bytes, powers of 1000 and powers of 1024") {
   struct Row {
     std::string text;
     std::size_t want;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Environment variables come in as a function, so that a test says what is set.
+// Environment variables are injected as a function, so that tests control them.
 
 #include <functional>
 #include <string>
@@ -10,7 +10,7 @@ namespace nodekeep {
 // The value of an environment variable, "" when it is not set.
 using Environment = std::function<std::string(const std::string& name)>;
 
-// This process's own. Safe from any thread: nobody here changes the environment.
+// The variables of this process. Thread-safe, because the agent never changes its environment.
 Environment ProcessEnvironment();
 
 }  // namespace nodekeep

@@ -6,7 +6,7 @@
 
 namespace nodekeep {
 
-TEST_CASE("environment: the process's own variables are read, and empty where they are not set") {
+TEST_CASE("environment: variables of the process are read, unset ones are empty") {
   ::setenv("NODEKEEP_TEST_VARIABLE", "value", 1);
   CHECK(ProcessEnvironment()("NODEKEEP_TEST_VARIABLE") == "value");
   ::unsetenv("NODEKEEP_TEST_VARIABLE");

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::string_view kHex = "0123456789abcdef";
 
-// What stands for the one character that `text` begins with; empty if it is written as it is.
-// `length` receives the bytes it takes up.
+// The escape sequence for the first character of `text`; empty if it is written unescaped. Sets
+// `length` to that character's bytes.
 std::string EscapeOf(std::string_view text, std::size_t& length) {
   length = Utf8SequenceLength(text);
   if (length == 0) {
@@ -38,7 +38,7 @@ std::string EscapeOf(std::string_view text, std::size_t& length) {
   return {};
 }
 
-// Runs of plain bytes go out in one piece.
+// Runs of plain bytes are written in one piece.
 template <typename Write>
 void WriteQuoted(std::string_view text, const Write& write) {
   write("\"");
@@ -79,7 +79,7 @@ std::string GoJsonNumber(double value) {
       std::to_chars(buffer, buffer + sizeof(buffer), value,
                     exponent ? std::chars_format::scientific : std::chars_format::fixed);
   std::string text(buffer, end.ptr);
-  // Go writes 1e-7 where C writes 1e-07; positive exponents of two digits or more are the same.
+  // Go writes 1e-7 where C writes 1e-07; positive exponents of two digits or more are equal.
   const std::size_t n = text.size();
   if (exponent && n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
     text.erase(n - 2, 1);

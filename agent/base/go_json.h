@@ -1,7 +1,7 @@
 #pragma once
 
-// JSON scalars byte for byte as Go's encoding/json writes them (Go 1.22 and newer), because
-// upstream providers are written in Go and the files they write are compared with ours.
+// JSON scalars byte for byte as Go's encoding/json writes them (Go 1.22 and newer): upstream
+// providers are written in Go, and our files must be identical to theirs.
 
 #include <string>
 #include <string_view>
@@ -11,13 +11,13 @@
 namespace nodekeep {
 
 // `text` as a quoted JSON string: <, >, & as \u003c, \u003e, \u0026; U+2028 and U+2029 escaped;
-// \b \f \n \r \t, other control characters as \u00XX; invalid UTF-8 as \ufffd; the rest raw.
+// \b \f \n \r \t, other control characters as \u00XX; invalid UTF-8 as \ufffd; the rest unescaped.
 std::string GoJsonString(std::string_view text);
 // The same, appended to `out`.
 void AppendGoJsonString(std::string_view text, SecretBytes& out);
 
-// A float64: shortest digits that read back the same, without exponent from 1e-6 up to below 1e21.
-// Infinities and NaN, which JSON cannot say, become null.
+// A float64: the shortest digits that parse to the same value, without exponent from 1e-6 up to
+// below 1e21. Infinities and NaN, which JSON cannot represent, become null.
 std::string GoJsonNumber(double value);
 
 }  // namespace nodekeep

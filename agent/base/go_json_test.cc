@@ -6,7 +6,7 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("go json: strings are escaped as encoding/json does it") {
+TEST_CASE("go json: strings are escaped as by encoding/json") {
   struct Row {
     std::string name, text, want;
   };
@@ -20,9 +20,9 @@ TEST_CASE("go json: strings are escaped as encoding/json does it") {
       {"del stays", "\x7f", "\"\x7f\""},
       {"non-ascii stays", "z\xC3\xBC\xF0\x9F\x94\x91", "\"z\xC3\xBC\xF0\x9F\x94\x91\""},
       {"line separators", "\xE2\x80\xA8\xE2\x80\xA9", R"("\u2028\u2029")"},
-      {"neighbour of a line separator", "\xE2\x80\xAA", "\"\xE2\x80\xAA\""},
+      {"close to a line separator", "\xE2\x80\xAA", "\"\xE2\x80\xAA\""},
       {"each invalid byte", "a\xFF\xC0z", R"("a\ufffd\ufffdz")"},
-      {"broken off at the end", "a\xE2\x80", R"("a\ufffd\ufffd")"},
+      {"truncated at the end", "a\xE2\x80", R"("a\ufffd\ufffd")"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -33,7 +33,7 @@ TEST_CASE("go json: strings are escaped as encoding/json does it") {
   }
 }
 
-TEST_CASE("go json: float64 values are spelled as encoding/json spells them") {
+TEST_CASE("go json: float64 values are written as by encoding/json") {
   struct Row {
     double value;
     std::string want;

@@ -10,7 +10,7 @@
 namespace nodekeep {
 namespace {
 
-// The character after the backslash; 0 if `c` has no such short form.
+// The character after the backslash; 0 if `c` has no short escape.
 char ShortEscape(char c) {
   constexpr std::string_view kPlain = "\"\\\a\b\f\n\r\t\v";
   constexpr std::string_view kEscaped = "\"\\abfnrtv";

@@ -5,7 +5,7 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("go text: quoting is strconv.Quote's") {
+TEST_CASE("go text: strings are quoted as by strconv.Quote") {
   struct Row {
     std::string name, text, want;
   };
@@ -27,7 +27,7 @@ TEST_CASE("go text: quoting is strconv.Quote's") {
   }
 }
 
-TEST_CASE("go text: booleans are strconv.ParseBool's") {
+TEST_CASE("go text: booleans are parsed as by strconv.ParseBool") {
   for (std::string_view text : {"1", "t", "T", "TRUE", "true", "True"}) {
     INFO(text);
     CHECK(*ParseGoBool(text));
@@ -45,7 +45,7 @@ TEST_CASE("go text: booleans are strconv.ParseBool's") {
   }
 }
 
-TEST_CASE("go text: the permission is a JSON number in 32 bits") {
+TEST_CASE("go text: the permission is a JSON number that fits into uint32") {
   struct Row {
     std::string text;
     std::uint32_t want;

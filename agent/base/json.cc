@@ -113,7 +113,7 @@ class Builder final : public jsoncons::json_visitor {
   }
   bool visit_int64(std::int64_t value, jsoncons::semantic_tag, const jsoncons::ser_context&,
                    std::error_code&) override {
-    // The parser comes here for spellings with a minus sign only.
+    // The parser calls this only for numbers with a minus sign.
     Add(value == 0 ? Json("-0", jsoncons::semantic_tag::bigint) : Json(value));
     return true;
   }
@@ -219,7 +219,7 @@ Result<Json> ParseJson(std::string_view text) {
     if (FindInvalidUtf8(text) == std::string_view::npos) return Parse(text);
     return Parse(ReplaceInvalidUtf8(text));
   } catch (const std::exception&) {
-    // Its text is left out: it may quote the input.
+    // The exception's text is omitted, because it may quote the input.
     return Error(ErrorCode::kInternal, "the JSON parser gave up");
   }
 }

@@ -1,11 +1,12 @@
 #pragma once
 
-// JSON, read without loss and written as Go writes it.
+// JSON, parsed without loss and written as Go writes it.
 //
-// A number keeps its text (1.50, 123456789012345678901234567890): whole numbers that fit into 64
-// bits are held as such, all others as a string with a number's tag. Hence Json::is_string() is
-// true for some numbers: ask IsText. And operator== takes numbers as float64: compare the GoJson
-// texts. Object keys are sorted bytewise; of duplicate keys the last wins.
+// A number keeps its text (1.50, 123456789012345678901234567890): integers that fit into 64 bits
+// are stored as such, all others as a string tagged as a number. Consequences:
+// - Json::is_string() is true for some numbers: use IsText.
+// - operator== compares numbers as float64: compare the GoJson texts.
+// Object keys are sorted bytewise; of duplicate keys the last wins.
 
 #include <cstdint>
 #include <initializer_list>
@@ -22,40 +23,40 @@ namespace nodekeep {
 
 using Json = jsoncons::json;
 
-// Arrays and objects may nest this deep.
+// Maximum nesting of arrays and objects.
 inline constexpr int kMaxJsonDepth = 64;
 
-// Reads exactly one JSON value (RFC 8259; no comments, nothing after it). Invalid UTF-8 becomes
+// Parses exactly one JSON value (RFC 8259; no comments, nothing after it). Invalid UTF-8 becomes
 // U+FFFD, as in Go; a lone surrogate escape is refused. Errors are kInvalid: "unexpected end of
-// JSON input" for text that is empty or breaks off, else line, column and reason; never content.
+// JSON input" for text that is empty or truncated, else line, column and reason; never content.
 Result<Json> ParseJson(std::string_view text);
 
 // Compact, keys sorted, strings as GoJsonString, numbers in their original text.
 SecretBytes GoJson(const Json& value);
 
-// The value under `path`, key by key (an array takes a decimal index); null if there is none.
+// The value at `path`, one key per level (for an array a decimal index); null if there is none.
 const Json* Find(const Json& value, std::initializer_list<std::string_view> path);
 
-// True for a JSON string, false for numbers that are held as strings.
+// True for a JSON string, false for numbers that are stored as strings.
 bool IsText(const Json& value);
 
-// The getters below answer nullopt when the value is absent (null pointer) or of another type.
+// The getters below return nullopt when the value is absent (null pointer) or of another type.
 
 // The text of a JSON string.
 std::optional<std::string> TextOf(const Json* value);
 inline std::optional<std::string> TextOf(const Json& value) { return TextOf(&value); }
-// The text of a string, number (as spelled) or boolean.
+// The text of a string, number (as in the source) or boolean.
 std::optional<std::string> ScalarText(const Json* value);
 inline std::optional<std::string> ScalarText(const Json& value) { return ScalarText(&value); }
-// A whole number in the range of int64, spelled without fraction or exponent.
+// An integer in the range of int64, written without fraction or exponent.
 std::optional<std::int64_t> IntOf(const Json* value);
 inline std::optional<std::int64_t> IntOf(const Json& value) { return IntOf(&value); }
 std::optional<bool> BoolOf(const Json* value);
 inline std::optional<bool> BoolOf(const Json& value) { return BoolOf(&value); }
 
-// Go's rules for reading a map[string]string: the text `null` is an empty map, a null value an
-// empty string, any other value that is no string is an error that names its key, empty text is
-// "unexpected end of JSON input".
+// Go's rules for unmarshalling into a map[string]string: the text `null` is an empty map; a null
+// value is an empty string; any other value that is not a string is an error that names its key;
+// empty text is the error "unexpected end of JSON input".
 Result<std::map<std::string, std::string>> ParseStringMap(std::string_view text);
 
 }  // namespace nodekeep

@@ -11,7 +11,7 @@ std::string Again(std::string_view text) {
   return std::string(GoJson(*json).Reveal());
 }
 
-TEST_CASE("json: what was read is written compact, sorted, in Go's escapes, numbers as spelled") {
+TEST_CASE("json: output is compact and sorted, with Go's escapes and numbers as in the input") {
   struct Row {
     std::string name, text, want;
   };
@@ -39,7 +39,7 @@ TEST_CASE("json: what was read is written compact, sorted, in Go's escapes, numb
   }
 }
 
-TEST_CASE("json: bad text is refused by place and reason, never quoted") {
+TEST_CASE("json: invalid text is refused with position and reason, never quoted") {
   struct Row {
     std::string name, text, want;
   };
@@ -47,12 +47,12 @@ TEST_CASE("json: bad text is refused by place and reason, never quoted") {
   const Row rows[] = {
       {"empty", "", kEof},
       {"blank", "  \n", kEof},
-      {"broken off in an object", R"({"hunter2":)", kEof},
-      {"broken off in a key", R"({"hunt)", kEof},
-      {"broken off in a string", R"(["hunter2)", kEof},
-      {"broken off in an escape", R"(["hunter2\u00)", kEof},
-      {"broken off in a literal", "tru", kEof},
-      {"broken off in a number", "-", kEof},
+      {"truncated in an object", R"({"hunter2":)", kEof},
+      {"truncated in a key", R"({"hunt)", kEof},
+      {"truncated in a string", R"(["hunter2)", kEof},
+      {"truncated in an escape", R"(["hunter2\u00)", kEof},
+      {"truncated in a literal", "tru", kEof},
+      {"truncated in a number", "-", kEof},
       {"no comma", R"({"a":"hunter2" "b":1})", "line 1, column 16: "},
       {"second line", "{\n  hunter2}", "line 2, column 3: "},
       {"trailing text", R"({"a":1} hunter2)", "line 1, column 8: unexpected non-white"},
@@ -84,7 +84,7 @@ TEST_CASE("json: bad text is refused by place and reason, never quoted") {
   }
 }
 
-TEST_CASE("json: 64 levels are read, deeper nesting is refused") {
+TEST_CASE("json: 64 levels are parsed, deeper nesting is refused") {
   CHECK(ParseJson(std::string(64, '[') + std::string(64, ']')).ok());
   CHECK(Again(std::string(65, '[') + std::string(65, ']')) ==
         "error: line 1, column 66: nested deeper than 64 levels");
@@ -94,7 +94,7 @@ TEST_CASE("json: 64 levels are read, deeper nesting is refused") {
   CHECK_FALSE(ParseJson(objects).ok());
 }
 
-TEST_CASE("json: an object with many keys in the worst order is read in reasonable time") {
+TEST_CASE("json: an object with many keys in the worst order is parsed in reasonable time") {
   std::string text = "{";
   for (int i = 200'000; i > 0; --i) text += fmt::format("\"{:06}\":{},", i, i);
   text.back() = '}';
@@ -104,7 +104,7 @@ TEST_CASE("json: an object with many keys in the worst order is read in reasonab
   CHECK(IntOf(Find(*json, {"000001"})) == 1);
 }
 
-TEST_CASE("json: getters answer by path and type") {
+TEST_CASE("json: getters return values by path and type") {
   const Result<Json> parsed = ParseJson(
       R"({"auth":{"client_token":"t","ttl":3600,"big":1e3,"ok":true,"no":null},"list":["a",["b"]],
           "huge":18446744073709551615,"zero":-0,"":"empty key"})");
@@ -161,7 +161,7 @@ TEST_CASE("json: values made by code are written as Go would write them") {
   CHECK(GoJson(json).Reveal() == R"({"a":"x\u003cy","f":1e+21,"m":-7,"z":1.5})");
 }
 
-TEST_CASE("json: a string map is read by Go's rules") {
+TEST_CASE("json: a string map is parsed by Go's rules") {
   using Map = std::map<std::string, std::string>;
   struct Row {
     std::string name, text;
@@ -183,7 +183,7 @@ TEST_CASE("json: a string map is read by Go's rules") {
   }
 }
 
-TEST_CASE("json: what is no string map is refused, naming the key but not the value") {
+TEST_CASE("json: anything but a string map is refused, naming the key but not the value") {
   struct Row {
     std::string name, text, want;
   };

@@ -23,7 +23,7 @@ std::optional<WallTime> ExpiryOf(const Json& payload) {
   const std::string text = ScalarText(claim).value_or("");
   double seconds = 0;
   const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  // Beyond this the count of nanoseconds since 1970 overflows.
+  // Above this the number of nanoseconds since 1970 overflows.
   constexpr double kLast = 9.2e9;
   if (read.ec != std::errc() || seconds < 0 || seconds > kLast) return std::nullopt;
   return WallTime(std::chrono::seconds(static_cast<std::int64_t>(seconds)));

@@ -1,6 +1,6 @@
 #pragma once
 
-// A look into a Kubernetes service account token.
+// Claims of a Kubernetes service account token.
 
 #include <optional>
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace nodekeep {
 
-// A claim the token does not have is empty.
+// Claims that are missing from the token are empty.
 struct JwtClaims {
   std::string service_account_uid;
   std::string namespace_;
@@ -21,9 +21,9 @@ struct JwtClaims {
   std::optional<WallTime> expires;
 };
 
-// Reads the payload WITHOUT checking the signature: good for choosing a cache key or a renewal time,
-// never for trust. Knows the claims of bound tokens (`kubernetes.io`) and of tokens kept in Secrets
-// (`kubernetes.io/serviceaccount/...`). Errors are kInvalid and never quote the token.
+// Reads the payload WITHOUT checking the signature: use it to choose a cache key or a renewal time,
+// never for authorization. Supports the claims of bound tokens (`kubernetes.io`) and of tokens in
+// Secrets (`kubernetes.io/serviceaccount/...`). Errors are kInvalid and never quote the token.
 Result<JwtClaims> ReadJwtClaims(std::string_view token);
 
 }  // namespace nodekeep

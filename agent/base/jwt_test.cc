@@ -29,7 +29,7 @@ TEST_CASE("jwt: the claims of a bound service account token are read") {
   CHECK(FormatTime(*claims->expires) == "2030-03-17T17:46:40.000Z");
 }
 
-TEST_CASE("jwt: the claims of a token kept in a Secret are read") {
+TEST_CASE("jwt: the claims of a token stored in a Secret are read") {
   const Result<JwtClaims> claims = ReadJwtClaims(TokenWith(R"({
       "iss":"kubernetes/serviceaccount","kubernetes.io/serviceaccount/namespace":"shop",
       "kubernetes.io/serviceaccount/service-account.name":"web",
@@ -58,13 +58,13 @@ TEST_CASE("jwt: claims of the wrong shape are absent") {
   }
 }
 
-TEST_CASE("jwt: an expiry with a fraction is cut to the second") {
+TEST_CASE("jwt: an expiry with a fraction is truncated to the second") {
   const Result<JwtClaims> claims = ReadJwtClaims(TokenWith(R"({"exp":1900000000.9})"));
   REQUIRE(claims.ok());
   CHECK(*claims->expires == WallTime(std::chrono::seconds(1'900'000'000)));
 }
 
-TEST_CASE("jwt: what is no token is refused without quoting it") {
+TEST_CASE("jwt: a malformed token is refused without quoting it") {
   struct Row {
     std::string name, token, want;
   };

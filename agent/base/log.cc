@@ -43,8 +43,7 @@ std::string JsonValue(const Logger::Value& value) {
   return std::get<bool>(value) ? "true" : "false";
 }
 
-// Text values are quoted only where a reader would lose the end of them, or where a terminal would
-// obey them.
+// Quoted only where the end of the value would be unclear, or where a terminal would interpret it.
 std::string TextValue(const Logger::Value& value) {
   const auto* text = std::get_if<std::string>(&value);
   if (text == nullptr) return JsonValue(value);

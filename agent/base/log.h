@@ -2,7 +2,7 @@
 
 // Structured logs: one line per event, JSON or text, to standard error.
 //
-// A field value is a string, a number or a boolean; a SecretBytes does not convert to one, so
+// A field value is a string, a number or a boolean; SecretBytes does not convert to any of them, so
 // logging a secret does not compile. Thread-safe.
 
 #include <cstdint>
@@ -52,7 +52,7 @@ class Logger {
 
   void SetLevel(LogLevel level);
 
-  // `event` is a short constant phrase; what varies goes into fields.
+  // `event` is a short constant phrase; variable parts go into fields.
   void Debug(std::string_view event, Fields fields = {});
   void Info(std::string_view event, Fields fields = {});
   void Warn(std::string_view event, Fields fields = {});

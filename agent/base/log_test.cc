@@ -12,7 +12,7 @@
 namespace nodekeep {
 namespace {
 
-// What `write` sends to standard error.
+// The output of `write` on standard error.
 template <typename Write>
 std::string Captured(const Write& write) {
   std::FILE* const file = std::tmpfile();
@@ -29,7 +29,7 @@ std::string Captured(const Write& write) {
   return text;
 }
 
-TEST_CASE("log: a JSON event is one line that parses, whatever is in its fields") {
+TEST_CASE("log: a JSON event is one valid line, whatever its fields contain") {
   const std::string line = Captured([] {
     Logger logger(LogLevel::kDebug, LogFormat::kJson);
     const Context context = Context().WithField("pod", "shop/web\"\n");
@@ -96,7 +96,7 @@ TEST_CASE("log: events below the level are not written, and the level can change
     CHECK(text.find(wanted) != std::string::npos);
 }
 
-TEST_CASE("log: level and format are read by name") {
+TEST_CASE("log: level and format are parsed by name") {
   CHECK(*ParseLogLevel("debug") == LogLevel::kDebug);
   CHECK(*ParseLogLevel("info") == LogLevel::kInfo);
   CHECK(*ParseLogLevel("warn") == LogLevel::kWarn);

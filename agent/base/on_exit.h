@@ -1,13 +1,13 @@
 #pragma once
 
-// Work at the end of a scope.
+// Scope guards.
 
 #include <exception>
 #include <utility>
 
 namespace nodekeep {
 
-// Runs `work`, however the scope is left. `work` does not throw.
+// Runs `work` on every exit from the scope. `work` must not throw.
 template <typename Work>
 class [[nodiscard]] OnExit {
  public:
@@ -20,8 +20,8 @@ class [[nodiscard]] OnExit {
   const Work work_;
 };
 
-// Runs `work` only when the scope is left by an exception: puts in order what the steps after it
-// would have. `work` does not throw.
+// Runs `work` only when the scope is left by an exception, to do the clean-up that the skipped
+// steps would have done. `work` must not throw.
 template <typename Work>
 class [[nodiscard]] OnThrow {
  public:

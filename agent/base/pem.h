@@ -1,10 +1,10 @@
 #pragma once
 
-// OpenSSL's objects with owners, PEM read without asking a terminal for a pass phrase, and the one
-// signature that logins need.
+// Owning pointers for OpenSSL objects, PEM parsing that never prompts for a pass phrase on the
+// terminal, and the signature that logins need.
 //
-// Thread-safe. Leaves nothing in OpenSSL's error queue of this thread, whose texts could contain
-// parts of a key.
+// Thread-safe. Clears this thread's OpenSSL error queue, because its texts could contain parts of a
+// key.
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -34,9 +34,9 @@ using BioPtr = OpenSslPtr<BIO, &BIO_free_all>;
 using KeyPtr = OpenSslPtr<EVP_PKEY, &EVP_PKEY_free>;
 using CertificatePtr = OpenSslPtr<X509, &X509_free>;
 
-// Reads `text`, which must outlive it.
+// A read-only BIO over `text`, which must outlive it.
 BioPtr BioOver(std::string_view text);
-// What has been written into a memory BIO.
+// The bytes written to a memory BIO.
 SecretBytes WrittenTo(BIO* memory);
 
 // One block of a PEM file.
@@ -46,16 +46,17 @@ struct PemBlock {
   SecretBytes der;
 };
 
-// All blocks of `text` in its order; what stands between them is skipped, and none is not an error.
+// All blocks of `text` in order; text between them is skipped. No block is not an error.
 // kInvalid: a block is damaged.
 Result<std::vector<PemBlock>> ReadPemBlocks(std::string_view text);
 
-// The first private key of `pem`; null when there is none that needs no pass phrase.
+// The first private key of `pem`; null when there is none without a pass phrase.
 KeyPtr ReadPemKey(std::string_view pem);
 // The first certificate of `pem`, or null.
 CertificatePtr ReadPemCertificate(std::string_view pem);
 
-// Over SHA-256: PKCS#1 v1.5 by an RSA key, ASN.1 DER by an EC key. kInvalid: the key cannot.
+// Signs with SHA-256: PKCS#1 v1.5 for an RSA key, ASN.1 DER for an EC key. kInvalid: the key cannot
+// sign.
 Result<SecretBytes> SignSha256(EVP_PKEY* key, std::string_view bytes);
 
 }  // namespace nodekeep

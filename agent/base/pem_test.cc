@@ -11,7 +11,7 @@ std::string Block(const std::string& label, const std::string& lines) {
   return "-----BEGIN " + label + "-----\n" + lines + "\n-----END " + label + "-----\n";
 }
 
-TEST_CASE("PEM: blocks are read in order, and what stands between them is skipped") {
+TEST_CASE("PEM: blocks are read in order, and text between them is skipped") {
   struct Row {
     std::string name, text;
     std::vector<std::string> want;  // label, header, content
@@ -42,7 +42,7 @@ TEST_CASE("PEM: blocks are read in order, and what stands between them is skippe
   }
 }
 
-TEST_CASE("PEM: a damaged block is an error, also after good ones") {
+TEST_CASE("PEM: a damaged block is an error, also after valid ones") {
   const std::string good = Block("A", "YQ==");
   for (const std::string& text :
        {Block("B", "!!!!"), good + Block("B", "!!!!"), good.substr(0, good.size() - 8),

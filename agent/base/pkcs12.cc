@@ -32,10 +32,10 @@ SecretBytes DerOf(T* object, int (*encode)(const T*, unsigned char**)) {
 }  // namespace
 
 std::optional<Pkcs12Contents> ReadPkcs12(std::string_view content) {
-  // A context of its own, so that the legacy algorithms are not enabled for the whole process.
+  // A separate library context, so that legacy algorithms are not enabled for the whole process.
   const LibraryPtr library(OSSL_LIB_CTX_new());
   const ProviderPtr current(OSSL_PROVIDER_load(library.get(), "default"));
-  // Where it is not installed, files of current tools can still be read.
+  // Null if not installed; files of current tools can still be read.
   const ProviderPtr legacy(OSSL_PROVIDER_load(library.get(), "legacy"));
   PKCS12* read = PKCS12_init_ex(NID_pkcs7_data, library.get(), nullptr);
   const auto* at = reinterpret_cast<const unsigned char*>(content.data());

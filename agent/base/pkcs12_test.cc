@@ -21,7 +21,7 @@ std::string DerOf(const std::string& pem) {
   return std::string(blocks->front().der.Reveal());
 }
 
-TEST_CASE("PKCS#12: an empty or absent password opens files of current and of older tools") {
+TEST_CASE("PKCS#12: files with an empty or no password, of current and older tools, are read") {
   const TestAuthority authority("root");
   const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
   for (const bool legacy : {false, true}) {
@@ -44,7 +44,7 @@ TEST_CASE("PKCS#12: an empty or absent password opens files of current and of ol
   }
 }
 
-TEST_CASE("PKCS#12: what is not such a file, or has a password, is not read") {
+TEST_CASE("PKCS#12: other files, and files with a password, are refused") {
   const TestAuthority authority("root");
   const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
   const std::string locked = MakePkcs12File(web, authority.certificate_pem(), "word", false);

@@ -15,9 +15,9 @@ namespace nodekeep {
 namespace {
 
 constexpr std::size_t kMaxSmallFile = 1u << 20;
-// Files of /proc say that they are empty.
-constexpr std::size_t kLeastChunk = 4u << 10;
-constexpr std::size_t kMostChunk = 64u << 10;
+// Files in /proc have size 0.
+constexpr std::size_t kMinChunk = 4u << 10;
+constexpr std::size_t kMaxChunk = 64u << 10;
 
 Error SystemError(int code) {
   const ErrorCode kind = code == ENOENT                    ? ErrorCode::kNotFound
@@ -35,7 +35,7 @@ Error TooLarge(std::size_t max_bytes) {
 }
 
 int OpenForReading(const std::string& path, FileKind kind) {
-  // O_NONBLOCK: to open a pipe would else wait for its writer.
+  // O_NONBLOCK: otherwise opening a pipe blocks until it has a writer.
   const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | (kind == FileKind::kRegular ? O_NONBLOCK : 0);
   int file = -1;
   do {
@@ -44,7 +44,7 @@ int OpenForReading(const std::string& path, FileKind kind) {
   return file;
 }
 
-// The text of an error is the reason alone.
+// The error text is the reason only.
 Result<SecretBytes> ReadPath(const std::string& path, std::size_t max_bytes, FileKind kind) {
   const int file = OpenForReading(path, kind);
   if (file < 0) return SystemError(errno);
@@ -61,13 +61,13 @@ Result<SecretBytes> ReadDescriptor(int file, std::size_t max_bytes, FileKind kin
   if (S_ISDIR(facts.st_mode)) return SystemError(EISDIR);
   const bool is_regular = S_ISREG(facts.st_mode);
   if (!is_regular && kind == FileKind::kRegular) {
-    return Error(ErrorCode::kInvalid, "it is no regular file");
+    return Error(ErrorCode::kInvalid, "not a regular file");
   }
   const std::size_t claimed = is_regular ? static_cast<std::size_t>(facts.st_size) : 0;
   if (claimed > max_bytes) return TooLarge(max_bytes);
   SecretBytes content;
   content.Reserve(claimed);
-  SecretBytes chunk = SecretBytes::OfSize(std::clamp(claimed, kLeastChunk, kMostChunk));
+  SecretBytes chunk = SecretBytes::OfSize(std::clamp(claimed, kMinChunk, kMaxChunk));
   while (true) {
     const ssize_t got = read(file, chunk.MutableData(), chunk.size());
     if (got < 0 && errno == EINTR) continue;

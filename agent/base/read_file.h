@@ -1,10 +1,10 @@
 #pragma once
 
-// Whole files, read at once: the only place of the agent that does so.
+// Reads whole files into memory; no other code of the agent does.
 //
-// Bounded in bytes. Unless the caller says otherwise only regular files are read: a directory, a
-// pipe or a device in the file's place is an error, and never waited for. Content is SecretBytes,
-// because many of these files hold credentials. Thread-safe.
+// The size is bounded. By default only regular files are read: a directory, a pipe or a device in
+// place of the file is an error and never blocks. Content is SecretBytes, because many of these
+// files contain credentials. Thread-safe.
 
 #include <cstddef>
 #include <string>
@@ -16,13 +16,13 @@ namespace nodekeep {
 
 enum class FileKind {
   kRegular,
-  // Pipes and devices too, and waits for them: for files that the user of the command line names,
-  // such as `-f <(command)` or /dev/stdin.
+  // Pipes and devices too, which may block: for files named on the command line, such as
+  // `-f <(command)` or /dev/stdin.
   kAny,
 };
 
-// From the descriptor's position to the end. Errors: kTooLarge (over `max_bytes`), else kInvalid;
-// the text is the reason alone, because the caller knows the file's name.
+// Reads from the descriptor's position to the end. Errors: kTooLarge (over `max_bytes`), else
+// kInvalid; the text is the reason only, the caller adds the file's name.
 Result<SecretBytes> ReadDescriptor(int file, std::size_t max_bytes,
                                    FileKind kind = FileKind::kRegular);
 
@@ -31,11 +31,12 @@ Result<SecretBytes> ReadDescriptor(int file, std::size_t max_bytes,
 Result<SecretBytes> ReadFile(const std::string& path, std::size_t max_bytes,
                              FileKind kind = FileKind::kRegular);
 
-// At most 1 MiB of a regular file. Errors are kInvalid, because kNotFound would read as the
-// backend's "not found"; the text names the file.
+// A regular file of at most 1 MiB. All errors are kInvalid, because kNotFound would be taken for
+// the backend's "not found"; the text names the file.
 Result<SecretBytes> ReadSmallFile(const std::string& path);
 
-// Its text without the white space that editors leave around a token; empty is an error.
+// As ReadSmallFile, without leading and trailing white space (editors add a line end to tokens);
+// an empty token is an error.
 Result<SecretBytes> ReadTokenFile(const std::string& path);
 
 }  // namespace nodekeep

@@ -14,7 +14,7 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("read file: only a regular file within the limit is read, and nothing is waited for") {
+TEST_CASE("read file: only a regular file within the limit is read, without blocking") {
   const TempDir dir;
   const std::string pipe = dir / "pipe";
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
@@ -31,12 +31,12 @@ TEST_CASE("read file: only a regular file within the limit is read, and nothing 
       {"absent", dir / "none", 10, ErrorCode::kNotFound, "No such file or directory"},
       {"below a file", link + "/x", 10, ErrorCode::kInvalid, "Not a directory"},
       {"a directory", dir.path(), 10, ErrorCode::kInvalid, "Is a directory"},
-      {"a pipe without a writer", pipe, 10, ErrorCode::kInvalid, "it is no regular file"},
-      {"a device", "/dev/zero", 10, ErrorCode::kInvalid, "it is no regular file"},
+      {"a pipe without a writer", pipe, 10, ErrorCode::kInvalid, "not a regular file"},
+      {"a device", "/dev/zero", 10, ErrorCode::kInvalid, "not a regular file"},
       {"EIO", "/proc/self/mem", 10, ErrorCode::kInvalid, "Input/output error"},
       {"one byte too many", link, 6, ErrorCode::kTooLarge, "larger than 6 bytes"},
       {"much too large", growing, 64 << 10, ErrorCode::kTooLarge, "larger than 65536 bytes"},
-      {"too large, and says it is empty", "/proc/self/status", 10, ErrorCode::kTooLarge,
+      {"too large, with a reported size of 0", "/proc/self/status", 10, ErrorCode::kTooLarge,
        "larger than 10 bytes"},
       {"a limit of a whole MiB", dir.Write("two", std::string(3 << 20, 'x')), 2 << 20,
        ErrorCode::kTooLarge, "larger than 2 MiB"},
@@ -50,11 +50,11 @@ TEST_CASE("read file: only a regular file within the limit is read, and nothing 
   }
 }
 
-TEST_CASE("read file: what may not be read is kDenied") {
+TEST_CASE("read file: a file without read permission is kDenied") {
   const TempDir dir;
   const std::string path = dir.Write("a", "content");
   REQUIRE(chmod(path.c_str(), 0) == 0);
-  // Root may read every file: this thread alone switches to another user.
+  // Root may read every file, so this thread switches to another user.
   const uid_t before = static_cast<uid_t>(setfsuid(geteuid() == 0 ? 65534 : geteuid()));
   const Result<SecretBytes> content = ReadFile(path, 10);
   setfsuid(before);
@@ -62,7 +62,7 @@ TEST_CASE("read file: what may not be read is kDenied") {
   CHECK(content.error().code() == ErrorCode::kDenied);
 }
 
-TEST_CASE("read file: all of the content up to exactly the limit") {
+TEST_CASE("read file: a file of exactly the limit is read in full") {
   const TempDir dir;
   for (const std::size_t size : {0, 1, 4095, 4096, 4097, 65535, 65536, 65537, 300000}) {
     INFO(size);
@@ -72,13 +72,13 @@ TEST_CASE("read file: all of the content up to exactly the limit") {
     REQUIRE(content.ok());
     CHECK(content->Reveal() == want);
   }
-  // A file of /proc says that it is empty.
+  // Files in /proc have size 0.
   const Result<SecretBytes> status = ReadFile("/proc/self/status", 1 << 20);
   REQUIRE(status.ok());
   CHECK(status->Reveal().starts_with("Name:"));
 }
 
-TEST_CASE("read file: a pipe is read to its end where the caller allows it") {
+TEST_CASE("read file: a pipe is read to its end if the caller allows it") {
   const TempDir dir;
   const std::string pipe = dir / "pipe";
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
@@ -95,7 +95,7 @@ TEST_CASE("read file: a pipe is read to its end where the caller allows it") {
   CHECK(directory.error().code() == ErrorCode::kInvalid);
 }
 
-TEST_CASE("read file: a descriptor is read from where it stands, and stays open") {
+TEST_CASE("read file: a descriptor is read from its current offset and stays open") {
   const TempDir dir;
   const int file = open(dir.Write("a", "0123456789").c_str(), O_RDONLY | O_CLOEXEC);
   REQUIRE(lseek(file, 4, SEEK_SET) == 4);
@@ -108,7 +108,7 @@ TEST_CASE("read file: a descriptor is read from where it stands, and stays open"
   CHECK(closed.error().message() == "Bad file descriptor");
 }
 
-TEST_CASE("read file: small files and tokens are never kNotFound, which is a backend's word") {
+TEST_CASE("read file: errors of small files and tokens are never kNotFound") {
   const TempDir dir;
   struct Row {
     std::string name, path, reason;

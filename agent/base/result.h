@@ -1,10 +1,9 @@
 #pragma once
 
-// The one error system: a call that can fail returns Result<T>, which holds a value or an Error.
+// Error handling: a call that can fail returns Result<T>, which holds a value or an Error.
 //
-// Errors are values. They are made where the failure is known and gain context on the way up with
-// Prepend; nothing is thrown by our code. `Status` is the Result of a call that has nothing to
-// return.
+// Errors are values. They are created where the failure is detected, and callers add context with
+// Prepend; our code does not throw. `Status` is the Result of a call that has nothing to return.
 
 #include <fmt/format.h>
 
@@ -17,22 +16,22 @@
 
 namespace nodekeep {
 
-// What went wrong, in the terms that decide what happens next (retry, log in again, serve the last
-// good value, tell the user).
+// The kind of failure. It decides what happens next: retry, log in again, serve the last good
+// value, or report to the user.
 enum class ErrorCode {
   kNotFound,          // the key, version or property does not exist; authoritative
   kDenied,            // a valid identity is not allowed; authoritative
   kAuthExpired,       // the credential was refused as stale; log in once more
-  kThrottled,         // the backend asks for patience; see Error::retry_after
+  kThrottled,         // the backend limits requests; see Error::retry_after
   kTransient,         // connect, TLS handshake, timeout, 5xx: may work later
-  kConflict,          // somebody else changed it meanwhile
+  kConflict,          // the object was changed concurrently
   kInvalid,           // the request itself is wrong; never retried
-  kPrecondition,      // the thing exists in a state that forbids the call (sealed, disabled)
+  kPrecondition,      // the object exists in a state that forbids the call (sealed, disabled)
   kTooLarge,          // over a stated size limit
-  kDeadlineExceeded,  // the caller's time is over
-  kCancelled,         // the caller left
+  kDeadlineExceeded,  // the caller's deadline has passed
+  kCancelled,         // the caller cancelled
   kShuttingDown,      // this process is stopping
-  kInternal,          // a defect on our side
+  kInternal,          // a defect in this process
 };
 
 // The code's name as it appears in logs, metrics and status: "not_found", "denied", ...
@@ -51,22 +50,22 @@ class Error {
   ErrorCode code() const { return code_; }
   const std::string& message() const { return message_; }
 
-  // How long the backend asked us to wait (Retry-After), if it did.
+  // The delay requested by the backend (Retry-After), if any.
   const std::optional<std::chrono::milliseconds>& retry_after() const { return retry_after_; }
   Error WithRetryAfter(std::chrono::milliseconds delay) && {
     retry_after_ = delay;
     return std::move(*this);
   }
 
-  // True when the failure may be due to what only this request brought (its TLS settings, say): it
-  // then says little about the server, which others use too.
+  // True when the failure may be caused by this request alone, for example by its TLS settings: it
+  // must then not count against the server, which other requests share.
   bool of_request() const { return of_request_; }
   Error OfRequest() && {
     of_request_ = true;
     return std::move(*this);
   }
 
-  // "<context>: <message>". The code stays.
+  // "<context>: <message>". Code, Retry-After and of_request are kept.
   template <typename... Args>
   Error Prepend(fmt::format_string<Args...> format, Args&&... args) const {
     Error error = *this;
@@ -74,16 +73,16 @@ class Error {
     return error;
   }
 
-  // True when the same call may succeed later without anybody changing anything.
+  // True when the same call may succeed later without any change.
   bool IsTransient() const {
     return code_ == ErrorCode::kTransient || code_ == ErrorCode::kThrottled ||
            code_ == ErrorCode::kDeadlineExceeded;
   }
-  // False when waiting may help, or when the caller's or our own end was the cause.
+  // False when waiting may help, or when cancellation or shutdown was the cause.
   bool IsFinal() const {
     return !IsTransient() && code_ != ErrorCode::kCancelled && code_ != ErrorCode::kShuttingDown;
   }
-  // The backend has refused the caller, or what he asks for.
+  // The backend refused the credential or the access.
   bool IsDenial() const { return code_ == ErrorCode::kDenied || code_ == ErrorCode::kAuthExpired; }
 
  private:

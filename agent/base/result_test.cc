@@ -20,7 +20,7 @@ TEST_CASE("result: holds a value or an error") {
   CHECK_FALSE(Status(error.error()).ok());
 }
 
-TEST_CASE("result: an error gains context on its way and keeps code and patience") {
+TEST_CASE("result: Prepend adds context and keeps code and Retry-After") {
   const Error error = Error::Format(ErrorCode::kThrottled, "read {}: {}", "a/b", 429)
                           .WithRetryAfter(std::chrono::seconds(3));
   const Error outer = error.Prepend("object \"{}\"", "db").Prepend("vault");
@@ -29,7 +29,7 @@ TEST_CASE("result: an error gains context on its way and keeps code and patience
   CHECK(outer.retry_after() == std::chrono::seconds(3));
 }
 
-TEST_CASE("result: codes say what may be tried again and what is a denial") {
+TEST_CASE("result: error codes determine what is transient and what is a denial") {
   struct Row {
     ErrorCode code;
     std::string name;

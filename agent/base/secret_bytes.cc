@@ -24,7 +24,7 @@ SecretBytes SecretBytes::OfSize(std::size_t size) {
 void SecretBytes::Append(std::string_view bytes) {
   if (bytes.empty()) return;
   if (size_ + bytes.size() > capacity_) {
-    // `bytes` may be part of this very buffer: it is copied before the buffer goes.
+    // `bytes` may point into this buffer, so it is copied before the buffer is released.
     SecretBytes bigger;
     bigger.Reserve(std::max(size_ + bytes.size(), capacity_ * 2));
     bigger.Append(Reveal());
@@ -59,7 +59,7 @@ void SecretBytes::Wipe() {
 }
 
 void WipeString(std::string& text) {
-  // capacity(), not size(): a string that shrank still holds its old tail.
+  // capacity(), not size(): a string that was shortened still contains its old tail.
   text.resize(text.capacity());
   if (!text.empty()) OPENSSL_cleanse(text.data(), text.size());
   text.clear();

@@ -1,11 +1,11 @@
 #pragma once
 
-// The only home of secret material: tokens, HTTP bodies, secret values, file contents.
+// The only type that holds secret material: tokens, HTTP bodies, secret values, file contents.
 //
-// Owns a heap buffer of its own (std::string keeps short strings inside the object, where a wiping
-// allocator cannot reach), wiped when it is released. Move-only; a copy is spelled Clone. Reveal is
-// the only door to the bytes, so a search for "Reveal(" lists every place that sees plaintext.
-// No begin/end, no conversion, no formatter: logging one does not compile.
+// Owns a heap buffer that is wiped before it is released (std::string keeps short strings inside
+// the object, where a wiping allocator cannot reach). Move-only; Clone makes a copy. Reveal is the
+// only read access to the bytes, so a search for "Reveal(" lists every use of plaintext. No
+// begin/end, no conversion, no formatter: logging one does not compile.
 //
 // Not thread-safe; distinct objects are independent.
 
@@ -34,7 +34,7 @@ class SecretBytes {
   SecretBytes(const SecretBytes&) = delete;
   SecretBytes& operator=(const SecretBytes&) = delete;
 
-  // Takes what a library handed over as a string, and wipes the string.
+  // Copies a string returned by a library, then wipes the string.
   static SecretBytes TakeFrom(std::string&& text);
   // `size` zero bytes to be filled through MutableData.
   static SecretBytes OfSize(std::size_t size);
@@ -54,7 +54,7 @@ class SecretBytes {
 
   // The plaintext; valid until this object changes.
   std::string_view Reveal() const { return {buffer_.get(), size_}; }
-  // For fillers such as EVP_DecryptUpdate and read(2): size() writable bytes.
+  // size() writable bytes, for functions such as EVP_DecryptUpdate and read(2).
   char* MutableData() { return buffer_.get(); }
 
  private:
@@ -69,10 +69,10 @@ class SecretBytes {
   std::size_t capacity_ = 0;
 };
 
-// Overwrites a string's bytes, those inside the object included, and empties it.
+// Overwrites a string's bytes, including those stored inside the object, and empties it.
 void WipeString(std::string& text);
 
-// Equal in content; the time taken depends on the sizes only.
+// Compares the contents in time that depends on the sizes only.
 bool ConstantTimeEqual(const SecretBytes& a, const SecretBytes& b);
 
 }  // namespace nodekeep

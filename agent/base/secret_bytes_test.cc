@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kCanary = "canary-4f1d9c77";
 
-// What array deallocations on this thread have seen while a watch was on.
+// Counts array deallocations on this thread while `on` is set.
 struct Watch {
   bool on = false;
   int blocks = 0;
@@ -34,8 +34,8 @@ void Inspect(void* block) {
 
 }  // namespace
 
-// Every buffer of a SecretBytes comes and goes through these: what is in a block is looked at in
-// the moment before it is given back.
+// Every buffer of a SecretBytes is allocated and freed here; each block is inspected just before it
+// is freed.
 void* operator new[](std::size_t size) {
   void* const block = std::malloc(size == 0 ? 1 : size);
   if (block == nullptr) throw std::bad_alloc();
@@ -84,27 +84,27 @@ static_assert(!std::is_constructible_v<Logger::Field, std::string_view, SecretBy
 static_assert(!std::is_constructible_v<Logger::Field, std::string_view, const SecretBytes&>);
 static_assert(!std::is_constructible_v<Logger::Value, SecretBytes>);
 
-// Runs `use` and answers how many blocks it gave back that still held the canary.
+// Runs `use` and returns how many of the blocks it freed still contained the canary.
 template <typename Use>
 int CanariesLeftBy(const Use& use) {
   watch = Watch{.on = true};
   use();
   watch.on = false;
-  REQUIRE(watch.blocks > 0);  // else the watch has seen nothing
+  REQUIRE(watch.blocks > 0);  // else nothing was inspected
   return watch.blocks_with_canary;
 }
 
-TEST_CASE("secret bytes: the watch of these tests finds what is not wiped") {
+TEST_CASE("secret bytes: the check of these tests detects a buffer that is not wiped") {
   CHECK(CanariesLeftBy([] {
           char* block = new char[64];
           std::copy(kCanary.begin(), kCanary.end(), block);
-          // Volatile, so that the copy into a dying block is not optimized away.
+          // Volatile, so that the copy into a block about to be freed is not optimized away.
           static_cast<volatile char*>(block)[0] = kCanary[0];
           delete[] block;
         }) == 1);
 }
 
-TEST_CASE("secret bytes: no buffer is given back before it is wiped") {
+TEST_CASE("secret bytes: every buffer is wiped before it is freed") {
   CHECK(CanariesLeftBy([] { SecretBytes bytes(kCanary); }) == 0);
   CHECK(CanariesLeftBy([] {
           SecretBytes bytes(kCanary);
@@ -127,7 +127,7 @@ TEST_CASE("secret bytes: no buffer is given back before it is wiped") {
         }) == 0);
 }
 
-TEST_CASE("secret bytes: hold what they were given, NUL bytes included") {
+TEST_CASE("secret bytes: content is stored unchanged, including NUL bytes") {
   const std::string text("a\0b", 3);
   SecretBytes bytes(text);
   CHECK(bytes.Reveal() == text);
@@ -156,14 +156,14 @@ TEST_CASE("secret bytes: hold what they were given, NUL bytes included") {
   CHECK(moved.Reveal() == text + "cd");
 }
 
-TEST_CASE("secret bytes: can be given a part of themselves") {
+TEST_CASE("secret bytes: Append accepts a part of the same buffer") {
   SecretBytes bytes("abc");
   for (int i = 0; i < 5; ++i) bytes.Append(bytes.Reveal());
   CHECK(bytes.size() == 3 * 32);
   CHECK(bytes.Reveal().substr(93) == "abc");
 }
 
-TEST_CASE("secret bytes: OfSize gives zero bytes to be filled") {
+TEST_CASE("secret bytes: OfSize returns zero bytes to be filled") {
   SecretBytes bytes = SecretBytes::OfSize(4);
   CHECK(bytes.Reveal() == std::string(4, '\0'));
   bytes.MutableData()[1] = 'x';
@@ -171,14 +171,14 @@ TEST_CASE("secret bytes: OfSize gives zero bytes to be filled") {
   CHECK(SecretBytes::OfSize(0).empty());
 }
 
-TEST_CASE("secret bytes: truncated bytes are gone from the buffer at once") {
+TEST_CASE("secret bytes: truncated bytes are wiped at once") {
   SecretBytes bytes(kCanary);
   const char* const tail = bytes.Reveal().data() + 3;
   bytes.Truncate(3);
   CHECK(std::string_view(tail, kCanary.size() - 3) == std::string(kCanary.size() - 3, '\0'));
 }
 
-TEST_CASE("secret bytes: a string that was taken over is wiped where it stood") {
+TEST_CASE("secret bytes: TakeFrom wipes the source string in place") {
   for (std::size_t size : {std::size_t{6}, std::size_t{15}, std::size_t{300}}) {
     INFO(size);
     std::string text(size, 'c');
@@ -191,7 +191,7 @@ TEST_CASE("secret bytes: a string that was taken over is wiped where it stood") 
   }
 }
 
-TEST_CASE("secret bytes: wiping a string reaches the tail of its longer past") {
+TEST_CASE("secret bytes: WipeString also wipes the old tail of a shortened string") {
   std::string text(200, 'c');
   text.resize(2);
   const char* const where = text.data();
@@ -202,7 +202,7 @@ TEST_CASE("secret bytes: wiping a string reaches the tail of its longer past") {
   CHECK(empty.empty());
 }
 
-TEST_CASE("secret bytes: equal means equal in content") {
+TEST_CASE("secret bytes: ConstantTimeEqual compares contents") {
   CHECK(ConstantTimeEqual(SecretBytes("abc"), SecretBytes("abc")));
   CHECK(ConstantTimeEqual(SecretBytes(), SecretBytes("")));
   CHECK_FALSE(ConstantTimeEqual(SecretBytes("abc"), SecretBytes("abd")));

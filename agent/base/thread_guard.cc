@@ -11,7 +11,7 @@
 namespace nodekeep {
 namespace {
 
-// The text comes from a library, which may have put any amount of input into it.
+// The text comes from a library and may contain any amount of input.
 constexpr std::size_t kMaxText = 512;
 
 void Report(std::string_view thread, const ExceptionReporter& report, std::string_view error) {

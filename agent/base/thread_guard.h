@@ -1,11 +1,11 @@
 #pragma once
 
-// The boundary where exceptions end: the entry of each thread, of each task of a pool, and of each
-// call that a library makes to us.
+// Catches exceptions at the entry of each thread, of each pool task, and of each call from a
+// library into our code.
 //
-// Our code throws nothing (result.h); what arrives here is a defect, or a library that ran out of
-// something. Left alone it would end the process, and at each start again if its cause is a file on
-// the node. So it is reported, and the thread goes on.
+// Our code does not throw (result.h); an exception here is a defect, or a library out of a
+// resource. Uncaught it would end the process, and after every restart again if its cause is a file
+// on the node. So it is reported, and the thread continues.
 
 #include <chrono>
 #include <functional>
@@ -17,26 +17,27 @@
 
 namespace nodekeep {
 
-// The event of the log line.
+// The log event.
 inline constexpr std::string_view kUnexpectedException = "unexpected exception in a thread";
 
-// Is told of an exception that has ended a step of `thread`, a constant of ours. Thread-safe; does
-// not throw. An empty one stands for a line in the log's JSON form on standard error.
+// Called with an exception that ended a step of `thread`, one of our constants. Must be thread-safe
+// and must not throw. If empty, a line in the log's JSON format is written to standard error.
 using ExceptionReporter = std::function<void(std::string_view thread, std::string_view error)>;
 
-// Calls `step`. False: it has thrown, which has been reported.
+// Calls `step`. Returns false after `step` threw; the exception has been reported.
 bool RunReported(std::string_view thread, const ExceptionReporter& report,
                  const std::function<void()>& step);
 
-// How long a loop that has thrown rests: longer each time, from the start after a run that lasted.
+// Back-off before a loop that threw is restarted: grows with each failure in a row; reset after a
+// run that lasted.
 struct LoopPause {
   Duration first = std::chrono::seconds(1);
   Duration longest = std::chrono::minutes(1);
 };
 
-// The body of a thread: names it (at most 15 characters) and calls `loop` until that returns. When
-// it throws, that is reported, and `loop` is called again after a pause, unless `stop` is requested
-// by then; so it has to be one that can begin again.
+// The body of a thread: names it (at most 15 characters) and calls `loop` until it returns. An
+// exception is reported, and `loop` is called again after a pause unless `stop` is requested by
+// then; so `loop` must be restartable.
 void RunGuarded(std::string_view thread, std::stop_token stop, const Clock& clock,
                 const ExceptionReporter& report, const std::function<void()>& loop,
                 LoopPause pause = {});

@@ -41,7 +41,7 @@ TEST_CASE("thread guard: a loop that throws is reported and run again until it r
   CHECK(reports == Reports{"loop: first", "loop: an exception of an unknown type"});
 }
 
-TEST_CASE("thread guard: a loop that keeps throwing rests longer each time, up to a limit") {
+TEST_CASE("thread guard: the pause of a loop that keeps throwing doubles up to a limit") {
   FakeClock clock;
   clock.AdvanceOnWait(true);
   Reports reports;
@@ -50,7 +50,7 @@ TEST_CASE("thread guard: a loop that keeps throwing rests longer each time, up t
              [&] {
                begun.push_back(clock.Now());
                if (begun.size() == 6) return;
-               // A run that lasted: the next rest is the first one again.
+               // After a long run the next pause is the first one again.
                if (begun.size() == 5) clock.Advance(std::chrono::seconds(10));
                throw std::runtime_error("again");
              },
@@ -64,8 +64,8 @@ TEST_CASE("thread guard: a loop that keeps throwing rests longer each time, up t
   CHECK(reports.size() == 5);
 }
 
-TEST_CASE("thread guard: a stop ends the rest at once, and the loop is not run again") {
-  FakeClock clock;  // stands still: only the stop can end the rest
+TEST_CASE("thread guard: a stop ends the pause at once, and the loop is not run again") {
+  FakeClock clock;  // does not advance: only the stop can end the pause
   std::latch reported(1);
   std::atomic<int> runs = 0;
   {
@@ -91,7 +91,7 @@ TEST_CASE("thread guard: names its thread") {
   CHECK(std::string(name.c_str()) == "driver-upkeep");
 }
 
-TEST_CASE("thread guard: without a reporter a line of the log's form is on standard error") {
+TEST_CASE("thread guard: without a reporter a JSON log line is written to standard error") {
   CaptureStderr captured;
   CHECK_FALSE(RunReported("loop", {}, [] { throw std::runtime_error("say \"why\""); }));
   const Result<Json> line = ParseJson(captured.Text());
@@ -102,7 +102,7 @@ TEST_CASE("thread guard: without a reporter a line of the log's form is on stand
   CHECK(TextOf(Find(*line, {"error"})) == "say \"why\"");
 }
 
-TEST_CASE("thread guard: an endless text of an exception is cut") {
+TEST_CASE("thread guard: a long exception text is truncated") {
   Reports reports;
   CHECK_FALSE(RunReported("loop", Into(reports),
                           [] { throw std::runtime_error(std::string(1 << 20, 'x')); }));
@@ -110,7 +110,7 @@ TEST_CASE("thread guard: an endless text of an exception is cut") {
   CHECK(reports[0].size() < 1000);
 }
 
-TEST_CASE("on exit: runs at each end of a scope; on throw: only when an exception ends it") {
+TEST_CASE("on exit: runs on every exit from a scope; on throw: only after an exception") {
   Reports done;
   const auto scope = [&](bool throws) {
     const OnExit exit([&] { done.push_back("exit"); });

@@ -4,7 +4,7 @@
 
 namespace nodekeep {
 
-// Without the spaces, tabs and line ends around it, as people leave them in files and variables.
+// `text` without leading and trailing spaces, tabs and line ends.
 inline std::string_view Trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
   const std::size_t first = text.find_first_not_of(kSpace);

@@ -14,7 +14,7 @@ std::size_t Utf8SequenceLength(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
   if (lead < 0x80) return 1;
-  // The second byte's range is what excludes overlong forms, surrogates and values over U+10FFFF.
+  // The range of the second byte excludes overlong forms, surrogates and values over U+10FFFF.
   unsigned char low = 0x80;
   unsigned char high = 0xBF;
   std::size_t length = 0;

@@ -5,7 +5,7 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("utf8: only shortest forms of real code points are valid, bad bytes become U+FFFD") {
+TEST_CASE("utf8: only shortest forms of code points are valid, other bytes become U+FFFD") {
   struct Row {
     std::string name, text;
     std::size_t invalid_at;
@@ -25,8 +25,8 @@ TEST_CASE("utf8: only shortest forms of real code points are valid, bad bytes be
       {"surrogate", "\xED\xA0\x80", 0, r + r + r},
       {"above the last code point", "\xF4\x90\x80\x80", 0, r + r + r + r},
       {"never a lead byte", "\xFF", 0, r},
-      {"broken off", "ok\xE2\x82", 2, "ok" + r + r},
-      {"broken by ascii", "\xE2\x28\xA1", 0, r + "(" + r},
+      {"truncated", "ok\xE2\x82", 2, "ok" + r + r},
+      {"interrupted by ascii", "\xE2\x28\xA1", 0, r + "(" + r},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -35,7 +35,7 @@ TEST_CASE("utf8: only shortest forms of real code points are valid, bad bytes be
   }
 }
 
-TEST_CASE("utf8: a prefix does not end within a character") {
+TEST_CASE("utf8: a prefix does not end inside a character") {
   const std::string euros = "a\xE2\x82\xAC\xE2\x82\xAC";
   CHECK(Utf8Prefix(euros, 7) == euros);
   CHECK(Utf8Prefix(euros, 6) == "a\xE2\x82\xAC");
@@ -44,7 +44,7 @@ TEST_CASE("utf8: a prefix does not end within a character") {
   CHECK(Utf8Prefix("\x80\x80\x80", 2).empty());
 }
 
-TEST_CASE("utf8: text from outside becomes one bounded line") {
+TEST_CASE("utf8: untrusted text becomes one line of bounded length") {
   CHECK(OneLine(" \r\n a\tb\x7f\x1b  c \n", 100) == "a b c");
   CHECK(OneLine("\n", 100).empty());
   CHECK(OneLine("abcdef", 6) == "abcdef");

@@ -41,7 +41,7 @@ Status CheckVolumePath(std::string_view path) {
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
-  // Names that start so are the driver's own: ..data and the timestamped directories.
+  // Reserved for the driver: ..data and the timestamped directories.
   if (path.starts_with("..")) return Invalid("path", path, "must not start with \"..\"");
   return {};
 }

@@ -5,7 +5,7 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("volume path: what the driver would write is accepted") {
+TEST_CASE("volume path: paths that the driver writes are accepted") {
   const std::string element(255, 'a');
   std::string longest = element;
   while (longest.size() + 256 <= 4096) longest += "/" + element;
@@ -20,7 +20,7 @@ TEST_CASE("volume path: what the driver would write is accepted") {
   }
 }
 
-TEST_CASE("volume path: what leads elsewhere or is no file's shortest name is refused") {
+TEST_CASE("volume path: paths outside the volume or not in shortest form are refused") {
   struct Row {
     std::string name, path, want;
   };

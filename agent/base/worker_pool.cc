@@ -39,7 +39,7 @@ Status WorkerPool::Post(std::function<void()> task) {
         std::thread thread([this] { Run(); });
         threads_.emplace(thread.get_id(), std::move(thread));
       } catch (const std::system_error& error) {
-        // Out of threads is not fatal while at least one is left to take the work.
+        // A failed thread start is an error only if no thread is left to run the task.
         if (threads_.empty()) {
           queue_.pop_back();
           return Error::Format(ErrorCode::kThrottled, "cannot start a worker thread: {}",
@@ -66,14 +66,14 @@ void WorkerPool::Run() {
       queue_.pop_front();
       lock.unlock();
       RunReported(options_.name, options_.on_exception, task);
-      task = nullptr;  // what the task captured is released outside the lock
+      task = nullptr;  // destroys the captures outside the lock
       lock.lock();
       continue;
     }
     if (stopping_) return;
     if (!woken) break;
   }
-  // The destructor may have taken the table already; then it joins us.
+  // Not found if the destructor has already moved the table; it then joins this thread.
   auto self = threads_.find(std::this_thread::get_id());
   if (self != threads_.end()) {
     finished_.push_back(std::move(self->second));

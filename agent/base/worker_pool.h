@@ -2,11 +2,11 @@
 
 // A bounded pool of threads for blocking work.
 //
-// Threads are started when work waits and nobody is idle, up to `max_threads`, and leave after
-// `idle_timeout` without work, so that an idle agent holds no stacks. The queue is bounded too:
-// Post refuses rather than grow without limit.
+// A thread is started when work is queued and no thread is idle, up to `max_threads`, and exits
+// after `idle_timeout` without work, so that an idle agent holds no stacks. The queue is bounded
+// too: when it is full, Post returns an error.
 //
-// Thread-safe. Destruction runs what is queued, then joins every thread.
+// Thread-safe. The destructor runs all queued tasks, then joins every thread.
 
 #include <condition_variable>
 #include <cstddef>
@@ -29,7 +29,7 @@ class WorkerPool {
     std::size_t max_threads = 128;
     std::size_t max_queued = 4096;
     Duration idle_timeout = std::chrono::seconds(10);
-    std::string_view name = "worker";  // of its threads: a constant of at most 15 characters
+    std::string_view name = "worker";  // of the threads: a constant of at most 15 characters
     ExceptionReporter on_exception{};  // of tasks
   };
 
@@ -37,8 +37,8 @@ class WorkerPool {
   ~WorkerPool();
 
   // Errors: kThrottled when the queue is full, kShuttingDown during destruction. `task` must not
-  // wait for another task of the same pool. If it throws, that is reported, and nothing else: who
-  // waits for what it was to do must have been answered by then.
+  // wait for another task of the same pool. An exception from it is only reported: the task itself
+  // must complete its waiters before it throws.
   Status Post(std::function<void()> task);
 
  private:
@@ -51,7 +51,7 @@ class WorkerPool {
   // Guarded by mutex_.
   std::deque<std::function<void()>> queue_;
   std::unordered_map<std::thread::id, std::thread> threads_;
-  std::deque<std::thread> finished_;  // left by idle time-out, to be joined
+  std::deque<std::thread> finished_;  // exited after the idle timeout, to be joined
   std::size_t idle_ = 0;
   bool stopping_ = false;
 };

@@ -17,7 +17,7 @@ std::ptrdiff_t ThreadsOfThisProcess() {
                        std::filesystem::directory_iterator());
 }
 
-TEST_CASE("worker pool: destruction runs what is queued and joins") {
+TEST_CASE("worker pool: the destructor runs queued tasks and joins the threads") {
   std::atomic<int> done = 0;
   {
     WorkerPool pool({.max_threads = 2});
@@ -26,11 +26,11 @@ TEST_CASE("worker pool: destruction runs what is queued and joins") {
   CHECK(done == 500);
 }
 
-TEST_CASE("worker pool: works on max_threads tasks at once, and never on more") {
+TEST_CASE("worker pool: runs up to max_threads tasks concurrently, never more") {
   constexpr int kThreads = 4;
   std::atomic<int> running = 0;
   std::atomic<int> most = 0;
-  // Nobody gets past it before kThreads tasks run at the same time.
+  // Opens only when kThreads tasks run at the same time.
   std::latch all_run(kThreads);
   {
     WorkerPool pool({.max_threads = kThreads});
@@ -48,7 +48,7 @@ TEST_CASE("worker pool: works on max_threads tasks at once, and never on more") 
   CHECK(most == kThreads);
 }
 
-TEST_CASE("worker pool: a full queue refuses instead of growing") {
+TEST_CASE("worker pool: a full queue refuses tasks") {
   std::latch started(1);
   std::latch go_on(1);
   std::atomic<int> done = 0;
@@ -70,7 +70,7 @@ TEST_CASE("worker pool: a full queue refuses instead of growing") {
   CHECK(done == 2);
 }
 
-TEST_CASE("worker pool: takes no work while it is destroyed") {
+TEST_CASE("worker pool: refuses tasks during destruction") {
   std::latch started(1);
   ErrorCode last = ErrorCode::kInternal;
   {
@@ -89,11 +89,11 @@ TEST_CASE("worker pool: takes no work while it is destroyed") {
   CHECK(last == ErrorCode::kShuttingDown);
 }
 
-TEST_CASE("worker pool: idle threads leave, and come back with work") {
-  // The thread sanitizer starts a thread of its own together with the first of ours.
+TEST_CASE("worker pool: idle threads exit, and are started again for new work") {
+  // The thread sanitizer starts its own thread together with our first one.
   std::thread([] {}).join();
   const std::ptrdiff_t before = ThreadsOfThisProcess();
-  // They outlive the pool: a thread may still be inside one that the others have passed.
+  // Must outlive the pool: a thread may still be inside a latch that the others have passed.
   std::latch latches[] = {std::latch(3), std::latch(3)};
   WorkerPool pool({.max_threads = 3, .idle_timeout = std::chrono::milliseconds(1)});
   for (std::latch& all_run : latches) {
@@ -107,7 +107,7 @@ TEST_CASE("worker pool: idle threads leave, and come back with work") {
   }
 }
 
-TEST_CASE("worker pool: a task's captures are gone before the next task starts") {
+TEST_CASE("worker pool: a task's captures are destroyed before the next task starts") {
   auto owned = std::make_shared<int>(1);
   const std::weak_ptr<int> watched = owned;
   std::atomic<bool> released = false;

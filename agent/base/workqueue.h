@@ -2,18 +2,18 @@
 
 // A queue of keys to work on, with the semantics of client-go's workqueue.
 //
-// - A key is in the queue once, however often it is added; of several times, the earliest counts.
-// - No two workers work on one key at the same time.
-// - A key that is added while a worker works on it is worked on again afterwards, so that no update
-//   is lost: the worker may have read before the update.
-// - A key waits until its time. Due keys are handed out in the order of their times; with
+// - A key is queued at most once, however often it is added; the earliest due time wins.
+// - A key is never processed by two workers at the same time.
+// - A key that is added while it is being processed is processed again afterwards, so that no
+//   update is lost: the worker may have read before the update.
+// - A key waits until it is due. Due keys are handed out in the order of their due times; with
 //   `group_of`, round robin among the groups.
 //
 // The queue holds keys, not objects: a worker reads the object when it gets the key, and the object
-// may be gone by then.
+// may have been deleted by then.
 //
-// Thread-safe; no calls out under its lock (other than to the Clock). The queue outlives its items.
-// Adding, handing out and removing a key cost O(log n).
+// Thread-safe; calls nothing but the Clock while holding its lock. Must outlive its items. Adding,
+// handing out and removing a key cost O(log n).
 
 #include <algorithm>
 #include <condition_variable>
@@ -39,26 +39,26 @@ class Workqueue {
 
  public:
   struct Options {
-    // Of Item::Retry: the delay after the first failure, doubled with each further one in a row.
+    // For Item::Retry: the delay after the first failure, doubled with each further one in a row.
     Duration first_retry = std::chrono::seconds(1);
     Duration longest_retry = std::chrono::minutes(5);
     // The group of a key, for example its namespace: a pure function. Due keys of several groups
     // are handed out round robin, so that no group waits for all keys of another. Null = all keys
-    // are one group, in the order of their times. A limit of the items in work per group would
+    // are one group, in the order of their due times. A limit on the items in work per group would
     // belong in TakeNext.
     std::function<std::string(const Key&)> group_of{};
   };
 
-  // Keys by what they wait for.
+  // Number of keys by state.
   struct Depth {
-    std::size_t delayed = 0;  // for their time
-    std::size_t due = 0;      // for a worker
+    std::size_t delayed = 0;  // not yet due
+    std::size_t due = 0;      // waiting for a worker
     std::size_t in_work = 0;
   };
 
-  // A key that a worker works on, until Done or destruction. For one thread at a time.
+  // A key that is being processed, until Done or destruction. Not thread-safe.
   //
-  // What a worker asks for here has no effect after Done, or when the key was removed since it was
+  // AddAt, AddAfter and Retry have no effect after Done, or when the key was removed since it was
   // handed out.
   class Item {
    public:
@@ -72,23 +72,23 @@ class Workqueue {
     // Valid until Done.
     const Key& key() const { return entry_->first; }
 
-    // The key is to be worked on again at `due`, or earlier if another caller adds it.
+    // Processes the key again at `due`, or earlier if another caller adds it.
     void AddAt(SteadyTime due) {
       if (queue_ != nullptr) queue_->AddAgain(entry_, due);
     }
     void AddAfter(Duration delay) {
       if (queue_ != nullptr) AddAt(queue_->clock_.Now() + delay);
     }
-    // The work has failed: the key is to be worked on again after the returned delay, which is
-    // between half of its exponential back-off and all of it.
+    // After a failure: processes the key again after the returned delay, which is between half and
+    // all of its exponential back-off.
     Duration Retry() { return queue_ != nullptr ? queue_->AddRetry(entry_) : Duration::zero(); }
-    // The work has succeeded: the next Retry starts from `first_retry`. Also the effect of Done
-    // when the key is not to be worked on again.
+    // After a success: the next Retry starts from `first_retry`. Done has the same effect when the
+    // key was not added again.
     void Forget() {
       if (queue_ != nullptr) queue_->ForgetFailures(entry_);
     }
 
-    // Ends the work. Idempotent.
+    // Ends the processing. Idempotent.
     void Done() noexcept {
       if (queue_ != nullptr) std::exchange(queue_, nullptr)->Finish(entry_);
     }
@@ -101,7 +101,7 @@ class Workqueue {
     const typename Entries::iterator entry_;  // stays in the map until Done
   };
 
-  // `clock` and `rng` outlive the queue.
+  // `clock` and `rng` must outlive the queue.
   Workqueue(Options options, const Clock& clock, Rng& rng)
       : options_(std::move(options)), clock_(clock), rng_(rng) {}
   Workqueue(const Workqueue&) = delete;
@@ -109,7 +109,7 @@ class Workqueue {
 
   void Add(const Key& key) { AddAt(key, clock_.Now()); }
   void AddAfter(const Key& key, Duration delay) { AddAt(key, clock_.Now() + delay); }
-  // Brings the key forward to `due`, or adds it; never puts it off.
+  // Adds the key, or moves it forward to `due`; never postpones it.
   void AddAt(const Key& key, SteadyTime due) {
     std::string group = options_.group_of ? options_.group_of(key) : std::string();
     std::lock_guard lock(mutex_);
@@ -119,8 +119,8 @@ class Workqueue {
     Schedule(entry, due);
   }
 
-  // The object of the key is gone: drops the key, and what its worker, if there is one, asks for.
-  // The work itself goes on. A later Add counts again.
+  // For a key whose object was deleted: drops the key, and ignores AddAt, AddAfter and Retry of an
+  // item in work. That item's processing is not interrupted. A later Add queues the key again.
   void Remove(const Key& key) {
     std::lock_guard lock(mutex_);
     const auto entry = entries_.find(key);
@@ -135,8 +135,8 @@ class Workqueue {
     entries_.erase(entry);
   }
 
-  // Waits until a key is due. Empty when the context is over; at its deadline a key that is due is
-  // still handed out.
+  // Waits until a key is due. nullopt when the context is over; at its deadline a key that is due
+  // is still handed out.
   std::optional<Item> Get(const Context& context) {
     std::unique_lock lock(mutex_);
     while (!context.stop().stop_requested()) {
@@ -160,7 +160,7 @@ class Workqueue {
   }
 
  private:
-  // The number makes the order of keys with the same time that in which they were added.
+  // The number keeps keys with the same time in the order in which they were added.
   using Position = std::pair<SteadyTime, std::uint64_t>;
   using Order = std::map<Position, const Key*>;  // keys of entries_
 
@@ -175,12 +175,12 @@ class Workqueue {
     // While it is in work:
     bool in_work = false;
     bool removed = false;             // since it was handed out
-    std::optional<SteadyTime> again;  // the earliest time asked for since
-    typename Order::node_type place;  // kept, so that Done, which must not fail, allocates nothing
+    std::optional<SteadyTime> again;  // the earliest time requested since
+    typename Order::node_type place;  // reused, because Done must not fail and so not allocate
   };
   using EntryRef = typename Entries::iterator;
 
-  // Guarded by mutex_, each of them, down to the data members.
+  // mutex_ must be held for the functions from here to RemoveFromOrder.
 
   void Schedule(EntryRef ref, SteadyTime due) {
     Entry& entry = ref->second;
@@ -202,7 +202,7 @@ class Workqueue {
     entry.is_queued = true;
     place.key() = entry.position;
     delayed_.insert(std::move(place));
-    // Only a new first key shortens the waits in Get.
+    // Only a new first key shortens the wait in Get.
     if (delayed_.begin()->first != entry.position) return;
     ++changes_;
     changed_.notify_all();
@@ -216,7 +216,7 @@ class Workqueue {
     }
   }
 
-  // Round robin: the first key of the group that follows the latest one.
+  // Round robin: the first key of the group after latest_group_.
   EntryRef TakeNext() {
     auto group = due_.upper_bound(latest_group_);
     if (group == due_.end()) group = due_.begin();
@@ -242,7 +242,7 @@ class Workqueue {
     if (group->second.empty()) due_.erase(group);
   }
 
-  // Of Item; these lock.
+  // Called by Item; these lock mutex_.
 
   void AddAgain(EntryRef ref, SteadyTime due) {
     std::lock_guard lock(mutex_);

@@ -24,9 +24,9 @@ struct Setup {
   explicit Setup(Queue::Options options = {}, double random = 1)
       : rng(random), queue(std::move(options), clock, rng) {}
 
-  // What is due now, without a wait.
+  // The next key that is due now; does not wait.
   std::optional<Queue::Item> Next() { return queue.Get(Context(clock.Now(), {})); }
-  // All that is due now, each worked on at once.
+  // Processes all keys that are due now and returns them.
   Keys Work() {
     Keys keys;
     while (const std::optional<Queue::Item> item = Next()) keys.push_back(item->key());
@@ -38,7 +38,7 @@ struct Setup {
   Queue queue;
 };
 
-TEST_CASE("workqueue: a key is queued once, and the earliest of its times counts") {
+TEST_CASE("workqueue: a key is queued once, at the earliest of its due times") {
   struct Row {
     std::string name;
     std::function<void(Setup&)> add;
@@ -75,7 +75,7 @@ TEST_CASE("workqueue: a key is queued once, and the earliest of its times counts
   }
 }
 
-TEST_CASE("workqueue: due keys come in the order of their times, equal ones as they were added") {
+TEST_CASE("workqueue: due keys are ordered by due time, equal ones by insertion") {
   Setup setup;
   setup.queue.AddAfter("late", seconds(2));
   setup.queue.AddAfter("b", seconds(1));
@@ -85,7 +85,7 @@ TEST_CASE("workqueue: due keys come in the order of their times, equal ones as t
   CHECK(setup.Work() == Keys{"now", "b", "a", "late"});
 }
 
-TEST_CASE("workqueue: a key in work is not handed out, and what was added meanwhile comes after") {
+TEST_CASE("workqueue: a key added while in work is handed out again only after Done") {
   struct Row {
     std::string name;
     std::function<void(Setup&, Queue::Item&)> during;
@@ -129,7 +129,7 @@ TEST_CASE("workqueue: a key in work is not handed out, and what was added meanwh
   }
 }
 
-TEST_CASE("workqueue: an item is done once, by its last holder") {
+TEST_CASE("workqueue: a moved item is done once, by its last owner") {
   Setup setup;
   setup.queue.Add("k");
   std::optional<Queue::Item> first = setup.Next();
@@ -148,7 +148,7 @@ TEST_CASE("workqueue: an item is done once, by its last holder") {
   CHECK(setup.queue.Measure().in_work == 0);
 }
 
-TEST_CASE("workqueue: a removed key is dropped wherever it stands, and can be added again") {
+TEST_CASE("workqueue: a key is removed in any state, and can be added again") {
   struct Row {
     std::string name;
     std::function<void(Setup&)> add;
@@ -174,7 +174,7 @@ TEST_CASE("workqueue: a removed key is dropped wherever it stands, and can be ad
   }
 }
 
-TEST_CASE("workqueue: the worker of a removed key does not bring it back, a later Add does") {
+TEST_CASE("workqueue: a removed key is not requeued by its worker, only by a later Add") {
   struct Row {
     std::string name;
     std::function<void(Setup&, Queue::Item&)> during;
@@ -197,7 +197,7 @@ TEST_CASE("workqueue: the worker of a removed key does not bring it back, a late
       std::optional<Queue::Item> item = setup.Next();
       REQUIRE(item);
       row.during(setup, *item);
-      // Not while the worker has the key.
+      // Not while the key is in work.
       CHECK_FALSE(setup.Next());
     }
     setup.clock.Advance(minutes(1));
@@ -205,7 +205,7 @@ TEST_CASE("workqueue: the worker of a removed key does not bring it back, a late
   }
 }
 
-TEST_CASE("workqueue: retries of a key back off up to a bound, each key by itself, until Forget") {
+TEST_CASE("workqueue: retries back off per key up to a bound, until Forget") {
   const Queue::Options options{.first_retry = seconds(1), .longest_retry = seconds(5)};
   struct Row {
     std::string name;
@@ -237,7 +237,7 @@ TEST_CASE("workqueue: retries of a key back off up to a bound, each key by itsel
     }
     CHECK(setup.Next()->Retry() == row.delays.front());  // of "other"
     CHECK(setup.Next()->Retry() == row.delays.front());
-    // A key that left the queue starts anew as well.
+    // A key that has left the queue starts from the first delay too.
     setup.clock.Advance(minutes(1));
     CHECK(setup.Work().size() == 2);
     setup.queue.Add("k");
@@ -245,7 +245,7 @@ TEST_CASE("workqueue: retries of a key back off up to a bound, each key by itsel
   }
 }
 
-TEST_CASE("workqueue: a key that is added does not wait for its retry") {
+TEST_CASE("workqueue: an added key does not wait for its retry delay") {
   Setup setup;
   setup.queue.Add("k");
   (void)setup.Next()->Retry();
@@ -254,7 +254,7 @@ TEST_CASE("workqueue: a key that is added does not wait for its retry") {
   CHECK(setup.Work() == Keys{"k"});
 }
 
-TEST_CASE("workqueue: groups have turns in a circle, however many keys each has") {
+TEST_CASE("workqueue: groups are served round robin, however many keys each has") {
   Setup setup({.group_of = [](const std::string& key) { return key.substr(0, 1); }});
   for (int i = 0; i < 100; ++i) setup.queue.Add("a" + std::to_string(i));
   setup.queue.Add("c0");
@@ -270,7 +270,7 @@ TEST_CASE("workqueue: groups have turns in a circle, however many keys each has"
   CHECK(setup.queue.Measure().due == 95);
 }
 
-TEST_CASE("workqueue: Get waits until a key is due, is brought forward, or the context is over") {
+TEST_CASE("workqueue: Get waits until a key is due or moved forward, or the context is over") {
   struct Row {
     std::string name;
     std::function<void(Setup&, std::stop_source&)> meanwhile;
@@ -308,7 +308,7 @@ TEST_CASE("workqueue: Get waits until a key is due, is brought forward, or the c
 }
 
 TEST_CASE(
-    "workqueue: a context that is over at its deadline still gets what is due, once stopped "
+    "workqueue: a context past its deadline still gets a key that is due, a stopped one "
     "nothing") {
   Setup setup;
   setup.queue.Add("k");
@@ -318,7 +318,7 @@ TEST_CASE(
   CHECK(setup.queue.Get(Context(setup.clock.Now() - seconds(1), {})));
 }
 
-TEST_CASE("workqueue: with many workers no two have one key, and the last update is worked on") {
+TEST_CASE("workqueue: many workers never share a key, and the last update is processed") {
   constexpr int kWorkers = 4;
   constexpr int kKeys = 5;
   constexpr int kUpdates = 2000;

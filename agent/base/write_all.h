@@ -4,7 +4,7 @@
 
 namespace nodekeep {
 
-// write(2) until everything is out. False, with errno, when something is not.
+// Calls write(2) until all of `bytes` is written. False, with errno set, on failure.
 bool WriteAll(int fd, std::string_view bytes);
 
 }  // namespace nodekeep

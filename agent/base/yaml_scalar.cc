@@ -1,5 +1,5 @@
-// How a YAML scalar is understood where a text, a whole number or a boolean is wanted: the rules of
-// yaml.v3's resolve and decode.
+// Converts a YAML scalar to a string, integer or boolean by the rules of yaml.v3's resolve and
+// decode.
 
 #include <algorithm>
 #include <array>
@@ -16,7 +16,7 @@ namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-// strconv.ParseInt with base 0, after yaml.v3 has taken the underscores out.
+// strconv.ParseInt with base 0; yaml.v3 removes the underscores before.
 std::optional<std::int64_t> ParseWhole(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.remove_prefix(1);
@@ -35,7 +35,7 @@ std::optional<std::int64_t> ParseWhole(std::string_view text) {
   return static_cast<std::int64_t>(negative ? 0 - size : size);
 }
 
-// A float without fraction, such as 1e3, 420.0 and, because it is no valid octal, 08.
+// A float without fraction, such as 1e3, 420.0 and, because it is not a valid octal number, 08.
 std::optional<std::int64_t> ParseWholeFloat(std::string_view text) {
   if (text.starts_with('+')) {
     text.remove_prefix(1);
@@ -50,7 +50,7 @@ std::optional<std::int64_t> ParseWholeFloat(std::string_view text) {
   return static_cast<std::int64_t>(value);
 }
 
-Error WantsScalar(const YamlNode& node, std::string_view wanted) {
+Error ExpectedScalar(const YamlNode& node, std::string_view wanted) {
   const std::string_view found = node.IsSequence()  ? "a list"
                                  : node.IsMapping() ? "a map"
                                  : node.IsNull()    ? "nothing"
@@ -67,7 +67,7 @@ bool IsOneOf(std::string_view text, const std::array<std::string_view, N>& words
 }  // namespace
 
 Result<std::string> YamlText(const YamlNode& node) {
-  if (!node.IsScalar() && !node.IsNull()) return WantsScalar(node, "a text");
+  if (!node.IsScalar() && !node.IsNull()) return ExpectedScalar(node, "a text");
   return node.text;
 }
 
@@ -75,26 +75,26 @@ Result<std::int64_t> YamlInt(const YamlNode& node) {
   const bool may_be_number =
       node.IsScalar() && !node.quoted && !node.text.empty() &&
       (IsDigit(node.text[0]) || node.text[0] == '+' || node.text[0] == '-' || node.text[0] == '.');
-  if (!may_be_number) return WantsScalar(node, "a whole number");
+  if (!may_be_number) return ExpectedScalar(node, "a whole number");
   std::string plain = node.text;
   plain.erase(std::remove(plain.begin(), plain.end(), '_'), plain.end());
   if (const auto number = ParseWhole(plain)) return *number;
   if (const auto number = ParseWholeFloat(plain)) return *number;
-  return WantsScalar(node, "a whole number");
+  return ExpectedScalar(node, "a whole number");
 }
 
 Result<bool> YamlBool(const YamlNode& node) {
-  if (!node.IsScalar()) return WantsScalar(node, "true or false");
+  if (!node.IsScalar()) return ExpectedScalar(node, "true or false");
   constexpr std::array<std::string_view, 3> kTrue = {"true", "True", "TRUE"};
   constexpr std::array<std::string_view, 3> kFalse = {"false", "False", "FALSE"};
-  // yaml.v3 takes the words of YAML 1.1 as strings that a boolean may be made of: quoted ones too.
+  // yaml.v3 resolves the YAML 1.1 words as strings and then accepts them as booleans, even quoted.
   constexpr std::array<std::string_view, 8> kOldTrue = {"y",   "Y",  "yes", "Yes",
                                                         "YES", "on", "On",  "ON"};
   constexpr std::array<std::string_view, 8> kOldFalse = {"n",  "N",   "no",  "No",
                                                          "NO", "off", "Off", "OFF"};
   if (IsOneOf(node.text, kOldTrue) || (!node.quoted && IsOneOf(node.text, kTrue))) return true;
   if (IsOneOf(node.text, kOldFalse) || (!node.quoted && IsOneOf(node.text, kFalse))) return false;
-  return WantsScalar(node, "true or false");
+  return ExpectedScalar(node, "true or false");
 }
 
 }  // namespace nodekeep

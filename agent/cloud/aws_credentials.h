@@ -7,10 +7,10 @@
 
 namespace nodekeep {
 
-// What signs a request to AWS. Credentials of a role have a session token and an end; those of a
-// user have neither.
+// AWS credentials for signing requests. Credentials of a role have a session token and expire;
+// those of a user have no session token and do not expire.
 struct AwsCredentials {
-  std::string access_key_id;  // names the key, is sent in clear: no secret
+  std::string access_key_id;  // sent in clear text; not a secret
   SecretBytes secret_access_key;
   SecretBytes session_token;           // empty = none
   WallTime expires = WallTime::max();  // max = never

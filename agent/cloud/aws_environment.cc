@@ -26,7 +26,7 @@ AwsEnvironment::SharedFile SharedFileOf(const Environment& environment, const ch
   return {fmt::format("{}/.aws/{}", home, default_name), ""};
 }
 
-Error SayWho(const Error& error, std::string_view source) {
+Error WithSource(const Error& error, std::string_view source) {
   return error.Prepend("AWS credentials from {}", source);
 }
 
@@ -53,7 +53,7 @@ bool Exists(const std::string& path) {
   return std::filesystem::status(path, ignored).type() != std::filesystem::file_type::not_found;
 }
 
-// Keys of the profile, from the credentials file first; kNotFound when no file has it.
+// Keys of the profile; the credentials file is tried first. kNotFound when no file has the profile.
 Result<AwsCredentials> FromFiles(const AwsEnvironment& environment) {
   std::string why;
   for (const AwsEnvironment::SharedFile* file :
@@ -105,7 +105,7 @@ AwsEnvironment AwsEnvironment::From(const Environment& environment) {
   }
   aws.credentials_file = SharedFileOf(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials");
   aws.config_file = SharedFileOf(environment, "AWS_CONFIG_FILE", "config");
-  // The relative one wins, as in the SDKs.
+  // The relative URI takes precedence, as in the SDKs.
   aws.container_url = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (const std::string path = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
       !path.empty()) {
@@ -139,16 +139,16 @@ Result<AwsCredentials> OwnAwsCredentials(const Context& context, HttpClient& htt
   }
   if (!environment.role_arn.empty() || !environment.web_identity_token_file.empty()) {
     Result<AwsCredentials> found = FromWebIdentity(context, http, environment);
-    return found.ok() ? std::move(found) : SayWho(found.error(), "web identity");
+    return found.ok() ? std::move(found) : WithSource(found.error(), "web identity");
   }
   Result<AwsCredentials> found = FromFiles(environment);
   const bool absent = !found.ok() && found.error().code() == ErrorCode::kNotFound;
   if (!absent || environment.profile_named) {
-    return found.ok() ? std::move(found) : SayWho(found.error(), "shared files");
+    return found.ok() ? std::move(found) : WithSource(found.error(), "shared files");
   }
   if (!environment.container_url.empty()) {
     found = FromContainer(context, http, environment);
-    return found.ok() ? std::move(found) : SayWho(found.error(), "the container endpoint");
+    return found.ok() ? std::move(found) : WithSource(found.error(), "the container endpoint");
   }
   constexpr std::string_view kNothingSet =
       "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, "
@@ -160,7 +160,7 @@ Result<AwsCredentials> OwnAwsCredentials(const Context& context, HttpClient& htt
   }
   found = InstanceCredentials(context, http, environment.metadata_endpoint);
   if (found.ok()) return found;
-  return SayWho(found.error(), fmt::format("the instance, because {}", kNothingSet));
+  return WithSource(found.error(), fmt::format("the instance, because {}", kNothingSet));
 }
 
 }  // namespace nodekeep

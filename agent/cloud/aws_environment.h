@@ -1,11 +1,11 @@
 #pragma once
 
-// The AWS identity of this process, as the SDKs find it: environment, web identity, shared files,
-// container, instance.
+// The AWS identity of this process, in the order of the SDKs: environment, web identity, shared
+// files, container, instance.
 //
-// The first source that is configured decides. When it fails, the next one is not tried: a pod that
-// was given a role must never end up with the rights of the node. A file that a variable names is
-// configured; one at its default path is if it exists, readable or not.
+// Only the first configured source is used. When it fails, the next one is not tried: a pod with an
+// assigned role must never get the permissions of the node. A file counts as configured if a
+// variable names it, or if it exists at its default path, readable or not.
 
 #include <string>
 
@@ -18,11 +18,11 @@
 
 namespace nodekeep {
 
-// AWS_* variables, by the names of the SDKs.
+// AWS_* variables, with the names that the SDKs use.
 struct AwsEnvironment {
   struct SharedFile {
     std::string path;      // "" = none
-    std::string variable;  // that names it; "" = the default path, where there need not be a file
+    std::string variable;  // the variable that names it; "" = the default path, file is optional
   };
 
   static AwsEnvironment From(const Environment& environment);
@@ -31,7 +31,7 @@ struct AwsEnvironment {
   SecretBytes secret_access_key;
   SecretBytes session_token;
   std::string role_arn;
-  std::string web_identity_token_file;  // read at each call: kubelet replaces it
+  std::string web_identity_token_file;  // read at each call, because kubelet rotates it
   std::string role_session_name = "nodekeep";
   std::string profile = "default";
   bool profile_named = false;  // by AWS_PROFILE
@@ -42,12 +42,12 @@ struct AwsEnvironment {
   std::string container_token_file;  // read at each call; wins over container_token
   bool metadata_disabled = false;
   std::string metadata_endpoint;  // never empty
-  std::string region;             // AWS_REGION, AWS_DEFAULT_REGION; "" = not said
+  std::string region;             // AWS_REGION, AWS_DEFAULT_REGION; "" = not set
   std::string sts_url;            // AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL; "" = the region's
 };
 
-// Credentials of the first configured source. The error says of every source up to there why it
-// gave none, and what to set.
+// Credentials of the first configured source. The error says for every source up to that one why
+// it returned none, and what to set.
 Result<AwsCredentials> OwnAwsCredentials(const Context& context, HttpClient& http,
                                          const AwsEnvironment& environment);
 

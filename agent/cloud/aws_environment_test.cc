@@ -29,7 +29,7 @@ std::string EndpointAnswer(const std::string& key_id) {
   return R"({"AccessKeyId":")" + key_id + R"(","SecretAccessKey":"s","Token":"t"})";
 }
 
-// A network on which every source would answer.
+// A network in which every source returns credentials.
 void AnswerAll(FakeHttpClient& http) {
   http.On("POST", "https://sts.*", {FakeHttpClient::Respond(200, kStsAnswer)});
   http.On("GET", "http://169.254.170.*",
@@ -41,7 +41,7 @@ void AnswerAll(FakeHttpClient& http) {
           {FakeHttpClient::Respond(200, EndpointAnswer("FROMINSTANCE"))});
 }
 
-TEST_CASE("aws chain: the first source that is configured gives the credentials") {
+TEST_CASE("aws chain: credentials come from the first configured source") {
   const TempDir directory;
   const std::string token = directory.Write("token", "h.p.s\n");
   const std::string files =
@@ -81,12 +81,12 @@ TEST_CASE("aws chain: the first source that is configured gives the credentials"
   CHECK(named->access_key_id == "FROMNAMED");
 }
 
-TEST_CASE("aws chain: a source that is configured and fails is never followed by the node's role") {
+TEST_CASE("aws chain: a configured source that fails never falls back to the node's role") {
   const TempDir directory;
   const std::string token = directory.Write("token", "h.p.s");
   const std::string files = directory.Write("credentials", "[default]\nsso_session=x\n");
   const std::string huge = directory.Write("huge", std::string((1u << 20) + 1, '\n'));
-  // Reading a directory fails for everybody, root too.
+  // Reading a directory fails for every user, including root.
   for (const char* name : {"home-1/.aws/credentials", "home-2/.aws/config"}) {
     std::filesystem::create_directories(directory / name);
   }
@@ -107,19 +107,19 @@ TEST_CASE("aws chain: a source that is configured and fails is never followed by
        {{"AWS_ROLE_ARN", "arn"}},
        "AWS credentials from web identity: AWS_ROLE_ARN is set, but AWS_WEB_IDENTITY_TOKEN_FILE is "
        "not"},
-      {"a token file that is gone",
+      {"a missing token file",
        {{"AWS_ROLE_ARN", "arn"}, {"AWS_WEB_IDENTITY_TOKEN_FILE", directory / "gone"}},
        "AWS credentials from web identity: read \"" + directory / "gone" + "\": No such file"},
       {"STS refuses",
        {{"AWS_ROLE_ARN", "arn"}, {"AWS_WEB_IDENTITY_TOKEN_FILE", token}},
        "AWS credentials from web identity: AssumeRoleWithWebIdentity: HTTP status 403"},
-      {"a profile that is not there",
+      {"a missing profile",
        {{"AWS_PROFILE", "other"}, {"AWS_SHARED_CREDENTIALS_FILE", files}},
        "AWS credentials from shared files: " + files + ": profile \"other\" is not there"},
-      {"a profile that we do not serve",
+      {"an unsupported profile",
        {{"AWS_SHARED_CREDENTIALS_FILE", files}},
        "AWS credentials from shared files: " + files + ": profile \"default\": sso_session is not"},
-      {"a credentials file that is gone",
+      {"a missing credentials file",
        {{"AWS_SHARED_CREDENTIALS_FILE", directory / "gone"}},
        "AWS credentials from shared files: AWS_SHARED_CREDENTIALS_FILE: read \"" +
            directory / "gone" + "\": No such file"},
@@ -127,7 +127,7 @@ TEST_CASE("aws chain: a source that is configured and fails is never followed by
        {{"AWS_SHARED_CREDENTIALS_FILE", huge}},
        "AWS credentials from shared files: AWS_SHARED_CREDENTIALS_FILE: read \"" + huge +
            "\": larger than 1 MiB"},
-      {"a configuration file that is gone",
+      {"a missing configuration file",
        {{"AWS_CONFIG_FILE", directory / "gone"}},
        "AWS credentials from shared files: AWS_CONFIG_FILE: read \"" + directory / "gone" +
            "\": No such file"},
@@ -155,7 +155,7 @@ TEST_CASE("aws chain: a source that is configured and fails is never followed by
   }
 }
 
-TEST_CASE("aws chain: default files that do not exist are no source") {
+TEST_CASE("aws chain: default files that do not exist are not a source") {
   const TempDir directory;
   const std::string file = directory.Write("file", "");
   for (const std::string& home : {directory.path(), directory / "gone", file}) {
@@ -169,8 +169,7 @@ TEST_CASE("aws chain: default files that do not exist are no source") {
   }
 }
 
-TEST_CASE(
-    "aws chain: where nothing is configured and there is no instance, the error says it all") {
+TEST_CASE("aws chain: without configuration and instance, the error names all that is not set") {
   FakeHttpClient http;
   http.On("", "*", {FakeHttpClient::Fail(ErrorCode::kTransient, "connection timed out")});
   Result<AwsCredentials> got = OwnAwsCredentials({}, http, Of({}));
@@ -188,7 +187,7 @@ TEST_CASE(
   CHECK(http.Requests().size() == 1);
 }
 
-TEST_CASE("aws chain: STS is asked in the region, or where the environment says") {
+TEST_CASE("aws chain: STS is called in the region, or at the endpoint from the environment") {
   const TempDir directory;
   const std::string token = directory.Write("token", "h.p.s");
   struct Row {
@@ -235,7 +234,7 @@ TEST_CASE("aws chain: a token file is read at each call") {
   CHECK_THAT(http.Requests().at(1).body, ContainsSubstring("WebIdentityToken=two&"));
 }
 
-TEST_CASE("aws chain: the metadata address can be moved") {
+TEST_CASE("aws chain: the metadata endpoint is configurable") {
   CHECK(Of({}).metadata_endpoint == "http://169.254.169.254");
   CHECK(Of({{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6"}}).metadata_endpoint ==
         "http://[fd00:ec2::254]");

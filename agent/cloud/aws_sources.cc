@@ -15,7 +15,7 @@
 namespace nodekeep {
 namespace {
 
-// A hop limit of 1 makes the answer to a pod vanish: nothing but this ends the wait.
+// With a hop limit of 1 the response never reaches a pod: only this timeout ends the wait.
 constexpr Duration kInstanceTokenTimeout = std::chrono::seconds(1);
 constexpr Duration kMetadataTimeout = std::chrono::seconds(5);
 
@@ -28,7 +28,7 @@ constexpr Partition kPartitions[] = {
     {"eu-isoe-", "cloud.adc-e.uk"}, {"us-isof-", "csp.hci.ic.gov"},
 };
 
-// The members' names differ from source to source: the token's above all.
+// Not parsed here, because the names of the members differ between sources, above all the token's.
 Result<AwsCredentials> Checked(AwsCredentials credentials, std::string_view end,
                                std::string_view what) {
   if (credentials.access_key_id.empty() || credentials.secret_access_key.empty()) {
@@ -48,7 +48,7 @@ Result<AwsCredentials> FromSts(const Result<SecretBytes>& answer, std::string_vi
   return Checked(std::move(credentials), XmlText(xml, "Expiration"), what);
 }
 
-// The answer of the container and the instance endpoints.
+// The response of the container and instance endpoints.
 Result<AwsCredentials> FromJson(const Json& json, std::string_view what) {
   const auto text = [&](std::string_view name) { return TextOf(Find(json, {name})).value_or(""); };
   AwsCredentials credentials;
@@ -62,7 +62,7 @@ std::string Seconds(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
 }
 
-// A token may go to these without TLS: they are this machine.
+// Hosts on this machine, to which a token may be sent without TLS.
 bool IsOfThisMachine(const std::string& host) {
   constexpr std::array<std::string_view, 5> kHosts = {"localhost", "::1", "169.254.170.2",
                                                       "169.254.170.23", "fd00:ec2::23"};
@@ -117,8 +117,8 @@ Result<AwsCredentials> ContainerCredentials(const Context& context, HttpClient& 
   if (!origin.ok()) return origin.error().Prepend("{}", kWhat);
   if (origin->scheme != "https" && !IsOfThisMachine(origin->host)) {
     return Error::Format(ErrorCode::kInvalid,
-                         "{}: {} is neither https nor an address of this machine, where the token "
-                         "may be sent",
+                         "{}: {} is neither https nor an address of this machine: the token must "
+                         "not be sent there",
                          kWhat, origin->text);
   }
   request.bypass_proxy = origin->scheme == "http";
@@ -154,7 +154,7 @@ Result<AwsCredentials> InstanceCredentials(const Context& context, HttpClient& h
     return roles.error().Prepend("the instance has no role");
   }
   if (!roles.ok()) return roles.error();
-  // One instance profile, one role; the list has one line.
+  // An instance profile has one role, so the list has one line.
   const std::string_view role = Trimmed(roles->Reveal().substr(0, roles->Reveal().find('\n')));
   if (role.empty()) {
     return Error::Format(ErrorCode::kNotFound, "{}: the instance has no role", kWhat);
@@ -200,7 +200,7 @@ Result<AwsCredentials> ProfileCredentials(const SecretBytes& text, const std::st
       !credentials.access_key_id.empty() && !credentials.secret_access_key.empty();
   if (!unserved.empty()) {
     return Error::Format(ErrorCode::kInvalid,
-                         "profile \"{}\": {} is not served by a node agent: use web identity, "
+                         "profile \"{}\": {} is not supported by a node agent: use web identity, "
                          "pod identity or keys",
                          profile, unserved);
   }

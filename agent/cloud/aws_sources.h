@@ -3,10 +3,10 @@
 // Where AWS credentials come from, one function a source (docs/protocol/cloud-tokens.md,
 // "AWS credential sources").
 //
-// Stateless and thread-safe; each call asks anew. What is obtained is kept, sealed, by whoever logs
-// in with it. All values come in as arguments, a pod's token included, so that the agent's own
-// identity (AwsEnvironment) and a pod's take the same road. Errors name the source and the fix; see
-// Exchange for their codes.
+// Stateless and thread-safe; nothing is cached: the caller that logs in keeps the credentials,
+// encrypted. All values are arguments, including a pod's token, so that the agent's own identity
+// (AwsEnvironment) and a pod's use the same code. Errors name the source and the fix; see Exchange
+// for their codes.
 
 #include <string>
 
@@ -24,7 +24,7 @@ inline constexpr const char* kAwsInstanceMetadata = "http://169.254.169.254";
 inline constexpr const char* kEksPodIdentity = "http://169.254.170.23/v1/credentials";
 
 // "https://sts.eu-west-1.amazonaws.com/", with the host suffix of the region's partition. Region ""
-// is the global host, which belongs to us-east-1.
+// gives the global host, which is in us-east-1.
 std::string AwsServiceUrl(const std::string& service, const std::string& region);
 
 struct AwsRole {
@@ -32,15 +32,15 @@ struct AwsRole {
   std::string session_name;  // 2-64 of [\w+=,.@-]
   std::string external_id;   // "" = none; only with AssumeRole
   std::string sts_url;       // see AwsServiceUrl
-  std::string region;        // of the signature; only with AssumeRole
+  std::string region;        // signing region; only with AssumeRole
   Duration lifetime = std::chrono::hours(1);
 };
 
-// IRSA: a service account token of audience sts.amazonaws.com for the credentials of a role.
-// kAuthExpired when STS calls the token expired.
+// IRSA: exchanges a service account token of audience sts.amazonaws.com for the credentials of a
+// role. kAuthExpired when STS reports the token as expired.
 Result<AwsCredentials> AssumeRoleWithWebIdentity(const Context& context, HttpClient& http,
                                                  const AwsRole& role, const SecretBytes& token);
-// From one role to the next, signed with `credentials`.
+// Assumes another role with a request signed with `credentials`.
 Result<AwsCredentials> AssumeRole(const Context& context, HttpClient& http, const AwsRole& role,
                                   const AwsCredentials& credentials, WallTime now);
 
@@ -49,13 +49,13 @@ Result<AwsCredentials> AssumeRole(const Context& context, HttpClient& http, cons
 Result<AwsCredentials> ContainerCredentials(const Context& context, HttpClient& http,
                                             const std::string& url, const SecretBytes& token);
 
-// The instance's role, by IMDSv2 only. From a pod the hop limit must be 2.
+// The instance's role, from IMDSv2 only. A pod needs a hop limit of 2.
 Result<AwsCredentials> InstanceCredentials(const Context& context, HttpClient& http,
                                            const std::string& endpoint);
 
-// Keys of `profile` in the text of a shared credentials or config file. kNotFound if the profile is
-// not there; kInvalid if it needs what a node agent does not do (sso, credential_process,
-// source_profile).
+// Keys of `profile` in the text of a shared credentials or config file. kNotFound if the profile
+// does not exist; kInvalid if it needs a feature that a node agent does not support (sso,
+// credential_process, source_profile).
 Result<AwsCredentials> ProfileCredentials(const SecretBytes& text, const std::string& profile);
 
 }  // namespace nodekeep

@@ -17,7 +17,7 @@ constexpr const char* kMetadataToken = "http://169.254.169.254/latest/api/token"
 constexpr const char* kMetadataRoles =
     "http://169.254.169.254/latest/meta-data/iam/security-credentials/";
 
-// As STS writes it.
+// The format of STS.
 constexpr const char* kStsAnswer =
     R"(<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <AssumeRoleResult>
@@ -67,7 +67,7 @@ TEST_CASE("aws: the host of a service follows the region's partition") {
   }
 }
 
-TEST_CASE("aws: a web identity token buys a role's credentials, unsigned") {
+TEST_CASE("aws: a web identity token is exchanged for a role's credentials, unsigned") {
   FakeHttpClient http;
   http.On("POST", kSts, {FakeHttpClient::Respond(200, kStsAnswer)});
   CheckExample(AssumeRoleWithWebIdentity({}, http, ExampleRole(), SecretBytes("h.p.s")));
@@ -100,7 +100,7 @@ TEST_CASE("aws: a role is assumed with a signed request") {
   CHECK(seen.headers.at("x-amz-security-token") == "session");
 }
 
-TEST_CASE("aws: an STS answer without credentials is no success") {
+TEST_CASE("aws: an STS response without credentials is an error") {
   for (const std::string body : {"", "<AssumeRoleResponse/>", "{}"}) {
     FakeHttpClient http;
     http.On("POST", kSts, {FakeHttpClient::Respond(200, body)});
@@ -112,7 +112,7 @@ TEST_CASE("aws: an STS answer without credentials is no success") {
   }
 }
 
-TEST_CASE("aws: a refused web identity never shows in the error") {
+TEST_CASE("aws: a refused web identity token is never in the error") {
   FakeHttpClient http;
   http.On("POST", kSts,
           {FakeHttpClient::Respond(400,
@@ -128,7 +128,7 @@ TEST_CASE("aws: a refused web identity never shows in the error") {
                                         !ContainsSubstring("h.p.s"));
 }
 
-TEST_CASE("aws: the pod identity agent gets the token as it is, past any proxy") {
+TEST_CASE("aws: the pod identity agent gets the unchanged token, without a proxy") {
   FakeHttpClient http;
   http.On("GET", kPodIdentity, {FakeHttpClient::Respond(200, kEndpointAnswer)});
   CheckExample(ContainerCredentials({}, http, kEksPodIdentity, SecretBytes("h.p.s")));
@@ -138,7 +138,7 @@ TEST_CASE("aws: the pod identity agent gets the token as it is, past any proxy")
   CHECK(seen.timeout <= std::chrono::seconds(5));
 }
 
-TEST_CASE("aws: a token leaves the node only by https") {
+TEST_CASE("aws: a token is sent off the node only by https") {
   struct Row {
     std::string url;
     bool allowed;
@@ -161,7 +161,7 @@ TEST_CASE("aws: a token leaves the node only by https") {
   }
 }
 
-TEST_CASE("aws: a service account without association is told so") {
+TEST_CASE("aws: a missing pod identity association is named in the error") {
   FakeHttpClient http;
   http.On("GET", kPodIdentity, {FakeHttpClient::Respond(404, "")});
   Result<AwsCredentials> got =
@@ -172,7 +172,7 @@ TEST_CASE("aws: a service account without association is told so") {
              StartsWith("no pod identity association for this service account: "));
 }
 
-TEST_CASE("aws: the instance's role is asked by IMDSv2, past any proxy") {
+TEST_CASE("aws: the instance's role is read with IMDSv2, without a proxy") {
   FakeHttpClient http;
   http.On("PUT", kMetadataToken, {FakeHttpClient::Respond(200, "imds-session")});
   http.On("GET", kMetadataRoles, {FakeHttpClient::Respond(200, "node-role\n")});
@@ -188,7 +188,7 @@ TEST_CASE("aws: the instance's role is asked by IMDSv2, past any proxy") {
   CHECK(seen[2].headers.at("x-aws-ec2-metadata-token") == "imds-session");
 }
 
-TEST_CASE("aws: what the instance metadata service refuses") {
+TEST_CASE("aws: errors of the instance metadata service") {
   struct Row {
     std::string name;
     FakeHttpClient::Reply token, roles, role;
@@ -199,18 +199,18 @@ TEST_CASE("aws: what the instance metadata service refuses") {
   const Row rows[] = {
       {"the hop limit is 1", FakeHttpClient::Fail(ErrorCode::kTransient, "timed out"), ok, ok,
        ErrorCode::kTransient, "hop limit 2"},
-      {"a host that is no EC2", FakeHttpClient::Respond(404, ""), ok, ok, ErrorCode::kNotFound,
+      {"not an EC2 instance", FakeHttpClient::Respond(404, ""), ok, ok, ErrorCode::kNotFound,
        "is this an EC2 instance"},
       {"IMDS off", FakeHttpClient::Respond(403, ""), ok, ok, ErrorCode::kDenied, "HTTP status 403"},
       {"no role", ok, FakeHttpClient::Respond(404, ""), ok, ErrorCode::kNotFound,
        "the instance has no role"},
       {"an empty list", ok, FakeHttpClient::Respond(200, "\n"), ok, ErrorCode::kNotFound,
        "the instance has no role"},
-      {"the session was forgotten", ok, FakeHttpClient::Respond(401, ""), ok, ErrorCode::kDenied,
+      {"the session has ended", ok, FakeHttpClient::Respond(401, ""), ok, ErrorCode::kDenied,
        "HTTP status 401"},
       {"a role that fails", ok, ok, FakeHttpClient::Respond(200, R"({"Code":"Failed"})"),
        ErrorCode::kTransient, "Failed"},
-      {"half an answer", ok, ok, FakeHttpClient::Respond(200, R"({"Code":"Success"})"),
+      {"an incomplete response", ok, ok, FakeHttpClient::Respond(200, R"({"Code":"Success"})"),
        ErrorCode::kTransient, "no credentials"},
   };
   for (const Row& row : rows) {
@@ -226,7 +226,7 @@ TEST_CASE("aws: what the instance metadata service refuses") {
   }
 }
 
-TEST_CASE("aws: keys of a profile in either kind of file") {
+TEST_CASE("aws: keys of a profile are read from either kind of file") {
   const SecretBytes text(R"(
 # of a person
 [default]
@@ -262,8 +262,8 @@ source_profile = default)");
   };
   CHECK(message("none") == "profile \"none\" is not there");
   CHECK(message("half") == "profile \"half\" has no keys");
-  CHECK_THAT(message("sso"), ContainsSubstring("sso_start_url is not served"));
-  CHECK_THAT(message("chained"), ContainsSubstring("source_profile is not served"));
+  CHECK_THAT(message("sso"), ContainsSubstring("sso_start_url is not supported"));
+  CHECK_THAT(message("chained"), ContainsSubstring("source_profile is not supported"));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 namespace nodekeep {
 namespace {
 
-// The service is asked for a token it may first have to fetch itself.
+// Longer than the probe's, because the service may have to fetch the token first.
 constexpr Duration kTokenTimeout = std::chrono::seconds(5);
 constexpr Duration kProbeTimeout = std::chrono::seconds(1);
 constexpr const char* kInstanceMetadata = "http://169.254.169.254";
@@ -38,7 +38,8 @@ std::string LowerTrimmed(std::string_view text) {
   return lower;
 }
 
-// "https://management.azure.com/" and "https://vault.azure.net" alike.
+// For resources with and without a trailing slash: "https://management.azure.com/",
+// "https://vault.azure.net".
 std::string ScopeOf(const std::string& resource) {
   return resource + (resource.ends_with('/') ? ".default" : "/.default");
 }
@@ -64,7 +65,7 @@ Result<CloudToken> AskAuthority(const Context& context, HttpClient& http,
   return ExchangeForToken(context, http, std::move(request), kWhat);
 }
 
-Error SayWho(const Error& error, std::string_view source) {
+Error WithSource(const Error& error, std::string_view source) {
   return error.Prepend("Azure token by {}", source);
 }
 
@@ -165,7 +166,7 @@ Result<CloudToken> ManagedIdentityToken(const Context& context, HttpClient& http
   }
   Result<CloudToken> token = ExchangeForToken(context, http, std::move(request), what);
   if (token.ok()) return token;
-  // 404 and 410 while the service is being updated, 400 when it has no such identity
+  // 404 and 410 while the service is being updated, 400: the identity does not exist
   // (docs/protocol/cloud-tokens.md, "Microsoft Entra tokens").
   if (token.error().code() == ErrorCode::kNotFound) {
     return Error(ErrorCode::kTransient, token.error().message());
@@ -205,32 +206,33 @@ Result<CloudToken> OwnAzureToken(const Context& context, HttpClient& http,
   if (!environment.client_secret.empty()) {
     Result<CloudToken> token =
         EntraTokenBySecret(context, http, application, resource, environment.client_secret);
-    return token.ok() ? std::move(token) : SayWho(token.error(), "AZURE_CLIENT_SECRET");
+    return token.ok() ? std::move(token) : WithSource(token.error(), "AZURE_CLIENT_SECRET");
   }
   if (!environment.client_certificate_file.empty()) {
     constexpr std::string_view kSource = "AZURE_CLIENT_CERTIFICATE_PATH";
     Result<SecretBytes> pem = ReadSmallFile(environment.client_certificate_file);
-    if (!pem.ok()) return SayWho(pem.error(), kSource);
+    if (!pem.ok()) return WithSource(pem.error(), kSource);
     Result<SecretBytes> assertion = EntraCertificateAssertion(application, *pem, now);
-    if (!assertion.ok()) return SayWho(assertion.error(), kSource);
+    if (!assertion.ok()) return WithSource(assertion.error(), kSource);
     Result<CloudToken> token =
         EntraTokenByAssertion(context, http, application, resource, *assertion);
-    return token.ok() ? std::move(token) : SayWho(token.error(), kSource);
+    return token.ok() ? std::move(token) : WithSource(token.error(), kSource);
   }
   if (!environment.federated_token_file.empty()) {
     constexpr std::string_view kSource = "workload identity (AZURE_FEDERATED_TOKEN_FILE)";
     Result<SecretBytes> assertion = ReadTokenFile(environment.federated_token_file);
-    if (!assertion.ok()) return SayWho(assertion.error(), kSource);
+    if (!assertion.ok()) return WithSource(assertion.error(), kSource);
     Result<CloudToken> token =
         EntraTokenByAssertion(context, http, application, resource, *assertion);
-    return token.ok() ? std::move(token) : SayWho(token.error(), kSource);
+    return token.ok() ? std::move(token) : WithSource(token.error(), kSource);
   }
   Result<CloudToken> token =
       ManagedIdentityToken(context, http, environment, {environment.client_id, ""}, resource);
   if (token.ok()) return token;
-  return SayWho(token.error(),
-                "managed identity, because AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH and "
-                "AZURE_FEDERATED_TOKEN_FILE are not set");
+  return WithSource(
+      token.error(),
+      "managed identity, because AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH and "
+      "AZURE_FEDERATED_TOKEN_FILE are not set");
 }
 
 }  // namespace nodekeep

@@ -3,7 +3,7 @@
 // Microsoft Entra tokens, one function a source (docs/protocol/cloud-tokens.md,
 // "Microsoft Entra tokens").
 //
-// Stateless and thread-safe; each call asks anew, whoever logs in with a token keeps it. A resource
+// Stateless and thread-safe; nothing is cached: the caller that logs in keeps the token. A resource
 // is "https://management.azure.com/" or "https://vault.azure.net"; its scope is derived here.
 // Errors name the source and the fix; see Exchange for their codes.
 
@@ -25,7 +25,7 @@ struct AzureCloud {
   std::string authority;         // "https://login.microsoftonline.com"
   std::string resource_manager;  // "https://management.azure.com/"
 
-  // By any of the names in use, in either case; null for a name that is none.
+  // Accepts every name in use, case-insensitively; null for an unknown name.
   static const AzureCloud* Find(std::string_view name);
 };
 
@@ -36,26 +36,26 @@ struct EntraApplication {
   std::string client_id;
 };
 
-// Workload identity: a service account token of audience api://AzureADTokenExchange, or an
-// assertion by certificate. A federated credential that is new takes minutes to be known:
-// kTransient then.
+// Workload identity: `assertion` is a service account token of audience
+// api://AzureADTokenExchange, or a certificate assertion. A new federated credential takes minutes
+// to take effect: kTransient until then.
 Result<CloudToken> EntraTokenByAssertion(const Context& context, HttpClient& http,
                                          const EntraApplication& application,
                                          const std::string& resource, const SecretBytes& assertion);
 Result<CloudToken> EntraTokenBySecret(const Context& context, HttpClient& http,
                                       const EntraApplication& application,
                                       const std::string& resource, const SecretBytes& secret);
-// The assertion by which a certificate's key proves the application. `pem` holds both.
+// An assertion for the application, signed with a certificate's key. `pem` contains both.
 Result<SecretBytes> EntraCertificateAssertion(const EntraApplication& application,
                                               const SecretBytes& pem, WallTime now);
 
-// Which identity of the machine; at most one id is set, none = the system-assigned one.
+// Selects an identity of the machine; at most one id is set, none = the system-assigned identity.
 struct ManagedIdentity {
   std::string client_id;
   std::string object_id;
 };
 
-// What AZURE_* and IDENTITY_* variables say of this process.
+// The AZURE_* and IDENTITY_* variables of this process.
 struct AzureEnvironment {
   static AzureEnvironment From(const Environment& environment);
 
@@ -63,9 +63,9 @@ struct AzureEnvironment {
   std::string client_id;
   SecretBytes client_secret;
   std::string client_certificate_file;  // PEM certificate and key; read at each call
-  std::string federated_token_file;     // read at each call: kubelet replaces it
+  std::string federated_token_file;     // read at each call, because kubelet rotates it
   std::string authority;                // "" = the cloud's
-  std::string cloud;                    // AZURE_ENVIRONMENT, AZURE_CLOUD; "" = not said
+  std::string cloud;                    // AZURE_ENVIRONMENT, AZURE_CLOUD; "" = not set
   std::string identity_endpoint;        // App Service, Container Apps; "" = none
   SecretBytes identity_header;
   std::string metadata_endpoint;  // never empty
@@ -77,13 +77,13 @@ Result<CloudToken> ManagedIdentityToken(const Context& context, HttpClient& http
                                         const ManagedIdentity& identity,
                                         const std::string& resource);
 
-// The cloud that the environment names, else the one the machine says it is in, else the public
-// one. kInvalid for a name that is none.
+// The cloud named by the environment, else the one from instance metadata, else the public one.
+// kInvalid for an unknown name.
 Result<AzureCloud> OwnAzureCloud(const Context& context, HttpClient& http,
                                  const AzureEnvironment& environment);
 
-// The identity of this process: secret, certificate, federated token, managed identity. The first
-// that is configured decides; its failure is final, as with AWS.
+// The identity of this process: secret, certificate, federated token, managed identity. Only the
+// first configured one is used; its failure is final, as with AWS.
 Result<CloudToken> OwnAzureToken(const Context& context, HttpClient& http,
                                  const AzureEnvironment& environment, const AzureCloud& cloud,
                                  const std::string& resource, WallTime now);

@@ -50,7 +50,7 @@ TEST_CASE("azure: a federated token is the assertion of a client credentials gra
         "client_assertion=h.p.s");
 }
 
-TEST_CASE("azure: a secret is sent as it is") {
+TEST_CASE("azure: a client secret is sent unchanged") {
   FakeHttpClient http;
   http.On("POST", kTokenUrl, {FakeHttpClient::Respond(200, kAnswer)});
   REQUIRE(EntraTokenBySecret({}, http, ExampleApplication(), "https://management.azure.com/",
@@ -61,7 +61,7 @@ TEST_CASE("azure: a secret is sent as it is") {
         "scope=https%3A%2F%2Fmanagement.azure.com%2F.default&client_secret=a%26b~");
 }
 
-TEST_CASE("azure: an application without tenant or id is not asked about") {
+TEST_CASE("azure: an application without tenant or client id fails without a request") {
   struct Row {
     EntraApplication application;
     std::string want;
@@ -79,7 +79,7 @@ TEST_CASE("azure: an application without tenant or id is not asked about") {
   }
 }
 
-TEST_CASE("azure: the instance's identity, system-assigned or by an id") {
+TEST_CASE("azure: the instance's identity is system-assigned or selected by id") {
   struct Row {
     ManagedIdentity identity;
     std::string want;
@@ -104,7 +104,7 @@ TEST_CASE("azure: the instance's identity, system-assigned or by an id") {
   }
 }
 
-TEST_CASE("azure: App Service has an endpoint of its own") {
+TEST_CASE("azure: App Service has a separate identity endpoint") {
   FakeHttpClient http;
   http.On("GET", "*", {FakeHttpClient::Respond(200, R"({"access_token":"msi"})")});
   const AzureEnvironment environment =
@@ -118,7 +118,7 @@ TEST_CASE("azure: App Service has an endpoint of its own") {
   CHECK_FALSE(seen.headers.contains("metadata"));
 }
 
-TEST_CASE("azure: what the instance metadata service refuses") {
+TEST_CASE("azure: errors of the instance metadata service") {
   struct Row {
     std::string name;
     int status;
@@ -173,8 +173,8 @@ TEST_CASE("azure: the cloud is the one named, else the machine's, else the publi
        FakeHttpClient::Respond(200, R"({"compute":{"azEnvironment":"AzureUSGovernmentCloud"}})"),
        "https://management.usgovcloudapi.net/",
        1},
-      {"a machine that does not answer", {}, never, "https://management.azure.com/", 1},
-      {"a machine in a cloud of its own",
+      {"no instance metadata", {}, never, "https://management.azure.com/", 1},
+      {"a machine in another cloud",
        {},
        FakeHttpClient::Respond(200, R"({"compute":{"azEnvironment":"AzureStack"}})"),
        "https://management.azure.com/",
@@ -197,7 +197,7 @@ TEST_CASE("azure: the cloud is the one named, else the machine's, else the publi
   CHECK_THAT(none.error().message(), ContainsSubstring("\"Mooncake\" is none of AzureCloud"));
 }
 
-TEST_CASE("azure chain: the first source that is configured gives the token") {
+TEST_CASE("azure chain: the token comes from the first configured source") {
   const TempDir directory;
   const CertificatePair pair = MakeRsaPair("app");
   Variables variables = {
@@ -242,7 +242,7 @@ TEST_CASE("azure chain: the authority is the environment's, else the cloud's") {
   CHECK(http.Requests().at(1).url == "https://login.example/t/oauth2/v2.0/token");
 }
 
-TEST_CASE("azure chain: a source that is configured and fails is never followed by the machine's") {
+TEST_CASE("azure chain: a configured source that fails never falls back to the machine") {
   const TempDir directory;
   const std::string token = directory.Write("token", "h.p.s");
   const std::string bad_pem = directory.Write("pem", "no key");
@@ -255,10 +255,10 @@ TEST_CASE("azure chain: a source that is configured and fails is never followed 
       {"a wrong secret",
        {{"AZURE_CLIENT_SECRET", "s"}},
        "Azure token by AZURE_CLIENT_SECRET: Entra token request: HTTP status 401 AADSTS7000215: "},
-      {"a certificate that is none",
+      {"a file without a certificate",
        {{"AZURE_CLIENT_CERTIFICATE_PATH", bad_pem}},
        "Azure token by AZURE_CLIENT_CERTIFICATE_PATH: there is no PEM certificate"},
-      {"a token file that is gone",
+      {"a missing token file",
        {{"AZURE_FEDERATED_TOKEN_FILE", directory / "gone"}},
        "Azure token by workload identity (AZURE_FEDERATED_TOKEN_FILE): read \""},
       {"an empty token file",
@@ -285,7 +285,7 @@ TEST_CASE("azure chain: a source that is configured and fails is never followed 
   }
 }
 
-TEST_CASE("azure: a certificate's assertion names the token endpoint and lives ten minutes") {
+TEST_CASE("azure: a certificate assertion names the token endpoint and is valid for 10 minutes") {
   const CertificatePair pair = MakeRsaPair("app");
   Result<SecretBytes> assertion = EntraCertificateAssertion(
       ExampleApplication(), SecretBytes(pair.certificate_pem + pair.key_pem),

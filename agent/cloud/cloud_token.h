@@ -5,8 +5,7 @@
 
 namespace nodekeep {
 
-// A bearer token of Azure or Google, and how long it lives from when it was obtained (zero = nobody
-// said).
+// A bearer token of Azure or Google, and its lifetime from when it was obtained (zero = unknown).
 struct CloudToken {
   SecretBytes token;
   Duration lifetime = Duration::zero();

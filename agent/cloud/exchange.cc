@@ -13,7 +13,7 @@
 namespace nodekeep {
 namespace {
 
-// Credentials and tokens are a few kilobytes; a service account with many groups makes long ones.
+// Credentials and tokens are a few kilobytes, longer for a service account with many groups.
 constexpr std::size_t kMaxAnswer = 256u << 10;
 constexpr std::int64_t kLongestLifetime = 7 * 24 * 3600;
 
@@ -23,7 +23,7 @@ struct Refusal {
   std::string_view hint;
 };
 
-// What the services' own codes mean where their HTTP status does not tell it
+// The meaning of the services' error codes, where it differs from the HTTP status
 // (docs/protocol/cloud-tokens.md, "Error codes").
 constexpr Refusal kRefusals[] = {
     {"AccessDenied", ErrorCode::kDenied,
@@ -41,11 +41,11 @@ constexpr Refusal kRefusals[] = {
     {"Throttling", ErrorCode::kThrottled, ""},
     {"AADSTS70021", ErrorCode::kTransient,
      "no federated credential matches the token's issuer, subject and audience; a new one takes "
-     "minutes to be known"},
+     "minutes to take effect"},
     {"AADSTS700211", ErrorCode::kTransient,
-     "no federated credential matches the token's issuer; a new one takes minutes to be known"},
+     "no federated credential matches the token's issuer; a new one takes minutes to take effect"},
     {"AADSTS700213", ErrorCode::kTransient,
-     "no federated credential matches the token's subject; a new one takes minutes to be known"},
+     "no federated credential matches the token's subject; a new one takes minutes to take effect"},
     {"AADSTS700016", ErrorCode::kDenied,
      "no such application in the tenant: is the client id right?"},
     {"AADSTS90002", ErrorCode::kDenied, "no such tenant: is the tenant id right?"},
@@ -58,7 +58,7 @@ constexpr Refusal kRefusals[] = {
     {"temporarily_unavailable", ErrorCode::kTransient, ""},
 };
 
-// Names of errors are words; anything else is text, which may quote ids.
+// `text` if it is a single word, as error codes are; else "", because other text may quote ids.
 std::string Word(std::string_view text) {
   const auto is_word = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '-';
@@ -67,7 +67,7 @@ std::string Word(std::string_view text) {
   return fits ? std::string(text) : "";
 }
 
-// "AADSTS700016" of "AADSTS700016: Application with identifier ...".
+// Returns "AADSTS700016" for "AADSTS700016: Application with identifier ...".
 std::string EntraCode(std::string_view description) {
   return description.starts_with("AADSTS") ? Word(description.substr(0, description.find(':')))
                                            : "";
@@ -113,10 +113,10 @@ Error ErrorOf(const HttpResponse& response, std::string_view what) {
     if (!refusal.hint.empty()) text += fmt::format(": {}", refusal.hint);
   }
   Error error(meaning, std::move(text));
-  // These services send seconds; a date would need the clock, and counts as past.
-  const std::optional<Duration> patience =
+  // These services send seconds; a date, which would need a clock, counts as past.
+  const std::optional<Duration> delay =
       ParseRetryAfter(response.Header("retry-after"), WallTime::max());
-  return patience && patience->count() > 0 ? std::move(error).WithRetryAfter(*patience) : error;
+  return delay && delay->count() > 0 ? std::move(error).WithRetryAfter(*delay) : error;
 }
 
 }  // namespace
@@ -168,7 +168,7 @@ Result<Json> ExchangeForJson(const Context& context, HttpClient& http, HttpReque
   if (!body.ok()) return body.error();
   Result<Json> json = ParseJson(body->Reveal());
   if (!json.ok() || !json->is_object()) {
-    return Error::Format(ErrorCode::kTransient, "{}: the answer is no JSON object", what);
+    return Error::Format(ErrorCode::kTransient, "{}: the answer is not a JSON object", what);
   }
   return json;
 }
@@ -182,7 +182,7 @@ Result<CloudToken> ExchangeForToken(const Context& context, HttpClient& http, Ht
   if (token.token.empty()) {
     return Error::Format(ErrorCode::kTransient, "{}: the answer has no {}", what, member);
   }
-  // A number, or the text of one (Azure's metadata service).
+  // A number, or a string with a number (Azure's metadata service).
   const std::string seconds = ScalarText(Find(*answer, {"expires_in"})).value_or("");
   std::int64_t count = 0;
   std::from_chars(seconds.data(), seconds.data() + seconds.size(), count);

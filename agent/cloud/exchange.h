@@ -1,9 +1,9 @@
 #pragma once
 
-// One call for a credential: what every source of this folder has in common.
+// A request for a credential, shared by all sources in this folder.
 //
-// Errors name the step and carry the service's error code, never its message: those quote account,
-// tenant and project ids, which have no business in a pod's events.
+// Errors name the step and contain the service's error code, never its message: messages quote
+// account, tenant and project ids, which must not appear in a pod's events.
 
 #include <initializer_list>
 #include <string>
@@ -24,25 +24,26 @@ HttpRequest FormPost(std::string url,
                      std::initializer_list<std::pair<std::string_view, std::string_view>> form);
 HttpRequest JsonPost(std::string url, const Json& body);
 
-// A GET of a link-local address: never through a proxy, and soon over.
+// A GET of a link-local address: never through a proxy, with a short timeout.
 HttpRequest MetadataGet(std::string url, Duration timeout);
 
-// Sends it and returns the body of a 2xx answer. Else the error of `what` ("web identity: assume
-// role"): 401 and 403 kDenied, 404 and 410 kNotFound, 429 kThrottled with Retry-After, 408, 425 and
-// 5xx kTransient, the rest kInvalid; and those of HttpClient.
+// Sends the request and returns the body of a 2xx response. Errors start with `what` ("web
+// identity: assume role"): 401 and 403 are kDenied, 404 and 410 kNotFound, 429 kThrottled with
+// Retry-After, 408, 425 and 5xx kTransient, the rest kInvalid; plus those of HttpClient. Known
+// error codes of the services override the status.
 Result<SecretBytes> Exchange(const Context& context, HttpClient& http, HttpRequest request,
                              std::string_view what);
-// The same for an answer that must be a JSON object.
+// The same for a response that must be a JSON object.
 Result<Json> ExchangeForJson(const Context& context, HttpClient& http, HttpRequest request,
                              std::string_view what);
 
-// The same for an OAuth answer: the token under `member`, expires_in.
+// The same for an OAuth response: the token under `member`, and expires_in.
 Result<CloudToken> ExchangeForToken(const Context& context, HttpClient& http, HttpRequest request,
                                     std::string_view what,
                                     std::string_view member = "access_token");
 
-// The text of the first <tag> in an XML answer, "" if there is none. Enough for STS, whose values
-// need no entities.
+// The text of the first <tag> in an XML response, "" if there is none. Does not decode entities:
+// the values of STS need none.
 std::string_view XmlText(std::string_view xml, std::string_view tag);
 
 }  // namespace nodekeep

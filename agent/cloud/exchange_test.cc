@@ -17,7 +17,7 @@ Error Refused(int status, const std::string& body, FakeHttpClient::Headers heade
   return answer.error();
 }
 
-TEST_CASE("exchange: an error has the status, the service's code, and never the service's text") {
+TEST_CASE("exchange: errors contain the status and the service's code, never its message") {
   struct Row {
     std::string name;
     int status;
@@ -32,14 +32,14 @@ TEST_CASE("exchange: an error has the status, the service's code, and never the 
       {"AWS", 403, fmt::format(fmt::runtime(xml), "AccessDenied"), ErrorCode::kDenied,
        "step: HTTP status 403 AccessDenied: the role's trust policy must allow this service "
        "account and audience"},
-      {"AWS, a code nobody knows", 400, fmt::format(fmt::runtime(xml), "ValidationError"),
+      {"AWS, an unknown code", 400, fmt::format(fmt::runtime(xml), "ValidationError"),
        ErrorCode::kInvalid, "step: HTTP status 400 ValidationError"},
-      {"AWS, too old a token", 400, fmt::format(fmt::runtime(xml), "ExpiredTokenException"),
+      {"AWS, an expired token", 400, fmt::format(fmt::runtime(xml), "ExpiredTokenException"),
        ErrorCode::kAuthExpired,
        "step: HTTP status 400 ExpiredTokenException: the token is too old"},
       {"AWS, throttled", 400, fmt::format(fmt::runtime(xml), "Throttling"), ErrorCode::kThrottled,
        "step: HTTP status 400 Throttling"},
-      {"AWS, the issuer out of reach", 400, fmt::format(fmt::runtime(xml), "IDPCommunicationError"),
+      {"AWS, issuer unreachable", 400, fmt::format(fmt::runtime(xml), "IDPCommunicationError"),
        ErrorCode::kTransient,
        "step: HTTP status 400 IDPCommunicationError: STS could not reach the cluster's issuer"},
       {"Entra", 400,
@@ -48,11 +48,11 @@ TEST_CASE("exchange: an error has the status, the service's code, and never the 
        ErrorCode::kDenied,
        "step: HTTP status 400 AADSTS700016: no such application in the tenant: is the client id "
        "right?"},
-      {"Entra, a federated credential not known yet", 401,
+      {"Entra, a federated credential not yet in effect", 401,
        R"({"error":"invalid_client","error_description":"AADSTS70021: No matching federated"})",
        ErrorCode::kTransient,
        "step: HTTP status 401 AADSTS70021: no federated credential matches the token's issuer, "
-       "subject and audience; a new one takes minutes to be known"},
+       "subject and audience; a new one takes minutes to take effect"},
       {"OAuth", 400, R"({"error":"invalid_grant","error_description":"account x@y.z"})",
        ErrorCode::kDenied, "step: HTTP status 400 invalid_grant"},
       {"Google API", 403,
@@ -77,12 +77,12 @@ TEST_CASE("exchange: an error has the status, the service's code, and never the 
   }
 }
 
-TEST_CASE("exchange: the service's Retry-After is handed on") {
+TEST_CASE("exchange: the service's Retry-After is in the error") {
   CHECK(Refused(429, "", {{"retry-after", "7"}}).retry_after() == std::chrono::seconds(7));
   CHECK_FALSE(Refused(429, "").retry_after().has_value());
 }
 
-TEST_CASE("exchange: a failure of the network keeps its code and names the step") {
+TEST_CASE("exchange: a network error keeps its code and names the step") {
   FakeHttpClient http;
   http.On("", kUrl, {FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
   Result<SecretBytes> answer = Exchange({}, http, FormPost(kUrl, {}), "step");
@@ -99,14 +99,14 @@ TEST_CASE("exchange: a form is encoded, and empty parameters are left out") {
   CHECK_FALSE(request.bypass_proxy);
 }
 
-TEST_CASE("exchange: a metadata address is asked directly and not for long") {
+TEST_CASE("exchange: a metadata request bypasses the proxy and has a short timeout") {
   const HttpRequest request = MetadataGet("http://169.254.169.254/x", std::chrono::seconds(1));
   CHECK(request.method == "GET");
   CHECK(request.bypass_proxy);
   CHECK(request.timeout == std::chrono::seconds(1));
 }
 
-TEST_CASE("exchange: a token comes with its lifetime, number or text") {
+TEST_CASE("exchange: a token has a lifetime, given as number or string") {
   struct Row {
     std::string name, body;
     std::chrono::seconds want;
@@ -114,7 +114,7 @@ TEST_CASE("exchange: a token comes with its lifetime, number or text") {
   const Row rows[] = {
       {"a number", R"({"access_token":"t","expires_in":3599})", std::chrono::seconds(3599)},
       {"text", R"({"access_token":"t","expires_in":"86399"})", std::chrono::seconds(86399)},
-      {"nobody said", R"({"access_token":"t"})", std::chrono::seconds(0)},
+      {"absent", R"({"access_token":"t"})", std::chrono::seconds(0)},
       {"nonsense", R"({"access_token":"t","expires_in":-5})", std::chrono::seconds(0)},
       {"for ever", R"({"access_token":"t","expires_in":99999999999})", std::chrono::hours(7 * 24)},
   };
@@ -129,7 +129,7 @@ TEST_CASE("exchange: a token comes with its lifetime, number or text") {
   }
 }
 
-TEST_CASE("exchange: an answer without what was asked for may be better next time") {
+TEST_CASE("exchange: a response without the requested value is a transient error") {
   for (const std::string body : {"", "<html>", "[]", "{}", R"({"access_token":7})"}) {
     INFO(body);
     FakeHttpClient http;
@@ -140,7 +140,7 @@ TEST_CASE("exchange: an answer without what was asked for may be better next tim
   }
 }
 
-TEST_CASE("exchange: the text of an XML element") {
+TEST_CASE("exchange: the text of an XML element is found") {
   CHECK(XmlText("<a><b>x</b><b>y</b></a>", "b") == "x");
   CHECK(XmlText("<a><b>x", "b").empty());
   CHECK(XmlText("<bb>x</bb>", "b").empty());

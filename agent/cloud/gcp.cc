@@ -18,7 +18,7 @@ namespace {
 
 constexpr Duration kMetadataTimeout = std::chrono::seconds(5);
 constexpr std::string_view kJwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-constexpr std::int64_t kLifetimeSeconds = 3600;  // what we ask for, and identity tokens have
+constexpr std::int64_t kLifetimeSeconds = 3600;  // requested, and fixed for identity tokens
 constexpr std::string_view kMetadata = "metadata server";
 constexpr std::string_view kKey = "service account key";
 
@@ -27,14 +27,15 @@ std::string Member(const Json& json, std::initializer_list<std::string_view> pat
 }
 
 // A file may name any URL; tokens go to Google only (docs/protocol/cloud-tokens.md,
-// "Google tokens"). Universe domains other than googleapis.com are not served.
+// "Google tokens"). Universe domains other than googleapis.com are not supported.
 Status CheckGoogleUrl(const std::string& url) {
   HttpRequest request;
   request.url = url;
   Result<Origin> origin = ParseOrigin(request);
   if (!origin.ok()) return origin.error();
   if (origin->scheme == "https" && origin->host.ends_with(".googleapis.com")) return {};
-  return Error::Format(ErrorCode::kInvalid, "{} is no https host of googleapis.com", origin->text);
+  return Error::Format(ErrorCode::kInvalid, "{} is not an https host of googleapis.com",
+                       origin->text);
 }
 
 HttpRequest MetadataRequest(const GcpEnvironment& environment, const std::string& path) {
@@ -46,7 +47,7 @@ HttpRequest MetadataRequest(const GcpEnvironment& environment, const std::string
   return request;
 }
 
-// The metadata server answers the bare text of a JWT; another host of that name, anything.
+// The metadata server returns a bare JWT; the check detects another host with that name.
 Result<CloudToken> JwtIn(const SecretBytes& body) {
   std::string_view text = body.Reveal();
   while (text.ends_with('\n')) text.remove_suffix(1);
@@ -55,7 +56,7 @@ Result<CloudToken> JwtIn(const SecretBytes& body) {
   };
   if (std::count(text.begin(), text.end(), '.') != 2 ||
       !std::all_of(text.begin(), text.end(), is_jwt)) {
-    return Error::Format(ErrorCode::kTransient, "{}: the answer is no token", kMetadata);
+    return Error::Format(ErrorCode::kTransient, "{}: the answer is not a token", kMetadata);
   }
   return CloudToken{SecretBytes(text), std::chrono::seconds(kLifetimeSeconds)};
 }
@@ -65,11 +66,11 @@ Result<Json> ReadCredentials(const std::string& path) {
   if (!text.ok()) return text.error();
   Result<Json> json = ParseJson(text->Reveal());
   if (json.ok() && json->is_object()) return json;
-  return Error::Format(ErrorCode::kInvalid, "\"{}\" is no JSON object", path);
+  return Error::Format(ErrorCode::kInvalid, "\"{}\" is not a JSON object", path);
 }
 
-// The signed statement that a service account's key makes of itself: for an access token it has a
-// scope, for an identity token a target audience.
+// A grant with an assertion signed by the service account's key. `claim`: a scope for an access
+// token, a target audience for an identity token.
 Result<HttpRequest> KeyGrant(const Json& key, std::string_view claim, const std::string& value,
                              WallTime now) {
   const std::string url = Member(key, {"token_uri"});
@@ -90,9 +91,8 @@ Result<HttpRequest> KeyGrant(const Json& key, std::string_view claim, const std:
   return FormPost(url, {{"grant_type", kJwtBearer}, {"assertion", assertion->Reveal()}});
 }
 
-// A federation as an external_account file describes it, its token read from a file. The other
-// sources that such files know (programs, URLs, AWS) are refused: a program would run with the
-// rights of the agent.
+// The federation of an external_account file, with the token from a file. Other sources in such
+// files (programs, URLs, AWS) are refused: a program would run with the permissions of the agent.
 struct ExternalAccount {
   GcpFederation federation;
   std::optional<GcpServiceAccount> account;
@@ -112,7 +112,7 @@ Result<ExternalAccount> ReadExternalAccount(const Json& file) {
   const std::string path = Member(file, {"credential_source", "file"});
   if (path.empty()) {
     return Error(ErrorCode::kInvalid,
-                 "external_account: only a credential_source.file is served by a node agent");
+                 "external_account: only a credential_source.file is supported by a node agent");
   }
   ExternalAccount external;
   if (std::string url = Member(file, {"token_url"}); !url.empty()) {
@@ -181,12 +181,12 @@ Result<CloudToken> Impersonate(const Context& context, HttpClient& http,
 
 Error UnknownType(const Json& file) {
   return Error::Format(ErrorCode::kInvalid,
-                       "credentials of type \"{}\" are not served: service_account and "
-                       "external_account are",
+                       "credentials of type \"{}\" are not supported: use service_account or "
+                       "external_account",
                        Member(file, {"type"}));
 }
 
-Error SayWho(const Error& error, const GcpEnvironment& environment) {
+Error WithSource(const Error& error, const GcpEnvironment& environment) {
   const Error why = environment.credentials_file.empty() && error.code() == ErrorCode::kNotFound
                         ? error.Prepend("this machine or pod has no service account")
                         : error;
@@ -241,7 +241,7 @@ Result<CloudToken> IdentityToken(const Context& context, HttpClient& http,
                                  const GcpEnvironment& environment, const std::string& audience,
                                  WallTime now) {
   if (environment.credentials_file.empty()) {
-    // `full` adds the claims of the instance, to which bindings of GCE type refer.
+    // `full` adds the claims of the instance, which bindings of type GCE refer to.
     const std::string path =
         "identity?audience=" + PercentEncode(audience, /*keep_slash=*/false) + "&format=full";
     Result<SecretBytes> body =
@@ -312,14 +312,14 @@ GcpEnvironment GcpEnvironment::From(const Environment& environment) {
 Result<CloudToken> OwnGcpAccessToken(const Context& context, HttpClient& http,
                                      const GcpEnvironment& environment, WallTime now) {
   Result<CloudToken> token = AccessToken(context, http, environment, now);
-  return token.ok() ? std::move(token) : SayWho(token.error(), environment);
+  return token.ok() ? std::move(token) : WithSource(token.error(), environment);
 }
 
 Result<CloudToken> OwnGcpIdentityToken(const Context& context, HttpClient& http,
                                        const GcpEnvironment& environment,
                                        const std::string& audience, WallTime now) {
   Result<CloudToken> token = IdentityToken(context, http, environment, audience, now);
-  return token.ok() ? std::move(token) : SayWho(token.error(), environment);
+  return token.ok() ? std::move(token) : WithSource(token.error(), environment);
 }
 
 }  // namespace nodekeep

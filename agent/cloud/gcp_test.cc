@@ -64,7 +64,7 @@ std::string Impersonation(const std::string& host = "iamcredentials.googleapis.c
          R"(/v1/projects/-/serviceAccounts/app@p.iam.gserviceaccount.com:generateAccessToken",)";
 }
 
-TEST_CASE("gcp: the metadata server gives an access token, past any proxy") {
+TEST_CASE("gcp: the metadata server returns an access token, without a proxy") {
   FakeHttpClient http;
   http.On("GET", std::string(kMetadata) + "token",
           {FakeHttpClient::Respond(200, R"({"access_token":"ya29","expires_in":3000})")});
@@ -77,7 +77,7 @@ TEST_CASE("gcp: the metadata server gives an access token, past any proxy") {
   CHECK(http.Requests().at(0).bypass_proxy);
 }
 
-TEST_CASE("gcp: the metadata server gives an identity token for an audience") {
+TEST_CASE("gcp: the metadata server returns an identity token for an audience") {
   FakeHttpClient http;
   http.On("GET",
           "http://127.0.0.1:8085/computeMetadata/v1/instance/service-accounts/default/"
@@ -90,7 +90,7 @@ TEST_CASE("gcp: the metadata server gives an identity token for an audience") {
   CHECK(token->token.Reveal() == "h.p.s");
 }
 
-TEST_CASE("gcp: what the metadata server refuses") {
+TEST_CASE("gcp: errors of the metadata server") {
   struct Row {
     std::string name;
     FakeHttpClient::Reply reply;
@@ -107,11 +107,11 @@ TEST_CASE("gcp: what the metadata server refuses") {
        "or pod has no service account: metadata server: HTTP status 404"},
       {"empty", FakeHttpClient::Respond(200, ""), ErrorCode::kTransient,
        "Google token by metadata, because GOOGLE_APPLICATION_CREDENTIALS is not set: metadata "
-       "server: the answer is no token"},
+       "server: the answer is not a token"},
       {"a page of something else", FakeHttpClient::Respond(200, "<html>hello world</html>"),
        ErrorCode::kTransient,
        "Google token by metadata, because GOOGLE_APPLICATION_CREDENTIALS is not set: metadata "
-       "server: the answer is no token"},
+       "server: the answer is not a token"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -140,7 +140,7 @@ TEST_CASE("gcp: a token is exchanged for a federated one") {
         R"("subject_token_type":"urn:ietf:params:oauth:token-type:jwt"})");
 }
 
-TEST_CASE("gcp: a service account is impersonated, by way of its delegates") {
+TEST_CASE("gcp: a service account is impersonated through its delegates") {
   FakeHttpClient http;
   http.On("POST", std::string(kImpersonate) + "generateAccessToken",
           {FakeHttpClient::Respond(200, R"({"accessToken":"ya29","expireTime":"x"})")});
@@ -168,7 +168,7 @@ TEST_CASE("gcp: a service account is impersonated, by way of its delegates") {
         R"("projects/-/serviceAccounts/b@p"],"includeEmail":true})");
 }
 
-TEST_CASE("gcp: a refused impersonation says which role to grant") {
+TEST_CASE("gcp: the error of a refused impersonation names the role to grant") {
   FakeHttpClient http;
   http.On("POST", "*",
           {FakeHttpClient::Respond(403, R"({"error":{"code":403,"status":"PERMISSION_DENIED"}})")});
@@ -182,7 +182,7 @@ TEST_CASE("gcp: a refused impersonation says which role to grant") {
         "service account: generateAccessToken for app@p: HTTP status 403 PERMISSION_DENIED");
 }
 
-TEST_CASE("gcp: a service account's key signs for an access token and for an identity token") {
+TEST_CASE("gcp: a service account's key signs requests for access and identity tokens") {
   const TempDir directory;
   const std::string file = directory.Write("key.json", KeyFile(MakeRsaPair("app").key_pem));
   FakeHttpClient http;
@@ -220,7 +220,7 @@ TEST_CASE("gcp: a service account's key signs for an access token and for an ide
   }
 }
 
-TEST_CASE("gcp: a federation by file is exchanged, and impersonates where it says so") {
+TEST_CASE("gcp: an external_account token is exchanged, with impersonation if the file sets it") {
   const TempDir directory;
   const std::string token = directory.Write("token", "h.p.s\n");
   const std::string nested = directory.Write("nested", R"({"id":"h.p.s"})");
@@ -252,7 +252,7 @@ TEST_CASE("gcp: a federation by file is exchanged, and impersonates where it say
   }
 }
 
-TEST_CASE("gcp: a federation's identity token is that of the service account it becomes") {
+TEST_CASE("gcp: the identity token of a federation is that of the impersonated service account") {
   const TempDir directory;
   const std::string source = R"({"file":")" + directory.Write("token", "h.p.s") + R"("})";
   FakeHttpClient http;
@@ -270,7 +270,7 @@ TEST_CASE("gcp: a federation's identity token is that of the service account it 
              ContainsSubstring("name a service account in service_account_impersonation_url"));
 }
 
-TEST_CASE("gcp: credentials files that are refused, without a call") {
+TEST_CASE("gcp: unsupported credentials files are refused without a request") {
   const TempDir directory;
   const std::string token = directory.Write("token", "h.p.s");
   const std::string pem = MakeRsaPair("app").key_pem;
@@ -279,23 +279,23 @@ TEST_CASE("gcp: credentials files that are refused, without a call") {
     std::string name, file, want;
   };
   const Row rows[] = {
-      {"no JSON", "secret", "is no JSON object"},
-      {"a person's", R"({"type":"authorized_user"})",
-       "credentials of type \"authorized_user\" are not served"},
+      {"not JSON", "secret", "is not a JSON object"},
+      {"a user's", R"({"type":"authorized_user"})",
+       "credentials of type \"authorized_user\" are not supported"},
       {"a key sent elsewhere", KeyFile(pem, "https://evil.example/token"),
-       "token_uri: https://evil.example:443 is no https host of googleapis.com"},
+       "token_uri: https://evil.example:443 is not an https host of googleapis.com"},
       {"a key sent in clear", KeyFile(pem, "http://oauth2.googleapis.com/token"),
-       "is no https host of googleapis.com"},
+       "is not an https host of googleapis.com"},
       {"a key sent to a lookalike", KeyFile(pem, "https://evilgoogleapis.com/token"),
-       "is no https host of googleapis.com"},
-      {"no key", KeyFile("none"), "the private key is no unencrypted PEM of an RSA key"},
+       "is not an https host of googleapis.com"},
+      {"no key", KeyFile("none"), "the private key is not an unencrypted RSA key in PEM"},
       {"a program", ExternalFile(R"({"executable":{"command":"/bin/sh"}})"),
        "only a credential_source.file is served"},
       {"a URL", ExternalFile(R"({"url":"http://169.254.169.254/x"})"),
        "only a credential_source.file is served"},
       {"impersonation elsewhere", ExternalFile(source, Impersonation("evil.example")),
-       "external_account: https://evil.example:443 is no https host"},
-      {"a token that is gone", ExternalFile(R"({"file":"/nonexistent/token"})"),
+       "external_account: https://evil.example:443 is not an https host"},
+      {"a missing token file", ExternalFile(R"({"file":"/nonexistent/token"})"),
        "read \"/nonexistent/token\""},
       {"a token without its field",
        ExternalFile(R"({"file":")" + token + R"(","format":{"subject_token_field_name":"id"}})"),

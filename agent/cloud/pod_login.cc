@@ -20,11 +20,11 @@ bool IsPrintable(std::string_view text) {
 
 bool IsGkeProvider(std::string_view provider) { return provider.starts_with(kGkePool); }
 
-// An error of the cloud for a pod; when it is a refusal, with `fix`.
+// Adds the identity and, unless the error is transient, `fix`.
 Error ForPod(const Error& error, std::string_view identity, std::string_view fix) {
-  if (error.IsTransient()) return error.Prepend("{} in the pod's name", identity);
+  if (error.IsTransient()) return error.Prepend("{} on behalf of the pod", identity);
   return Error(error.code(), fmt::format("{}; {}", error.message(), fix))
-      .Prepend("{} in the pod's name", identity);
+      .Prepend("{} on behalf of the pod", identity);
 }
 
 // The access token of the federated identity.
@@ -33,7 +33,7 @@ Result<CloudToken> Federate(const Context& context, HttpClient& http,
                             const SecretBytes& pod_token) {
   GcpFederation federation;
   federation.audience = login.provider;
-  // The tokens of GKE are exchanged by a service of their own.
+  // GKE has a separate token exchange service.
   if (IsGkeProvider(login.provider)) federation.url = kGkeSts;
   const std::string& url = environment.endpoints.token_exchange;
   if (!url.empty()) federation.url = url;
@@ -53,7 +53,7 @@ GcpServiceAccount AccountOf(const GcpPodLogin& login, const GcpEnvironment& envi
 
 Result<CloudToken> Impersonated(Result<CloudToken> token, const GcpServiceAccount& account) {
   if (token.ok()) return token;
-  return token.error().Prepend("{} in the pod's name", account.email);
+  return token.error().Prepend("{} on behalf of the pod", account.email);
 }
 
 }  // namespace
@@ -80,7 +80,7 @@ bool IsAwsRoleArn(std::string_view text) {
 }
 
 bool IsAzureId(std::string_view text) {
-  // Not "..", which a client would take for the directory above.
+  // Not "..", which a client would resolve to the parent directory.
   return !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 &&
          std::all_of(text.begin(), text.end(),
                      [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.'; });

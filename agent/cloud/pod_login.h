@@ -1,12 +1,12 @@
 #pragma once
 
 // Logs in to AWS, Azure and Google as a pod: the pod's service account token is exchanged for
-// credentials of a role, an application or a service account. The trust policy of the cloud decides
+// credentials of a role, an application or a service account. The cloud's trust policy determines
 // which pod may use which identity.
 //
-// Stateless and thread-safe; each call asks the cloud, the caller keeps the result. Nothing falls
-// back to the identity of the node. Errors name the identity and, when the cloud has refused, what
-// must allow the pod; see Exchange for their codes.
+// Stateless and thread-safe; nothing is cached, the caller keeps the result. Never falls back to
+// the identity of the node. Errors name the identity and, for a refusal, which policy must allow
+// the pod; see Exchange for their codes.
 
 #include <string>
 #include <string_view>
@@ -23,16 +23,16 @@
 
 namespace nodekeep {
 
-// The audience that the cloud expects in a pod's token, unless its administrator chose another.
+// The audience that the cloud expects in a pod's token by default.
 inline constexpr std::string_view kAwsPodAudience = "sts.amazonaws.com";
 inline constexpr std::string_view kAzurePodAudience = "api://AzureADTokenExchange";
-// The name of a workload identity federation's provider; the pool of a GKE provider.
+// The resource name of a workload identity federation provider; for a GKE provider, its pool.
 std::string GcpPodAudience(std::string_view provider);
 
 // Syntax checks for values of a class that become parts of host names, URLs and requests.
 bool IsAwsRegion(std::string_view text);          // "eu-west-1"
 bool IsAwsRoleArn(std::string_view text);         // "arn:aws:iam::<account>:role/<path and name>"
-bool IsAzureId(std::string_view text);            // a GUID, or for a tenant one of its domains
+bool IsAzureId(std::string_view text);            // a GUID; for a tenant also one of its domains
 bool IsGcpProvider(std::string_view text);        // see GcpFederation::audience
 bool IsGcpServiceAccount(std::string_view text);  // an email address
 
@@ -44,9 +44,9 @@ inline constexpr std::string_view kGcpProviderForm =
 
 struct AwsPodLogin {
   std::string role_arn;
-  std::string region;  // whose STS is asked; "" = AWS_REGION
+  std::string region;  // of STS; "" = AWS_REGION
 };
-// STS is asked at AWS_ENDPOINT_URL_STS of `environment` if that is set.
+// Calls STS at AWS_ENDPOINT_URL_STS of `environment` if that is set.
 Result<AwsCredentials> AwsCredentialsForPod(const Context& context, HttpClient& http,
                                             const AwsEnvironment& environment,
                                             const AwsPodLogin& login, const SecretBytes& pod_token);
@@ -54,8 +54,8 @@ Result<AwsCredentials> AwsCredentialsForPod(const Context& context, HttpClient& 
 struct AzurePodLogin {
   std::string tenant_id;
   std::string client_id;
-  std::string authority;  // of the cloud; the environment's own wins
-  std::string resource;   // that the token is for, such as "https://vault.azure.net"
+  std::string authority;  // of the cloud; the authority of the environment takes precedence
+  std::string resource;   // for which the token is issued, such as "https://vault.azure.net"
 };
 Result<CloudToken> AzureTokenForPod(const Context& context, HttpClient& http,
                                     const AzureEnvironment& environment, const AzurePodLogin& login,
@@ -65,7 +65,7 @@ struct GcpPodLogin {
   std::string provider;         // see GcpFederation::audience
   std::string service_account;  // email; "" = the federated identity itself
 };
-// Google is asked at the hosts that `environment` names, if any.
+// Calls Google at the endpoints of `environment`, if set.
 Result<CloudToken> GcpAccessTokenForPod(const Context& context, HttpClient& http,
                                         const GcpEnvironment& environment, const GcpPodLogin& login,
                                         const SecretBytes& pod_token);

@@ -45,12 +45,12 @@ std::string MessageOf(const Result<T>& result) {
 
 }  // namespace
 
-TEST_CASE("pod login: AWS gives the role's credentials at the STS of the region") {
+TEST_CASE("pod login: AWS credentials of a role come from the region's STS") {
   struct Row {
     std::string name, variable, value, region, want;
   };
   const Row rows[] = {
-      {"nothing said", "", "", "", "https://sts.amazonaws.com/"},
+      {"no region", "", "", "", "https://sts.amazonaws.com/"},
       {"the agent's region", "AWS_REGION", "us-west-2", "", "https://sts.us-west-2.amazonaws.com/"},
       {"the class's region first", "AWS_REGION", "us-west-2", "eu-west-1",
        "https://sts.eu-west-1.amazonaws.com/"},
@@ -70,7 +70,7 @@ TEST_CASE("pod login: AWS gives the role's credentials at the STS of the region"
   }
 }
 
-TEST_CASE("pod login: Azure exchanges the token for the application of the tenant") {
+TEST_CASE("pod login: Azure exchanges the token for one of the tenant's application") {
   FakeHttpClient http;
   http.On("POST", "https://login.example/tenant/oauth2/v2.0/token",
           {FakeHttpClient::Respond(200, R"({"access_token":"entra","expires_in":3599})")});
@@ -84,7 +84,7 @@ TEST_CASE("pod login: Azure exchanges the token for the application of the tenan
                  ContainsSubstring("scope=https%3A%2F%2Fvault.azure.net%2F.default"));
 }
 
-TEST_CASE("pod login: Google exchanges the token, of GKE at a service of its own") {
+TEST_CASE("pod login: Google exchanges the token, for GKE at a separate service") {
   for (const auto& [provider, url] : {std::pair{kPool, kGcpSts}, {kGke, kGkeSts}}) {
     INFO(provider);
     FakeHttpClient http;
@@ -118,23 +118,24 @@ TEST_CASE("pod login: a Google service account is impersonated with the federate
   CHECK_THAT(http.Requests().back().body, ContainsSubstring(R"("audience":"somebody.example")"));
 }
 
-TEST_CASE("pod login: a refusal names the identity and what must allow the pod") {
+TEST_CASE("pod login: a refusal names the identity and the policy that must allow the pod") {
   FakeHttpClient http;
   http.On("", "*", {FakeHttpClient::Respond(403, "{}")});
   CHECK_THAT(MessageOf(AwsCredentialsForPod({}, http, Of<AwsEnvironment>(),
                                             {"arn:aws:iam::1:role/app", ""}, PodToken())),
-             StartsWith("role arn:aws:iam::1:role/app in the pod's name: ") &&
+             StartsWith("role arn:aws:iam::1:role/app on behalf of the pod: ") &&
                  ContainsSubstring("trust policy"));
   CHECK_THAT(MessageOf(AzureTokenForPod({}, http, Of<AzureEnvironment>(),
                                         {"tenant", "app", "https://a", "https://b"}, PodToken())),
-             StartsWith("application app in the pod's name: ") &&
+             StartsWith("application app on behalf of the pod: ") &&
                  ContainsSubstring("federated credential"));
   CHECK_THAT(
       MessageOf(GcpAccessTokenForPod({}, http, Of<GcpEnvironment>(), {kPool, ""}, PodToken())),
-      StartsWith(std::string(kPool) + " in the pod's name: ") && ContainsSubstring("must trust"));
+      StartsWith(std::string(kPool) + " on behalf of the pod: ") &&
+          ContainsSubstring("must trust"));
 }
 
-TEST_CASE("pod login: a cloud that is down is no matter of trust") {
+TEST_CASE("pod login: a transient error does not mention the trust policy") {
   FakeHttpClient http;
   http.On("", "*", {FakeHttpClient::Respond(503, "")});
   const std::string message = MessageOf(AwsCredentialsForPod(
@@ -142,12 +143,12 @@ TEST_CASE("pod login: a cloud that is down is no matter of trust") {
   CHECK_THAT(message, StartsWith("role ") && !ContainsSubstring("trust policy"));
 }
 
-TEST_CASE("pod login: the audience of a Google provider is its name, of GKE the pool") {
+TEST_CASE("pod login: the audience of a Google provider is its name, for GKE the pool") {
   CHECK(GcpPodAudience(kPool) == kPool);
   CHECK(GcpPodAudience(kGke) == "shop.svc.id.goog");
 }
 
-TEST_CASE("pod login: what a class says of an identity is checked by its form") {
+TEST_CASE("pod login: the syntax of identity values of a class is checked") {
   CHECK(IsAwsRegion("eu-west-1"));
   CHECK(IsAwsRoleArn("arn:aws-cn:iam::1:role/path/app"));
   CHECK(IsAzureId("11111111-2222-3333-4444-555555555555"));

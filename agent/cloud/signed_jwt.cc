@@ -20,7 +20,7 @@ std::string Base64UrlUnpadded(std::string_view bytes) {
 Result<SecretBytes> SignJwtRs256(Json header, const Json& claims, const SecretBytes& pem) {
   const KeyPtr key = ReadPemKey(pem.Reveal());
   if (key == nullptr || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) {
-    return Error(ErrorCode::kInvalid, "the private key is no unencrypted PEM of an RSA key");
+    return Error(ErrorCode::kInvalid, "the private key is not an unencrypted RSA key in PEM");
   }
   header["alg"] = "RS256";
   header["typ"] = "JWT";

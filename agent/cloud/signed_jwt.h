@@ -1,6 +1,6 @@
 #pragma once
 
-// A JWT signed with a key of ours: proof of an application (Entra) or a service account (Google).
+// A JWT signed with our private key: proves an application (Entra) or a service account (Google).
 
 #include <string_view>
 
@@ -10,11 +10,12 @@
 
 namespace nodekeep {
 
-// RS256 over `claims`; `header` gets alg and typ. `pem` is an unencrypted RSA private key, other
-// blocks beside it are skipped. Errors are kInvalid and say what is wrong with the key.
+// Signs `claims` with RS256; adds alg and typ to `header`. `pem` contains an unencrypted RSA
+// private key; other PEM blocks are skipped. Errors are kInvalid and say what is wrong with the
+// key.
 Result<SecretBytes> SignJwtRs256(Json header, const Json& claims, const SecretBytes& pem);
 
-// SHA-256 of the DER of the first certificate in `pem`, as the JWT header x5t#S256 wants it.
+// SHA-256 of the DER of the first certificate in `pem`, in the format of the JWT header x5t#S256.
 // kInvalid if there is none.
 Result<std::string> CertificateThumbprint(const SecretBytes& pem);
 

@@ -20,7 +20,7 @@ Json Object(std::string_view text) {
   return *json;
 }
 
-// Checked with OpenSSL's verification under the public key of the certificate.
+// Verifies the signature with OpenSSL and the public key of the certificate.
 bool Verifies(std::string_view token, const std::string& certificate_pem) {
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
       BIO_new_mem_buf(certificate_pem.data(), static_cast<int>(certificate_pem.size())), &BIO_free);
@@ -39,7 +39,7 @@ bool Verifies(std::string_view token, const std::string& certificate_pem) {
              signature->size(), reinterpret_cast<const unsigned char*>(token.data()), dot) == 1;
 }
 
-TEST_CASE("signed jwt: header and claims are there, and the certificate's key proves them") {
+TEST_CASE("signed jwt: header and claims are present, and the signature verifies") {
   const CertificatePair pair = MakeRsaPair("app");
   Result<SecretBytes> token = SignJwtRs256(Object(R"({"kid":"k1"})"), Object(R"({"iss":"app"})"),
                                            SecretBytes(pair.certificate_pem + pair.key_pem));
@@ -55,7 +55,7 @@ TEST_CASE("signed jwt: header and claims are there, and the certificate's key pr
   CHECK_FALSE(Verifies(text, MakeRsaPair("other").certificate_pem));
 }
 
-TEST_CASE("signed jwt: what is no usable RSA key is refused without a word of it") {
+TEST_CASE("signed jwt: an unusable RSA key is refused without quoting it") {
   const CertificatePair pair = MakeRsaPair("app");
   const std::string encrypted =
       "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIBvTBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQI\n"
@@ -65,12 +65,12 @@ TEST_CASE("signed jwt: what is no usable RSA key is refused without a word of it
     Result<SecretBytes> token = SignJwtRs256(Object("{}"), Object("{}"), SecretBytes(pem));
     REQUIRE_FALSE(token.ok());
     CHECK(token.error().code() == ErrorCode::kInvalid);
-    CHECK(token.error().message() == "the private key is no unencrypted PEM of an RSA key");
+    CHECK(token.error().message() == "the private key is not an unencrypted RSA key in PEM");
   }
 }
 
-TEST_CASE("signed jwt: the thumbprint of a certificate is what openssl x509 -fingerprint says") {
-  // The SHA-256 fingerprint was taken with openssl, then written in base64url.
+TEST_CASE("signed jwt: the thumbprint of a certificate matches openssl x509 -fingerprint") {
+  // The SHA-256 fingerprint was computed with openssl, then encoded in base64url.
   const std::string certificate = R"(-----BEGIN CERTIFICATE-----
 MIIBgDCCASegAwIBAgIUBZ95SY6pCg6IdTz4YP2kv+05gsAwCgYIKoZIzj0EAwIw
 FTETMBEGA1UEAwwKdGh1bWJwcmludDAgFw0yNjExMjQxMjQ4NDBaGA8yMTI2MTAz

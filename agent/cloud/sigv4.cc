@@ -28,7 +28,7 @@ struct UrlParts {
 Result<UrlParts> Split(std::string_view url) {
   const std::size_t scheme = url.find("://");
   if (scheme == std::string_view::npos) {
-    return Error::Format(ErrorCode::kInvalid, "\"{}\" is no URL", url);
+    return Error::Format(ErrorCode::kInvalid, "\"{}\" is not a URL", url);
   }
   std::string_view rest = url.substr(scheme + 3);
   rest = rest.substr(0, rest.find('#'));
@@ -58,7 +58,7 @@ std::string PercentDecode(std::string_view text) {
   return plain;
 }
 
-// Sorted by encoded name, then value; a name without "=" gets one.
+// Sorted by encoded name, then value; "=" is added to a name without one.
 std::string CanonicalQuery(std::string_view query) {
   std::vector<std::pair<std::string, std::string>> pairs;
   while (!query.empty()) {
@@ -79,7 +79,7 @@ std::string CanonicalQuery(std::string_view query) {
   return canonical;
 }
 
-// Appends without outer spaces and with inner ones collapsed.
+// Appends `value` trimmed, with inner white space collapsed to one space.
 void AppendCollapsed(std::string_view value, SecretBytes& out) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
   bool started = false;
@@ -97,7 +97,7 @@ void AppendCollapsed(std::string_view value, SecretBytes& out) {
   }
 }
 
-// By lower-case name; values of a repeated header joined in the order of the request.
+// Keyed by lower-case name; values of a repeated header are joined in the order of the request.
 std::map<std::string, SecretBytes> CanonicalHeaders(const HttpRequest& request,
                                                     std::string_view host) {
   std::map<std::string, SecretBytes> headers;

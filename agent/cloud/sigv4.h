@@ -1,11 +1,11 @@
 #pragma once
 
 // AWS Signature Version 4, in headers (docs/protocol/cloud-tokens.md, "AWS Signature Version 4").
-// Pure: the caller gives the time.
+// Pure: the time is an argument.
 //
-// Every header that stands in the request is signed, and the host; what a proxy may change must not
-// be there yet. The path is signed as a path of any service but S3: encoded once more than it is
-// sent, dots and double slashes as they are.
+// Signs all headers of the request, and the host; headers that a proxy may change must be added
+// later. The path is signed as for all services except S3: encoded once more than it is sent, not
+// normalized (dots and double slashes are kept).
 
 #include <string>
 
@@ -23,13 +23,13 @@ struct SigV4Scope {
 };
 
 // Adds X-Amz-Date, X-Amz-Security-Token if there is a session token, and Authorization. The request
-// must be sent, or quoted, with the very body that was signed. A clock that is off by more than
-// five minutes makes the service refuse it. Errors: kInvalid, the URL is none.
+// must be sent, or quoted, with exactly the signed body. The service refuses it if the clock is off
+// by more than five minutes. Errors: kInvalid for an invalid URL.
 Status SignV4(HttpRequest& request, const AwsCredentials& credentials, const SigV4Scope& scope,
               WallTime now);
 
-// What is hashed into the signature; public because its text tells what a mismatch is about.
-// Secret, because a session token is part of it.
+// The input of the signature's hash; public because its text helps to diagnose a mismatch. Secret,
+// because it contains the session token.
 struct CanonicalRequest {
   SecretBytes text;
   std::string signed_headers;  // "host;x-amz-date"

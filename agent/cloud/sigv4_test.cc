@@ -180,7 +180,7 @@ const std::vector<Vector>& TestSuite() {
   return suite;
 }
 
-TEST_CASE("sigv4: the published test suite") {
+TEST_CASE("sigv4: signatures match the published test suite") {
   for (const Vector& vector : TestSuite()) {
     INFO(vector.name);
     HttpRequest request;
@@ -201,7 +201,7 @@ TEST_CASE("sigv4: the published test suite") {
   }
 }
 
-TEST_CASE("sigv4: the documentation's ListUsers example, step by step") {
+TEST_CASE("sigv4: each step matches the ListUsers example of the documentation") {
   HttpRequest request;
   request.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08";
   request.headers.push_back(
@@ -251,7 +251,7 @@ TEST_CASE("sigv4: the host is signed with its port, a path encoded once more tha
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
-TEST_CASE("sigv4: what is no URL is refused") {
+TEST_CASE("sigv4: an invalid URL is refused") {
   HttpRequest request;
   request.url = "sts.amazonaws.com";
   Status done = SignV4(request, ExampleCredentials(), {"us-east-1", "sts"}, WallTime());

@@ -15,14 +15,14 @@ struct BackendGate::Host {
   std::string name;
   TokenBucket bucket;
   CircuitBreaker breaker;
-  SteadyTime held_until;  // asked for by the backend
-  SteadyTime answered;    // the last time that anybody was
+  SteadyTime held_until;  // by Retry-After
+  SteadyTime answered;    // the last response that shows a working server
   std::size_t in_flight = 0;
   std::string last_error;
   std::condition_variable_any slot_freed;
 };
 
-// A request on its way: waiting, then sent.
+// A request that waits to be sent or was sent.
 struct BackendGate::Pending {
   std::size_t index = 0;
   HttpRequest request;
@@ -31,11 +31,15 @@ struct BackendGate::Pending {
   ServerState (*server_state)(const HttpResponse&) = StateByStatus;  // of the request
 };
 
-// One of: goes now, is refused, waits for a slot, waits for a time.
-struct BackendGate::Verdict {
-  bool goes = false;
+// One of:
+//   send_now      send the request now
+//   refusal       fail the request with this error
+//   wait_until    decide again at this time
+//   none of them  wait for a free slot
+struct BackendGate::Decision {
+  bool send_now = false;
   std::optional<Error> refusal;
-  SteadyTime ask_again = SteadyTime::max();
+  SteadyTime wait_until = SteadyTime::max();
 };
 
 BackendGate::BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, GateMetrics& metrics,
@@ -57,23 +61,23 @@ std::vector<Result<HttpResponse>> BackendGate::SendAll(const Context& context,
       results[i] = origin.error();
     }
   }
-  // Nothing is held while waiting for more: what was admitted goes out first. Two callers who each
-  // held half of the slots would otherwise wait for each other.
+  // Admitted requests are sent before waiting for more slots: otherwise two callers that each hold
+  // half of the slots would wait for each other.
   while (!pending.empty()) {
     std::vector<Pending> admitted = Admit(context, pending, results);
     std::vector<HttpRequest> wave;
     for (Pending& one : admitted) wave.push_back(std::move(one.request));
     if (wave.empty()) continue;
     const SteadyTime started = clock_.Now();
-    std::size_t settled = 0;
-    const OnThrow settle_all([&] {
+    std::size_t recorded = 0;
+    const OnThrow record_all([&] {
       const Error thrown(ErrorCode::kInternal, "an unexpected exception");
-      while (settled < admitted.size()) Settle(admitted[settled++], thrown, started);
+      while (recorded < admitted.size()) RecordOutcome(admitted[recorded++], thrown, started);
     });
     std::vector<Result<HttpResponse>> answers = inner_.SendAll(context, std::move(wave));
-    while (settled < admitted.size()) {
-      const std::size_t i = settled++;
-      Settle(admitted[i], answers[i], started);
+    while (recorded < admitted.size()) {
+      const std::size_t i = recorded++;
+      RecordOutcome(admitted[i], answers[i], started);
       results[admitted[i].index] = std::move(answers[i]);
     }
   }
@@ -91,7 +95,7 @@ std::shared_ptr<BackendGate::Host> BackendGate::FindHost(const std::string& name
     return by_use_.front();
   }
   if (by_name_.size() >= options_.max_hosts) {
-    // The last one that nobody is using; all others are in somebody's hands.
+    // The least recently used host without pending requests (only by_use_ refers to it).
     const auto unused = std::find_if(by_use_.rbegin(), by_use_.rend(),
                                      [](const auto& host) { return host.use_count() == 1; });
     if (unused != by_use_.rend()) {
@@ -121,40 +125,40 @@ std::vector<BackendGate::Pending> BackendGate::Admit(const Context& context,
   while (true) {
     const Status alive = context.Check(clock_);
     const SteadyTime now = clock_.Now();
-    SteadyTime ask_again = context.deadline();
+    SteadyTime wait_until = context.deadline();
     std::shared_ptr<Host> full;
     for (auto one = pending.begin(); one != pending.end();) {
-      Verdict verdict;
+      Decision decision;
       if (alive.ok()) {
-        verdict = Judge(*one->host, context, now);
+        decision = Decide(*one->host, context, now);
       } else {
-        verdict.refusal = alive.error().Prepend("wait to send to {}", one->host->name);
+        decision.refusal = alive.error().Prepend("wait to send to {}", one->host->name);
       }
-      if (verdict.refusal) {
-        results[one->index] = *std::move(verdict.refusal);
+      if (decision.refusal) {
+        results[one->index] = *std::move(decision.refusal);
         one = pending.erase(one);
-      } else if (verdict.goes) {
-        one->pass = one->host->breaker.Take();
+      } else if (decision.send_now) {
+        one->pass = one->host->breaker.Admit();
         one->host->bucket.TryTake(now);
         ++one->host->in_flight;
         admitted.push_back(std::move(*one));
         one = pending.erase(one);
       } else {
-        ask_again = std::min(ask_again, verdict.ask_again);
-        if (verdict.ask_again == SteadyTime::max() && !full) full = one->host;
+        wait_until = std::min(wait_until, decision.wait_until);
+        if (decision.wait_until == SteadyTime::max() && !full) full = one->host;
         ++one;
       }
     }
     if (!admitted.empty() || pending.empty()) return admitted;
-    // A place that frees up wakes us; so does the moment at which time alone lets one through.
+    // Wakes when a slot is freed, or at the earliest time at which a request may be sent.
     const std::shared_ptr<Host> watched = full ? full : pending.front().host;
-    clock_.WaitUntil(lock, watched->slot_freed, context.stop(), ask_again,
+    clock_.WaitUntil(lock, watched->slot_freed, context.stop(), wait_until,
                      [&] { return full && full->in_flight < options_.max_concurrent; });
   }
 }
 
-BackendGate::Verdict BackendGate::Judge(Host& host, const Context& context, SteadyTime now) {
-  Verdict verdict;
+BackendGate::Decision BackendGate::Decide(Host& host, const Context& context, SteadyTime now) {
+  Decision decision;
   if (host.breaker.Refuses(now)) {
     const Duration left = host.breaker.HeldFor(now);
     const std::string how_long = left == Duration::zero()
@@ -163,63 +167,63 @@ BackendGate::Verdict BackendGate::Judge(Host& host, const Context& context, Stea
     Error error = Error::Format(ErrorCode::kTransient,
                                 "backend {} is held back {} after {} failures, last: {}", host.name,
                                 how_long, host.breaker.failures(), host.breaker.last_failure());
-    verdict.refusal = left == Duration::zero() ? error : std::move(error).WithRetryAfter(left);
-    return verdict;
+    decision.refusal = left == Duration::zero() ? error : std::move(error).WithRetryAfter(left);
+    return decision;
   }
   if (now < host.held_until) {
     const Duration left = std::chrono::ceil<Duration>(host.held_until - now);
-    verdict.ask_again = host.held_until;
+    decision.wait_until = host.held_until;
     if (host.held_until >= context.deadline()) {
-      verdict.refusal = Error::Format(ErrorCode::kThrottled,
-                                      "backend {} asked to be left alone for another {}, longer "
-                                      "than this request may take (it answered {})",
-                                      host.name, FormatDuration(left), host.last_error)
-                            .WithRetryAfter(left);
+      decision.refusal = Error::Format(ErrorCode::kThrottled,
+                                       "backend {} requires a pause of another {}, longer than "
+                                       "this request may take (last error: {})",
+                                       host.name, FormatDuration(left), host.last_error)
+                             .WithRetryAfter(left);
     }
-    return verdict;
+    return decision;
   }
-  if (host.in_flight >= options_.max_concurrent) return verdict;
+  if (host.in_flight >= options_.max_concurrent) return decision;
   const Duration wait = host.bucket.Wait(now);
   if (wait == Duration::zero()) {
-    verdict.goes = true;
-    return verdict;
+    decision.send_now = true;
+    return decision;
   }
-  verdict.ask_again = now + wait;
-  if (verdict.ask_again >= context.deadline()) {
-    verdict.refusal =
+  decision.wait_until = now + wait;
+  if (decision.wait_until >= context.deadline()) {
+    decision.refusal =
         Error::Format(ErrorCode::kThrottled,
-                      "backend {} is sent {:.0f} requests per second at most: the next may go in "
-                      "{}, later than this one may wait",
+                      "backend {} is limited to {:.0f} requests per second: the next may be sent "
+                      "in {}, later than this one may wait",
                       host.name, host.bucket.Rate(now), FormatDuration(wait))
             .WithRetryAfter(wait);
   }
-  return verdict;
+  return decision;
 }
 
-void BackendGate::Settle(const Pending& sent, const Result<HttpResponse>& result,
-                         SteadyTime started) {
+void BackendGate::RecordOutcome(const Pending& sent, const Result<HttpResponse>& result,
+                                SteadyTime started) {
   Host& host = *sent.host;
   std::lock_guard lock(mutex_);
   const bool was_open = host.breaker.open();
   const SteadyTime now = clock_.Now();
   if (host.in_flight-- == options_.max_concurrent) host.slot_freed.notify_all();
   if (result.ok()) {
-    LearnFromResponse(sent, *result, now);
+    RecordResponse(sent, *result, now);
   } else {
-    LearnFromError(sent, result.error(), started, now);
+    RecordError(sent, result.error(), started, now);
   }
-  // Under the lock, so that of two changes the later one stays; it is a write to memory.
+  // Under the lock, so that the later of two changes wins; the call only writes to memory.
   if (host.breaker.open() != was_open) metrics_.SetBreakerOpen(host.name, !was_open);
 }
 
-void BackendGate::LearnFromResponse(const Pending& sent, const HttpResponse& response,
-                                    SteadyTime now) {
+void BackendGate::RecordResponse(const Pending& sent, const HttpResponse& response,
+                                 SteadyTime now) {
   Host& host = *sent.host;
   const std::string words = fmt::format("HTTP {}", response.status);
   const ServerState state = sent.server_state(response);
   const std::optional<Duration> retry_after =
       ParseRetryAfter(response.Header("retry-after"), clock_.Wall());
-  // RFC 9110 section 10.2.3: a 503 may say when to come back, whatever else it means.
+  // RFC 9110 section 10.2.3: any 503 may carry a Retry-After.
   if (state == ServerState::kThrottles || (response.status == 503 && retry_after)) {
     host.last_error = words;
     host.bucket.Halve(now);
@@ -244,8 +248,8 @@ void BackendGate::LearnFromResponse(const Pending& sent, const HttpResponse& res
   }
 }
 
-void BackendGate::LearnFromError(const Pending& sent, const Error& error, SteadyTime started,
-                                 SteadyTime now) {
+void BackendGate::RecordError(const Pending& sent, const Error& error, SteadyTime started,
+                              SteadyTime now) {
   Host& host = *sent.host;
   const bool hung =
       error.code() == ErrorCode::kDeadlineExceeded && now - started >= options_.hung_after;
@@ -258,7 +262,7 @@ void BackendGate::LearnFromError(const Pending& sent, const Error& error, Steady
     }
   } else if (error.code() == ErrorCode::kTooLarge) {
     host.answered = now;
-    host.breaker.Succeeded(sent.pass);  // it did answer
+    host.breaker.Succeeded(sent.pass);  // the backend did respond
   } else {
     host.breaker.Abandoned(sent.pass);
   }

@@ -52,7 +52,7 @@ const FakeHttpClient::Reply kRefused =
 
 }  // namespace
 
-TEST_CASE("gate: requests pass unchanged and answers keep their order") {
+TEST_CASE("gate: requests pass unchanged and responses keep their order") {
   Fixture f;
   for (int i = 0; i < 3; ++i) {
     f.http.On("", fmt::format("{}/{}", kHost, i), {FakeHttpClient::Respond(200 + i, "")});
@@ -70,7 +70,7 @@ TEST_CASE("gate: requests pass unchanged and answers keep their order") {
   CHECK(f.State().last_error == "");
 }
 
-TEST_CASE("gate: past the burst callers wait for the rate") {
+TEST_CASE("gate: callers wait for the rate limit after the burst") {
   Fixture f;
   f.clock.AdvanceOnWait(true);
   f.http.On("", kHost + "/*", {kOk});
@@ -88,7 +88,7 @@ TEST_CASE("gate: past the burst callers wait for the rate") {
   CHECK(f.clock.Now() - start == milliseconds(500));
 }
 
-TEST_CASE("gate: a caller that cannot wait for the rate is told at once how long it is") {
+TEST_CASE("gate: a deadline before the next token fails at once with the time to wait") {
   BackendGate::Options options;
   options.rate.rate = 1;
   options.rate.burst = 1;
@@ -102,7 +102,7 @@ TEST_CASE("gate: a caller that cannot wait for the rate is told at once how long
   CHECK(f.http.Count() == 1);
 }
 
-TEST_CASE("gate: no more than the allowed number of requests are under way per host") {
+TEST_CASE("gate: concurrent requests per host are limited") {
   BackendGate::Options options;
   options.max_concurrent = 4;
   Fixture f(options);
@@ -133,7 +133,7 @@ TEST_CASE("gate: no more than the allowed number of requests are under way per h
   CHECK(f.State().in_flight == 0);
 }
 
-TEST_CASE("gate: a caller that leaves while waiting for a place gets its own error") {
+TEST_CASE("gate: a caller cancelled while waiting for a slot gets its own error") {
   BackendGate::Options options;
   options.max_concurrent = 1;
   Fixture f(options);
@@ -170,7 +170,7 @@ TEST_CASE("gate: nothing is sent until Retry-After has passed") {
   const Row rows[] = {
       {"429 with seconds", 429, "10", seconds(10)},
       {"503 with seconds", 503, "10", seconds(10)},
-      {"longer than we believe", 429, "86400", seconds(60)},
+      {"longer than the limit", 429, "86400", seconds(60)},
       {"429 without", 429, "", Duration(0)},
       {"503 without", 503, "", Duration(0)},
       {"200 with", 200, "10", Duration(0)},
@@ -187,14 +187,14 @@ TEST_CASE("gate: nothing is sent until Retry-After has passed") {
     CHECK(f.State().held_for == row.want);
     if (row.want == Duration(0)) continue;
 
-    INFO("who cannot wait is told at once");
+    INFO("a caller that cannot wait gets an error at once");
     const Result<HttpResponse> refused = f.gate.Send(f.For(row.want - milliseconds(1)), Get("/"));
     REQUIRE(!refused.ok());
     CHECK(refused.error().code() == ErrorCode::kThrottled);
     CHECK(refused.error().retry_after() == row.want);
     CHECK(f.http.Count() == 1);
 
-    INFO("who can waits");
+    INFO("other callers wait");
     f.clock.AdvanceOnWait(true);
     const SteadyTime start = f.clock.Now();
     CHECK(f.gate.Send({}, Get("/")).ok());
@@ -212,7 +212,7 @@ TEST_CASE("gate: a 429 halves the rate, which grows back") {
   CHECK(f.State().rate == 100);
 }
 
-TEST_CASE("gate: a backend that throttles in its own way is sent less") {
+TEST_CASE("gate: throttling that server_state recognizes reduces the rate") {
   Fixture f;
   f.http.On("", kHost + "/*", {FakeHttpClient::Respond(400, "ThrottlingException")});
   HttpRequest request = Get("/");
@@ -223,7 +223,7 @@ TEST_CASE("gate: a backend that throttles in its own way is sent less") {
   CHECK_FALSE(f.State().breaker_open);
 }
 
-TEST_CASE("gate: which outcomes count against the backend") {
+TEST_CASE("gate: only failures of the whole backend count against it") {
   struct Row {
     std::string name;
     FakeHttpClient::Reply reply;
@@ -232,7 +232,7 @@ TEST_CASE("gate: which outcomes count against the backend") {
   using enum ErrorCode;
   const Row rows[] = {
       {"connection refused", kRefused, true},
-      {"down, says the backend's own function", FakeHttpClient::Respond(503, "all of it"), true},
+      {"kDown by server_state", FakeHttpClient::Respond(503, "all of it"), true},
       {"503 of one path", FakeHttpClient::Respond(503, "this namespace is locked"), false},
       {"a failing engine", FakeHttpClient::Respond(502, ""), false},
       {"an engine that is too slow", FakeHttpClient::Respond(504, ""), false},
@@ -245,8 +245,8 @@ TEST_CASE("gate: which outcomes count against the backend") {
       {"403", FakeHttpClient::Respond(403, ""), false},
       {"404", FakeHttpClient::Respond(404, ""), false},
       {"certificate not trusted", FakeHttpClient::Fail(kInvalid, "no"), false},
-      {"caller left", FakeHttpClient::Fail(kCancelled, "no"), false},
-      {"caller was in a hurry", FakeHttpClient::Fail(kDeadlineExceeded, "no"), false},
+      {"cancelled by the caller", FakeHttpClient::Fail(kCancelled, "no"), false},
+      {"short deadline of the caller", FakeHttpClient::Fail(kDeadlineExceeded, "no"), false},
       {"too large", FakeHttpClient::Fail(kTooLarge, "no"), false},
   };
   for (const Row& row : rows) {
@@ -265,7 +265,7 @@ TEST_CASE("gate: which outcomes count against the backend") {
   }
 }
 
-TEST_CASE("gate: a backend that let a patient caller's deadline pass has hung") {
+TEST_CASE("gate: a long deadline that passes without a response counts as a failure") {
   Fixture f;
   f.http.On("", kHost + "/*", {[&](const Context&, const FakeHttpClient::Seen&) {
               f.clock.Advance(seconds(5));
@@ -275,7 +275,7 @@ TEST_CASE("gate: a backend that let a patient caller's deadline pass has hung") 
   CHECK(f.State().breaker_open);
 }
 
-TEST_CASE("gate: a path that hangs while others are answered does not speak for the backend") {
+TEST_CASE("gate: a hanging path does not count while other paths get responses") {
   struct Row {
     std::string name;
     FakeHttpClient::Reply meanwhile;
@@ -285,7 +285,7 @@ TEST_CASE("gate: a path that hangs while others are answered does not speak for 
       {"others are answered", kOk, false},
       {"others are denied", FakeHttpClient::Respond(403, ""), false},
       {"others get no answer either", kRefused, true},
-      {"others only hear that something behind it fails", FakeHttpClient::Respond(502, ""), true},
+      {"others get 502, perhaps from a proxy", FakeHttpClient::Respond(502, ""), true},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -309,7 +309,7 @@ TEST_CASE("gate: a path that hangs while others are answered does not speak for 
   }
 }
 
-TEST_CASE("gate: an outcome that counts neither way leaves a probe to the next") {
+TEST_CASE("gate: after a probe without a clear outcome the next request is the probe") {
   Fixture f;
   f.http.On(
       "", kHost + "/*",
@@ -322,7 +322,7 @@ TEST_CASE("gate: an outcome that counts neither way leaves a probe to the next")
   CHECK(!f.State().breaker_open);
 }
 
-TEST_CASE("gate: while the breaker is open callers are answered at once, with the reason") {
+TEST_CASE("gate: while the breaker is open callers fail at once, with the reason") {
   Fixture f;
   f.http.On("", kHost + "/*", {kRefused, kRefused, kRefused, kRefused, kRefused, kRefused, kOk});
   for (int i = 0; i < 5; ++i) (void)f.gate.Send({}, Get("/"));
@@ -336,7 +336,7 @@ TEST_CASE("gate: while the breaker is open callers are answered at once, with th
   CHECK(f.http.Count() == 5);
   CHECK(f.State().held_for == seconds(1));
 
-  INFO("a failed probe holds for longer, a good one ends it");
+  INFO("a failed probe extends the hold, a successful one ends it");
   f.clock.Advance(seconds(1));
   CHECK(!f.gate.Send({}, Get("/")).ok());
   CHECK(f.State().held_for == seconds(2));
@@ -347,7 +347,7 @@ TEST_CASE("gate: while the breaker is open callers are answered at once, with th
   CHECK(f.gate.Send({}, Get("/")).ok());
 }
 
-TEST_CASE("gate: one request at a time probes a backend that was down") {
+TEST_CASE("gate: a backend that was down is probed with one request at a time") {
   Fixture f;
   FakeHttpClient::Gate held;
   f.http.On("", kHost + "/*",
@@ -368,7 +368,7 @@ TEST_CASE("gate: one request at a time probes a backend that was down") {
   CHECK(f.gate.Send({}, Get("/")).ok());
 }
 
-TEST_CASE("gate: a dead backend does not slow down the others") {
+TEST_CASE("gate: a backend that is down does not slow down the others") {
   Fixture f;
   f.http.On("", kHost + "/*", {kRefused});
   f.http.On("", "http://alive.test/*", {kOk});
@@ -381,7 +381,7 @@ TEST_CASE("gate: a dead backend does not slow down the others") {
   CHECK(results[2].ok());
 }
 
-TEST_CASE("gate: hosts beyond the bound push out the longest unused, never one in use") {
+TEST_CASE("gate: hosts over the limit evict the least recently used, never one in use") {
   BackendGate::Options options;
   options.max_hosts = 3;
   Fixture f(options);
@@ -401,7 +401,7 @@ TEST_CASE("gate: hosts beyond the bound push out the longest unused, never one i
   for (const BackendState& state : f.gate.States()) names.push_back(state.host);
   CHECK(names == std::vector<std::string>{"http://busy.test:80", "http://host18.test:80",
                                           "http://host19.test:80"});
-  INFO("a forgotten host is not reported as held back for ever");
+  INFO("an evicted host is no longer reported as held back");
   CHECK(!f.MetricSaysOpen());
   held.Release();
   caller.join();

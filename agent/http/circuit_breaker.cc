@@ -4,7 +4,7 @@
 
 namespace nodekeep {
 
-CircuitBreaker::Pass CircuitBreaker::Take() {
+CircuitBreaker::Pass CircuitBreaker::Admit() {
   if (open_) probing_ = true;
   return Pass{period_, open_};
 }
@@ -19,10 +19,10 @@ void CircuitBreaker::Succeeded(const Pass& pass) {
   ++period_;
 }
 
-void CircuitBreaker::Failed(const Pass& pass, SteadyTime now, std::string words) {
+void CircuitBreaker::Failed(const Pass& pass, SteadyTime now, std::string reason) {
   if (pass.period != period_) return;
   ++failures_;
-  last_failure_ = std::move(words);
+  last_failure_ = std::move(reason);
   if (pass.is_probe || failures_ >= options_.failures) Open(now);
 }
 
@@ -41,7 +41,7 @@ void CircuitBreaker::Open(SteadyTime now) {
   ++period_;
   delay_ = delay_ == Duration::zero() ? options_.first_delay
                                       : std::min(delay_ * 2, options_.longest_delay);
-  // Between half and the whole: agents of many nodes do not come back in step.
+  // Between half and all of the delay, so that the agents of many nodes do not probe in step.
   const double share = 0.5 + 0.5 * rng_.Uniform();
   const double milliseconds = static_cast<double>(delay_.count()) * share;
   held_until_ = now + Duration(static_cast<Duration::rep>(milliseconds));

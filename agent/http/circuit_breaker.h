@@ -1,13 +1,14 @@
 #pragma once
 
-// Stops asking a backend that does not answer, and finds out with one request at a time whether it
-// is back.
+// Circuit breaker: refuses requests to a backend that is down, and probes it with one request at a
+// time.
 //
-// Closed: everything passes; `failures` in a row open it. Open: everything is refused for a
-// jittered delay that doubles with each failed probe. Half open (the delay is over): one request
-// passes as the probe; its success closes the breaker, its failure opens it again.
+//   closed     all requests pass; `failures` in a row open the breaker
+//   open       all requests are refused for a jittered delay that doubles with each failed probe
+//   half open  after the delay: one request passes as the probe; its success closes the breaker,
+//              its failure opens it again
 //
-// A value with a state; not thread-safe. Time comes in as an argument.
+// Not thread-safe. Time is passed as an argument.
 
 #include <cstdint>
 #include <string>
@@ -23,8 +24,8 @@ class CircuitBreaker {
     Duration first_delay = std::chrono::seconds(1);
     Duration longest_delay = std::chrono::seconds(30);
   };
-  // Given out for each request that passes, and handed back with its outcome. Outcomes of requests
-  // from before the last opening or closing say nothing about now and are ignored.
+  // Returned for each request that passes; pass it back with the outcome. Outcomes of requests from
+  // before the last opening or closing are outdated and ignored.
   struct Pass {
     std::uint64_t period = 0;
     bool is_probe = false;
@@ -34,17 +35,17 @@ class CircuitBreaker {
 
   bool Refuses(SteadyTime now) const { return open_ && (probing_ || now < held_until_); }
   // Precondition: Refuses is false now.
-  Pass Take();
+  Pass Admit();
   void Succeeded(const Pass& pass);
-  // `words`: what went wrong, for whoever is refused later.
-  void Failed(const Pass& pass, SteadyTime now, std::string words);
-  // The request ended without telling anything about the backend (the caller left).
+  // `reason` goes into the errors of requests that are refused later.
+  void Failed(const Pass& pass, SteadyTime now, std::string reason);
+  // The request ended without information about the backend, for example because it was cancelled.
   void Abandoned(const Pass& pass);
 
   bool open() const { return open_; }
-  // How long until a probe may pass; zero when one may, or is under way.
+  // Time until a probe may pass; zero when one may pass now, or is under way.
   Duration HeldFor(SteadyTime now) const;
-  // In a row, up to now.
+  // Consecutive failures.
   int failures() const { return failures_; }
   const std::string& last_failure() const { return last_failure_; }
 
@@ -59,7 +60,7 @@ class CircuitBreaker {
   std::string last_failure_;
   bool open_ = false;
   bool probing_ = false;
-  Duration delay_{};  // the last one, before jitter
+  Duration delay_{};  // the latest one, before jitter
   SteadyTime held_until_;
 };
 

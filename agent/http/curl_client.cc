@@ -24,7 +24,7 @@ namespace nodekeep {
 namespace {
 
 constexpr std::string_view kThread = "http";
-// All requests of the agent wait for the loop: it rests shortly.
+// Short, because all requests of the agent wait for the loop.
 constexpr LoopPause kPause = {.first = std::chrono::milliseconds(100),
                               .longest = std::chrono::seconds(1)};
 constexpr std::string_view kCallerLeft = "the caller has gone away";
@@ -33,20 +33,20 @@ constexpr std::string_view kCallerLeft = "the caller has gone away";
 struct Batch {
   struct Call {
     std::size_t index = 0;
-    std::unique_ptr<CurlTransfer> transfer;  // null once it is answered
+    std::unique_ptr<CurlTransfer> transfer;  // null once finished
     SteadyTime deadline;
     bool deadline_is_callers = false;
     SteadyTime started{};
-    SteadyTime due{};  // the deadline, or sooner: when the answer has been silent for too long
+    SteadyTime due{};  // the deadline, or sooner: when longest_silence is over
   };
 
-  // Filled by the caller before Submit, then the loop thread's until `finished`.
+  // Written by the caller before Submit, then by the loop thread until `finished`.
   std::vector<Call> calls;
   std::vector<std::optional<Result<HttpResponse>>> answers;
   std::size_t unanswered = 0;
 
   std::shared_ptr<HttpReceiver> receiver;
-  // Of an Open; both reset by the loop thread once it is answered.
+  // For Open only. The loop thread resets `leave` before OnEnd.
   std::optional<std::stop_callback<std::function<void()>>> leave;
   std::atomic<bool> cancelled = false;
 
@@ -106,12 +106,12 @@ std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest
 
 SteadyTime DueOf(const Batch::Call& call) {
   const Duration silence = call.transfer->longest_silence();
-  const SteadyTime heard = call.transfer->last_heard();
-  if (silence >= std::chrono::ceil<Duration>(call.deadline - heard)) return call.deadline;
-  return heard + silence;
+  const SteadyTime received = call.transfer->last_received();
+  if (silence >= std::chrono::ceil<Duration>(call.deadline - received)) return call.deadline;
+  return received + silence;
 }
 
-bool WasHeard(const Batch::Call& call) { return call.transfer->last_heard() > call.started; }
+bool HasReceived(const Batch::Call& call) { return call.transfer->last_received() > call.started; }
 
 Error OverdueError(const Batch::Call& call) {
   if (call.due < call.deadline) {
@@ -128,39 +128,40 @@ Error OverdueError(const Batch::Call& call) {
 
 }  // namespace
 
-// Run is the loop thread; Submit, Cancel and Stop may be called from any.
+// Run is called on the loop thread; Submit, Cancel and Stop on any thread.
 class CurlClient::Loop {
  public:
   explicit Loop(Options options);
   ~Loop();
 
-  // False once stopped: the batch will not be looked at.
+  // False once stopped: the batch is ignored.
   bool Submit(std::shared_ptr<Batch> batch);
   void Cancel(std::shared_ptr<Batch> batch);
   void Stop();
-  // Until Stop. When it throws it may be called again, and answers first whom it has left waiting.
+  // Runs until Stop. After an exception it may be called again; it then fails the requests that
+  // were left unfinished first.
   void Run();
 
  private:
-  struct Orders {
+  struct Commands {
     std::vector<std::shared_ptr<Batch>> submitted;
     std::vector<std::shared_ptr<Batch>> cancelled;
     bool stop = false;
   };
 
   void Wake();
-  Orders TakeOrders();
+  Commands TakeCommands();
 
   void Start(const std::shared_ptr<Batch>& batch);
   void Finish(Batch::Call& call, Result<HttpResponse> result);
   void Drop(Batch& batch, ErrorCode code, std::string_view why);
   void DropAll(ErrorCode code, std::string_view why);
-  // After an exception: fails all requests under way and makes curl's state anew.
+  // After an exception: fails all requests under way and recreates curl's state.
   void Reset();
   void DropOverdue();
-  // Closes the connection of an overdue call if it is dead to all of us.
+  // Closes the connection of an overdue call if no other request received anything on it either.
   void CloseIfHung(const Batch::Call& call, SteadyTime now);
-  void Harvest();
+  void FinishCompleted();
   void CloseIdleConnections();
   void Sleep();
   void MakeMulti();
@@ -169,11 +170,11 @@ class CurlClient::Loop {
   const int wake_fd_;
 
   std::mutex mutex_;
-  Orders orders_;  // guarded by mutex_; `stop` stays set
+  Commands commands_;  // guarded by mutex_; `stop` stays set
 
   // Loop thread only.
   bool in_order_ = true;                          // false inside Run
-  std::vector<std::shared_ptr<Batch>> starting_;  // taken from the orders, not all running yet
+  std::vector<std::shared_ptr<Batch>> starting_;  // taken from commands_, not all running yet
   OpenSockets sockets_;
   CURLM* multi_ = nullptr;
   CURLSH* const share_;
@@ -210,8 +211,8 @@ void CurlClient::Loop::MakeMulti() {
 bool CurlClient::Loop::Submit(std::shared_ptr<Batch> batch) {
   {
     std::lock_guard lock(mutex_);
-    if (orders_.stop) return false;
-    orders_.submitted.push_back(std::move(batch));
+    if (commands_.stop) return false;
+    commands_.submitted.push_back(std::move(batch));
   }
   Wake();
   return true;
@@ -220,7 +221,7 @@ bool CurlClient::Loop::Submit(std::shared_ptr<Batch> batch) {
 void CurlClient::Loop::Cancel(std::shared_ptr<Batch> batch) {
   {
     std::lock_guard lock(mutex_);
-    orders_.cancelled.push_back(std::move(batch));
+    commands_.cancelled.push_back(std::move(batch));
   }
   Wake();
 }
@@ -228,7 +229,7 @@ void CurlClient::Loop::Cancel(std::shared_ptr<Batch> batch) {
 void CurlClient::Loop::Stop() {
   {
     std::lock_guard lock(mutex_);
-    orders_.stop = true;
+    commands_.stop = true;
   }
   Wake();
 }
@@ -238,32 +239,32 @@ void CurlClient::Loop::Wake() {
   [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
 }
 
-CurlClient::Loop::Orders CurlClient::Loop::TakeOrders() {
+CurlClient::Loop::Commands CurlClient::Loop::TakeCommands() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof count);
   std::lock_guard lock(mutex_);
-  Orders orders;
-  orders.submitted.swap(orders_.submitted);
-  orders.cancelled.swap(orders_.cancelled);
-  orders.stop = orders_.stop;
-  return orders;
+  Commands commands;
+  commands.submitted.swap(commands_.submitted);
+  commands.cancelled.swap(commands_.cancelled);
+  commands.stop = commands_.stop;
+  return commands;
 }
 
 void CurlClient::Loop::Run() {
   if (!std::exchange(in_order_, false)) Reset();
   while (true) {
-    Orders orders = TakeOrders();
-    starting_ = std::move(orders.submitted);
+    Commands commands = TakeCommands();
+    starting_ = std::move(commands.submitted);
     for (const std::shared_ptr<Batch>& batch : starting_) Start(batch);
     starting_.clear();
-    for (const std::shared_ptr<Batch>& batch : orders.cancelled) {
+    for (const std::shared_ptr<Batch>& batch : commands.cancelled) {
       Drop(*batch, ErrorCode::kCancelled, kCallerLeft);
     }
-    if (orders.stop) break;
+    if (commands.stop) break;
     DropOverdue();
     int still_running = 0;
     curl_multi_perform(multi_, &still_running);
-    Harvest();
+    FinishCompleted();
     CloseIdleConnections();
     Sleep();
   }
@@ -277,7 +278,7 @@ void CurlClient::Loop::Reset() {
       if (call.transfer) running_.emplace(&call, batch);
     }
   }
-  DropAll(ErrorCode::kInternal, "an unexpected exception, which the agent's log has");
+  DropAll(ErrorCode::kInternal, "unexpected exception; see the agent's log");
   starting_.clear();
   due_.clear();
   curl_multi_cleanup(multi_);
@@ -291,7 +292,7 @@ void CurlClient::Loop::Start(const std::shared_ptr<Batch>& batch) {
   for (Batch::Call& call : batch->calls) {
     running_.emplace(&call, batch);
     Status started = call.transfer->Open(share_, limits, sockets_, &call);
-    call.started = call.transfer->last_heard();
+    call.started = call.transfer->last_received();
     call.due = DueOf(call);
     due_.emplace(call.due, &call);
     if (started.ok() && curl_multi_add_handle(multi_, call.transfer->handle()) != CURLM_OK) {
@@ -299,13 +300,14 @@ void CurlClient::Loop::Start(const std::shared_ptr<Batch>& batch) {
     }
     if (!started.ok()) Finish(call, started.error());
   }
-  // It was cancelled before it came here, when there was nothing to drop.
+  // Cancelled before it was started, when there was nothing to drop.
   if (batch->cancelled) Drop(*batch, ErrorCode::kCancelled, kCallerLeft);
 }
 
 void CurlClient::Loop::Finish(Batch::Call& call, Result<HttpResponse> result) {
   if (call.transfer->handle() != nullptr) {
-    if (WasHeard(call)) sockets_.Heard(call.transfer->Connection(), call.transfer->last_heard());
+    if (HasReceived(call))
+      sockets_.MarkReceived(call.transfer->Connection(), call.transfer->last_received());
     curl_multi_remove_handle(multi_, call.transfer->handle());
   }
   call.transfer.reset();
@@ -354,20 +356,20 @@ void CurlClient::Loop::DropOverdue() {
   }
 }
 
-// Shutting the socket down is the only way to keep curl from using it on: it takes a connection
-// that many requests share for alive as long as the kernel does, which is a quarter of an hour.
+// Shutting down the socket is the only way to stop curl from reusing it: curl considers a shared
+// connection alive as long as the kernel does, which is a quarter of an hour.
 void CurlClient::Loop::CloseIfHung(const Batch::Call& call, SteadyTime now) {
-  const SteadyTime silent_since = call.transfer->last_heard();
+  const SteadyTime silent_since = call.transfer->last_received();
   const std::string connection = call.transfer->Connection();
   if (connection.empty() || now - silent_since < options_.hung_after) return;
   for (const auto& [other, batch] : running_) {
-    if (WasHeard(*other))
-      sockets_.Heard(other->transfer->Connection(), other->transfer->last_heard());
+    if (HasReceived(*other))
+      sockets_.MarkReceived(other->transfer->Connection(), other->transfer->last_received());
   }
-  if (!sockets_.HeardSince(connection, silent_since)) sockets_.ShutDown(connection);
+  if (!sockets_.ReceivedSince(connection, silent_since)) sockets_.ShutDown(connection);
 }
 
-void CurlClient::Loop::Harvest() {
+void CurlClient::Loop::FinishCompleted() {
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
@@ -382,8 +384,8 @@ void CurlClient::Loop::Harvest() {
   }
 }
 
-// Curl closes an idle connection only when it looks for one; on a quiet agent nobody looks. A new
-// multi handle also lets go of the DNS cache and the parsed trust store.
+// Curl closes idle connections only when it looks for one to reuse, which never happens in an idle
+// agent. A new multi handle also frees the DNS cache and the parsed trust store.
 void CurlClient::Loop::CloseIdleConnections() {
   if (!running_.empty() || !keeps_connections_) return;
   const SteadyTime now = std::chrono::steady_clock::now();
@@ -400,20 +402,20 @@ void CurlClient::Loop::Sleep() {
   if (!due_.empty()) wake = std::min(wake, due_.begin()->first);
   if (idle_since_) wake = std::min(wake, *idle_since_ + options_.idle_timeout);
   auto left = std::chrono::ceil<Duration>(wake - std::chrono::steady_clock::now());
-  // Out of descriptors: orders cannot wake us, so look for them.
+  // Without a wake descriptor (none was left) commands cannot wake the loop, so poll for them.
   if (wake_fd_ < 0) left = std::min(left, Duration(10));
-  curl_waitfd orders = {wake_fd_, CURL_WAIT_POLLIN, 0};
-  curl_multi_poll(multi_, &orders, wake_fd_ < 0 ? 0 : 1,
+  curl_waitfd commands = {wake_fd_, CURL_WAIT_POLLIN, 0};
+  curl_multi_poll(multi_, &commands, wake_fd_ < 0 ? 0 : 1,
                   static_cast<int>(std::max(left, Duration::zero()).count()), nullptr);
 }
 
 CurlClient::CurlClient(Options options) {
-  // Thread-safe in curl itself. Never undone: the other clients of this process need it as well.
+  // Thread-safe in curl. No curl_global_cleanup: other clients of this process need the state too.
   [[maybe_unused]] static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   const ExceptionReporter report = options.on_exception;
   loop_ = std::make_shared<Loop>(std::move(options));
-  // Signals are for the main thread, and a write to a closed connection must not raise SIGPIPE.
-  // Curl's resolver threads inherit the mask.
+  // Signals are handled by the main thread, and a write to a closed connection must not raise
+  // SIGPIPE. Curl's resolver threads inherit the mask.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -421,7 +423,7 @@ CurlClient::CurlClient(Options options) {
   thread_ = std::jthread([loop = loop_, report](std::stop_token stop) {
     RunGuarded(
         kThread, stop, SystemClock(), report, [&] { loop->Run(); }, kPause);
-    // Stopped while it rested: who waits is answered.
+    // If stopped during a pause: ends the requests that are still waiting.
     RunReported(kThread, report, [&] { loop->Run(); });
   });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -435,7 +437,7 @@ CurlClient::~CurlClient() {
 
 std::vector<Result<HttpResponse>> CurlClient::SendAll(const Context& context,
                                                       std::vector<HttpRequest> requests) {
-  // Held here, because the caller may still be on its way out when the client is destroyed.
+  // Keeps the loop alive: the client may be destroyed before this call has returned.
   const std::shared_ptr<Loop> loop = loop_;
   const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(requests));
   if (batch->unanswered > 0 && loop->Submit(batch)) {

@@ -1,16 +1,16 @@
 #pragma once
 
-// The network, through libcurl: one loop thread owns every connection.
+// HTTP client on libcurl: one loop thread owns every connection.
 //
-// Connections are kept alive, carry many HTTP/2 requests at once, and are closed after
-// `idle_timeout` without use, so that an idle agent is small. They are shared between all callers,
-// but only where the TLS settings, read from their files anew for each request, are equal.
-// Redirects are not followed. The proxy variables of the environment are honoured. A connection
-// over which nothing came while a request ran out of time (`hung_after` at least) is closed with
-// everything on it, because the next requests would be put on it as well.
+// Connections are kept alive, multiplex HTTP/2 requests, and are closed after `idle_timeout`
+// without use, so that an idle agent uses little memory. All callers share them, but only if the
+// TLS settings are equal; their files are read again for each request. Redirects are not followed.
+// The proxy variables of the environment are honoured. When a request times out and its connection
+// has received nothing for at least `hung_after`, the connection is closed and all its requests
+// fail, because curl would reuse it for the next requests.
 //
-// Thread-safe. Destruction ends every request in flight with kShuttingDown; nobody may call
-// SendAll or Open once it has begun.
+// Thread-safe. Destruction ends every request in flight with kShuttingDown; SendAll and Open must
+// not be called once it has begun.
 
 #include <memory>
 #include <thread>
@@ -27,17 +27,17 @@ class CurlClient final : public HttpClient, public HttpStreamClient {
   struct Options {
     std::size_t max_connections_per_host = 16;
     std::size_t max_connections = 128;
-    Duration connect_timeout = std::chrono::seconds(3);  // name lookup and TLS included
+    Duration connect_timeout = std::chrono::seconds(3);  // including name lookup and TLS
     Duration idle_timeout = std::chrono::seconds(60);
     Duration hung_after = std::chrono::seconds(5);
-    ExceptionReporter on_exception{};  // of the loop's thread, "http"
+    ExceptionReporter on_exception{};  // for the loop thread, "http"
   };
 
   explicit CurlClient(Options options);
   ~CurlClient() override;
 
-  // A caller that leaves (its context ends) has its requests taken off the wire at once. Deadlines
-  // are those of the machine's monotonic clock.
+  // When the context ends, its requests are aborted at once. Deadlines are compared with
+  // steady_clock.
   std::vector<Result<HttpResponse>> SendAll(const Context& context,
                                             std::vector<HttpRequest> requests) override;
   void Open(const Context& context, HttpRequest request,
@@ -46,7 +46,7 @@ class CurlClient final : public HttpClient, public HttpStreamClient {
  private:
   class Loop;
 
-  std::shared_ptr<Loop> loop_;  // callers in flight hold it too
+  std::shared_ptr<Loop> loop_;  // shared with calls in flight
   std::jthread thread_;
 };
 

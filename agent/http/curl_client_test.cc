@@ -18,7 +18,8 @@
 
 namespace {
 
-// A name server that does not answer: names under this domain resolve when the test says so.
+// Simulates a name server that does not respond: names under this domain resolve only when the
+// test allows it.
 constexpr std::string_view kHangingDomain = ".hanging.test";
 std::mutex resolver_mutex;
 std::condition_variable resolver_changed;
@@ -27,7 +28,7 @@ bool resolver_released = false;
 
 }  // namespace
 
-// Stands in front of the C library's for curl as well; everything else needs no name server.
+// Replaces the C library's function, for curl too; all other names need no name server.
 extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo* hints,
                            addrinfo** result) {
   const std::string_view name(node == nullptr ? "" : node);
@@ -67,7 +68,7 @@ void HangUntilClientLeaves(const HttpServer::Request&, HttpServer::Connection& c
   connection.AwaitClientClose();
 }
 
-// Answers with the request's target.
+// Responds with the request's target.
 void Echo(const HttpServer::Request& request, HttpServer::Connection& connection) {
   connection.Write(HttpServer::Reply(200, request.target));
 }
@@ -87,7 +88,7 @@ TEST_CASE("curl: method, target, headers and body go out as given") {
       {"write of nothing", "POST", "", "0"},
       {"put", "PUT", "abc", "3"},
       {"delete", "DELETE", "", "absent"},
-      {"a body that curl would announce first", "PUT", std::string(3u << 20, 'b'), "3145728"},
+      {"a body for which curl would send Expect", "PUT", std::string(3u << 20, 'b'), "3145728"},
   };
   HttpServer server(HttpServer::Always(HttpServer::Reply(200, "ok")));
   CurlClient client{{}};
@@ -113,7 +114,7 @@ TEST_CASE("curl: method, target, headers and body go out as given") {
   }
 }
 
-TEST_CASE("curl: an answer of any status is a successful exchange") {
+TEST_CASE("curl: a response with any status is a successful exchange") {
   struct Row {
     std::string name, method, raw;
     int status;
@@ -153,7 +154,7 @@ TEST_CASE("curl: an answer of any status is a successful exchange") {
   }
 }
 
-TEST_CASE("curl: a failed exchange names the host and the step, and nothing of the request") {
+TEST_CASE("curl: errors name the host and the step, and nothing from the request") {
   struct Row {
     std::string name;
     HttpServer::Handler handler;
@@ -220,7 +221,7 @@ TEST_CASE("curl: a failed exchange names the host and the step, and nothing of t
   }
 }
 
-TEST_CASE("curl: a backend that is not there is transient, and says why") {
+TEST_CASE("curl: an unreachable backend is a transient error with the reason") {
   CurlClient client{{}};
   int port = 0;
   {
@@ -231,7 +232,7 @@ TEST_CASE("curl: a backend that is not there is transient, and says why") {
     std::string name, url, unix_socket, want;
   };
   const Row rows[] = {
-      {"nobody listens", fmt::format("http://127.0.0.1:{}", port), "",
+      {"no listener", fmt::format("http://127.0.0.1:{}", port), "",
        fmt::format("connect to http://127.0.0.1:{}: connection refused", port)},
       {"no such socket", "http://localhost/", "/nonexistent/agent.sock",
        "connect to unix:/nonexistent/agent.sock: no such file or directory"},
@@ -249,7 +250,7 @@ TEST_CASE("curl: a backend that is not there is transient, and says why") {
   }
 }
 
-TEST_CASE("curl: what would break the request apart is refused before it is sent") {
+TEST_CASE("curl: a request open to header or URL injection is refused before it is sent") {
   struct Row {
     std::string name;
     std::function<void(HttpRequest&)> spoil;
@@ -297,7 +298,7 @@ TEST_CASE("curl: what would break the request apart is refused before it is sent
   CHECK(server.connections() == 0);
 }
 
-TEST_CASE("curl: a deadline of the caller is told from a time-out of the request") {
+TEST_CASE("curl: the caller's deadline and the request's timeout are different errors") {
   HttpServer server(HangUntilClientLeaves);
   CurlClient client{{}};
   const Context context =
@@ -315,7 +316,7 @@ TEST_CASE("curl: a deadline of the caller is told from a time-out of the request
         fmt::format("wait for the answer of {}: no answer within 500ms", server.url()));
 }
 
-TEST_CASE("curl: a caller that leaves gets its thread back and the connection is closed") {
+TEST_CASE("curl: a cancelled caller returns at once and the connection is closed") {
   HttpServer server(HangUntilClientLeaves);
   CurlClient client{{}};
   std::stop_source stop;
@@ -324,7 +325,7 @@ TEST_CASE("curl: a caller that leaves gets its thread back and the connection is
   std::jthread caller([&] { results = client.SendAll(context, GetMany(server.url(), 3)); });
   server.AwaitRequests(3);
   stop.request_stop();
-  // Neither the server nor a time-out ends these requests: only the stop can.
+  // Neither the server nor a timeout ends these requests: only the stop can.
   caller.join();
   server.AwaitAllClosed();
   REQUIRE(results.size() == 3);
@@ -338,7 +339,7 @@ TEST_CASE("curl: a caller that leaves gets its thread back and the connection is
   CHECK(after.error().code() == ErrorCode::kCancelled);
 }
 
-TEST_CASE("curl: one caller that leaves does not disturb the others") {
+TEST_CASE("curl: a cancelled caller does not affect the others") {
   HttpServer hanging(HangUntilClientLeaves);
   HttpServer server(Echo);
   CurlClient client{{}};
@@ -353,7 +354,7 @@ TEST_CASE("curl: one caller that leaves does not disturb the others") {
   CHECK(server.connections() == 1);
 }
 
-TEST_CASE("curl: a name server that does not answer holds up nobody else") {
+TEST_CASE("curl: a name server that does not respond does not delay other requests") {
   HttpServer server(Echo);
   {
     CurlClient client(Quick());
@@ -371,7 +372,7 @@ TEST_CASE("curl: a name server that does not answer holds up nobody else") {
     first.join();
     std::jthread second([&] { timed_out = client.Send({}, Get("http://b.hanging.test/")); });
     second.join();
-    // The resolver threads still hang, and the loop works.
+    // The resolver threads still hang, but the loop works.
     CHECK(client.Send({}, Get(server.url())).ok());
     CHECK(cancelled.error().code() == ErrorCode::kCancelled);
     CHECK(timed_out.error().code() == ErrorCode::kTransient);
@@ -385,14 +386,14 @@ TEST_CASE("curl: a name server that does not answer holds up nobody else") {
   resolver_changed.wait(lock, [] { return resolving == 0; });
 }
 
-TEST_CASE("curl: a connection is kept for the next request") {
+TEST_CASE("curl: a connection is reused for the next request") {
   HttpServer server(Echo);
   CurlClient client{{}};
   for (int i = 0; i < 50; ++i) REQUIRE(client.Send({}, Get(server.url())).ok());
   CHECK(server.connections() == 1);
 }
 
-TEST_CASE("curl: a kept connection that the server has closed is replaced unnoticed") {
+TEST_CASE("curl: a kept connection that the server has closed is replaced transparently") {
   HttpServer server([](const HttpServer::Request& request, HttpServer::Connection& connection) {
     connection.Write(HttpServer::Reply(200, request.target));
     connection.Close();  // without "Connection: close"
@@ -403,7 +404,7 @@ TEST_CASE("curl: a kept connection that the server has closed is replaced unnoti
 }
 
 TEST_CASE(
-    "curl: what may be sent once only is not sent again when a connection ends without an answer") {
+    "curl: an at_most_once request is not sent again when a connection ends without a response") {
   HttpServer server([](const HttpServer::Request& request, HttpServer::Connection& connection) {
     if (request.target == "/mint") return connection.Close();
     connection.Write(HttpServer::Reply(200, request.target));
@@ -420,7 +421,7 @@ TEST_CASE(
   CHECK(std::ranges::count(requests, "/mint", &HttpServer::Request::target) == 1);
 }
 
-TEST_CASE("curl: idle connections are closed without a further request") {
+TEST_CASE("curl: idle connections are closed even without another request") {
   HttpServer server(Echo);
   CurlClient::Options options;
   options.idle_timeout = std::chrono::milliseconds(50);
@@ -431,7 +432,7 @@ TEST_CASE("curl: idle connections are closed without a further request") {
   CHECK(server.connections() == 2);
 }
 
-TEST_CASE("curl: many callers share a bounded number of connections, each gets its own answers") {
+TEST_CASE("curl: many callers share few connections, and each gets its own responses") {
   HttpServer server(Echo);
   CurlClient client{{}};
   std::atomic<int> right = 0;
@@ -454,7 +455,7 @@ TEST_CASE("curl: many callers share a bounded number of connections, each gets i
   CHECK(server.connections() <= 16);
 }
 
-TEST_CASE("curl: a mixed batch keeps its order") {
+TEST_CASE("curl: results of a mixed batch are in the order of the requests") {
   HttpServer server(Echo);
   CurlClient client{{}};
   std::vector<HttpRequest> requests;
@@ -505,7 +506,7 @@ TEST_CASE("curl: the environment's proxy is used, except where it is bypassed") 
   unsetenv("http_proxy");
 }
 
-TEST_CASE("curl: destroying the client ends what is in flight") {
+TEST_CASE("curl: destroying the client ends requests in flight") {
   HttpServer server(HangUntilClientLeaves);
   std::vector<Result<HttpResponse>> results;
   auto client = std::make_unique<CurlClient>(CurlClient::Options());

@@ -17,7 +17,7 @@ void Echo(const HttpServer::Request& request, HttpServer::Connection& connection
   connection.Write(HttpServer::Reply(200, request.target));
 }
 
-// Authorities take a moment to make; the tests only read them.
+// Shared, because creating an authority takes time and the tests only read it.
 const TestAuthority& Authority() {
   static const TestAuthority authority("server authority");
   return authority;
@@ -57,12 +57,12 @@ TlsSettings TrustingServer() {
 
 }  // namespace
 
-TEST_CASE("curl TLS: the server is trusted by the settings and by nothing else") {
+TEST_CASE("curl TLS: only the settings decide which servers are trusted") {
   const TempDir files;
-  const TestAuthority stranger("stranger");
+  const TestAuthority other_authority("other authority");
   const std::string ca = files.Write("ca.pem", Authority().certificate_pem());
-  const std::string other = files.Write("other.pem", stranger.certificate_pem());
-  files.Write("dir/a.pem", stranger.certificate_pem());
+  const std::string other = files.Write("other.pem", other_authority.certificate_pem());
+  files.Write("dir/a.pem", other_authority.certificate_pem());
   files.Write("dir/b.crt", "text before\n" + Authority().certificate_pem());
   files.Write("volume/..2024/ca.crt", Authority().certificate_pem());
   std::filesystem::create_symlink("..2024", files.path() + "/volume/..data");
@@ -82,14 +82,14 @@ TEST_CASE("curl TLS: the server is trusted by the settings and by nothing else")
        "certificate is not trusted"},
       {"directory wins over text",
        With({{&TlsSettings::ca_directory, files.path() + "/dir"},
-             {&TlsSettings::ca_pem, stranger.certificate_pem()}}),
+             {&TlsSettings::ca_pem, other_authority.certificate_pem()}}),
        ""},
-      {"another authority", With({{&TlsSettings::ca_pem, stranger.certificate_pem()}}),
+      {"another authority", With({{&TlsSettings::ca_pem, other_authority.certificate_pem()}}),
        "certificate is not trusted"},
       {"the system's store", {}, "certificate is not trusted"},
       {"no check", With({}, true), ""},
       {"no check, with another authority",
-       With({{&TlsSettings::ca_pem, stranger.certificate_pem()}}, true), ""},
+       With({{&TlsSettings::ca_pem, other_authority.certificate_pem()}}, true), ""},
       {"another name",
        With({{&TlsSettings::ca_file, ca}, {&TlsSettings::server_name, "other.test"}}),
        "certificate is not trusted"},
@@ -128,7 +128,7 @@ TEST_CASE(
   CHECK(server.requests().back().headers.at("host") == fmt::format("127.0.0.1:{}", server.port()));
 }
 
-TEST_CASE("curl TLS: settings that cannot be used are an error naming the file") {
+TEST_CASE("curl TLS: unusable settings are an error that names the file") {
   const TempDir files;
   const CertificatePair pair = ClientAuthority().Issue("client", {});
   const std::string certificate = files.Write("client.pem", pair.certificate_pem);
@@ -160,7 +160,7 @@ TEST_CASE("curl TLS: settings that cannot be used are an error naming the file")
        "holds no file"},
       {"no such directory", With({{&TlsSettings::ca_directory, "/nonexistent"}}),
        "CA directory \"/nonexistent\""},
-      {"text that is no PEM", With({{&TlsSettings::ca_pem, "abc"}}),
+      {"text that is not PEM", With({{&TlsSettings::ca_pem, "abc"}}),
        "the CA text holds no PEM certificate"},
       {"certificate given as key",
        With({{&TlsSettings::client_cert_file, certificate},
@@ -189,7 +189,7 @@ TEST_CASE("curl TLS: settings that cannot be used are an error naming the file")
   CHECK(server.requests().empty());
 }
 
-TEST_CASE("curl TLS: a client certificate opens the door, its absence is told to the user") {
+TEST_CASE("curl TLS: a client certificate is accepted, a missing one is named in the error") {
   const TempDir files;
   const CertificatePair pair = ClientAuthority().Issue("client", {});
   HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
@@ -208,7 +208,7 @@ TEST_CASE("curl TLS: a client certificate opens the door, its absence is told to
   CHECK(with->body.Reveal() == "/x");
 }
 
-TEST_CASE("curl TLS: a connection belongs to the settings that opened it") {
+TEST_CASE("curl TLS: a connection is reused only with the settings that opened it") {
   const TempDir files;
   const CertificatePair alice = ClientAuthority().Issue("alice", {});
   const CertificatePair bob = ClientAuthority().Issue("bob", {});
@@ -227,7 +227,7 @@ TEST_CASE("curl TLS: a connection belongs to the settings that opened it") {
   }
   CHECK(server.connections() == 2);
 
-  INFO("a certificate is public: without its key nobody rides on its owner's connection");
+  INFO("a certificate is public: without its key the connection must not be reused");
   TlsSettings thief = tls_alice;
   thief.client_key_file = files.Write("thief.key", MakePrivateKeyPem());
   const std::size_t served = server.requests().size();
@@ -236,7 +236,7 @@ TEST_CASE("curl TLS: a connection belongs to the settings that opened it") {
   CHECK(stolen.error().code() == ErrorCode::kInvalid);
   CHECK(server.requests().size() == served);
 
-  INFO("nor without any certificate, nor with no check of the server");
+  INFO("nor without a certificate, nor with skip_verify");
   CHECK(!client.Send({}, Get(server, TrustingServer())).ok());
   TlsSettings unchecked = tls_alice;
   unchecked.skip_verify = true;
@@ -247,9 +247,9 @@ TEST_CASE("curl TLS: a connection belongs to the settings that opened it") {
   CHECK(requests.back().connection == requests[0].connection);
 }
 
-TEST_CASE("curl TLS: a rotated file is honoured by the next request") {
+TEST_CASE("curl TLS: a rotated file is used by the next request") {
   const TempDir files;
-  const TestAuthority stranger("stranger");
+  const TestAuthority other_authority("other authority");
   HttpServer server(Echo, Serving({"IP:127.0.0.1"}, true));
   CurlClient client{{}};
   const CertificatePair first = ClientAuthority().Issue("client", {});
@@ -267,13 +267,13 @@ TEST_CASE("curl TLS: a rotated file is honoured by the next request") {
   REQUIRE(client.Send({}, Get(server, tls)).ok());
   CHECK(server.connections() == 2);
 
-  files.Write("ca.pem", stranger.certificate_pem());
+  files.Write("ca.pem", other_authority.certificate_pem());
   Result<HttpResponse> distrusted = client.Send({}, Get(server, tls));
   REQUIRE(!distrusted.ok());
   CHECK(distrusted.error().code() == ErrorCode::kInvalid);
 }
 
-TEST_CASE("curl TLS: a new connection resumes the session of an old one with equal settings") {
+TEST_CASE("curl TLS: a new connection resumes the session of an earlier one with equal settings") {
   HttpServer server(
       [](const HttpServer::Request& request, HttpServer::Connection& connection) {
         connection.Write(HttpServer::Reply(200, request.target, "Connection: close\r\n"));
@@ -285,14 +285,14 @@ TEST_CASE("curl TLS: a new connection resumes the session of an old one with equ
   CHECK(server.connections() == 5);
   CHECK(server.resumed_sessions() == 4);
 
-  INFO("other settings start anew");
+  INFO("other settings start a new session");
   TlsSettings unchecked = TrustingServer();
   unchecked.skip_verify = true;
   REQUIRE(client.Send({}, Get(server, unchecked)).ok());
   CHECK(server.resumed_sessions() == 4);
 }
 
-TEST_CASE("curl TLS: a server that never finishes the handshake is given up") {
+TEST_CASE("curl TLS: a handshake that never finishes times out") {
   HttpServer::Options options = Serving({"IP:127.0.0.1"}, false);
   options.silent = true;
   HttpServer server(Echo, options);
@@ -306,7 +306,7 @@ TEST_CASE("curl TLS: a server that never finishes the handshake is given up") {
         fmt::format("TLS handshake with {}: no answer within 900ms", server.url()));
 }
 
-TEST_CASE("curl TLS: an alert of the server is told apart from a server that is down") {
+TEST_CASE("curl TLS: an alert from the server is an error of the request, not of the server") {
   struct Row {
     std::string name;
     int alert;
@@ -332,7 +332,7 @@ TEST_CASE("curl TLS: an alert of the server is told apart from a server that is 
   }
 }
 
-TEST_CASE("curl TLS: a server that speaks no TLS is transient") {
+TEST_CASE("curl TLS: a server without TLS is a transient error") {
   HttpServer server(Echo);
   CurlClient client{{}};
   HttpRequest request;

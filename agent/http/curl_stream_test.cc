@@ -78,7 +78,7 @@ constexpr std::string_view kChunkedHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding:
 
 }  // namespace
 
-TEST_CASE("curl stream: pieces are handed over as they arrive, the end comes last") {
+TEST_CASE("curl stream: bytes are delivered as they arrive, OnEnd is called last") {
   std::stop_source go_on;
   HttpServer server([&](const HttpServer::Request&, HttpServer::Connection& connection) {
     connection.Write(std::string(kChunkedHead) + Chunk("first\n"));
@@ -98,7 +98,7 @@ TEST_CASE("curl stream: pieces are handed over as they arrive, the end comes las
   CHECK(collector->bytes() == "first\nsecond\n");
 }
 
-TEST_CASE("curl stream: the body of a refusal comes with the result") {
+TEST_CASE("curl stream: the body of an error status is in the result") {
   HttpServer server(HttpServer::Always(HttpServer::Reply(410, "expired")));
   CurlClient client{{}};
   const auto collector = std::make_shared<Collector>();
@@ -111,7 +111,7 @@ TEST_CASE("curl stream: the body of a refusal comes with the result") {
   CHECK(collector->bytes().empty());
 }
 
-TEST_CASE("curl stream: it ends with an error of its own kind") {
+TEST_CASE("curl stream: each failure ends the stream with its own error") {
   struct Row {
     std::string name;
     HttpServer::Handler handler;
@@ -130,7 +130,7 @@ TEST_CASE("curl stream: it ends with an error of its own kind") {
        "wait for the answer of .*: nothing came for 1s"},
       {"silent inside the answer", write(std::string(kChunkedHead) + Chunk("a")), 100,
        ErrorCode::kTransient, "read the answer of .*: nothing came for 1s"},
-      {"more than there is room for", write(std::string(kChunkedHead) + Chunk("abcd")), 3,
+      {"more than the receiver accepts", write(std::string(kChunkedHead) + Chunk("abcd")), 3,
        ErrorCode::kTooLarge, "read the answer of .*: it is more than can be kept"},
       {"cut",
        [](const HttpServer::Request&, HttpServer::Connection& connection) {
@@ -156,7 +156,7 @@ TEST_CASE("curl stream: it ends with an error of its own kind") {
   }
 }
 
-TEST_CASE("curl stream: an answer that goes on may last longer than the longest silence") {
+TEST_CASE("curl stream: a response that keeps arriving may last longer than longest_silence") {
   HttpServer server([](const HttpServer::Request&, HttpServer::Connection& connection) {
     const SteadyTime end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     connection.Write(kChunkedHead);
@@ -173,7 +173,7 @@ TEST_CASE("curl stream: an answer that goes on may last longer than the longest 
   CHECK(collector->AwaitEnd().ok());
 }
 
-TEST_CASE("curl stream: the context's end, before or after it was opened, takes it off the wire") {
+TEST_CASE("curl stream: the end of the context aborts it, before or after Open") {
   HttpServer server([](const HttpServer::Request&, HttpServer::Connection& connection) {
     connection.Write(std::string(kChunkedHead) + Chunk("a"));
     connection.AwaitClientClose();
@@ -200,7 +200,7 @@ TEST_CASE("curl stream: the context's end, before or after it was opened, takes 
   CHECK(end.error().code() == ErrorCode::kCancelled);
 }
 
-TEST_CASE("curl stream: what cannot be sent ends inside Open, what runs ends with the client") {
+TEST_CASE("curl stream: an invalid request ends inside Open, a running one with the client") {
   HttpServer server([](const HttpServer::Request&, HttpServer::Connection& connection) {
     connection.AwaitClientClose();
   });
@@ -220,7 +220,7 @@ TEST_CASE("curl stream: what cannot be sent ends inside Open, what runs ends wit
   CHECK(end.error().code() == ErrorCode::kShuttingDown);
 }
 
-// A receiver that throws at one of its calls.
+// A receiver that throws in one of its calls.
 class Throwing final : public HttpReceiver {
  public:
   explicit Throwing(std::string at) : at_(std::move(at)) {}
@@ -245,7 +245,7 @@ class Throwing final : public HttpReceiver {
   const std::string at_;
 };
 
-TEST_CASE("curl stream: what a receiver throws is reported, and every request is answered") {
+TEST_CASE("curl stream: a receiver's exception is reported, and every request gets a result") {
   for (const std::string place : {"head", "bytes", "end"}) {
     INFO(place);
     HttpServer server(HttpServer::Always(HttpServer::Reply(200, "text")));
@@ -261,7 +261,7 @@ TEST_CASE("curl stream: what a receiver throws is reported, and every request is
       receiver->ended.wait();
       std::vector<HttpRequest> next;
       next.push_back(Get(server.url()));
-      // At the end the loop itself is left: it begins again.
+      // An exception in OnEnd leaves the loop itself, which is restarted.
       CHECK(client.SendAll({}, std::move(next)).front().ok());
     }
     CHECK(receiver->code == (place == "end" ? "ok" : "internal"));
@@ -269,7 +269,7 @@ TEST_CASE("curl stream: what a receiver throws is reported, and every request is
   }
 }
 
-TEST_CASE("curl stream: an exception ends what else is under way with an error, not with silence") {
+TEST_CASE("curl stream: an exception ends all other requests under way with an error") {
   HttpServer server([](const HttpServer::Request& request, HttpServer::Connection& connection) {
     if (request.target == "/slow") return connection.AwaitClientClose();
     connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");

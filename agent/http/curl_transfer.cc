@@ -15,10 +15,10 @@ namespace {
 
 constexpr long kDnsCacheSeconds = 60;
 constexpr std::size_t kMaxHeaderBytes = 256u << 10;
-// A Content-Length is a promise, not a reason to allocate.
+// Bounds the memory that a Content-Length alone can allocate.
 constexpr std::size_t kMaxReserve = 1u << 20;
 
-// The token of RFC 9110: what a method and a header name are made of.
+// A token of RFC 9110: the syntax of methods and header names.
 bool IsToken(std::string_view text) {
   static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
@@ -26,7 +26,7 @@ bool IsToken(std::string_view text) {
   });
 }
 
-// "Connection refused" and "Could not resolve host" in the style of our texts.
+// "Connection refused" and "Could not resolve host" in the style of our error texts.
 std::string LowerFirst(std::string text) {
   if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])) != 0) {
     text[0] = AsciiLower(text[0]);
@@ -44,7 +44,7 @@ Status CheckRequest(const HttpRequest& request, const Origin& origin) {
       return Error::Format(ErrorCode::kInvalid, "request to {}: a header name is not valid",
                            origin.text);
     }
-    // A line break in a token would let its owner write headers of his own.
+    // A line break in a value would allow header injection.
     if (header.value.Reveal().find_first_of(std::string_view("\r\n\0", 3)) !=
         std::string_view::npos) {
       return Error::Format(ErrorCode::kInvalid,
@@ -61,7 +61,7 @@ bool IsServersRefusalOfOurCertificate(std::string_view text) {
           text.find("unknown ca") != std::string_view::npos);
 }
 
-// OpenSSL's names of most alerts have the word in them.
+// OpenSSL's names of most alerts contain the word "alert".
 bool IsServersAlert(std::string_view text) {
   return text.find("SSL routines::") != std::string_view::npos &&
          (text.find(" alert ") != std::string_view::npos ||
@@ -87,8 +87,8 @@ CurlTransfer::CurlTransfer(HttpRequest request, Origin origin,
   BuildHeaders();
 }
 
-// An expected server name other than the URL's host: curl checks and announces (SNI) the host of
-// the URL, so the URL gets that name and CONNECT_TO the place to go.
+// Curl verifies the host of the URL and sends it as SNI. For another expected server name, the URL
+// gets that name and CONNECT_TO the real host.
 void CurlTransfer::BuildUrl() {
   url_ = request_.url;
   if (!material_ || material_->server_name.empty() || origin_.scheme != "https") return;
@@ -110,7 +110,7 @@ void CurlTransfer::AddHeaderLine(std::string_view name, std::string_view value) 
   SecretBytes line;
   line.Reserve(name.size() + value.size() + 3);
   line.Append(name);
-  // To curl "Name:" means "leave this header out" and "Name;" is one with no value.
+  // For curl, "Name:" omits the header and "Name;" sends it with an empty value.
   line.Append(value.empty() ? ";" : ": ");
   line.Append(value);
   line.Append(std::string_view("\0", 1));
@@ -123,7 +123,7 @@ void CurlTransfer::BuildHeaders() {
     AddHeaderLine(header.name, header.value.Reveal());
     has_content_type = has_content_type || EqualsIgnoreCase(header.name, "content-type");
   }
-  // Curl's own additions: a form's content type, and a pause before large bodies.
+  // Disables curl's additions: a form's Content-Type, and Expect, which delays large bodies.
   for (std::string_view own : {std::string_view("Content-Type:"), std::string_view("Expect:")}) {
     if (own == "Content-Type:" && has_content_type) continue;
     SecretBytes line(own);
@@ -147,7 +147,7 @@ Status CurlTransfer::Open(CURLSH* share, const Limits& limits, OpenSockets& sock
   easy_.reset(curl_easy_init());
   if (!easy_) return Error(ErrorCode::kInternal, "curl cannot make a request handle");
   limits_ = limits;
-  last_heard_ = std::chrono::steady_clock::now();
+  last_received_ = std::chrono::steady_clock::now();
   Set(CURLOPT_PRIVATE, owner);
   Set(CURLOPT_SHARE, share);
   Set(CURLOPT_ERRORBUFFER, error_text_);
@@ -162,18 +162,18 @@ Status CurlTransfer::Open(CURLSH* share, const Limits& limits, OpenSockets& sock
   Set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&sockets));
   Set(CURLOPT_CLOSESOCKETFUNCTION, &OpenSockets::OnClose);
   Set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets));
-  // Without it, giving up on a name that does not resolve waits for the resolver, and with it
-  // everybody whose transfers share the loop.
+  // Without it, aborting a transfer during name resolution blocks until the resolver returns, and
+  // with it every transfer of the loop.
   Set(CURLOPT_QUICK_EXIT, 1L);
   Set(CURLOPT_TCP_KEEPALIVE, 1L);
   Set(CURLOPT_CONNECTTIMEOUT_MS, std::max(1L, static_cast<long>(limits.connect_timeout.count())));
   Set(CURLOPT_MAXAGE_CONN, std::max(1L, static_cast<long>(limits.idle_timeout.count() / 1000)));
   Set(CURLOPT_DNS_CACHE_TIMEOUT, kDnsCacheSeconds);
   Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  // Wait for a connection that may turn out to carry many requests, rather than open many.
+  // Wait for a pending connection that may support multiplexing instead of opening another one.
   Set(CURLOPT_PIPEWAIT, origin_.scheme == "https" && !request_.at_most_once ? 1L : 0L);
-  // Over a connection that it has used before, curl sends a request once more when that ends
-  // without an answer: it takes it for one that the server had closed.
+  // When a reused connection ends without a response, curl assumes that the server had closed it
+  // and sends the request again; a fresh connection prevents that.
   Set(CURLOPT_FRESH_CONNECT, request_.at_most_once ? 1L : 0L);
   Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   Set(CURLOPT_HEADERFUNCTION, &CurlTransfer::OnHeader);
@@ -210,7 +210,7 @@ void CurlTransfer::SetMethodAndBody() {
 
 void CurlTransfer::SetTls() {
   Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  // Bounds how long a replaced system trust store goes unnoticed.
+  // Upper bound for using an outdated system trust store.
   Set(CURLOPT_CA_CACHE_TIMEOUT, 60L);
   if (!material_) return;
   if (material_->skip_verify) {
@@ -223,7 +223,7 @@ void CurlTransfer::SetTls() {
   if (!material_->ca_pem.empty()) {
     const curl_blob roots = blob(material_->ca_pem);
     Set(CURLOPT_CAINFO_BLOB, &roots);
-    // The built-in directory would be trusted as well.
+    // Otherwise the built-in directory is trusted too.
     Set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
   }
   if (!material_->client_cert_pem.empty()) {
@@ -234,7 +234,7 @@ void CurlTransfer::SetTls() {
   }
 }
 
-// Otherwise curl reads the usual environment variables itself.
+// In all other cases curl reads the usual environment variables itself.
 void CurlTransfer::SetProxy() {
   bool direct = request_.bypass_proxy || !request_.unix_socket.empty();
   if (!direct && !connect_to_.empty()) {
@@ -264,12 +264,12 @@ std::size_t CurlTransfer::Receive(std::string_view bytes,
 }
 
 bool CurlTransfer::TakeHeader(std::string_view line) {
-  last_heard_ = std::chrono::steady_clock::now();
+  last_received_ = std::chrono::steady_clock::now();
   header_bytes_ += line.size();
   too_large_ = header_bytes_ > kMaxHeaderBytes;
   if (too_large_) return false;
   if (line.starts_with("HTTP/")) {
-    response_.headers.clear();  // those before were of a 1xx answer
+    response_.headers.clear();  // headers of a preceding 1xx response
     headers_complete_ = false;
     return true;
   }
@@ -285,7 +285,7 @@ bool CurlTransfer::TakeHeader(std::string_view line) {
 }
 
 bool CurlTransfer::TakeBody(std::string_view bytes) {
-  last_heard_ = std::chrono::steady_clock::now();
+  last_received_ = std::chrono::steady_clock::now();
   body_bytes_ += bytes.size();
   if (receiver_ != nullptr && StatusCode() / 100 == 2) {
     receiver_is_full_ = !receiver_->OnBytes(bytes);
@@ -309,12 +309,12 @@ bool CurlTransfer::TakeBody(std::string_view bytes) {
 
 Result<HttpResponse> CurlTransfer::Finish(CURLcode code) {
   if (thrown_) {
-    return Error::Format(
-        ErrorCode::kInternal,
-        "read the answer of {}: an unexpected exception, which the agent's log has", origin_.text);
+    return Error::Format(ErrorCode::kInternal,
+                         "read the answer of {}: unexpected exception; see the agent's log",
+                         origin_.text);
   }
   if (code != CURLE_OK) return Failure(code);
-  // Curl takes an answer that ends inside its headers for one without a body.
+  // Curl reports a response that ends inside its headers as one without a body.
   if (!headers_complete_) {
     return Error::Format(ErrorCode::kTransient,
                          "read the answer of {}: the connection was cut inside the headers",
@@ -344,7 +344,7 @@ std::string CurlTransfer::Step() const {
     return easy_ && curl_easy_getinfo(easy_.get(), moment, &microseconds) == CURLE_OK &&
            microseconds > 0;
   };
-  // Curl counts the TLS handshake as part of connecting; a local port is there once TCP is.
+  // Curl counts the TLS handshake as part of connecting; the local port is set once TCP is up.
   long local_port = 0;
   if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &local_port);
   const char* step = "wait for the answer of";
@@ -376,12 +376,11 @@ Error CurlTransfer::Failure(CURLcode code) const {
                          host, curl_words);
   }
   if (IsServersAlert(curl_words)) {
-    // Perhaps because of the name that this request asks for, or because it has no client cert.
-    return Error::Format(
-               ErrorCode::kTransient,
-               "TLS handshake with {}: the server ended it with an alert ({}): if it goes "
-               "on, see to the server name and the client cert",
-               host, curl_words)
+    // Possibly caused by this request's server name or missing client certificate.
+    return Error::Format(ErrorCode::kTransient,
+                         "TLS handshake with {}: the server ended it with an alert ({}): if it "
+                         "persists, check the server name and the client cert",
+                         host, curl_words)
         .OfRequest();
   }
   switch (code) {

@@ -1,10 +1,10 @@
 #pragma once
 
-// One HttpRequest on its way through curl.
+// One HttpRequest as a curl transfer.
 //
-// Prepare runs on the caller's thread and does what may block or be refused (reading certificate
-// files, looking at names and values). All else runs on the loop thread, the only one that touches
-// curl handles. Curl is given pointers into this object, so it copies header values and bodies
+// Prepare runs on the caller's thread, which also reads the certificate files because that may
+// block; it validates names and values. Everything else runs on the loop thread, the only one that
+// touches curl handles. Curl gets pointers into this object, so it copies header values and bodies
 // only into its own send buffer.
 
 #include <curl/curl.h>
@@ -26,37 +26,37 @@ namespace nodekeep {
 
 class CurlTransfer {
  public:
-  // `material` belongs to request.tls; null when that is null.
+  // `material`: the files of request.tls; null when request.tls is null.
   static Result<std::unique_ptr<CurlTransfer>> Prepare(HttpRequest request,
                                                        std::shared_ptr<const TlsMaterial> material);
-  // The body of a 2xx answer goes there instead of into the response. Before Open.
+  // Sends the body of a 2xx response to `receiver` instead of into the response. Call before Open.
   void SetReceiver(HttpReceiver* receiver) { receiver_ = receiver; }
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
   struct Limits {
     Duration connect_timeout;
-    Duration idle_timeout;  // of a kept connection
+    Duration idle_timeout;  // of a connection kept for reuse
   };
-  // Makes the curl handle. `owner` comes back as the handle's CURLINFO_PRIVATE. Errors:
-  // kTransient when memory is short, kInternal when curl does not know an option.
+  // Creates the curl handle. `owner` becomes the handle's CURLINFO_PRIVATE. Errors: kTransient when
+  // out of memory, kInternal when curl does not support an option.
   Status Open(CURLSH* share, const Limits& limits, OpenSockets& sockets, void* owner);
-  // Null before Open. It must have left its multi handle before this object goes.
+  // Null before Open. Must be removed from its multi handle before this object is destroyed.
   CURL* handle() const { return easy_.get(); }
 
-  // What the handling of the answer has thrown; null = nothing. Curl is C, so it did not pass
-  // through; the transfer has failed instead.
+  // The exception thrown while handling the response; null = none. An exception cannot pass through
+  // curl's C code, so it is stored here and the transfer fails.
   const std::exception_ptr& thrown() const { return thrown_; }
-  // The outcome once curl is done; `code` is curl's verdict.
+  // The outcome once curl is done; `code` is curl's result.
   Result<HttpResponse> Finish(CURLcode code);
-  // "wait for the answer of https://vault.example:8200": what is under way, for errors.
+  // The current step, for errors: "wait for the answer of https://vault.example:8200".
   std::string Step() const;
 
   Duration timeout() const { return request_.timeout; }
   Duration longest_silence() const { return request_.longest_silence; }
-  // When the last piece of the answer came; before the first, when Open was called.
-  SteadyTime last_heard() const { return last_heard_; }
-  // Which connection it uses or used; "" while it has none.
+  // Time of the last bytes of the response; before the first ones, the time of Open.
+  SteadyTime last_received() const { return last_received_; }
+  // The name (see ConnectionName) of the connection it uses or used; "" while it has none.
   std::string Connection() const;
 
  private:
@@ -64,7 +64,7 @@ class CurlTransfer {
 
   static std::size_t OnHeader(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* self);
-  // Gives the bytes to `take`. The answer that curl expects.
+  // Passes the bytes to `take`. Returns what curl expects: the number of bytes accepted.
   std::size_t Receive(std::string_view bytes, bool (CurlTransfer::*take)(std::string_view));
   bool TakeHeader(std::string_view line);
   bool TakeBody(std::string_view bytes);
@@ -97,7 +97,7 @@ class CurlTransfer {
   Limits limits_{};
   char error_text_[CURL_ERROR_SIZE] = "";
   HttpResponse response_;
-  SteadyTime last_heard_;
+  SteadyTime last_received_;
   std::size_t header_bytes_ = 0;
   std::size_t body_bytes_ = 0;
   bool headers_complete_ = false;

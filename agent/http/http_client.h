@@ -1,10 +1,10 @@
 #pragma once
 
-// The one seam to the network: requests out, responses in.
+// The interface to the network: sends requests, returns responses.
 //
-// An HTTP status that says "error" is a successful exchange; turning it into an Error is the
-// provider's business, because only the provider knows what its backend means by it.
-// Implementations are thread-safe. SendAll blocks the caller, not a shared thread.
+// A response with an HTTP error status is a successful exchange; the provider converts it into an
+// Error, because its meaning depends on the backend. Implementations are thread-safe. SendAll
+// blocks the caller, not a shared thread.
 
 #include <chrono>
 #include <cstddef>
@@ -20,7 +20,7 @@
 
 namespace nodekeep {
 
-// How to trust a server and prove ourselves to it. Paths are files of this machine.
+// Server verification and client certificate. Paths are files of this machine.
 struct TlsSettings {
   std::string ca_file;       // PEM bundle; wins over ca_directory
   std::string ca_directory;  // every file in it is a PEM certificate
@@ -28,7 +28,7 @@ struct TlsSettings {
   std::string server_name;   // expected name and SNI; "" = the URL's host
   std::string client_cert_file;
   std::string client_key_file;
-  std::string client_cert_pem;  // PEM texts; each used when its file is not given
+  std::string client_cert_pem;  // PEM texts; each is used when its file is not given
   std::shared_ptr<const SecretBytes> client_key_pem;  // shared: settings are copied, keys are not
   bool skip_verify = false;
 
@@ -42,16 +42,16 @@ struct HttpHeader {
 
 struct HttpResponse;
 
-// What a response says about the server as a whole, for all who use it.
+// What a response says about the server as a whole, for all its clients.
 enum class ServerState {
   kWorks,
   kThrottles,  // too many requests: send fewer, and none before Retry-After
-  kDown,       // it serves nobody just now
-  kUnknown,    // it may be this path's or this class's own problem
+  kDown,       // it currently serves no requests
+  kUnknown,    // the problem may be limited to this path or this class
 };
 
-// By the status: 429 kThrottles; 502, 503 and 504 kUnknown. A 503 with Retry-After is obeyed whatever
-// its state is.
+// By the status: 429 is kThrottles; 502, 503 and 504 are kUnknown; all others are kWorks. The
+// Retry-After of a 503 is obeyed regardless of the state.
 ServerState StateByStatus(const HttpResponse& response);
 
 struct HttpRequest {
@@ -62,12 +62,12 @@ struct HttpRequest {
   SecretBytes body;                             // sent when not empty, with any method
   std::shared_ptr<const TlsSettings> tls;       // null = the system's trust store
   bool bypass_proxy = false;                    // link-local metadata hosts
-  bool at_most_once = false;                    // the server may have done it though no answer came
+  bool at_most_once = false;                    // never resent: the server may already have acted
   Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter
-  Duration longest_silence = Duration::max();   // between two pieces of the answer; then kTransient
+  Duration longest_silence = Duration::max();   // without any received bytes; then kTransient
   std::size_t max_response_bytes = 10u << 20;
-  // How this backend's responses are understood by the gate in front of it (BackendGate). A pure
-  // function, because requests outlive their caller.
+  // How BackendGate interprets responses of this backend. A pure function, because requests outlive
+  // their caller.
   ServerState (*server_state)(const HttpResponse&) = StateByStatus;
 
   HttpRequest Clone() const;
@@ -86,11 +86,11 @@ class HttpClient {
  public:
   virtual ~HttpClient() = default;
 
-  // Sends all requests concurrently; the i-th result answers the i-th request.
-  // Errors per request: kTransient (resolve, connect, TLS handshake, cut, time-out, with the words
-  // of the failing step), kInvalid (bad URL; certificate not trusted, with what to set),
-  // kTooLarge (response over max_response_bytes), kDeadlineExceeded and kCancelled (the context),
-  // kThrottled (a local limit refused, see BackendGate).
+  // Sends all requests concurrently; the i-th result belongs to the i-th request.
+  // Errors per request: kTransient (resolve, connect, TLS handshake, connection lost, timeout; the
+  // text names the failing step), kInvalid (bad URL; certificate not trusted; the text says what to
+  // set), kTooLarge (response over max_response_bytes), kDeadlineExceeded and kCancelled (the
+  // context), kThrottled (refused by a local limit, see BackendGate).
   virtual std::vector<Result<HttpResponse>> SendAll(const Context& context,
                                                     std::vector<HttpRequest> requests) = 0;
 

@@ -11,7 +11,8 @@
 namespace nodekeep {
 namespace {
 
-// So many closed connections may stay remembered: looking for them costs system calls.
+// Entries of closed connections are removed only above this number, because finding them takes
+// system calls.
 constexpr std::size_t kForgetAfter = 64;
 
 long PortOf(const sockaddr_storage& address) {
@@ -24,7 +25,7 @@ long PortOf(const sockaddr_storage& address) {
   return 0;
 }
 
-// "" when it is not connected, or has no ports.
+// "" when the socket is not connected, or has no ports.
 std::string NameOf(curl_socket_t socket) {
   sockaddr_storage local{};
   sockaddr_storage remote{};
@@ -41,21 +42,21 @@ std::string ConnectionName(long local_port, long remote_port) {
   return fmt::format("{} to {}", local_port, remote_port);
 }
 
-void OpenSockets::Heard(const std::string& connection, SteadyTime when) {
-  if (heard_.size() > open_.size() + kForgetAfter) ForgetClosed();
-  SteadyTime& heard = heard_[connection];
-  heard = std::max(heard, when);
+void OpenSockets::MarkReceived(const std::string& connection, SteadyTime when) {
+  if (received_.size() > open_.size() + kForgetAfter) RemoveClosed();
+  SteadyTime& received = received_[connection];
+  received = std::max(received, when);
 }
 
-void OpenSockets::ForgetClosed() {
+void OpenSockets::RemoveClosed() {
   std::set<std::string> names;
   for (curl_socket_t socket : open_) names.insert(NameOf(socket));
-  std::erase_if(heard_, [&](const auto& entry) { return !names.contains(entry.first); });
+  std::erase_if(received_, [&](const auto& entry) { return !names.contains(entry.first); });
 }
 
-bool OpenSockets::HeardSince(const std::string& connection, SteadyTime when) const {
-  const auto heard = heard_.find(connection);
-  return heard != heard_.end() && heard->second > when;
+bool OpenSockets::ReceivedSince(const std::string& connection, SteadyTime when) const {
+  const auto received = received_.find(connection);
+  return received != received_.end() && received->second > when;
 }
 
 void OpenSockets::ShutDown(std::string_view connection) const {
@@ -69,7 +70,7 @@ curl_socket_t OpenSockets::OnOpen(void* self, curlsocktype, curl_sockaddr* addre
   if (made < 0) return CURL_SOCKET_BAD;
   try {
     static_cast<OpenSockets*>(self)->open_.insert(made);
-  } catch (const std::bad_alloc&) {  // which must not pass through curl's C
+  } catch (const std::bad_alloc&) {  // must not pass through curl's C code
     close(made);
     return CURL_SOCKET_BAD;
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The sockets that curl has open. Curl does not say which of them a transfer uses while it does,
-// but it says the ports.
+// The sockets that curl has open. While a transfer runs, curl does not tell its socket, but it
+// tells the ports.
 
 #include <curl/curl.h>
 
@@ -14,28 +14,28 @@
 
 namespace nodekeep {
 
-// "49152 to 6443": told apart enough, since both ends are the machine's at one moment.
+// "49152 to 6443". Unique enough, because all local ends are on this machine at the same time.
 std::string ConnectionName(long local_port, long remote_port);
 
-// Not thread-safe. Outlives every handle that it is given to.
+// Not thread-safe. Must outlive every handle that it is passed to.
 class OpenSockets {
  public:
-  // Something came over the connection at that time.
-  void Heard(const std::string& connection, SteadyTime when);
-  // Whether something has come since then.
-  bool HeardSince(const std::string& connection, SteadyTime when) const;
-  // Ends the connection: everything on it fails, nothing is put on it any more.
+  // Records that bytes were received on the connection at `when`.
+  void MarkReceived(const std::string& connection, SteadyTime when);
+  // Whether bytes were received on the connection after `when`.
+  bool ReceivedSince(const std::string& connection, SteadyTime when) const;
+  // Shuts down the connection: all its transfers fail, and curl does not reuse it.
   void ShutDown(std::string_view connection) const;
 
-  // Callbacks of curl; `self` is an OpenSockets.
+  // Callbacks for curl; `self` is an OpenSockets.
   static curl_socket_t OnOpen(void* self, curlsocktype purpose, curl_sockaddr* address);
   static int OnClose(void* self, curl_socket_t socket);
 
  private:
-  void ForgetClosed();
+  void RemoveClosed();
 
   std::set<curl_socket_t> open_;
-  std::map<std::string, SteadyTime> heard_;
+  std::map<std::string, SteadyTime> received_;
 };
 
 }  // namespace nodekeep

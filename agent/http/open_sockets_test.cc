@@ -9,7 +9,7 @@
 namespace nodekeep {
 namespace {
 
-// A connection that curl would have made, and the server's end of it.
+// A connection as curl would open it, and the server's end.
 struct Connection {
   explicit Connection(OpenSockets& its_sockets) : sockets(its_sockets) {
     const int listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -34,7 +34,7 @@ struct Connection {
     OpenSockets::OnClose(&sockets, client);
     close(server);
   }
-  // What the server reads without waiting: 0 = the connection is closed, -1 = nothing yet.
+  // A non-blocking read of the server: 0 = the connection is closed, -1 = nothing yet.
   long Read() const {
     char byte = 0;
     return recv(server, &byte, 1, MSG_DONTWAIT);
@@ -48,7 +48,7 @@ struct Connection {
 
 }  // namespace
 
-TEST_CASE("open sockets: the one named is shut down, the others are not") {
+TEST_CASE("open sockets: only the named connection is shut down") {
   OpenSockets sockets;
   const Connection a(sockets);
   const Connection b(sockets);
@@ -59,20 +59,20 @@ TEST_CASE("open sockets: the one named is shut down, the others are not") {
   CHECK(b.Read() == -1);
 }
 
-TEST_CASE("open sockets: a connection was heard since a moment, or not") {
+TEST_CASE("open sockets: the last time of received bytes is kept per connection") {
   OpenSockets sockets;
   const Connection a(sockets);
   const SteadyTime early{std::chrono::seconds(1)};
   const SteadyTime late{std::chrono::seconds(2)};
-  CHECK_FALSE(sockets.HeardSince(a.name, early));
-  sockets.Heard(a.name, late);
-  sockets.Heard(a.name, early);
-  CHECK(sockets.HeardSince(a.name, early));
-  CHECK_FALSE(sockets.HeardSince(a.name, late));
-  // Those of many closed connections are forgotten, not this one.
-  for (int i = 0; i < 1000; ++i) sockets.Heard(ConnectionName(1, i), late);
-  CHECK(sockets.HeardSince(a.name, early));
-  CHECK_FALSE(sockets.HeardSince(ConnectionName(1, 1), early));
+  CHECK_FALSE(sockets.ReceivedSince(a.name, early));
+  sockets.MarkReceived(a.name, late);
+  sockets.MarkReceived(a.name, early);
+  CHECK(sockets.ReceivedSince(a.name, early));
+  CHECK_FALSE(sockets.ReceivedSince(a.name, late));
+  // Entries of many closed connections are removed, the one of an open connection is kept.
+  for (int i = 0; i < 1000; ++i) sockets.MarkReceived(ConnectionName(1, i), late);
+  CHECK(sockets.ReceivedSince(a.name, early));
+  CHECK_FALSE(sockets.ReceivedSince(ConnectionName(1, 1), early));
 }
 
 }  // namespace nodekeep

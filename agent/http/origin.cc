@@ -20,7 +20,7 @@ std::string Part(const UrlHandle& url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
-// What of a wrong URL may be shown: nothing where a password or a signed query could stand.
+// The part of an invalid URL that may be shown: nothing that could be a password or signed query.
 std::string Shown(const std::string& url) {
   if (url.find('@') != std::string::npos) return "(not shown)";
   return url.substr(0, url.find_first_of("?#"));
@@ -32,7 +32,7 @@ Result<Origin> ParseOrigin(const HttpRequest& request) {
   UrlHandle url(curl_url(), &curl_url_cleanup);
   if (!url) return Error(ErrorCode::kInternal, "out of memory while reading a URL");
   const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0);
-  // An embedded NUL would end the URL early for curl.
+  // Curl would end the URL at an embedded NUL.
   if (code != CURLUE_OK || request.url.find('\0') != std::string::npos) {
     return Error::Format(ErrorCode::kInvalid, "URL \"{}\" is not valid: {}", Shown(request.url),
                          curl_url_strerror(code == CURLUE_OK ? CURLUE_BAD_HOSTNAME : code));
@@ -49,13 +49,14 @@ Result<Origin> ParseOrigin(const HttpRequest& request) {
                          "the URL of {} holds a user name or password: give them as credentials",
                          AsciiLower(Part(url, CURLUPART_HOST)));
   }
-  // Curl takes "https:/host" too, where a later "://" would be read as the scheme's.
+  // Curl accepts "https:/host" too, where a later "://" would be mistaken for the scheme's.
   if (request.url.find("://") != origin.scheme.size()) {
     return Error::Format(ErrorCode::kInvalid,
                          "URL \"{}\" is not valid: write {}:// before the host", Shown(request.url),
                          origin.scheme);
   }
-  // A zone would have to be part of the origin: the same address is another host in each.
+  // Not supported: a zone would have to be part of the origin, because the same address is a
+  // different host in each zone.
   if (!Part(url, CURLUPART_ZONEID).empty()) {
     return Error::Format(ErrorCode::kInvalid,
                          "URL \"{}\" is not valid: zones of IPv6 addresses are not supported",

@@ -1,7 +1,7 @@
 #pragma once
 
-// Where a request goes: the part of it that one connection, one rate limit and one circuit breaker
-// belong to, and that error texts may name.
+// The origin of a request: the key for connections, rate limits and circuit breakers, and the part
+// of a URL that error texts may contain.
 
 #include <string>
 
@@ -14,11 +14,11 @@ struct Origin {
   std::string scheme;  // "http" or "https"
   std::string host;    // lower case; an IPv6 address without brackets
   int port = 0;
-  std::string text;  // "https://vault.example:8200", "unix:/run/vault.sock"; never holds a secret
+  std::string text;  // "https://vault.example:8200", "unix:/run/vault.sock"; never a secret
 };
 
-// Errors: kInvalid when the URL is no http or https URL, or carries a user name (a credential in a
-// URL ends up in logs).
+// Errors: kInvalid when the URL is not an http or https URL, or contains a user name (credentials
+// in URLs end up in logs).
 Result<Origin> ParseOrigin(const HttpRequest& request);
 
 }  // namespace nodekeep

@@ -6,7 +6,7 @@
 
 namespace nodekeep {
 
-TEST_CASE("origin: scheme, host and port, whatever follows") {
+TEST_CASE("origin: consists of scheme, host and port, whatever follows in the URL") {
   struct Row {
     std::string name, url, unix_socket, text, host;
     int port;
@@ -38,7 +38,7 @@ TEST_CASE("origin: scheme, host and port, whatever follows") {
 }
 
 TEST_CASE(
-    "origin: spellings that curl and a reader of the text take for different hosts are refused") {
+    "origin: URLs that curl and a human reader would resolve to different hosts are refused") {
   for (const std::string url :
        {"https:/vault.example/x", "https:/vault.example/x://y", "https:///vault.example",
         "http:vault.example", "https:/vault.example:8200/v1/://", "http://[fe80::1%25eth0]/x"}) {
@@ -52,7 +52,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("no proxy: names, domains and networks") {
+TEST_CASE("no proxy: names, domains and networks are matched") {
   struct Row {
     std::string list, host;
     bool want;

@@ -11,12 +11,12 @@
 namespace nodekeep {
 namespace {
 
-// Longer than anybody waits; keeps arithmetic on what a server sends from overflowing.
+// Longer than any caller waits; prevents overflow with values sent by a server.
 constexpr std::chrono::seconds kLongestRetryAfter = std::chrono::hours(24 * 7);
 
 constexpr std::chrono::milliseconds kRestOfSecond{500};
 
-// Same code and Retry-After, more words.
+// The same error with `suffix` appended to its text.
 Error WithSuffix(const Error& error, const std::string& suffix) {
   Error longer(error.code(), error.message() + suffix);
   if (!error.retry_after()) return longer;
@@ -41,7 +41,7 @@ std::optional<Duration> ParseRetryAfter(std::string_view header, WallTime now) {
     if (parsed.ec != std::errc()) return kLongestRetryAfter;
     return std::min(std::chrono::seconds(seconds), kLongestRetryAfter);
   }
-  // All three forms of an HTTP date start with the day's name; curl's parser takes far more.
+  // All three forms of an HTTP date start with the day's name; curl's parser accepts far more.
   if (std::isalpha(static_cast<unsigned char>(header.front())) == 0) return std::nullopt;
   const std::time_t date = curl_getdate(std::string(header).c_str(), nullptr);
   if (date == -1) return std::nullopt;
@@ -64,9 +64,8 @@ std::optional<Error> RetryLoop::Pause(const Context& context, const Error& error
   if (error.code() == ErrorCode::kThrottled) policy.first = policy.first_throttled;
   Duration delay = Backoff(policy, made, rng_);
   if (error.retry_after()) {
-    // Servers that count down cut off the fraction of a second, down to "0", and everybody who was
-    // turned away got the same delay: what goes on top makes up for both. Two rounds of it are sure
-    // to cover the fraction, whatever it was.
+    // Added for two reasons: servers that count down truncate the fraction of a second, even to
+    // "0", and all throttled clients get the same delay. Two additions always cover the fraction.
     delay = *error.retry_after() + kRestOfSecond +
             std::chrono::duration_cast<Duration>(kRestOfSecond * rng_.Uniform());
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The one retry policy: full-jitter exponential delays, Retry-After obeyed, never past the
+// The retry policy: full-jitter exponential back-off, Retry-After is obeyed, never past the
 // context.
 
 #include <optional>
@@ -15,10 +15,10 @@
 namespace nodekeep {
 
 struct RetryPolicy {
-  int attempts = 4;  // the first one included
+  int attempts = 4;  // including the first one
   Duration first = std::chrono::milliseconds(200);
-  // In place of `first` after kThrottled without a Retry-After: whoever is over a limit stays there
-  // for a second at least, and every attempt counts towards it.
+  // Replaces `first` after kThrottled without a Retry-After: a caller over a limit stays over it
+  // for at least a second, and every attempt counts towards the limit.
   Duration first_throttled = std::chrono::seconds(2);
   Duration longest = std::chrono::seconds(5);
 };
@@ -27,7 +27,7 @@ struct RetryPolicy {
 // min(longest, first * 2^(attempt - 1)).
 Duration Backoff(const RetryPolicy& policy, int attempt, Rng& rng);
 
-// A Retry-After header: seconds, or an HTTP date (a past one is zero). Nothing when it is neither.
+// A Retry-After header: seconds, or an HTTP date (a past one is zero). nullopt when it is neither.
 std::optional<Duration> ParseRetryAfter(std::string_view header, WallTime now);
 
 // Thread-safe.
@@ -36,13 +36,15 @@ class RetryLoop {
   RetryLoop(RetryPolicy policy, const Clock& clock, Rng& rng)
       : policy_(policy), clock_(clock), rng_(rng) {}
 
-  // Calls `attempt`, a function returning some Result<T>, until it succeeds, fails for good
-  // (Error::IsTransient is false), or no further attempt fits: too many made, or the next delay
-  // is longer than what is left of the context. The last error then, which says so. The errors
-  // before it are told to the context (Context::TellFailure).
+  // Calls `attempt`, a function returning some Result<T>, until one of:
+  // - it succeeds;
+  // - it fails with an error that is not transient (Error::IsTransient);
+  // - all attempts are made, or the next delay is longer than the rest of the context: returns the
+  //   last error with this reason appended.
+  // Errors before the last one are reported to the context (Context::TellFailure).
   //
-  // With several things asked for in one attempt, its error should be the one with the longest
-  // Retry-After for which LeavesTime holds; the others are not to be asked for again.
+  // An attempt with several requests should return the error with the longest Retry-After for which
+  // LeavesTime holds; requests with a longer Retry-After must not be sent again.
   template <typename Attempt>
   auto Run(const Context& context, Attempt attempt) const -> decltype(attempt()) {
     for (int made = 1;; ++made) {
@@ -54,11 +56,11 @@ class RetryLoop {
     }
   }
 
-  // False when the Retry-After of `error` does not fit into what is left of the context.
+  // False when the Retry-After of `error` is longer than the rest of the context.
   bool LeavesTime(const Context& context, const Error& error) const;
 
  private:
-  // Sleeps before the next attempt; the error to end with when there is none.
+  // Sleeps before the next attempt; returns the final error when there is no next attempt.
   std::optional<Error> Pause(const Context& context, const Error& error, int made) const;
 
   const RetryPolicy policy_;

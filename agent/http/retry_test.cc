@@ -17,7 +17,7 @@ const WallTime kNewYear = std::chrono::system_clock::from_time_t(1767225600);
 
 }  // namespace
 
-TEST_CASE("retry: the delay is anywhere between nothing and an exponentially growing ceiling") {
+TEST_CASE("retry: the delay is uniform between zero and an exponentially growing maximum") {
   struct Row {
     int attempt;
     double random;
@@ -60,7 +60,7 @@ TEST_CASE("retry: Retry-After is seconds or a date") {
   }
 }
 
-TEST_CASE("retry: what may pass is tried again, what is final is not") {
+TEST_CASE("retry: transient errors are retried, final ones are not") {
   struct Row {
     std::string name;
     std::vector<ErrorCode> failures;
@@ -102,7 +102,7 @@ TEST_CASE("retry: what may pass is tried again, what is final is not") {
   }
 }
 
-TEST_CASE("retry: the delays are slept on the injected clock, seconds of them where it throttles") {
+TEST_CASE("retry: delays use the injected clock and start at seconds after throttling") {
   struct Row {
     ErrorCode code;
     std::vector<Duration> want;
@@ -129,7 +129,7 @@ TEST_CASE("retry: the delays are slept on the injected clock, seconds of them wh
   }
 }
 
-TEST_CASE("retry: only the failures that throttle are waited out for so long") {
+TEST_CASE("retry: only kThrottled uses the longer delay") {
   FakeClock clock;
   clock.AdvanceOnWait(true);
   FakeRng rng(0.5);
@@ -144,7 +144,7 @@ TEST_CASE("retry: only the failures that throttle are waited out for so long") {
   CHECK(clock.Now() - start == seconds(1) + milliseconds(200));
 }
 
-TEST_CASE("retry: the longer delay ends at the context as any other") {
+TEST_CASE("retry: the longer delay does not exceed the context either") {
   FakeClock clock;
   clock.AdvanceOnWait(true);
   FakeRng rng(0.9);
@@ -159,7 +159,7 @@ TEST_CASE("retry: the longer delay ends at the context as any other") {
         "busy (the next attempt would be in 1.8s, 1s of the time allowed is left)");
 }
 
-TEST_CASE("retry: Retry-After is waited out in full, and the fraction that servers cut off") {
+TEST_CASE("retry: Retry-After is waited out in full, plus the fraction that servers truncate") {
   FakeClock clock;
   clock.AdvanceOnWait(true);
   FakeRng rng(0.5);
@@ -192,7 +192,7 @@ TEST_CASE("retry: a Retry-After beyond the context ends the loop at once") {
         "busy (the next attempt would be in 30.75s, 10s of the time allowed is left)");
 }
 
-TEST_CASE("retry: whether a Retry-After fits is known before, with what may go on top") {
+TEST_CASE("retry: LeavesTime includes the largest possible addition to a Retry-After") {
   struct Row {
     std::string name;
     std::optional<Duration> retry_after;
@@ -213,7 +213,7 @@ TEST_CASE("retry: whether a Retry-After fits is known before, with what may go o
   }
 }
 
-TEST_CASE("retry: a context that ends during an attempt ends the loop with the attempt's error") {
+TEST_CASE("retry: a context that ends during an attempt returns the attempt's error") {
   FakeClock clock;
   FakeRng rng;
   int attempts = 0;
@@ -227,8 +227,8 @@ TEST_CASE("retry: a context that ends during an attempt ends the loop with the a
   CHECK(result.error().message() == "read x: time is over");
 }
 
-TEST_CASE("retry: a caller that leaves during a delay is not kept") {
-  FakeClock clock;  // stands still: only the stop can end the sleep
+TEST_CASE("retry: a stop during a delay ends the loop at once") {
+  FakeClock clock;  // does not advance: only the stop can end the sleep
   FakeRng rng(0.5);
   std::stop_source stop;
   std::jthread leaver;
@@ -238,7 +238,7 @@ TEST_CASE("retry: a caller that leaves during a delay is not kept") {
                         return Error(ErrorCode::kTransient, "down");
                       });
   const bool known = result.error().code() == ErrorCode::kCancelled ||
-                     result.error().message() == "down";  // it left before the sleep began
+                     result.error().message() == "down";  // stopped before the sleep began
   CHECK(known);
 }
 

@@ -19,7 +19,7 @@
 namespace nodekeep {
 namespace {
 
-// A whole trust store is a fifth of this; more is a mistaken path.
+// Five times the size of a system trust store; a larger file is a wrong path.
 constexpr std::size_t kMaxFileBytes = 8u << 20;
 constexpr std::size_t kMaxDirectoryEntries = 1000;
 
@@ -38,8 +38,8 @@ class Descriptor {
   const int number_;
 };
 
-// Why the agent reads no file at this place; "" if it does. Classes name these paths, and the agent
-// sees more than who writes a class: kubelet's volumes of all pods, devices, processes.
+// Why the agent must not read a file at this path; "" if it may. Classes name these paths, and the
+// agent can read more than the author of a class: all pods' volumes, devices, processes.
 std::string WhyRefused(const std::string& place) {
   for (const char* directory : {"/proc/", "/sys/", "/dev/"}) {
     if (place.starts_with(directory)) return fmt::format("files below {} are not read", directory);
@@ -51,8 +51,8 @@ std::string WhyRefused(const std::string& place) {
   return "";
 }
 
-// Opened for reading, once it is known what it is: to open a pipe would wait for its writer, to
-// open a device would be an act.
+// Checks the file type before opening for reading: opening a pipe would block until it has a
+// writer, opening a device may have side effects.
 Result<std::unique_ptr<Descriptor>> OpenFile(std::string_view what, const std::string& path) {
   const auto failed = [&](const std::string& why) {
     return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path, why);
@@ -64,7 +64,7 @@ Result<std::unique_ptr<Descriptor>> OpenFile(std::string_view what, const std::s
   if (place.number() < 0) return system();
   struct stat facts;
   if (fstat(place.number(), &facts) != 0) return system();
-  if (!S_ISREG(facts.st_mode)) return failed("it is no regular file");
+  if (!S_ISREG(facts.st_mode)) return failed("not a regular file");
   const std::string link = fmt::format("/proc/self/fd/{}", place.number());
   std::error_code unreadable;
   const std::string real = std::filesystem::read_symlink(link, unreadable);
@@ -86,7 +86,7 @@ Result<SecretBytes> ReadPermitted(std::string_view what, const std::string& path
   return content;
 }
 
-// True when the first PEM certificate of `text` can be read; curl reads the rest.
+// True when the first PEM certificate of `text` can be parsed; curl parses the rest.
 bool HoldsCertificate(std::string_view text) { return ReadPemCertificate(text) != nullptr; }
 
 Result<std::string> ReadCertificates(std::string_view what, const std::string& path) {
@@ -98,8 +98,8 @@ Result<std::string> ReadCertificates(std::string_view what, const std::string& p
   return std::string(content->Reveal());
 }
 
-// Every file below the directory. Links that a Kubernetes volume keeps for itself ("..data" and
-// the dated directory behind it) are left out: they show the same files a second time.
+// Every file below the directory. The internal entries of a Kubernetes volume ("..data" and the
+// timestamped directory) are skipped: they contain the same files a second time.
 Result<std::string> ReadDirectory(const std::string& directory) {
   std::error_code failed;
   std::vector<std::string> paths;
@@ -180,7 +180,7 @@ Result<SecretBytes> ReadClientKey(const TlsSettings& settings) {
   if (key->Reveal().find("PRIVATE KEY-----") == std::string_view::npos) {
     return Error::Format(ErrorCode::kInvalid, "{} holds no PEM private key", what);
   }
-  // OpenSSL would ask for the pass phrase on the terminal.
+  // OpenSSL would prompt for the pass phrase on the terminal.
   if (key->Reveal().find("ENCRYPTED") != std::string_view::npos) {
     return Error::Format(ErrorCode::kInvalid, "{} is encrypted: give the key without a pass phrase",
                          what);
@@ -204,7 +204,7 @@ Status ReadClientPair(const TlsSettings& settings, TlsMaterial& material) {
   return {};
 }
 
-// The name becomes a part of the request's URL.
+// The name becomes part of the request's URL.
 bool IsServerName(std::string_view name) {
   constexpr std::size_t kLongest = 253;
   return name.size() <= kLongest && std::all_of(name.begin(), name.end(), [](unsigned char c) {

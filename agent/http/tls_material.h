@@ -1,12 +1,12 @@
 #pragma once
 
-// TlsSettings with their files read: what one connection is made of.
+// TlsSettings with the contents of their files.
 //
-// Files are read anew for each request, so a rotated certificate is used by the next connection.
+// Files are read again for each request, so a rotated certificate is used by the next connection.
 // curl shares a connection, and a TLS session, only between requests whose certificate texts are
-// the same byte for byte; it does not look at the key. The certificate text therefore carries a
-// fingerprint of the key: whoever has somebody's certificate but not the key gets no ride on the
-// connection that the key opened.
+// identical; it does not compare the key. The certificate text therefore contains a fingerprint of
+// the key: a request with the same certificate but without the key cannot reuse a connection that
+// was opened with the key.
 
 #include <string>
 
@@ -24,10 +24,10 @@ struct TlsMaterial {
   bool skip_verify = false;
 };
 
-// Blocks on file reads. Errors, all kInvalid and naming the file: unreadable, no regular file, in a
-// volume of a pod or below /proc, /sys and /dev (a class must not make the agent read for it what
-// belongs to others), over 8 MiB, not PEM, an empty directory, an encrypted key, a client
-// certificate without key or the other way round.
+// Blocks on file reads. Errors, all kInvalid and naming the file: unreadable; not a regular file;
+// in a volume of a pod or below /proc, /sys and /dev (a class must not use the agent to read files
+// of others); over 8 MiB; not PEM; an empty directory; an encrypted key; a client certificate
+// without a key or vice versa.
 Result<TlsMaterial> ReadTlsMaterial(const TlsSettings& settings);
 
 }  // namespace nodekeep

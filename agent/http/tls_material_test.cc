@@ -13,7 +13,7 @@
 
 namespace nodekeep {
 
-TEST_CASE("TLS: a client pair given as texts is the same as one given as files") {
+TEST_CASE("TLS: a client certificate and key work the same as texts and as files") {
   const TestAuthority authority("authority");
   const CertificatePair pair = authority.Issue("me", {"DNS:me.test"});
   TempDir files;
@@ -33,7 +33,7 @@ TEST_CASE("TLS: a client pair given as texts is the same as one given as files")
   CHECK(from_text->client_cert_pem.starts_with(pair.certificate_pem));
 }
 
-TEST_CASE("TLS: a client pair of texts that cannot be used is refused") {
+TEST_CASE("TLS: unusable texts for a client certificate and key are refused") {
   const TestAuthority authority("authority");
   const CertificatePair pair = authority.Issue("me", {"DNS:me.test"});
   struct Row {
@@ -62,7 +62,7 @@ TEST_CASE("TLS: a client pair of texts that cannot be used is refused") {
   }
 }
 
-TEST_CASE("TLS: what is not the agent's own file is not read, however it is named") {
+TEST_CASE("TLS: files of pods, devices and processes are refused, whatever their path") {
   const TestAuthority authority("authority");
   TempDir files;
   const std::string in_pod =
@@ -78,12 +78,12 @@ TEST_CASE("TLS: what is not the agent's own file is not read, however it is name
   };
   const Row rows[] = {
       {"a pod's volume", in_pod, of_pod},
-      {"the same by a detour", files / "pods/../pods/u1/volumes/kubernetes.io~empty-dir/v/ca.crt",
+      {"the same with \"..\"", files / "pods/../pods/u1/volumes/kubernetes.io~empty-dir/v/ca.crt",
        of_pod},
       {"a link to it", files / "link.crt", of_pod},
       {"a subpath", subpath, of_pod},
-      {"a pipe without a writer", files / "pipe", "it is no regular file"},
-      {"a directory", files.path(), "it is no regular file"},
+      {"a pipe without a writer", files / "pipe", "not a regular file"},
+      {"a directory", files.path(), "not a regular file"},
       {"a device", "/dev/zero", "files below /dev/ are not read"},
       {"a process", "/proc/self/environ", "files below /proc/ are not read"},
   };
@@ -98,7 +98,7 @@ TEST_CASE("TLS: what is not the agent's own file is not read, however it is name
   }
 }
 
-TEST_CASE("TLS: a server name is a host name, because it becomes a part of the URL") {
+TEST_CASE("TLS: a server name must be a host name, because it becomes part of the URL") {
   TlsSettings settings;
   settings.ca_pem = TestAuthority("authority").certificate_pem();
   for (const std::string name : {"", "vault.test", "10.0.0.1", "a-b_c.test."}) {
@@ -118,7 +118,7 @@ TEST_CASE("TLS: a server name is a host name, because it becomes a part of the U
   }
 }
 
-TEST_CASE("TLS: a CA directory has a size that an agent can hold") {
+TEST_CASE("TLS: a CA directory is limited in files and bytes") {
   const TestAuthority authority("authority");
   TempDir many;
   for (int i = 0; i < 1001; ++i) many.Write("ca-" + std::to_string(i), "");

@@ -6,7 +6,7 @@
 namespace nodekeep {
 namespace {
 
-// Parts of a token lost to rounding do not make anybody wait.
+// A fraction of a token lost to rounding must not delay a request.
 constexpr double kWhole = 1 - 1e-9;
 
 double Seconds(SteadyTime::duration duration) {
@@ -25,7 +25,7 @@ TokenBucket::TokenBucket(Options options, SteadyTime now)
 Duration TokenBucket::Wait(SteadyTime now) {
   Refill(now);
   if (tokens_ >= kWhole) return Duration::zero();
-  // Rounded up: a sleeper that wakes early would find nothing and sleep again.
+  // Rounded up: a waiter that wakes too early would find no token and sleep again.
   return Duration(static_cast<Duration::rep>(std::ceil((kWhole - tokens_) / rate_ * 1000)));
 }
 
@@ -41,7 +41,7 @@ void TokenBucket::Halve(SteadyTime now) {
   if (now - halved_ < options_.between_halvings) return;
   halved_ = now;
   rate_ = std::max(options_.lowest_rate, rate_ / 2);
-  // What was saved up would go out at once and be refused again.
+  // A burst of saved tokens would be sent at once and refused again.
   tokens_ = std::min(tokens_, 1.0);
 }
 

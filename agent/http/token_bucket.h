@@ -1,9 +1,9 @@
 #pragma once
 
-// A rate limit that a backend can push down: a token bucket whose rate is halved when the backend
-// says "too many requests" and grows back steadily (additive increase, multiplicative decrease).
+// Adaptive rate limit: a token bucket whose rate is halved when the backend responds "too many
+// requests" and then grows linearly (additive increase, multiplicative decrease).
 //
-// A value with a state; not thread-safe. Time comes in as an argument.
+// Not thread-safe. Time is passed as an argument.
 
 #include "agent/base/clock.h"
 
@@ -15,15 +15,15 @@ class TokenBucket {
     double rate = 100;   // tokens per second
     double burst = 200;  // tokens at most, and at the start
     double lowest_rate = 1;
-    // From the lowest rate back to the full one when nothing is refused meanwhile.
+    // Time from the lowest rate back to the full one when no request is refused meanwhile.
     Duration recovery = std::chrono::seconds(60);
-    // A burst of refusals of requests that were sent together counts once.
+    // Refusals of requests that were sent together count once.
     Duration between_halvings = std::chrono::seconds(1);
   };
 
   TokenBucket(Options options, SteadyTime now);
 
-  // How long until TryTake can succeed; zero when it would now.
+  // Time until TryTake can succeed; zero when it would succeed now.
   Duration Wait(SteadyTime now);
   bool TryTake(SteadyTime now);
   void Halve(SteadyTime now);

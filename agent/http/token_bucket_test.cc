@@ -25,7 +25,7 @@ TokenBucket::Options Small() {
 
 }  // namespace
 
-TEST_CASE("token bucket: a burst first, then the rate") {
+TEST_CASE("token bucket: allows a burst first, then the rate") {
   FakeClock clock;
   TokenBucket bucket(Small(), clock.Now());
   CHECK(bucket.Wait(clock.Now()) == Duration(0));
@@ -40,14 +40,14 @@ TEST_CASE("token bucket: a burst first, then the rate") {
   CHECK(TakeAll(bucket, clock.Now()) == 10);
 }
 
-TEST_CASE("token bucket: a long pause saves up no more than the burst") {
+TEST_CASE("token bucket: a long pause saves at most the burst") {
   FakeClock clock;
   TokenBucket bucket(Small(), clock.Now());
   clock.Advance(seconds(3600));
   CHECK(TakeAll(bucket, clock.Now()) == 20);
 }
 
-TEST_CASE("token bucket: a refusal halves the rate and drops what was saved up") {
+TEST_CASE("token bucket: a refusal halves the rate and drops saved tokens") {
   FakeClock clock;
   TokenBucket bucket(Small(), clock.Now());
   bucket.Halve(clock.Now());
@@ -63,7 +63,7 @@ TEST_CASE("token bucket: refusals of one burst count once") {
   CHECK(bucket.Rate(clock.Now()) == 5);
 }
 
-TEST_CASE("token bucket: the rate never falls to nothing, and grows back") {
+TEST_CASE("token bucket: the rate never falls to zero, and grows back") {
   FakeClock clock;
   TokenBucket bucket(Small(), clock.Now());
   for (int i = 0; i < 20; ++i) {

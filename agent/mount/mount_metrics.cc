@@ -5,7 +5,7 @@
 namespace nodekeep {
 namespace {
 
-// From a warm mount (tenths of a millisecond) to the driver's two minutes.
+// From a mount served from the cache (tenths of a millisecond) to the driver's two minutes.
 const prometheus::Histogram::BucketBoundaries kMountBuckets = {
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
 

@@ -43,7 +43,7 @@ class CallRunner::Reactor final : public grpc::ServerUnaryReactor {
  private:
   void OnCancel() override { stop_.request_stop(); }
   void OnDone() override {
-    // In flight until all of it is destroyed.
+    // Keeps the call in flight until this object is fully destroyed.
     const CallTracker::Call ended = std::move(call_);
     delete this;
   }

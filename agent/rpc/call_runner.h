@@ -1,10 +1,10 @@
 #pragma once
 
-// Runs the unary calls of one service that have to wait on a pool, because gRPC's own threads must
-// not wait.
+// Runs the blocking unary calls of one service on a thread pool, because gRPC's own threads must
+// not block.
 //
 // A call ends at its client's deadline or at the budget, whichever comes first. It is stopped when
-// its client leaves or the tracker stops it, and it is answered exactly once:
+// its client cancels or the tracker stops it. It gets exactly one status:
 //
 //   its work ends             OK, or the status of its error
 //   its work throws           INTERNAL; the pool reports the exception
@@ -12,8 +12,8 @@
 //   it was stopped            UNAVAILABLE, unless its error is one that stopping does not cause
 //   the pool refuses it       the status of that error
 //
-// Thread-safe. Destruction waits for the calls in flight, so whatever work uses has to outlive the
-// runner: make it the last member of the service. The server has to be shut down before.
+// Thread-safe. Destruction waits for the calls in flight, so everything that work uses must outlive
+// the runner: make it the last member of the service. The server must be shut down before.
 
 #include <grpcpp/grpcpp.h>
 
@@ -30,21 +30,20 @@ namespace nodekeep {
 
 class CallRunner {
  public:
-  // Fills the response of its call, unless it returns an error. Called at most once, on a thread of
-  // the pool.
+  // Fills in the call's response or returns an error. Called at most once, on a pool thread.
   using Work = std::function<Status(const Context&)>;
   // Thread-safe.
   using StatusMapping = std::function<grpc::Status(const Error&)>;
 
   struct Options {
-    Duration budget;  // of one call, its wait for a thread included
+    Duration budget;  // of one call, including its wait for a thread
     StatusMapping status_of = GrpcStatusOf;
-    StatusMapping status_when_pool_refuses{};  // empty = as for an error of the work
+    StatusMapping status_when_pool_refuses{};  // empty = status_of
   };
 
   CallRunner(Options options, WorkerPool& pool, const Clock& clock);
 
-  // To be returned from the handler of the call. `work` may use request and response of the call.
+  // The handler of the call must return the result. `work` may use the call's request and response.
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, Work work);
 
   CallTracker& tracker() { return tracker_; }
@@ -57,7 +56,7 @@ class CallRunner {
   const Options options_;
   WorkerPool& pool_;
   const Clock& clock_;
-  CallTracker tracker_;  // last: waits for the calls, which use the rest
+  CallTracker tracker_;  // last: waits for the calls, which use the other members
 };
 
 }  // namespace nodekeep

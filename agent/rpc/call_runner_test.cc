@@ -22,7 +22,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A service with one method that a runner runs, on a real socket.
+// A service on a real socket with one method, run by a CallRunner.
 struct Served {
   explicit Served(CallRunner::Options options = {.budget = hours(1)}, std::size_t max_queued = 64)
       : pool({.max_queued = max_queued, .on_exception = Reporter()}),
@@ -49,7 +49,7 @@ struct Served {
       reports.push_back(std::string(thread) + ": " + std::string(error));
     };
   }
-  // Work that ends with its context, and then with `end`.
+  // Sets work that waits for the end of its context and then returns the result of `end`.
   void WaitThen(std::function<Status(Status over)> end) {
     work = [this, end = std::move(end)](const Context& context) {
       running.release();
@@ -91,7 +91,7 @@ struct Served {
 
 }  // namespace
 
-TEST_CASE("call runner: a call is answered with what its work returns") {
+TEST_CASE("call runner: a call returns the result of its work") {
   Served served;
   CHECK(served.Call().ok());
   served.work = [](const Context&) { return Error(ErrorCode::kDenied, "the words"); };
@@ -100,7 +100,7 @@ TEST_CASE("call runner: a call is answered with what its work returns") {
   CHECK(denied.error_message() == "the words");
 }
 
-TEST_CASE("call runner: the service decides on the status of an error") {
+TEST_CASE("call runner: the service maps errors to statuses") {
   Served served({.budget = hours(1), .status_of = [](const Error& error) {
                    return grpc::Status(grpc::StatusCode::DATA_LOSS, error.message() + "!");
                  }});
@@ -111,7 +111,7 @@ TEST_CASE("call runner: the service decides on the status of an error") {
 }
 
 TEST_CASE(
-    "call runner: a call that throws is answered INTERNAL and reported, the next one is served") {
+    "call runner: a call that throws returns INTERNAL and is reported, the next one is served") {
   for (const bool in_handler : {false, true}) {
     INFO((in_handler ? "in the handler, on gRPC's thread" : "in the work, on the pool"));
     Served served;
@@ -121,7 +121,7 @@ TEST_CASE(
     const grpc::Status thrown = served.Call();
     CHECK(thrown.error_code() == grpc::StatusCode::INTERNAL);
     CHECK(thrown.error_message() ==
-          "the request ended by an unexpected exception, which the agent's log has");
+          "the request failed with an unexpected exception; see the agent's log");
     served.throw_in_handler = false;
     served.work = fine;
     CHECK(served.Call().ok());
@@ -131,13 +131,13 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("call runner: the budget ends a call whose client would wait longer") {
+TEST_CASE("call runner: the budget ends a call with a longer client deadline") {
   Served served({.budget = milliseconds(50)});
   served.WaitThen([](Status over) { return over; });
   CHECK(served.Call().error_code() == grpc::StatusCode::DEADLINE_EXCEEDED);
 }
 
-TEST_CASE("call runner: work is given the client's deadline where that is before the budget") {
+TEST_CASE("call runner: work gets the earlier of the client's deadline and the budget") {
   struct Row {
     std::string name;
     Duration deadline, budget, want;
@@ -174,7 +174,7 @@ TEST_CASE("call runner: a client that cancels ends its work") {
   CHECK(ended.get_future().get() == ErrorCode::kCancelled);
 }
 
-TEST_CASE("call runner: calls are refused as UNAVAILABLE once none are accepted") {
+TEST_CASE("call runner: calls are refused as UNAVAILABLE after StopAccepting") {
   Served served;
   std::atomic<int> ran = 0;
   served.work = [&](const Context&) {
@@ -188,8 +188,7 @@ TEST_CASE("call runner: calls are refused as UNAVAILABLE once none are accepted"
   CHECK(ran == 0);
 }
 
-TEST_CASE(
-    "call runner: a stopped call is answered UNAVAILABLE, unless it has an answer of its own") {
+TEST_CASE("call runner: a stopped call returns UNAVAILABLE, unless it has a result of its own") {
   struct Row {
     std::string name;
     std::function<Status(Status)> end;
@@ -197,7 +196,7 @@ TEST_CASE(
   };
   const Row rows[] = {
       {"cancelled", [](Status over) { return over; }, grpc::StatusCode::UNAVAILABLE},
-      {"a failure that the stop may have caused",
+      {"a failure possibly caused by the stop",
        [](Status) -> Status { return Error(ErrorCode::kTransient, "cut"); },
        grpc::StatusCode::UNAVAILABLE},
       {"denied by the backend", [](Status) -> Status { return Error(ErrorCode::kDenied, "no"); },
@@ -221,7 +220,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("call runner: a call that the pool refuses is answered") {
+TEST_CASE("call runner: a call that the pool refuses gets a status") {
   const auto unavailable = [](const Error& error) {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, error.message());
   };

@@ -1,10 +1,10 @@
 #pragma once
 
-// Counts the calls that a service has in flight, so that the service stops in order: new calls are
-// refused, running ones may finish, those that take too long are told to stop.
+// Counts the calls in flight of a service for a graceful shutdown: new calls are refused, running
+// ones may finish, those that take too long are requested to stop.
 //
-// Thread-safe. Destruction waits until no call is in flight, so whatever calls use has to outlive
-// the tracker: make it the last member of its owner.
+// Thread-safe. Destruction waits until no call is in flight, so everything that calls use must
+// outlive the tracker: make it the last member of its owner.
 
 #include <condition_variable>
 #include <cstddef>
@@ -28,7 +28,7 @@ class CallTracker {
       if (tracker_ != nullptr) tracker_->End(accepted_);
     }
 
-    // False: it arrived after StopAccepting. It has to be answered as refused.
+    // False: it arrived after StopAccepting and must be refused.
     bool accepted() const { return accepted_; }
 
    private:
@@ -39,7 +39,7 @@ class CallTracker {
     bool accepted_;
   };
 
-  // How long calls that were told to stop may take to do so.
+  // How long calls may take to end after stop was requested.
   static constexpr Duration kStopGrace = std::chrono::seconds(5);
 
   explicit CallTracker(const Clock& clock) : clock_(clock) {}
@@ -48,13 +48,13 @@ class CallTracker {
   Call Begin();
   bool accepting() const;
 
-  // From now on calls are refused.
+  // Calls that begin after this are refused.
   void StopAccepting();
-  // Waits until no accepted call is in flight, or until `deadline`; then requests stop, and waits
-  // for kStopGrace at most: an answer that its client does not read is never sent. Refused calls do
-  // not count, because clients that ask again at once would prolong the wait without end.
+  // Waits until no accepted call is in flight, or until `deadline`; then requests stop and waits at
+  // most kStopGrace, because a response that its client does not read is never sent. Refused calls
+  // do not count, because clients that retry at once would prolong the wait without end.
   void Drain(SteadyTime deadline);
-  // Of all calls: stop is requested once Drain has waited for them.
+  // Shared by all calls; Drain requests the stop.
   std::stop_token stop_token() const { return stop_.get_token(); }
 
  private:
@@ -67,7 +67,7 @@ class CallTracker {
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   bool accepting_ = true;
-  std::size_t in_flight_ = 0;  // refused calls too
+  std::size_t in_flight_ = 0;  // including refused calls
   std::size_t accepted_ = 0;   // part of in_flight_
 };
 

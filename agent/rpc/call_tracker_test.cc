@@ -15,15 +15,15 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Whether the other thread is still at work. A correct tracker keeps it there, so the time only
-// bounds how long a wrong one has to show itself.
+// Whether `work` is still blocked. A correct tracker keeps it blocked, so the timeout only bounds
+// how long the test waits for a faulty one to return.
 bool IsWaiting(const std::future<void>& work) {
   return work.wait_for(milliseconds(20)) == std::future_status::timeout;
 }
 
 }  // namespace
 
-TEST_CASE("call tracker: accepts calls until it is told to stop, and refuses them from then on") {
+TEST_CASE("call tracker: accepts calls until StopAccepting, then refuses them") {
   FakeClock clock;
   CallTracker tracker(clock);
   CHECK(tracker.accepting());
@@ -36,7 +36,7 @@ TEST_CASE("call tracker: accepts calls until it is told to stop, and refuses the
   CHECK_FALSE(tracker.stop_token().stop_requested());
 }
 
-TEST_CASE("call tracker: drain waits for the last call, and then requests stop") {
+TEST_CASE("call tracker: Drain waits for the last call, then requests stop") {
   FakeClock clock;
   CallTracker tracker(clock);
   std::optional<CallTracker::Call> first(tracker.Begin());
@@ -54,7 +54,7 @@ TEST_CASE("call tracker: drain waits for the last call, and then requests stop")
   CHECK(clock.Now() == start);
 }
 
-TEST_CASE("call tracker: calls that outlast the deadline of drain are told to stop") {
+TEST_CASE("call tracker: calls that run past the deadline of Drain are requested to stop") {
   FakeClock clock;
   CallTracker tracker(clock);
   std::optional<CallTracker::Call> call(tracker.Begin());
@@ -66,7 +66,7 @@ TEST_CASE("call tracker: calls that outlast the deadline of drain are told to st
   CHECK(clock.Now() - start == seconds(60));
 }
 
-TEST_CASE("call tracker: drain returns although a call that was told to stop does not end") {
+TEST_CASE("call tracker: Drain returns even if a call does not end after a stop request") {
   FakeClock clock;
   CallTracker tracker(clock);
   const CallTracker::Call call = tracker.Begin();
@@ -77,7 +77,7 @@ TEST_CASE("call tracker: drain returns although a call that was told to stop doe
   CHECK(clock.Now() - start == seconds(60) + CallTracker::kStopGrace);
 }
 
-TEST_CASE("call tracker: drain does not wait for refused calls") {
+TEST_CASE("call tracker: Drain does not wait for refused calls") {
   FakeClock clock;
   CallTracker tracker(clock);
   tracker.StopAccepting();
@@ -87,7 +87,7 @@ TEST_CASE("call tracker: drain does not wait for refused calls") {
   CHECK(clock.Now() == start);
 }
 
-TEST_CASE("call tracker: its destruction waits for every call, refused ones too") {
+TEST_CASE("call tracker: destruction waits for every call, including refused ones") {
   FakeClock clock;
   for (const bool accepted : {true, false}) {
     INFO((accepted ? "accepted" : "refused"));
@@ -101,7 +101,7 @@ TEST_CASE("call tracker: its destruction waits for every call, refused ones too"
   }
 }
 
-TEST_CASE("call tracker: a call that is moved is still one call") {
+TEST_CASE("call tracker: a moved call is counted once") {
   FakeClock clock;
   CallTracker tracker(clock);
   CallTracker::Call call = tracker.Begin();

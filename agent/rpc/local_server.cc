@@ -15,19 +15,19 @@
 namespace nodekeep {
 namespace {
 
-// After everything has been answered; this only bounds how long connections may linger.
+// All calls have ended before; this only bounds how long connections may linger.
 constexpr std::chrono::milliseconds kCloseConnections{500};
 
 constexpr std::chrono::milliseconds kIdle{10'000};
 
 }  // namespace
 
-// The connections of one server, so that they can be cut.
+// The connections of one server, so that Shutdown can close them.
 //
-// A gRPC server that shuts down ends requests that arrive meanwhile as CANCELLED, which clients
-// take for an answer. When the connection is gone they end as UNAVAILABLE, and clients ask again.
+// A gRPC server that shuts down ends newly arriving requests as CANCELLED, which clients treat as
+// final. With a closed connection they end as UNAVAILABLE, and clients retry.
 //
-// Holds a copy of each descriptor until the connection has ended. Thread-safe.
+// Holds a duplicate of each descriptor until the connection has ended. Thread-safe.
 class LocalServer::Connections {
  public:
   ~Connections() {
@@ -45,7 +45,7 @@ class LocalServer::Connections {
     if (const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0); copy >= 0) copies_.push_back(copy);
   }
 
-  // What has been sent can still be read by the peer.
+  // The peer can still read the data that was already sent.
   void Cut() {
     std::lock_guard lock(mutex_);
     for (int fd : copies_) shutdown(fd, SHUT_RDWR);
@@ -61,8 +61,8 @@ LocalServer::LocalServer(Options options, Logger& log)
 
 Result<std::unique_ptr<LocalServer>> LocalServer::Start(const std::vector<grpc::Service*>& services,
                                                         Options options, Logger& log) {
-  // Held until the process ends: gRPC shuts down with its last server, and that waits for a poller
-  // of its own for up to ten seconds.
+  // Never released: otherwise gRPC shuts down with its last server, and waits up to ten seconds for
+  // one of its pollers.
   [[maybe_unused]] static const bool held = (grpc_init(), true);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;

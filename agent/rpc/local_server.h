@@ -1,9 +1,9 @@
 #pragma once
 
-// A gRPC server on unix sockets of this node. Answers grpc.health.v1 besides its services.
+// A gRPC server on unix sockets of this node. Serves grpc.health.v1 besides its services.
 //
-// Not thread-safe: one owner starts and stops it. Its services are called from threads of gRPC.
-// Destruction stops it; the services outlive it.
+// Not thread-safe: one owner starts and stops it. Its services are called on gRPC threads.
+// Destruction stops it; the services must outlive it.
 
 #include <grpcpp/grpcpp.h>
 
@@ -22,27 +22,27 @@ namespace nodekeep {
 class LocalServer {
  public:
   struct Options {
-    // A connection keeps the last bytes it received, tokens among them, until it receives others.
-    // An idle one is closed for that reason; clients connect again by themselves. False for clients
-    // that take a closed connection for the end of the service.
+    // Closes idle connections, because a connection keeps the last bytes it received, which may
+    // include tokens, until it receives others; clients reconnect automatically. Set to false for
+    // clients that treat a closed connection as the end of the service.
     bool close_idle = true;
     std::size_t max_request_bytes = 4u << 20;
-    // The last resort: a service that knows its clients' limit answers with an error before.
+    // Last resort: a service with a limit for its clients should return an error before this one.
     std::size_t max_reply_bytes = 8u << 20;
-    ExceptionReporter on_exception{};  // of the threads that accept
+    ExceptionReporter on_exception{};  // for the accepting threads
   };
 
-  // Serves nothing until Listen. Errors: kInternal when gRPC cannot start.
+  // Accepts no connections until Listen. Errors: kInternal when gRPC cannot start.
   static Result<std::unique_ptr<LocalServer>> Start(const std::vector<grpc::Service*>& services,
                                                     Options options, Logger& log);
   ~LocalServer();
 
-  // Serves at `path` too. Errors: those of UnixListener::Bind.
+  // Also serves at `path`. Errors: those of UnixListener::Bind.
   Status Listen(const std::string& path);
-  // Removes the sockets and reports as not serving; connections stay.
+  // Removes the sockets and sets the health status to not serving; connections stay open.
   void StopListening();
-  // Cuts the connections, so that clients see UNAVAILABLE and ask again, and ends. All calls should
-  // have been answered by then.
+  // Closes the connections, so that clients see UNAVAILABLE and retry, then shuts down. All calls
+  // should have ended before.
   void Shutdown();
 
   std::vector<std::string> paths() const;
@@ -54,7 +54,7 @@ class LocalServer {
 
   const Options options_;
   Logger& log_;
-  // In build order: connections end before the server that they feed.
+  // In order of construction: listeners and connections are destroyed before the server.
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Connections> connections_;
   std::vector<std::unique_ptr<UnixListener>> listeners_;

@@ -57,8 +57,7 @@ TEST_CASE("local server: serves at each of its paths") {
   for (const std::string& path : paths) CHECK(Served::Call(*served.Connect(path)).ok());
 }
 
-TEST_CASE(
-    "local server: once it stops listening its sockets are gone, and connections are served") {
+TEST_CASE("local server: StopListening removes the sockets, open connections are still served") {
   Served served;
   const std::string path = served.dir / "a.sock";
   REQUIRE(served.server->Listen(path).ok());
@@ -72,7 +71,7 @@ TEST_CASE(
   CHECK(Served::Call(*stub).error_code() == grpc::StatusCode::UNAVAILABLE);
 }
 
-TEST_CASE("local server: a request over the limit is refused before the service sees it") {
+TEST_CASE("local server: a request over the limit is refused before it reaches the service") {
   Served served({.max_request_bytes = 1000});
   const std::string path = served.dir / "a.sock";
   REQUIRE(served.server->Listen(path).ok());

@@ -7,7 +7,8 @@
 namespace nodekeep {
 namespace {
 
-// A status travels as a header, percent-encoded, and some clients take 8 KiB of those at most.
+// A status message is sent as a percent-encoded header, and some clients accept at most 8 KiB of
+// headers.
 constexpr std::size_t kMaxStatusBytes = 4096;
 
 std::string Shortened(const std::string& message) {
@@ -81,7 +82,7 @@ bool MayComeFromStop(ErrorCode code) {
 
 grpc::Status UnexpectedStatus() {
   return {grpc::StatusCode::INTERNAL,
-          "the request ended by an unexpected exception, which the agent's log has"};
+          "the request failed with an unexpected exception; see the agent's log"};
 }
 
 grpc::ServerUnaryReactor* FinishNow(grpc::CallbackServerContext* context, grpc::Status status) {

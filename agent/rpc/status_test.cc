@@ -5,7 +5,7 @@
 
 namespace nodekeep {
 
-TEST_CASE("rpc status: each error has the code of its meaning, and comes back as an error") {
+TEST_CASE("rpc status: error codes are mapped to gRPC codes and back") {
   struct Row {
     ErrorCode code;
     grpc::StatusCode status;
@@ -40,7 +40,7 @@ TEST_CASE("rpc status: each error has the code of its meaning, and comes back as
   }
 }
 
-TEST_CASE("rpc status: a message is cut to 4,096 bytes of a header, between characters") {
+TEST_CASE("rpc status: a message is truncated to 4,096 header bytes, between characters") {
   struct Row {
     std::string name, character;
     std::size_t kept;

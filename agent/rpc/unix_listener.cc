@@ -17,7 +17,7 @@ namespace nodekeep {
 namespace {
 
 constexpr std::string_view kThread = "accept";
-// After a failure that may pass, such as ENOMEM.
+// After a temporary failure such as ENOMEM.
 constexpr std::chrono::milliseconds kPollPause(100);
 
 class FileDescriptor {
@@ -67,15 +67,15 @@ Status ClearStale(const std::string& path, const sockaddr_un& address) {
   struct stat info;
   if (lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return {};
-    return SystemError(path, "look at what is there");
+    return SystemError(path, "check the existing file");
   }
   if (!S_ISSOCK(info.st_mode)) {
     return Error::Format(ErrorCode::kInvalid,
-                         "socket {}: a file that is no socket is in the way; remove it", path);
+                         "socket {}: a file that is not a socket is in the way; remove it", path);
   }
   const FileDescriptor probe = NewSocket();
-  // Only a refused connection proves that no process listens: a full backlog, a socket of another
-  // type or a forbidden connect means that one does.
+  // Only ECONNREFUSED proves that no process listens: other errors (full backlog, socket of another
+  // type, connect not permitted) mean that one does.
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
       errno != ECONNREFUSED) {
     return Error::Format(
@@ -110,7 +110,7 @@ class PosixUnixListener final : public UnixListener {
     const std::uint64_t one = 1;
     (void)!write(wake_.get(), &one, sizeof(one));
     thread_.join();
-    // A successor may have bound the path meanwhile; its socket is not ours to remove.
+    // The next agent may have bound the path meanwhile; its socket must not be removed.
     struct stat info;
     if (lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_) unlink(path_.c_str());
   }
@@ -126,7 +126,7 @@ class PosixUnixListener final : public UnixListener {
         continue;
       }
       if (stop.stop_requested()) return;
-      // An exception in one connection does not delay the next.
+      // Caught per connection, so that an exception does not delay the next one.
       if (waits[0].revents & POLLIN) RunReported(kThread, on_exception_, [this] { AcceptOne(); });
     }
   }
@@ -136,7 +136,7 @@ class PosixUnixListener final : public UnixListener {
     if (peer.get() < 0) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
         log_.Error("cannot accept a connection", {{"socket", path_}, {"error", std::strerror(errno)}});
-        // The backlog stays readable: without a pause this would spin.
+        // The backlog stays readable, so without a pause this loop would spin.
         pollfd pause{wake_.get(), POLLIN, 0};
         poll(&pause, 1, 100);
       }
@@ -187,7 +187,7 @@ Result<std::unique_ptr<UnixListener>> UnixListener::Bind(const std::string& path
   if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
     return SystemError(path, "bind");
   }
-  // Nobody can connect before listen, so the mode is right from the first moment that counts.
+  // No client can connect before listen, so the mode is set in time.
   if (chmod(path.c_str(), 0600) != 0) return SystemError(path, "set its mode to 0600");
   if (listen(listener.get(), 512) != 0) return SystemError(path, "listen");
   return std::unique_ptr<UnixListener>(std::make_unique<PosixUnixListener>(

@@ -1,12 +1,12 @@
 #pragma once
 
-// A unix socket that only root and this agent's own user may talk to.
+// A unix socket that only root and the agent's own user may connect to.
 //
-// Binds `path` with mode 0600, unlinks a socket that a dead process left behind, refuses one that a
-// live process serves. Each accepted connection is checked by SO_PEERCRED and then handed on. The
-// socket file is removed on destruction if it is still ours.
+// Binds `path` with mode 0600, replaces the stale socket of a dead process, fails if a live process
+// serves the path. Each accepted connection is checked with SO_PEERCRED and then passed to
+// `on_connection`. Destruction removes the socket file if it is still the one created here.
 //
-// Thread-safe. One thread per listener; `on_connection` is called from it and owns the descriptor.
+// Thread-safe. One thread per listener; it calls `on_connection`, which owns the descriptor.
 
 #include <functional>
 #include <memory>
@@ -24,7 +24,7 @@ class UnixListener {
 
   // Creates missing parent directories (mode 0755). Errors name the path and what to do: path too
   // long (107 bytes), a file that is not a socket, a live owner, no permission.
-  // `on_exception`: of the listener's thread, "accept".
+  // `on_exception`: for the listener's thread, "accept".
   static Result<std::unique_ptr<UnixListener>> Bind(const std::string& path,
                                                     OnConnection on_connection, Logger& log,
                                                     ExceptionReporter on_exception = {});

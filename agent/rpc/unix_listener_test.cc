@@ -24,7 +24,7 @@
 namespace nodekeep {
 namespace {
 
-// The other side of a listener: keeps what it hands over.
+// Stores the connections that a listener passes on.
 class Accepted {
  public:
   ~Accepted() {
@@ -57,7 +57,7 @@ sockaddr_un AddressOf(const std::string& path) {
   return address;
 }
 
-// A socket bound to `path` by somebody else; `listen_backlog` < 0: it does not listen.
+// A socket bound to `path` outside of UnixListener; `listen_backlog` < 0: it does not listen.
 int BoundSocket(const std::string& path, int type, int listen_backlog) {
   const int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
   const sockaddr_un address = AddressOf(path);
@@ -81,7 +81,7 @@ Logger& Quiet() {
 
 }  // namespace
 
-TEST_CASE("unix listener: hands connections over, ready for use, on a socket of mode 0600") {
+TEST_CASE("unix listener: passes on usable connections, on a socket of mode 0600") {
   TempDir dir;
   const std::string path = dir / "new/parents/vault.sock";
   Accepted accepted;
@@ -107,7 +107,7 @@ TEST_CASE("unix listener: hands connections over, ready for use, on a socket of 
   close(client);
 }
 
-TEST_CASE("unix listener: the socket goes with it") {
+TEST_CASE("unix listener: the socket is removed on destruction") {
   TempDir dir;
   const std::string path = dir / "vault.sock";
   Accepted accepted;
@@ -115,7 +115,7 @@ TEST_CASE("unix listener: the socket goes with it") {
   CHECK(!std::filesystem::exists(path));
 }
 
-TEST_CASE("unix listener: takes the place of a socket that a dead process left behind") {
+TEST_CASE("unix listener: replaces the stale socket of a dead process") {
   for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
     TempDir dir;
     const std::string path = dir / "vault.sock";
@@ -130,7 +130,7 @@ TEST_CASE("unix listener: takes the place of a socket that a dead process left b
   }
 }
 
-TEST_CASE("unix listener: whoever is alive at the path keeps it, and the error says so") {
+TEST_CASE("unix listener: a path served by a live process is an error") {
   struct Row {
     std::string name;
     int type, backlog;
@@ -164,7 +164,7 @@ TEST_CASE("unix listener: whoever is alive at the path keeps it, and the error s
   }
 }
 
-TEST_CASE("unix listener: a second agent does not take the first one's socket") {
+TEST_CASE("unix listener: a second agent does not replace the first one's socket") {
   TempDir dir;
   const std::string path = dir / "vault.sock";
   Accepted accepted;
@@ -178,7 +178,7 @@ TEST_CASE("unix listener: a second agent does not take the first one's socket") 
   close(client);
 }
 
-TEST_CASE("unix listener: what is no socket is not touched") {
+TEST_CASE("unix listener: a file that is not a socket is not touched") {
   struct Row {
     std::string name;
     std::function<void(const std::string&)> make;
@@ -186,7 +186,7 @@ TEST_CASE("unix listener: what is no socket is not touched") {
   const Row rows[] = {
       {"a file", [](const std::string& path) { std::ofstream(path) << "precious"; }},
       {"a directory", [](const std::string& path) { std::filesystem::create_directory(path); }},
-      {"a link to nowhere",
+      {"a dangling link",
        [](const std::string& path) { std::filesystem::create_symlink("/nowhere", path); }},
   };
   for (const Row& row : rows) {
@@ -198,13 +198,13 @@ TEST_CASE("unix listener: what is no socket is not touched") {
     auto listener = UnixListener::Bind(path, accepted.Callback(), Quiet());
     REQUIRE(!listener.ok());
     CHECK(listener.error().code() == ErrorCode::kInvalid);
-    CHECK(listener.error().message().find("a file that is no socket is in the way") !=
+    CHECK(listener.error().message().find("a file that is not a socket is in the way") !=
           std::string::npos);
     CHECK(std::filesystem::symlink_status(path).type() != std::filesystem::file_type::not_found);
   }
 }
 
-TEST_CASE("unix listener: a directory that cannot be made is an error that names the path") {
+TEST_CASE("unix listener: a directory that cannot be created is an error that names the path") {
   TempDir dir;
   dir.Write("file", "in the way");
   const std::string path = dir / "file/vault.sock";
@@ -214,7 +214,7 @@ TEST_CASE("unix listener: a directory that cannot be made is an error that names
   CHECK(listener.error().message().starts_with("socket " + path + ": "));
 }
 
-TEST_CASE("unix listener: a path may have 107 bytes, not one more") {
+TEST_CASE("unix listener: a path may have at most 107 bytes") {
   TempDir dir;
   const std::size_t room = 107 - (dir / "").size();
   Accepted accepted;
@@ -228,7 +228,7 @@ TEST_CASE("unix listener: a path may have 107 bytes, not one more") {
   CHECK(!UnixListener::Bind("", accepted.Callback(), Quiet()).ok());
 }
 
-TEST_CASE("unix listener: a successor's socket is not removed with the old one") {
+TEST_CASE("unix listener: the socket of the next agent is not removed with the old one") {
   TempDir dir;
   const std::string path = dir / "vault.sock";
   Accepted accepted;
@@ -261,7 +261,7 @@ TEST_CASE("unix listener: only root and the agent's own user may connect") {
   }
 }
 
-TEST_CASE("unix listener: an exception costs the connection it was met with, and no other") {
+TEST_CASE("unix listener: an exception affects only its own connection") {
   TempDir dir;
   const std::string path = dir / "vault.sock";
   Accepted accepted;

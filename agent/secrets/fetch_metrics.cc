@@ -15,15 +15,15 @@ prometheus::Labels Of(std::string_view provider, const char* label, std::string_
 
 FetchMetrics::FetchMetrics(MetricsRegistry& registry)
     : cache_hits_(registry.Counter("nodekeep_cache_hits_total",
-                                   "Secrets served from memory without asking the backend.")),
+                                   "Secrets served from memory without a backend read.")),
       cache_misses_(registry.Counter("nodekeep_cache_misses_total",
-                                     "Secrets that had to be asked of the backend.")),
+                                     "Secrets that had to be read from the backend.")),
       stale_served_(
           registry.Counter("nodekeep_stale_served_total",
                            "Secrets served past their refresh age while the backend was down.")),
       logins_(registry.Counter("nodekeep_logins_total", "Backend logins, by outcome.")),
       backend_reads_(registry.Counter("nodekeep_backend_reads_total",
-                                      "Secrets asked of a backend, by outcome.")),
+                                      "Secrets read from a backend, by outcome.")),
       lease_events_(registry.Counter("nodekeep_lease_events_total",
                                      "Leases renewed, revoked, lost or re-issued.")),
       cache_entries_(

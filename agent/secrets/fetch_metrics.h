@@ -18,7 +18,7 @@ class FetchMetrics {
   void CountStaleServed(std::string_view provider, std::size_t count);
   // `outcome` is "ok" or the name of an ErrorCode.
   void CountLogin(std::string_view provider, std::string_view outcome);
-  // One per secret asked of a backend.
+  // One per secret requested from a backend.
   void CountBackendRead(std::string_view provider, std::string_view outcome);
   void CountLeaseEvent(std::string_view provider, std::string_view event);
   void SetCache(std::size_t entries, std::size_t bytes);

@@ -249,9 +249,10 @@ TEST_CASE("cloud-id: what a cloud refuses to a pod names its identity and who ca
   AwsIdentity aws;
   aws.role_arn = "arn:aws:iam::1:role/app";
   aws.pod_token = &token;
-  CHECK_THAT(machine.Ids().Aws({}, aws).error().message(),
-             StartsWith("cloud-id for aws_iam: role arn:aws:iam::1:role/app in the pod's name: ") &&
-                 ContainsSubstring("trust policy"));
+  CHECK_THAT(
+      machine.Ids().Aws({}, aws).error().message(),
+      StartsWith("cloud-id for aws_iam: role arn:aws:iam::1:role/app on behalf of the pod: ") &&
+          ContainsSubstring("trust policy"));
   AzureIdentity azure;
   azure.client_id = "app";
   azure.pod_token = &token;
@@ -259,14 +260,14 @@ TEST_CASE("cloud-id: what a cloud refuses to a pod names its identity and who ca
              ContainsSubstring("set nodekeep/azureTenantID in the class, or AZURE_TENANT_ID"));
   azure.tenant_id = "tenant";
   CHECK_THAT(machine.Ids().Azure({}, azure).error().message(),
-             StartsWith("cloud-id for azure_ad: application app in the pod's name: ") &&
+             StartsWith("cloud-id for azure_ad: application app on behalf of the pod: ") &&
                  ContainsSubstring("federated credential"));
   GcpIdentity gcp;
   gcp.provider = "//iam.googleapis.com/projects/1/x";
   gcp.pod_token = &token;
   CHECK_THAT(
       machine.Ids().Gcp({}, gcp).error().message(),
-      StartsWith("cloud-id for gcp: //iam.googleapis.com/projects/1/x in the pod's name: ") &&
+      StartsWith("cloud-id for gcp: //iam.googleapis.com/projects/1/x on behalf of the pod: ") &&
           ContainsSubstring("must trust"));
 }
 

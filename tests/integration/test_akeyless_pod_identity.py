@@ -109,7 +109,7 @@ def test_an_account_cannot_take_the_identity_of_another(akeyless, clouds, start_
     assert driver.mount(identities.spc("web"), pod_of("web", "web-0", identities.audience)).files
     mark = akeyless.mark()
     failed = driver.failure(identities.spc("web"), pod_of("batch", "batch-0", identities.audience))
-    assert "in the pod's name" in failed.message and failed.code not in NOT_FINAL, failed
+    assert "on behalf of the pod" in failed.message and failed.code not in NOT_FINAL, failed
     assert "authentication failed" in failed.message
     # The cloud refused the identity, so nothing was sent to the gateway, which counts failed logins.
     assert akeyless.requests(mark) == []
@@ -129,7 +129,7 @@ def test_a_token_that_did_not_come_is_asked_of_the_api_server(akeyless, clouds, 
 def test_the_audience_can_be_another(clouds, start_clouded_agent, identities, pod_of):
     driver = start_clouded_agent().driver("akeyless")
     failed = driver.failure(identities.spc("web", **{"nodekeep/audience": "of-the-company"}), pod_of("web", "web-0", "of-the-company"))
-    assert "in the pod's name" in failed.message  # these clouds do not accept it
+    assert "on behalf of the pod" in failed.message  # these clouds do not accept it
     assert clouds.grants == []
 
 
