@@ -5,7 +5,7 @@ RUN /src/setup/install build
 COPY . /src
 WORKDIR /src
 RUN cmake --preset release && cmake --build build/release --target nodekeep
-# The binary and exactly the libraries it needs, under the paths at which its loader looks.
+# The binary and exactly the libraries it needs, at the paths that its loader searches.
 RUN strip build/release/nodekeep \
  && mkdir -p /image/usr/bin /image/run/nodekeep /image/etc/nodekeep /image/tmp \
  && cp build/release/nodekeep /image/usr/bin/ \

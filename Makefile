@@ -26,7 +26,7 @@ fuzz:  ## the fuzzers, for libFuzzer: run build/fuzz/... with a corpus of tests/
 	@command -v clang++ >/dev/null || { echo "clang is missing: run setup/install dev" >&2; exit 1; }
 	$(call build,fuzz,all)
 
-test:  ## everything; installs what it needs
+test:  ## all tests; installs what they need
 	./test
 
 test-fast:  ## unit tests only
@@ -39,10 +39,10 @@ bench-cluster: release  ## both CSI stacks on a real kubelet, one table; needs r
 	tests/tools/build
 	/usr/bin/python3 tests/bench/bench_cluster.py
 
-demo:  ## the main job before your eyes
+demo:  ## mounts a class and rotates a value, step by step
 	./demo
 
-format:  ## our style on every source file (setup/install dev brings clang-format)
+format:  ## formats every source file (setup/install dev brings clang-format)
 	@command -v clang-format >/dev/null || { echo "clang-format is missing: run setup/install dev" >&2; exit 1; }
 	find agent csi providers tests \( -name '*.h' -o -name '*.cc' \) -print0 | xargs -0 clang-format -i
 

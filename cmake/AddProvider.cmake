@@ -1,6 +1,6 @@
-# add_provider(name): providers/<name>/ becomes library provider_<name>, test <name>_test and fuzzer
-# <name>_fuzz_spc (fuzz_spc.cc with the corpus testdata/fuzz), conformance.cc its subject of the
-# conformance suite, and an entry of the registry.
+# add_provider(name): builds providers/<name>/ as library provider_<name>, test <name>_test and
+# fuzzer <name>_fuzz_spc (fuzz_spc.cc with the corpus testdata/fuzz), registers the provider, and
+# adds its conformance.cc to the conformance suite.
 function(add_provider name)
   file(GLOB sources CONFIGURE_DEPENDS ${name}/*.cc)
   file(GLOB tests CONFIGURE_DEPENDS ${name}/*_test.cc)

@@ -1,4 +1,4 @@
-# The libraries of setup/packages, each behind one target of ours.
+# The libraries of setup/packages, one target each.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
@@ -24,7 +24,7 @@ if(NODEKEEP_STATIC)
   set(GRPC_TARGET nodekeep_grpc)
   add_library(nodekeep_grpc INTERFACE)
   set(archives "")
-  # RE2 by name: where it stands on Abseil, it needs more of it than gRPC does.
+  # RE2 by name: a release that is built on Abseil needs more of Abseil's libraries than gRPC does.
   foreach(name ${GRPC_STATIC_LIBRARIES} ${RE2_STATIC_LIBRARIES} protobuf)
     find_library(ARCHIVE_${name} NAMES lib${name}.a)
     if(name MATCHES "^(ssl|crypto|z|dl|rt|atomic|pthread)$" OR NOT ARCHIVE_${name})

@@ -1,7 +1,7 @@
 #pragma once
 
-// The names under which kubelet and the Secrets Store CSI driver pass pod, tokens and class, and
-// the reading of what they pass. The only place that knows these names.
+// Parses the attributes in which kubelet and the Secrets Store CSI driver pass the pod, its tokens
+// and the class. The names of these attributes are defined in no other place.
 //
 // Sources: Kubernetes pkg/volume/csi (podInfoOnMount, TokenRequests); secrets-store-csi-driver
 // pkg/secrets-store/nodeserver.go and provider/v1alpha1/service.proto.
@@ -24,7 +24,7 @@ inline constexpr std::string_view kTokensAttribute = "csi.storage.k8s.io/service
 inline constexpr std::string_view kDriverPermission = "420";
 inline constexpr std::uint32_t kDriverMode = 0644;
 
-// What kubelet and the driver say of the pod and its volume among the attributes; "" = not said.
+// The pod and its volume as described by the attributes; "" = not set.
 struct VolumeFacts {
   std::string class_name;
   std::string namespace_name;
@@ -34,24 +34,24 @@ struct VolumeFacts {
 };
 VolumeFacts ReadVolumeFacts(const std::map<std::string, std::string>& attributes);
 
-// The opposite, for a volume that kubelet has not sent: facts that are "" are left out.
+// The inverse, for a volume that kubelet has not sent; fields that are "" are omitted.
 std::map<std::string, std::string> AttributesOf(const VolumeFacts& facts);
 
-// The attributes that are parameters of a dialect: neither kubelet's nor the class's name.
+// The attributes that are parameters of a dialect: all but kubelet's own and the class name.
 std::map<std::string, std::string> ParametersAmong(
     const std::map<std::string, std::string>& attributes);
 
-// The provider protocol's MountRequest as values. Tokens among `secrets` are ignored. Errors:
-// kInvalid, in Go's words where upstream's are ("unexpected end of JSON input"); never quotes
-// content.
+// Parses the provider protocol's MountRequest. Tokens among `secrets` are ignored. Errors:
+// kInvalid, with Go's texts where upstream has them ("unexpected end of JSON input"); they never
+// quote content.
 Result<MountRequest> ReadMountRequest(std::string provider, std::string_view attributes,
                                       std::string_view secrets, std::string_view permission,
                                       std::string target_path);
 
-// Kubelet's tokens (text of kTokensAttribute) by audience, with the error that upstream prints.
+// Parses kubelet's tokens (the value of kTokensAttribute), by audience. Errors: upstream's text.
 Result<std::map<std::string, ServiceAccountToken>> ReadTokens(const SecretBytes& text);
 
-// "420" to 0644. Errors: kInvalid, also for what is not a file mode.
+// Parses "420" as 0644. Errors: kInvalid, also for a number that is not a file mode.
 Result<std::uint32_t> ReadPermission(std::string_view text);
 
 }  // namespace nodekeep

@@ -8,7 +8,7 @@
 
 namespace nodekeep {
 
-TEST_CASE("mount request: the driver's texts become values, the tokens leave the attributes") {
+TEST_CASE("mount request: strings are parsed, tokens are removed from the attributes") {
   Result<MountRequest> request = ReadMountRequest(
       "one",
       R"({"roleName":"r","csi.storage.k8s.io/serviceAccount.tokens":"{\"vault\":{\"token\":\"t\"}}"})",
@@ -25,7 +25,7 @@ TEST_CASE("mount request: the driver's texts become values, the tokens leave the
   CHECK(request->identity.credentials.at("password").Reveal() == "s3");
 }
 
-TEST_CASE("mount request: no secrets may be spelled in three ways") {
+TEST_CASE("mount request: three encodings of no secrets are accepted") {
   struct Row {
     std::string name, secrets;
   };
@@ -51,7 +51,7 @@ TEST_CASE("mount request: tokens inside `secrets` are neither tokens nor credent
   CHECK(request->identity.credentials.size() == 1);
 }
 
-TEST_CASE("mount request: a text that cannot be read is an error without its content") {
+TEST_CASE("mount request: malformed input is an error that does not quote it") {
   struct Row {
     std::string name, attributes, secrets, want;
   };
@@ -78,7 +78,7 @@ TEST_CASE("mount request: a text that cannot be read is an error without its con
   }
 }
 
-TEST_CASE("mount request: tokens that cannot be read are an error that does not quote them") {
+TEST_CASE("mount request: malformed tokens are an error that does not quote them") {
   for (const std::string text : {"hunter2", R"({\"vault\":\"hunter2\"})", R"([\"hunter2\"])"}) {
     INFO(text);
     Result<MountRequest> request =
@@ -91,7 +91,7 @@ TEST_CASE("mount request: tokens that cannot be read are an error that does not 
   }
 }
 
-TEST_CASE("mount request: a permission that is not a file mode, and no target, are refused") {
+TEST_CASE("mount request: an invalid permission and a missing target path are refused") {
   struct Row {
     std::string name, permission, target, want;
   };
@@ -111,7 +111,7 @@ TEST_CASE("mount request: a permission that is not a file mode, and no target, a
   }
 }
 
-TEST_CASE("mount request: what the driver sends of a pod is read back as it was") {
+TEST_CASE("mount request: the pod that the driver sends is read back unchanged") {
   MountRequest sent;
   sent.parameters = {{"objects", "<a> & b"}};
   sent.identity.namespace_name = "shop";
@@ -143,7 +143,7 @@ TEST_CASE("mount request: what the driver sends of a pod is read back as it was"
   CHECK(read->identity.Token("vault")->expires == sent.identity.tokens["vault"].expires);
 }
 
-TEST_CASE("mount request: one that names no pod has none") {
+TEST_CASE("mount request: attributes without a pod yield a request without a pod") {
   const Result<MountRequest> read = ReadMountRequest("one", R"({"a":"b"})", "", "420", "/t");
   REQUIRE(read.ok());
   CHECK_FALSE(read->identity.pod.has_value());

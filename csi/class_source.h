@@ -21,8 +21,8 @@ class ClassSource {
  public:
   virtual ~ClassSource() = default;
 
-  // The present state of the class, or the last one that was read while the API server cannot be
-  // reached. Errors begin with the upstream driver's text, "failed to get secretproviderclass
+  // Returns the current class, or the last one that was read while the API server is unreachable.
+  // Errors begin with the upstream driver's text, "failed to get secretproviderclass
   // <ns>/<name>, error: ...".
   virtual Result<ClassPtr> Get(const Context& context, const std::string& namespace_name,
                                const std::string& name) = 0;
@@ -41,7 +41,7 @@ class KubeClassSource final : public ClassSource {
     std::size_t max_classes = 1024;
   };
 
-  // `client`, `pool` and `clock` outlive it.
+  // `client`, `pool` and `clock` must outlive this object.
   KubeClassSource(Options options, KubeClient& client, WorkerPool& pool, const Clock& clock);
 
   Result<ClassPtr> Get(const Context& context, const std::string& namespace_name,

@@ -1,11 +1,11 @@
 #pragma once
 
-// Errors as the gRPC codes on which the CSI driver and kubelet act correctly.
+// Maps errors to the gRPC codes on which the CSI driver and kubelet act correctly.
 //
 // The driver (v1.6.0) can let a pod start with an empty volume when its first mount is answered
 // with a code that is not final, such as UNAVAILABLE or DEADLINE_EXCEEDED; unverified: concluded
 // from its code and kubelet's (docs/protocol/csi-provider.md, "Status codes of a first mount"). So
-// the outage of a backend is FAILED_PRECONDITION. UNAVAILABLE is answered only while this process
+// the outage of a backend is FAILED_PRECONDITION. UNAVAILABLE is returned only while this process
 // stops, when the retry reaches the next agent.
 
 #include <grpcpp/grpcpp.h>
@@ -16,7 +16,7 @@ namespace nodekeep {
 
 grpc::StatusCode CsiCodeOf(ErrorCode code);
 
-// CsiCodeOf and the message, cut to what a header can carry.
+// CsiCodeOf and the message, truncated to what an HTTP/2 header can carry.
 grpc::Status CsiStatusOf(const Error& error);
 
 }  // namespace nodekeep

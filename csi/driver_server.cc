@@ -22,11 +22,11 @@ std::string DriverServer::socket_path() const {
 Status DriverServer::Open() {
   auto server = LocalServer::Start({&identity_, &controller_, &node_},
                                    {.on_exception = options_.on_exception}, log_);
-  if (!server.ok()) return server.error().Prepend("driver door");
+  if (!server.ok()) return server.error().Prepend("driver server");
   server_ = *std::move(server);
   if (Status listening = server_->Listen(socket_path()); !listening.ok()) {
     server_.reset();
-    return listening.error().Prepend("driver door");
+    return listening.error().Prepend("driver server");
   }
   log_.Info("serving", {{"driver", options_.driver_name}, {"socket", socket_path()}});
   registration_ = std::make_unique<Registration>(
@@ -41,7 +41,7 @@ Status DriverServer::Open() {
 }
 
 Status DriverServer::Ready() const {
-  if (registration_ == nullptr) return Error(ErrorCode::kPrecondition, "the driver door is closed");
+  if (registration_ == nullptr) return Error(ErrorCode::kPrecondition, "driver server: stopped");
   if (Status registered = registration_->state(); !registered.ok()) return registered;
   return options_.ready();
 }

@@ -1,8 +1,8 @@
 #pragma once
 
-// The server of the CSI driver: the CSI socket, and its registration with kubelet.
+// The server of the CSI driver: the CSI socket and its registration with kubelet.
 //
-// Not thread-safe: one owner calls Open and Stop, once each. What it refers to outlives it.
+// Not thread-safe: one owner calls Open and Stop, once each. All references must outlive it.
 
 #include <memory>
 #include <string>
@@ -26,8 +26,8 @@ class DriverServer {
     std::string kubelet_root;
     std::string version;
     Duration budget = std::chrono::seconds(90);
-    std::function<Status()> ready;        // what else a publish needs; thread-safe
-    std::function<void()> on_registered;  // from the thread of the registration
+    std::function<Status()> ready;        // further preconditions of a publish; thread-safe
+    std::function<void()> on_registered;  // called on the registration's thread
     ExceptionReporter on_exception{};
   };
 
@@ -35,16 +35,16 @@ class DriverServer {
                const Clock& clock, Logger& log);
   ~DriverServer();
 
-  // Binds the CSI socket, then offers the driver to kubelet. On an error nothing is left behind.
-  // Errors: those of UnixListener::Bind.
+  // Binds the CSI socket, then starts the registration with kubelet. After an error nothing is left
+  // behind. Errors: those of UnixListener::Bind.
   Status Open();
-  // Ok while kubelet knows the driver and a publish can be expected to succeed.
+  // Ok while the driver is registered and a publish can be expected to succeed.
   Status Ready() const;
-  // Ends the registration first, so that no new publish arrives; answers those in flight until
-  // `deadline`, the rest with UNAVAILABLE, so that kubelet asks the next agent.
+  // Ends the registration first, so that no new publish arrives. Publishes in flight may finish
+  // until `deadline`; the rest return UNAVAILABLE, so that kubelet retries with the next agent.
   void Stop(SteadyTime deadline);
 
-  // <kubelet root>/plugins/csi-secrets-store/csi.sock, where upstream has it.
+  // <kubelet root>/plugins/csi-secrets-store/csi.sock, the same path as upstream.
   std::string socket_path() const;
 
  private:
@@ -54,7 +54,7 @@ class DriverServer {
   IdentityService identity_;
   ControllerService controller_;
   NodeService node_;
-  // After the services that they call; the registration ends first.
+  // Declared after the services that they call; the registration is destroyed first.
   std::unique_ptr<LocalServer> server_;
   std::unique_ptr<Registration> registration_;
 };

@@ -68,14 +68,14 @@ class Registrar {
   std::unique_ptr<pluginregistration::Registration::Stub> stub_;
 };
 
-// The least time while the socket is not there.
+// The minimum time while the socket does not exist.
 std::filesystem::file_time_type MadeAt(const std::string& socket) {
   std::error_code absent;
   const auto at = std::filesystem::last_write_time(socket, absent);
   return absent ? std::filesystem::file_time_type::min() : at;
 }
 
-// Polls in real time: the other side is a server of its own.
+// Polls in real time: the server runs on its own threads.
 bool Eventually(const std::function<bool()>& condition) {
   for (int i = 0; i < 1000; ++i) {
     if (condition()) return true;
@@ -86,12 +86,12 @@ bool Eventually(const std::function<bool()>& condition) {
 
 }  // namespace
 
-TEST_CASE("registration: an exception is reported, and the driver is offered again") {
+TEST_CASE("registration: an exception is reported, and the registration is retried") {
   SystemClock clock;
   Logger log(LogLevel::kOff, LogFormat::kJson);
   TempDir dir;
   const std::string socket = dir / "d-reg.sock";
-  std::atomic<int> told = 0;
+  std::atomic<int> registrations = 0;
   std::atomic<int> reports = 0;
   Registration registration(
       {.driver_name = "d",
@@ -99,34 +99,33 @@ TEST_CASE("registration: an exception is reported, and the driver is offered aga
        .socket_path = socket,
        .on_registered =
            [&] {
-             if (++told == 1) throw std::runtime_error("defect");
+             if (++registrations == 1) throw std::runtime_error("defect");
            },
        .on_exception = [&](std::string_view, std::string_view) { ++reports; }},
       clock, log);
   Registrar(socket).Info();
   Registrar(socket).Notify("");
   REQUIRE(Eventually([&] { return reports == 1; }));
-  // Its socket is gone, so kubelet does not know it any more.
+  // The socket was removed, so kubelet has unregistered the driver.
   CHECK(registration.state().error().code() == ErrorCode::kInternal);
   Registrar(socket).Info();
   Registrar(socket).Notify("");
-  CHECK(Eventually([&] { return registration.state().ok() && told == 2; }));
+  CHECK(Eventually([&] { return registration.state().ok() && registrations == 2; }));
 }
 
-TEST_CASE(
-    "registration: kubelet learns who serves what where; a refusal is followed by a new offer") {
+TEST_CASE("registration: kubelet gets name, type and endpoint; a refusal is retried") {
   SystemClock clock;
   Logger log(LogLevel::kOff, LogFormat::kJson);
   TempDir dir;
   const std::string socket = dir / "d-reg.sock";
-  std::atomic<int> told = 0;
+  std::atomic<int> registrations = 0;
   {
     Registration registration({.driver_name = "d",
                                .endpoint = "/csi.sock",
                                .socket_path = socket,
                                .first_pause = std::chrono::milliseconds(10),
                                .check_every = std::chrono::milliseconds(20),
-                               .on_registered = [&] { ++told; }},
+                               .on_registered = [&] { ++registrations; }},
                               clock, log);
     CHECK(registration.state().error().message() == "kubelet has not asked for the driver yet");
     const auto info = Registrar(socket).Info();
@@ -146,20 +145,20 @@ TEST_CASE(
     REQUIRE(Eventually([&] { return MadeAt(socket) > first; }));
     Registrar(socket).Info();
     Registrar(socket).Notify("");
-    CHECK(Eventually([&] { return registration.state().ok() && told == 1; }));
+    CHECK(Eventually([&] { return registration.state().ok() && registrations == 1; }));
 
-    // Somebody cleans the directory.
+    // Something else removes the socket.
     const auto second = MadeAt(socket);
     std::filesystem::remove(socket);
     REQUIRE(Eventually([&] { return MadeAt(socket) > second; }));
     Registrar(socket).Info();
     Registrar(socket).Notify("");
-    CHECK(Eventually([&] { return registration.state().ok() && told == 2; }));
+    CHECK(Eventually([&] { return registration.state().ok() && registrations == 2; }));
   }
   CHECK_FALSE(std::filesystem::exists(socket));
 }
 
-TEST_CASE("class: read from the API as it stands") {
+TEST_CASE("class: all fields are read from the API object") {
   const Result<SecretProviderClass> spc = ReadSecretProviderClass(*ParseJson(kClass));
   REQUIRE(spc.ok());
   CHECK(spc->Text() == "shop/app");
@@ -169,7 +168,7 @@ TEST_CASE("class: read from the API as it stands") {
   CHECK(spc->secret_objects.size() == 1);
 }
 
-TEST_CASE("class: what is wrong with it is said in upstream's words") {
+TEST_CASE("class: an invalid one is an error with upstream's text") {
   struct Row {
     std::string spec, want;
   };
@@ -192,7 +191,7 @@ TEST_CASE("class: what is wrong with it is said in upstream's words") {
   }
 }
 
-TEST_CASE("class source: one question for all who ask within its memory") {
+TEST_CASE("class source: reads within fresh_for share one request") {
   Api api;
   api.http.On("GET", kClassPath, {FakeHttpClient::Respond(200, kClass)});
   KubeClassSource source({}, api.client(), api.pool, api.clock);
@@ -204,7 +203,7 @@ TEST_CASE("class source: one question for all who ask within its memory") {
 }
 
 TEST_CASE(
-    "class source: a class seen before serves while the API server is away; a deleted one does "
+    "class source: the last known class is served during an outage; a deleted one is "
     "not") {
   Api api;
   api.http.On(
@@ -225,7 +224,7 @@ TEST_CASE(
   CHECK_FALSE(source.Get(Context(), "shop", "app").ok());
 }
 
-TEST_CASE("target path: what is removed one day must be spelled plainly") {
+TEST_CASE("target path: only plain absolute paths are accepted") {
   for (const char* path : {"/pods/u/volumes/kubernetes.io~csi/v/mount", "/tmp/x"}) {
     INFO(path);
     CHECK(CheckTargetPath(path).ok());
@@ -278,7 +277,7 @@ TEST_CASE("scan: finds the complete volumes of this driver and no others") {
   add("ours", "d", "db");
   add("not-mounted", "d", "");
   add("of-another", "e", "db");
-  // Its writer was killed: were it known, kubelet would be told that it is complete.
+  // Its writer was killed; if it were registered, kubelet's retry would be answered OK.
   add("not-complete", "d", "..2026_01_31_12_00_00.1/db");
   dir.Write("pods/broken/volumes/kubernetes.io~csi/secrets/vol_data.json", "{");
   const std::vector<FoundVolume> found = ScanVolumes(

@@ -11,7 +11,7 @@
 namespace nodekeep {
 namespace {
 
-// A JSON object of texts with sorted keys, as Go writes it.
+// A JSON object of strings with sorted keys, as Go encodes it.
 SecretBytes JsonOf(const std::map<std::string, std::string_view>& texts) {
   SecretBytes json("{");
   for (const auto& [key, value] : texts) {
@@ -59,7 +59,7 @@ Error ErrorOf(const std::string& provider, const std::string& socket, const grpc
 
 VolumeContent ContentOf(v1alpha1::MountResponse& reply) {
   VolumeContent content;
-  // Of an id given twice the last version counts.
+  // If an id occurs twice, the last version counts.
   std::map<std::string, std::string> versions;
   for (const auto& version : reply.object_version()) versions[version.id()] = version.version();
   for (auto& [id, version] : versions) content.bundle.versions.push_back({id, version});
@@ -91,10 +91,9 @@ Fetched ForeignProviders::Fetch(const Context& context, const SecretProviderClas
             reply.error().code()};
   }
   if (reply.object_version().empty()) {
-    return {
-        Error::Format(ErrorCode::kInternal,
-                      "missing object versions: provider \"{}\" has answered none", spc.provider),
-        "GRPCProviderError"};
+    return {Error::Format(ErrorCode::kInternal,
+                          "missing object versions: provider \"{}\" returned none", spc.provider),
+            "GRPCProviderError"};
   }
   return {ContentOf(reply), ""};
 }
@@ -113,8 +112,9 @@ grpc::Status ForeignProviders::Ask(const Context& context, const std::string& so
         v1alpha1::CSIDriverProvider::NewStub(channel)->Mount(&call, request, &reply);
     if (status.ok() || context.stop().stop_requested()) return status;
     Forget(socket, channel);
-    // The provider may have started anew since the last request, and the connection been to the old
-    // one. Once only: others make new connections meanwhile, and a provider may mean it.
+    // The provider may have restarted since the last request, which left a connection to the old
+    // process. Retried once only: concurrent calls replace the channel meanwhile, and the provider
+    // may really be unavailable.
     if (again || !used_before || status.error_code() != grpc::StatusCode::UNAVAILABLE)
       return status;
   }

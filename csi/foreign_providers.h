@@ -3,7 +3,8 @@
 // Providers of others, behind their sockets: the driver's side of the provider protocol
 // (docs/protocol/csi-provider.md, "Service and messages").
 //
-// Thread-safe. A socket is looked up for each volume, so that a provider may come, go and move.
+// Thread-safe. The socket is looked up for each volume, because providers are installed, removed
+// and moved at any time.
 
 #include <grpcpp/grpcpp.h>
 
@@ -31,7 +32,7 @@ class ForeignProviders final : public VolumeSource {
 
   ForeignProviders(Options options, const Clock& clock);
 
-  // Errors keep upstream's words: `provider not found: provider "<name>"`, `mount request failed
+  // Errors contain upstream's texts: `provider not found: provider "<name>"`, `mount request failed
   // with provider error code <code>`, `missing object versions`.
   Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
                 const std::vector<ObjectVersion>& known) override;
@@ -39,10 +40,10 @@ class ForeignProviders final : public VolumeSource {
 
  private:
   Result<std::string> SocketOf(const std::string& provider) const;
-  // Asks once more where an earlier request's connection turns out to be dead.
+  // Retries once if the connection was used before and turns out to be dead.
   grpc::Status Ask(const Context& context, const std::string& socket,
                    const v1alpha1::MountRequest& request, v1alpha1::MountResponse& reply);
-  // True: earlier requests went over it.
+  // The flag: the channel was used by earlier requests.
   std::pair<std::shared_ptr<grpc::Channel>, bool> ChannelTo(const std::string& path);
   void Forget(const std::string& path, const std::shared_ptr<grpc::Channel>& channel);
 

@@ -15,8 +15,8 @@
 namespace nodekeep {
 namespace {
 
-// A provider of somebody else: answers what the test sets, and remembers what it was asked.
-class Stranger final : public v1alpha1::CSIDriverProvider::Service {
+// A provider that is not built in: replies as the test sets, and records the requests.
+class ExternalProvider final : public v1alpha1::CSIDriverProvider::Service {
  public:
   grpc::Status Mount(grpc::ServerContext* context, const v1alpha1::MountRequest* request,
                      v1alpha1::MountResponse* response) override {
@@ -38,8 +38,8 @@ class Stranger final : public v1alpha1::CSIDriverProvider::Service {
   std::atomic<int> asked = 0;
   v1alpha1::MountResponse answer;
   grpc::Status status;
-  std::binary_semaphore* hold = nullptr;  // answers once it is given
-  std::binary_semaphore held{0};          // given once a request waits for `hold`
+  std::binary_semaphore* hold = nullptr;  // replies once it is released; null = at once
+  std::binary_semaphore held{0};          // released when a request waits for `hold`
 };
 
 struct Bench {
@@ -53,17 +53,17 @@ struct Bench {
     volume.attributes = {{"region", "us"}, {"csi.storage.k8s.io/pod.name", "web"}};
   }
   void answer_ok() {
-    stranger.answer.Clear();
-    auto* version = stranger.answer.add_object_version();
+    external.answer.Clear();
+    auto* version = external.answer.add_object_version();
     version->set_id("db");
     version->set_version("v1");
-    auto* file = stranger.answer.add_files();
+    auto* file = external.answer.add_files();
     file->set_path("db");
     file->set_mode(0400);
     file->set_contents("secret");
   }
   void Serve(const std::string& directory) {
-    server = *LocalServer::Start({&stranger}, {}, log);
+    server = *LocalServer::Start({&external}, {}, log);
     REQUIRE(server->Listen(directory + "/aws.sock").ok());
   }
   Fetched Fetch(std::vector<ObjectVersion> known = {}) {
@@ -73,7 +73,7 @@ struct Bench {
   SystemClock clock;
   Logger log{LogLevel::kOff, LogFormat::kJson};
   TempDir dir;
-  Stranger stranger;
+  ExternalProvider external;
   std::unique_ptr<LocalServer> server;
   SecretProviderClass spc;
   Volume volume;
@@ -83,21 +83,21 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("foreign provider: is asked as the upstream driver asks, and its files are taken") {
+TEST_CASE("foreign provider: the request equals upstream's, and the files of the reply are used") {
   Bench bench;
   bench.Serve(bench.dir / "new");
   bench.volume.tokens = SecretBytes(R"({"":{"token":"t"}})");
   const Fetched fetched = bench.Fetch({{"db", "v0"}});
   REQUIRE(fetched.content.ok());
-  CHECK(bench.stranger.seen.attributes() ==
+  CHECK(bench.external.seen.attributes() ==
         R"({"csi.storage.k8s.io/pod.name":"web",)"
         R"("csi.storage.k8s.io/serviceAccount.tokens":"{\"\":{\"token\":\"t\"}}",)"
         R"("objects":"\u003c\u0026\u003e","region":"us"})");
-  CHECK(bench.stranger.seen.secrets() == "null");
-  CHECK(bench.stranger.seen.permission() == "420");
-  CHECK(bench.stranger.seen.target_path() == bench.volume.target_path);
-  REQUIRE(bench.stranger.seen.current_object_version().size() == 1);
-  CHECK(bench.stranger.seen.current_object_version(0).version() == "v0");
+  CHECK(bench.external.seen.secrets() == "null");
+  CHECK(bench.external.seen.permission() == "420");
+  CHECK(bench.external.seen.target_path() == bench.volume.target_path);
+  REQUIRE(bench.external.seen.current_object_version().size() == 1);
+  CHECK(bench.external.seen.current_object_version(0).version() == "v0");
   const Bundle& bundle = fetched.content->bundle;
   REQUIRE(bundle.files.size() == 1);
   CHECK(bundle.files[0].path == "db");
@@ -107,15 +107,15 @@ TEST_CASE("foreign provider: is asked as the upstream driver asks, and its files
   CHECK_FALSE(fetched.content->untouched);
 }
 
-TEST_CASE("foreign provider: secrets of nodePublishSecretRef come as a JSON object") {
+TEST_CASE("foreign provider: secrets of nodePublishSecretRef are sent as a JSON object") {
   Bench bench;
   bench.Serve(bench.dir / "new");
   bench.volume.secrets["key"] = SecretBytes("a\"b");
   REQUIRE(bench.Fetch().content.ok());
-  CHECK(bench.stranger.seen.secrets() == R"({"key":"a\"b"})");
+  CHECK(bench.external.seen.secrets() == R"({"key":"a\"b"})");
 }
 
-TEST_CASE("foreign provider: each way to fail has upstream's words and metric label") {
+TEST_CASE("foreign provider: each failure has upstream's text and metric label") {
   struct Row {
     std::string name;
     std::function<void(Bench&)> breaks;
@@ -130,18 +130,18 @@ TEST_CASE("foreign provider: each way to fail has upstream's words and metric la
        "invalid provider: provider \"bad/provider/name\"", "", ErrorCode::kInvalid},
       {"its own status",
        [](Bench& b) {
-         b.stranger.status = {grpc::StatusCode::PERMISSION_DENIED, "no role"};
+         b.external.status = {grpc::StatusCode::PERMISSION_DENIED, "no role"};
        },
        "no role", "GRPCProviderError", ErrorCode::kDenied},
       {"its own code",
-       [](Bench& b) { b.stranger.answer.mutable_error()->set_code("AuthenticationFailed"); },
+       [](Bench& b) { b.external.answer.mutable_error()->set_code("AuthenticationFailed"); },
        "mount request failed with provider error code AuthenticationFailed", "AuthenticationFailed",
        ErrorCode::kPrecondition},
-      {"no versions", [](Bench& b) { b.stranger.answer.clear_object_version(); },
+      {"no versions", [](Bench& b) { b.external.answer.clear_object_version(); },
        "missing object versions", "GRPCProviderError", ErrorCode::kInternal},
       {"too large",
        [](Bench& b) {
-         b.stranger.answer.mutable_files(0)->set_contents(std::string(kMaxReplyBytes, 'x'));
+         b.external.answer.mutable_files(0)->set_contents(std::string(kMaxReplyBytes, 'x'));
        },
        "larger than max", "GRPCProviderError", ErrorCode::kTooLarge},
   };
@@ -159,10 +159,10 @@ TEST_CASE("foreign provider: each way to fail has upstream's words and metric la
   }
 }
 
-TEST_CASE("foreign provider: an answer without files leaves the volume untouched") {
+TEST_CASE("foreign provider: a reply without files leaves the volume untouched") {
   Bench bench;
   bench.Serve(bench.dir / "new");
-  bench.stranger.answer.clear_files();
+  bench.external.answer.clear_files();
   const Fetched fetched = bench.Fetch();
   REQUIRE(fetched.content.ok());
   CHECK(fetched.content->untouched);
@@ -186,14 +186,14 @@ TEST_CASE("foreign provider: one that moves its socket is found again") {
 TEST_CASE("foreign provider: one that hangs holds up no other") {
   Bench bench;
   std::binary_semaphore hold{0};
-  bench.stranger.hold = &hold;
+  bench.external.hold = &hold;
   bench.Serve(bench.dir / "new");
   std::optional<Fetched> of_hanging;
   std::thread waiting([&] { of_hanging = bench.Fetch(); });
-  bench.stranger.held.acquire();
+  bench.external.held.acquire();
 
-  Stranger other;
-  other.answer = bench.stranger.answer;
+  ExternalProvider other;
+  other.answer = bench.external.answer;
   auto server = *LocalServer::Start({&other}, {}, bench.log);
   CHECK(server->Listen(bench.dir / "new/gcp.sock").ok());
   SecretProviderClass spc = bench.spc;
@@ -205,39 +205,39 @@ TEST_CASE("foreign provider: one that hangs holds up no other") {
   CHECK(of_hanging->content.ok());
 }
 
-TEST_CASE("foreign provider: one that says it is unavailable is asked once more at most") {
+TEST_CASE("foreign provider: UNAVAILABLE is retried at most once") {
   Bench bench;
   bench.Serve(bench.dir / "new");
-  bench.stranger.status = {grpc::StatusCode::UNAVAILABLE, "later"};
+  bench.external.status = {grpc::StatusCode::UNAVAILABLE, "later"};
   CHECK(bench.Fetch().content.error().message().starts_with("later"));
-  CHECK(bench.stranger.asked == 1);
-  bench.stranger.status = grpc::Status::OK;
+  CHECK(bench.external.asked == 1);
+  bench.external.status = grpc::Status::OK;
   REQUIRE(bench.Fetch().content.ok());
-  CHECK(bench.stranger.asked == 2);
-  bench.stranger.status = {grpc::StatusCode::UNAVAILABLE, "later"};
+  CHECK(bench.external.asked == 2);
+  bench.external.status = {grpc::StatusCode::UNAVAILABLE, "later"};
   CHECK_FALSE(bench.Fetch().content.ok());
-  CHECK(bench.stranger.asked == 4);
+  CHECK(bench.external.asked == 4);
 }
 
-TEST_CASE("foreign provider: many who ask one that is unavailable ask twice each at most") {
+TEST_CASE("foreign provider: concurrent calls retry UNAVAILABLE at most once each") {
   Bench bench;
   bench.Serve(bench.dir / "new");
   REQUIRE(bench.Fetch().content.ok());
-  bench.stranger.status = {grpc::StatusCode::UNAVAILABLE, "later"};
+  bench.external.status = {grpc::StatusCode::UNAVAILABLE, "later"};
   constexpr int kCallers = 8;
   {
     std::vector<std::jthread> callers;
     for (int i = 0; i < kCallers; ++i) callers.emplace_back([&] { (void)bench.Fetch(); });
   }
-  CHECK(bench.stranger.asked <= 1 + 2 * kCallers);
+  CHECK(bench.external.asked <= 1 + 2 * kCallers);
 }
 
 TEST_CASE(
-    "foreign provider: nobody behind the socket ends within the budget, and says whom to look at") {
+    "foreign provider: a socket without a server is an error within the budget that names it") {
   Bench bench;
   ForeignProviders hasty(
       {.directories = {bench.dir / "new"}, .budget = std::chrono::milliseconds(200)}, bench.clock);
-  bench.dir.Write("new/aws.sock", "");  // stat finds it, nobody listens
+  bench.dir.Write("new/aws.sock", "");  // stat finds it, but nothing listens
   const Fetched fetched = hasty.Fetch(Context(), bench.spc, bench.volume, {});
   REQUIRE_FALSE(fetched.content.ok());
   CHECK(fetched.content.error().code() == ErrorCode::kDeadlineExceeded);

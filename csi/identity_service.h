@@ -1,6 +1,6 @@
 #pragma once
 
-// csi.v1.Identity, and of csi.v1.Controller the one call that csi-sanity cannot do without.
+// csi.v1.Identity, and the one call of csi.v1.Controller that csi-sanity requires.
 //
 // Thread-safe.
 
@@ -23,7 +23,7 @@ class IdentityService final : public csi::v1::Identity::CallbackService {
   grpc::ServerUnaryReactor* GetPluginInfo(grpc::CallbackServerContext* context,
                                           const csi::v1::GetPluginInfoRequest* request,
                                           csi::v1::GetPluginInfoResponse* response) override;
-  // None: no controller, and inline volumes do not grow.
+  // Returns none: there is no controller, and inline volumes cannot be expanded.
   grpc::ServerUnaryReactor* GetPluginCapabilities(
       grpc::CallbackServerContext* context, const csi::v1::GetPluginCapabilitiesRequest* request,
       csi::v1::GetPluginCapabilitiesResponse* response) override;

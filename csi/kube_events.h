@@ -1,6 +1,6 @@
 #pragma once
 
-// VolumeEvents as Events of the Kubernetes API, on the pod. Thread-safe.
+// Reports VolumeEvents as Kubernetes Events on the pod. Thread-safe.
 
 #include <string>
 #include <string_view>
@@ -12,7 +12,7 @@ namespace nodekeep {
 
 class KubeVolumeEvents final : public VolumeEvents {
  public:
-  // `recorder` outlives it.
+  // `recorder` must outlive this object.
   explicit KubeVolumeEvents(EventRecorder& recorder) : recorder_(recorder) {}
 
   void Record(const Volume& volume, Kind kind, std::string_view reason,

@@ -11,11 +11,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// How long to wait for the watch to report a pod that kubelet starts already.
+// How long to wait for the watch to report a pod that kubelet is already starting.
 constexpr Duration kMaxWaitForPod = std::chrono::seconds(3);
 constexpr Duration kPollInterval = std::chrono::milliseconds(50);
 
-// Of all files of a volume together. A Secret holds one MiB.
+// Limit for all files of a volume together; a Secret holds at most 1 MiB.
 constexpr std::size_t kMaxFilesBytes = 32u << 20;
 
 // The volume's name in claims, the same after a restart: pod uid and volume name if the path has
@@ -109,7 +109,7 @@ Status KubeMirror::Converge(const Context& caller, const Volume& volume,
                            content.untouched ? *own_files : content.bundle.files, claim)
                  .errors;
   } else {
-    // The last state of the Secrets must not be deleted while they are used.
+    // The Secrets are in use: claim them, so that their last state is not deleted.
     ClaimSecrets(secrets_, spc.secret_objects, claim);
     errors.push_back(own_files.error());
   }
@@ -134,7 +134,7 @@ void KubeMirror::Forget(const std::string& target_path) {
   secrets_.Release(ClaimName(target_path));
 }
 
-std::vector<Error> KubeMirror::Leave(const Context& context) {
+std::vector<Error> KubeMirror::FinalSweep(const Context& context) {
   secrets_.EndLinger();
   return Sweep(context);
 }
@@ -148,7 +148,7 @@ Result<std::vector<OwnerReference>> KubeMirror::OwnersOfPod(const Context& conte
     auto found = (*pods)->find(volume.pod_uid);
     if (found != (*pods)->end()) return found->second.owners;
   } while (Sleep(context.WithDeadline(give_up), clock_, kPollInterval).ok());
-  return Error::Format(ErrorCode::kNotFound, "the API server knows no pod of uid {} on this node",
+  return Error::Format(ErrorCode::kNotFound, "the API server has no pod with uid {} on this node",
                        volume.pod_uid);
 }
 

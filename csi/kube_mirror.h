@@ -1,6 +1,6 @@
 #pragma once
 
-// VolumeMirror by the API server: writes the SecretProviderClassPodStatus of the pod, and the
+// VolumeMirror that writes to the API server: the SecretProviderClassPodStatus of the pod, and the
 // Secrets of the class's secretObjects.
 //
 // Thread-safe.
@@ -24,7 +24,7 @@ class KubeMirror final : public VolumeMirror {
     Duration recheck = std::chrono::minutes(30);
   };
 
-  // `client`, `pods` and `clock` outlive it.
+  // `client`, `pods` and `clock` must outlive this object.
   KubeMirror(Options options, KubeClient& client, PodSource& pods, const Clock& clock);
 
   Status Converge(const Context& context, const Volume& volume, const SecretProviderClass& spc,
@@ -32,11 +32,11 @@ class KubeMirror final : public VolumeMirror {
   void Recover(const Volume& volume, const SecretProviderClass& spc) override;
   void Forget(const std::string& target_path) override;
 
-  // Gives up Secrets that no pod of this node uses any more: call it every few seconds, but not
+  // Releases Secrets that no pod of this node uses any more. Call it every few seconds, but not
   // before all volumes found on the node have been recovered.
   std::vector<Error> Sweep(const Context& context) { return secrets_.Sweep(context); }
   // The last Sweep before shutdown: includes Secrets in their linger period.
-  std::vector<Error> Leave(const Context& context);
+  std::vector<Error> FinalSweep(const Context& context);
 
  private:
   Result<std::vector<OwnerReference>> OwnersOfPod(const Context& context, const Volume& volume);

@@ -24,7 +24,7 @@ std::string Trouble(int code, const std::string& reason) {
                      reason);
 }
 
-// One pod, web-0.
+// A node with one pod, web-0.
 class OnePod final : public PodSource {
  public:
   Result<std::shared_ptr<const PodsByUid>> OnNode(const Context&) override {
@@ -98,7 +98,7 @@ struct Fixture {
   KubeMirror mirror{{.node_name = "n1"}, kube, pods, clock};
 };
 
-TEST_CASE("mirror: status and Secrets are there before it returns, then nothing is asked") {
+TEST_CASE("mirror: Converge writes status and Secrets; repeating it sends no request") {
   Fixture fixture;
   REQUIRE(fixture.mirror.Converge(Context(), WebVolume(), Class(kOne), Content()).ok());
   CHECK(fixture.Calls() == std::vector<std::string>{"POST secretproviderclasspodstatuses",
@@ -110,7 +110,7 @@ TEST_CASE("mirror: status and Secrets are there before it returns, then nothing 
   CHECK(fixture.http.Count() == 4);
 }
 
-TEST_CASE("mirror: a pod without owners owns through its status") {
+TEST_CASE("mirror: the Secrets of a pod without owners are owned by its status") {
   Fixture fixture;
   fixture.pods.owners.clear();
   REQUIRE(fixture.mirror.Converge(Context(), WebVolume(), Class(kOne), Content()).ok());
@@ -119,7 +119,7 @@ TEST_CASE("mirror: a pod without owners owns through its status") {
         std::string::npos);
 }
 
-TEST_CASE("mirror: a class without secretObjects asks for the status only") {
+TEST_CASE("mirror: a class without secretObjects writes the status only") {
   for (const char* none : {"null", "[]"}) {
     INFO(none);
     Fixture fixture;
@@ -128,7 +128,7 @@ TEST_CASE("mirror: a class without secretObjects asks for the status only") {
   }
 }
 
-TEST_CASE("mirror: one fault does not hinder the rest, and all are told") {
+TEST_CASE("mirror: one failure does not prevent the rest, and all are reported") {
   Fixture fixture(403);
   const std::string objects =
       R"([{"secretName":"bad","type":"Opaque","data":[{"objectName":"x","key":"k"}]},)" +
@@ -198,7 +198,7 @@ TEST_CASE("mirror: a file that cannot be read is an error, and its Secret stays 
   }
 }
 
-TEST_CASE("mirror: a volume that was found after a restart keeps its Secret until it is gone") {
+TEST_CASE("mirror: a volume found after a restart keeps its Secret until it is unpublished") {
   Fixture fixture;
   fixture.mirror.Recover(WebVolume(), Class(kOne));
   fixture.clock.Advance(std::chrono::hours(1));

@@ -13,7 +13,7 @@
 namespace nodekeep {
 namespace {
 
-// Nobody stacks more mounts than this on one volume; a loop without an end must not be.
+// More mounts than are stacked on one volume in practice; bounds the loop in Clear.
 constexpr int kMaxStacked = 16;
 
 Error SystemError(std::string_view step, const std::string& path, int code) {
@@ -23,14 +23,14 @@ Error SystemError(std::string_view step, const std::string& path, int code) {
                        forbidden ? "; the driver needs to run as root with CAP_SYS_ADMIN" : "");
 }
 
-// What stat and opendir say of a file system that is gone while its mount is not.
+// The errors of stat and opendir for a mount whose file system is gone.
 bool MeansStale(int code) {
   return code == ENOTCONN || code == ESTALE || code == EIO || code == EACCES || code == EHOSTDOWN ||
          code == ENODEV;
 }
 
-// 0, or why the directory cannot be listed.
-int ListingFault(const std::string& path) {
+// Returns 0, or the errno if the directory cannot be listed.
+int ListingError(const std::string& path) {
   DIR* listing = opendir(path.c_str());
   if (listing == nullptr) return errno;
   errno = 0;
@@ -49,16 +49,17 @@ Result<MountState> LinuxMounter::StateOf(const std::string& path) {
     return SystemError("look at", path, errno);
   }
   if (!S_ISDIR(own.st_mode)) {
-    return Error::Format(ErrorCode::kPrecondition, "look at {}: it is no directory; remove it",
+    return Error::Format(ErrorCode::kPrecondition, "look at {}: it is not a directory; remove it",
                          path);
   }
   struct stat parent;
-  if (stat((path + "/..").c_str(), &parent) != 0) return SystemError("look above", path, errno);
+  if (stat((path + "/..").c_str(), &parent) != 0)
+    return SystemError("look at the parent of", path, errno);
   if (own.st_dev == parent.st_dev) return MountState::kPlain;
-  const int fault = ListingFault(path);
+  const int fault = ListingError(path);
   if (fault == 0) return MountState::kMounted;
   if (MeansStale(fault)) return MountState::kStale;
-  // A process that is out of descriptors must not take its volumes for broken.
+  // Not stale: the process may be out of file descriptors, for example.
   return SystemError("list", path, fault);
 }
 
@@ -95,7 +96,7 @@ Status LinuxMounter::Clear(const std::string& path) {
     if (*state == MountState::kPlain) break;
     if (umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) continue;
     if (umount2(path.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH) == 0) continue;
-    // EACCES of a plain directory looked like a stale mount.
+    // EINVAL: not a mount but a plain directory, whose EACCES looked like a stale mount.
     if (errno != EINVAL) return SystemError("unmount", path, errno);
     break;
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Mounter of this machine. Needs CAP_SYS_ADMIN, and kubelet's pods directory mounted with
-// propagation where the agent runs in a container.
+// Mounter that calls mount(2). Needs CAP_SYS_ADMIN and, if the agent runs in a container, kubelet's
+// pods directory mounted with propagation.
 
 #include <atomic>
 

@@ -1,9 +1,9 @@
 #pragma once
 
-// The seam to mount(2): the directory of one volume and the tmpfs on it.
+// Interface to mount(2): the directory of one volume and the tmpfs on it.
 //
-// Paths are those that kubelet sends. Errors name the step and the path. Thread-safe; the caller
-// sees to it that one path has one user at a time.
+// Paths are those that kubelet sends. Errors name the step and the path. Thread-safe, but calls for
+// the same path must not overlap.
 
 #include <cstdint>
 #include <optional>
@@ -15,7 +15,7 @@ namespace nodekeep {
 
 enum class MountState {
   kAbsent,   // no such path
-  kPlain,    // a directory, nothing mounted on it: fresh, or what a reboot has left
+  kPlain,    // a directory with nothing mounted on it: new, or left by a reboot
   kMounted,  // a mount that can be read
   kStale,    // a mount that cannot be read (docs/protocol/csi-driver.md, "Unpublish")
 };
@@ -23,7 +23,7 @@ enum class MountState {
 struct TmpfsOptions {
   std::uint64_t size = 64u << 20;  // bytes, an upper limit: memory is taken as files are written
   std::optional<gid_t> group;      // of the root directory; absent: root
-  bool executable = false;         // a file of the volume is a program
+  bool executable = false;         // the volume has an executable file
 };
 
 class Mounter {
@@ -31,12 +31,12 @@ class Mounter {
   virtual ~Mounter() = default;
 
   virtual Result<MountState> StateOf(const std::string& path) = 0;
-  // Makes the directory where it is missing (0750, as upstream) and mounts a tmpfs on it: mode
-  // 0755, nosuid, nodev, noexec unless `executable`, and noswap where the kernel has it (6.4).
-  // On an error nothing is mounted.
+  // Creates the directory if it is missing (0750, as upstream) and mounts a tmpfs on it: mode
+  // 0755, nosuid, nodev, noexec unless `executable`, and noswap if the kernel supports it (6.4).
+  // After an error nothing is mounted.
   virtual Status Mount(const std::string& path, const TmpfsOptions& options) = 0;
-  // Removes every mount on the path, what is left in the directory, and the directory itself. What
-  // is still in use is detached and goes with its last user. Fine when there is nothing.
+  // Removes every mount on the path, the remaining content of the directory, and the directory. A
+  // mount that is still in use is detached and ends with its last user. Ok if the path is absent.
   virtual Status Clear(const std::string& path) = 0;
 };
 

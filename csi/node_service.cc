@@ -80,7 +80,7 @@ NodeService::NodeService(Options options, VolumeService& volumes, VolumeRegistry
       registry_(registry),
       calls_({.budget = options_.budget,
               .status_of = CsiStatusOf,
-              // Kubelet asks again, and no volume has been touched.
+              // Kubelet retries, and no volume was changed.
               .status_when_pool_refuses =
                   [](const Error& error) {
                     return MakeStatus(grpc::StatusCode::UNAVAILABLE, error.message());
@@ -134,7 +134,7 @@ grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
     if (!record || statvfs(request->volume_path().c_str(), &usage) != 0) {
       return FinishNow(context,
                        {grpc::StatusCode::NOT_FOUND,
-                        fmt::format("{} is no volume of this driver", request->volume_path())});
+                        fmt::format("{} is not a volume of this driver", request->volume_path())});
     }
     AddUsage(*response, csi::v1::VolumeUsage::BYTES, usage.f_blocks, usage.f_bavail,
              usage.f_frsize);

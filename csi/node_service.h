@@ -26,11 +26,11 @@ class NodeService final : public csi::v1::Node::CallbackService {
   struct Options {
     std::string node_name;
     Duration budget = std::chrono::seconds(90);  // of one call; kubelet waits two minutes
-    ExceptionReporter on_exception{};            // of gRPC's threads, "grpc"
+    ExceptionReporter on_exception{};            // for gRPC's threads, as "grpc"
   };
 
-  // What it refers to outlives it. Precondition of destruction: the server that serves this has
-  // been shut down.
+  // All references must outlive this object. The server that uses it must be shut down before it
+  // is destroyed.
   NodeService(Options options, VolumeService& volumes, VolumeRegistry& registry, WorkerPool& pool,
               const Clock& clock);
 
@@ -50,8 +50,8 @@ class NodeService final : public csi::v1::Node::CallbackService {
                                         const csi::v1::NodeGetInfoRequest* request,
                                         csi::v1::NodeGetInfoResponse* response) override;
 
-  // Refuses new publishes with UNAVAILABLE, so that kubelet asks the next agent; waits for those in
-  // flight until `deadline`, then stops them (CallTracker::Drain).
+  // Refuses new publishes with UNAVAILABLE, so that kubelet retries with the next agent; waits for
+  // those in flight until `deadline`, then stops them (CallTracker::Drain).
   void Stop(SteadyTime deadline);
 
  private:

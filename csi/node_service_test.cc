@@ -24,8 +24,7 @@ csi::v1::NodePublishVolumeRequest RequestOf(const Volume& volume) {
   return request;
 }
 
-TEST_CASE(
-    "node service: a publish that throws is answered INTERNAL, and kubelet's repeat succeeds") {
+TEST_CASE("node service: a publish that throws returns INTERNAL, and kubelet's retry succeeds") {
   DriverNode node;
   std::mutex mutex;
   std::vector<std::string> reports;

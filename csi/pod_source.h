@@ -44,8 +44,8 @@ class PodSource {
  public:
   virtual ~PodSource() = default;
 
-  // The pods of this node, by uid; the last known state while the API server cannot be reached.
-  // Waits until they have been listed for the first time. Errors: the context's.
+  // Returns the pods of this node, by uid; the last known state while the API server is
+  // unreachable. Waits until they have been listed for the first time. Errors: the context's.
   virtual Result<std::shared_ptr<const PodsByUid>> OnNode(const Context& context) = 0;
 };
 

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxNameSize = 253;
 constexpr std::size_t kMaxLabelSize = 63;
 constexpr int kMaxAttempts = 5;
 
-// `text`, or its beginning and a digest of the whole text, in not more than `size` bytes.
+// `text`, or its beginning and a digest of the whole text, in at most `size` bytes.
 std::string Fitted(const std::string& text, std::size_t size) {
   if (text.size() <= size) return text;
   const std::string mark = Sha256Hex(text).substr(0, 10);
@@ -46,8 +46,8 @@ Json StatusOf(const PodStatus& status) {
   return json;
 }
 
-// The member object of `parent`; created if it is absent or not an object, because others may have
-// removed it.
+// The member object of `parent`; created if it is absent or not an object, because another client
+// may have removed it.
 Json& ObjectIn(Json& parent, std::string_view name) {
   if (!parent.contains(name) || !parent.at(name).is_object()) {
     parent.insert_or_assign(name, Json(jsoncons::json_object_arg));
@@ -55,7 +55,7 @@ Json& ObjectIn(Json& parent, std::string_view name) {
   return parent.at(name);
 }
 
-// Sets the fields that this driver owns in `object`; the others stay.
+// Sets the fields that this driver owns in `object`; the others are kept.
 void Fill(const PodStatus& status, const std::string& node_label, Json& object) {
   Json& metadata = ObjectIn(object, "metadata");
   ObjectIn(metadata, "labels").insert_or_assign(kNodeLabel, node_label);
@@ -116,7 +116,7 @@ Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const
   };
   bool is_first = true;
   Result<Json> answer = RetryOnConflict(kMaxAttempts, [&]() -> Result<Json> {
-    // Most statuses are new: the first attempt does without a read.
+    // Most statuses are new: the first attempt skips the read.
     if (std::exchange(is_first, false)) return named(kube_.Create(context, collection, fresh));
     Result<Json> found = kube_.Get(context, path);
     if (!found.ok()) {
@@ -126,7 +126,7 @@ Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const
     const bool is_of_pod = IsOfPod(*found, status.pod_uid);
     if (!is_of_pod && !OwnersOf(*found).empty()) {
       // The status of an earlier pod of that name. The garbage collector may be about to delete
-      // this object, whatever owner it is given now; a new one has a uid of its own.
+      // this object even if its owner is changed now; a new object has a new uid.
       const std::string uid = TextOf(Find(*found, {"metadata", "uid"})).value_or("");
       Status deleted = kube_.Delete(context, path, uid);
       if (!deleted.ok() && !IsConflict(deleted.error())) return deleted.error();

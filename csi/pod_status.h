@@ -39,13 +39,13 @@ struct PodStatus {
 // Thread-safe; one volume has one writer at a time.
 class PodStatusWriter {
  public:
-  // `kube` outlives the writer.
+  // `kube` must outlive this object.
   PodStatusWriter(KubeClient& kube, std::string node_name);
 
   // Returns the status object as an owner, for Secrets of pods that have no owner. Errors are those
   // of KubeClient; a failed write has the prefix `SecretProviderClassPodStatus <namespace>/<name>`.
   Result<OwnerReference> Write(const Context& context, const PodStatus& status);
-  // The volume is gone: forgets what was written for it. Sends no request.
+  // The volume was unpublished: forgets what was written for it. Sends no request.
   void Forget(const std::string& target_path);
 
  private:

@@ -27,7 +27,7 @@ std::string Trouble(int code, const std::string& reason) {
                      reason);
 }
 
-// As Web({{"a","1"}}) is kept.
+// The stored form of Web({{"a","1"}}).
 std::string Kept(const std::string& labels, const std::string& volume = "v") {
   return R"({"apiVersion":"secrets-store.csi.x-k8s.io/v1","kind":"SecretProviderClassPodStatus",)"
          R"("metadata":{"labels":)" +
@@ -80,7 +80,7 @@ TEST_CASE("pod status: the first write is one request, and names pod, class and 
 }
 
 // Upstream wrote on every effective publish.
-TEST_CASE("pod status: what has not changed is not written, not even after a restart") {
+TEST_CASE("pod status: an unchanged status is not written, not even after a restart") {
   Fixture fixture;
   fixture.http.On("POST", kCollection, {Http::Respond(409, Trouble(409, "AlreadyExists"))});
   fixture.http.On("GET", kCollection + "/web-0-shop-app", {Http::Respond(200, Kept(kLabels))});
@@ -111,8 +111,8 @@ TEST_CASE("pod status: a second volume of the class in one pod has a status of i
   CHECK(fixture.Methods() == std::vector<std::string>{"POST", "GET", "POST"});
 }
 
-// Upstream took labels for granted.
-TEST_CASE("pod status: labels that somebody removed are put back") {
+// Upstream assumed that the labels exist.
+TEST_CASE("pod status: removed labels are restored") {
   for (const char* labels : {"null", "{}", "\"text\""}) {
     INFO(labels);
     Fixture fixture;
@@ -126,8 +126,7 @@ TEST_CASE("pod status: labels that somebody removed are put back") {
   }
 }
 
-TEST_CASE(
-    "pod status: that of a pod that is gone is replaced, out of the garbage collector's reach") {
+TEST_CASE("pod status: the status of an earlier pod of the name is replaced by a new object") {
   Fixture fixture;
   std::string gone = Kept(kLabels);
   gone.replace(gone.find("\"uid\":\"u1\""), 10, "\"uid\":\"u0\"");
@@ -143,7 +142,7 @@ TEST_CASE(
   CHECK(fixture.http.Requests()[2].body.find(R"("uid":"s1")") != std::string::npos);
 }
 
-TEST_CASE("pod status: a write that crossed another one reads again") {
+TEST_CASE("pod status: a write that conflicts with another one reads the status again") {
   Fixture fixture;
   fixture.http.On("POST", kCollection, {Http::Respond(409, Trouble(409, "AlreadyExists"))});
   fixture.http.On("GET", kCollection + "/web-0-shop-app", {Http::Respond(200, Kept("null"))});
@@ -154,7 +153,7 @@ TEST_CASE("pod status: a write that crossed another one reads again") {
   CHECK(fixture.Methods() == std::vector<std::string>{"POST", "GET", "PUT", "GET", "PUT"});
 }
 
-TEST_CASE("pod status: a refusal names the object") {
+TEST_CASE("pod status: the error of a refused write names the object") {
   Fixture fixture;
   fixture.http.On("POST", kCollection, {Http::Respond(403, Trouble(403, "Forbidden"))});
   Result<OwnerReference> owner = fixture.writer.Write(Context(), Web({}));

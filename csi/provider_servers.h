@@ -3,7 +3,7 @@
 // The servers of the providers: one gRPC server per provider name, on `<dir>/<name>.sock` in every
 // directory.
 //
-// Not thread-safe: one owner calls Open and Stop, once each. What it refers to outlives it.
+// Not thread-safe: one owner calls Open and Stop, once each. All references must outlive it.
 
 #include <memory>
 #include <string>
@@ -38,16 +38,16 @@ class ProviderServers {
                   Logger& log);
   ~ProviderServers();
 
-  // Binds every socket. On an error none is left behind. Errors: those of UnixListener::Bind.
+  // Binds every socket. After an error none is left behind. Errors: those of UnixListener::Bind.
   Status Open();
-  // Removes the sockets, refuses new mounts, and waits for those in flight until `deadline`; what
-  // is left then is answered UNAVAILABLE.
+  // Removes the sockets, refuses new mounts, and waits for those in flight until `deadline`; the
+  // remaining ones return UNAVAILABLE.
   void Stop(SteadyTime deadline);
 
   std::vector<std::string> SocketPaths() const;
 
  private:
-  // One provider name. Members in build order: the server ends before the service it calls.
+  // One provider name. The server is declared last: it is destroyed before the service it calls.
   struct Served {
     std::unique_ptr<ProviderService> service;
     std::unique_ptr<LocalServer> server;

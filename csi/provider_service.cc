@@ -104,11 +104,11 @@ grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* co
                                                  const v1alpha1::MountRequest* request,
                                                  v1alpha1::MountResponse* response) {
   return Guarded(context, on_exception_, [&] {
-    // Shared, because std::function copies; read here or, when it is large, on the pool.
+    // Shared, because std::function is copyable. Parsed here or, if large, on the pool.
     auto read = std::make_shared<std::optional<Result<MountRequest>>>();
     if (calls_.tracker().accepting() && request->attributes().size() <= kMaxInlineBytes) {
       *read = Read(*request);
-      // gRPC's own reactor: it ends on this thread, where a call of the pool needs one more switch.
+      // FinishNow ends the call on this thread; a call on the pool needs one more thread switch.
       if (const std::optional<Status> done = ServeFromMemory(**read, *response)) {
         return FinishNow(context, done->ok() ? grpc::Status::OK : CsiStatusOf(done->error()));
       }

@@ -2,9 +2,9 @@
 
 // v1alpha1.CSIDriverProvider for one provider.
 //
-// The request does not say which provider it means; the name of the socket does. Any `:authority`
-// is accepted. What is in memory is answered on gRPC's thread, other mounts run on the pool
-// (call_runner.h). Errors have the codes of csi_status.h.
+// The request does not name the provider; the name of the socket does. Any `:authority` is
+// accepted. Mounts that are served from memory are answered on gRPC's thread, others run on the
+// pool (call_runner.h). Errors have the codes of csi_status.h.
 //
 // Thread-safe.
 
@@ -23,7 +23,7 @@
 
 namespace nodekeep {
 
-// The reply to a bundle. Errors: kTooLarge over kMaxReplyBytes, naming the largest objects.
+// Converts a bundle to a reply. Errors: kTooLarge over kMaxReplyBytes, naming the largest objects.
 Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle);
 
 class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackService {
@@ -33,11 +33,11 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
     std::string runtime_name;                    // reported by Version: ProviderEntry::runtime_name
     std::string version;                         // of this agent
     Duration budget = std::chrono::seconds(90);  // of one mount
-    ExceptionReporter on_exception{};            // of gRPC's threads, "grpc"
+    ExceptionReporter on_exception{};            // for gRPC's threads, as "grpc"
   };
 
-  // `mounts`, `pool` and `clock` outlive the service. Precondition of destruction: the server that
-  // serves this has been shut down.
+  // `mounts`, `pool` and `clock` must outlive this object. The server that uses it must be shut
+  // down before it is destroyed.
   ProviderService(Options options, MountService& mounts, WorkerPool& pool, const Clock& clock);
 
   grpc::ServerUnaryReactor* Version(grpc::CallbackServerContext* context,
@@ -47,16 +47,16 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
                                   const v1alpha1::MountRequest* request,
                                   v1alpha1::MountResponse* response) override;
 
-  // From now on new mounts are answered UNAVAILABLE.
+  // New mounts are refused with UNAVAILABLE from now on.
   void StopAccepting();
-  // Waits until no mount is in flight, or until `deadline`; then those left are answered
+  // Waits until no mount is in flight, or until `deadline`; the remaining ones then return
   // UNAVAILABLE (CallTracker::Drain).
   void Drain(SteadyTime deadline);
 
  private:
   Result<MountRequest> Read(const v1alpha1::MountRequest& request) const;
-  // On gRPC's own thread, so it never waits. Nothing when the mount would have to wait: then
-  // nothing has been done, and `request` is as before.
+  // Runs on gRPC's own thread, so it never blocks. Empty if the mount would have to wait; it then
+  // has no effect, and `request` is unchanged.
   std::optional<Status> ServeFromMemory(Result<MountRequest>& request,
                                         v1alpha1::MountResponse& response);
 

@@ -135,7 +135,7 @@ TEST_CASE("provider server: Version reports the runtime name and the agent's ver
   CHECK(reply.runtime_version() == "1.2.3");
 }
 
-TEST_CASE("provider server: a mount that throws is answered INTERNAL, the next one as ever") {
+TEST_CASE("provider server: a mount that throws returns INTERNAL, and the next one succeeds") {
   struct Row {
     std::string name, padding, thread;
   };
@@ -159,7 +159,7 @@ TEST_CASE("provider server: a mount that throws is answered INTERNAL, the next o
 }
 
 TEST_CASE(
-    "provider server: a mount answers complete files with modes and versions, in list order") {
+    "provider server: a mount returns complete files with modes and versions, in list order") {
   Server server;
   v1alpha1::MountResponse reply;
   REQUIRE(server.Mount(kAttributes, &reply).ok());
@@ -182,7 +182,7 @@ TEST_CASE(
   CHECK(server.backend->reads() == 2);
 }
 
-TEST_CASE("provider server: a mount of which every object is optional and absent has a version") {
+TEST_CASE("provider server: a mount whose objects are all optional and absent has a version") {
   Server server;
   v1alpha1::MountResponse reply;
   REQUIRE(server.Mount(R"({"objects":"gone","nodekeep/optional":"*"})", &reply).ok());
@@ -190,7 +190,7 @@ TEST_CASE("provider server: a mount of which every object is optional and absent
   CHECK(reply.object_version_size() == 1);
 }
 
-TEST_CASE("provider server: no secrets are sent in three ways") {
+TEST_CASE("provider server: three encodings of no secrets are accepted") {
   Server server;
   for (const char* secrets : {"", "null", "{}", R"({"unused":"x"})"}) {
     INFO("secrets: " << secrets);
@@ -205,7 +205,8 @@ TEST_CASE("provider server: no secrets are sent in three ways") {
   }
 }
 
-TEST_CASE("provider server: a backend's failure has a final code, the greppable text first") {
+TEST_CASE(
+    "provider server: a backend failure has a final code and begins with the greppable text") {
   struct Row {
     std::string name;
     ErrorCode code;
@@ -234,8 +235,7 @@ TEST_CASE("provider server: a backend's failure has a final code, the greppable 
   }
 }
 
-TEST_CASE(
-    "provider server: no error of a mount has a code on which the driver starts an empty pod") {
+TEST_CASE("provider server: no mount error has a code that lets a pod start with an empty volume") {
   // docs/protocol/csi-provider.md, "Status codes of a first mount". CANCELLED goes to a caller that
   // is gone, UNAVAILABLE out only while stopping.
   const std::set<grpc::StatusCode> never = {
@@ -251,7 +251,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("provider server: a reply over 4 MiB is refused, the largest objects named") {
+TEST_CASE("provider server: a reply over 4 MiB is refused with the names of the largest objects") {
   Server server;
   const std::size_t sizes[] = {100, 3'000'000, 700'000, 900'000, 5};
   std::string objects;
@@ -268,7 +268,7 @@ TEST_CASE("provider server: a reply over 4 MiB is refused, the largest objects n
         "split them over several SecretProviderClasses");
 }
 
-TEST_CASE("provider server: the size that counts is that of the whole reply") {
+TEST_CASE("provider server: the size limit applies to the whole reply") {
   struct Row {
     std::string name;
     std::size_t contents;
@@ -310,7 +310,7 @@ TEST_CASE("provider server: any authority is accepted") {
 }
 
 TEST_CASE(
-    "provider server: malformed attributes are answered with what is wrong, and never fatal") {
+    "provider server: malformed attributes are an error that names the fault, never a crash") {
   struct Row {
     std::string name, attributes, want;
   };
@@ -327,7 +327,7 @@ TEST_CASE(
       {"a raw NUL", std::string("{\"objects\":\"a\0b\"}", 17), "failed to unmarshal attributes"},
       {"an unknown reserved key", R"({"objects":"a","nodekeep/refreshAftr":"1s"})",
        "nodekeep/refreshAftr"},
-      {"tokens that are no JSON",
+      {"tokens that are not JSON",
        R"({"objects":"cert","csi.storage.k8s.io/serviceAccount.tokens":"hunter2"})",
        "failed to unmarshal service account tokens"},
   };
@@ -358,7 +358,7 @@ TEST_CASE("provider server: malformed secrets are refused without being quoted")
   }
 }
 
-TEST_CASE("provider server: names with NUL bytes and bytes that are no UTF-8 are answered") {
+TEST_CASE("provider server: names with NUL bytes or invalid UTF-8 are answered") {
   Server server;
   const std::string rows[] = {
       R"({"objects":"a\u0000b"})",
@@ -375,7 +375,7 @@ TEST_CASE("provider server: names with NUL bytes and bytes that are no UTF-8 are
   CHECK(server.Mount(kAttributes).ok());
 }
 
-TEST_CASE("provider server: bytes that are no message are answered") {
+TEST_CASE("provider server: bytes that are not a message are answered") {
   Server server;
   const auto channel = server.Channel();
   for (const std::string& bytes :
@@ -398,7 +398,7 @@ TEST_CASE("provider server: bytes that are no message are answered") {
   CHECK(server.Mount(kAttributes).ok());
 }
 
-TEST_CASE("provider server: 10,000 objects are answered, complete or with one error") {
+TEST_CASE("provider server: 10,000 objects are answered completely or with one error") {
   Server server;
   std::string objects, lines;
   for (int i = 0; i < 10'000; ++i) {
@@ -421,7 +421,7 @@ TEST_CASE("provider server: 10,000 objects are answered, complete or with one er
   CHECK(server.backend->batches() == 2);
 }
 
-TEST_CASE("provider server: a very long error is cut to what every client takes as a status") {
+TEST_CASE("provider server: a long error is truncated to a size that every client accepts") {
   for (const std::string filler : {"plain words ", "\xc3\xa9t\xc3\xa9", "100%"}) {
     INFO(filler);
     Server server;
@@ -436,7 +436,7 @@ TEST_CASE("provider server: a very long error is cut to what every client takes 
   }
 }
 
-TEST_CASE("provider server: 64 mounts at once are all answered") {
+TEST_CASE("provider server: 64 concurrent mounts are all answered") {
   Server server;
   std::atomic<int> right = 0;
   auto callers = Together(64, [&](std::size_t i) {
@@ -451,7 +451,7 @@ TEST_CASE("provider server: 64 mounts at once are all answered") {
   CHECK(right == 64);
 }
 
-TEST_CASE("provider server: a caller that cancels is let go, and its mount with it") {
+TEST_CASE("provider server: a cancelled call returns at once, and its mount is cancelled") {
   Server server;
   server.backend->Close();
   grpc::ClientContext context;
@@ -475,7 +475,7 @@ TEST_CASE("provider server: a caller that cancels is let go, and its mount with 
   server.backend->Open();
 }
 
-TEST_CASE("provider server: its own budget ends a mount with a final code") {
+TEST_CASE("provider server: the server's own budget ends a mount with a final code") {
   Server server("fake", milliseconds(50));
   server.backend->Close();
   const grpc::Status status = server.Mount(kAttributes);
@@ -491,9 +491,9 @@ TEST_CASE("provider server: the caller's deadline ends a mount before its own bu
   request.set_attributes(kAttributes);
   request.set_permission("420");
   request.set_target_path("/pods/u1/volumes/x/mount");
-  // Long enough to connect and to be handed on to the backend.
+  // Long enough to connect and to reach the backend.
   const grpc::Status status = server.Mount(request, nullptr, seconds(2));
-  // Which of the two ends of the wire notices first is chance.
+  // Either the client or the server detects the deadline first.
   CHECK((status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
          status.error_code() == grpc::StatusCode::FAILED_PRECONDITION));
   server.service.Drain(server.clock.Now() + seconds(10));
@@ -520,7 +520,7 @@ TEST_CASE(
   CHECK(reply.files_size() == 3);
 }
 
-TEST_CASE("provider server: mounts that outlast the grace are answered UNAVAILABLE") {
+TEST_CASE("provider server: mounts that exceed the grace period return UNAVAILABLE") {
   Server server;
   server.backend->Close();
   std::vector<grpc::Status> got(5);
@@ -528,7 +528,7 @@ TEST_CASE("provider server: mounts that outlast the grace are answered UNAVAILAB
     got[i] = server.Mount(AttributesFor("cert", "web-" + std::to_string(i)));
   });
   REQUIRE(server.backend->AwaitWaiting(1));
-  // All have arrived once none is refused any more: a refused one would be UNAVAILABLE as well.
+  // A mount that arrives only now is refused, with the same UNAVAILABLE.
   server.service.StopAccepting();
   server.service.Drain(server.clock.Now());
   callers.clear();

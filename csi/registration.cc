@@ -37,19 +37,19 @@ class Registration::Service final : public pluginregistration::Registration::Cal
   grpc::ServerUnaryReactor* NotifyRegistrationStatus(
       grpc::CallbackServerContext*, const pluginregistration::RegistrationStatus* request,
       pluginregistration::RegistrationStatusResponse*) override {
-    return new Verdict(owner_, request->plugin_registered()
-                                   ? Status()
-                                   : Error::Format(ErrorCode::kConflict,
-                                                   "kubelet refuses driver {}: {}",
-                                                   owner_.options_.driver_name, request->error()));
+    return new StatusReactor(
+        owner_, request->plugin_registered()
+                    ? Status()
+                    : Error::Format(ErrorCode::kConflict, "kubelet refuses driver {}: {}",
+                                    owner_.options_.driver_name, request->error()));
   }
 
  private:
-  // Kubelet's verdict. It counts when our reply is out: a refusal closes the connection.
-  class Verdict final : public grpc::ServerUnaryReactor {
+  // Applies kubelet's answer once our reply has been sent, because a refusal closes the connection.
+  class StatusReactor final : public grpc::ServerUnaryReactor {
    public:
-    Verdict(nodekeep::Registration& owner, Status verdict)
-        : owner_(owner), verdict_(std::move(verdict)) {
+    StatusReactor(nodekeep::Registration& owner, Status status)
+        : owner_(owner), status_(std::move(status)) {
       Finish(grpc::Status::OK);
     }
 
@@ -57,14 +57,14 @@ class Registration::Service final : public pluginregistration::Registration::Cal
     void OnDone() override {
       {
         std::lock_guard lock(owner_.mutex_);
-        owner_.answer_ = std::move(verdict_);
+        owner_.answer_ = std::move(status_);
         owner_.changed_.notify_all();
       }
       delete this;
     }
 
     nodekeep::Registration& owner_;
-    Status verdict_;
+    Status status_;
   };
 
   nodekeep::Registration& owner_;
@@ -98,11 +98,11 @@ void Registration::Run(std::stop_token stop) {
 
 bool Registration::ServeOnce(std::stop_token stop) {
   {
-    // What was said of the socket before says nothing of this one.
+    // Kubelet's answer about the previous socket does not apply to this one.
     std::lock_guard lock(mutex_);
     answer_.reset();
   }
-  // Without the socket kubelet forgets the driver.
+  // An exception removes the socket, on which kubelet unregisters the driver.
   const OnThrow not_registered([this] {
     SetState(Error(ErrorCode::kInternal, "the registration ended by an unexpected exception"));
   });
@@ -136,14 +136,14 @@ bool Registration::ServeOnce(std::stop_token stop) {
       log_.Info("registered with kubelet", {{"driver", options_.driver_name}});
       if (options_.on_registered) options_.on_registered();
     } else if (answer) {
-      log_.Warn("kubelet refuses the driver; offered again after a pause",
+      log_.Warn("kubelet refused the driver; retrying after a pause",
                 {{"error", answer->error().message()}});
       return registered;
     }
     if (InodeOf(options_.socket_path) != inode) {
-      log_.Warn("the registration socket was taken away; made anew",
+      log_.Warn("the registration socket was removed; creating it again",
                 {{"socket", options_.socket_path}});
-      SetState(Error(ErrorCode::kPrecondition, "the registration socket was taken away"));
+      SetState(Error(ErrorCode::kPrecondition, "the registration socket was removed"));
       return registered;
     }
   }

@@ -3,9 +3,9 @@
 // Makes the driver known to kubelet: serves pluginregistration.Registration on a socket in the
 // directory that kubelet watches (docs/protocol/kubernetes.md, "Plugin registration").
 //
-// Kubelet calls us when the socket appears, and again whenever it restarts, so the socket stays.
-// After a refusal (another driver of the name is still registered), or when somebody has removed
-// or replaced the socket, it is made anew with growing pauses.
+// Kubelet connects when the socket appears, and again after each of its restarts, so the socket
+// stays. It is recreated after a pause, with exponential back-off, when kubelet refuses the driver
+// (another driver of the name is still registered) or the socket has been removed or replaced.
 //
 // Thread-safe.
 
@@ -32,22 +32,23 @@ class Registration {
     Duration first_pause = std::chrono::seconds(1);
     Duration longest_pause = std::chrono::seconds(60);
     Duration check_every = std::chrono::seconds(10);  // whether the socket is still there
-    std::function<void()> on_registered;              // from the registration's own thread
-    ExceptionReporter on_exception{};                 // of that thread, "registration"
+    std::function<void()> on_registered;              // called on the registration's own thread
+    ExceptionReporter on_exception{};                 // for that thread, as "registration"
   };
 
   Registration(Options options, const Clock& clock, Logger& log);
-  // Removes the socket, by which kubelet forgets the driver.
+  // Removes the socket, on which kubelet unregisters the driver.
   ~Registration();
 
-  // Ok once kubelet has taken the driver in; else what is in the way.
+  // Ok once kubelet has registered the driver; else the reason why it has not.
   Status state() const;
 
  private:
   class Service;
 
   void Run(std::stop_token stop);
-  // Serves until kubelet refuses, the socket is lost or `stop`. False: it was not registered.
+  // Serves until kubelet refuses the driver, the socket is lost or `stop` is requested. Returns
+  // whether the driver was registered meanwhile.
   bool ServeOnce(std::stop_token stop);
   void SetState(Status state);
 
@@ -59,7 +60,7 @@ class Registration {
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   Status state_ = Error(ErrorCode::kPrecondition, "kubelet has not asked for the driver yet");
-  std::optional<Status> answer_;  // kubelet's latest, not yet looked at
+  std::optional<Status> answer_;  // kubelet's latest, not yet processed
 
   std::jthread thread_;  // last: stopped first
 };

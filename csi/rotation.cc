@@ -9,15 +9,15 @@
 namespace nodekeep {
 namespace {
 
-// Less than the pool has: however many volumes are due at once, mounts find free threads.
+// Fewer than the pool's threads, so that mounts find free ones however many volumes are due.
 constexpr std::size_t kAtOnce = 16;
 // A provider that hangs holds each of its refreshes for the whole budget, so volumes that failed
 // the last time must not occupy all slots.
 constexpr std::size_t kFailingAtOnce = 4;
-// Until a failing volume that found no slot is looked at again. Short, since after an outage all
+// Delay until a failing volume that found no slot is tried again. Short, since after an outage all
 // volumes of the node count as failing.
 constexpr Duration kNoSlot = std::chrono::milliseconds(100);
-// After a refresh that has thrown, which returns no time for the next one.
+// Delay after a refresh that has thrown, which returns no time for the next one.
 constexpr Duration kAfterException = std::chrono::seconds(30);
 
 }  // namespace

@@ -7,7 +7,7 @@
 // the next one is due, and a change that becomes known earlier adds the path to the queue. At most
 // 16 refreshes run at a time, and at most 4 of volumes whose latest refresh has failed.
 //
-// Destruction stops what is under way and waits for it.
+// The destructor cancels running refreshes and waits for them.
 
 #include <condition_variable>
 #include <mutex>
@@ -27,10 +27,10 @@ class Rotation {
  public:
   struct Options {
     Duration budget = std::chrono::seconds(90);  // of one refresh
-    // Of its thread, "rotation"; the pool reports exceptions of refreshes.
+    // For its own thread, as "rotation"; the pool reports exceptions of refreshes.
     ExceptionReporter on_exception{};
   };
-  // All of them outlive the rotation.
+  // All must outlive this object.
   struct Dependencies {
     VolumeService& volumes;
     VolumeRegistry& registry;

@@ -21,10 +21,10 @@ Rotation::Dependencies DependenciesOf(DriverNode& node, WorkerPool& pool) {
 
 }  // namespace
 
-TEST_CASE("rotation: volumes whose provider hangs leave the others their turn") {
+TEST_CASE("rotation: volumes whose provider hangs do not block the others") {
   DriverNode node;
   node.classes.Set(DriverNode::Class("hung", "db", "nobody"));
-  // More than there are turns, and before the healthy one in the order of the queue.
+  // More than there are slots, and queued before the healthy one.
   for (int i = 0; i < 40; ++i) {
     auto volume = node.MakeVolume("a-" + std::to_string(i));
     volume->class_name = "hung";
@@ -39,7 +39,7 @@ TEST_CASE("rotation: volumes whose provider hangs leave the others their turn") 
   std::atomic<int> hanging = 0;
   node.foreign.before_answer = [&](const Context& context) {
     ++hanging;
-    (void)Sleep(context, node.clock, std::chrono::hours(1));  // until it is told to give up
+    (void)Sleep(context, node.clock, std::chrono::hours(1));  // until it is cancelled
   };
   std::counting_semaphore<> refreshed(0);
   node.backend->SetReader([&](const Context&, const Credential&, const Question&) {
@@ -55,10 +55,10 @@ TEST_CASE("rotation: volumes whose provider hangs leave the others their turn") 
   CHECK(hanging <= 4);
 }
 
-TEST_CASE("rotation: a refresh that throws gives its turn back, and is made again later") {
+TEST_CASE("rotation: a refresh that throws releases its slot and is retried later") {
   DriverNode node;
   node.classes.Set(DriverNode::Class("foreign", "db", "nobody"));
-  // More than there are turns.
+  // More than there are slots.
   for (int i = 0; i < 40; ++i) {
     auto volume = node.MakeVolume("a-" + std::to_string(i));
     volume->class_name = "foreign";
@@ -83,7 +83,7 @@ TEST_CASE("rotation: a refresh that throws gives its turn back, and is made agai
   }
 }
 
-TEST_CASE("rotation: a refresh that is asked for while another runs is made after it") {
+TEST_CASE("rotation: a refresh requested while one is running runs after it") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -100,7 +100,7 @@ TEST_CASE("rotation: a refresh that is asked for while another runs is made afte
     Rotation rotation({}, DependenciesOf(node, pool));
     REQUIRE(running.try_acquire_for(std::chrono::seconds(30)));
     node.refreshes.Add(volume->target_path);
-    CHECK(node.TakeDue().empty());  // it is being refreshed
+    CHECK(node.TakeDue().empty());  // its refresh is running
     asked.release();
     REQUIRE(running.try_acquire_for(std::chrono::seconds(30)));
     asked.release();
@@ -118,7 +118,7 @@ TEST_CASE("rotation: a refresh that is asked for while another runs is made afte
   CHECK(node.mirror.converged == 4);
 }
 
-TEST_CASE("rotation: a volume that is unpublished during its refresh does not come back") {
+TEST_CASE("rotation: a volume unpublished during its refresh is not queued again") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());

@@ -6,7 +6,7 @@
 namespace nodekeep {
 namespace {
 
-// Kubelet and the node controllers write the node too, every few seconds.
+// Kubelet and the node controllers write the node every few seconds, which causes conflicts.
 constexpr int kMaxAttempts = 5;
 
 Result<bool> RemoveOnce(const Context& context, KubeClient& kube, const std::string& path,
@@ -21,7 +21,7 @@ Result<bool> RemoveOnce(const Context& context, KubeClient& kube, const std::str
   }
   if (left.size() == taints->size()) return false;
   Json patch;
-  // With the version, so that a taint that was added meanwhile is a conflict and is not lost.
+  // With the version, so that a taint that was added meanwhile causes a conflict and is not lost.
   patch["metadata"]["resourceVersion"] =
       TextOf(Find(*node, {"metadata", "resourceVersion"})).value_or("");
   patch["spec"]["taints"] = std::move(left);

@@ -2,10 +2,11 @@
 
 // Publish, refresh and unpublish of one target path exclude each other.
 //
-// Not the same as the queue's one worker per key: publish and unpublish come from kubelet and are
-// not queued, and an unpublish cancels what is under way instead of waiting for its end.
+// The queue's rule of one worker per key does not suffice: publish and unpublish come from kubelet
+// and are not queued, and an unpublish cancels the operation in progress instead of letting it
+// complete.
 //
-// Thread-safe. The locks outlive their guards.
+// Thread-safe. Must outlive its guards.
 
 #include <condition_variable>
 #include <map>
@@ -27,8 +28,8 @@ class TargetLocks {
   class Guard {
    public:
     ~Guard();
-    // The context to work under: ends with that of the caller of Lock, or when another caller
-    // cancels the work by CancelAndLock.
+    // The context of the operation: ends with that of the caller of Lock, or when another caller
+    // cancels the operation by CancelAndLock.
     const Context& context() const { return context_; }
 
    private:
@@ -43,9 +44,9 @@ class TargetLocks {
   };
   using GuardPtr = std::unique_ptr<Guard>;
 
-  // Waits until the path is free. kCancelled when the context ends first: at the gRPC code of that,
-  // kubelet leaves everything as it is and asks again, which is right while another operation is
-  // still under way.
+  // Waits until the path is free. Errors: kCancelled when the context ends first. On the gRPC code
+  // of that error kubelet changes nothing and retries, which is correct while another operation is
+  // in progress.
   Result<GuardPtr> Lock(const Context& context, const std::string& path);
   // The same, but first cancels the operation that has locked the path; its result is no longer
   // needed.

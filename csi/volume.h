@@ -18,7 +18,7 @@
 
 namespace nodekeep {
 
-// What kubelet asked for, last: a value, never changed, replaced by the next request.
+// Kubelet's latest request for the volume. Immutable; replaced by the next request.
 struct Volume {
   std::string id;
   std::string target_path;
@@ -33,9 +33,9 @@ struct Volume {
   std::map<std::string, SecretBytes> secrets;     // nodePublishSecretRef
   std::optional<gid_t> group;                     // fsGroup
   bool read_only = false;
-  // Found on the node after a restart; kubelet has not asked since, so there are no tokens.
+  // Found on the node after a restart; kubelet has sent no request since, so there are no tokens.
   bool recovered = false;
-  // Has a nodePublishSecretRef, which only kubelet's request brings.
+  // Has a nodePublishSecretRef whose secrets are missing: only kubelet's request contains them.
   bool lacks_secrets = false;
 
   // "namespace/pod".
@@ -44,23 +44,23 @@ struct Volume {
 
 using VolumePtr = std::shared_ptr<const Volume>;
 
-// How a volume that is mounted stands.
+// The state of a mounted volume.
 struct VolumeState {
   std::string provider;                 // "" = not known yet
   std::vector<ObjectVersion> versions;  // as last written
-  WallTime current_at{};     // when the content was last known to be the backend's; 0 = not yet
+  WallTime current_at{};     // when the content last matched the backend; 0 = not yet
   std::string error;         // why the latest refresh failed, "" = it did not
   WallTime failing_since{};  // first of the failures in a row
-  bool stale = false;        // last good values stand in
-  std::string mirror_error;  // why the cluster does not agree with the content, "" = it does
+  bool stale = false;        // last good values are served
+  std::string mirror_error;  // why the mirrored objects do not match the content, "" = they do
   int mirror_failures = 0;   // in a row
 };
 
-// In one word: "current", "stale" (last good values stand in), "failing" (its latest refresh did),
-// "taken_over" (found on the node, not refreshed since).
+// In one word: "current", "stale" (last good values are served), "failing" (the latest refresh
+// failed), "taken_over" (found on the node, not refreshed since).
 std::string_view StateNameOf(const VolumeState& state);
 
-// For people: "up to date", "rotation failing since 2026-01-31T12:00:00.000Z: <why>".
+// For users: "up to date", "rotation failing since 2026-01-31T12:00:00.000Z: <why>".
 std::string ConditionOf(const VolumeState& state);
 
 struct VolumeRecord {
@@ -68,8 +68,8 @@ struct VolumeRecord {
   VolumeState state;
 };
 
-// Whatever is at a target path is unmounted and removed one day, so it must be plain: absolute,
-// without "." and "..", and not the root. Errors: kInvalid.
+// Target paths are unmounted and removed recursively, so a path must be plain: absolute, without
+// "." and "..", and not the root. Errors: kInvalid.
 Status CheckTargetPath(std::string_view path);
 
 // What a target path says: <root>/pods/<uid>/volumes/kubernetes.io~csi/<volume>/mount

@@ -22,7 +22,8 @@ class VolumeMirror {
                           const SecretProviderClass& spc, const VolumeContent& content) = 0;
   // Records the Secrets that a volume found after a restart uses, without writing them.
   virtual void Recover(const Volume& volume, const SecretProviderClass& spc) = 0;
-  // There is no volume at this target path any more, or there never was one. Sends no request.
+  // To be called when the volume at this target path is gone or was never published. Sends no
+  // request.
   virtual void Forget(const std::string& target_path) = 0;
 };
 

@@ -19,12 +19,12 @@ bool MirrorsNothing(const Error& error) {
 bool VolumeRecovery::Run(const Context& context) {
   const std::vector<FoundVolume> found =
       ScanVolumes(options_.kubelet_root, options_.driver_name, deps_.mounter,
-                  [this](const std::string& path, const Error& error) { WarnOf(path, error); });
+                  [this](const std::string& path, const Error& error) { LogOnce(path, error); });
   const auto pods = deps_.pods.OnNode(context.WithDeadline(deps_.clock.Now() + kFirstList));
   if (!pods.ok()) {
     deps_.log.Warn(
-        "the API server does not answer; volumes found on the node wait for it, or "
-        "for kubelet",
+        "the API server does not respond; recovery of the volumes on this node waits "
+        "for it or for kubelet",
         {{"volumes", found.size()}, {"error", pods.error().message()}});
     return false;
   }
@@ -41,9 +41,9 @@ bool VolumeRecovery::Run(const Context& context) {
   return complete;
 }
 
-void VolumeRecovery::WarnOf(const std::string& path, const Error& error) {
+void VolumeRecovery::LogOnce(const std::string& path, const Error& error) {
   if (!unreadable_.insert(path).second) return;
-  deps_.log.Warn("a volume cannot be told from its vol_data.json; it is not looked after",
+  deps_.log.Warn("cannot read vol_data.json of a volume; the volume is not recovered",
                  {{"path", path}, {"error", error.message()}});
 }
 
@@ -69,18 +69,18 @@ bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>&
 
 void VolumeRecovery::Register(const VolumePtr& volume) {
   const std::string& target = volume->target_path;
-  // Without its secrets it cannot be refreshed; kubelet's next request brings them.
+  // A volume without its secrets cannot be refreshed; kubelet's next request contains them.
   const bool is_new = !volume->lacks_secrets && !deps_.registry.Recover(volume);
   if (is_new) deps_.refreshes.Add(target);
   // It may have been unpublished since it was found. A later unpublish finds the entries made here.
   const Result<MountState> state = deps_.mounter.StateOf(target);
   if (state.ok() && *state != MountState::kMounted) {
-    // In this order: a publish in between leaves a path in the queue too many, not one too few.
+    // In this order: a concurrent publish leaves an extra path in the queue, not a missing one.
     deps_.refreshes.Remove(target);
     deps_.registry.Remove(target);
     deps_.mirror.Forget(target);
   } else if (is_new) {
-    deps_.log.Info("volume found again", {{"pod", volume->Text()}, {"target", target}});
+    deps_.log.Info("volume recovered", {{"pod", volume->Text()}, {"target", target}});
   }
 }
 

@@ -3,7 +3,7 @@
 // After a restart: registers the volumes that are on the node, and claims the Secrets that mirror
 // them, before any of those may be deleted as unused.
 //
-// Publishes and unpublishes go on meanwhile. One caller at a time.
+// May run concurrently with publishes and unpublishes. One caller at a time.
 
 #include <set>
 #include <string>
@@ -42,20 +42,20 @@ class VolumeRecovery {
   VolumeRecovery(Options options, Dependencies dependencies)
       : options_(std::move(options)), deps_(dependencies) {}
 
-  // Scans the node once. False when the API server did not answer for some pod or class; the other
-  // volumes have been recovered, and the next call tries the rest.
+  // Scans the node once. Returns false if the API server did not respond for some pod or class; the
+  // other volumes have been recovered, and the next call retries the rest.
   bool Run(const Context& context);
 
  private:
-  // Once per volume, however often the node is scanned.
-  void WarnOf(const std::string& path, const Error& error);
+  // Logs once per file, however often the node is scanned.
+  void LogOnce(const std::string& path, const Error& error);
   bool Claim(const Context& context, const std::vector<VolumePtr>& volumes);
   void Register(const VolumePtr& volume);
 
   const Options options_;
   const Dependencies deps_;
   std::set<std::string> claimed_;     // target paths that are done
-  std::set<std::string> unreadable_;  // paths of the vol_data.json files that were warned of
+  std::set<std::string> unreadable_;  // paths of the vol_data.json files that were logged
 };
 
 }  // namespace nodekeep

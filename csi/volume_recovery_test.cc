@@ -9,7 +9,7 @@
 namespace nodekeep {
 namespace {
 
-// The node after a restart: volumes are mounted and complete, and this process knows none of them.
+// The node after a restart: volumes are mounted and complete, but none is registered.
 struct Restarted : DriverNode {
   VolumePtr Left(const std::string& pod, const std::string& class_name = "app",
                  bool has_secret_ref = false) {
@@ -49,7 +49,7 @@ struct Restarted : DriverNode {
 
 }  // namespace
 
-TEST_CASE("recovery: what is on the node is known, claimed, and due at once") {
+TEST_CASE("recovery: the volumes on the node are registered, claimed and due at once") {
   Restarted node;
   const VolumePtr volume = node.Left("web-1");
   CHECK(node.recovery.Run(Context()));
@@ -58,7 +58,7 @@ TEST_CASE("recovery: what is on the node is known, claimed, and due at once") {
   CHECK(node.TakeDue().size() == 1);
 }
 
-TEST_CASE("recovery: a vol_data.json that cannot be read is warned of once; the others are found") {
+TEST_CASE("recovery: an unreadable vol_data.json is logged once; the other volumes are found") {
   Restarted node;
   const VolumePtr volume = node.Left("web-1");
   const VolumePtr bad = node.Left("web-2");
@@ -91,20 +91,20 @@ TEST_CASE("recovery: a vol_data.json that cannot be read is warned of once; the 
   CHECK(TextOf(Find(*line, {"error"})) == "read " + data.string() + ": Is a directory");
 }
 
-TEST_CASE("recovery: it is over only when every class has told what it mirrors") {
+TEST_CASE("recovery: it is complete only when every class has been read") {
   Restarted node;
   node.classes.Set(DriverNode::Class("other"));
   const VolumePtr volume = node.Left("web-1");
   node.classes.Fail(Error(ErrorCode::kTransient, "429"));
   CHECK_FALSE(node.recovery.Run(Context()));
-  CHECK(node.Known(volume));  // kept fresh all the same
+  CHECK(node.Known(volume));  // it is refreshed nevertheless
   CHECK_FALSE(node.Claimed(volume));
   node.classes.Fail(std::nullopt);
   CHECK(node.recovery.Run(Context()));
   CHECK(node.Claimed(volume));
 }
 
-TEST_CASE("recovery: a class that is gone or wrong holds up nothing") {
+TEST_CASE("recovery: a missing or invalid class does not delay it") {
   for (const ErrorCode code : {ErrorCode::kNotFound, ErrorCode::kInvalid}) {
     Restarted node;
     const VolumePtr volume = node.Left("web-1");
@@ -114,7 +114,7 @@ TEST_CASE("recovery: a class that is gone or wrong holds up nothing") {
   }
 }
 
-TEST_CASE("recovery: a volume that is unpublished meanwhile leaves neither record nor claim") {
+TEST_CASE("recovery: a volume unpublished meanwhile leaves neither record nor claim") {
   Restarted node;
   const VolumePtr volume = node.Left("web-1");
   node.mirror.on_recover = [&] {
@@ -126,7 +126,7 @@ TEST_CASE("recovery: a volume that is unpublished meanwhile leaves neither recor
   CHECK(node.TakeDue().empty());
 }
 
-TEST_CASE("recovery: a volume that waits for its secrets has its claim already") {
+TEST_CASE("recovery: a volume that lacks its secrets is claimed before it is registered") {
   Restarted node;
   const VolumePtr volume = node.Left("web-1", "app", true);
   CHECK(node.recovery.Run(Context()));
@@ -134,7 +134,7 @@ TEST_CASE("recovery: a volume that waits for its secrets has its claim already")
   CHECK(node.Claimed(volume));
 }
 
-TEST_CASE("recovery: a look again takes nothing back from a volume that was published meanwhile") {
+TEST_CASE("recovery: a second scan does not change a volume that was published meanwhile") {
   Restarted node;
   const VolumePtr first = node.Left("web-1");
   node.classes.Fail(Error(ErrorCode::kTransient, "429"));

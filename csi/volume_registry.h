@@ -1,11 +1,10 @@
 #pragma once
 
-// The volumes of this node that the driver has mounted, by target path: what kubelet asked for
-// last, and how they stand. When each is to be refreshed is up to the queue of the rotation
-// (rotation.h).
+// The volumes of this node that the driver has mounted, by target path: kubelet's latest request
+// and the state of each. The rotation's queue holds the times of their refreshes (rotation.h).
 //
 // In memory only: after a restart it is filled again from the node (volume_scan.h) and by kubelet's
-// next requests. Thread-safe; answers are copies.
+// next requests. Thread-safe; results are copies.
 
 #include <functional>
 #include <map>
@@ -22,10 +21,10 @@ namespace nodekeep {
 
 class VolumeRegistry {
  public:
-  // The newest request for a volume. One that is known keeps its state. Returns false when it was
-  // not known; the caller then decides when it is refreshed first.
+  // Stores the newest request for a volume; a known volume keeps its state. Returns false if it was
+  // not known; the caller then schedules its first refresh.
   bool Put(VolumePtr volume);
-  // The same for a volume that was found on the node; one that is known already stays as it is.
+  // The same for a volume that was found on the node; a known volume is left unchanged.
   bool Recover(VolumePtr volume);
   void Remove(const std::string& target_path);
 
@@ -35,14 +34,15 @@ class VolumeRegistry {
   std::vector<std::string> PathsOfClass(const std::string& namespace_name,
                                         const std::string& class_name) const;
 
-  // Changes the state of a volume, if it is still there. `change` must not call back.
+  // Changes the state of a volume if it is still registered. `change` runs under the lock and must
+  // not call this registry.
   void Update(const std::string& target_path, const std::function<void(VolumeState&)>& change);
 
  private:
   using ClassKey = std::pair<std::string, std::string>;  // namespace, name
 
   static ClassKey ClassOf(const Volume& volume);
-  // Under mutex_.
+  // Requires mutex_.
   void RemoveFromClass(const Volume& volume);
 
   mutable std::mutex mutex_;

@@ -32,7 +32,7 @@ TEST_CASE("volume registry: the volumes of a class are those whose latest reques
   CHECK(registry.PathsOfClass("other", "db").empty());
   CHECK(registry.Put(VolumeOf("/1", "app")));  // the same again
   CHECK(registry.Put(VolumeOf("/1", "db")));
-  CHECK(registry.Recover(VolumeOf("/4", "app")));  // is known, so stays as it is
+  CHECK(registry.Recover(VolumeOf("/4", "app")));  // known, so unchanged
   CHECK(registry.PathsOfClass("shop", "app") == Paths{"/2"});
   CHECK(registry.PathsOfClass("shop", "db") == Paths{"/1", "/4"});
   registry.Remove("/2");

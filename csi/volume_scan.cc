@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Kubelet's own are some hundred bytes.
+// Kubelet's files have a few hundred bytes.
 constexpr std::size_t kMaxVolumeData = 1u << 20;
 
 Result<Json> ReadVolumeData(const std::string& path) {
@@ -37,7 +37,7 @@ std::vector<fs::path> EntriesOf(const fs::path& directory) {
 bool HasContent(const std::string& target_path) {
   std::error_code failed;
   if (fs::is_symlink(target_path + "/..data", failed)) return true;
-  // Not by a range: its step to the next entry throws when the volume is taken away meanwhile.
+  // Not a range-based loop, whose increment throws when the volume is removed meanwhile.
   for (fs::directory_iterator at(target_path, failed), end; !failed && at != end;
        at.increment(failed)) {
     std::error_code unreadable;
@@ -92,7 +92,7 @@ VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std
                                      .service_account = pod.service_account,
                                      .pod = pod.name,
                                      .pod_uid = pod.uid});
-  // What the pod's author has written under kubelet's names does not count.
+  // Attributes in the pod spec that use kubelet's names are ignored.
   volume->attributes.merge(ParametersAmong(csi.attributes));
   volume->group = pod.group;
   volume->read_only = true;

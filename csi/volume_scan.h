@@ -1,7 +1,7 @@
 #pragma once
 
-// Finds the volumes that this driver has mounted, from the node itself: after a restart they are
-// all there is to know (docs/protocol/kubernetes.md, "Inline volumes").
+// Finds the volumes that this driver has mounted by scanning the node: after a restart nothing else
+// is known (docs/protocol/kubernetes.md, "Inline volumes").
 
 #include <functional>
 #include <string>
@@ -21,20 +21,20 @@ struct FoundVolume {
   std::string name;  // in the pod
 };
 
-// Whether what is mounted at `target_path` has been written to completely: by us, by the upstream
-// driver, or by a provider itself. A writer that died half-way leaves names that begin with "..",
-// which are its own, and links that lead nowhere yet.
+// Whether the volume mounted at `target_path` has been written completely: by us, by the upstream
+// driver, or by a provider itself. A writer that was killed leaves only its own entries, whose
+// names begin with "..", and dangling symbolic links.
 bool HasContent(const std::string& target_path);
 
-// Those below `kubelet_root` whose vol_data.json names `driver` and that are mounted and complete.
-// Any other is no volume yet, or none of ours: its pod has not started, and kubelet asks again.
-// `on_unreadable` is told of each vol_data.json that cannot be read or understood: whose volume it
-// is cannot be known, and the others are found all the same.
+// Returns the volumes below `kubelet_root` whose vol_data.json names `driver` and that are mounted
+// and complete. An incomplete volume of `driver` is skipped: its pod has not started, and kubelet
+// retries the publish. `on_unreadable` is called for each vol_data.json that cannot be read or
+// parsed, so that its driver is unknown; the scan continues.
 std::vector<FoundVolume> ScanVolumes(
     const std::string& kubelet_root, const std::string& driver, Mounter& mounter,
     const std::function<void(const std::string& path, const Error&)>& on_unreadable);
 
-// The volume as kubelet would ask for it, without tokens and secrets. Null when `pod` has no such
+// Rebuilds kubelet's request for the volume, without tokens and secrets. Null if `pod` has no such
 // volume.
 VolumePtr RecoverVolume(const FoundVolume& found, const PodFacts& pod, const std::string& driver);
 

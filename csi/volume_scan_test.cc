@@ -17,7 +17,7 @@ constexpr char kOurs[] = R"({"driverName":"d","volumeHandle":"csi-1"})";
 
 // The volumes of a node, one pod each.
 struct Node {
-  // A mounted volume with content; where its vol_data.json belongs.
+  // Makes a mounted volume with content. Returns the path for its vol_data.json.
   std::string Volume(const std::string& pod) {
     const std::string volume = dir / ("pods/" + pod + "/volumes/kubernetes.io~csi/secrets");
     REQUIRE(mounter.Mount(volume + "/mount", {}).ok());
@@ -43,7 +43,7 @@ struct Node {
   std::map<std::string, std::string> unreadable;
 };
 
-TEST_CASE("volume scan: a vol_data.json that cannot be read costs no other volume") {
+TEST_CASE("volume scan: an unreadable vol_data.json does not affect other volumes") {
   struct Row {
     std::string name;
     std::function<void(const std::string& path)> make;
@@ -78,7 +78,7 @@ TEST_CASE("volume scan: a vol_data.json that cannot be read costs no other volum
   }
 }
 
-TEST_CASE("volume scan: what is no volume of ours is passed by without a word") {
+TEST_CASE("volume scan: what is not a volume of this driver is skipped silently") {
   Node node;
   node.WithData("good", kOurs);
   node.WithData("theirs", R"({"driverName":"ebs","volumeHandle":"v"})");
@@ -89,7 +89,7 @@ TEST_CASE("volume scan: what is no volume of ours is passed by without a word") 
 }
 
 }  // namespace
-TEST_CASE("volume scan: a recovered volume has kubelet's facts, whatever its author has written") {
+TEST_CASE("volume scan: attributes in the pod spec do not override kubelet's") {
   PodFacts pod;
   pod.namespace_name = "shop";
   pod.name = "web-0";

@@ -9,7 +9,7 @@ namespace {
 
 // How long a refresh waits for the first list of the node's pods.
 constexpr Duration kFirstPodList = std::chrono::seconds(2);
-constexpr Duration kShortestBeat = std::chrono::milliseconds(500);
+constexpr Duration kShortestPeriod = std::chrono::milliseconds(500);
 
 // A failed mirror is tried again well before the next refresh, since an outage of the API server
 // ends and a class is corrected. The pause doubles, so that a lasting fault costs little.
@@ -27,7 +27,7 @@ bool NeedsExecution(const Bundle& bundle) {
   return false;
 }
 
-// A full volume says "no space left on device", which does not lead a user to driver.volumeSize.
+// The system's error, "no space left on device", does not point users to driver.volumeSize.
 Error NoRoom(const Error& error, const Bundle& bundle, std::uint64_t volume_size) {
   if (error.code() != ErrorCode::kTooLarge) return error;
   std::size_t bytes = 0;
@@ -50,7 +50,7 @@ struct VolumeService::Outcome {
   ReadReport report;
   std::string mirror_error;
   bool changed = false;
-  std::string changes;  // of files, as told to users: "updated db.yaml"
+  std::string changes;  // of files, as reported to users: "updated db.yaml"
 
   static Outcome Failure(Error error, std::string type, std::string provider = "") {
     Outcome outcome;
@@ -64,7 +64,7 @@ struct VolumeService::Outcome {
 VolumeService::VolumeService(Options options, Dependencies dependencies)
     : options_(options),
       deps_(dependencies),
-      beat_offset_(static_cast<std::size_t>(dependencies.rng.Uniform() * 1e9)),
+      phase_offset_(static_cast<std::size_t>(dependencies.rng.Uniform() * 1e9)),
       locks_(dependencies.clock) {}
 
 Status VolumeService::Publish(const Context& context, VolumePtr volume) {
@@ -89,7 +89,7 @@ bool VolumeService::PublishAgain(const VolumePtr& volume) {
   if (!known) return false;
   const Result<MountState> state = deps_.mounter.StateOf(volume->target_path);
   if (!state.ok() || *state != MountState::kMounted) return false;
-  // Its tokens and secrets replace those of the previous request.
+  // The tokens and secrets of `volume` replace those of the previous request.
   const bool is_new = !deps_.registry.Put(volume);  // removed since Find
   const bool waits = !known->state.error.empty() || known->volume->recovered;
   if (is_new || (waits && !ConstantTimeEqual(known->volume->tokens, volume->tokens))) {
@@ -125,8 +125,8 @@ VolumeService::Outcome VolumeService::PublishLocked(const Context& context,
   };
   Outcome outcome = fill();
   if (!outcome.status.ok()) {
-    // Kubelet does not unpublish what never succeeded, so nothing may stay, not even the mount of
-    // an earlier agent that was killed.
+    // Kubelet does not unpublish a volume whose publish never succeeded, so nothing may remain, not
+    // even the mount of an earlier agent that was killed.
     if (Status cleared = deps_.mounter.Clear(path); !cleared.ok()) {
       deps_.log.Error("cannot clean up after a failed publish",
                       {{"target", path}, {"error", cleared.error().message()}});
@@ -213,7 +213,7 @@ VolumeService::Outcome VolumeService::Write(const Volume& volume, VolumeContent&
   AtomicWriter::Options options;
   if (volume.group) {
     options.gid = volume.group;
-    // What kubelet's own fsGroup handling adds to files of a read-only volume.
+    // The permissions that kubelet's fsGroup handling adds to files of a read-only volume.
     for (BundleFile& file : content.bundle.files) file.mode |= 0440;
   }
   Result<WriteOutcome> written =
@@ -241,7 +241,7 @@ std::string VolumeService::Mirror(const Context& context, const Volume& volume,
   const Status mirrored = deps_.mirror.Converge(context, volume, spc, content);
   if (mirrored.ok()) return "";
   const std::string& message = mirrored.error().message();
-  // Not a fault of the Secret when the volume was unpublished meanwhile or the agent is stopping.
+  // Not reported when the volume was unpublished meanwhile or the agent is stopping.
   if (message == before || context.stop().stop_requested()) return message;
   deps_.events.Record(volume, VolumeEvents::Kind::kWarning, "FailedToCreateSecret", message);
   deps_.log.Warn("mirroring failed",
@@ -278,21 +278,21 @@ SteadyTime VolumeService::Succeeded(const Volume& volume, const Outcome& outcome
 
 // Volumes of one class are refreshed at the same time, so that they share one read of the class
 // and one read of each secret; different classes, and the nodes of a cluster, have different times.
-// The interval is a little longer than the age at which the cache reads again, so that all entries
-// are old enough for it at each refresh.
+// The interval is a little longer than the age at which the cache reads an entry again, so that
+// each refresh reads all of them.
 SteadyTime VolumeService::NextRefresh(const Volume& volume, Duration interval) const {
   const Duration base = interval > Duration::zero() ? interval : options_.refresh_after;
-  const Duration beat = std::max(base + base / 20, kShortestBeat);
+  const Duration period = std::max(base + base / 20, kShortestPeriod);
   const auto phase = Duration(
-      (std::hash<std::string>()(volume.namespace_name + "/" + volume.class_name) + beat_offset_) %
-      static_cast<std::size_t>(beat.count()));
+      (std::hash<std::string>()(volume.namespace_name + "/" + volume.class_name) + phase_offset_) %
+      static_cast<std::size_t>(period.count()));
   const auto now = std::chrono::duration_cast<Duration>(deps_.clock.Now().time_since_epoch());
-  const auto beats = (now + beat / 2 - phase) / beat + 1;
-  return SteadyTime(phase + beats * beat);
+  const auto periods = (now + period / 2 - phase) / period + 1;
+  return SteadyTime(phase + periods * period);
 }
 
 void VolumeService::Forget(const std::string& target_path) {
-  // In this order: a publish in between leaves a path in the queue too many, not one too few.
+  // In this order: a concurrent publish leaves an extra path in the queue, not a missing one.
   deps_.refreshes.Remove(target_path);
   deps_.registry.Remove(target_path);
 }
@@ -319,7 +319,7 @@ std::optional<SteadyTime> VolumeService::Refresh(const Context& context,
                                                  const std::string& target_path) {
   const SteadyTime begun = deps_.clock.Now();
   auto guard = locks_.Lock(context, target_path);
-  if (!guard.ok()) return deps_.clock.Now() + kShortestBeat;
+  if (!guard.ok()) return deps_.clock.Now() + kShortestPeriod;
   const std::optional<VolumeRecord> record = deps_.registry.Find(target_path);
   if (!record) return std::nullopt;
   if (HasEnded((*guard)->context(), *record->volume)) {

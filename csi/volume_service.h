@@ -1,15 +1,15 @@
 #pragma once
 
-// Publish, refresh and unpublish of volumes, each complete or without effect.
+// Publishes, refreshes and unpublishes volumes; each operation is complete or without effect.
 //
 // Publish fetches first and mounts after, so that a failure leaves neither a mount nor an empty
-// directory, which kubelet's retry could take for a published volume. A volume that is mounted and
-// complete is answered at once, without a call to a backend or the API server; the rotation
-// (rotation.h) refreshes it. A refresh that fails changes nothing in the volume: the failure is
-// shown by events, metrics, the volume's condition and `nodekeep status`.
+// directory, which kubelet's retry could mistake for a published volume. A volume that is mounted
+// and complete is answered at once, without a call to a backend or the API server; the rotation
+// (rotation.h) refreshes it. A failed refresh changes nothing in the volume: the failure is
+// reported by events, metrics, the volume's condition and `nodekeep status`.
 //
-// Thread-safe; operations on the same target path run one after the other. Blocks the caller under
-// its context.
+// Thread-safe; operations on the same target path run one after the other. Calls block, at most
+// until their context ends.
 
 #include <optional>
 #include <string>
@@ -45,7 +45,7 @@ class VolumeService {
     VolumeMirror& mirror;
     VolumeEvents& events;
     VolumeRegistry& registry;
-    // Target paths. Publish adds a volume, Unpublish removes it, and what asks for an earlier
+    // Target paths. Publish adds a volume, Unpublish removes it, and a request for an earlier
     // refresh adds it again.
     Workqueue<std::string>& refreshes;
     const Clock& clock;
@@ -59,13 +59,13 @@ class VolumeService {
   // Idempotent. Errors keep the texts of the upstream driver and leave no mount behind; a volume
   // that was complete before is never failed, unmounted or emptied.
   Status Publish(const Context& context, VolumePtr volume);
-  // The whole of Publish for a volume that is known and mounted, which is what kubelet asks about
-  // every minute; else false, and nothing has been done. Never waits.
+  // Completes a publish of a volume that is known and mounted, which kubelet repeats about every
+  // minute. Returns false, without effect, for any other volume. Never blocks.
   bool PublishAgain(const VolumePtr& volume);
-  // Idempotent; tolerates leftovers and stale mounts. Cancels a publish or refresh that is under
-  // way at the path.
+  // Idempotent; tolerates leftovers and stale mounts. Cancels a publish or refresh that is in
+  // progress at the path.
   Status Unpublish(const Context& context, const std::string& target_path);
-  // Brings a known volume up to date, and returns when it is due next; empty when it is not to be
+  // Brings a known volume up to date and returns when it is due next; empty if it is not to be
   // refreshed any more: unpublished, or the agent is stopping. Failures are recorded, not returned.
   std::optional<SteadyTime> Refresh(const Context& context, const std::string& target_path);
 
@@ -79,8 +79,8 @@ class VolumeService {
   bool HasEnded(const Context& context, const Volume& volume);
   Outcome Renew(const Context& context, const VolumeRecord& record);
   Outcome Write(const Volume& volume, VolumeContent& content);
-  // Returns why it failed, "" = it did not. `before`: the same of the previous try; a reason that
-  // stays the same is reported once.
+  // Returns the reason of a failure, "" on success. `before`: the result of the previous try; an
+  // unchanged reason is not reported again.
   std::string Mirror(const Context& context, const Volume& volume, const SecretProviderClass& spc,
                      const VolumeContent& content, const std::string& before);
   // These record the outcome and return when the volume is due next.
@@ -92,7 +92,7 @@ class VolumeService {
 
   const Options options_;
   const Dependencies deps_;
-  const std::size_t beat_offset_;  // milliseconds, random: nodes refresh at different times
+  const std::size_t phase_offset_;  // milliseconds, random: nodes refresh at different times
   TargetLocks locks_;
 };
 

@@ -11,7 +11,7 @@ namespace nodekeep {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-TEST_CASE("driver: a volume is published complete, once, and unpublished without a trace") {
+TEST_CASE("driver: a volume is published completely and once; unpublish leaves nothing behind") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -30,7 +30,7 @@ TEST_CASE("driver: a volume is published complete, once, and unpublished without
   CHECK(node.mirror.forgotten == 2);
 }
 
-TEST_CASE("driver: a publish that fails says why in upstream's words and leaves nothing behind") {
+TEST_CASE("driver: a failed publish has upstream's error text and leaves nothing behind") {
   struct Row {
     std::string name;
     std::function<void(DriverNode&, Volume&)> change;
@@ -55,7 +55,7 @@ TEST_CASE("driver: a publish that fails says why in upstream's words and leaves 
       {"secret not there", [](DriverNode& n, Volume&) { n.backend->Remove("db"); },
        ErrorCode::kNotFound,
        "failed to mount secrets store objects for pod shop/web-1, err: ", "GRPCProviderError"},
-      {"no mount to be had",
+      {"mount fails",
        [](DriverNode& n, Volume&) {
          n.mounter.FailMounts({Error(ErrorCode::kDenied, "mount: no")});
        },
@@ -68,7 +68,7 @@ TEST_CASE("driver: a publish that fails says why in upstream's words and leaves 
     row.change(node, *volume);
     for (int i = 0; i < 2; ++i) {
       const Status published = node.Publish(volume);
-      if (row.name == "no mount to be had" && i == 1) {
+      if (row.name == "mount fails" && i == 1) {
         CHECK(published.ok());  // the next try
         continue;
       }
@@ -84,16 +84,16 @@ TEST_CASE("driver: a publish that fails says why in upstream's words and leaves 
   }
 }
 
-TEST_CASE("driver: a fresh directory without a mount is never taken for a published volume") {
+TEST_CASE("driver: a new directory without a mount is not taken for a published volume") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
-  std::filesystem::create_directories(volume->target_path);  // just now: the age says nothing
+  std::filesystem::create_directories(volume->target_path);  // new: its age must not matter
   REQUIRE(node.Publish(volume).ok());
   CHECK(node.mounter.mounted() == 1);
   CHECK(DriverNode::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("driver: after a reboot the directory that is left is mounted and filled again") {
+TEST_CASE("driver: a directory left by a reboot is mounted and filled again") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -104,7 +104,7 @@ TEST_CASE("driver: after a reboot the directory that is left is mounted and fill
 }
 
 TEST_CASE(
-    "driver: a first publish that fails transiently leaves no directory that a retry could take "
+    "driver: a first publish that fails transiently leaves no directory that a retry mistakes "
     "for content") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
@@ -117,8 +117,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "driver: while nothing changes, the backend is asked once per interval, whatever kubelet "
-    "repeats") {
+    "driver: kubelet's repeated publishes of unchanged volumes cause no read of backend or "
+    "class") {
   DriverNode node;
   std::vector<VolumePtr> volumes;
   for (int i = 0; i < 20; ++i) {
@@ -135,7 +135,8 @@ TEST_CASE(
   CHECK(node.classes.asked() == classes);
 }
 
-TEST_CASE("driver: a refresh that fails keeps the volume, is answered OK, and is seen") {
+TEST_CASE(
+    "driver: a failed refresh keeps the volume, publish returns OK, the failure is reported") {
   struct Row {
     std::string name;
     std::function<void(DriverNode&)> breaks;
@@ -165,21 +166,21 @@ TEST_CASE("driver: a refresh that fails keeps the volume, is answered OK, and is
     REQUIRE(node.events.reasons() == std::vector<std::string>{"MountRotationFailed"});
     CHECK(node.events.last().find(row.text) != std::string::npos);
     CHECK(node.core.metrics.Render().find("rotation_reconcile_error_total{") != std::string::npos);
-    // The same again is no news.
+    // The same failure is not reported again.
     node.clock.Advance(minutes(3));
     node.Refresh(volume);
     CHECK(node.events.reasons().size() == 1);
   }
 }
 
-TEST_CASE("driver: what a killed writer left in the volume does not hinder the next write") {
+TEST_CASE("driver: leftovers of a killed writer do not prevent the next write") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   // Mounted and killed in the middle of the first write.
   REQUIRE(node.mounter.Mount(volume->target_path, {}).ok());
   std::filesystem::create_directories(volume->target_path + "/..2026_01_31_12_00_00.1");
   std::filesystem::create_symlink("..2026_01_31_12_00_00.1", volume->target_path + "/..data_tmp");
-  // The links come before the swap that gives them something to lead to.
+  // The links are created before the swap of ..data, so they are dangling.
   std::filesystem::create_symlink("..data/db", volume->target_path + "/db");
   REQUIRE(node.Publish(volume).ok());
   CHECK(DriverNode::Read(*volume) == "user=alice");
@@ -211,7 +212,7 @@ TEST_CASE("driver: a change of mode alone is applied") {
   CHECK(mode() == 0644);
 }
 
-TEST_CASE("driver: no attribute of a pod switches the driver off") {
+TEST_CASE("driver: no attribute of a pod disables the driver") {
   DriverNode node;
   auto volume = node.MakeVolume();
   volume->attributes["providerName"] = "mock_provider";
@@ -219,18 +220,18 @@ TEST_CASE("driver: no attribute of a pod switches the driver off") {
   CHECK(DriverNode::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("driver: a publish that is given up does not write behind the back of its successor") {
+TEST_CASE("driver: a cancelled publish does not write after its successor") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   node.backend->Close();
-  std::stop_source given_up;
+  std::stop_source cancelled;
   Status first;
   {
     std::jthread slow([&] {
-      first = node.volumes.Publish(Context(SteadyTime::max(), given_up.get_token()), volume);
+      first = node.volumes.Publish(Context(SteadyTime::max(), cancelled.get_token()), volume);
     });
     REQUIRE(node.backend->AwaitWaiting(1));
-    given_up.request_stop();
+    cancelled.request_stop();
   }
   REQUIRE_FALSE(first.ok());
   CHECK(first.error().message().find("gone away") != std::string::npos);
@@ -240,7 +241,7 @@ TEST_CASE("driver: a publish that is given up does not write behind the back of 
   CHECK(DriverNode::Read(*volume) == "user=alice");
 }
 
-TEST_CASE("driver: an unpublish ends the refresh under way and is not undone by it") {
+TEST_CASE("driver: an unpublish cancels the running refresh and is not undone by it") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -248,7 +249,7 @@ TEST_CASE("driver: an unpublish ends the refresh under way and is not undone by 
   node.backend->Close();
   {
     std::jthread refresh([&] { node.Refresh(volume); });
-    // The refresh serves what it has after two seconds of this clock, which stands still.
+    // The refresh would serve stale values after two seconds of this clock, which stands still.
     REQUIRE(node.backend->AwaitWaiting(1));
     REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
   }
@@ -258,7 +259,7 @@ TEST_CASE("driver: an unpublish ends the refresh under way and is not undone by 
   CHECK(node.registry.List().empty());
 }
 
-TEST_CASE("driver: many publishes of one target at once mount it once") {
+TEST_CASE("driver: concurrent publishes of one target mount it once") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   std::atomic<int> failed = 0;
@@ -269,7 +270,7 @@ TEST_CASE("driver: many publishes of one target at once mount it once") {
   CHECK(node.mounter.mount_calls() == 1);
 }
 
-TEST_CASE("driver: a changed secret reaches every volume of the class by one question") {
+TEST_CASE("driver: a changed secret reaches every volume of the class with one read") {
   DriverNode node;
   std::vector<VolumePtr> volumes;
   for (int i = 0; i < 10; ++i) {
@@ -290,7 +291,7 @@ TEST_CASE("driver: a changed secret reaches every volume of the class by one que
             R"(rotation_reconcile_total{os_type="linux",provider="fake",rotated="true"})") == 10);
 }
 
-TEST_CASE("driver: an unchanged secret is neither written nor told") {
+TEST_CASE("driver: an unchanged secret is neither written nor reported") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -304,7 +305,7 @@ TEST_CASE("driver: an unchanged secret is neither written nor told") {
 }
 
 TEST_CASE(
-    "driver: while the backend is down the volume keeps its content and its condition says so") {
+    "driver: during a backend outage the volume keeps its content and its condition says so") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -321,7 +322,7 @@ TEST_CASE(
   CHECK(ConditionOf(node.StateOf(*volume)) == "up to date");
 }
 
-TEST_CASE("driver: a pod that is deleted or has finished is left alone") {
+TEST_CASE("driver: volumes of a pod that is being deleted or has finished are not refreshed") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -335,23 +336,23 @@ TEST_CASE("driver: a pod that is deleted or has finished is left alone") {
 }
 
 TEST_CASE(
-    "driver: Secrets are mirrored before the volume is answered; a fault is told and hinders "
+    "driver: Secrets are mirrored before publish returns; a failure is reported and blocks "
     "nothing") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
-  node.mirror.fault = Error(ErrorCode::kPrecondition, "Secret shop/db is somebody else's");
+  node.mirror.fault = Error(ErrorCode::kPrecondition, "Secret shop/db has another owner");
   REQUIRE(node.Publish(volume).ok());
   CHECK(node.mirror.converged == 1);
   CHECK(node.mirror.files_seen == 1);
   CHECK_FALSE(node.mirror.mounted_then);
   CHECK(DriverNode::Read(*volume) == "user=alice");
   REQUIRE(node.events.reasons() == std::vector<std::string>{"FailedToCreateSecret"});
-  CHECK(node.events.last() == "Secret shop/db is somebody else's");
+  CHECK(node.events.last() == "Secret shop/db has another owner");
   CHECK(ConditionOf(node.StateOf(*volume)) ==
-        "up to date; not mirrored: Secret shop/db is somebody else's");
+        "up to date; not mirrored: Secret shop/db has another owner");
 }
 
-TEST_CASE("driver: what could not be mirrored is tried again soon, less and less often") {
+TEST_CASE("driver: a failed mirror is retried soon, with growing pauses") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   node.mirror.fault = Error(ErrorCode::kTransient, "the API server is away");
@@ -376,7 +377,7 @@ TEST_CASE("driver: what could not be mirrored is tried again soon, less and less
   CHECK_FALSE(due_after(seconds(40)));
 }
 
-TEST_CASE("driver: a volume that never was gives up its Secrets, one that was lost keeps them") {
+TEST_CASE("driver: a volume never published releases its Secrets, a lost one keeps them") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   node.mounter.FailMounts({Error(ErrorCode::kInternal, "no memory")});
@@ -400,7 +401,7 @@ TEST_CASE("driver: a stale mount is replaced on publish") {
   CHECK(node.mounter.mount_calls() == 2);
 }
 
-TEST_CASE("driver: what a killed predecessor has mounted goes with the publish that fails") {
+TEST_CASE("driver: a failed publish removes the mount of a killed predecessor") {
   struct Row {
     std::string name;
     std::function<void(DriverNode&)> fault;
@@ -424,7 +425,7 @@ TEST_CASE("driver: what a killed predecessor has mounted goes with the publish t
   }
 }
 
-TEST_CASE("driver: a mirror that was only stopped is no warning on the pod") {
+TEST_CASE("driver: a cancelled mirror does not cause a warning on the pod") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   std::stop_source stop;
@@ -436,7 +437,7 @@ TEST_CASE("driver: a mirror that was only stopped is no warning on the pod") {
   CHECK(node.events.reasons().empty());
 }
 
-TEST_CASE("driver: an unpublish that cannot unmount is an error, and the next one is not") {
+TEST_CASE("driver: a failed unmount is an error, and the next unpublish succeeds") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
@@ -449,11 +450,11 @@ TEST_CASE("driver: an unpublish that cannot unmount is an error, and the next on
   CHECK(node.Metric(R"(node_unpublish_total{os_type="linux"})") == 1);
 }
 
-TEST_CASE("driver: a volume that was complete before this process is taken over without a call") {
+TEST_CASE("driver: a volume that was complete before the start is taken over without a call") {
   DriverNode before;
   const VolumePtr volume = before.MakeVolume();
   REQUIRE(before.Publish(volume).ok());
-  // The successor knows nothing of it.
+  // The successor starts with an empty registry and queue.
   before.registry.Remove(volume->target_path);
   before.refreshes.Remove(volume->target_path);
   before.backend->FailAlways("", Error(ErrorCode::kTransient, "connection refused"));
@@ -465,7 +466,7 @@ TEST_CASE("driver: a volume that was complete before this process is taken over 
   CHECK(before.TakeDue().size() == 1);
 }
 
-TEST_CASE("driver: fsGroup becomes the group of the files, which it may read") {
+TEST_CASE("driver: fsGroup becomes the group of the files and may read them") {
   DriverNode node;
   auto volume = node.MakeVolume();
   volume->group = getegid();
@@ -475,7 +476,7 @@ TEST_CASE("driver: fsGroup becomes the group of the files, which it may read") {
          std::filesystem::perms::group_read) != std::filesystem::perms::none);
 }
 
-TEST_CASE("driver: new tokens bring a failed refresh forward") {
+TEST_CASE("driver: new tokens make a failed refresh due at once") {
   DriverNode node;
   auto volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());

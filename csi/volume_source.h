@@ -1,6 +1,6 @@
 #pragma once
 
-// Where the content of a volume comes from: the provider that its class names.
+// The source of a volume's content: the provider that its class names.
 
 #include <string>
 #include <vector>
@@ -31,7 +31,7 @@ class VolumeSource {
  public:
   virtual ~VolumeSource() = default;
 
-  // `known`: the versions last written into the volume, for providers that ask for them.
+  // `known`: the versions last written into the volume, sent to providers that compare versions.
   virtual Fetched Fetch(const Context& context, const SecretProviderClass& spc,
                         const Volume& volume, const std::vector<ObjectVersion>& known) = 0;
   // Whether the provider may write into the volume itself, which must be mounted before it is
@@ -44,7 +44,8 @@ class VolumeSource {
 std::map<std::string, std::string> MergedAttributes(const SecretProviderClass& spc,
                                                     const Volume& volume);
 
-// Our own providers by the MountService; `others` for every other name.
+// Fetches from the built-in providers through the MountService, and from `others` for every other
+// provider name.
 class MountVolumeSource final : public VolumeSource {
  public:
   MountVolumeSource(MountService& mounts, VolumeSource& others)

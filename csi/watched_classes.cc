@@ -74,7 +74,7 @@ void WatchedClasses::KeepOnly(const std::set<Key>& in_use) {
     if (in_use.contains(at->first)) {
       watch.unused = false;
     } else if (!std::exchange(watch.unused, true)) {
-      // May be used by a publish in progress, whose volume is not registered yet.
+      // It may be used by a publish in progress, whose volume is not registered yet.
     } else {
       ended.push_back(at->second);
       at = watches_.erase(at);

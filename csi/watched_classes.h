@@ -21,10 +21,10 @@ namespace nodekeep {
 class WatchedClasses final : public ClassSource {
  public:
   using Key = std::pair<std::string, std::string>;  // namespace, name
-  // A class has changed or is gone. Called on the watch loop's thread: must return at once.
+  // Called when a class was changed or deleted, on the watch loop's thread: must return at once.
   using OnChange = std::function<void(const Key& key)>;
 
-  // `live` reads the classes that are not watched. Both outlive it.
+  // `live` reads the classes that are not watched. `loop` and `live` must outlive this object.
   WatchedClasses(WatchLoop& loop, ClassSource& live, OnChange on_change);
 
   Result<ClassPtr> Get(const Context& context, const std::string& namespace_name,

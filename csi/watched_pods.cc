@@ -70,7 +70,7 @@ Result<std::shared_ptr<const PodsByUid>> WatchedPods::OnNode(const Context& cont
 
 Status WatchedPods::state() const {
   if (const std::optional<Error> trouble = informer_.trouble()) {
-    return trouble->Prepend("the API server cannot be followed");
+    return trouble->Prepend("cannot watch the pods of this node");
   }
   if (!informer_.synced()) {
     return Error(ErrorCode::kPrecondition, "the API server has not answered yet");

@@ -16,7 +16,7 @@ namespace nodekeep {
 
 class WatchedPods final : public PodSource {
  public:
-  // `loop` outlives it.
+  // `loop` must outlive this object.
   WatchedPods(WatchLoop& loop, const std::string& node_name);
 
   Result<std::shared_ptr<const PodsByUid>> OnNode(const Context& context) override;

@@ -31,7 +31,7 @@ struct Bench {
   std::string ObjectsOf(const Result<ClassPtr>& spc) const {
     return spc.ok() ? (*spc)->parameters.at("objects") : spc.error().message();
   }
-  // Waits in real time until a change has been told.
+  // Waits in real time until `count` changes were reported.
   void AwaitChanges(int count) {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return changes >= count; });
@@ -58,7 +58,7 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("watched classes: a class is asked for once, then followed; a change is told") {
+TEST_CASE("watched classes: a class is read once, then watched; a change is reported") {
   Bench bench;
   bench.server.PutText(kClasses, Class("one"));
   CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == "one");
@@ -73,7 +73,7 @@ TEST_CASE("watched classes: a class is asked for once, then followed; a change i
   CHECK(bench.server.Count("GET", "secretproviderclasses") == 1);
 }
 
-TEST_CASE("watched classes: a deleted class is an error in upstream's words, a new one is found") {
+TEST_CASE("watched classes: a deleted class is an error with upstream's text, a new one is found") {
   Bench bench;
   bench.server.PutText(kClasses, Class("one"));
   REQUIRE(bench.classes.Get(Context(), "shop", "app").ok());
@@ -88,7 +88,7 @@ TEST_CASE("watched classes: a deleted class is an error in upstream's words, a n
   CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == "three");
 }
 
-TEST_CASE("watched classes: what was last known serves while the API server is away") {
+TEST_CASE("watched classes: the last known class is served while the API server is down") {
   Bench bench;
   bench.server.PutText(kClasses, Class("one"));
   REQUIRE(bench.classes.Get(Context(), "shop", "app").ok());
@@ -97,13 +97,13 @@ TEST_CASE("watched classes: what was last known serves while the API server is a
   CHECK(bench.classes.Get(Context(), "shop", "other").error().IsTransient());
 }
 
-TEST_CASE("watched classes: the watch of a class that is not used any more ends") {
+TEST_CASE("watched classes: the watch of an unused class ends") {
   Bench bench;
   bench.server.PutText(kClasses, Class("one"));
   REQUIRE(bench.classes.Get(Context(), "shop", "app").ok());
   bench.server.AwaitWatches(1);
   bench.classes.KeepOnly({{"shop", "app"}});
-  bench.classes.KeepOnly({});  // once may be a publish under way
+  bench.classes.KeepOnly({});  // a publish may be in progress, so the first call ends nothing
   CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == "one");
   CHECK(bench.server.Count("GET", "secretproviderclasses") == 1);
   bench.classes.KeepOnly({});
@@ -112,7 +112,7 @@ TEST_CASE("watched classes: the watch of a class that is not used any more ends"
   CHECK(bench.server.Count("GET", "secretproviderclasses") == 2);
 }
 
-TEST_CASE("watched pods: those of this node, with what the driver needs to know") {
+TEST_CASE("watched pods: the pods of this node with the fields that the driver needs") {
   Bench bench;
   const auto pod = [](const std::string& name, const std::string& node, const std::string& phase) {
     return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name +

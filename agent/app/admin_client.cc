@@ -13,7 +13,7 @@ namespace {
 
 using admin::v1::Admin;
 
-// gRPC says "failed to connect to all addresses" to everything; the reason tells the user what to
+// gRPC reports each failure as "failed to connect to all addresses"; the errno shows users what to
 // do.
 Status Probe(const std::string& socket) {
   sockaddr_un address{};
@@ -38,7 +38,7 @@ Status Probe(const std::string& socket) {
     case ECONNREFUSED:
       return Error::Format(
           ErrorCode::kTransient,
-          "admin socket {}: nobody is listening: the agent has died, start it again", socket);
+          "admin socket {}: nothing is listening: the agent has died, start it again", socket);
     case EACCES:
     case EPERM:
       return Error::Format(ErrorCode::kDenied,
@@ -78,8 +78,7 @@ Result<Response> AdminClient::Call(Method method, const Request& request) {
                            socket_, status.error_message());
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return Error::Format(ErrorCode::kDeadlineExceeded,
-                           "admin socket {}: no answer in time: give it longer with --timeout",
-                           socket_);
+                           "admin socket {}: no response in time: raise --timeout", socket_);
     case grpc::StatusCode::NOT_FOUND: return Error(ErrorCode::kNotFound, status.error_message());
     default: return Error(ErrorCode::kInvalid, status.error_message());
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The command line's side of the admin door.
+// The command line's client of the admin API.
 
 #include <memory>
 #include <string>
@@ -13,10 +13,10 @@ namespace nodekeep {
 
 class AdminClient {
  public:
-  // `timeout`: of each call. Errors: kTransient (nobody is there), kDenied; they say what to do.
+  // `timeout`: of each call. Errors: kTransient (no agent listens), kDenied; they say what to do.
   static Result<AdminClient> Connect(const std::string& socket, Duration timeout);
 
-  // Errors carry the agent's words.
+  // Errors contain the agent's message.
   Result<admin::v1::StatusResponse> GetStatus();
   Result<admin::v1::RefreshResponse> Refresh(const admin::v1::RefreshRequest& request);
   Result<admin::v1::CacheListResponse> CacheList();

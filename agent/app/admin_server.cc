@@ -9,7 +9,7 @@
 namespace nodekeep {
 namespace {
 
-// UnixListener would make it readable for everybody.
+// UnixListener would create it world-readable.
 Status MakePrivateDirectory(const std::filesystem::path& directory) {
   if (directory.empty()) return {};
   std::error_code failed;

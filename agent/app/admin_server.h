@@ -1,10 +1,10 @@
 #pragma once
 
-// The admin door: AdminService on its unix socket.
+// Serves AdminService on a unix socket.
 //
-// The socket has mode 0600, its directory is made with 0700 where it is missing, and each peer must
-// be root or the agent's own user. A socket that a dead agent left behind is replaced; one that is
-// served is an error. The socket file goes with the object.
+// The socket has mode 0600, its directory is created with 0700 if it is missing, and each peer must
+// be root or the agent's own user. A stale socket of a dead agent is replaced; one that another
+// process serves is an error. The destructor removes the socket file.
 
 #include <grpcpp/grpcpp.h>
 
@@ -19,7 +19,7 @@ namespace nodekeep {
 
 class AdminServer {
  public:
-  // Everything that `backend` refers to outlives the result. Errors: those of UnixListener::Bind.
+  // The references in `backend` must outlive the result. Errors: those of UnixListener::Bind.
   static Result<std::unique_ptr<AdminServer>> Open(const std::string& socket, AdminBackend backend,
                                                    Logger& log);
 

@@ -9,7 +9,7 @@
 namespace nodekeep {
 namespace {
 
-// A caller that sets no deadline does not keep a thread for ever.
+// Bounds the time for which a caller without a deadline occupies a thread.
 constexpr Duration kLongestRefresh = std::chrono::minutes(5);
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -99,7 +99,7 @@ void FillVolumes(const AdminBackend& backend, admin::v1::StatusResponse& respons
   }
 }
 
-// Which entries a request means.
+// The cache entries that a request selects.
 Result<std::function<bool(const EntryKey&)>> MatcherOf(const MountLedger& ledger,
                                                        const admin::v1::RefreshRequest& request) {
   using Matcher = std::function<bool(const EntryKey&)>;
@@ -157,7 +157,7 @@ AdminService::AdminService(AdminBackend backend)
                       [](const Error&) {
                         return grpc::Status(
                             grpc::StatusCode::RESOURCE_EXHAUSTED,
-                            "too many refreshes are under way; wait for one of them");
+                            "too many refreshes are in progress; wait for one of them");
                       }},
                  pool_, backend_.clock) {}
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// nodekeep.admin.v1.Admin: what the agent knows about itself, and what it can be told to do.
+// nodekeep.admin.v1.Admin: status and control of the running agent.
 //
-// Answers hold names, times and counts; never a value or a token. The socket decides who may ask
+// Responses contain names, times and counts, never a value or a token. The socket restricts access
 // (admin_server.h).
 
 #include <grpcpp/grpcpp.h>
@@ -28,7 +28,7 @@
 
 namespace nodekeep {
 
-// What only the running agent knows, as of now.
+// A snapshot of the agent's own state.
 struct AgentState {
   struct Socket {
     std::string provider;  // "" = the admin socket
@@ -38,10 +38,10 @@ struct AgentState {
   Status ready;  // an Error says why not
   std::string config_file;
   std::optional<WallTime> last_reload;
-  std::string reload_error;  // "" = it worked
+  std::string reload_error;  // "" = the reload succeeded
 };
 
-// What the service looks at. Everything outlives it.
+// Dependencies of the service; all must outlive it.
 struct AdminBackend {
   Cache& cache;
   CredentialCache& credentials;
@@ -57,10 +57,10 @@ struct AdminBackend {
   std::function<std::vector<VolumeRecord>()> volumes = [] { return std::vector<VolumeRecord>(); };
   // Called when a refresh has changed what is cached: brings the driver's volumes up to date.
   std::function<void()> refreshed = [] {};
-  ExceptionReporter on_exception{};  // of gRPC's threads, "grpc", and of refreshes, "admin-pool"
+  ExceptionReporter on_exception{};  // for gRPC's threads, as "grpc"; for refreshes, "admin-pool"
 };
 
-// Thread-safe. Precondition of destruction: the server that serves this has been shut down.
+// Thread-safe. The server that uses it must be shut down before it is destroyed.
 class AdminService final : public admin::v1::Admin::CallbackService {
  public:
   explicit AdminService(AdminBackend backend);

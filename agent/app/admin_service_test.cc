@@ -40,8 +40,8 @@ sockaddr_un AddressOf(const std::string& path) {
   return address;
 }
 
-// How much the server says to a new connection by itself; 0 when it hangs up, -1 when it cannot be
-// reached.
+// The number of bytes that the server sends on a new connection; 0 if it closes the connection, -1
+// if it cannot be reached.
 ssize_t FirstBytes(const std::string& path) {
   const sockaddr_un address = AddressOf(path);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -54,7 +54,7 @@ ssize_t FirstBytes(const std::string& path) {
   return count;
 }
 
-// A core with its admin door open on a socket of a fresh directory.
+// A core with its admin server on a socket in a new directory.
 struct Bed {
   Bed() {
     char name[] = "/tmp/nodekeep-admin-XXXXXX";
@@ -96,7 +96,7 @@ struct Bed {
     return *std::move(client);
   }
 
-  // Mounts and remembers it, as the MountService does.
+  // Mounts and records it in the ledger, as the MountService does.
   void Mount(const std::string& pod, const std::string& objects) {
     const MountPlanPtr plan = FakePlan(backend, objects, MakeIdentity("shop", pod, "sa"));
     Result<Bundle> bundle = core.Fetch(plan);
@@ -114,13 +114,13 @@ struct Bed {
   GateMetrics gate_metrics{core.metrics};
   BackendGate gate{network, clock, core.rng, gate_metrics, {}};
   std::mutex mutex;
-  AgentState state;  // guarded by mutex once the door is open
+  AgentState state;  // guarded by mutex once the server runs
   std::string directory;
   std::string socket;
   std::unique_ptr<AdminServer> server;
 };
 
-TEST_CASE("admin: status shows what is served, held and was done last, and no value or token") {
+TEST_CASE("admin: status shows sockets, cache, backends and mounts, but no value or token") {
   Bed bed;
   bed.backend->SetValue("db", "the-secret-value", "7");
   bed.backend->SetMinted("lease", "minted-value", std::chrono::minutes(10), "lease-1");
@@ -146,7 +146,7 @@ TEST_CASE("admin: status shows what is served, held and was done last, and no va
   CHECK(status->ready());
   REQUIRE(status->sockets().size() == 2);
   CHECK(status->sockets(0).path() == "/x/vault.sock");
-  CHECK(status->cache().entries() == 3);  // "gone" is a remembered no
+  CHECK(status->cache().entries() == 3);  // "gone" is a negative entry
   CHECK(status->cache().bytes() == bed.core.cache.bytes());
   CHECK(status->config().reload_error() == "line 3 is wrong");
   CHECK(status->config().last_reload() == FormatTime(bed.clock.Wall() - std::chrono::seconds(30)));
@@ -175,7 +175,7 @@ TEST_CASE("admin: status shows what is served, held and was done last, and no va
   }
 }
 
-TEST_CASE("admin: refresh asks again for what it is told to, and nothing else") {
+TEST_CASE("admin: refresh reads the selected secrets again, and no others") {
   Bed bed;
   for (const char* path : {"a", "b", "c"}) bed.backend->SetValue(path, path, "1");
   bed.Open();
@@ -209,8 +209,7 @@ TEST_CASE("admin: refresh asks again for what it is told to, and nothing else") 
   CHECK(response->errors(0).find("no more") != std::string::npos);
 }
 
-TEST_CASE(
-    "admin: a refresh that says nothing, or names an unknown pod, is refused with the way out") {
+TEST_CASE("admin: a refresh without a selection, or of an unknown pod, is refused with a hint") {
   Bed bed;
   bed.Open();
   admin::v1::RefreshRequest request;
@@ -224,7 +223,7 @@ TEST_CASE(
   CHECK(response.error().message().find("shop/nobody") != std::string::npos);
 }
 
-TEST_CASE("admin: a caller who leaves ends his refresh") {
+TEST_CASE("admin: a refresh ends with its caller's deadline") {
   Bed bed;
   bed.backend->SetValue("a", "x", "1");
   bed.Open();
@@ -261,7 +260,7 @@ TEST_CASE("admin: the cache is listed and flushed") {
   CHECK(bed.Client().CacheList()->entries().empty());
 }
 
-TEST_CASE("admin: health says why the agent is not ready") {
+TEST_CASE("admin: health reports why the agent is not ready") {
   Bed bed;
   bed.Open();
   CHECK(bed.Client().Health()->ready());
@@ -279,7 +278,7 @@ TEST_CASE("admin: the socket is private, a stale one is replaced, a live one is 
   Bed bed;
   std::filesystem::create_directory(bed.directory + "/run");
   {
-    // What an agent that was killed leaves behind: bound, and nobody listening.
+    // What a killed agent leaves behind: a bound socket without a listener.
     const sockaddr_un address = AddressOf(bed.socket);
     const int stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     REQUIRE(bind(stale, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
@@ -287,7 +286,7 @@ TEST_CASE("admin: the socket is private, a stale one is replaced, a live one is 
   }
   auto dead = AdminClient::Connect(bed.socket, std::chrono::seconds(1));
   REQUIRE_FALSE(dead.ok());
-  CHECK(dead.error().message().find("nobody is listening") != std::string::npos);
+  CHECK(dead.error().message().find("nothing is listening") != std::string::npos);
 
   bed.Open();
   struct stat info {};
@@ -305,7 +304,7 @@ TEST_CASE("admin: the socket is private, a stale one is replaced, a live one is 
   CHECK(gone.error().message().find("is the agent running") != std::string::npos);
 }
 
-TEST_CASE("admin: a missing directory is made for the agent alone") {
+TEST_CASE("admin: a missing directory is created with mode 0700") {
   Bed bed;
   bed.Open();
   struct stat info {};
@@ -313,26 +312,26 @@ TEST_CASE("admin: a missing directory is made for the agent alone") {
   CHECK((info.st_mode & 0777) == 0700);
 }
 
-TEST_CASE("admin: a peer that is neither root nor the agent's user is turned away") {
+TEST_CASE("admin: a peer that is neither root nor the agent's user is refused") {
   CHECK(PeerAllowed(0, 1000));
   CHECK(PeerAllowed(1000, 1000));
   CHECK_FALSE(PeerAllowed(1001, 1000));
   CHECK_FALSE(PeerAllowed(1000, 0));
-  if (geteuid() != 0) SKIP("only root can become somebody else");
+  if (geteuid() != 0) SKIP("only root can change its uid");
 
   Bed bed;
   bed.Open();
-  // Even where the file modes would let him.
+  // Even if the file modes allow it.
   std::filesystem::permissions(bed.directory, std::filesystem::perms(0777));
   std::filesystem::permissions(bed.directory + "/run", std::filesystem::perms(0777));
   std::filesystem::permissions(bed.socket, std::filesystem::perms(0666));
   ssize_t as_nobody = -1;
   std::thread nobody([&] {
-    // The bare system call changes this thread only; SO_PEERCRED tells who connected.
+    // The bare system call changes this thread only; SO_PEERCRED has its uid.
     if (syscall(SYS_setresuid, -1, 65534, -1) == 0) as_nobody = FirstBytes(bed.socket);
   });
   nobody.join();
-  CHECK(as_nobody == 0);              // closed without a word
+  CHECK(as_nobody == 0);              // closed without a byte
   CHECK(FirstBytes(bed.socket) > 0);  // gRPC's greeting
 }
 

@@ -26,7 +26,7 @@
 namespace nodekeep {
 namespace {
 
-// A text that cannot be read differs from any other, and the reload says why.
+// Empty if the file cannot be read; that differs from any text, so the reload reports the reason.
 std::optional<SecretBytes> ReadText(const std::string& path) {
   Result<SecretBytes> text = ReadFile(path, kMaxYamlBytes);
   return text.ok() ? std::optional(*std::move(text)) : std::nullopt;
@@ -54,28 +54,28 @@ class Agent {
         loaded_(std::move(loaded)),
         file_text_(ReadText(loaded_.sources.file)),
         mount_pool_({.max_threads = 256, .name = "mount-pool", .on_exception = graph.on_exception}),
-        door_({.directories = loaded_.config.provider_dirs,
-               .providers = NamedProviders(loaded_),
-               .version = std::string(Version()),
-               .mount_budget = loaded_.config.mount_budget,
-               .on_exception = graph.on_exception},
-              graph.mounts, mount_pool_, graph.clock, log) {
+        provider_servers_({.directories = loaded_.config.provider_dirs,
+                           .providers = NamedProviders(loaded_),
+                           .version = std::string(Version()),
+                           .mount_budget = loaded_.config.mount_budget,
+                           .on_exception = graph.on_exception},
+                          graph.mounts, mount_pool_, graph.clock, log) {
     if (loaded_.config.driver.enabled && graph.kube) {
       driver_ = std::make_unique<Driver>(loaded_.config, graph, *graph.kube, mount_pool_);
     }
-    // A reload must not wait for a pipe: this thread answers SIGTERM too.
+    // A reload must not wait for a pipe, because this thread also handles SIGTERM.
     loaded_.sources.file_kind = FileKind::kRegular;
     state_.config_file = loaded_.sources.file;
     state_.ready = Error(ErrorCode::kPrecondition, "starting");
   }
 
-  // The admin door first: whoever looks at a failing start finds somebody to ask.
+  // The admin server first, so that `nodekeep status` can report a failing start.
   Status Open() {
     const Config& config = loaded_.config;
     if (config.driver.enabled && !driver_) {
       return Error(ErrorCode::kInvalid,
-                   "driver: it reads SecretProviderClasses from the API server; give it a "
-                   "kubeconfig, or run the agent in a pod");
+                   "driver: needs the API server for SecretProviderClasses; set kubeconfig, or "
+                   "run the agent in a pod");
     }
     auto admin = AdminServer::Open(
         config.admin_socket,
@@ -98,13 +98,13 @@ class Agent {
       if (!http.ok()) return http.error();
       http_ = *std::move(http);
     }
-    if (Status open = door_.Open(); !open.ok()) return open;
-    // Last: kubelet comes as soon as it is told.
+    if (Status open = provider_servers_.Open(); !open.ok()) return open;
+    // Last, because kubelet sends publishes as soon as the driver is registered.
     if (driver_) {
       if (Status open = driver_->Open(); !open.ok()) return open;
     }
     std::unique_lock lock(mutex_);
-    for (const std::string& path : door_.SocketPaths()) {
+    for (const std::string& path : provider_servers_.SocketPaths()) {
       state_.sockets.push_back({std::filesystem::path(path).stem(), path});
     }
     if (driver_) state_.sockets.push_back({loaded_.config.driver.name, driver_->socket_path()});
@@ -122,11 +122,11 @@ class Agent {
     }
     const SteadyTime deadline = graph_.clock.Now() + grace;
     if (driver_) driver_->Stop(deadline);
-    door_.Stop(deadline);
+    provider_servers_.Stop(deadline);
     log_.Info("stopped");
   }
 
-  // Editors and kubelet touch files without changing them; a signal always reloads.
+  // Editors and kubelet may write a file without changing it; a signal always reloads.
   void ReloadIfChanged() {
     if (!IsSame(ReadText(loaded_.sources.file), file_text_)) Reload();
   }
@@ -178,13 +178,13 @@ class Agent {
   AgentState state_;  // guarded by mutex_
 
   WorkerPool mount_pool_;
-  ProviderServers door_;
+  ProviderServers provider_servers_;
   std::unique_ptr<Driver> driver_;  // null when this agent is not the driver
   std::unique_ptr<HttpEndpoint> http_;
   std::unique_ptr<AdminServer> admin_;
 };
 
-// Some runtimes start with 1024, which a node full of pods that start at once can reach.
+// Some container runtimes set 1024, which many pods that start at once can exhaust.
 void RaiseDescriptorLimit() {
   rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
@@ -217,7 +217,7 @@ int RunAgent(const LoadedConfig& loaded) {
   HardenProcess();
   RaiseDescriptorLimit();
   Signals signals(loaded.sources.file);  // before the first thread
-  // Protobuf's own lines on malformed requests are no JSON; the caller gets the error.
+  // Protobuf's own log lines about malformed requests are not JSON; the caller gets the error.
   google::protobuf::SetLogHandler(nullptr);
   Logger log(loaded.config.log_level, loaded.config.log_format);
   Result<std::unique_ptr<Graph>> graph = Graph::Create(loaded, log);
@@ -240,7 +240,7 @@ int RunAgent(const LoadedConfig& loaded) {
         case Signals::Event::kReload: agent.Reload(); break;
         case Signals::Event::kFileChanged: agent.ReloadIfChanged(); break;
         case Signals::Event::kStop:
-          signals.LetTheNextOneKill();
+          signals.RestoreDefaults();
           agent.Stop();
           break;
       }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The running agent: the graph with its doors open, until a signal says stop.
+// The running agent: the object graph and its servers.
 
 #include "agent/app/config.h"
 
@@ -8,11 +8,11 @@ namespace nodekeep {
 
 // Runs until SIGTERM or SIGINT, then stops gracefully: no new mounts, those in flight finish within
 // the configured grace. A second signal ends the process at once. SIGHUP, or a change of the
-// configuration file, reloads it; a configuration that is refused leaves the old one in force and
-// the log says why. Returns the process's exit code; writes the reason of a failure to the log.
+// configuration file, reloads it; an invalid configuration is logged and leaves the old one in
+// force. Returns the process's exit code; logs the reason of a failure.
 int RunAgent(const LoadedConfig& loaded);
 
-// No core dumps, no ptrace by others, few malloc arenas: for every command that holds secrets.
+// No core dumps, no ptrace by other processes, few malloc arenas: for every command with secrets.
 void HardenProcess();
 
 // Starts the program anew, once, with all symbols of its libraries bound (LD_BIND_NOW): the first

@@ -9,7 +9,7 @@
 namespace nodekeep {
 namespace {
 
-// The deepest command that was named: its help is the one to show.
+// The deepest command that was named, whose help is shown.
 const CLI::App* Deepest(const CLI::App& app) {
   const CLI::App* at = &app;
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
@@ -26,7 +26,7 @@ std::string FullName(const CLI::App& command) {
 std::unique_ptr<CLI::App> MakeCommandTree(ChosenCommand& chosen) {
   auto app = std::make_unique<CLI::App>(
       "Fetches secrets for the pods of this node, keeps them encrypted in memory, and writes them\n"
-      "into pod volumes. Speaks the Secrets Store CSI provider protocol.",
+      "into pod volumes. Serves the Secrets Store CSI provider protocol.",
       "nodekeep");
   app->require_subcommand(1);
   app->set_version_flag("--version", "nodekeep " + std::string(Version()));

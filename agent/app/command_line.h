@@ -1,6 +1,6 @@
 #pragma once
 
-// `nodekeep ...`: the tree of commands and what all of them share.
+// `nodekeep ...`: the tree of commands, and their shared input and output.
 //
 // Exit codes: 0 done, 1 failed (the reason is on standard error), 2 the command line is wrong.
 
@@ -33,19 +33,19 @@ struct CommandIo {
   std::span<const ProviderEntry> providers;
 };
 
-// The command that the command line names; it runs once parsing is over.
+// The command that the command line names; it runs after parsing.
 struct ChosenCommand {
   CommandIo& io;
   std::function<int()> run;
 };
 
-// Owns the tree; `chosen` outlives it.
+// `chosen` must outlive the tree.
 std::unique_ptr<CLI::App> MakeCommandTree(ChosenCommand& chosen);
 
 // Parses `arguments` (without the program's name), runs the command, returns the exit code.
 int RunCommandLine(const std::vector<std::string>& arguments, CommandIo& io);
 
-// "nodekeep: <message>" on standard error.
+// Writes "nodekeep: <message>" to standard error and returns kExitFailed.
 int Fail(CommandIo& io, const Error& error);
 
 }  // namespace nodekeep

@@ -101,7 +101,7 @@ constexpr char kDevClass[] =
 
 constexpr char kStore[] = "secrets:\n  app/db:\n    values: {password: the-password}\n";
 
-TEST_CASE("cli: the exit code tells done, failed and misused apart") {
+TEST_CASE("cli: the exit code distinguishes success, failure and wrong usage") {
   struct Row {
     std::string name;
     std::vector<std::string> arguments;
@@ -113,12 +113,12 @@ TEST_CASE("cli: the exit code tells done, failed and misused apart") {
       {"unknown command", {"rnu"}, kExitUsage, "run `nodekeep --help`"},
       {"unknown flag", {"status", "--verbose"}, kExitUsage, "run `nodekeep status --help`"},
       {"flag without value", {"run", "--config"}, kExitUsage, "--config"},
-      {"format that is none", {"version", "-o", "xml"}, kExitUsage, "xml"},
+      {"unknown format", {"version", "-o", "xml"}, kExitUsage, "xml"},
       {"required flag missing", {"validate"}, kExitUsage, "--filename"},
       {"two things at once", {"refresh", "--all", "--pod", "a/b"}, kExitUsage, "refresh --help"},
       {"nothing to refresh", {"refresh"}, kExitUsage, "refresh --help"},
-      {"nothing to do with it", {"get", "-f", "x"}, kExitUsage, "get --help"},
-      {"shell that is none", {"completion", "tcsh"}, kExitUsage, "tcsh"},
+      {"no action", {"get", "-f", "x"}, kExitUsage, "get --help"},
+      {"unknown shell", {"completion", "tcsh"}, kExitUsage, "tcsh"},
       {"no agent",
        {"status", "--admin-socket", "/no/such.sock"},
        kExitFailed,
@@ -132,7 +132,7 @@ TEST_CASE("cli: the exit code tells done, failed and misused apart") {
       {"bad configuration",
        {"run", "--log-level", "loud"},
        kExitFailed,
-       "flag --log-level: log.level: \"loud\" is no log level"},
+       "flag --log-level: log.level: \"loud\" is not a valid log level"},
       {"version", {"version"}, kExitOk, ""},
       {"help", {"--help"}, kExitOk, ""},
   };
@@ -146,7 +146,7 @@ TEST_CASE("cli: the exit code tells done, failed and misused apart") {
   }
 }
 
-// Every command of the tree with its full name, groups of options left out.
+// Visits every command of the tree with its full name, except option groups.
 void ForEachCommand(const CLI::App& app, const std::vector<std::string>& path,
                     const std::function<void(const CLI::App&, std::vector<std::string>)>& visit) {
   visit(app, path);
@@ -187,7 +187,7 @@ TEST_CASE("cli: the help of every command has examples of it") {
   });
 }
 
-TEST_CASE("cli: run has exactly the flags it promises") {
+TEST_CASE("cli: run has exactly the documented flags") {
   Bed bed;
   REQUIRE(bed.Run({"run", "--help"}) == kExitOk);
   std::set<std::string> flags;
@@ -203,7 +203,7 @@ TEST_CASE("cli: run has exactly the flags it promises") {
                                        "--kubelet-root"});
 }
 
-TEST_CASE("cli: config print shows flags, environment and file in their order") {
+TEST_CASE("cli: config print applies flags, environment and file in order of precedence") {
   Bed bed;
   const std::string file = bed.Write("nodekeep.yaml", "log: {level: debug}\nnodeName: from-file\n");
   bed.environment = {{"NODEKEEP_NODE_NAME", "from-environment"},
@@ -220,13 +220,13 @@ TEST_CASE("cli: config print shows flags, environment and file in their order") 
   CHECK((*json)["log.level"]["source"].as_string() == file + ":1");
 }
 
-TEST_CASE("validate: good files are counted and nothing is said about them") {
+TEST_CASE("validate: valid files are counted without findings") {
   Bed bed;
   const std::string config = bed.Write("nodekeep.yaml", "providers:\n  dev:\n    path: /x\n");
   const std::string classes =
       bed.Write("class.yaml", std::string(kDevClass) + "---\napiVersion: v1\nkind: Pod\n");
   CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
-  CHECK(bed.out == "ok: 1 SecretProviderClass, 1 configuration, 1 other object not looked at\n");
+  CHECK(bed.out == "ok: 1 SecretProviderClass, 1 configuration, 1 other object skipped\n");
   CHECK(bed.Run({"validate", "-f", "-"}, kDevClass) == kExitOk);
 }
 
@@ -242,7 +242,7 @@ TEST_CASE("validate: reads pipes, as `-f <(command)` names them; a directory is 
   CHECK(bed.OutHas("read " + bed.directory + ": Is a directory"));
 }
 
-TEST_CASE("validate: every finding of every file comes with file, line, field and fix") {
+TEST_CASE("validate: every finding of every file has file, line, field and fix") {
   Bed bed;
   const std::string config = bed.Write("nodekeep.yaml", "log:\n  levle: info\nmountBudget: soon\n");
   const std::string types =
@@ -257,7 +257,7 @@ TEST_CASE("validate: every finding of every file comes with file, line, field an
                  "/no/such.yaml"}) == kExitFailed);
   for (const std::string& text :
        {config + ":2:3: log.levle: unknown setting; did you mean level?\n",
-        config + ":3:14: mountBudget: \"soon\" is no duration above zero; write it like",
+        config + ":3:14: mountBudget: \"soon\" is not a valid duration above zero; write it like",
         types +
             ":12:11: spec.parameters.flag: must be a string, found a boolean; quote it: \"true\"",
         types + ":25:12: spec.parameters.count: must be a string, found a number; quote it: \"1\"",
@@ -311,20 +311,20 @@ spec:
   CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
   CHECK(bed.out ==
         "ok: 8 SecretProviderClasses, 1 configuration\n"
-        "Some classes log in with a credential of the node, which goes only where the agent's "
-        "configuration says.\n"
-        "Look at each line before you take it over: who writes a class can name any server. They "
-        "need:\n"
+        "Some classes log in with a credential of the node, which is sent only where the agent's "
+        "configuration allows.\n"
+        "Review each line before you copy it: the author of a class can name any server. Needed "
+        "settings:\n"
         "  providers.akeyless.nodeIdentityGateways: \"https://listed,https://b/'c,https://a\"\n"
         "    https://a: shop/two\n"
-        "    https://a: shop/three (unless nodePublishSecretRef brings a credential)\n"
+        "    https://a: shop/three (unless nodePublishSecretRef has a credential)\n"
         "    https://b/'c: shop/one\n"
         "    helm: --set-string 'config.providers.akeyless.nodeIdentityGateways="
         "https://listed\\,https://b/'\\''c\\,https://a'\n"
         "  providers.akeyless.serviceAccountTokenFile\n"
         "    shop/four\n"
         "  providers.vault.nodeCredentialPaths: \"kv/x\"\n"
-        "    kv/x: shop/six (unless nodePublishSecretRef brings a credential)\n"
+        "    kv/x: shop/six (unless nodePublishSecretRef has a credential)\n"
         "    helm: --set-string 'config.providers.vault.nodeCredentialPaths=kv/x'\n");
   REQUIRE(bed.Run({"validate", "-o", "json", "-f", config, classes}) == kExitOk);
   const Result<Json> json = ParseJson(bed.out);
@@ -337,14 +337,14 @@ spec:
   CHECK(needed[2]["classes"][0]["unlessSecret"].as_bool());
 }
 
-TEST_CASE("validate: the environment of the shell is not the agent's") {
+TEST_CASE("validate: the environment of the shell is ignored") {
   Bed bed;
   bed.environment = {{"NODEKEEP_LOG_LEVEL", "loud"}};
   CHECK(bed.Run({"validate", "-f", bed.Write("nodekeep.yaml", "log: {format: text}\n")}) ==
         kExitOk);
 }
 
-TEST_CASE("get: --explain prints the plan, asks nobody and needs no token") {
+TEST_CASE("get: --explain prints the plan without network access and without a token") {
   Bed bed;
   bed.environment = {{"NODEKEEP_DEV_PATH", "/no/such/store.yaml"}};
   REQUIRE(bed.Run({"get", "-f", bed.Write("class.yaml", kDevClass), "--namespace", "shop", "--pod",
@@ -354,7 +354,7 @@ TEST_CASE("get: --explain prints the plan, asks nobody and needs no token") {
   CHECK(bed.OutHas("file: password"));
 }
 
-TEST_CASE("get: --explain takes the samples of every provider") {
+TEST_CASE("get: --explain accepts the samples of every provider") {
   for (const ProviderEntry& entry : ProviderRegistry()) {
     INFO(entry.name);
     Bed bed;
@@ -394,7 +394,7 @@ TEST_CASE("get: --dry-run fetches and shows no content, --out writes the files")
   CHECK(bed.OutHas("already up to date"));
 }
 
-TEST_CASE("get: what is wrong with the arguments is said") {
+TEST_CASE("get: invalid arguments are errors that name the fault") {
   Bed bed;
   const std::string manifest = bed.Write("class.yaml", kDevClass);
   struct Row {
@@ -451,7 +451,7 @@ TEST_CASE("completion: bash completes commands, flags, fixed values and files") 
   }
 }
 
-TEST_CASE("completion: every script knows every command and every long flag") {
+TEST_CASE("completion: every script has every command and every long flag") {
   Tree tree;
   const std::string bash = BashCompletion(*tree.root);
   const std::string zsh = ZshCompletion(*tree.root);
@@ -474,14 +474,14 @@ TEST_CASE("completion: every script knows every command and every long flag") {
   });
 }
 
-TEST_CASE("docs: docs/configuration.md shows the table of settings as it is") {
+TEST_CASE("docs: docs/configuration.md equals the table of settings") {
   const std::string page = ReadText(NODEKEEP_SOURCE_DIR "/docs/configuration.md");
   REQUIRE_FALSE(page.empty());
-  INFO("to renew it: make generate");
+  INFO("to update it: make generate");
   CHECK(page.find(SettingsMarkdown(ProviderRegistry())) != std::string::npos);
 }
 
-TEST_CASE("docs: docs/cli.md has a section for every command and names every flag of it") {
+TEST_CASE("docs: docs/cli.md has a section for every command with all of its flags") {
   const std::string page = ReadText(NODEKEEP_SOURCE_DIR "/docs/cli.md");
   REQUIRE_FALSE(page.empty());
   Tree tree;
@@ -507,7 +507,7 @@ TEST_CASE("docs: docs/cli.md has a section for every command and names every fla
   });
 }
 
-TEST_CASE("docs: the sample configuration is good and changes nothing it does not show") {
+TEST_CASE("docs: the sample configuration is valid and changes only what it shows") {
   Bed bed;
   CHECK(bed.Run({"validate", "-f", NODEKEEP_SOURCE_DIR "/deploy/nodekeep.yaml"}) == kExitOk);
   INFO(bed.out);

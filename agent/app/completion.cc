@@ -27,7 +27,7 @@ struct Command {
   std::vector<std::string> arguments;  // fixed values of a positional argument
 };
 
-// "TEXT:{bash,zsh,fish}" is what CLI11 calls the type of an option with a fixed set.
+// CLI11's name of the type of an option with a fixed set is "TEXT:{bash,zsh,fish}".
 std::vector<std::string> FixedValues(const CLI::Option& option) {
   const std::string type = option.get_type_name();
   const std::size_t open = type.find('{');
@@ -61,7 +61,7 @@ void CollectOptions(const CLI::App& app, Command& command) {
   }
 }
 
-// Option groups are nameless commands to CLI11.
+// CLI11 represents option groups as commands without a name.
 std::vector<const CLI::App*> Children(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
@@ -103,14 +103,14 @@ std::string PathText(const Command& command) {
   return fmt::format("{}", fmt::join(command.path, " "));
 }
 
-// Between single quotes of a shell.
+// In single quotes for a shell.
 std::string Quoted(const std::string& text) {
   std::string quoted = "'";
   for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
 }
 
-// A description inside zsh's option[description]:message:action.
+// Escaped as a description in zsh's option[description]:message:action.
 std::string ZshText(const std::string& text) {
   std::string escaped;
   for (char c : text) {
@@ -244,7 +244,7 @@ std::string FishCompletion(const CLI::App& root) {
       "# fish completion of nodekeep. Load it with: nodekeep completion fish | source\n"
       "complete -c nodekeep -f\n";
   for (const Command& command : CommandsOf(root)) {
-    // True once all words of the path are there, and none of the next level.
+    // True if the command line has all words of the path and none of the next level.
     std::string condition = "__fish_use_subcommand";
     if (!command.path.empty()) {
       condition.clear();

@@ -1,6 +1,6 @@
 #pragma once
 
-// Shell completion, made from the tree of commands.
+// Shell completion, generated from the tree of commands.
 
 #include <string>
 

@@ -18,11 +18,11 @@ namespace {
 // sockaddr_un::sun_path with its final NUL.
 constexpr std::size_t kMaxSocketPath = 107;
 
-// The texts that one source gives for one setting, and where exactly.
+// The texts that one source has for one setting, and their position.
 struct Given {
   std::vector<std::string> texts;
   std::string origin;  // as in LoadedConfig::origins
-  Finding place;       // source, line, column and field filled in
+  Finding place;       // with source, line, column and field
 };
 
 bool IsUnder(std::string_view path, std::string_view section) {
@@ -34,7 +34,7 @@ std::string Below(const std::string& section, std::string_view key) {
   return section.empty() ? std::string(key) : fmt::format("{}.{}", section, key);
 }
 
-// Reads the tree of the file against the table.
+// Reads the file's tree and checks it against the table of settings.
 class FileReader {
  public:
   FileReader(const std::string& file, const std::vector<Setting>& settings,
@@ -177,7 +177,7 @@ std::vector<std::string> TextsOf(const Setting& setting, const std::vector<std::
   return texts;
 }
 
-// What the sources give for `setting`, weakest first.
+// The texts of all sources for `setting`, lowest precedence first.
 std::vector<Given> Gather(const Setting& setting, const std::map<std::string, Given>& file,
                           const ConfigSources& sources) {
   std::vector<Given> given;
@@ -199,7 +199,7 @@ std::vector<Given> Gather(const Setting& setting, const std::map<std::string, Gi
   return given;
 }
 
-// Every source's value is checked, also one that a stronger source replaces.
+// Every source's value is checked, also one that another source overrides.
 void Apply(const Setting& setting, const std::vector<Given>& given, LoadedConfig& loaded,
            std::vector<Finding>& findings) {
   loaded.origins[setting.path] = "default";
@@ -213,14 +213,14 @@ void Apply(const Setting& setting, const std::vector<Given>& given, LoadedConfig
       continue;
     }
     Finding finding = source.place;
-    finding.message =
-        fmt::format("{} is no {}", GoJsonString(JoinTexts(source.texts)), setting.codec.type);
+    finding.message = fmt::format("{} is not a valid {}", GoJsonString(JoinTexts(source.texts)),
+                                  setting.codec.type);
     finding.fix = setting.codec.how;
     findings.push_back(std::move(finding));
   }
 }
 
-// The place of the setting that decided, for findings about values that do not go together.
+// The position of the effective value, for findings about conflicting values.
 Finding PlaceOf(const std::map<std::string, std::vector<Given>>& all, const std::string& path) {
   const auto found = all.find(path);
   if (found == all.end() || found->second.empty())
@@ -238,7 +238,7 @@ void CheckPolicy(const Policy& policy, Finding place, std::vector<Finding>& find
 
 void CheckTogether(const Config& config, const std::map<std::string, std::vector<Given>>& all,
                    std::vector<Finding>& findings) {
-  // Whichever of the two was set is where the reader has to look.
+  // Point to the one of the two that was set.
   const auto policy_place = [&](const std::string& section) {
     const std::string stale = section + ".serveStaleFor";
     return PlaceOf(all, all.at(stale).empty() ? section + ".refreshAfter" : stale);
@@ -310,7 +310,7 @@ ConfigCheck CheckConfig(const ConfigSources& sources) {
     const std::vector<Given>& given =
         all.emplace(setting.path, Gather(setting, file, sources)).first->second;
     if (!setting.follows.empty() && given.empty()) {
-      // The followed setting stands earlier in the table and has its final value.
+      // The followed setting is earlier in the table, so its value is final.
       const auto followed = std::find_if(settings.begin(), settings.end(), [&](const Setting& s) {
         return s.path == setting.follows;
       });

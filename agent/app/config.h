@@ -2,10 +2,10 @@
 
 // The configuration of the agent: typed, complete, a value.
 //
-// Settings come from a YAML file, the environment and the command line; the later one wins. What
-// there is to set is one table (config_settings.h), from which the loader, the flags, `config
-// print` and the documentation are made. Secrets are never part of it, only names of files that
-// hold them.
+// Settings come from a YAML file, the environment and the command line; the later one wins. One
+// table defines all settings (config_settings.h); the loader, the flags, `config print` and the
+// documentation are generated from it. Secrets are never part of it, only names of files that hold
+// them.
 
 #include <cstddef>
 #include <map>
@@ -47,12 +47,12 @@ struct Config {
     int concurrency = 64;
   };
 
-  // The driver door.
+  // The CSI driver.
   struct Driver {
     bool enabled = false;
     std::string name = "secrets-store.csi.k8s.io";
     std::string kubelet_root = "/var/lib/kubelet";
-    // Where sockets of foreign providers are looked for besides providerDirs, and before them.
+    // Directories that are searched for sockets of foreign providers before providerDirs.
     std::vector<std::string> additional_provider_dirs = {
         "/etc/kubernetes/secrets-store-csi-providers"};
     std::size_t volume_bytes = std::size_t{64} << 20;  // limit of each volume's tmpfs
@@ -77,12 +77,12 @@ struct Config {
   std::map<std::string, ProviderConfig> providers;  // every provider of the build
 };
 
-// Where settings come from. Kept with the result, so that a reload asks the same places again.
+// The sources of settings. Kept with the result, so that a reload reads the same sources again.
 struct ConfigSources {
   std::string file;                                       // "" = none
   FileKind file_kind = FileKind::kAny;                    // of `file`
   std::optional<std::string> file_text;                   // used instead of reading `file`
-  std::map<std::string, std::string> environment;         // an empty variable counts as absent
+  std::map<std::string, std::string> environment;         // an empty variable is ignored
   std::map<std::string, std::vector<std::string>> flags;  // by setting path: "log.level"
   std::string host_name;                                  // the default of nodeName
   std::span<const ProviderEntry> providers;               // of this build
@@ -96,7 +96,7 @@ struct LoadedConfig {
   ConfigSources sources;
 };
 
-// Either a configuration or the complete list of what is wrong.
+// Either a configuration or the complete list of its faults.
 struct ConfigCheck {
   std::optional<LoadedConfig> loaded;
   std::vector<Finding> findings;
@@ -108,7 +108,7 @@ ConfigCheck CheckConfig(const ConfigSources& sources);
 Result<LoadedConfig> LoadConfig(const ConfigSources& sources);
 
 // This process's environment and host name, this build's providers, and the file: `file`, else
-// what NODEKEEP_CONFIG names, else /etc/nodekeep/nodekeep.yaml where that exists.
+// NODEKEEP_CONFIG, else /etc/nodekeep/nodekeep.yaml if it exists.
 ConfigSources SystemConfigSources(std::string file);
 
 // Paths of the settings that differ and take effect only with a restart.

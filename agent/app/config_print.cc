@@ -45,7 +45,7 @@ std::string YamlValue(const Setting& setting, const Config& config) {
   return IsText(value) ? YamlScalar(texts.front()) : texts.front();
 }
 
-// Where the value of `setting` comes from when nobody sets it.
+// The default of `setting` in the documentation.
 std::string DefaultText(const Setting& setting, const Config& defaults) {
   if (!setting.follows.empty()) return fmt::format("`{}`", setting.follows);
   if (!setting.default_note.empty()) return setting.default_note;

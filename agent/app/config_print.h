@@ -1,6 +1,6 @@
 #pragma once
 
-// The configuration and its table of settings, written out.
+// Prints the configuration and the table of settings.
 
 #include <span>
 #include <string>
@@ -11,13 +11,13 @@
 namespace nodekeep {
 
 // The effective configuration as a configuration file; a comment says where each value comes from.
-// Read back, it gives the same configuration.
+// Loading it gives the same configuration.
 std::string ConfigYaml(const LoadedConfig& loaded);
 
 // {"<path>": {"value": ..., "source": "..."}}.
 Json ConfigJson(const LoadedConfig& loaded);
 
-// The table of settings in Markdown: what docs/configuration.md shows.
+// The table of settings in Markdown, as in docs/configuration.md.
 std::string SettingsMarkdown(std::span<const ProviderEntry> providers);
 
 // The same as data, a list of objects.

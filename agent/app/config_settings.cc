@@ -15,13 +15,13 @@ namespace {
 
 constexpr char kDurationHow[] = "write it like 90s, 1h30m or 500ms, at most 8760h";
 
-// Nothing is added to the clock that it cannot hold.
+// Limited, so that adding it to a time point cannot overflow.
 std::optional<Duration> ReadDuration(const std::string& text) {
   const Result<Duration> value = ParseDuration(text);
   return value.ok() && *value <= kLongestAge ? std::optional(*value) : std::nullopt;
 }
 
-// A codec of one text. `get` leads from a Config to the value, for reading and for writing.
+// A codec of one text. `get` returns a reference to the value in a Config, for reading and writing.
 // `parse` is text -> std::optional<value>, `format` value -> text.
 template <typename Get, typename Parse, typename Format>
 SettingCodec One(std::string type, std::string how, Get get, Parse parse, Format format) {
@@ -145,7 +145,7 @@ SettingCodec Count(int lowest, int highest, Get get) {
       [](int value) { return fmt::format("{}", value); });
 }
 
-// host:port, [v6]:port, :port (all addresses); "off" or nothing switches the endpoint off.
+// host:port, [v6]:port, :port (all addresses); "off" or "" disables the endpoint.
 template <typename Get>
 SettingCodec ListenAddress(Get get) {
   return One(
@@ -257,7 +257,7 @@ std::optional<std::string> ReadProviderValue(SettingKey::Kind kind, const std::s
   return std::nullopt;
 }
 
-// A key of a provider's section; the table of SettingKey says what it is.
+// A setting in a provider's section, as the provider's SettingKey describes it.
 Setting ProviderSetting(const std::string& provider, const SettingKey& key) {
   const std::string name(key.name);
   Setting setting{.path = "providers." + provider + "." + name,
@@ -283,7 +283,7 @@ Setting ProviderSetting(const std::string& provider, const SettingKey& key) {
   return setting;
 }
 
-// The three keys of a policy; `get` leads to it.
+// The three keys of a policy; `get` returns a reference to it.
 template <typename Get>
 void AddPolicy(std::vector<Setting>& settings, const std::string& section, Get get) {
   const bool is_default = section == "policy";
@@ -297,11 +297,11 @@ void AddPolicy(std::vector<Setting>& settings, const std::string& section, Get g
   };
   add("refreshAfter",
       DurationOf([get](auto& config) -> auto& { return get(config).refresh_after; }),
-      "Age from which the backend is asked again");
+      "Age from which a cached value is read again from the backend");
   add("serveStaleFor",
       DurationOf([get](auto& config) -> auto& { return get(config).serve_stale_for; }),
-      "Age up to which the last good value may stand in while the backend is down; 0 = never, "
-      "else at least refreshAfter");
+      "Age up to which the last good value is served while the backend is down; 0 = never, else "
+      "at least refreshAfter");
   add("rememberFailure",
       DurationOf([get](auto& config) -> auto& { return get(config).remember_failure; }),
       "How long \"denied\" and \"not found\" are remembered");
@@ -354,53 +354,53 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .flag = "--kubeconfig",
        .placeholder = "FILE",
        .codec = File([](auto& config) -> auto& { return config.kubeconfig; }),
-       .help = "How to reach the API server: for pod tokens that did not come with a mount, and "
-               "for all that the driver needs",
+       .help = "Access to the API server: for pod tokens that were not sent with a mount, and "
+               "for the CSI driver",
        .default_note = "the agent's own pod, if it runs in one"},
       {.path = "versionKeySecret",
        .environment = "NODEKEEP_VERSION_KEY_SECRET",
        .codec = SecretName([](auto& config) -> auto& { return config.version_key_secret; }),
-       .help =
-           "Kubernetes Secret (namespace/name) of the key that makes object versions opaque, made "
-           "when it is absent; with it they are the same on all nodes and after a restart",
+       .help = "Kubernetes Secret (namespace/name) with the key that makes object versions opaque, "
+               "created if absent; versions are then equal on all nodes and after a restart",
        .default_note = "a key of this process"},
       {.path = "driver.enabled",
        .environment = "NODEKEEP_DRIVER",
        .flag = "--driver",
        .codec = Switch([](auto& config) -> auto& { return config.driver.enabled; }),
-       .help = "Be the CSI driver of this node: mount volumes for kubelet and keep them fresh"},
+       .help = "Run as the CSI driver of this node: mount volumes for kubelet and refresh them"},
       {.path = "driver.name",
        .environment = "NODEKEEP_DRIVER_NAME",
        .flag = "--driver-name",
        .placeholder = "NAME",
        .codec = Text([](auto& config) -> auto& { return config.driver.name; }),
-       .help = "Name under which kubelet and pods know the driver"},
+       .help = "Name of the CSI driver, as kubelet and pods use it"},
       {.path = "driver.kubeletRoot",
        .environment = "NODEKEEP_KUBELET_ROOT",
        .flag = "--kubelet-root",
        .placeholder = "DIR",
        .codec = File([](auto& config) -> auto& { return config.driver.kubelet_root; }),
-       .help = "Kubelet's directory, at the same path for kubelet and the agent"},
+       .help = "Kubelet's root directory; it must have the same path for kubelet and the agent"},
       {.path = "driver.additionalProviderDirs",
        .environment = "NODEKEEP_ADDITIONAL_PROVIDER_DIRS",
        .codec = List(
            "list of absolute paths", "write paths that begin with /",
            [](auto& config) -> auto& { return config.driver.additional_provider_dirs; },
            [](const std::string& text) { return text.starts_with('/'); }),
-       .help = "Where the driver looks for sockets of other providers, before providerDirs"},
+       .help = "Directories in which the driver looks for sockets of other providers, before "
+               "providerDirs"},
       {.path = "driver.volumeSize",
        .environment = "NODEKEEP_VOLUME_SIZE",
        .codec = ByteSize([](auto& config) -> auto& { return config.driver.volume_bytes; }),
-       .help = "Most that one volume may hold; memory is taken only as files are written"},
+       .help = "Maximum size of a volume; memory is used only as files are written"},
       {.path = "driver.startupTaint",
        .environment = "NODEKEEP_STARTUP_TAINT",
        .codec = Text([](auto& config) -> auto& { return config.driver.startup_taint; }),
-       .help = "Taint that is removed from the node once kubelet has taken the driver in; "
+       .help = "Taint that is removed from the node once kubelet has registered the driver; "
                "empty = none"},
       {.path = "mountBudget",
        .environment = "NODEKEEP_MOUNT_BUDGET",
        .codec = DurationAboveZero([](auto& config) -> auto& { return config.mount_budget; }),
-       .help = "Longest time one mount may take; kubelet itself gives up after two minutes"},
+       .help = "Maximum time for one mount; kubelet itself gives up after two minutes"},
       {.path = "shutdownGrace",
        .environment = "NODEKEEP_SHUTDOWN_GRACE",
        .codec = DurationOf([](auto& config) -> auto& { return config.shutdown_grace; }),
@@ -408,25 +408,26 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
       {.path = "cache.maxBytes",
        .environment = "NODEKEEP_CACHE_MAX_BYTES",
        .codec = ByteSize([](auto& config) -> auto& { return config.cache.max_bytes; }),
-       .help = "Memory for cached secrets; the longest unused ones are dropped first",
+       .help = "Memory for cached secrets; the least recently used are evicted first",
        .live = true},
       {.path = "cache.keyRotation",
        .environment = "NODEKEEP_CACHE_KEY_ROTATION",
        .codec = DurationAboveZero([](auto& config) -> auto& { return config.cache.key_rotation; }),
-       .help = "How often the key that seals cached secrets is replaced"},
+       .help = "How often the key that encrypts cached secrets is replaced"},
       {.path = "fetch.attempts",
        .environment = "NODEKEEP_FETCH_ATTEMPTS",
        .codec = Count(
            1, 20, [](auto& config) -> auto& { return config.fetch.attempts; }),
-       .help = "How often a backend is asked when it fails transiently, the first time included"},
+       .help = "Attempts per backend call on transient failures, the first one included"},
       {.path = "fetch.budget",
        .environment = "NODEKEEP_FETCH_BUDGET",
        .codec = DurationAboveZero([](auto& config) -> auto& { return config.fetch.budget; }),
-       .help = "Longest time for one question to a backend, repetitions included"},
+       .help = "Maximum time for one backend call, retries included"},
       {.path = "fetch.stalePatience",
        .environment = "NODEKEEP_FETCH_STALE_PATIENCE",
        .codec = DurationOf([](auto& config) -> auto& { return config.fetch.stale_patience; }),
-       .help = "How long a mount waits for a slow backend when last good values could stand in"},
+       .help = "How long a mount waits for a slow backend if last good values can be served "
+               "instead"},
       {.path = "fetch.ratePerSecond",
        .environment = "NODEKEEP_FETCH_RATE_PER_SECOND",
        .codec = Count(

@@ -1,9 +1,9 @@
 #pragma once
 
-// The table of settings: everything that can be configured, once.
+// The table of settings: the single definition of everything that can be configured.
 //
 // The loader, the flags and their help, `config print`, `config settings` and docs/configuration.md
-// are made from it or checked against it, so that they cannot differ.
+// are generated from it or checked against it, so that they cannot differ.
 
 #include <functional>
 #include <span>
@@ -14,14 +14,14 @@
 
 namespace nodekeep {
 
-// How a setting's texts become a value of Config and back.
+// Converts the texts of a setting to a value of Config and back.
 struct SettingCodec {
-  std::string type;  // "duration"; bad values are called "no duration"
+  std::string type;  // "duration"; in errors: "is not a valid duration"
   std::string how;   // "write it like 90s, 1h30m or 500ms"
   bool is_list = false;
-  bool is_switch = false;  // its flag stands alone and means true
-  std::vector<std::string> choices{};  // all texts that can be read, where they are few
-  // False when the texts cannot be read. One text, or any number for a list.
+  bool is_switch = false;  // its flag takes no value and means true
+  std::vector<std::string> choices{};  // all valid texts, where they are few
+  // Returns false if the texts are invalid. One text, or any number for a list.
   std::function<bool(Config&, const std::vector<std::string>&)> read;
   std::function<std::vector<std::string>(const Config&)> print;
 };
@@ -34,18 +34,18 @@ struct Setting {
   SettingCodec codec;
   std::string help;          // one sentence, without final period
   bool live = false;         // takes effect on a reload; others need a restart
-  std::string follows;       // path of the setting whose value this one has when it is not set
-  std::string default_note;  // stands for the default in the documentation when that is computed
+  std::string follows;       // path of the setting whose value is the default of this one
+  std::string default_note;  // describes a computed default in the documentation
 };
 
-// In the order of the documentation; a setting stands after the one it follows, and the settings of
-// a section stand together.
+// In the order of the documentation. A setting is listed after the one it follows, and the settings
+// of a section are adjacent.
 std::vector<Setting> Settings(std::span<const ProviderEntry> providers);
 
-// The values that hold when nothing is set; `enabled_providers` is empty.
+// The configuration if nothing is set; `enabled_providers` is empty.
 Config DefaultConfig(std::span<const ProviderEntry> providers);
 
-// "a,b": a list's texts as environment and flags take them; a single text as it is.
+// "a,b": the texts of a list as in environment variables and flags; a single text is unchanged.
 std::string JoinTexts(const std::vector<std::string>& texts);
 
 }  // namespace nodekeep

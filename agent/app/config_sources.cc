@@ -1,4 +1,4 @@
-// Where the settings of this very process come from.
+// The sources of this process's settings.
 
 #include <unistd.h>
 

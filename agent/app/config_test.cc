@@ -11,7 +11,7 @@ namespace {
 
 using Kind = SettingKey::Kind;
 
-// A build with two providers that cannot be made: the loader only looks at their settings.
+// A build with two providers that cannot be created: the loader reads only their settings.
 std::span<const ProviderEntry> FakeRegistry() {
   static constexpr SettingKey kDev[] = {
       {"path", "NODEKEEP_DEV_PATH", Kind::kText, "/etc/nodekeep/dev-store.yaml", "The store",
@@ -79,14 +79,20 @@ TEST_CASE("config: a flag wins over the environment, that over the file, that ov
        {{"log.level", {"error"}}},
        "error",
        "flag --log-level"},
-      {"an empty variable is none",
+      {"an empty variable is ignored",
        "log.level",
        "log: {level: debug}",
        {{"NODEKEEP_LOG_LEVEL", ""}},
        {},
        "debug",
        "nodekeep.yaml:1"},
-      {"a key without value is none", "mountBudget", "mountBudget:\n", {}, {}, "1m30s", "default"},
+      {"a key without value is ignored",
+       "mountBudget",
+       "mountBudget:\n",
+       {},
+       {},
+       "1m30s",
+       "default"},
       {"list in the file",
        "providerDirs",
        "providerDirs: [/a, /b]",
@@ -161,7 +167,7 @@ TEST_CASE("config: a flag wins over the environment, that over the file, that ov
        {},
        "7m",
        "nodekeep.yaml:4"},
-      {"dev is not served unasked", "providers.enabled", "", {}, {}, "vault", "default"},
+      {"dev is not served by default", "providers.enabled", "", {}, {}, "vault", "default"},
       {"dev is served once its path is set",
        "providers.enabled",
        "",
@@ -225,16 +231,22 @@ TEST_CASE("config: every unknown key and every bad value is reported at once, wi
       "nodekeep.yaml:17:1: wholly-different-thing: unknown setting; known here: log, nodeName, "
       "http, adminSocket, providerDirs, kubeconfig, versionKeySecret, driver, mountBudget, "
       "shutdownGrace, cache, fetch, policy, providers",
-      "flag --log-level: log.level: \"loud\" is no log level; use debug, info, warn, error or off",
-      "nodekeep.yaml:8:14: mountBudget: \"0s\" is no duration above zero; write it like 90s, 1h30m "
+      "flag --log-level: log.level: \"loud\" is not a valid log level; use debug, info, warn, "
+      "error or off",
+      "nodekeep.yaml:8:14: mountBudget: \"0s\" is not a valid duration above zero; write it like "
+      "90s, 1h30m "
       "or 500ms, at most 8760h",
-      "nodekeep.yaml:6:16: cache.keyRotation: \"soon\" is no duration above zero; write it like "
+      "nodekeep.yaml:6:16: cache.keyRotation: \"soon\" is not a valid duration above zero; write "
+      "it like "
       "90s, 1h30m or 500ms, at most 8760h",
-      "environment NODEKEEP_FETCH_ATTEMPTS: fetch.attempts: \"0\" is no whole number in range; "
+      "environment NODEKEEP_FETCH_ATTEMPTS: fetch.attempts: \"0\" is not a valid whole number in "
+      "range; "
       "write one from 1 to 20",
-      "nodekeep.yaml:11:12: providers.enabled: \"vault,vualt\" is no list of providers of this "
+      "nodekeep.yaml:11:12: providers.enabled: \"vault,vualt\" is not a valid list of providers of "
+      "this "
       "build; choose from dev, vault",
-      "nodekeep.yaml:15:20: providers.vault.skipTlsVerify: \"perhaps\" is no boolean; write true "
+      "nodekeep.yaml:15:20: providers.vault.skipTlsVerify: \"perhaps\" is not a valid boolean; "
+      "write true "
       "or "
       "false",
   };
@@ -247,13 +259,13 @@ TEST_CASE("config: every unknown key and every bad value is reported at once, wi
   }
 }
 
-TEST_CASE("config: a value that a stronger source replaces must be good all the same") {
+TEST_CASE("config: an overridden value must be valid too") {
   ConfigSources sources = Sources("log: {level: loud}");
   sources.flags = {{"log.level", {"info"}}};
   CHECK(CheckConfig(sources).findings.size() == 1);
 }
 
-TEST_CASE("config: what does not go together is refused where it was set") {
+TEST_CASE("config: conflicting values are refused with the position of the one that was set") {
   struct Row {
     std::string name, file, want;
   };
@@ -278,7 +290,7 @@ TEST_CASE("config: what does not go together is refused where it was set") {
        "nodekeep.yaml:3:1: a configuration file is one YAML document; remove the `---` and join "
        "the "
        "documents"},
-      {"no YAML", "log: {level: info\n", "nodekeep.yaml:2:1: end of map flow not found"},
+      {"not YAML", "log: {level: info\n", "nodekeep.yaml:2:1: end of map flow not found"},
       {"the same key twice", "nodeName: a\nnodeName: b\n",
        "nodekeep.yaml:2:1: mapping key \"nodeName\" already defined at line 1"},
       {"a list at the top", "- log\n",
@@ -337,7 +349,7 @@ TEST_CASE("config: bad values of each kind are refused, good ones are read") {
   }
 }
 
-TEST_CASE("config: a file that is not there is a finding that names it") {
+TEST_CASE("config: a missing file is a finding that names it") {
   ConfigSources sources = Sources("");
   sources.file = "/no/such/nodekeep.yaml";
   sources.file_text.reset();
@@ -346,7 +358,7 @@ TEST_CASE("config: a file that is not there is a finding that names it") {
             "/no/such/nodekeep.yaml: read /no/such/nodekeep.yaml: No such file or directory"});
 }
 
-TEST_CASE("config: what `config print` shows reads back as the same configuration") {
+TEST_CASE("config: the output of `config print` loads as the same configuration") {
   ConfigSources sources =
       Sources("providers: {vault: {address: 'http://v: #x', tokenFile: ' t'}}\n");
   sources.environment = {{"NODEKEEP_CACHE_MAX_BYTES", "1000"}, {"VAULT_SKIP_VERIFY", "T"}};
@@ -381,7 +393,7 @@ TEST_CASE("config: `config print` says where each value comes from") {
   CHECK(json["cache.maxBytes"]["source"].as_string() == "nodekeep.yaml:2");
 }
 
-TEST_CASE("config: names the changed settings that need a restart") {
+TEST_CASE("config: the changed settings that need a restart are named") {
   const ConfigCheck before = CheckConfig(Sources("nodeName: a\nlog: {level: info}\n"));
   const ConfigCheck after = CheckConfig(
       Sources("nodeName: b\nlog: {level: debug}\nhttp: {address: off}\ncache: {maxBytes: 1}\n"));

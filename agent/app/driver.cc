@@ -10,10 +10,10 @@
 namespace nodekeep {
 namespace {
 
-// How often Secrets that nobody needs any more are looked for; asks nobody when there are none.
+// Interval of the sweep for unused Secrets, which sends no request if there are none.
 constexpr Duration kUpkeepEvery = std::chrono::seconds(5);
 constexpr Duration kTaintBudget = std::chrono::seconds(3);
-constexpr Duration kLeaveBudget = std::chrono::seconds(5);
+constexpr Duration kFinalSweepBudget = std::chrono::seconds(5);
 
 std::vector<std::string> ForeignDirectories(const Config& config) {
   std::vector<std::string> directories = config.driver.additional_provider_dirs;
@@ -82,15 +82,15 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                  .refreshes = refreshes_,
                  .pool = pool,
                  .clock = graph.clock}),
-      door_({.driver_name = config.driver.name,
-             .node_name = config.node_name,
-             .kubelet_root = config.driver.kubelet_root,
-             .version = std::string(Version()),
-             .budget = config.mount_budget,
-             .ready = [] { return Status(); },
-             .on_registered = [this] { OnRegistered(); },
-             .on_exception = graph.on_exception},
-            volumes_, registry_, pool, graph.clock, graph.log),
+      server_({.driver_name = config.driver.name,
+               .node_name = config.node_name,
+               .kubelet_root = config.driver.kubelet_root,
+               .version = std::string(Version()),
+               .budget = config.mount_budget,
+               .ready = [] { return Status(); },
+               .on_registered = [this] { OnRegistered(); },
+               .on_exception = graph.on_exception},
+              volumes_, registry_, pool, graph.clock, graph.log),
       upkeep_([this](std::stop_token stop) {
         RunGuarded("driver-upkeep", stop, graph_.clock, graph_.on_exception, [&] { Upkeep(stop); });
       }) {}
@@ -103,24 +103,24 @@ void Driver::Upkeep(std::stop_token stop) {
     if (!recovered_) recovered_ = recovery_.Run(context);
     EndUnusedWatches();
     if (!recovered_) continue;
-    WarnOf(mirror_.Sweep(context), "cannot give up a mirrored Secret; tried again");
+    LogWarnings(mirror_.Sweep(context), "cannot release a mirrored Secret; retrying");
   }
 }
 
 void Driver::Stop(SteadyTime deadline) {
-  door_.Stop(deadline);
+  server_.Stop(deadline);
   if (!recovered_) return;
-  const SteadyTime end = std::min(deadline, graph_.clock.Now() + kLeaveBudget);
-  WarnOf(mirror_.Leave(Context().WithDeadline(end)),
-         "cannot give up a mirrored Secret; it stays until its owners go");
+  const SteadyTime end = std::min(deadline, graph_.clock.Now() + kFinalSweepBudget);
+  LogWarnings(mirror_.FinalSweep(Context().WithDeadline(end)),
+              "cannot release a mirrored Secret; it stays until its owners are gone");
 }
 
-void Driver::WarnOf(const std::vector<Error>& faults, std::string_view what) {
+void Driver::LogWarnings(const std::vector<Error>& faults, std::string_view what) {
   for (const Error& error : faults) graph_.log.Warn(what, {{"error", error.message()}});
 }
 
 Status Driver::Ready() const {
-  if (Status ready = door_.Ready(); !ready.ok()) return ready;
+  if (Status ready = server_.Ready(); !ready.ok()) return ready;
   return pods_.state();
 }
 
@@ -146,20 +146,20 @@ void Driver::MeasureVolumes() {
 }
 
 void Driver::OnRegistered() {
-  taint_may_stand_ = !options_.startup_taint.empty();
+  taint_may_remain_ = !options_.startup_taint.empty();
   RemoveTaint(Context().WithDeadline(graph_.clock.Now() + kTaintBudget));
 }
 
 void Driver::RemoveTaint(const Context& context) {
-  if (!taint_may_stand_.exchange(false)) return;
-  const OnThrow again([this] { taint_may_stand_ = true; });
+  if (!taint_may_remain_.exchange(false)) return;
+  const OnThrow again([this] { taint_may_remain_ = true; });
   const Result<bool> removed =
       RemoveStartupTaint(context, kube_, node_name_, options_.startup_taint);
   if (removed.ok()) {
     if (*removed) graph_.log.Info("start-up taint removed", {{"taint", options_.startup_taint}});
     return;
   }
-  taint_may_stand_ = !removed.error().IsFinal() || removed.error().code() == ErrorCode::kConflict;
+  taint_may_remain_ = !removed.error().IsFinal() || removed.error().code() == ErrorCode::kConflict;
   graph_.log.Warn("cannot remove the start-up taint", {{"error", removed.error().message()}});
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
-// The CSI driver of this node, built on the graph: everything between kubelet's calls and the
-// MountService of a mount.
+// The CSI driver of this node, built on the Graph: everything between kubelet's calls and the
+// MountService.
 //
-// Members stand in build order; destruction is shutdown.
+// Members are declared in build order; destruction is shutdown.
 
 #include <atomic>
 #include <memory>
@@ -35,35 +35,35 @@ namespace nodekeep {
 
 class Driver {
  public:
-  // `kube` is that of `graph`; `pool` serves mounts. All outlive the driver.
+  // `kube` is that of `graph`; `pool` serves mounts. All must outlive this object.
   Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool& pool);
 
-  Status Open() { return door_.Open(); }
-  // Whether kubelet knows the driver and a mount can be expected to succeed.
+  Status Open() { return server_.Open(); }
+  // Ok while the driver is registered with kubelet and a mount can be expected to succeed.
   Status Ready() const;
   void Stop(SteadyTime deadline);
 
-  std::string socket_path() const { return door_.socket_path(); }
+  std::string socket_path() const { return server_.socket_path(); }
   std::vector<VolumeRecord> Volumes() const { return registry_.List(); }
   // Makes every volume due now.
   void RefreshAll();
-  // Sets the metrics that tell how the volumes stand.
+  // Sets the metrics of the volumes' states.
   void MeasureVolumes();
 
  private:
   void Upkeep(std::stop_token stop);
   void OnRegistered();
   void RemoveTaint(const Context& context);
-  // Watches are for the classes of the volumes that are here, and no others.
+  // Ends the watches of classes that no volume of this node uses.
   void EndUnusedWatches();
-  void WarnOf(const std::vector<Error>& faults, std::string_view what);
+  void LogWarnings(const std::vector<Error>& faults, std::string_view what);
 
   Graph& graph_;
   KubeClient& kube_;
   const Config::Driver options_;
   const std::string node_name_;
-  std::atomic<bool> taint_may_stand_ = false;  // kubelet has taken the driver in since
-  std::atomic<bool> recovered_ = false;        // what was found on the node is claimed
+  std::atomic<bool> taint_may_remain_ = false;  // registered with kubelet, taint not yet removed
+  std::atomic<bool> recovered_ = false;         // the volumes found on the node are claimed
   DriverMetrics metrics_;
   LinuxMounter mounter_;
   VolumeRegistry registry_;
@@ -80,7 +80,7 @@ class Driver {
   VolumeService volumes_;
   VolumeRecovery recovery_;
   Rotation rotation_;
-  DriverServer door_;
+  DriverServer server_;
   std::jthread upkeep_;  // last: stopped first
 };
 

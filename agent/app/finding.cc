@@ -7,8 +7,8 @@
 namespace nodekeep {
 namespace {
 
-// Takes "<word><number>" off the front of `text`; 0 when it does not begin with that.
-int TakeNumber(std::string_view& text, std::string_view word) {
+// Removes "<word><number>" from the front of `text`; returns 0 if it does not begin with that.
+int ConsumeNumber(std::string_view& text, std::string_view word) {
   if (!text.starts_with(word)) return 0;
   int number = 0;
   const char* begin = text.data() + word.size();
@@ -33,8 +33,8 @@ std::string Finding::Text() const {
 Finding FindingOf(std::string source, const Error& error) {
   Finding finding{.source = std::move(source), .message = error.message()};
   std::string_view text = error.message();
-  const int line = TakeNumber(text, "line ");
-  const int column = TakeNumber(text, ", column ");
+  const int line = ConsumeNumber(text, "line ");
+  const int column = ConsumeNumber(text, ", column ");
   if (line > 0 && column > 0 && text.starts_with(": ")) {
     finding.line = line;
     finding.column = column;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a check of a file found wrong: where, in which field, what, and the way out.
+// A fault in a checked file: the position, the field, the message and the fix.
 //
 // The configuration loader and `nodekeep validate` report all findings of their input at once.
 
@@ -14,19 +14,19 @@ namespace nodekeep {
 
 struct Finding {
   std::string source;  // file name, "environment", "command line"
-  int line = 0;        // from 1; 0 = the source has no lines, or the whole of it is meant
+  int line = 0;        // from 1; 0 = the source has no lines, or the whole source
   int column = 0;
-  std::string field;    // "cache.maxBytes", "spec.parameters.objects"; "" = no single one
+  std::string field;    // "cache.maxBytes", "spec.parameters.objects"; "" = no single field
   std::string message;  // what is wrong
-  std::string fix;      // what to do; "" when the message says it
+  std::string fix;      // what to do; "" if the message says it
 
-  // "nodekeep.yaml:3:5: cache.maxBytes: "64Mbi" is no size; write it like 64MiB".
+  // "nodekeep.yaml:3:5: cache.maxBytes: "64Mbi" is not a valid size; write it like 64MiB".
   std::string Text() const;
 
   bool operator==(const Finding&) const = default;
 };
 
-// A finding from an Error that begins with "line L, column C: ", as the YAML reader writes them.
+// A finding from an Error that begins with "line L, column C: ", as those of the YAML reader do.
 Finding FindingOf(std::string source, const Error& error);
 
 }  // namespace nodekeep

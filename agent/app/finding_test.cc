@@ -14,7 +14,7 @@ TEST_CASE("finding: line and column of a YAML error become those of the finding"
   CHECK(whole == Finding{.source = "f.yaml", .message = "line of text too long"});
 }
 
-TEST_CASE("finding: its text leaves out what is not known") {
+TEST_CASE("finding: its text omits unknown parts") {
   CHECK(Finding{.source = "f", .message = "bad"}.Text() == "f: bad");
   CHECK(Finding{.source = "f", .line = 2, .message = "bad", .fix = "mend it"}.Text() ==
         "f:2: bad; mend it");

@@ -12,7 +12,7 @@
 namespace nodekeep {
 namespace {
 
-// How often memory that a storm of mounts has left behind is given back to the system.
+// How often heap memory that a burst of mounts has freed is returned to the system.
 constexpr Duration kTrimEvery = std::chrono::seconds(20);
 
 BackendGate::Options GateOptions(const Config& config) {
@@ -29,7 +29,7 @@ RetryPolicy Retries(const Config& config) {
   return retry;
 }
 
-// The kubeconfig that was named, else what a pod is given; nothing when this is no pod either.
+// The configured kubeconfig, else the in-cluster connection; empty outside a pod.
 Result<std::optional<KubeConnection>> ApiServer(const Config& config) {
   if (!config.kubeconfig.empty()) {
     auto named = ReadKubeconfig(config.kubeconfig);
@@ -42,10 +42,10 @@ Result<std::optional<KubeConnection>> ApiServer(const Config& config) {
   return own.error();
 }
 
-// How long the start may wait for the API server's word on the version key.
+// How long the start may wait for the version key from the API server.
 constexpr Duration kVersionKeyBudget = std::chrono::seconds(15);
 
-// A key of its own makes no volume wrong: versions only change once more, so the start goes on.
+// A failure does not stop the start: with a process-local key, versions merely change once more.
 SecretBytes VersionKey(const Config& config, const std::optional<KubeConnection>& api_server,
                        Logger& log) {
   if (config.version_key_secret.empty()) return RandomBytes(32);
@@ -59,7 +59,7 @@ SecretBytes VersionKey(const Config& config, const std::optional<KubeConnection>
                            config.version_key_secret);
   }
   if (key.ok()) return *std::move(key);
-  log.Warn("no shared version key; one of this process is used until the next start",
+  log.Warn("no shared version key; using a key of this process until the next start",
            {{"secret", config.version_key_secret}, {"error", key.error().message()}});
   return RandomBytes(32);
 }

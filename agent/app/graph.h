@@ -1,9 +1,9 @@
 #pragma once
 
-// The agent without its doors: everything from a request to a bundle, built once by constructor
-// references. `run` puts the doors in front of it; `get` uses it as it is.
+// The object graph of the agent without its servers: everything from a request to a bundle, built
+// once by constructor references. `run` adds the servers; `get` uses it directly.
 //
-// Members stand in build order; destruction is shutdown.
+// Members are declared in build order; destruction is shutdown.
 
 #include <memory>
 #include <optional>
@@ -34,11 +34,11 @@ namespace nodekeep {
 
 class Graph {
  public:
-  // Errors: a provider's settings, a kubeconfig that cannot be read.
+  // Errors: invalid settings of a provider, a kubeconfig that cannot be read.
   static Result<std::unique_ptr<Graph>> Create(const LoadedConfig& loaded, Logger& log);
   ~Graph();
 
-  // Takes what is live (config_settings.h) from `loaded`. On an error nothing has changed.
+  // Applies the live settings (config_settings.h) of `loaded`. On an error nothing has changed.
   Status Reconfigure(const LoadedConfig& loaded);
 
   SystemClock clock;
@@ -51,7 +51,7 @@ class Graph {
   MountMetrics mount_metrics;
   const ExceptionReporter on_exception;  // into the log and a metric
   const SecretBytes version_key;
-  WorkerPool backend_pool;  // calls to backends; mounts wait for them, so they have a pool apart
+  WorkerPool backend_pool;  // calls to backends: a separate pool, because mounts wait for them
   CurlClient curl;
   BackendGate gate;
   ProviderSet providers;

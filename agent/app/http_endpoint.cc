@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kThread = "http-endpoint";
 constexpr std::size_t kWorkers = 2;
-// A client that dawdles holds one of the two workers.
-constexpr std::chrono::seconds kClientPatience{2};
+// A slow client occupies one of the two workers.
+constexpr std::chrono::seconds kClientTimeout{2};
 constexpr std::size_t kMaxRequestBody = 1024;
 
 constexpr char kText[] = "text/plain; charset=utf-8";
@@ -46,16 +46,16 @@ class HttplibEndpoint final : public HttpEndpoint {
  public:
   explicit HttplibEndpoint(Handlers handlers) : handlers_(std::move(handlers)) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kWorkers); };
-    // Not httplib's own chosen, SO_REUSEPORT: two agents would share a port without a word.
+    // Not httplib's default, SO_REUSEPORT, with which two agents would silently share a port.
     server_.set_socket_options([](socket_t socket) {
       const int on = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     });
     server_.set_keep_alive_max_count(1);
-    server_.set_read_timeout(kClientPatience);
-    server_.set_write_timeout(kClientPatience);
+    server_.set_read_timeout(kClientTimeout);
+    server_.set_write_timeout(kClientTimeout);
     server_.set_payload_max_length(kMaxRequestBody);
-    // The library's own answer tells the client what the exception says.
+    // The library's default response would disclose the exception's text to the client.
     server_.set_exception_handler(
         [this](const httplib::Request&, httplib::Response& response, std::exception_ptr thrown) {
           RunReported(kThread, handlers_.on_exception, [&] { std::rethrow_exception(thrown); });
@@ -95,8 +95,8 @@ class HttplibEndpoint final : public HttpEndpoint {
     }
     if (port_ <= 0) {
       return Error::Format(ErrorCode::kConflict,
-                           "http address {}: cannot listen there: is the port in use, or the host "
-                           "no address of this machine? set http.address, or off",
+                           "http address {}: cannot listen: is the port in use, or the host not "
+                           "an address of this machine? set http.address, or off",
                            address);
     }
     ended_ = false;
@@ -112,7 +112,7 @@ class HttplibEndpoint final : public HttpEndpoint {
   int port() const override { return port_; }
 
  private:
-  // stop() does nothing before the loop runs, and the destructor would then wait for ever.
+  // stop() has no effect before the loop runs, and the destructor would then wait forever.
   void AwaitRunning() {
     while (!server_.is_running() && !ended_) std::this_thread::yield();
   }

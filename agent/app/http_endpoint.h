@@ -2,12 +2,12 @@
 
 // Health and metrics over HTTP, for kubelet and Prometheus.
 //
-// /healthz answers 200 while the process lives; /readyz asks `ready` and answers 503 with the
+// /healthz returns 200 while the process runs; /readyz calls `ready` and returns 503 with the
 // reason while it fails; /metrics is Prometheus text. The health paths of the upstream providers
-// (/health/ready, /live) answer like /readyz and /healthz, so that probes of a replaced DaemonSet
-// keep working. Nothing secret is served, and nothing is ever read from a client but its request.
+// (/health/ready, /live) are aliases of /readyz and /healthz, so that probes of a replaced
+// DaemonSet keep working. No secret is served, and a client's request is its only input.
 //
-// One listening thread and two workers. Every connection carries one request.
+// One listening thread and two workers. One request per connection.
 
 #include <functional>
 #include <memory>
@@ -23,7 +23,7 @@ class HttpEndpoint {
   struct Handlers {
     std::function<std::string()> metrics;  // both: thread-safe
     std::function<Status()> ready;
-    ExceptionReporter on_exception{};  // of its threads, "http-endpoint"
+    ExceptionReporter on_exception{};  // for its threads, as "http-endpoint"
   };
 
   // `address`: host:port, [v6]:port or :port (all addresses); port 0 = any free one. Errors name

@@ -11,7 +11,7 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("http: health, readiness and metrics answer under their names and those of upstream") {
+TEST_CASE("http: health, readiness and metrics are served at their own and upstream's paths") {
   std::atomic<bool> ready = true;
   auto endpoint = HttpEndpoint::Start(
       "127.0.0.1:0", {.metrics = [] { return std::string("nodekeep_up 1\n"); },
@@ -52,7 +52,7 @@ TEST_CASE("http: health, readiness and metrics answer under their names and thos
   CHECK(client.Post("/metrics", "x", "text/plain")->status == 404);
 }
 
-TEST_CASE("http: an address that cannot be listened at is an error that names it") {
+TEST_CASE("http: an address that cannot be bound is an error that names it") {
   const HttpEndpoint::Handlers handlers{.metrics = [] { return std::string(); },
                                         .ready = [] { return Status(); }};
   auto first = HttpEndpoint::Start("127.0.0.1:0", handlers);
@@ -66,7 +66,7 @@ TEST_CASE("http: an address that cannot be listened at is an error that names it
   }
 }
 
-TEST_CASE("http: clients that say nothing do not keep the endpoint from stopping") {
+TEST_CASE("http: silent clients do not prevent the endpoint from stopping") {
   auto endpoint = HttpEndpoint::Start(
       "[::1]:0", {.metrics = [] { return std::string(); }, .ready = [] { return Status(); }});
   if (!endpoint.ok()) SKIP("this machine has no IPv6");
@@ -76,7 +76,7 @@ TEST_CASE("http: clients that say nothing do not keep the endpoint from stopping
   CHECK_FALSE(client.Get("/healthz"));
 }
 
-TEST_CASE("http: an exception is answered 500 without its text, and reported") {
+TEST_CASE("http: an exception returns 500 without its text, and is reported") {
   std::atomic<bool> throws = true;
   std::vector<std::string> reports;
   {

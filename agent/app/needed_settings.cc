@@ -14,8 +14,8 @@
 namespace nodekeep {
 namespace {
 
-// `text` as one value of helm's --set-string, where commas separate assignments, in a shell's
-// single quotes: the text comes from a class, and the line will be pasted.
+// Escapes `text` as one value of helm's --set-string, where commas separate assignments, within a
+// shell's single quotes: the text comes from a class, and users paste the line.
 std::string HelmValue(std::string_view text) {
   std::string escaped;
   for (char c : text) {
@@ -64,14 +64,14 @@ std::string NeededSettings::Need::Text(const std::string& setting) const {
   const auto line = [&](const std::string& one) { text += Printable(one) + "\n"; };
   const std::string list = List();
   line("  " + setting + (list.empty() ? "" : ": " + GoJsonString(list)));
-  // By what they need, and whether a Secret of the pod spares it.
+  // Grouped by the needed value and by whether a Secret of the pod makes it unnecessary.
   std::map<std::pair<std::string, bool>, std::vector<std::string>> classes;
   for (const Reason& reason : reasons) {
     classes[{reason.value, reason.unless_secret}].push_back(reason.spc);
   }
   for (const auto& [what, names] : classes) {
     line(fmt::format("    {}{}{}{}", what.first, what.first.empty() ? "" : ": ", Named(names),
-                     what.second ? " (unless nodePublishSecretRef brings a credential)" : ""));
+                     what.second ? " (unless nodePublishSecretRef has a credential)" : ""));
   }
   if (!list.empty()) {
     line(fmt::format("    helm: --set-string 'config.{}={}'", setting, HelmValue(list)));
@@ -82,9 +82,9 @@ std::string NeededSettings::Need::Text(const std::string& setting) const {
 std::string NeededSettings::Text() const {
   if (needs_.empty()) return "";
   std::string text =
-      "Some classes log in with a credential of the node, which goes only where the agent's "
-      "configuration says.\nLook at each line before you take it over: who writes a class can name "
-      "any server. They need:\n";
+      "Some classes log in with a credential of the node, which is sent only where the agent's "
+      "configuration allows.\nReview each line before you copy it: the author of a class can name "
+      "any server. Needed settings:\n";
   for (const auto& [setting, need] : needs_) text += need.Text(setting);
   return text;
 }

@@ -1,7 +1,6 @@
 #pragma once
 
-// Settings that classes need for credentials of the node, over many classes: what `validate`
-// prints.
+// Collects the settings that classes need for credentials of the node, for `validate` to print.
 
 #include <map>
 #include <string>
@@ -14,19 +13,19 @@ namespace nodekeep {
 
 class NeededSettings {
  public:
-  // `setting`: its whole path. `in_force`: what its comma list holds already. `spc`: the class that
-  // needs it, "shop/db". A value that cannot be an element of a list is left out.
+  // `setting`: the full path. `in_force`: its current comma list. `spc`: the class that needs it,
+  // "shop/db". A value that cannot be an element of a comma list is omitted.
   void Add(const std::string& setting, const NeededSetting& needed, const std::string& in_force,
            std::string spc);
 
-  // For people: "", or what is needed, by whom, and helm's argument for it, each line ended.
+  // For users: "", or the needed settings, their classes and helm's arguments, in full lines.
   std::string Text() const;
   // An array with an object for each setting: setting, value, classes.
   Json ToJson() const;
 
  private:
   struct Reason {
-    std::string value;  // "" = the operator has to choose one
+    std::string value;  // "" = the operator has to choose it
     std::string spc;
     bool unless_secret;
   };
@@ -34,7 +33,7 @@ class NeededSettings {
     std::string in_force;
     std::vector<Reason> reasons;
 
-    // The comma list with all that is needed; "" where the operator has to choose.
+    // The comma list with all needed values; "" if the operator has to choose.
     std::string List() const;
     std::string Text(const std::string& setting) const;
   };

@@ -9,7 +9,7 @@ std::vector<Result<HttpResponse>> NoNetwork::SendAll(const Context&,
                                                      std::vector<HttpRequest> requests) {
   std::vector<Result<HttpResponse>> refusals;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    refusals.emplace_back(Error(ErrorCode::kPrecondition, "this command calls no backend"));
+    refusals.emplace_back(Error(ErrorCode::kPrecondition, "this command does not call backends"));
   }
   return refusals;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// Providers that can parse but call nobody: for `validate` and `get --explain`.
+// Providers that parse without network access, for `validate` and `get --explain`.
 
 #include <memory>
 #include <string>
@@ -21,11 +21,11 @@ class NoNetwork final : public HttpClient {
                                             std::vector<HttpRequest> requests) override;
 };
 
-// Outlives the providers it makes.
+// Must outlive the providers it makes.
 class OfflineProviders {
  public:
-  // The provider of a name as `loaded` configures it, enabled or not. Errors: kNotFound when the
-  // build has none of that name, else what is wrong with its settings.
+  // Makes the provider `name` with the settings of `loaded`, enabled or not. Errors: kNotFound if
+  // the build has no such provider, else those of its settings.
   Result<Provider> Make(const std::string& name, const LoadedConfig& loaded);
 
  private:

@@ -32,7 +32,7 @@ Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntr
   }
   lock.lock();
   providers_.swap(made);
-  lock.unlock();  // the old ones go when their last mount does
+  lock.unlock();  // old providers are destroyed at the end of their last mount
   return {};
 }
 

@@ -1,9 +1,8 @@
 #pragma once
 
-// The providers as configured now. A reload replaces those whose own settings have changed, all at
-// once; mounts under way keep theirs. The others stay as they are, because a provider may know what
-// cannot be had again: the newest token of an identity that is rotated, or how often logins were
-// refused.
+// The currently configured providers. A reload replaces those whose own settings have changed, all
+// at once; mounts in progress keep theirs. The others are kept, because a provider may have state
+// that cannot be restored: the newest token of a rotated identity, or the number of refused logins.
 //
 // Thread-safe.
 
@@ -21,21 +20,21 @@ namespace nodekeep {
 
 class ProviderSet {
  public:
-  // `version_key` keys the hashes by which object versions are told apart. `on_exception`: of the
-  // threads of providers.
+  // `version_key` keys the hashes that serve as object versions. `on_exception`: for threads of
+  // providers.
   ProviderSet(HttpClient& http, const Clock& clock, Logger& log, const SecretBytes& version_key,
               ExceptionReporter on_exception = {});
 
-  // Makes every enabled provider anew that is new or has other settings or another policy than the
-  // one there is. On an error the old ones stay, all of them.
+  // Creates every enabled provider that is new or whose settings or policy differ from those of the
+  // current one. On an error all current providers are kept.
   Status Configure(const Config& config, std::span<const ProviderEntry> registry);
 
-  // Null when it is not enabled.
+  // Null if it is not enabled.
   std::shared_ptr<const Provider> Find(const std::string& name) const;
 
  private:
   struct Made {
-    ProviderConfig config;  // all that it was made from but the environment, which stays
+    ProviderConfig config;  // all it was made from except the environment, which does not change
     std::shared_ptr<const Provider> provider;
   };
 

@@ -17,7 +17,7 @@ namespace {
 
 using Kind = SettingKey::Kind;
 
-// A build with two providers; one with the address "nowhere" cannot be made.
+// A build with two providers; one with the address "nowhere" cannot be created.
 std::span<const ProviderEntry> FakeRegistry() {
   static constexpr SettingKey kOne[] = {
       {"address", "NODEKEEP_ONE_ADDRESS", Kind::kText, "https://one", "The server"}};
@@ -74,11 +74,11 @@ TEST_CASE("provider set: a reload replaces those providers whose own settings ch
        true, false},
       {"a policy of one", "providers: {one: {address: https://a, policy: {refreshAfter: 7m}}}",
        false, true},
-      {"everybody's policy", "{policy: {refreshAfter: 7m}, providers: {one: {address: https://a}}}",
+      {"the general policy", "{policy: {refreshAfter: 7m}, providers: {one: {address: https://a}}}",
        false, false},
       {"the other is disabled", "providers: {enabled: [one], one: {address: https://a}}", true,
        false},
-      {"one cannot be made: nothing changes",
+      {"one cannot be created: nothing changes",
        "{providers: {one: {address: https://b}, two: {address: nowhere}}}", true, true},
   };
   for (const Row& row : rows) {
@@ -95,7 +95,7 @@ TEST_CASE("provider set: a reload replaces those providers whose own settings ch
   }
 }
 
-TEST_CASE("provider set: a universal identity goes on with its newest token after a reload") {
+TEST_CASE("provider set: a universal identity keeps its newest token over a reload") {
   Bench bench(ProviderRegistry());
   bench.http.On(
       "POST", "https://gw/uid-rotate-token",

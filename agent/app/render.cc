@@ -17,7 +17,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-// Plain when nobody could read it as anything but this text.
+// Whether every YAML parser reads the unquoted scalar as this string.
 bool IsPlainScalar(std::string_view text) {
   if (text.empty() || text.back() == ':') return false;
   const bool starts_well = std::isalpha(static_cast<unsigned char>(text.front())) != 0 ||
@@ -37,7 +37,7 @@ bool IsPlainScalar(std::string_view text) {
   return true;
 }
 
-// A duration or a size: digits first, a unit last, and so no number to YAML.
+// A duration or a size: digits first, a unit last, so that YAML does not read it as a number.
 bool IsQuantity(std::string_view text) {
   const bool shape = std::all_of(text.begin(), text.end(),
                                  [](unsigned char c) { return std::isalnum(c) != 0 || c == '.'; });

@@ -1,6 +1,6 @@
 #pragma once
 
-// How the command line shows what it has: JSON, YAML, or aligned columns.
+// Output formats of the command line: JSON, YAML and aligned columns.
 
 #include <string>
 #include <string_view>
@@ -14,7 +14,7 @@ class Message;
 
 namespace nodekeep {
 
-// As a YAML scalar that reads back as this very text, quoted where needed.
+// A YAML scalar that parses as exactly this text, quoted if necessary.
 std::string YamlScalar(std::string_view text);
 // Block style, two spaces a level.
 std::string JsonAsYaml(const Json& value);
@@ -26,8 +26,8 @@ Json JsonTexts(const std::vector<std::string>& texts);
 // Every field by its lowerCamelCase name; numbers as numbers, `optional` ones that are absent null.
 Json MessageAsJson(const google::protobuf::Message& message);
 
-// Columns as wide as their widest cell, two spaces apart. Control characters become `?`: what is
-// shown may come from outside and must not steer a terminal.
+// Columns as wide as their widest cell, two spaces apart. Control characters become `?`: cells may
+// contain untrusted text, which must not control the terminal.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : rows_{std::move(header)} {}

@@ -9,7 +9,7 @@
 namespace nodekeep {
 namespace {
 
-TEST_CASE("render: a YAML scalar is quoted where it would read as something else") {
+TEST_CASE("render: a YAML scalar is quoted if it would parse as something else") {
   struct Row {
     std::string text, want;
   };
@@ -80,7 +80,7 @@ TEST_CASE("render: a message shows every field, numbers as numbers") {
   CHECK(json["sessions"][0]["expiresInSeconds"].is_null());
 }
 
-TEST_CASE("render: a table is aligned and cannot steer a terminal") {
+TEST_CASE("render: a table is aligned and cannot control the terminal") {
   TextTable table({"A", "LONG HEADER", "C"});
   CHECK(table.empty());
   table.Add({"wide cell", "x", "\x1b[31mred\n"});
@@ -89,7 +89,7 @@ TEST_CASE("render: a table is aligned and cannot steer a terminal") {
         "wide cell  x            ?[31mred?\n");
 }
 
-TEST_CASE("render: durations and sizes for people") {
+TEST_CASE("render: durations and sizes for users") {
   CHECK(ShortDuration(0.25) == "0.2s");
   CHECK(ShortDuration(-1) == "0s");
   CHECK(ShortDuration(59) == "59s");

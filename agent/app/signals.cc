@@ -11,7 +11,7 @@
 namespace nodekeep {
 namespace {
 
-// Editors and kubelet touch a directory several times for one change.
+// Editors and kubelet write to a directory several times for one change.
 constexpr int kSettleMilliseconds = 200;
 
 void Discard(int fd) {
@@ -30,7 +30,7 @@ Signals::Signals(const std::string& file) {
   signal_fd_ = signalfd(-1, &watched_, SFD_CLOEXEC | SFD_NONBLOCK);
   if (file.empty()) return;
   inotify_fd_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  // Seen from the working directory, as the file itself is.
+  // Relative to the working directory, as the file itself is.
   const auto above = std::filesystem::path(file).parent_path();
   const std::string directory = above.empty() ? "." : above.string();
   inotify_add_watch(inotify_fd_, directory.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE);
@@ -59,7 +59,7 @@ Signals::Event Signals::Wait() {
   }
 }
 
-void Signals::LetTheNextOneKill() {
+void Signals::RestoreDefaults() {
   for (int number : {SIGTERM, SIGINT}) signal(number, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &watched_, nullptr);
 }

@@ -20,11 +20,11 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  // Blocks until something happens. Several changes within a moment are one event.
+  // Blocks until the next event. Changes in quick succession are one event.
   Event Wait();
 
-  // From now on a signal has its default effect: it ends the process.
-  void LetTheNextOneKill();
+  // Restores the default action: the next SIGTERM or SIGINT ends the process.
+  void RestoreDefaults();
 
  private:
   sigset_t watched_;

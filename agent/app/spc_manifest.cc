@@ -22,8 +22,8 @@ std::string TextAt(const YamlNode& node, std::string_view key) {
   return value != nullptr && value->IsScalar() ? value->text : "";
 }
 
-// What kubectl would make of a plain scalar: a string, or something that the API server refuses
-// where a string is wanted. The rules are those of YAML 1.1, which kubectl reads.
+// The type that kubectl, which reads YAML 1.1, gives a scalar: a string, or a type that the API
+// server refuses where it expects a string.
 std::string_view TypeOf(const YamlNode& node) {
   if (node.IsMapping()) return "a map";
   if (node.IsSequence()) return "a list";
@@ -135,7 +135,7 @@ class Reader {
       if (TypeOf(key) != "a string") ReportType(key, "spec.parameters." + key.text);
       if (TypeOf(value) != "a string") {
         YamlNode place = value;
-        if (value.IsNull()) {  // what is not there has no place of its own
+        if (value.IsNull()) {  // an absent value has no position of its own
           place.line = key.line;
           place.column = key.column;
         }
@@ -147,7 +147,7 @@ class Reader {
     }
   }
 
-  // Fields that no version of the API has: the API server drops them without a word.
+  // Fields that no version of the API has: the API server drops them silently.
   void CheckKeys(const YamlNode& node, const std::string& path,
                  std::initializer_list<std::string_view> known) {
     for (const auto& [key, value] : node.entries) {
@@ -193,7 +193,7 @@ bool HasWord(std::string_view text, std::string_view word) {
   return false;
 }
 
-// The texts in double quotes inside `message`.
+// The double-quoted strings in `message`.
 std::vector<std::string_view> QuotedWords(std::string_view message) {
   std::vector<std::string_view> words;
   for (;;) {
@@ -244,8 +244,8 @@ int LineWith(std::string_view text, int first, int last,
 }  // namespace
 
 Finding SpcManifest::FindingOfParseError(const Error& error, std::string_view text) const {
-  // The longest parameter that the message names; errors of an object's fields do not name the list
-  // they stand in, which every dialect calls `objects`.
+  // The longest parameter that the message names. Errors of an object's fields do not name the list
+  // that contains them, which every dialect calls `objects`.
   std::string parameter;
   for (const auto& [key, value] : parameters) {
     if (HasWord(error.message(), key) && key.size() > parameter.size()) parameter = key;

@@ -1,8 +1,8 @@
 #pragma once
 
-// SecretProviderClass manifests, as kubectl would take them.
+// SecretProviderClass manifests, read as by kubectl.
 //
-// A file may hold several documents and Lists. Everything wrong with it is reported at once.
+// A file may hold several documents and Lists. All faults are reported at once.
 
 #include <map>
 #include <string>
@@ -25,15 +25,15 @@ struct SpcManifest {
   std::map<std::string, std::string> parameters;
   std::map<std::string, int> parameter_lines;
 
-  // A finding about an error that a dialect's Parse returned: it names a parameter or an object,
-  // and this finds the line in `text`, the manifest's file.
+  // Converts an error of a dialect's Parse, which names a parameter or an object, to a finding with
+  // the line in `text`, the manifest's file.
   Finding FindingOfParseError(const Error& error, std::string_view text) const;
 };
 
 enum class DocumentKind {
   kSecretProviderClass,
-  kOtherObject,  // a Kubernetes object that is none of our business
-  kOther,        // no apiVersion and kind: the agent's own configuration, perhaps
+  kOtherObject,  // another Kubernetes object, which is skipped
+  kOther,        // no apiVersion and kind: possibly an agent configuration
 };
 DocumentKind KindOf(const YamlNode& document);
 
@@ -42,15 +42,15 @@ struct ManifestCheck {
   std::vector<Finding> findings;
 };
 
-// Reads one document of kind kSecretProviderClass or kOtherObject (a List is looked into, anything
-// else gives nothing).
+// Reads one document of kind kSecretProviderClass or kOtherObject (the items of a List are read,
+// other objects are skipped).
 void ReadManifest(const std::string& file, const YamlNode& document, ManifestCheck& check);
 
-// All SecretProviderClasses of `text`. Text that is no YAML is one finding.
+// All SecretProviderClasses of `text`. Text that is not YAML is one finding.
 ManifestCheck ReadManifests(const std::string& file, std::string_view text);
 
-// The one class of the file at `path`, or that named `name` ("" = there must be one only). All
-// findings in one error.
+// The class `name` of the file at `path`, or its only class if `name` is "". All findings in one
+// error.
 Result<SpcManifest> LoadManifest(const std::string& path, const std::string& name);
 
 }  // namespace nodekeep

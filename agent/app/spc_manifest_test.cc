@@ -45,7 +45,7 @@ TEST_CASE("manifest: a SecretProviderClass is read with the lines of its paramet
   CHECK(manifest.parameter_lines.at("vaultNamespace") == 15);
 }
 
-TEST_CASE("manifest: several documents, Lists and objects of other kinds are sorted out") {
+TEST_CASE("manifest: several documents, Lists and objects of other kinds are distinguished") {
   const ManifestCheck check =
       ReadManifests("all.yaml",
                     "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
@@ -70,8 +70,7 @@ std::string WithSpec(const std::string& spec) {
          spec;
 }
 
-TEST_CASE(
-    "manifest: a parameter that kubectl would not take as a string is reported with its fix") {
+TEST_CASE("manifest: a parameter that kubectl does not read as a string is reported with its fix") {
   struct Row {
     std::string value, type, fix;
   };
@@ -106,7 +105,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("manifest: what kubectl takes as a string is no finding") {
+TEST_CASE("manifest: a value that kubectl reads as a string is not a finding") {
   for (const char* value : {"app", "\"true\"", "'420'", "1.2.3", "2026-01-31", "10.0.0.1:8200",
                             "1h", "0x", "e3", "infinite", "nan", "http://x", "|\n      420\n"}) {
     INFO(value);
@@ -116,7 +115,7 @@ TEST_CASE("manifest: what kubectl takes as a string is no finding") {
   }
 }
 
-TEST_CASE("manifest: everything wrong with a class is reported at once") {
+TEST_CASE("manifest: all faults of a class are reported at once") {
   const ManifestCheck check = ReadManifests("c.yaml",
                                             "apiVersion: secrets-store.csi.x-k8s.io/v2\n"
                                             "kind: SecretProviderClass\n"
@@ -143,7 +142,7 @@ TEST_CASE("manifest: everything wrong with a class is reported at once") {
           "...` per Secret"});
 }
 
-TEST_CASE("manifest: what is missing is reported") {
+TEST_CASE("manifest: missing fields are reported") {
   struct Row {
     std::string name, text, want;
   };
@@ -170,7 +169,7 @@ TEST_CASE("manifest: what is missing is reported") {
   }
 }
 
-TEST_CASE("manifest: an error of a dialect is shown at the line it is about") {
+TEST_CASE("manifest: an error of a dialect is reported at the line that caused it") {
   const ManifestCheck check = ReadManifests("class.yaml", kGood);
   REQUIRE(check.classes.size() == 1);
   struct Row {
@@ -181,11 +180,11 @@ TEST_CASE("manifest: an error of a dialect is shown at the line it is about") {
       {"names a parameter", "parameter vaultNamespace: bad", "spec.parameters.vaultNamespace", 15},
       {"names an object", "object \"api\": no secretPath", "spec.parameters.objects", 13},
       {"names a quoted object", "object \"db\": no secretPath", "spec.parameters.objects", 11},
-      {"names nothing that is there", "object \"x\": bad", "spec.parameters.objects", 10},
+      {"names nothing that exists", "object \"x\": bad", "spec.parameters.objects", 10},
       {"counts lines", "parameter objects: line 3, column 5: bad", "spec.parameters.objects", 13},
-      {"counts lines of a text that is no block", "roleName: line 3: bad",
+      {"counts lines of a text that is not a block", "roleName: line 3: bad",
        "spec.parameters.roleName", 9},
-      {"a word inside another is no name", "roleNames are bad", "spec.parameters.objects", 10},
+      {"a word inside another is not a name", "roleNames are bad", "spec.parameters.objects", 10},
   };
   for (const Row& row : rows) {
     INFO(row.name);

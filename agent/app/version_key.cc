@@ -17,7 +17,7 @@ Result<SecretBytes> KeyOf(const Json& secret, const std::string& where) {
   return Error::Format(
       ErrorCode::kInvalid,
       "Secret {}: data.key must hold at least {} bytes: delete the Secret, and the "
-      "next start makes a new one",
+      "next start creates a new one",
       where, kKeyBytes);
 }
 
@@ -45,7 +45,7 @@ Result<SecretBytes> SharedVersionKey(const Context& context, KubeClient& kube,
   Result<Json> created = kube.Create(context, kSecretResource.CollectionPath(space), secret);
   if (created.ok()) return key;
   if (created.error().code() != ErrorCode::kConflict) return created.error();
-  // Another node was first.
+  // Another node has created it first.
   found = kube.Get(context, path);
   if (!found.ok()) return found.error();
   return KeyOf(*found, where);

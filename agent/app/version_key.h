@@ -1,9 +1,9 @@
 #pragma once
 
-// The key under which object versions are made opaque.
+// The key that makes object versions opaque.
 //
 // Versions are keyed hashes of contents. With one key for all nodes and all starts, equal contents
-// have equal versions everywhere, so that nothing looks changed after a restart of the agent.
+// have equal versions everywhere, so that no version changes on a restart of the agent.
 
 #include <string>
 

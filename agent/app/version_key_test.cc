@@ -33,7 +33,7 @@ std::string Holding(const std::string& key) {
   return R"({"data":{"key":")" + Base64Encode(key) + R"("}})";
 }
 
-TEST_CASE("version key: the one in the Secret is taken") {
+TEST_CASE("version key: the key in the Secret is used") {
   Bench bench;
   const std::string key(32, 'k');
   bench.http.On("GET", kSecret, {Http::Respond(200, Holding(key))});
@@ -42,8 +42,7 @@ TEST_CASE("version key: the one in the Secret is taken") {
   CHECK(asked->Reveal() == key);
 }
 
-TEST_CASE(
-    "version key: the first node makes it, immutable, and the key it sent is the one it uses") {
+TEST_CASE("version key: the first node creates it, immutable, and uses the key that it sent") {
   Bench bench;
   bench.http.On("GET", kSecret, {Http::Respond(404, "{}")});
   bench.http.On("POST", kSecrets, {Http::Respond(201, "{}")});
@@ -55,7 +54,7 @@ TEST_CASE(
   CHECK(body.find("\"immutable\":true") != std::string::npos);
 }
 
-TEST_CASE("version key: of two nodes that make it at once both use the one that came first") {
+TEST_CASE("version key: two nodes that create it concurrently both use the first one") {
   Bench bench;
   const std::string key(32, 'f');
   bench.http.On("GET", kSecret, {Http::Respond(404, "{}"), Http::Respond(200, Holding(key))});
@@ -71,7 +70,7 @@ TEST_CASE("version key: a Secret without a usable key is an error that says what
   };
   const Row rows[] = {{"no data", "{}"},
                       {"empty", R"({"data":{"key":""}})"},
-                      {"no base64", R"({"data":{"key":"!"}})"},
+                      {"not base64", R"({"data":{"key":"!"}})"},
                       {"short", Holding("short")}};
   for (const Row& row : rows) {
     INFO(row.name);
@@ -84,7 +83,7 @@ TEST_CASE("version key: a Secret without a usable key is an error that says what
   }
 }
 
-TEST_CASE("version key: a refusal is passed on") {
+TEST_CASE("version key: an error of the API server is returned") {
   Bench bench;
   bench.http.On("GET", kSecret, {Http::Respond(403, R"({"message":"no"})")});
   Result<SecretBytes> asked = bench.Ask();

@@ -1,8 +1,8 @@
-// Every heap block of this process is cleared before it goes back to the allocator, so that no
+// Clears every heap block of this process before it is returned to the allocator, so that no
 // library (gRPC, Protobuf, curl, OpenSSL, the parsers) leaves a secret behind in free memory.
 //
-// glibc exports its allocator a second time under __libc_ names; ours wrap those. Linked into the
-// binary only; sanitizers bring their own allocator.
+// glibc also exports its allocator under __libc_ names, which the functions below call. Linked into
+// the binary only; sanitizers have an allocator of their own.
 
 #ifndef NODEKEEP_SANITIZED
 
@@ -33,7 +33,7 @@ __attribute__((visibility("default"))) void* realloc(void* block, size_t size) {
   }
   const size_t usable = malloc_usable_size(block);
   if (size <= usable && size >= usable / 2) {
-    // Stays in place; what it no longer needs is cleared.
+    // The block stays in place; the part that it no longer needs is cleared.
     explicit_bzero(static_cast<char*>(block) + size, usable - size);
     return block;
   }

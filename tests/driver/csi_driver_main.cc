@@ -1,5 +1,5 @@
-// The CSI driver's side of the provider protocol, small: mounts one SecretProviderClass into a
-// directory, through the provider's socket, as secrets-store-csi-driver does for a pod.
+// A minimal client of the provider protocol: mounts one SecretProviderClass into a directory,
+// through the provider's socket, as secrets-store-csi-driver does for a pod.
 //
 //   csi-driver --socket-dir DIR --class spc.yaml --target DIR [--namespace N --pod P
 //              --service-account S --token-file AUDIENCE=FILE]
@@ -61,7 +61,7 @@ int Mount(const Arguments& arguments) {
   Result<SpcManifest> manifest = LoadManifest(arguments.class_file, arguments.class_name);
   if (!manifest.ok()) return Fail(manifest.error().message());
 
-  // Driver v1.6.0 sends this authority whatever the socket's path is.
+  // Driver v1.6.0 sends this authority for every socket path.
   grpc::ChannelArguments channel_arguments;
   channel_arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   const std::string socket = arguments.socket_dir + "/" + manifest->provider + ".sock";
@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   app.add_option("--class", arguments.class_file, "manifest of the SecretProviderClass")
       ->required();
   app.add_option("--name", arguments.class_name, "which class, when the manifest has several");
-  app.add_option("--target", arguments.target, "directory that stands for the volume")->required();
+  app.add_option("--target", arguments.target, "directory that serves as the volume")->required();
   app.add_option("--namespace", arguments.namespace_name);
   app.add_option("--pod", arguments.pod);
   app.add_option("--service-account", arguments.service_account);

@@ -1,5 +1,5 @@
-// The Kubernetes client and its watches as the agent has them, moved by JSON lines on standard
-// input and telling what happens on standard output, for tests against a real API server.
+// The agent's Kubernetes client and watches, controlled by JSON lines on standard input, with
+// results on standard output, for tests against a real API server.
 //
 //   {"do":"watch","name":"w","path":P,"fields":F}
 //   {"do":"unwatch","name":"w"}
@@ -7,7 +7,7 @@
 //   {"do":"get|list|create|update|apply|patch|delete","id":1,"path":P,"body":{},"uid":U,"force":B}
 //   {"do":"event","object":"pod","namespace":N,"uid":U,"reason":R,"message":M}
 //
-// A request runs on a thread of its own, so that a hung one does not hold up the next.
+// Each request runs on its own thread, so that a hung one does not block the next.
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -146,7 +146,7 @@ class Probe {
       if (!items.ok()) return items.error();
       return Json(items->size());
     }
-    return Error::Format(ErrorCode::kInvalid, "unknown order \"{}\"", what);
+    return Error::Format(ErrorCode::kInvalid, "unknown command \"{}\"", what);
   }
 
   const SystemClock clock_;
@@ -185,10 +185,10 @@ int Run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   nodekeep::Arguments arguments;
-  CLI::App app{"Speaks to a Kubernetes API server as the agent does"};
+  CLI::App app{"Calls a Kubernetes API server as the agent does"};
   app.add_option("--kubeconfig", arguments.kubeconfig)->required();
   app.add_option("--silence", arguments.silence_ms, "milliseconds until a watch is not trusted");
-  app.add_option("--watch-for", arguments.watch_seconds, "shortest life of a watch, in seconds");
+  app.add_option("--watch-for", arguments.watch_seconds, "minimum lifetime of a watch, in seconds");
   app.add_option("--request-timeout", arguments.request_ms, "milliseconds");
   CLI11_PARSE(app, argc, argv);
   return nodekeep::Run(arguments);

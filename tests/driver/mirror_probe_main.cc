@@ -1,16 +1,16 @@
 // Mirrors Secrets as agents of several nodes do, for tests against a real API server.
 //
-// Reads one JSON command a line from standard input and answers each with one line:
+// Reads one JSON command per line from standard input and answers each with one line:
 //
 //   {"node":"n1","write":{"objects":[...],"files":{"path":"text"},"namespace":"shop",
 //    "volume":"p1/v","owners":[...],"class":{...}},"times":200}
 //   {"node":"n1","release":"p1/v"}    {"node":"n1","sweep":true}
 //   {"node":"n1","status":{...fields of PodStatus..., "objects":{"id":"version"}}}
-//   {"together":[command, ...]}       each on a thread of its own
+//   {"together":[command, ...]}       each on its own thread
 //
 // With --die-after STEP it kills itself with SIGKILL once the API server has answered the first
 // request of that kind: read, content, prune, claim, delete. With --recheck 0 each write reads the
-// Secret, whether or not anything changed.
+// Secret, even if nothing has changed.
 
 #include <signal.h>
 #include <unistd.h>
@@ -43,7 +43,7 @@ struct Arguments {
   int recheck_seconds = 1800;
 };
 
-// Which step of the mirror writer a request is.
+// The step of the mirror writer to which a request belongs.
 std::string StepOf(const HttpRequest& request) {
   if (request.method == "GET") return "read";
   if (request.method == "DELETE") return "delete";
@@ -72,7 +72,7 @@ class FatalHttpClient final : public HttpClient {
   const std::string die_after_;
 };
 
-// One agent: its writers, and a client of its own as on a machine of its own.
+// One agent: its writers and its own client, as on a separate machine.
 class Node {
  public:
   Node(const std::string& name, const Arguments& arguments)
@@ -100,7 +100,7 @@ class Node {
     answer["faults"] = std::move(list);
   }
 
-  // With "times": each round has a content of its own, "<text> <round>".
+  // With "times": each round writes different content, "<text> <round>".
   Json Write(const Json& command) {
     const Json& write = command.at("write");
     const std::int64_t times = IntOf(Find(command, {"times"})).value_or(1);

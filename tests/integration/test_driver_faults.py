@@ -182,7 +182,7 @@ def test_a_volume_whose_vol_data_cannot_be_read_costs_no_other(agent, kubelet, s
         paths.add(str(path))
     start_again(agent, kubelet)
     agent.wait_for(lambda: agent.http("/readyz")[0] == 200, "readiness", 20)
-    agent.wait_for(lambda: [each["target"] for each in agent.events("volume found again")][-1:] == [str(healthy.target)],
+    agent.wait_for(lambda: [each["target"] for each in agent.events("volume recovered")][-1:] == [str(healthy.target)],
                   "the volume that can be read", 20)
     assert {line["path"] for line in agent.logs() if "vol_data.json" in line.get("event", "")} == paths
     assert not agent.events("unexpected exception in a thread")

@@ -23,11 +23,11 @@ std::string Table(const CacheListResponse& list) {
 }  // namespace
 
 void AddCache(CLI::App& root, ChosenCommand& chosen) {
-  CLI::App* cache = root.add_subcommand("cache", "Looks at the cache of the agent, or empties it");
+  CLI::App* cache = root.add_subcommand("cache", "Lists or flushes the cache of the agent");
   cache->require_subcommand(1);
   Examples(*cache, {"nodekeep cache list", "nodekeep cache flush"});
 
-  CLI::App* list = cache->add_subcommand("list", "Names every cached secret; never a value");
+  CLI::App* list = cache->add_subcommand("list", "Lists every cached secret, without values");
   auto list_agent = AddAgentFlags(*list, "10s");
   auto list_output = AddOutput(*list);
   Examples(*list, {"nodekeep cache list", "nodekeep cache list -o yaml"});

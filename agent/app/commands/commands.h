@@ -1,7 +1,7 @@
 #pragma once
 
-// One function per command: adds it to the tree. When the command line names it, it sets
-// ChosenCommand::run.
+// One function per command, which adds it to the tree. A command that is named on the command line
+// sets ChosenCommand::run.
 
 #include <CLI/CLI.hpp>
 #include <initializer_list>
@@ -30,8 +30,8 @@ void AddVersion(CLI::App& root, ChosenCommand& chosen);
 // The examples at the end of a command's help.
 void Examples(CLI::App& command, std::initializer_list<std::string_view> lines);
 
-// The functions below give out what their options are parsed into: the tree keeps plain pointers,
-// so that the command's callback must keep the result alive.
+// The functions below return the variables that their options are parsed into. The tree keeps plain
+// pointers to them, so the command's callback must keep the result alive.
 
 // `-o table|json|yaml`.
 std::shared_ptr<std::string> AddOutput(CLI::App& command);
@@ -45,23 +45,23 @@ struct ConfigFlags {
 
   ConfigSources Sources(const CommandIo& io) const;
 };
-// --config alone.
+// Only --config.
 std::shared_ptr<ConfigFlags> AddConfigFile(CLI::App& command);
 // --config and a flag for each setting that has one.
 std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, ChosenCommand& chosen);
 
-// --admin-socket and --timeout of the commands that talk to the agent.
+// --admin-socket and --timeout of the commands that call the agent.
 struct AgentFlags {
   std::string socket;
   std::string timeout;
 
-  // The socket is that of the flag, the environment or the configuration file, in this order. A
-  // broken file does not keep anybody from asking the agent what is wrong with it.
+  // The socket is that of the flag, the environment or the configuration file, in this order. An
+  // invalid file is ignored, so that `status` can still report the agent's error about it.
   Result<AdminClient> Connect(const CommandIo& io) const;
 };
 std::shared_ptr<AgentFlags> AddAgentFlags(CLI::App& command, std::string default_timeout);
 
-// "3d4h", "2h5m", "12s", "0.3s": two units at most, for people.
+// "3d4h", "2h5m", "12s", "0.3s": at most two units, for users.
 std::string ShortDuration(double seconds);
 // "512 B", "1.5 KiB".
 std::string ShortSize(std::uint64_t bytes);

@@ -7,8 +7,7 @@
 namespace nodekeep {
 
 void AddCompletion(CLI::App& root, ChosenCommand& chosen) {
-  CLI::App* command = root.add_subcommand(
-      "completion", "Prints a script that teaches a shell to complete commands");
+  CLI::App* command = root.add_subcommand("completion", "Prints a completion script for a shell");
   auto shell = std::make_shared<std::string>();
   command->add_option("shell", *shell, "Which shell")
       ->required()

@@ -35,7 +35,7 @@ int PrintSettings(CommandIo& io, const std::string& output) {
 
 void AddConfig(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* config =
-      root.add_subcommand("config", "Shows the configuration, or what there is to set");
+      root.add_subcommand("config", "Shows the configuration, or lists all settings");
   config->require_subcommand(1);
   Examples(*config, {"nodekeep config print", "nodekeep config settings"});
 

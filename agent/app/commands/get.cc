@@ -38,7 +38,7 @@ struct Options {
   std::shared_ptr<std::string> output;
 };
 
-// Tokens that do not say when they expire get an hour.
+// Tokens without an expiry are assumed to be valid for an hour.
 Result<std::map<std::string, ServiceAccountToken>> ReadTokenFiles(
     const std::vector<std::string>& arguments) {
   const WallTime in_an_hour = SystemClock().Wall() + std::chrono::hours(1);
@@ -65,7 +65,7 @@ Result<std::map<std::string, ServiceAccountToken>> ReadTokenFiles(
   return tokens;
 }
 
-// Flags win over what a token says; the rest has defaults.
+// Flags override the claims of the tokens; the rest has defaults.
 Result<Identity> ReadIdentity(const Options& options, const SpcManifest& manifest) {
   auto tokens = ReadTokenFiles(options.token_files);
   if (!tokens.ok()) return tokens.error();
@@ -102,7 +102,7 @@ Result<MountRequest> ReadRequest(const Options& options, const SpcManifest& mani
   return request;
 }
 
-// The configuration with nothing but the one provider, so that the settings of others cannot fail.
+// The configuration with this provider only, so that the settings of others cannot fail.
 Result<LoadedConfig> ConfigFor(const CommandIo& io, const Options& options,
                                const SpcManifest& manifest) {
   ConfigSources sources = options.config->Sources(io);
@@ -157,15 +157,15 @@ std::string BundleTable(const Bundle& bundle, const std::string& last_line) {
   return files.Text() + "\n" + versions.Text() + "\n" + last_line + "\n";
 }
 
-// What was only tried out leaves no login behind at the backend. What was written to a directory
-// may hold credentials that end with the login, so that one is left to expire.
+// A dry run leaves no login at the backend. Files that were written may hold credentials that end
+// with the login, so that login is left to expire.
 void RevokeLogins(Graph& graph) {
   const Context context(graph.clock.Now() + kRevokeBudget, std::stop_token());
   for (const SessionPtr& session : graph.credentials.Sessions()) {
     LeaseClient* leases = session->route.backend->lease_client();
     const Result<Credential> credential = session->Open();
     if (leases == nullptr || !credential.ok()) continue;
-    // A login that cannot be revoked expires by itself; the command has succeeded all the same.
+    // A login that cannot be revoked expires by itself; the command has succeeded nevertheless.
     (void)leases->RevokeCredential(context, *session->route.options, *credential);
   }
 }
@@ -228,7 +228,7 @@ void AddGet(CLI::App& root, ChosenCommand& chosen) {
   command->add_option("--name", options->name, "Which class, when the file has several")
       ->type_name("NAME");
   command
-      ->add_option("-n,--namespace", options->namespace_name, "Namespace of the pod to stand for")
+      ->add_option("-n,--namespace", options->namespace_name, "Namespace of the pod to mount for")
       ->type_name("NAME");
   command->add_option("--pod", options->pod, "Name of that pod")->type_name("NAME");
   command->add_option("--service-account", options->service_account, "Its service account")
@@ -242,11 +242,11 @@ void AddGet(CLI::App& root, ChosenCommand& chosen) {
   how->add_option("--out", options->directory, "Write the files into this directory")
       ->type_name("DIR");
   how->add_flag("--explain", options->explain,
-                "Print what would be asked and written, and call nobody");
+                "Print what would be read and written, without network access");
   how->add_flag("--dry-run", options->dry_run,
                 "Fetch, but write nothing and show no content: names, sizes and versions");
   how->require_option(1);
-  command->add_option("--timeout", options->timeout, "Longest time to take (default 90s)")
+  command->add_option("--timeout", options->timeout, "Maximum time (default 90s)")
       ->type_name("DURATION");
   options->output = AddOutput(*command);
   options->config = AddConfigFile(*command);

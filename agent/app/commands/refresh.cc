@@ -17,10 +17,10 @@ struct Options {
 };
 
 std::string Text(const RefreshResponse& response) {
-  std::string text = fmt::format("{} cached secrets: {} asked again, {} changed\n",
+  std::string text = fmt::format("{} cached secrets: {} read again, {} changed\n",
                                  response.matched(), response.asked(), response.changed());
   if (response.deferred() > 0) {
-    text += fmt::format("{} without a live login will be asked at their next mount\n",
+    text += fmt::format("{} without a live login will be read at their next mount\n",
                         response.deferred());
   }
   for (const std::string& error : response.errors()) {
@@ -50,7 +50,7 @@ int Refresh(CommandIo& io, const Options& options) {
 
 void AddRefresh(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command =
-      root.add_subcommand("refresh", "Asks the backends again for cached secrets, at once");
+      root.add_subcommand("refresh", "Reads cached secrets again from the backends, at once");
   auto options = std::make_shared<Options>();
   CLI::Option_group* what = command->add_option_group("what", "What to refresh (one of these)");
   what->add_option("--pod", options->pod, "The secrets of this pod's last mount")

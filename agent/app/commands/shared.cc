@@ -1,4 +1,4 @@
-// What several commands share: flags, output formats, short texts.
+// Shared by several commands: flags, output formats, short texts.
 
 #include <fmt/format.h>
 
@@ -60,7 +60,7 @@ std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, ChosenCommand& ch
     std::string help = setting.help;
     if (!setting.environment.empty()) help += fmt::format(" [{}]", setting.environment);
     if (setting.codec.is_list) help += "; a list, or given repeatedly";
-    // Whatever is given counts, also a text that the loader will refuse.
+    // Every value is recorded, also one that the loader refuses.
     using Texts = std::vector<std::string>;
     const auto take = [flags, path = setting.path](const Texts& texts) {
       flags->flags[path] = texts;
@@ -91,7 +91,7 @@ std::shared_ptr<AgentFlags> AddAgentFlags(CLI::App& command, std::string default
       ->type_name("PATH");
   command
       .add_option("--timeout", flags->timeout,
-                  fmt::format("How long to wait for its answer (default {})", flags->timeout))
+                  fmt::format("How long to wait for a response (default {})", flags->timeout))
       ->type_name("DURATION");
   return flags;
 }

@@ -8,7 +8,7 @@ namespace {
 
 using admin::v1::StatusResponse;
 
-// Errors of mounts and backends are long; the table shows where they begin, -o json all of it.
+// Errors of mounts and backends are long; the table truncates them, -o json shows them in full.
 constexpr std::size_t kShownError = 160;
 
 std::string Shortened(const std::string& text) {
@@ -26,7 +26,7 @@ std::string Head(const StatusResponse& status) {
   const auto& config = status.config();
   text += fmt::format("configuration: {}", config.file().empty() ? "no file" : config.file());
   if (!config.reload_error().empty()) {
-    text += fmt::format("; reload of {} refused, the one before is in force: {}",
+    text += fmt::format("; reload of {} refused, the previous one is in force: {}",
                         config.last_reload(), config.reload_error());
   } else if (!config.last_reload().empty()) {
     text += fmt::format("; reloaded {}", config.last_reload());
@@ -102,7 +102,8 @@ std::string Table(const StatusResponse& status) {
 
 void AddStatus(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command = root.add_subcommand(
-      "status", "Shows what the agent serves, holds and did last; never a secret");
+      "status",
+      "Shows the agent's sockets, cache, backends, logins and last mounts; never a secret");
   auto agent = AddAgentFlags(*command, "10s");
   auto output = AddOutput(*command);
   Examples(*command, {"nodekeep status", "nodekeep status -o json",

@@ -28,7 +28,7 @@ struct InputFile {
   std::vector<YamlNode> documents;
 };
 
-// What was looked at and found.
+// What was checked, and the findings.
 struct Report {
   std::vector<Finding> findings;
   NeededSettings needs;
@@ -66,7 +66,7 @@ bool IsConfig(const InputFile& file) {
   return false;
 }
 
-// The very loader of `run`, for the file alone: the environment of this shell is not the agent's.
+// For the loader of `run`, but the file alone: this shell's environment is not the agent's.
 ConfigSources FileOnly(const CommandIo& io, const InputFile& file) {
   ConfigSources sources;
   sources.file = file.name;
@@ -84,7 +84,7 @@ int LineOf(const LoadedConfig& loaded, const std::string& setting) {
   return text.starts_with(prefix) ? std::atoi(text.c_str() + prefix.size()) : 0;
 }
 
-// A provider's own opinion of its settings, which the loader does not know.
+// Settings are also checked by their providers, whose rules the loader does not have.
 void CheckProviders(const LoadedConfig& loaded, OfflineProviders& providers, Report& report) {
   for (const std::string& name : loaded.config.enabled_providers) {
     const auto made = providers.Make(name, loaded);
@@ -92,7 +92,7 @@ void CheckProviders(const LoadedConfig& loaded, OfflineProviders& providers, Rep
     Finding finding{.source = loaded.sources.file,
                     .field = "providers." + name,
                     .message = made.error().message()};
-    // The setting that the message names is where the reader has to look.
+    // Point to the setting that the message names.
     for (const auto& [key, value] : loaded.config.providers.at(name).values) {
       if (finding.message.find(key) == std::string::npos) continue;
       finding.field = fmt::format("providers.{}.{}", name, key);
@@ -102,7 +102,7 @@ void CheckProviders(const LoadedConfig& loaded, OfflineProviders& providers, Rep
   }
 }
 
-// As people name it: with its namespace, where the manifest says one.
+// With its namespace, if the manifest has one.
 std::string NameOf(const SpcManifest& manifest) {
   return manifest.namespace_name.empty() ? manifest.name
                                          : manifest.namespace_name + "/" + manifest.name;
@@ -178,7 +178,7 @@ std::string ReportText(const Report& report) {
   text += ": " + Count(report.classes, "SecretProviderClass", "SecretProviderClasses") + ", " +
           Count(report.configs, "configuration", "configurations");
   if (report.skipped > 0) {
-    text += ", " + Count(report.skipped, "other object", "other objects") + " not looked at";
+    text += ", " + Count(report.skipped, "other object", "other objects") + " skipped";
   }
   return text + "\n" + report.needs.Text();
 }
@@ -191,7 +191,7 @@ int Validate(CommandIo& io, const Options& options) {
   }
   OfflineProviders providers;
 
-  // Classes are judged with the configuration that stands beside them, else with the defaults.
+  // Classes are checked with the configuration among the files, else with the defaults.
   ConfigSources sources;
   sources.host_name = "node";
   sources.providers = io.providers;
@@ -219,7 +219,7 @@ int Validate(CommandIo& io, const Options& options) {
 void AddValidate(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command = root.add_subcommand(
       "validate",
-      "Checks SecretProviderClass manifests and agent configurations without calling anybody");
+      "Checks SecretProviderClass manifests and agent configurations without network access");
   auto options = std::make_shared<Options>();
   command->add_option("-f,--filename", options->files, "Files to check, or - for standard input")
       ->required()
