@@ -1,6 +1,6 @@
 #pragma once
 
-// Which providers this build has, and how each is made from the configuration.
+// The providers of this build, and how each is created from the configuration.
 //
 // The table behind ProviderRegistry is generated from the list in providers/CMakeLists.txt. Each
 // folder's factory.h declares kRuntimeName, SettingsKeys and Make in a namespace of the provider's
@@ -29,7 +29,7 @@ struct SettingKey {
   enum class Kind { kText, kBool, kDuration };
 
   std::string_view name;         // "address"
-  std::string_view environment;  // the dialect's own variable ("VAULT_ADDR"), "" = none
+  std::string_view environment;  // environment variable of the key ("VAULT_ADDR"), "" = none
   Kind kind = Kind::kText;
   std::string_view default_text;
   std::string_view help;         // one sentence, for `config print` and the documentation
@@ -37,20 +37,20 @@ struct SettingKey {
   bool enables = false;
 };
 
-// By key name; every key of SettingsKeys is present, checked against its kind.
+// By key name; holds every key of SettingsKeys, checked against its kind.
 using SettingValues = std::map<std::string, std::string>;
 
-// What a provider may use; outlives it.
+// Dependencies of a provider; must outlive it.
 struct ProviderServices {
   HttpClient& http;
   const Clock& clock;
   Logger& log;
   Policy policy;            // the provider's own, from the configuration
-  SecretBytes version_key;  // keyed hashes of secret content
-  // Holds what the cloud SDKs look at, and upstream's variables with credentials. Those are no
-  // settings: the configuration, which can be printed, holds no secret.
+  SecretBytes version_key;  // for keyed hashes of secret content
+  // The cloud SDKs' variables, and upstream's variables with credentials. Those are not settings:
+  // the configuration can be printed and must not contain secrets.
   Environment environment = ProcessEnvironment();
-  ExceptionReporter on_exception{};  // of the provider's own threads
+  ExceptionReporter on_exception{};  // for the provider's own threads
 };
 
 struct ProviderEntry {

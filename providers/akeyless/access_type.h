@@ -20,9 +20,10 @@ enum class AccessType {
 
 // As `akeylessAccessType` and the API spell it: "access_key".
 std::string_view AccessTypeName(AccessType type);
-// "api_key" is access_key's other name in Akeyless's tools; nothing for a text that is no type.
+// The inverse; also accepts "api_key", the name of access_key in Akeyless's tools. nullopt for an
+// unknown type.
 std::optional<AccessType> KnownType(std::string_view text);
-// Whether the login proves an identity of AWS, Azure or Google.
+// Whether the login uses a cloud identity (AWS, Azure or Google).
 bool IsCloud(AccessType type);
 
 }  // namespace nodekeep::akeyless

@@ -1,7 +1,7 @@
 #pragma once
 
 // Akeyless: the SecretProviderClass dialect of the `akeyless` provider, its logins and its reads.
-// README.md lists the parameters and where we differ from the upstream provider.
+// README.md lists the parameters and the differences from the upstream provider.
 
 #include <memory>
 #include <string>
@@ -17,11 +17,12 @@
 
 namespace nodekeep {
 
-// What the node's configuration says; a SecretProviderClass overrides all but the last two groups.
+// Settings of the node's configuration; a SecretProviderClass overrides all but the last two
+// groups.
 struct AkeylessSettings {
   std::string gateway = "https://api.akeyless.io";  // base URL; a path prefix is kept
-  std::vector<std::string> fallback_gateways;       // asked in this order while `gateway` is down
-  std::string access_type;                          // "" = not said: access_key
+  std::vector<std::string> fallback_gateways;       // tried in this order while `gateway` is down
+  std::string access_type;                          // "" = unset: access_key
   std::string access_id;
   std::string azure_object_id;
   std::string gcp_audience;
@@ -31,37 +32,37 @@ struct AkeylessSettings {
   std::string sts_endpoint;
   TlsSettings tls;
 
-  // Credentials of the node, used by classes that bring none of their own.
+  // Credentials of the node, for classes without credentials of their own.
   std::shared_ptr<const SecretBytes> access_key;      // null = none
   std::shared_ptr<const SecretBytes> uid_init_token;  // null = none
   // For access type k8s as the agent: a token of the agent's own service account, read at each
-  // login; "" = none. Give it an audience of its own: the receiver of a token with the API server's
-  // audience has the rights of the agent there.
+  // login; "" = none. Use a dedicated audience: the receiver of a token with the API server's
+  // audience can act as the agent at the API server.
   std::string service_account_token_file;
   std::string jwt_file;   // for access type jwt; read at each login; "" = the pod's token
   std::string cert_file;  // for access type cert: PEM certificate and key of the node
   std::string cert_key_file;
   std::string uid_token_directory;
   // Base URLs that the node's identity (the above, its cloud identity, its service account token)
-  // may be sent to besides `gateway` and `fallback_gateways`; "*" = any. A class names its own
-  // gateway, so its author would otherwise be shown the node's credentials.
+  // may be sent to besides `gateway` and `fallback_gateways`; "*" = any. Without this list, the
+  // author of a class could name a gateway that collects the node's credentials.
   std::vector<std::string> node_identity_gateways;
 
-  // Tokens and values travel in bodies: http:// is refused unless this or the class says otherwise.
+  // Bodies contain tokens and values: http:// is refused unless this or the class allows it.
   bool allow_plain_http = false;
   // Log in as upstream does: every method in turn, whatever the class says
   // (docs/protocol/secret-provider-class.md, "akeyless login").
   bool legacy_probing = false;
-  // The access rules of the account look at namespace and service account only, never at a pod: a
-  // login made with a pod's token may serve all pods of its service account.
+  // Asserts that the account's access rules depend on namespace and service account only, not on
+  // the pod: a login with a pod's token may then serve all pods of its service account.
   bool share_by_service_account = false;
 
-  // Where the node's cloud identity looks for the variables of the clouds' SDKs.
+  // The cloud SDKs' environment variables, for the node's cloud identity.
   Environment environment = ProcessEnvironment();
-  ExceptionReporter on_exception{};  // of threads of the provider
-  // Key under which answers without a version of their own get one; empty = random per process.
+  ExceptionReporter on_exception{};  // for the provider's threads
+  // HMAC key for versions of answers that have none of their own; empty = random per process.
   SecretBytes version_key;
-  Duration timeout = std::chrono::seconds(30);  // of one exchange with a gateway
+  Duration timeout = std::chrono::seconds(30);  // of one request to a gateway
   Policy policy;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// A login at work: sends commands that carry its token. For one batch of questions.
+// Sends commands with the token of one login. Lives for one batch of questions.
 
 #include <string_view>
 #include <vector>
@@ -17,7 +17,7 @@ struct Caller {
   const Options& options;
   const Credential& credential;
 
-  // With the token, under the name that its kind has in a body.
+  // A body that holds the token, in the member for its kind.
   RequestBody Body() const {
     const std::string_view token = credential.token.Reveal();
     RequestBody body;

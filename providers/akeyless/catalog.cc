@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxFolderItems = 1000;
 constexpr std::size_t kMaxPages = 64;
-// Looking up a few items by listing their folder pays up to so many others in it.
+// Listing a folder is cheaper than describe-item up to this many listed items per requested one.
 constexpr std::size_t kListedPerItem = 20;
 constexpr Duration kCrowdedFor = std::chrono::hours(1);
 constexpr std::size_t kMaxCrowded = 1024;
@@ -35,7 +35,7 @@ Command DescribeCommand(const Caller& caller, const std::string& path) {
   return {"describe-item", caller.Body().Text("name", path).Take()};
 }
 
-// Page by page, and not all of a large folder at once.
+// Requests a single page, so that a large folder does not come in one reply.
 Command ListCommand(const Caller& caller, const std::string& folder, bool deep,
                     const std::string& page) {
   RequestBody body = caller.Body();
@@ -89,7 +89,7 @@ void DescribeByListing(const Caller& caller, CrowdedFolders& crowded,
     if (items->size() > kListedPerItem * members.size()) crowded.Add(account + folder);
     for (const Json& item : items->array_range()) {
       const Description description = DescriptionOf(item);
-      // A list that leaves the version out is no help.
+      // Without a version, an entry of the list is of no use.
       if (description.last_version == 0 || description.type.empty()) continue;
       for (const std::string& path : members) {
         if (WithSlash(path) == description.name) described.insert_or_assign(path, description);

@@ -26,18 +26,19 @@ struct Description {
   std::string modified;
   std::string user_ttl;  // of a dynamic secret
 
-  // Equal as long as nothing that the server tells of has changed.
+  // Changes with the item's type, last version and modification date.
   std::string Stamp() const;
 };
 
-// "/a/b" of "a/b": names are accepted both ways.
+// "/a/b" for "a/b": both forms of a name are accepted.
 std::string WithSlash(std::string_view path);
 
-// The kind of an item that is read by its type alone: static, certificate, rotated.
+// The kind of an item whose type alone says how to read it (static, certificate, rotated); nullopt
+// for other types.
 std::optional<ItemKind> ReadableKind(std::string_view type);
 
-// Folders with far more items than are read from them: their items are described one by one.
-// Thread-safe.
+// Folders that hold far more items than are read from them: listing them is wasteful, so their
+// items are described one by one. Thread-safe.
 class CrowdedFolders {
  public:
   explicit CrowdedFolders(const Clock& clock) : clock_(clock) {}
@@ -51,19 +52,19 @@ class CrowdedFolders {
   std::map<std::string, SteadyTime> until_;  // guarded by mutex_
 };
 
-// By path as it was asked for, an entry for each. Two and more items of one folder are looked up
-// with one list-items, all others with describe-item, and so are those that a list does not show:
-// only describe-item tells what is not there from what may not be seen. Errors begin with "can't
-// describe item: <path>, error".
+// An entry for each of the requested paths. Two or more items of one folder are looked up with one
+// list-items call. All others, and those that the list does not contain, are looked up with
+// describe-item, because only describe-item distinguishes a missing item from a denied one. Errors
+// begin with "can't describe item: <path>, error".
 using Descriptions = std::map<std::string, Result<Description>>;
 Descriptions Describe(const Caller& caller, CrowdedFolders& crowded,
                       const std::set<std::string>& paths);
-// Of an item that is known to be there.
+// For an item that is known to exist.
 Result<Description> DescribeOne(const Caller& caller, const std::string& path);
 
-// The items below `folder` that are read by their type alone, sorted by name. kNotFound when there
-// is none, because what may not be listed is hidden, not refused; kTooLarge. Errors begin with
-// "can't list folder: <folder>, error".
+// The static, certificate and rotated items below `folder`, sorted by name. kNotFound when there
+// are none, because items that may not be listed are hidden, not refused; kTooLarge. Errors begin
+// with "can't list folder: <folder>, error".
 Result<std::vector<Description>> ListFolder(const Caller& caller, const std::string& folder);
 
 }  // namespace nodekeep::akeyless

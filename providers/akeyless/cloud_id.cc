@@ -20,7 +20,7 @@ SecretBytes Encoded(const SecretBytes& bytes) {
   return SecretBytes::TakeFrom(Base64Encode(bytes.Reveal()));
 }
 
-// The global host knows only the partition that it is in.
+// The global STS host serves only its own partition.
 bool IsOtherPartition(std::string_view region) {
   return region.starts_with("cn-") || region.starts_with("us-gov-") ||
          region.starts_with("us-iso") || region.starts_with("eu-isoe-");
@@ -104,8 +104,8 @@ Result<SecretBytes> CloudIds::Gcp(const Context& context, const GcpIdentity& ide
   return Encoded(token->token);
 }
 
-// The layout of the vendor's Go library since May 2026: Content-Length and Host are signed, but not
-// among the headers, because whoever replays the request sets them itself.
+// The layout of the vendor's Go library since May 2026: Content-Length and Host are signed but not
+// listed in the headers, because the client that replays the request sets them.
 Result<SecretBytes> AwsCloudId(const AwsCredentials& credentials, const std::string& sts_url,
                                const std::string& region, WallTime now) {
   HttpRequest request;

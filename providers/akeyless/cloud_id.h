@@ -3,9 +3,9 @@
 // cloud-id: what proves a cloud identity to `/auth`, for the access types aws_iam, azure_ad and gcp
 // (docs/protocol/akeyless-api.md, "Cloud identities").
 //
-// A cloud-id is a bearer credential for minutes (AWS: fifteen) to an hour: make one for each login,
-// keep none. The identity is that of this process, unless a pod's token is given: then the pod's
-// alone, never falling back to the node's. Errors begin with "cloud-id".
+// A cloud-id is a bearer credential that is valid for minutes (AWS: 15) to an hour: create one for
+// each login and do not store it. It proves the identity of this process or, with a pod's token,
+// that of the pod, without fallback to the node's. Errors begin with "cloud-id".
 
 #include <string>
 
@@ -25,21 +25,21 @@ namespace nodekeep::akeyless {
 struct AwsIdentity {
   // Region and URL of the signed STS request. Both "" = the global host and us-east-1, which auth
   // methods expect by default (docs/protocol/akeyless-api.md, "Cloud id of AWS"), or the regional
-  // host where the pod's region or AWS_REGION lies in another partition. A region alone chooses its
-  // regional host.
+  // host where the pod's region or AWS_REGION lies in another partition. A region without a URL
+  // selects its regional host.
   std::string sts_region;
   std::string sts_url;
-  // For a pod: its role, the region whose STS gives out the role's credentials ("" = AWS_REGION),
-  // and its token of audience sts.amazonaws.com. Null = this process.
+  // For a pod: its role, the region whose STS issues the role's credentials ("" = AWS_REGION), and
+  // its token of audience sts.amazonaws.com; token null = this process.
   std::string role_arn;
   std::string region;
   const SecretBytes* pod_token = nullptr;
 };
 
 struct AzureIdentity {
-  std::string object_id;  // a user-assigned identity of the machine; "" = the usual chain
-  // For a pod: its application, and its token of audience api://AzureADTokenExchange. Null = this
-  // process.
+  std::string object_id;  // a user-assigned identity of the machine; "" = the default chain
+  // For a pod: its application, and its token of audience api://AzureADTokenExchange; token null =
+  // this process.
   std::string tenant_id;  // "" = AZURE_TENANT_ID
   std::string client_id;
   const SecretBytes* pod_token = nullptr;
@@ -47,14 +47,14 @@ struct AzureIdentity {
 
 struct GcpIdentity {
   std::string audience;  // "" = "akeyless.io"
-  // For a pod: the provider that its token is exchanged for, and the service account it then
-  // becomes. Null = this process.
+  // For a pod: the identity provider at which its token is exchanged, the service account to
+  // impersonate, and the token; token null = this process.
   std::string provider;
   std::string service_account;
   const SecretBytes* pod_token = nullptr;
 };
 
-// Thread-safe. `http` and `clock` must outlive it.
+// Thread-safe. `http` and `clock` must outlive this object.
 class CloudIds {
  public:
   CloudIds(HttpClient& http, const Clock& clock, const Environment& environment);
@@ -71,7 +71,8 @@ class CloudIds {
   const GcpEnvironment gcp_;
 };
 
-// The cloud-id of a signed STS GetCallerIdentity request, which itself is never sent. Pure.
+// Builds the cloud-id from a signed STS GetCallerIdentity request, which the agent never sends.
+// Pure.
 Result<SecretBytes> AwsCloudId(const AwsCredentials& credentials, const std::string& sts_url,
                                const std::string& region, WallTime now);
 

@@ -24,7 +24,7 @@ constexpr const char* kAssumed =
     "<Expiration>2026-01-31T12:00:00Z</Expiration></Credentials></"
     "AssumeRoleWithWebIdentityResponse>";
 
-// What stands in a cloud-id of AWS.
+// The decoded content of an AWS cloud-id.
 struct Quoted {
   std::string method, url, body;
   std::map<std::string, std::string> headers;
@@ -127,21 +127,20 @@ TEST_CASE("cloud-id: aws_iam quotes a request that is never sent") {
   CHECK(Decoded(cloud_id->Reveal()).find("sesame-open") == std::string::npos);
 }
 
-TEST_CASE("cloud-id: aws_iam signs for the global host unless told, or in another partition") {
+TEST_CASE("cloud-id: aws_iam signs for the global host by default, except in other partitions") {
   struct Row {
     std::string name, environment_region, sts_region, sts_url, want_url, want_region;
   };
   const Row rows[] = {
-      {"nothing said", "", "", "", "https://sts.amazonaws.com/", "us-east-1"},
+      {"nothing set", "", "", "", "https://sts.amazonaws.com/", "us-east-1"},
       {"the pod's own region changes nothing", "eu-west-1", "", "", "https://sts.amazonaws.com/",
        "us-east-1"},
       {"China", "cn-north-1", "", "", "https://sts.cn-north-1.amazonaws.com.cn/", "cn-north-1"},
       {"US government", "us-gov-west-1", "", "", "https://sts.us-gov-west-1.amazonaws.com/",
        "us-gov-west-1"},
-      {"a region asked for", "", "eu-west-1", "", "https://sts.eu-west-1.amazonaws.com/",
+      {"a given region", "", "eu-west-1", "", "https://sts.eu-west-1.amazonaws.com/", "eu-west-1"},
+      {"a given host", "", "eu-west-1", "https://vpce-1.sts.example", "https://vpce-1.sts.example/",
        "eu-west-1"},
-      {"a host asked for", "", "eu-west-1", "https://vpce-1.sts.example",
-       "https://vpce-1.sts.example/", "eu-west-1"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -159,7 +158,7 @@ TEST_CASE("cloud-id: aws_iam signs for the global host unless told, or in anothe
   }
 }
 
-TEST_CASE("cloud-id: a pod's aws_iam is the role that its own token gets, whatever the node is") {
+TEST_CASE("cloud-id: a pod's aws_iam is the role for its own token, not the node's identity") {
   Machine machine;
   machine.environment = {{"AWS_ACCESS_KEY_ID", "AKIDNODE"},
                          {"AWS_SECRET_ACCESS_KEY", "node"},
@@ -178,7 +177,7 @@ TEST_CASE("cloud-id: a pod's aws_iam is the role that its own token gets, whatev
                  ContainsSubstring("&WebIdentityToken=pod-jwt&"));
 }
 
-TEST_CASE("cloud-id: a pod's role is asked for in the region that is said, and signed as told") {
+TEST_CASE("cloud-id: a pod's role is requested in the given region, and signed as configured") {
   struct Row {
     std::string name;
     std::map<std::string, std::string> environment;
@@ -204,19 +203,19 @@ TEST_CASE("cloud-id: a pod's role is asked for in the region that is said, and s
        "https://sts.cn-north-1.amazonaws.com.cn/",
        "https://sts.cn-north-1.amazonaws.com.cn/",
        "cn-north-1"},
-      {"a region to sign for says nothing of where to ask",
+      {"a region to sign for does not change the STS that issues the role",
        {},
        {"eu-west-3", "", "", "", nullptr},
        "https://sts.amazonaws.com/",
        "https://sts.eu-west-3.amazonaws.com/",
        "eu-west-3"},
-      {"an endpoint is signed and never asked",
+      {"an endpoint is signed for and never called",
        {},
        {"eu-west-3", "https://sts.internal.example", "", "", nullptr},
        "https://sts.amazonaws.com/",
        "https://sts.internal.example/",
        "eu-west-3"},
-      {"the operator's endpoint is asked",
+      {"the operator's endpoint is called",
        {{"AWS_ENDPOINT_URL_STS", "https://vpce.example/"}},
        {"", "", "", "eu-west-1", nullptr},
        "https://vpce.example/",
@@ -241,7 +240,7 @@ TEST_CASE("cloud-id: a pod's role is asked for in the region that is said, and s
   }
 }
 
-TEST_CASE("cloud-id: what a cloud refuses to a pod names its identity and who can change that") {
+TEST_CASE("cloud-id: a cloud's refusal of a pod names the identity and the fix") {
   Machine machine;
   machine.environment = {{"AZURE_CLOUD", "AzureCloud"}};
   machine.http.On("", "*", {FakeHttpClient::Respond(403, "{}")});
@@ -271,7 +270,7 @@ TEST_CASE("cloud-id: what a cloud refuses to a pod names its identity and who ca
           ContainsSubstring("must trust"));
 }
 
-TEST_CASE("cloud-id: a pod's refusal is not made good with the node's identity") {
+TEST_CASE("cloud-id: a refused pod does not fall back to the node's identity") {
   Machine machine;
   machine.environment = {{"AWS_ACCESS_KEY_ID", "AKIDNODE"}, {"AWS_SECRET_ACCESS_KEY", "node"},
                          {"AZURE_TENANT_ID", "tenant"},     {"AZURE_CLIENT_ID", "node"},
@@ -322,7 +321,7 @@ TEST_CASE("cloud-id: azure_ad is the access token for the resource manager, enco
   }
 }
 
-TEST_CASE("cloud-id: azure_ad with an object id asks the instance for that identity") {
+TEST_CASE("cloud-id: azure_ad with an object id requests that identity from the metadata service") {
   Machine machine;
   machine.environment = {{"AZURE_CLOUD", "AzureCloud"}, {"AZURE_CLIENT_ID", "unused"}};
   machine.http.On("GET",
@@ -395,7 +394,7 @@ TEST_CASE("cloud-id: a pod's gcp is exchanged and impersonated with its own toke
   CHECK_THAT(machine.http.Requests().at(1).body, ContainsSubstring(R"("audience":"akeyless.io")"));
 }
 
-TEST_CASE("cloud-id: Google is asked at the addresses that the operator gives it") {
+TEST_CASE("cloud-id: gcp uses the endpoints that the operator has set") {
   Machine machine;
   machine.environment = {
       {"GAIA_TOKEN_EXCHANGE_ENDPOINT", "https://sts-x.p.googleapis.com/v1/token"},
@@ -414,7 +413,7 @@ TEST_CASE("cloud-id: Google is asked at the addresses that the operator gives it
   CHECK(machine.Ids().Gcp({}, identity).ok());
 }
 
-TEST_CASE("cloud-id: an error says which type, which source and what to set") {
+TEST_CASE("cloud-id: an error names type, source and fix") {
   Machine machine;
   machine.http.On("", "*", {FakeHttpClient::Fail(ErrorCode::kTransient, "no route to host")});
   CHECK_THAT(machine.Ids().Aws({}, {}).error().message(),

@@ -76,20 +76,20 @@ std::vector<std::pair<std::string_view, std::string>> CloudLogin::Parts() const 
 
 std::string StsProblem(const std::string& region, const std::string& endpoint) {
   if (!region.empty() && !IsAwsRegion(region)) {
-    return fmt::format("\"{}\" is no region such as eu-west-1", region);
+    return fmt::format("\"{}\" is not a region such as eu-west-1", region);
   }
   if (endpoint.empty()) return "";
   HttpRequest request;
   request.url = endpoint;
   Result<Origin> origin = ParseOrigin(request);
   if (!origin.ok()) return origin.error().message();
-  // The service replays the request at "/", which is what is signed.
+  // The service replays the request at path "/", so only that path can be signed.
   std::string_view rest = std::string_view(endpoint).substr(origin->scheme.size() + 3);
   if (rest.ends_with('/')) rest.remove_suffix(1);
   if (origin->scheme != "https" || rest.find_first_of("/?#") != std::string_view::npos) {
     return fmt::format("{} is not of the form https://<host>/", origin->text);
   }
-  if (region.empty()) return "it needs the region that signs for it";
+  if (region.empty()) return "it needs the region to sign for";
   return "";
 }
 
@@ -110,7 +110,7 @@ Result<CloudLogin> ReadCloudLogin(const SpcParameters& parameters, const Akeyles
           said, fmt::format("goes with akeylessAccessType aws_iam, not {}", AccessTypeName(*type)));
     }
     if (std::string problem = StsProblem(login.sts_region, login.sts_endpoint); !problem.empty()) {
-      return Invalid(said, fmt::format("{}; {} and {} name where the signature is good", problem,
+      return Invalid(said, fmt::format("{}; {} and {} name the STS to sign for", problem,
                                        kStsRegion, kStsEndpoint));
     }
   }
@@ -125,7 +125,7 @@ std::string TokenAudience(AccessType type, const CloudLogin& login) {
     case AccessType::kAwsIam: return std::string(kAwsPodAudience);
     case AccessType::kAzureAd: return std::string(kAzurePodAudience);
     case AccessType::kGcp: return GcpPodAudience(login.gcp_provider);
-    // Akeyless expects it of Google's tokens as well.
+    // Akeyless expects the same audience of Google's identity tokens.
     case AccessType::kJwt: return "akeyless.io";
     // unverified: for k8s a gateway has the token reviewed without naming audiences, and such a
     // review accepts the API server's own.

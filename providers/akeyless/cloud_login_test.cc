@@ -60,7 +60,7 @@ bool Contains(const std::string& text, std::string_view part) {
 
 }  // namespace
 
-TEST_CASE("cloud login: the pod's token is asked for by the audience that its cloud expects") {
+TEST_CASE("cloud login: the pod's token is requested for the audience that its cloud expects") {
   struct Row {
     std::string name;
     Attributes attributes;
@@ -98,7 +98,7 @@ TEST_CASE("cloud login: by default the identity is the node's, and no token of t
   }
 }
 
-TEST_CASE("cloud login: what is missing or wrong is refused by name, with what to do") {
+TEST_CASE("cloud login: an error names the missing or wrong parameter and the fix") {
   struct Row {
     std::string name;
     Attributes attributes;
@@ -120,14 +120,14 @@ TEST_CASE("cloud login: what is missing or wrong is refused by name, with what t
        "parameter nodekeep/azureTenantID"},
       {"a tenant that is a path", Azure({{"nodekeep/azureTenantID", "../x"}}),
        "parameter nodekeep/azureTenantID"},
-      {"a client that is no id", Azure({{"nodekeep/azureClientID", "a b"}}),
+      {"a client that is not an id", Azure({{"nodekeep/azureClientID", "a b"}}),
        "parameter nodekeep/azureClientID"},
       {"a pool without a provider",
        Gcp({{"nodekeep/gcpProvider", "//iam.googleapis.com/projects/1/x"}}),
        "parameter nodekeep/gcpProvider"},
       {"a URL as provider", Gcp({{"nodekeep/gcpProvider", "https://evil.example/"}}),
        "parameter nodekeep/gcpProvider"},
-      {"an account that is no email", Gcp({{"nodekeep/gcpServiceAccount", "web"}}),
+      {"an account that is not an email", Gcp({{"nodekeep/gcpServiceAccount", "web"}}),
        "parameter nodekeep/gcpServiceAccount"},
       {"misspelt", Pod("aws_iam", {{"nodekeep/awsRoleArn", kRole}}),
        "did you mean nodekeep/awsRoleARN?"},
@@ -149,7 +149,7 @@ TEST_CASE("cloud login: what is missing or wrong is refused by name, with what t
   }
 }
 
-TEST_CASE("cloud login: whose STS signs is a region, a URL with its region, or the node's choice") {
+TEST_CASE("cloud login: the STS is a region, a URL with its region, or the node's setting") {
   AkeylessSettings none, node;
   node.sts_region = "eu-central-1";
   node.sts_endpoint = "https://sts.internal.example/";
@@ -165,7 +165,7 @@ TEST_CASE("cloud login: whose STS signs is a region, a URL with its region, or t
     return more;
   };
   const Row rows[] = {
-      {"nobody says", aws, false, "", ""},
+      {"not set", aws, false, "", ""},
       {"region", with({{"nodekeep/stsRegion", "eu-west-1"}}), false, "eu-west-1", ""},
       {"endpoint",
        with(
@@ -192,8 +192,8 @@ TEST_CASE("cloud login: an STS that cannot be signed for is refused") {
   const Row rows[] = {
       {"fine", "us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com/", ""},
       {"a port is fine", "eu-west-1", "https://sts.example:8443", ""},
-      {"region in capitals", "EU-WEST-1", "", "no region"},
-      {"region with a dot", "eu.west", "", "no region"},
+      {"region in capitals", "EU-WEST-1", "", "not a region"},
+      {"region with a dot", "eu.west", "", "not a region"},
       {"a URL alone", "", "https://sts.example/", "needs the region"},
       {"plain HTTP", "eu-west-1", "http://sts.example/", "https://<host>/"},
       {"a path", "eu-west-1", "https://sts.example/x", "https://<host>/"},
@@ -217,7 +217,7 @@ TEST_CASE("cloud login: an STS that cannot be signed for is refused") {
                  "aws_iam, not k8s"));
 }
 
-TEST_CASE("cloud login: every part of it makes another login") {
+TEST_CASE("cloud login: every part distinguishes logins") {
   const Attributes rows[] = {
       Aws(),
       Aws({{"nodekeep/awsRoleARN", "arn:aws:iam::123456789012:role/other"}}),
@@ -240,7 +240,7 @@ TEST_CASE("cloud login: every part of it makes another login") {
   CHECK(texts.size() == std::size(rows));
 }
 
-TEST_CASE("cloud login: explain says whose identity it is") {
+TEST_CASE("cloud login: --explain shows the identity") {
   std::string text;
   for (const auto& [name, value] : Parse(Aws())->options->Explain()) {
     text += name + ": " + value + "\n";

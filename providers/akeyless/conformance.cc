@@ -1,5 +1,5 @@
 // The akeyless provider on a scripted gateway: k8s logins with the pods' tokens, and static secrets
-// that everybody or one service account may read.
+// that all service accounts or only one may read.
 
 #include <algorithm>
 
@@ -126,8 +126,8 @@ class AkeylessSubject final : public HttpSubject {
   }
 
   std::set<std::string> SettingsOutsideLogins() const override {
-    // certKeyFile belongs to certFile; uidTokenDirectory is where a token is kept; plain http is
-    // part of the URL.
+    // certKeyFile belongs to certFile; uidTokenDirectory is only where a token is stored; plain
+    // http is part of the URL.
     return {"certKeyFile", "uidTokenDirectory", "allowPlainHttp", "timeout"};
   }
 
@@ -175,7 +175,7 @@ class AkeylessSubject final : public HttpSubject {
                        kFolder, name, stored.version);
   }
 
-  // Hides what may not be read.
+  // Omits items that the account may not read.
   Result<HttpResponse> List(const std::string& account) {
     std::string items;
     for (const auto& [name, stored] : secrets_) {
@@ -186,7 +186,7 @@ class AkeylessSubject final : public HttpSubject {
     return Reply(200, R"({"items":[)" + items + R"(],"has_next":false})");
   }
 
-  // The error for what is not there, or may not be read; null when all is well.
+  // The error for an item that does not exist or may not be read; nullopt when it may.
   std::optional<HttpResponse> Refusal(const std::string& account, const std::string& path) {
     auto found = secrets_.find(NameOf(path));
     if (found == secrets_.end()) return Reply(404, R"({"error":"NotFound: the item"})");

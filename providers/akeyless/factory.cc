@@ -10,8 +10,8 @@ namespace {
 
 using Kind = SettingKey::Kind;
 
-// Environment names are upstream's where it has one, so that a pod template can stay as it is. Its
-// variables with credentials are read below and are no settings.
+// Environment names are upstream's where it has one, so that pod templates need no change.
+// Upstream's variables with credentials are not settings; Make reads them.
 constexpr SettingKey kKeys[] = {
     {"gatewayUrl", "AKEYLESS_URL", Kind::kText, "https://api.akeyless.io",
      "Gateway of classes that name none; a path prefix such as /api/v2 belongs to it"},
@@ -28,12 +28,11 @@ constexpr SettingKey kKeys[] = {
     {"k8sAuthConfigName", "AKEYLESS_K8S_AUTH_CONFIG_NAME", Kind::kText, "",
      "The gateway's auth configuration for k8s"},
     {"k8sGatewayUrl", "NODEKEEP_AKEYLESS_K8S_GATEWAY_URL", Kind::kText, "",
-     "For k8s where gatewayUrl is not the gateway that has the auth configuration: the one that "
-     "has"},
+     "For k8s: the gateway that has the auth configuration, where that is not gatewayUrl"},
     {"stsRegion", "NODEKEEP_AKEYLESS_STS_REGION", Kind::kText, "",
-     "For aws_iam: region whose STS the identity is proved to; the global host when empty"},
+     "For aws_iam: region of the STS that the login is signed for; the global host when empty"},
     {"stsEndpoint", "NODEKEEP_AKEYLESS_STS_ENDPOINT", Kind::kText, "",
-     "For aws_iam: that STS by its URL, with stsRegion; never called by the agent"},
+     "For aws_iam: URL of that STS, together with stsRegion; never called by the agent"},
     {"serviceAccountTokenFile", "NODEKEEP_AKEYLESS_SERVICE_ACCOUNT_TOKEN_FILE", Kind::kText, "",
      "A token of the agent's own service account for k8s, read at each login; the chart's "
      "serviceAccount.loginToken makes one"},
@@ -58,12 +57,12 @@ constexpr SettingKey kKeys[] = {
      "Log in by the first method that works, the node's cloud identities included, whatever type "
      "the class names, as upstream"},
     {"shareByServiceAccount", "NODEKEEP_AKEYLESS_SHARE_BY_SERVICE_ACCOUNT", Kind::kBool, "false",
-     "No access rule looks at a pod: a login with a pod's token serves its whole service account"},
+     "No access rule depends on the pod: a login with its token serves the whole service account"},
     {"timeout", "NODEKEEP_AKEYLESS_TIMEOUT", Kind::kDuration, "30s",
      "Of one exchange with a gateway"},
 };
 
-// The first of the variables that is set.
+// The first of the environment variables that is set; null when none is.
 std::shared_ptr<const SecretBytes> SecretOf(const ProviderServices& services,
                                             std::initializer_list<const char*> names) {
   for (const char* name : names) {

@@ -11,7 +11,7 @@ namespace nodekeep::akeyless {
 namespace {
 
 struct Bench {
-  // The key of the first login of a provider made in that environment; "" = none was made.
+  // The key in the first login of a provider made in that environment; "" = no login was sent.
   std::string FirstKey(std::map<std::string, std::string> variables) {
     SettingValues values;
     for (const SettingKey& key : SettingsKeys()) values[std::string(key.name)] = key.default_text;

@@ -1,6 +1,5 @@
-// What is known to go wrong with the upstream provider (docs/protocol/secret-provider-class.md,
-// "akeyless flaws"), each shown not to happen here: our provider in the core, on a scripted
-// gateway.
+// Known flaws of the upstream provider (docs/protocol/secret-provider-class.md, "akeyless flaws"),
+// each checked not to happen here: our provider in the core, on a scripted gateway.
 
 #include <fmt/format.h>
 
@@ -28,7 +27,7 @@ using std::chrono::minutes;
 std::string Refused(std::string_view words) { return fmt::format(R"({{"error":"{}"}})", words); }
 
 // Gateways by host. At each, access id "p-<x>" logs in with the key "key of p-<x>", or with any
-// service account token, and sees the items that are its own.
+// service account token, and can read its own items.
 class Gateways {
  public:
   explicit Gateways(FakeHttpClient& http) {
@@ -70,7 +69,7 @@ class Gateways {
     return Read(command, *body, own->second);
   }
 
-  // The token tells host and access id.
+  // The token encodes host and access id.
   static Result<HttpResponse> LogIn(const std::string& host, const Json& body) {
     const std::string access_id = Member(body, "access-id");
     const bool good = Member(body, "access-type") == "k8s"
@@ -169,7 +168,7 @@ TEST_CASE("akeyless: tenants that mount at once read only what is theirs") {
     CHECK(got[pod] == fmt::format("secret of {}", pod % kTenants));
   }
   for (const FakeHttpClient::Seen& seen : bench.http.Requests()) {
-    // A token, which here names its gateway, is never shown to another.
+    // A token, which here names its gateway, is never sent to another.
     const std::string other = Contains(seen.url, "gw-a") ? "t-gw-b" : "t-gw-a";
     CHECK_FALSE(Contains(seen.body, other));
   }
@@ -191,7 +190,7 @@ TEST_CASE("akeyless: a refused login fails the mount, in the gateway's words") {
   CHECK(Contains(error, "AuthenticationFailed"));
   CHECK_FALSE(Contains(error, "CANARY"));
   CHECK(bench.http.Count("/auth") == 1);
-  CHECK(bench.http.Count() == 1);  // nothing is read with somebody else's token
+  CHECK(bench.http.Count() == 1);  // nothing is read with another login's token
 }
 
 TEST_CASE("akeyless: an item that is missing or denied fails its mount alone") {
@@ -226,7 +225,7 @@ TEST_CASE("akeyless: a pod that is to log in as itself shows its own token") {
   for (const FakeHttpClient::Seen& seen : bench.http.Requests()) {
     if (Contains(seen.url, "/auth")) logins.push_back(seen.body);
   }
-  REQUIRE(logins.size() == 2);  // what the agent may see is not the pod's to have
+  REQUIRE(logins.size() == 2);  // values read as the agent are not shared with the pod
   CHECK(Contains(logins[1], Base64Encode("token of the pod")));
 }
 
@@ -238,7 +237,7 @@ TEST_CASE("akeyless: a login outlives its mount, and is made anew before it ends
     bench.clock.Advance(minutes(3));
   }
   CHECK(bench.http.Count("/auth") == 1);
-  bench.clock.Advance(minutes(4));  // the vendor's tokens live fifteen minutes at least
+  bench.clock.Advance(minutes(4));  // the vendor's tokens are valid for at least fifteen minutes
   CHECK(bench.FileOf(bench.Mount({})) == "v");
   CHECK(bench.http.Count("/auth") == 2);
 }
@@ -290,7 +289,7 @@ TEST_CASE("akeyless: ten static items cost three calls and not twenty-one") {
   CHECK(bench.http.Count("/get-secret-value") == 1);
   CHECK(bench.http.Count() == 3);
 
-  // The next poll asks nothing; once the answers have aged, it asks whether anything has changed.
+  // The next poll sends nothing; once the answers have aged, it checks for changes.
   bench.clock.Advance(minutes(1));
   REQUIRE(bench.Mount({{"objects", objects}}).ok());
   CHECK(bench.http.Count() == 3);

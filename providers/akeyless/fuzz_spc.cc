@@ -1,7 +1,7 @@
-// The dialect on arbitrary input: never fatal, and what it accepts keeps its promises; the same for
-// answers on their way into files.
+// Parses arbitrary input: it must not crash, and accepted input must satisfy the invariants of
+// ParsedMount. Arbitrary answers are rendered into files likewise.
 //
-// The input is cut at zero bytes: `objects`, an answer, then key=value parameters.
+// The input is split at zero bytes: `objects`, an answer, then key=value parameters.
 
 #include <algorithm>
 #include <cstdint>

@@ -16,10 +16,10 @@ namespace {
 constexpr std::size_t kMaxServerText = 1024;
 constexpr std::size_t kMaxRemembered = 1024;
 constexpr Duration kPassOver = std::chrono::seconds(30);
-// Longer than any caller's budget, so that the core leaves a mint alone.
+// Longer than any caller's budget, so that the core does not retry a mint.
 constexpr Duration kMintPause = std::chrono::hours(24);
 
-// Secrets that a body may hold, by member.
+// Members of a request body that hold secrets.
 constexpr std::string_view kSecretMembers[] = {"token",
                                                "uid-token",
                                                "access-key",
@@ -47,7 +47,7 @@ bool IsIdChar(unsigned char c) {
   return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '=';
 }
 
-// Access ids (p-), account ids (acc-) and tokens (t-, u-) with their tails replaced.
+// Replaces what follows the prefix of access ids (p-), account ids (acc-) and tokens (t-, u-).
 std::string Masked(std::string_view text) {
   constexpr std::size_t kShortestId = 8;
   std::string out;
@@ -69,7 +69,7 @@ std::string Masked(std::string_view text) {
   return out;
 }
 
-// The server's words without the full stop that our own sentences lack.
+// The server's message on one line, without the final full stop, which our messages do not have.
 std::string Words(std::string_view text) {
   std::string words = OneLine(text, kMaxServerText);
   while (words.ends_with('.')) words.pop_back();
@@ -123,7 +123,7 @@ std::string Hint(int status, bool readable, std::string_view words, const std::s
   }
   if (status == 401 || status == 403) {
     return "; the access role must allow read on this path (a path that does not exist looks the "
-           "same to who may not read it)";
+           "same without that permission)";
   }
   if (status == 400 && words.find("not found in cache") != std::string_view::npos) {
     return "; the gateway of this dynamic secret has lost its session with the target";
@@ -131,12 +131,12 @@ std::string Hint(int status, bool readable, std::string_view words, const std::s
   return "";
 }
 
-// What a 2xx reply holds.
+// The JSON of a 2xx reply.
 Result<Json> ReplyOf(const HttpResponse& response, const std::string& url, const Command& command) {
   const std::string_view body = response.body.Reveal();
   Result<Json> reply = ParseJson(body);
   const std::string where = fmt::format("POST {}/{}", url, command.name);
-  // The v1 API answers a v2 call with these words, with and without JSON around them.
+  // The API v1 answers a v2 call with this text, plain or inside JSON.
   if (body.size() < 4096 && body.find("unknown command") != std::string_view::npos &&
       (!reply.ok() || Find(*reply, {"status"}) != nullptr)) {
     return Error::Format(ErrorCode::kInvalid, "{}: the API v1 answers here{}", where, UrlHint(url));
@@ -228,7 +228,7 @@ std::vector<Result<Json>> GatewayClient::SendAll(const Context& context, const O
 
   for (std::size_t u = 0; u < urls.size() && !open.empty(); ++u) {
     const std::string& url = urls[u];
-    // A gateway that hangs must leave time for those after it; after a mint nobody else is asked.
+    // A gateway that hangs must leave time for those after it; a mint is sent to one only.
     const std::size_t to_ask = step == Step::kMint ? 1 : urls.size() - u;
     const Duration share = context.Remaining(clock_) / static_cast<int>(to_ask);
     std::vector<const Command*> batch;

@@ -1,9 +1,8 @@
 #pragma once
 
-// Calls of the Akeyless API v2, POST <base>/<command> with one JSON object each way, and what an
-// error reply means (docs/protocol/akeyless-api.md, "Calls and base URLs"). All knowledge of
-// gateways is here: several of them in order, which of them is down, which words of theirs a pod's
-// author may read.
+// Calls of the Akeyless API v2, POST <base>/<command> with one JSON object each way, and the meaning
+// of error replies (docs/protocol/akeyless-api.md, "Calls and base URLs"). Everything about gateways is here: their order,
+// which of them are down, and which parts of their messages a pod's author may read.
 
 #include <cstdint>
 #include <map>
@@ -23,11 +22,11 @@
 
 namespace nodekeep::akeyless {
 
-// What a call is for; decides the code of an error and the hint that goes with it.
+// Purpose of a call; decides the code of an error and the hint in its message.
 enum class Step {
   kLogin,
   kRead,
-  kMint,  // makes something new each time: never sent twice
+  kMint,  // creates something on each call: never sent twice
 };
 
 struct Command {
@@ -35,31 +34,35 @@ struct Command {
   SecretBytes body;
 };
 
-// Thread-safe; `http` and `clock` must outlive it.
+// Thread-safe; `http` and `clock` must outlive this object.
 class GatewayClient {
  public:
   GatewayClient(HttpClient& http, const Clock& clock, Duration timeout)
       : http_(http), clock_(clock), timeout_(timeout) {}
 
-  // Sends all commands concurrently; the i-th result answers the i-th command. A gateway that does
-  // not answer, or answers 5xx, is passed over for the next one, and asked last for a while; a mint
-  // is sent to one gateway only, since nobody knows whether a lost reply was preceded by the deed,
-  // and gets all the time that is left.
+  // Sends all commands concurrently; the i-th result answers the i-th command. When a gateway does
+  // not answer, or answers 5xx, the next one is tried, and the failed one is tried last for a
+  // while. A mint is sent to one gateway only, because a lost reply leaves open whether something
+  // was created, and may use all of the remaining time.
   //
-  // Errors: kDenied (401 and 403 at login; 403, and 401 that says UnauthorizedAccess), kAuthExpired
-  // (any other 401: the API says so of a stale token and of a denied path alike), kNotFound (404
-  // with JSON), kThrottled (429), kTransient (no answer, 5xx, a reply that breaks off), kInvalid
-  // (400, 404 without JSON: wrong port or path; v1 API; redirects; no gateway that may be called).
+  // Errors:
+  //   kDenied       401 and 403 at login; else 403, and 401 with the text UnauthorizedAccess
+  //   kAuthExpired  any other 401: the API returns it for a stale token and a denied path alike
+  //   kNotFound     404 with JSON
+  //   kThrottled    429
+  //   kTransient    no answer, 5xx, a truncated reply
+  //   kInvalid      400; 404 without JSON (wrong port or path); the API v1; redirects; no gateway
+  //                 that may be called
   std::vector<Result<Json>> SendAll(const Context& context, const Options& options, Step step,
                                     const std::vector<Command>& commands);
   Result<Json> Send(const Context& context, const Options& options, Step step,
                     const Command& command);
 
-  // The longest that one exchange may take: the node's timeout, or what is left of the context.
+  // The longest that one exchange may take: the node's timeout or the context's remaining time.
   Duration LongestExchange(const Context& context) const;
 
  private:
-  // In the order in which they are to be asked.
+  // The URLs in the order to try.
   std::vector<std::string> Order(const Options& options) const;
   void Remember(const std::string& url, bool works);
   std::vector<Result<Json>> SendTo(const std::string& url, const Context& context,
@@ -75,12 +78,12 @@ class GatewayClient {
   std::map<std::string, SteadyTime> down_until_;  // by URL; absent = works as far as known
 };
 
-// The error of a reply that is not 2xx, in the gateway's own words as far as they may be shown:
-// account ids, access ids and tokens in them are masked, because these texts end in events of pods.
+// The error of a reply that is not 2xx, with the gateway's message. Account ids, access ids and
+// tokens in it are masked, because these texts appear in pod events.
 Error ErrorOf(const HttpResponse& response, const std::string& url, const Command& command,
               Step step, WallTime now);
 
-// The credential, or what it asked for, was refused; at a login Akeyless counts that.
+// Whether the credential or the requested operation was refused; Akeyless counts refused logins.
 bool IsRefusal(const Error& error);
 
 // A request body. Members with empty texts are left out, as the SDKs do.

@@ -41,7 +41,7 @@ TEST_CASE("akeyless wire: a command is a POST of JSON below the configured URL")
   CHECK(seen.body == R"({"name":"/a","token":"t-secret"})");
 }
 
-TEST_CASE("akeyless wire: a body leaves empty texts out and escapes what it holds") {
+TEST_CASE("akeyless wire: a body omits empty texts and escapes the others") {
   CHECK(RequestBody().Take().Reveal() == "{}");
   CHECK(RequestBody()
             .Text("a", "\"\n")
@@ -53,7 +53,7 @@ TEST_CASE("akeyless wire: a body leaves empty texts out and escapes what it hold
             .Reveal() == R"({"a":"\"\n","names":["/x","/ü\\"],"version":-3,"json":true})");
 }
 
-TEST_CASE("akeyless wire: what a status means, at login and at a read") {
+TEST_CASE("akeyless wire: the error code of a status, at login and at a read") {
   struct Row {
     std::string name;
     int status;
@@ -97,14 +97,14 @@ TEST_CASE("akeyless wire: Retry-After is obeyed in seconds and as a date") {
   CHECK(bench.Send().error().retry_after() == seconds(7));
 }
 
-TEST_CASE("akeyless wire: a 200 that is not the API's is told apart") {
+TEST_CASE("akeyless wire: a 200 that is not the API's is an error") {
   struct Row {
     std::string name, body, code, hint;
   };
   const Row rows[] = {
       {"v1 API", R"({"status":"error","response":["unknown command"]})", "invalid", "API v1"},
       {"v1 API in plain text", "unknown command", "invalid", "API v1"},
-      {"a value that speaks so", R"({"/a":"unknown command"})", "ok", ""},
+      {"a value with that text", R"({"/a":"unknown command"})", "ok", ""},
       {"cut", R"({"/a":"val)", "transient", "proxy"},
       {"a page", "<html></html>", "transient", "proxy"},
       {"nothing", "", "transient", "proxy"},
@@ -142,7 +142,7 @@ TEST_CASE("akeyless wire: errors show no ids and no tokens") {
   }
 }
 
-TEST_CASE("akeyless gateways: one that does not answer is passed over and asked last for a while") {
+TEST_CASE("akeyless gateways: one that does not answer is tried last for a while") {
   Bench bench;
   bench.options = TestOptions({AccessType::kAccessKey}, {"https://one", "https://two"});
   auto& http = bench.gateway.http;
@@ -159,7 +159,7 @@ TEST_CASE("akeyless gateways: one that does not answer is passed over and asked 
   CHECK(from() == "one");
 }
 
-TEST_CASE("akeyless gateways: which failures ask the next one") {
+TEST_CASE("akeyless gateways: which failures make the client try the next one") {
   struct Row {
     std::string name;
     FakeHttpClient::Reply reply;
@@ -195,7 +195,7 @@ TEST_CASE("akeyless gateways: a mint with an unknown outcome is not tried again 
   bench.gateway.On("describe-item", {FakeHttpClient::Fail(ErrorCode::kTransient, "cut")});
   const Result<Json> reply = bench.Send(Step::kMint);
   CHECK(CodeOf(reply) == "transient");
-  // Whatever fetch.budget an operator may set.
+  // Longer than any fetch.budget that an operator may set.
   CHECK(reply.error().retry_after() >= std::chrono::hours(24));
 }
 
@@ -212,8 +212,7 @@ TEST_CASE("akeyless gateways: one that hangs leaves time for the next") {
   CHECK(seen[1].timeout == seconds(10));
 }
 
-TEST_CASE(
-    "akeyless gateways: a mint has all the time, because no other gateway is asked after it") {
+TEST_CASE("akeyless gateways: a mint may use all the time, because only one gateway is tried") {
   Bench bench;
   bench.options = TestOptions({AccessType::kAccessKey}, {"https://one", "https://two"});
   bench.gateway.http.On("POST", "*", {FakeHttpClient::Respond(200, "{}")});
@@ -222,7 +221,7 @@ TEST_CASE(
   CHECK(bench.gateway.http.Requests().at(0).timeout == seconds(10));
 }
 
-TEST_CASE("akeyless gateways: one that must not be called is not, and the error says why") {
+TEST_CASE("akeyless gateways: one that must not be called is skipped, and the error says why") {
   Bench bench;
   bench.options.gateways[0].problem = "plain HTTP is not allowed";
   const Result<Json> reply = bench.Send();

@@ -1,5 +1,5 @@
-// Akeyless through the real core: logins and bytes belong to the tenant that asked, however many
-// access ids, gateways, pods and faults come together; and a node asks no more than it must.
+// Akeyless through the real core: with many access ids, gateways, pods and faults at once, each
+// tenant gets only its own logins and bytes; and a node sends as few calls as possible.
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
@@ -80,7 +80,7 @@ class Gateways {
       if (text("access-key") != "key of " + id) return Reply(401, R"({"error":"refused"})");
       return Reply(200, fmt::format(R"({{"token":"t-{}|{}"}})", gateway, id));
     }
-    // A token of one gateway is nothing to the other.
+    // A token of one gateway is invalid at the other.
     const std::string token = text("token");
     if (!token.starts_with("t-" + gateway + "|")) return Reply(401, R"({"error":"foreign"})");
     const std::string id = token.substr(3 + gateway.size());

@@ -61,7 +61,7 @@ Result<Item> Unpack(const Json& packed) {
   return item;
 }
 
-// Two blanks a level, keys sorted, no final newline: json.MarshalIndent of Go.
+// As Go's json.MarshalIndent: two spaces per level, sorted keys, no final newline.
 void AppendIndented(const Json& value, int depth, SecretBytes& out) {
   const bool object = value.is_object();
   if ((!object && !value.is_array()) || value.empty()) {
@@ -93,7 +93,7 @@ void AppendIndented(const Json& value, int depth, SecretBytes& out) {
   out.Append(object ? "}" : "]");
 }
 
-// As Go's %T prints what encoding/json makes of a value.
+// The Go type that encoding/json decodes a value into, as %T prints it.
 std::string_view GoTypeOf(const Json& value) {
   if (value.is_object()) return "map[string]interface {}";
   if (value.is_array()) return "[]interface {}";
@@ -120,8 +120,8 @@ Result<SecretBytes> WholeOf(const Item& item, bool json_text) {
                        GoTypeOf(item.value), item.name);
 }
 
-// `name` as a key, else key by key at the dots, a key with dots in it before those without; array
-// elements by number.
+// Looks up `name` as a key, else as a path of keys joined by dots, where a longer key (one that
+// itself contains dots) is tried before a shorter one. Array elements are addressed by number.
 const Json* FindProperty(const Json& value, std::string_view name) {
   if (const Json* found = Find(value, {name}); found != nullptr) return found;
   for (std::size_t dot = name.rfind('.'); dot != std::string_view::npos && dot > 0;
@@ -133,8 +133,8 @@ const Json* FindProperty(const Json& value, std::string_view name) {
   return nullptr;
 }
 
-// JSON inside of JSON: the text of a static secret, of a custom rotator's payload, of a custom
-// producer's value.
+// Parses a text that holds JSON: a static secret, a custom rotator's payload, a custom producer's
+// value. Other values are returned unchanged; nullopt when the text is not JSON.
 std::optional<Json> Nested(const Json& value) {
   if (!IsText(value)) return value;
   Result<Json> parsed = ParseJson(TextOf(value).value_or(""));
@@ -154,7 +154,7 @@ Result<SecretBytes> PropertyOf(const Item& item, const std::string& name) {
   if (!root || (!root->is_object() && !root->is_array())) {
     return Error::Format(
         ErrorCode::kInvalid,
-        "secret {} is no JSON object: nodekeep/property {} cannot be taken from it", item.name,
+        "secret {} is not a JSON object: nodekeep/property {} cannot be taken from it", item.name,
         name);
   }
   if (const Json* found = FindProperty(*root, name); found != nullptr && !found->is_null()) {
@@ -204,7 +204,7 @@ Result<RenderedFile> RenderOne(const Projection& projection, const Item& item, s
   return file;
 }
 
-// Below the projection's path, each item where it is in the folder.
+// Renders each item below the projection's path, at its path relative to the folder.
 Result<std::vector<RenderedFile>> RenderFolder(const Projection& projection, const Json& items) {
   const std::string& folder = projection.ref.path;
   std::vector<RenderedFile> files;
@@ -219,8 +219,8 @@ Result<std::vector<RenderedFile>> RenderFolder(const Projection& projection, con
     }
     std::string path = fmt::format("{}/{}", projection.path, name.substr(folder.size()));
     if (Status check = CheckVolumePath(path); !check.ok()) {
-      return check.error().Prepend("object \"{}\": item {} makes no file name", projection.object,
-                                   name);
+      return check.error().Prepend("object \"{}\": item {} has no usable file name",
+                                   projection.object, name);
     }
     paths.insert(path);
     Result<RenderedFile> file = RenderOne(projection, *item, std::move(path), name);
@@ -284,7 +284,7 @@ Result<ItemRequest> ItemRequest::Parse(std::string_view text) {
   ItemRequest request;
   if (text.empty()) return request;
   Result<Json> json = ParseJson(text);
-  if (!json.ok() || !json->is_object()) return Broken("the request is no JSON object");
+  if (!json.ok() || !json->is_object()) return Broken("the request is not a JSON object");
   const std::optional<std::string> kind = TextOf(Find(*json, {"kind"}));
   if (kind) {
     const std::optional<ItemKind> known = KindOf(*kind);

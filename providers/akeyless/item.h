@@ -1,8 +1,7 @@
 #pragma once
 
-// Items of Akeyless between the dialect and the wire: what is asked of one (ItemRequest, the
-// `request` of a SecretRef), what is kept of its reply (PackItem), and what of that goes into files
-// (RenderItem). Pure.
+// Akeyless items: how to read one (ItemRequest, the `request` of a SecretRef), what is cached of
+// its reply (PackItem), and the files rendered from that (RenderItem). Pure.
 
 #include <cstdint>
 #include <string>
@@ -17,22 +16,22 @@
 namespace nodekeep::akeyless {
 
 enum class ItemKind {
-  kDetected,  // describe-item tells: static, certificate or rotated; else unsupported
+  kDetected,  // by the type in describe-item: static, certificate or rotated; else unsupported
   kStatic,
   kCertificate,
   kRotated,
-  kDynamic,  // mints credentials with each call
+  kDynamic,  // mints credentials on each call
   kPki,      // path = certificate issuer
   kSsh,      // path = SSH certificate issuer
   kClassicKey,
   kFolder,  // path = folder; its static, certificate and rotated items
 };
 
-// "static", ...: in packed answers and, where a class may ask for it, in `nodekeep/type`.
+// "static", ...: used in packed answers and, for kinds that a class may request, `nodekeep/type`.
 std::string_view ItemKindName(ItemKind kind);
 
-// How an item is to be read besides its path (SecretRef::path, as the class spells it) and its
-// pinned version (SecretRef::version, decimal; only of kDetected and kClassicKey).
+// How to read an item, besides its path (SecretRef::path, as the class spells it) and its pinned
+// version (SecretRef::version, decimal; only of kDetected and kClassicKey).
 struct ItemRequest {
   ItemKind kind = ItemKind::kDetected;  // kDetected, kDynamic, kPki, kSsh, kClassicKey, kFolder
   bool ignore_cache = false;            // not of kDynamic, kPki, kSsh: they are never cached
@@ -45,7 +44,7 @@ struct ItemRequest {
   int timeout_seconds = 0;  // of the gateway's call to the target; 0 = its default
 
   // kPki, kSsh.
-  std::int64_t ttl_seconds = 0;  // 0 = what the issuer says
+  std::int64_t ttl_seconds = 0;  // 0 = the issuer's default
   std::string key_type;     // of the key made on the node: rsa2048, rsa4096, ec256, ec384, ed25519
   std::string common_name;  // kPki
   std::string alt_names;    // kPki, comma list
@@ -57,15 +56,15 @@ struct ItemRequest {
 
   // Canonical JSON for SecretRef::request; "" for a plain read.
   std::string Text() const;
-  // The inverse; any text gives a value or kInternal.
+  // The inverse, for any text. Errors: kInternal.
   static Result<ItemRequest> Parse(std::string_view text);
 };
 
-// An item as it was read.
+// An item as read.
 struct Item {
   ItemKind kind = ItemKind::kStatic;  // never kDetected
   std::string name;                   // the server's: "/app/db"
-  std::int64_t version = 0;           // last_version, or the pinned one; 0 = the item has none
+  std::int64_t version = 0;           // last_version or the pinned one; 0 = the item has none
   // kStatic: the value as the reply has it, a string or other JSON.
   // kRotated: `value` of the reply (the whole reply where there is no `value`).
   // kCertificate: certificate_pem, private_key_pem: those that were present.
@@ -80,7 +79,7 @@ SecretBytes PackItem(const Item& item);
 // The Answer::value of a kFolder request: any number of items.
 SecretBytes PackFolder(const std::vector<Item>& items);
 
-// The files that a projection makes of a packed answer.
+// Renders the files of a projection from a packed answer.
 Result<std::vector<RenderedFile>> RenderItem(const Projection& projection,
                                              const SecretBytes& answer);
 

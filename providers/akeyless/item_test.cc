@@ -105,7 +105,7 @@ TEST_CASE("akeyless: a static value that is not a string is an error with upstre
   }
 }
 
-TEST_CASE("akeyless item: where the class asks for it, other values are written as JSON text") {
+TEST_CASE("akeyless item: with nodekeep/jsonText, values other than text are written as JSON") {
   CHECK(File(Make(ItemKind::kStatic, R"({"b":1.50,"a":"x"})"), As("a", "", "json")) ==
         R"({"a":"x","b":1.50})");
   CHECK(File(Make(ItemKind::kStatic, R"("plain")"), As("a", "", "json")) == "plain");
@@ -152,7 +152,7 @@ TEST_CASE("akeyless item: a property is a key, or keys joined by dots") {
   }
 }
 
-TEST_CASE("akeyless item: a property that is not there is told without showing what is") {
+TEST_CASE("akeyless item: the error for a missing property does not show the value") {
   struct Row {
     std::string name, value, property, want;
     ErrorCode code;
@@ -160,11 +160,12 @@ TEST_CASE("akeyless item: a property that is not there is told without showing w
   const Row rows[] = {
       {"no such key", R"({"hunter2":"hunter2"})", "user", "has no property \"user\"",
        ErrorCode::kNotFound},
-      {"null is no value", R"({"user":null})", "user", "has no property", ErrorCode::kNotFound},
+      {"null is not a value", R"({"user":null})", "user", "has no property", ErrorCode::kNotFound},
       {"a path that leads nowhere", R"({"a":"hunter2"})", "a.b", "has no property",
        ErrorCode::kNotFound},
-      {"text that is no JSON", R"("hunter2")", "user", "is no JSON object", ErrorCode::kInvalid},
-      {"a bare number", "1", "user", "is no JSON object", ErrorCode::kInvalid},
+      {"text that is not JSON", R"("hunter2")", "user", "is not a JSON object",
+       ErrorCode::kInvalid},
+      {"a bare number", "1", "user", "is not a JSON object", ErrorCode::kInvalid},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -198,14 +199,14 @@ TEST_CASE("akeyless: object versions are fileName:secretPath and the last versio
   CHECK(files->at(0).path == "secret1");
 }
 
-TEST_CASE("akeyless item: what has no version of its own gets a hash from the agent") {
+TEST_CASE("akeyless item: an item without a version gets a hash from the agent") {
   Result<std::vector<RenderedFile>> files =
       RenderItem(As("a"), PackItem(Make(ItemKind::kDynamic, R"({"user":"u"})", "/app/a", 0)));
   REQUIRE(files.ok());
   CHECK(files->at(0).version.empty());
 }
 
-TEST_CASE("akeyless folder: each item becomes a file where it is in the folder") {
+TEST_CASE("akeyless folder: each item becomes a file at its path in the folder") {
   Projection projection = As("app");
   projection.ref.path = "/app/";
   std::vector<Item> items;
@@ -235,7 +236,7 @@ TEST_CASE("akeyless folder: names that would leave the volume or clash fail the 
       {"double slash", {"/app//a"}, "invalid"},
       {"NUL", {std::string("/app/a\0b", 8)}, "invalid"},
       {"an item that is a folder too", {"/app/db", "/app/db/user"}, "one name"},
-      {"somebody else's item", {"/apple/a"}, "is not in folder"},
+      {"an item of another folder", {"/apple/a"}, "is not in folder"},
       {"nothing to be seen", {}, "holds no item that this identity may list"},
   };
   for (const Row& row : rows) {
@@ -252,7 +253,7 @@ TEST_CASE("akeyless folder: names that would leave the volume or clash fail the 
   }
 }
 
-TEST_CASE("akeyless item: a request survives its text, and a plain read has none") {
+TEST_CASE("akeyless item: a request round-trips through its text, empty for a plain read") {
   ItemRequest all;
   all.kind = ItemKind::kPki;
   all.ignore_cache = true;
@@ -281,7 +282,7 @@ TEST_CASE("akeyless item: a request survives its text, and a plain read has none
   CHECK_FALSE(ItemRequest::Parse(R"({"kind":"x"})").ok());
 }
 
-TEST_CASE("akeyless item: text that is no packed answer is an error, not a crash") {
+TEST_CASE("akeyless item: text that is not a packed answer is an error, not a crash") {
   for (const char* text : {"", "{", "1", "{}", R"({"kind":"static"})", R"([1])", R"([{}])",
                            R"({"kind":"x","name":"","version":1,"value":1})"}) {
     INFO(text);

@@ -26,7 +26,7 @@ using Number = OpenSslPtr<BIGNUM, &BN_clear_free>;
 using Request = OpenSslPtr<X509_REQ, &X509_REQ_free>;
 using Names = OpenSslPtr<GENERAL_NAMES, &GENERAL_NAMES_free>;
 
-// OpenSSL's own words could name parts of a key; what failed is all there is to say.
+// Names only the step that failed: OpenSSL's own error text could contain parts of a key.
 Error Failed(const char* step) {
   return Error::Format(ErrorCode::kInternal, "openssl cannot {}", step);
 }
@@ -51,7 +51,7 @@ Result<KeyPtr> MakeKey(const std::string& type) {
   return key;
 }
 
-// A general name of what a user wrote among alternative names.
+// The GeneralName for a user's alternative name: an IP address, an email address or a DNS name.
 GENERAL_NAME* AlternativeName(const std::string& text) {
   if (ASN1_OCTET_STRING* address = a2i_IPADDRESS(text.c_str())) {
     GENERAL_NAME* name = GENERAL_NAME_new();
@@ -87,7 +87,7 @@ bool AddAlternativeNames(X509_REQ* request, const std::vector<std::string>& dns_
   return added;
 }
 
-// Of the SSH wire format (RFC 4251, section 5).
+// Writes the SSH wire format (RFC 4251, section 5).
 class SshWriter {
  public:
   SshWriter& Uint32(std::uint32_t value) {
@@ -123,7 +123,7 @@ Number NumberOf(const EVP_PKEY* key, const char* name) {
   return Number(number);
 }
 
-// The halves of a key in SSH's terms: its name, and what stands behind the name.
+// A key in the SSH wire format: the name of its type, and the fields that follow the name.
 struct SshParts {
   std::string name;
   SshWriter public_part;
@@ -209,7 +209,7 @@ SecretBytes OpenSshPrivateKey(SshParts& parts, std::string_view public_blob) {
   return text;
 }
 
-// Reads what SshWriter writes; after a step beyond the end everything is empty.
+// Reads what SshWriter writes; after a read past the end all results are empty.
 class SshReader {
  public:
   explicit SshReader(std::string_view bytes) : rest_(bytes) {}
@@ -243,7 +243,8 @@ class SshReader {
 Result<SecretBytes> SignChallenge(const SecretBytes& key_pem, std::string_view bytes) {
   const KeyPtr key = ReadPemKey(key_pem.Reveal());
   if (!key) {
-    return Error(ErrorCode::kInvalid, "the certificate's key is no PEM key without a pass phrase");
+    return Error(ErrorCode::kInvalid,
+                 "the certificate's key is not a PEM key without a pass phrase");
   }
   Result<SecretBytes> signature = SignSha256(key.get(), bytes);
   if (!signature.ok()) return signature.error().Prepend("the certificate's key");
@@ -324,7 +325,7 @@ Result<WallTime> SshCertificateEnd(std::string_view text) {
   const std::string_view type = reader.Text();
   if (type.find("-cert-v01@openssh.com") == std::string_view::npos) return none;
   reader.Text();                                        // nonce
-  reader.Text();                                        // the key, in one part
+  reader.Text();                                        // the public key: one field
   if (!type.starts_with("ssh-ed25519")) reader.Text();  // or two
   reader.Number(8);                                     // serial
   reader.Number(4);                                     // user or host
@@ -333,7 +334,7 @@ Result<WallTime> SshCertificateEnd(std::string_view text) {
   reader.Number(8);                                     // valid after
   const std::uint64_t end = reader.Number(8);
   if (!reader.ok()) return none;
-  // All ones means for ever.
+  // All ones means that it does not expire.
   constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
   return WallTimeAt(static_cast<std::int64_t>(std::min(end, kMost)));
 }

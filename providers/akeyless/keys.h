@@ -1,7 +1,7 @@
 #pragma once
 
-// Private keys: those that prove an identity, and those that are made on the node and never leave
-// it. All of OpenSSL in this folder is here.
+// Private keys: signing with the key of a login, and key pairs generated on the node, whose private
+// half never leaves it. All uses of OpenSSL in this folder are here.
 
 #include <string>
 #include <string_view>
@@ -16,14 +16,13 @@ namespace nodekeep::akeyless {
 // SHA-256 of `bytes` signed with the PEM private key: RSA PKCS#1 v1.5, or ECDSA in DER.
 Result<SecretBytes> SignChallenge(const SecretBytes& key_pem, std::string_view bytes);
 
-// A new key pair with what an issuer is sent of it. `type`: rsa2048, rsa4096, ec256, ec384,
-// ed25519;
-// "" = rsa2048 for a certificate (every issuer takes it), ed25519 for SSH.
+// A new key pair and what is sent to the issuer. `type`: rsa2048, rsa4096, ec256, ec384, ed25519;
+// "" = rsa2048 for a certificate (every issuer accepts it), ed25519 for SSH.
 struct CertificateKey {
   SecretBytes private_pem;  // PKCS#8
   std::string request_pem;  // PKCS#10, signed
 };
-// The subject has `common_name`, when there is one; `dns_names` and `uris` go into the request's
+// The subject holds `common_name` unless it is empty; `dns_names` and `uris` go into the request's
 // subjectAltName.
 Result<CertificateKey> MakeCertificateKey(const std::string& type, const std::string& common_name,
                                           const std::vector<std::string>& dns_names,
@@ -34,8 +33,8 @@ struct SshKey {
 };
 Result<SshKey> MakeSshKey(const std::string& type);
 
-// When a certificate ends: the first one of a PEM text, or an OpenSSH one ("...-cert-v01@...
-// AAAA").
+// End of validity of the first certificate of a PEM text, or of an OpenSSH certificate
+// ("...-cert-v01@... AAAA").
 Result<WallTime> PemCertificateEnd(std::string_view pem);
 Result<WallTime> SshCertificateEnd(std::string_view text);
 

@@ -61,14 +61,14 @@ TEST_CASE("keys: a certificate request is signed by its key and holds the names"
   }
 }
 
-TEST_CASE("keys: a name is a name, whatever it spells") {
+TEST_CASE("keys: a name with special characters is still one name") {
   Result<CertificateKey> made = MakeCertificateKey("ec256", "", {"x;IP:1.2.3.4", "@section"}, {});
   REQUIRE(made.ok());
   const std::string names = PrintedNames(ReadRequest(made->request_pem).get());
   CHECK(names == "DNS:x;IP:1.2.3.4, email:@section");
 }
 
-TEST_CASE("keys: no two are alike, and an unknown type is refused with those there are") {
+TEST_CASE("keys: each key is new, and the error for an unknown type lists the known ones") {
   CHECK(MakeSshKey("ec256")->public_text != MakeSshKey("ec256")->public_text);
   for (const bool ssh : {true, false}) {
     const Error error =
@@ -78,7 +78,7 @@ TEST_CASE("keys: no two are alike, and an unknown type is refused with those the
   }
 }
 
-TEST_CASE("keys: an SSH key has the name of its kind") {
+TEST_CASE("keys: an SSH key has the name of its type") {
   struct Row {
     std::string type, begins;
   };
@@ -99,7 +99,7 @@ TEST_CASE("keys: an SSH key has the name of its kind") {
   }
 }
 
-TEST_CASE("keys: what cannot sign is refused") {
+TEST_CASE("keys: a key that cannot sign is refused") {
   CHECK(SignChallenge(SecretBytes("no key"), "x").error().code() == ErrorCode::kInvalid);
   CHECK(SignChallenge(SecretBytes(MakeCertificateKey("ed25519", "x", {}, {})->private_pem.Reveal()),
                       "x")
@@ -119,11 +119,11 @@ constexpr char kForever[] =
     "NCW/Gsi9Vprmkk3SUt5TVxWfFD4q7MGoVmVWfjAD\n"
     "-----END CERTIFICATE-----\n";
 
-TEST_CASE("keys: when a certificate ends") {
+TEST_CASE("keys: the end of a certificate's validity") {
   const TestAuthority authority("issuer");
   const CertificatePair pair = authority.Issue("web", {"DNS:web"});
   CHECK(PemCertificateEnd(pair.certificate_pem).ok());
-  // Made to end in the year 9966, which the clock's nanoseconds cannot hold.
+  // Valid until the year 9966, which the clock's nanoseconds cannot represent.
   Result<WallTime> end = PemCertificateEnd(kForever);
   REQUIRE(end.ok());
   CHECK(*end > SystemClock().Wall() + std::chrono::hours(100 * 365 * 24));
@@ -131,9 +131,9 @@ TEST_CASE("keys: when a certificate ends") {
   CHECK(PemCertificateEnd(pair.key_pem).error().code() == ErrorCode::kInvalid);
 }
 
-// Certificates that ssh-keygen made of a throw-away key, valid to 2030-01-02 03:04:05 UTC, and for
-// ever.
-TEST_CASE("keys: when an SSH certificate ends") {
+// Certificates that ssh-keygen made with a throw-away key: one valid until 2030-01-02 03:04:05 UTC,
+// one without expiry.
+TEST_CASE("keys: the end of an SSH certificate's validity") {
   Result<WallTime> end = SshCertificateEnd(
       "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIAX"
       "igXTCk2AHnOAk4nlXZFuqNfwpiWCqY3HTHxmT3eebAAAAIEn33MQbR/uu8sUm3fDkY5t00sR6wexXTP1xO+QY0e2"

@@ -20,18 +20,18 @@ namespace nodekeep::akeyless {
 namespace {
 
 constexpr Duration kAssumedLifetime = std::chrono::minutes(15);
-// A token is replaced so long before its end, or a tenth of its life if that is longer, which is
-// the core's own rule.
+// A token is replaced this long before it expires. The core itself replaces a token a tenth of its
+// lifetime before, which counts where it is longer.
 constexpr Duration kMargin = std::chrono::seconds(60);
 
-// An input that is not there: upstream's probing passes over the method.
+// A missing input: probing skips the method, as upstream does.
 template <typename... Args>
 Error Missing(fmt::format_string<Args...> format, Args&&... args) {
   return Error::Format(ErrorCode::kInvalid, format, std::forward<Args>(args)...);
 }
 
-// Node credentials go to no gateway of the class unless all of them may have it: the token that
-// comes of them is sent to whichever answers.
+// The node's credential is used only if all gateways of the class may receive it, because the
+// resulting token is sent to any of them.
 Status MayUseNodeIdentity(const Options& options) {
   for (const Gateway& gateway : options.gateways) {
     if (gateway.node_identity_withheld.empty()) continue;
@@ -41,7 +41,7 @@ Status MayUseNodeIdentity(const Options& options) {
   return {};
 }
 
-// What names the type of a login that tried several, where cloud identities were not among them.
+// Explains, for a login that tried several types but no cloud identity, how to enable those.
 std::string_view CloudHint(const Options& options) {
   const bool tried = std::any_of(options.login_order.begin(), options.login_order.end(), IsCloud);
   if (tried || options.login_order.size() == 1) return "";
@@ -60,7 +60,7 @@ Result<SecretBytes> PodToken(const Options& options, const Identity& identity) {
       identity.Text(), options.audience);
 }
 
-// The pod's token, or that of a file of the node.
+// The pod's token, or the one in a file of the node.
 Result<SecretBytes> TokenOf(const Options& options, const Identity& identity,
                             const std::string& file, std::string_view setting) {
   if (options.as_pod) return PodToken(options, identity);
@@ -71,7 +71,7 @@ Result<SecretBytes> TokenOf(const Options& options, const Identity& identity,
   return ReadTokenFile(file);
 }
 
-// The service itself reviews no token of Kubernetes: it asks the gateway that has the
+// Akeyless's service does not review Kubernetes tokens itself: it asks the gateway that has the
 // configuration, if it is told which (docs/protocol/akeyless-api.md, "Kubernetes login").
 constexpr char kNeedsGateway[] =
     "the auth configuration is on a gateway: name that one in nodekeep/k8sGatewayURL, or in "
@@ -97,7 +97,7 @@ std::optional<int> Digits(std::string_view text, std::size_t at, std::size_t cou
   return value;
 }
 
-// Of "+0130", "+01:30", "Z", "" and anything else: what is no offset is none.
+// The offset of "+0130" or "+01:30"; zero for "Z", "" and anything else.
 std::chrono::minutes ZoneOffset(std::string_view zone) {
   zone = Trimmed(zone);
   if (zone.size() < 5 || (zone.front() != '+' && zone.front() != '-')) return {};
@@ -131,34 +131,32 @@ std::optional<WallTime> ReadExpiration(std::string_view text) {
   return WallTimeAt(local.time_since_epoch().count());
 }
 
-// A method that did not work.
+// A login method that failed.
 struct Failure {
   AccessType type;
-  bool shown;  // to the server
+  bool sent;  // the /auth request
   Error error;
 };
 
-// How much a failure says of the whole login. A refusal by the server is not papered over by a
-// cloud that was only probed, and that this node may have no part in; any other failure that may
-// pass says that nobody knows yet.
-int Weight(const Failure& failure, const Options& options) {
-  const bool of_cloud = IsCloud(failure.type) && !failure.shown;
+// See Logins::LogIn.
+int Rank(const Failure& failure, const Options& options) {
+  const bool of_cloud = IsCloud(failure.type) && !failure.sent;
   const bool named = KnownType(options.type_text) == failure.type;
   if (failure.error.IsTransient()) return of_cloud && !named ? 2 : 4;
   if (IsRefusal(failure.error)) return of_cloud ? 1 : 3;
   return 0;
 }
 
-// One error for all methods that were tried: code and first words of the failure that says most.
+// One error for all methods that failed: code and first message of the highest rank.
 Error Combined(const std::vector<Failure>& failures, const Options& options) {
   const auto worst = std::max_element(
       failures.begin(), failures.end(),
-      [&](const Failure& a, const Failure& b) { return Weight(a, options) < Weight(b, options); });
+      [&](const Failure& a, const Failure& b) { return Rank(a, options) < Rank(b, options); });
   std::string words = worst->error.message();
   for (auto failure = failures.begin(); failure != failures.end(); ++failure) {
     if (failure != worst) words += "; " + failure->error.message();
   }
-  if (Weight(*worst, options) == 0 && failures.size() > 1) {
+  if (Rank(*worst, options) == 0 && failures.size() > 1) {
     return Error::Format(worst->error.code(), "failed to detect access type of {}: {}{}",
                          options.access_id.empty() ? "(no access id)" : options.access_id, words,
                          CloudHint(options));
@@ -174,7 +172,7 @@ Error Combined(const std::vector<Failure>& failures, const Options& options) {
 
 Duration TokenLifetime(std::string_view expiration, WallTime now) {
   const std::optional<WallTime> end = ReadExpiration(expiration);
-  // An end in the past means that the clocks disagree: a token just made is good.
+  // An expiry in the past means that the clocks differ: a new token is valid.
   if (!end || *end <= now) return kAssumedLifetime;
   return std::min(std::chrono::floor<Duration>(*end - now), Duration(std::chrono::hours(24 * 365)));
 }
@@ -183,17 +181,17 @@ Result<Credential> Logins::LogIn(const Context& context, const Options& options,
                                  const Identity& identity) {
   std::vector<Failure> failures;
   for (AccessType type : options.login_order) {
-    bool shown = false;
-    Result<Credential> credential = LogInBy(type, context, options, identity, shown);
+    bool sent = false;
+    Result<Credential> credential = LogInBy(type, context, options, identity, sent);
     if (credential.ok()) return credential;
-    failures.push_back({type, shown, credential.error().Prepend("{}", AccessTypeName(type))});
+    failures.push_back({type, sent, credential.error().Prepend("{}", AccessTypeName(type))});
     if (Status over = context.Check(clock_); !over.ok()) break;
   }
   return Combined(failures, options);
 }
 
 Result<Credential> Logins::LogInBy(AccessType type, const Context& context, const Options& options,
-                                   const Identity& identity, bool& shown) {
+                                   const Identity& identity, bool& sent) {
   if (options.access_id.empty() && type != AccessType::kUniversalIdentity) {
     return Missing("akeylessAccessID is missing: set it in the class, or accessId of the agent");
   }
@@ -202,10 +200,10 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
 
   LoginAttempt attempt = AttemptOf(type, options, proof->credential);
   if (Status admitted = guard_.Admit(context, attempt); !admitted.ok()) return admitted.error();
-  shown = true;
+  sent = true;
   Result<Credential> credential = [&] {
     const OnThrow settle([&] { guard_.Settle(attempt, LoginGuard::Outcome::kUnknown); });
-    return Show(context, type, options, *proof);
+    return Send(context, type, options, *proof);
   }();
   if (credential.ok()) {
     guard_.Settle(attempt, LoginGuard::Outcome::kAccepted);
@@ -224,7 +222,7 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
                fmt::format("{}; {}", credential.error().message(), proof->remark));
 }
 
-Result<Credential> Logins::Show(const Context& context, AccessType type, const Options& options,
+Result<Credential> Logins::Send(const Context& context, AccessType type, const Options& options,
                                 Proof& proof) {
   if (!proof.first_token.empty()) {
     Result<UidTokens::Newest> newest = uid_tokens_.Get(context, options, proof.first_token);
@@ -309,7 +307,7 @@ Result<Logins::Proof> Logins::CloudProof(AccessType type, const Context& context
   const CloudLogin& cloud = options.cloud;
   Proof proof;
   Result<SecretBytes> cloud_id(SecretBytes{});
-  // A cloud-id differs with every login, the identity behind it does not.
+  // The digest is of the identity, because a cloud-id differs with every login.
   if (type == AccessType::kAwsIam) {
     if (!options.as_pod && !options.sts_withheld.empty())
       return Missing("{}", options.sts_withheld);
@@ -348,10 +346,10 @@ Result<Logins::Proof> Logins::UniversalIdentityProof(const Options& options,
     if (Status may = MayUseNodeIdentity(options); !may.ok()) return may.error();
   }
   // Exchanged for a token of the ordinary kind, as the vendor's documentation advises: rotations
-  // then do not pull it away from reads under way.
+  // then do not invalidate it while reads use it.
   Proof proof;
   proof.first_token = text;
-  proof.credential = Sha256Hex(text);  // of the identity, whatever its token is now
+  proof.credential = Sha256Hex(text);  // of the identity, not of its current token
   return proof;
 }
 

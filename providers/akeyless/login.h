@@ -22,7 +22,7 @@ namespace nodekeep::akeyless {
 // Thread-safe; remembers refused logins and the tokens of universal identities.
 class Logins {
  public:
-  // All must outlive it.
+  // All must outlive this object.
   Logins(GatewayClient& api, const CloudIds& cloud_ids, const Clock& clock,
          ExceptionReporter on_exception = {})
       : api_(api),
@@ -31,28 +31,38 @@ class Logins {
         guard_(clock),
         uid_tokens_(api, guard_, clock, std::move(on_exception)) {}
 
-  // By the first method of `options.login_order` that works. Errors begin with "authentication
-  // failed <url>", or with "failed to detect access type of <id>" when no method has what it needs.
-  // Where several were tried and the server refused one, it is kDenied, unless another that the
-  // server was shown or that is no probed cloud may still pass.
+  // Tries the methods of `options.login_order` in turn; the first that works is the result. When
+  // all fail, one error holds all messages. Its code and its first message are those of the failure
+  // with the highest rank (the first one of several):
   //
-  // A login with a pod's token is the pod's alone, because the rules of an auth method may look at
-  // the pod's name, unless the operator says that those of the account do not.
+  //   rank  failure
+  //    4    transient: the login may work later
+  //    3    refused (kDenied, kAuthExpired)
+  //    2    transient, of a cloud identity that neither class nor node names, before /auth
+  //    1    refused, of a cloud identity, before /auth (so by the cloud)
+  //    0    any other, such as a missing input
+  //
+  // So a cloud that is only probed and does not answer does not hide a refusal by the server.
+  // Errors begin with "authentication failed <url>" or, when several methods were tried and all
+  // have rank 0, with "failed to detect access type of <id>".
+  //
+  // A login with a pod's token serves that pod only, because access rules may depend on the pod's
+  // name; with Options::share_by_service_account it serves the whole service account.
   Result<Credential> LogIn(const Context& context, const Options& options,
                            const Identity& identity);
 
  private:
-  // What is sent to /auth besides the access id and type, and a digest of the credential in it.
+  // The members of an /auth request besides access id and type, and a digest of the credential.
   struct Proof {
     RequestBody body;
     std::string credential;
-    std::string remark;            // for the message of a refusal
-    std::string_view first_token;  // of a universal identity, which shows its newest
+    std::string remark;            // added to the error message when the login fails
+    std::string_view first_token;  // of a universal identity, whose newest token is sent
   };
 
-  // `shown`: whether the server was asked.
+  // `sent`: set to true when the /auth request is sent.
   Result<Credential> LogInBy(AccessType type, const Context& context, const Options& options,
-                             const Identity& identity, bool& shown);
+                             const Identity& identity, bool& sent);
   Result<Proof> ProofOf(AccessType type, const Context& context, const Options& options,
                         const Identity& identity);
   Result<Proof> CloudProof(AccessType type, const Context& context, const Options& options,
@@ -60,8 +70,8 @@ class Logins {
   Result<Proof> CertificateProof(const Context& context, const Options& options,
                                  const Identity& identity);
   Result<Proof> UniversalIdentityProof(const Options& options, const Identity& identity);
-  // What the guard has let through.
-  Result<Credential> Show(const Context& context, AccessType type, const Options& options,
+  // Sends the /auth request that the guard has admitted.
+  Result<Credential> Send(const Context& context, AccessType type, const Options& options,
                           Proof& proof);
   Result<Credential> CredentialOf(const Json& reply) const;
 
@@ -72,9 +82,9 @@ class Logins {
   UidTokens uid_tokens_;
 };
 
-// How long a token is good that /auth says ends at `expiration`, in any of the spellings that are
-// known ("2025-12-09 21:35:00 +0000 UTC", RFC 3339 with and without fractions); fifteen minutes
-// when the text says nothing that can be believed: as long as upstream takes for granted.
+// Lifetime of a token for which /auth returned `expiration`, in any of the known formats
+// ("2025-12-09 21:35:00 +0000 UTC", RFC 3339 with and without fractions). Fifteen minutes, which
+// is upstream's assumption, when the text cannot be parsed or is not in the future.
 Duration TokenLifetime(std::string_view expiration, WallTime now);
 
 }  // namespace nodekeep::akeyless

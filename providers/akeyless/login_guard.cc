@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kMaxAccounts = 1024;
 constexpr std::size_t kMaxCredentials = 512;  // of one account
 
-// The first refusal is remembered by the core for some seconds, which is enough.
+// The core remembers a first refusal for some seconds, which is enough.
 Duration WaitAfter(std::size_t refusals) {
   if (refusals < 2) return Duration::zero();
   if (refusals == 2) return std::chrono::minutes(1);
@@ -26,7 +26,7 @@ Error NotNow(SteadyTime until, SteadyTime now, const std::string& why, const std
       .WithRetryAfter(left);
 }
 
-// Forgets what was used longest ago.
+// Erases the least recently used entries until one more fits.
 template <typename Map>
 void Bound(Map& map, std::size_t bound) {
   while (map.size() >= bound) {
@@ -49,7 +49,7 @@ LoginAttempt AttemptOf(AccessType type, const Options& options, std::string_view
 LoginGuard::Account& LoginGuard::Of(const std::string& account) {
   auto found = accounts_.find(account);
   if (found == accounts_.end()) {
-    // One that is in use is young, so it is never the one that goes.
+    // An account with a login in flight was used recently, so it is never the one erased.
     Bound(accounts_, kMaxAccounts);
     found = accounts_.try_emplace(account).first;
   }
@@ -88,7 +88,7 @@ std::optional<Error> LoginGuard::Refusal(const Account& account,
 Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
   std::unique_lock lock(mutex_);
   std::optional<Error> refusal;
-  // After a hold one at a time: what is left of the row.
+  // After kHold has passed, the row still allows one attempt at a time.
   const auto decided = [&] {
     Account& account = Of(attempt.account);
     const Credential& credential = Of(account, attempt.credential);

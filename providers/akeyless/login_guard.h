@@ -4,19 +4,20 @@
 //
 // Akeyless blocks a client for a while after five consecutive failed logins
 // (docs/protocol/akeyless-api.md, "Refusals and blocking"), and one access id may serve many pods.
-// So refusals are counted here, per gateway and access id:
-//   - a credential that was refused twice waits before it is shown again, longer each time;
-//   - after kMostRefusals in a row only proven credentials, accepted when last shown, are let
-//     through, until kHold has passed; an accepted login ends the row, here as there;
-//   - credentials are shown at most so many at a time that all of them could be refused without a
-//     fifth refusal in a row; proven ones, which strangers' refusals must not keep out, at least
-//     one at a time;
-//   - a proven one that is refused proves nothing for its like any more (the whole auth method may
-//     have been closed): until the row ends they are treated as if never accepted.
-// A rotation of a universal identity counts as a login does: its refusal counts there too. Other
-// nodes and other clients of the access id count there too, and cannot be seen from here.
+// So refusals are counted here, per gateway and access id. A credential is proven when its latest
+// login was accepted.
+//   - A credential is held back after its second refusal in a row, longer after each further one.
+//   - After kMostRefusals in a row, only proven credentials are admitted until kHold has passed. An
+//     accepted login ends the row, here and at Akeyless.
+//   - The number of concurrent logins is limited so that, even if all are refused, there is no
+//     fifth refusal in a row. Proven credentials are limited by other proven ones only, so that
+//     refusals of other credentials do not keep them out; at least one at a time is admitted.
+//   - Once a proven credential is refused, none of the account counts as proven until a login is
+//     accepted: the whole auth method may have been disabled.
+// A refused rotation of a universal identity counts as a refused login, as it does at Akeyless,
+// which also counts other nodes and other clients of the access id; those are not visible here.
 //
-// Thread-safe. Waits under the caller's context; nothing is called out under the lock.
+// Thread-safe. Waits within the caller's context; makes no calls to others under the lock.
 
 #include <condition_variable>
 #include <cstddef>
@@ -34,11 +35,11 @@
 
 namespace nodekeep::akeyless {
 
-// A login or rotation to be made. Equal credentials have equal digests.
+// A login or rotation to make. Equal credentials have equal digests.
 struct LoginAttempt {
   std::string account;     // gateway and access id
   std::string credential;  // a digest
-  bool trusted = false;    // by the guard: admitted as a proven one
+  bool trusted = false;    // set by Admit: the credential is proven
 };
 
 LoginAttempt AttemptOf(AccessType type, const Options& options, std::string_view digest);
@@ -47,7 +48,7 @@ class LoginGuard {
  public:
   enum class Outcome {
     kAccepted,
-    kRotated,  // the credential is as good as accepted, but that was no login: the row goes on
+    kRotated,  // proves the credential but is not a login, so the row of refusals goes on
     kRefused,
     kUnknown,
   };
@@ -57,8 +58,8 @@ class LoginGuard {
 
   explicit LoginGuard(const Clock& clock) : clock_(clock) {}
 
-  // Lets the attempt through, which then must be settled. Errors: kThrottled with retry_after, the
-  // last refusal repeated, when it must not be made now; those of the context.
+  // Admits the attempt; the caller must then call Settle. Errors: kThrottled with retry_after and
+  // the text of the last refusal, when the attempt must not be made now; those of the context.
   Status Admit(const Context& context, LoginAttempt& attempt);
   void Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal = "");
 

@@ -14,7 +14,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 struct Bench {
-  // "ok" after a login with that outcome, else the code it was held back with.
+  // "ok" after a login with that outcome, else the error code of Admit.
   std::string LogIn(const std::string& credential, Outcome outcome,
                     const std::string& account = "gw p-1") {
     LoginAttempt attempt{account, credential};
@@ -51,7 +51,7 @@ TEST_CASE("login guard: a credential refused twice waits, longer each time") {
   CHECK(bench.LogIn("a", Outcome::kAccepted) == "ok");
 }
 
-TEST_CASE("login guard: there is never a fifth refusal in a row, whoever asks") {
+TEST_CASE("login guard: there is never a fifth refusal in a row, with any credentials") {
   Bench bench;
   int sent = 0;
   for (int pod = 0; pod < 100; ++pod) {
@@ -60,18 +60,18 @@ TEST_CASE("login guard: there is never a fifth refusal in a row, whoever asks") 
   }
   CHECK(sent == 4);
   CHECK(bench.held->message().find("others were refused for this access id") != std::string::npos);
-  // Afterwards one at a time.
+  // After the hold, one at a time.
   bench.clock.Advance(LoginGuard::kHold);
   CHECK(bench.LogIn("x", Outcome::kRefused) == "ok");
   CHECK(bench.LogIn("y", Outcome::kRefused) == "throttled");
 }
 
-TEST_CASE("login guard: a login that failed otherwise is no refusal") {
+TEST_CASE("login guard: a login that failed for another reason is not a refusal") {
   Bench bench;
   for (int i = 0; i < 10; ++i) CHECK(bench.LogIn("a", Outcome::kUnknown) == "ok");
 }
 
-TEST_CASE("login guard: a credential that was accepted before is let through, and ends the row") {
+TEST_CASE("login guard: a credential that was accepted before is admitted, and ends the row") {
   Bench bench;
   CHECK(bench.LogIn("good", Outcome::kAccepted) == "ok");
   for (int i = 0; i < 4; ++i)
@@ -81,7 +81,7 @@ TEST_CASE("login guard: a credential that was accepted before is let through, an
   CHECK(bench.LogIn("new", Outcome::kAccepted) == "ok");
 }
 
-TEST_CASE("login guard: those that were accepted before and are shut out together are held too") {
+TEST_CASE("login guard: once a proven credential is refused, the other proven ones are held too") {
   const auto name = [](int pod) { return "pod " + std::to_string(pod); };
   SECTION("one after the other") {
     Bench bench;
@@ -93,7 +93,7 @@ TEST_CASE("login guard: those that were accepted before and are shut out togethe
     CHECK(sent == 4);
     bench.clock.Advance(LoginGuard::kHold);
     CHECK(bench.LogIn(name(10), Outcome::kAccepted) == "ok");
-    // The row is over: what strangers are refused concerns the others no more than before.
+    // The row is over: refusals of unproven credentials do not hold the proven ones back again.
     for (int i = 0; i < 4; ++i) {
       CHECK(bench.LogIn("bad " + std::to_string(i), Outcome::kRefused) == "ok");
     }
@@ -118,14 +118,14 @@ TEST_CASE("login guard: those that were accepted before and are shut out togethe
   }
 }
 
-TEST_CASE("login guard: access ids and gateways are counted apart") {
+TEST_CASE("login guard: refusals are counted per access id and gateway") {
   Bench bench;
   for (int i = 0; i < 4; ++i) bench.LogIn("bad " + std::to_string(i), Outcome::kRefused);
   CHECK(bench.LogIn("new", Outcome::kAccepted, "gw p-2") == "ok");
   CHECK(bench.LogIn("new", Outcome::kAccepted, "other p-1") == "ok");
 }
 
-TEST_CASE("login guard: those never accepted go four at a time, and each settled lets one in") {
+TEST_CASE("login guard: at most four unproven attempts are in flight") {
   Bench bench;
   std::vector<LoginAttempt> attempts;
   for (int i = 0; i < 6; ++i) attempts.push_back({"gw p-1", "pod " + std::to_string(i)});
@@ -144,9 +144,7 @@ TEST_CASE("login guard: those never accepted go four at a time, and each settled
   CHECK(admitted);
 }
 
-TEST_CASE(
-    "login guard: an attempt admitted before its credential was refused is settled as it was "
-    "admitted") {
+TEST_CASE("login guard: an attempt is settled as it was admitted, proven or not") {
   Bench bench;
   CHECK(bench.LogIn("a", Outcome::kAccepted) == "ok");
   LoginAttempt first{"gw p-1", "a"}, second{"gw p-1", "a"};
@@ -154,7 +152,7 @@ TEST_CASE(
   REQUIRE(bench.guard.Admit(Context(), second).ok());
   bench.guard.Settle(first, Outcome::kRefused, "no");
   bench.guard.Settle(second, Outcome::kUnknown);
-  // All four places of those never accepted but the one refusal's are free.
+  // Of the four places for unproven credentials, only the refusal's is taken.
   std::vector<LoginAttempt> attempts;
   for (int i = 0; i < 3; ++i) attempts.push_back({"gw p-1", "pod " + std::to_string(i)});
   for (LoginAttempt& attempt : attempts) {

@@ -40,7 +40,7 @@ bool Verifies(const std::string& certificate_pem, std::string_view bytes,
 
 }  // namespace
 
-TEST_CASE("akeyless login: an access key is sent with its id, wherever it comes from") {
+TEST_CASE("akeyless login: an access key of any source is sent with its id") {
   struct Row {
     std::string name, of_pod, want;
   };
@@ -62,7 +62,7 @@ TEST_CASE("akeyless login: an access key is sent with its id, wherever it comes 
   }
 }
 
-TEST_CASE("akeyless login: k8s shows the token of the pod or of the agent, encoded once") {
+TEST_CASE("akeyless login: k8s sends the token of the pod or of the agent, encoded once") {
   TempDir directory;
   const std::string file = directory.Write("token", "header.payload.of-the-agent\n");
   for (bool as_pod : {true, false}) {
@@ -90,9 +90,7 @@ TEST_CASE("akeyless login: a jwt is sent as it is") {
   CHECK(TextOf(Find(bench.gateway.Body("auth"), {"jwt"})) == "header.payload.signature-of-web-0");
 }
 
-TEST_CASE(
-    "akeyless login: what was made with a pod's token is the pod's, unless the operator knows "
-    "better") {
+TEST_CASE("akeyless login: a login with a pod's token serves that pod only, unless configured") {
   for (bool share : {false, true}) {
     INFO(share);
     LoginBench bench(AccessType::kK8s);
@@ -109,8 +107,7 @@ TEST_CASE(
   CHECK_FALSE(TestOptions({AccessType::kAccessKey}).ShowsPod());
 }
 
-TEST_CASE(
-    "akeyless login: a cloud's identity in the pod's name is asked for with its token alone") {
+TEST_CASE("akeyless login: a cloud identity of a pod is requested with the pod's token only") {
   struct Row {
     std::string name;
     AccessType type;
@@ -151,7 +148,7 @@ TEST_CASE(
     INFO(row.name);
     LoginBench bench(row.type);
     bench.options.as_pod = true;
-    // Even where the node may show nothing of its own.
+    // Even where the node's own credentials are withheld.
     bench.options.gateways[0].node_identity_withheld = "it is not listed";
     row.set(bench.options);
     bench.gateway.http.On("POST", row.url, {FakeHttpClient::Respond(200, row.answer)});
@@ -177,7 +174,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("akeyless login: a cloud that refuses a pod costs the access id nothing") {
+TEST_CASE("akeyless login: a cloud's refusal of a pod does not count for the access id") {
   LoginBench bench(AccessType::kAwsIam);
   bench.options.as_pod = true;
   bench.options.cloud.aws_role_arn = "arn:aws:iam::1:role/app";
@@ -187,7 +184,7 @@ TEST_CASE("akeyless login: a cloud that refuses a pod costs the access id nothin
   CHECK(bench.gateway.Count("auth") == 0);
 }
 
-TEST_CASE("akeyless login: which gateway reviews a token of Kubernetes is said when it is known") {
+TEST_CASE("akeyless login: gateway-url is sent when the gateway that reviews the token is known") {
   LoginBench bench(AccessType::kK8s);
   bench.gateway.On("auth", 200, kToken);
   bench.options.k8s_auth_config = "cluster";
@@ -199,7 +196,7 @@ TEST_CASE("akeyless login: which gateway reviews a token of Kubernetes is said w
   CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"gateway-url"})) == "https://gw:8000");
 }
 
-TEST_CASE("akeyless login: the service's refusal of a token of Kubernetes asks for the gateway") {
+TEST_CASE("akeyless login: the error for a k8s token refused by the service asks for the gateway") {
   struct Row {
     std::string name, url, k8s_gateway;
     bool want;
@@ -207,7 +204,7 @@ TEST_CASE("akeyless login: the service's refusal of a token of Kubernetes asks f
   const Row rows[] = {
       {"the service", "https://api.akeyless.io", "", true},
       {"of a region", "https://api.eu.akeyless.io", "", true},
-      {"which was told", "https://api.akeyless.io", "https://gw:8000", false},
+      {"the service, with the gateway set", "https://api.akeyless.io", "https://gw:8000", false},
       {"a gateway", "https://gw.example/api/v2", "", false},
       {"another's host", "https://api.akeyless.io.evil.example", "", false},
   };
@@ -274,7 +271,7 @@ TEST_CASE("akeyless login: a missing input is named with what to set, and nothin
   }
 }
 
-TEST_CASE("akeyless login: the node's credential goes to no gateway that may not have it") {
+TEST_CASE("akeyless login: the node's credential is sent only to gateways that may receive it") {
   for (bool of_node : {true, false}) {
     INFO(of_node);
     LoginBench bench(AccessType::kAccessKey);
@@ -289,7 +286,7 @@ TEST_CASE("akeyless login: the node's credential goes to no gateway that may not
   }
 }
 
-TEST_CASE("akeyless login: a withheld identity of the node is not even looked at") {
+TEST_CASE("akeyless login: a withheld identity of the node is not even read") {
   struct Row {
     std::string name;
     AccessType type;
@@ -323,7 +320,7 @@ TEST_CASE("akeyless login: a withheld identity of the node is not even looked at
   }
 }
 
-TEST_CASE("akeyless login: without a token of the agent a k8s login says how to get one") {
+TEST_CASE("akeyless login: the error for a missing token of the agent says how to get one") {
   LoginBench bench(AccessType::kK8s);
   bench.options.k8s_auth_config = "cluster";
   const std::string message = MessageOf(bench.LogIn());
@@ -332,7 +329,7 @@ TEST_CASE("akeyless login: without a token of the agent a k8s login says how to 
   CHECK(bench.gateway.http.Count() == 0);
 }
 
-TEST_CASE("akeyless login: an undetected type tells that cloud identities were not tried") {
+TEST_CASE("akeyless login: the error for an undetected type mentions cloud identities") {
   LoginBench bench({AccessType::kAccessKey, AccessType::kK8s, AccessType::kUniversalIdentity});
   bench.pod.credentials.clear();
   const std::string message = MessageOf(bench.LogIn());
@@ -341,7 +338,7 @@ TEST_CASE("akeyless login: an undetected type tells that cloud identities were n
   CHECK(bench.gateway.http.Count() == 0);
 }
 
-TEST_CASE("akeyless login: a refusal names the gateway and the words, never the key") {
+TEST_CASE("akeyless login: a refusal names the gateway and its message, never the key") {
   LoginBench bench(AccessType::kAccessKey);
   bench.gateway.On("auth", 401, R"({"error":"AuthenticationFailed for p-0123456789am"})");
   Result<Credential> credential = bench.LogIn();
@@ -373,8 +370,7 @@ TEST_CASE("akeyless login: methods are tried in turn until one works") {
   CHECK(TextOf(Find(bench.gateway.Body("auth", 1), {"access-type"})) == "jwt");
 }
 
-TEST_CASE(
-    "akeyless login: a refusal by the server is not papered over by a cloud that was probed") {
+TEST_CASE("akeyless login: a refusal by the server is not hidden by a cloud that was probed") {
   struct Row {
     std::string name;
     std::vector<AccessType> order;
@@ -427,7 +423,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("akeyless login: without any input upstream's words say so") {
+TEST_CASE("akeyless login: the error without any input is upstream's") {
   LoginBench bench({AccessType::kAccessKey, AccessType::kK8s});
   bench.pod.credentials.clear();
   CHECK(MessageOf(bench.LogIn())
@@ -435,7 +431,7 @@ TEST_CASE("akeyless login: without any input upstream's words say so") {
                          "access key"));
 }
 
-TEST_CASE("akeyless login: how long a token is good") {
+TEST_CASE("akeyless login: the lifetime of a token") {
   FakeClock clock;
   const WallTime now = clock.Wall();  // 2019-12-20 00:00:00 UTC, by FakeClock
   REQUIRE(FormatTime(now) == "2019-12-20T00:00:00.000Z");
@@ -485,7 +481,7 @@ TEST_CASE("akeyless login: a token is not used in its last minute, nor in its la
   }
 }
 
-TEST_CASE("akeyless login: a reply without a token is no login and no refusal") {
+TEST_CASE("akeyless login: a reply without a token is neither a login nor a refusal") {
   for (const std::string body : {R"({})", R"({"token":""})", R"({"token":null})", R"([])"}) {
     INFO(body);
     LoginBench bench(AccessType::kAccessKey);

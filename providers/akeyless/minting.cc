@@ -19,7 +19,7 @@ namespace {
 
 constexpr Duration kDynamicLifetime = std::chrono::minutes(60);
 
-// An order on its way, with the key that waits for its certificate.
+// The command of an order, with the key pair for its certificate.
 struct Minting {
   Command command;
   CertificateKey key;  // kPki
@@ -36,13 +36,13 @@ std::string_view ErrorText(ItemKind kind) {
 
 Result<Minting> DynamicSecret(const Caller& caller, const MintOrder& order) {
   const ItemRequest& request = order.request;
-  // What a producer makes after we have hung up lives on at the target, and nobody has it.
+  // Credentials that a producer creates after our timeout stay valid at the target, unused.
   const Duration longest = caller.api.LongestExchange(caller.context);
   if (const std::chrono::seconds timeout(request.timeout_seconds); timeout >= longest) {
     return Error::Format(ErrorCode::kDeadlineExceeded,
                          "nodekeep/arguments: timeout {} is not within the {} that the agent can "
                          "wait: lower it, or raise fetch.budget and providers.akeyless.timeout of "
-                         "the node; nothing was asked for",
+                         "the node; nothing was requested",
                          FormatDuration(timeout), FormatDuration(longest));
   }
   RequestBody body = caller.Body();
@@ -128,7 +128,7 @@ Answer AnswerOf(const MintOrder& order, Json value, Duration lifetime) {
 }
 
 Result<Answer> Credentials(const Caller& caller, const MintOrder& order, Json reply) {
-  // Some producers answer 200 and say in the reply that they failed.
+  // Some producers report a failure inside a 200 reply.
   if (const std::string error = TextOf(Find(reply, {"error"})).value_or(""); !error.empty()) {
     return Error(ErrorCode::kPrecondition, "the producer failed; see its log at the gateway");
   }
@@ -150,7 +150,7 @@ Result<Answer> Certificate(const MintOrder& order, const Minting& minting, const
   const Duration lifetime = std::chrono::floor<Duration>(*end - now);
   if (lifetime <= Duration::zero()) {
     return Error(ErrorCode::kPrecondition,
-                 "the certificate has ended before it arrived: check the node's clock and the "
+                 "the certificate had expired when it arrived: check the node's clock and the "
                  "issuer's ttl");
   }
   Json value(jsoncons::json_object_arg);
@@ -175,7 +175,7 @@ std::vector<Result<Answer>> Mint(const Caller& caller, const Clock& clock,
   std::vector<std::optional<Result<Answer>>> minted(orders.size());
   std::vector<Command> commands;
   std::vector<Minting> mintings;
-  std::vector<std::size_t> sent;  // of each minting: its place in `orders`
+  std::vector<std::size_t> sent;  // index in `orders` of each minting
   for (std::size_t i = 0; i < orders.size(); ++i) {
     Result<Minting> minting = Prepare(caller, orders[i]);
     if (!minting.ok()) {

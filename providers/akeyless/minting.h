@@ -1,6 +1,7 @@
 #pragma once
 
-// What is made anew with each call: credentials of dynamic secrets, certificates of issuers.
+// Reads that create something on each call: credentials of dynamic secrets, certificates of
+// issuers.
 
 #include <string>
 #include <vector>
@@ -18,12 +19,12 @@ struct MintOrder {
   ItemRequest request;  // kDynamic, kPki or kSsh
 };
 
-// One call each, all at once; the i-th result answers the i-th order. Every answer has a lifetime:
-// of dynamic credentials what the reply says, else the item, else the vendor's default of an hour;
-// of a certificate what is left of it. The key of a certificate is made here and goes nowhere but
-// into the answer. An error of an unknown outcome asks for patience (GatewayClient::SendAll), since
-// something may have been made. A timeout in the order that is longer than we can wait is
-// kDeadlineExceeded, and the order is not sent.
+// Sends one call per order, concurrently; the i-th result answers the i-th order. Every answer has
+// a lifetime: for dynamic credentials that of the reply, else that of the item, else the vendor's
+// default of one hour; for a certificate its remaining validity. The key of a certificate is
+// generated here and leaves only in the answer. An error with an unknown outcome has a long
+// retry_after (GatewayClient::SendAll), because something may have been created. An order whose
+// timeout is not shorter than GatewayClient::LongestExchange is not sent: kDeadlineExceeded.
 std::vector<Result<Answer>> Mint(const Caller& caller, const Clock& clock,
                                  const std::vector<MintOrder>& orders);
 

@@ -1,5 +1,5 @@
-// Keys that upstream knows are read as upstream reads them, unknown ones are ignored; what begins
-// with `nodekeep` is ours and checked.
+// Upstream's keys are read as upstream reads them, and unknown keys are ignored. Keys that begin
+// with `nodekeep` are our own and are checked.
 
 #include "providers/akeyless/objects.h"
 
@@ -45,7 +45,7 @@ constexpr VolumePaths::Words kClashes = {
     .above_other = "invalid path: it is the folder of another object's \"{}\"",
 };
 
-// An entry on its way. Its functions leave the first error in `reader`.
+// An entry being read. The functions that fill it leave the first error in `reader`.
 struct Draft {
   SpcEntry reader;
   ObjectEntry entry;
@@ -58,7 +58,7 @@ void CheckKeys(Draft& draft) {
                                       key->text, MeantOrAll(key->text, kKeys)));
 }
 
-// Upstream's own keys: secretType and secretArgs are accepted and mean nothing.
+// Upstream's own keys; secretType and secretArgs are accepted without effect.
 void ReadUpstreamKeys(Draft& draft) {
   auto& [reader, entry] = draft;
   entry.file_name = reader.Text("fileName");
@@ -83,8 +83,8 @@ void ReadKind(Draft& draft) {
       return;
     }
   }
-  reader.Fail(*value, fmt::format("{}: \"{}\" is no type to ask for: {}; leave it out for static, "
-                                  "rotated and certificate items",
+  reader.Fail(*value, fmt::format("{}: \"{}\" is not a type to request: {}; leave it out for "
+                                  "static, rotated and certificate items",
                                   kType, value->text, MeantOrAll(value->text, names)));
 }
 
@@ -112,7 +112,7 @@ void ReadDecode(Draft& draft) {
   entry.decode = value->text;
 }
 
-// Texts of a scalar, or of a list of them.
+// The text of a scalar, or the texts of a list of scalars.
 std::vector<std::string> ReadTexts(SpcEntry& reader, const YamlNode& value, std::string_view name) {
   if (value.IsScalar()) return {value.text};
   std::vector<std::string> texts;
@@ -138,7 +138,7 @@ std::vector<std::string> ReadArgs(SpcEntry& reader, const YamlNode& value) {
   return args;
 }
 
-// A number with a unit of s, m, h or d; without one, seconds. nullopt when it is none, or zero.
+// A number with the unit s, m, h or d, by default s. nullopt when it is malformed or zero.
 std::optional<std::int64_t> SecondsOf(std::string_view text) {
   std::int64_t unit = 1;
   if (!text.empty()) {
@@ -224,7 +224,7 @@ void ReadArguments(Draft& draft) {
   for (std::size_t i = 0; value != nullptr && i < value->entries.size(); ++i) {
     const auto& [key, argument] = value->entries[i];
     if (std::find(names.begin(), names.end(), key.text) == names.end()) {
-      reader.Fail(key, fmt::format("{}: {} is no argument of {}: {}", kArguments, key.text,
+      reader.Fail(key, fmt::format("{}: {} is not an argument of {}: {}", kArguments, key.text,
                                    ItemKindName(request.kind),
                                    names.empty() ? "it takes none" : MeantOrAll(key.text, names)));
     } else if (!argument.IsNull()) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// The parameter `objects`: a YAML list, entry by entry, into typed values. Pure.
+// Parses the parameter `objects`, a YAML list, into typed entries. Pure.
 
 #include <cstdint>
 #include <optional>
@@ -13,9 +13,9 @@
 
 namespace nodekeep::akeyless {
 
-// An entry as it was written and checked.
+// A checked entry.
 struct ObjectEntry {
-  std::string file_name;    // a path that CheckVolumePath takes
+  std::string file_name;    // a path that CheckVolumePath accepts
   std::string secret_path;  // not empty
   std::string version;      // decimal, "" = latest
   std::string property;
@@ -24,14 +24,14 @@ struct ObjectEntry {
   std::optional<bool> ignore_cache;   // absent = that of the class
   std::optional<bool> json_text;      // absent = that of the class
   bool optional = false;
-  bool secret_args = false;  // given, though they mean nothing
+  bool secret_args = false;  // secretArgs is set, which has no effect
   ItemRequest request;       // without ignore_cache
 
   bool operator==(const ObjectEntry&) const = default;
 };
 
-// The entries in the list's order, those that repeat one word for word left out. Text without a
-// list gives none. Errors begin with "parameter objects: line L, column C: ".
+// The entries in the order of the list, without exact duplicates; none for text without a list.
+// Errors begin with "parameter objects: line L, column C: ".
 Result<std::vector<ObjectEntry>> ReadObjects(std::string_view text);
 
 }  // namespace nodekeep::akeyless

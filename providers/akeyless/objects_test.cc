@@ -10,7 +10,7 @@ bool Contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-// The one entry of a list that has only it.
+// The only entry of a list.
 ObjectEntry One(const std::string& fields) {
   Result<std::vector<ObjectEntry>> entries =
       ReadObjects("- fileName: a\n  secretPath: /a\n" + fields);
@@ -72,7 +72,7 @@ TEST_CASE("akeyless objects: extensions are read into typed values") {
   CHECK(entry.request.host == "db:5432");
 }
 
-TEST_CASE("akeyless objects: each type to ask for takes its own arguments") {
+TEST_CASE("akeyless objects: each nodekeep/type takes its own arguments") {
   struct Row {
     std::string name, fields, want;
   };
@@ -105,7 +105,7 @@ TEST_CASE("akeyless objects: each type to ask for takes its own arguments") {
   }
 }
 
-TEST_CASE("akeyless objects: what is wrong is named with place, object and way out") {
+TEST_CASE("akeyless objects: an error names place, object and fix") {
   struct Row {
     std::string name, text, want;
   };
@@ -118,7 +118,7 @@ TEST_CASE("akeyless objects: what is wrong is named with place, object and way o
       {"empty entry", "-", "fileName is missing"},
       {"no secretPath", "- fileName: a", "object \"a\": secretPath is missing"},
       {"fileName is a list", "- fileName: [a]", "fileName: must be text"},
-      {"secretArgs is no mapping", "- {fileName: a, secretPath: /a, secretArgs: x}",
+      {"secretArgs is not a mapping", "- {fileName: a, secretPath: /a, secretArgs: x}",
        "secretArgs: must be a mapping"},
       {"climbing", "- {fileName: ../a, secretPath: /a}", "invalid path"},
       {"absolute", "- {fileName: /a, secretPath: /a}", "invalid path"},
@@ -157,11 +157,11 @@ TEST_CASE("akeyless objects: what is wrong is named with place, object and way o
       {"decode", "- {fileName: a, secretPath: /a, nodekeep/decode: gzip}", "must be base64 or hex"},
       {"optional", "- {fileName: a, secretPath: /a, nodekeep/optional: perhaps}",
        "must be true or false"},
-      {"arguments are no mapping", "- {fileName: a, secretPath: /a, nodekeep/arguments: x}",
+      {"arguments are not a mapping", "- {fileName: a, secretPath: /a, nodekeep/arguments: x}",
        "must be a mapping"},
       {"argument of another type",
        "- {fileName: a, secretPath: /a, nodekeep/type: ssh, nodekeep/arguments: {commonName: x}}",
-       "commonName is no argument of ssh"},
+       "commonName is not an argument of ssh"},
       {"misspelt argument",
        "- {fileName: a, secretPath: /a, nodekeep/type: pki, nodekeep/arguments: {comonName: x}}",
        "did you mean commonName?"},
@@ -205,7 +205,7 @@ TEST_CASE("akeyless: the same item under two file names makes two files, in list
   CHECK(entries->at(2).secret_path == "/a");
 }
 
-TEST_CASE("akeyless objects: an entry repeated word for word counts once, as upstream") {
+TEST_CASE("akeyless objects: an exact duplicate of an entry counts once, as upstream") {
   Result<std::vector<ObjectEntry>> entries =
       ReadObjects("- {fileName: a, secretPath: /a}\n- {fileName: a, secretPath: /a}\n");
   REQUIRE(entries.ok());

@@ -16,7 +16,7 @@ std::string_view SecretOf(const Identity& identity, std::string_view key) {
   return found == identity.credentials.end() ? std::string_view() : found->second.Reveal();
 }
 
-// What `type` logs in with, to be digested; "" where it is the pod's own token.
+// The credential that `type` logs in with, for the digest; "" for the pod's own token.
 SecretBytes CredentialOf(AccessType type, const Options& options, const Identity& identity) {
   SecretBytes text;
   switch (type) {
@@ -97,9 +97,10 @@ std::string Options::LoginText() const {
   text.Part("k8s-gateway", k8s_gateway);
   for (const auto& [name, value] : cloud.Parts()) text.Part(name, value);
   text.Part("as", as_pod ? "pod" : "agent").Flag("shared", share_by_service_account);
-  // Files of the node: the same for all who use them, so their names suffice.
+  // Files of the node are the same for all users, so their names suffice.
   text.Part("token-file", as_pod ? "" : service_account_token_file);
-  // A reload may withhold what was allowed before: the login of that time is not found any more.
+  // A reload may withhold a credential that was allowed before: the earlier login must not be found
+  // then.
   const bool withheld = !k8s_gateway_withheld.empty() || !sts_withheld.empty() ||
                         std::any_of(gateways.begin(), gateways.end(), [](const Gateway& gateway) {
                           return !gateway.node_identity_withheld.empty();
@@ -147,10 +148,10 @@ std::vector<std::pair<std::string, std::string>> Options::Explain() const {
   }
   add("access id", access_id);
   if (takes(AccessType::kAccessKey) && access_key_in_class) {
-    add("access key", "in the class, readable to whoever may read it: move it to a Secret");
+    add("access key", "in the class, in clear text: move it to a Secret");
   }
   if (takes(AccessType::kUniversalIdentity) && uid_init_token_in_class) {
-    add("first token", "in the class, readable to whoever may read it: move it to a Secret");
+    add("first token", "in the class, in clear text: move it to a Secret");
   }
   if (takes(AccessType::kAzureAd)) add("azure object id", azure_object_id);
   if (takes(AccessType::kGcp)) add("gcp audience", gcp_audience);
@@ -177,7 +178,7 @@ std::vector<NeededSetting> Options::NeededSettings() const {
     return {};
   }
   std::vector<NeededSetting> needed;
-  // Only these may come in a Secret of the pod.
+  // Only these can come from a Secret of the pod.
   const bool maybe = takes(AccessType::kAccessKey) || takes(AccessType::kUniversalIdentity) ||
                      takes(AccessType::kCert);
   for (const Gateway& gateway : gateways) {

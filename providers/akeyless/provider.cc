@@ -10,7 +10,7 @@ namespace nodekeep {
 namespace akeyless {
 namespace {
 
-// Every ProviderOptions that reaches us was made by our own dialect.
+// Only options that AkeylessDialect created are passed to this provider.
 const Options& Own(const ProviderOptions& options) { return static_cast<const Options&>(options); }
 
 class AkeylessDialect final : public SpcDialect {

@@ -21,8 +21,8 @@ constexpr std::size_t kMaxNamesPerCall = 100;
 constexpr std::chrono::seconds kConfirmCachedAfter(60);
 constexpr std::chrono::seconds kReadAgainAfter(1800);
 
-// Answer::version: what the server says of the item, when we read it, and whether a gateway's cache
-// may have answered.
+// Answer::version: the item's stamp, the time of the read, and whether the value may come from a
+// gateway's cache.
 std::string VersionText(const std::string& stamp, WallTime now, bool past_cache) {
   return fmt::format(
       "{} {} {}", stamp,
@@ -44,7 +44,7 @@ bool IsCurrent(std::string_view known, const std::string& stamp, WallTime now) {
 }
 
 Error Unsupported(const std::string& type, const std::string& path) {
-  std::string_view instead = "static, certificate and rotated items are read without being asked";
+  std::string_view instead = "only static, certificate and rotated items need no nodekeep/type";
   if (type == "DYNAMIC_SECRET") instead = "ask for it with nodekeep/type: dynamic";
   if (type == "PKI_CERT_ISSUER") instead = "ask for a certificate with nodekeep/type: pki";
   if (type == "SSH_CERT_ISSUER") instead = "ask for a certificate with nodekeep/type: ssh";
@@ -52,7 +52,7 @@ Error Unsupported(const std::string& type, const std::string& path) {
                        path, instead);
 }
 
-// One item to be read.
+// One item to read.
 struct Target {
   Description item;
   ItemKind kind = ItemKind::kStatic;
@@ -69,8 +69,9 @@ std::int64_t NumberOf(const std::string& text) {
   return number;
 }
 
-// The value of one name in a reply of get-secret-value: under the server's spelling, as upstream
-// looks it up, or the requested one, or alone.
+// The value of one item in a reply of get-secret-value: under the server's spelling of its name, as
+// upstream looks it up, or under the requested spelling. If the item was requested `alone`, also
+// the only member under any name.
 const Json* StaticValue(const Json& reply, const Target& target, bool alone) {
   for (const std::string& name :
        {target.item.name, target.requested, WithSlash(target.requested)}) {
@@ -93,15 +94,15 @@ class Batch {
     const Question* question;
     ItemRequest request;
     std::optional<Result<Answer>> answer;
-    std::vector<std::size_t> targets;  // of targets_, once it is known what to read
+    std::vector<std::size_t> targets;  // indexes into targets_, once it is known what to read
     std::string stamp;
     bool past_cache = false;
   };
 
-  // What to read for the ask, or its answer already.
-  void LookAtFolder(Ask& ask);
-  void LookAtItem(Ask& ask, const Result<Description>& described);
-  bool IsSettled(Ask& ask);
+  // Each sets the targets to read for the ask, or its answer.
+  void ResolveFolder(Ask& ask);
+  void ResolveItem(Ask& ask, const Result<Description>& described);
+  bool AnswerUnchanged(Ask& ask);
   void AddTarget(Ask& ask, const Description& item, ItemKind kind);
 
   void ReadTargets();
@@ -137,7 +138,7 @@ std::vector<Result<Answer>> Batch::Run(std::span<const Question> questions) {
         minted.push_back(asks.size() - 1);
         orders.push_back({question.ref.path, ask.request});
         break;
-      case ItemKind::kFolder: LookAtFolder(ask); break;
+      case ItemKind::kFolder: ResolveFolder(ask); break;
       default:
         single.push_back(asks.size() - 1);
         paths.insert(question.ref.path);
@@ -145,7 +146,7 @@ std::vector<Result<Answer>> Batch::Run(std::span<const Question> questions) {
     }
   }
   const Descriptions described = Describe(caller_, crowded_, paths);
-  for (std::size_t i : single) LookAtItem(asks[i], described.at(asks[i].question->ref.path));
+  for (std::size_t i : single) ResolveItem(asks[i], described.at(asks[i].question->ref.path));
   ReadTargets();
   std::vector<Result<Answer>> made = Mint(caller_, clock_, orders);
   for (std::size_t i = 0; i < minted.size(); ++i) asks[minted[i]].answer = std::move(made[i]);
@@ -155,7 +156,7 @@ std::vector<Result<Answer>> Batch::Run(std::span<const Question> questions) {
   return answers;
 }
 
-void Batch::LookAtFolder(Ask& ask) {
+void Batch::ResolveFolder(Ask& ask) {
   Result<std::vector<Description>> items = ListFolder(caller_, WithSlash(ask.question->ref.path));
   if (!items.ok()) {
     ask.answer = items.error();
@@ -164,16 +165,16 @@ void Batch::LookAtFolder(Ask& ask) {
   std::string stamps;
   for (const Description& item : *items) stamps += item.name + " " + item.Stamp() + "\n";
   ask.stamp = "folder " + Sha256Hex(stamps);
-  if (IsSettled(ask)) return;
+  if (AnswerUnchanged(ask)) return;
   for (const Description& item : *items) AddTarget(ask, item, *ReadableKind(item.type));
 }
 
-void Batch::LookAtItem(Ask& ask, const Result<Description>& described) {
+void Batch::ResolveItem(Ask& ask, const Result<Description>& described) {
   if (!described.ok()) {
     ask.answer = described.error();
     return;
   }
-  // A classic key's type is the name of its algorithm: it is known by being asked for.
+  // The server's type of a classic key is its algorithm, so the kind comes from the request.
   ItemKind kind = ItemKind::kClassicKey;
   if (ask.request.kind == ItemKind::kDetected) {
     const std::optional<ItemKind> readable = ReadableKind(described->type);
@@ -184,11 +185,11 @@ void Batch::LookAtItem(Ask& ask, const Result<Description>& described) {
     kind = *readable;
   }
   ask.stamp = described->Stamp();
-  if (!IsSettled(ask)) AddTarget(ask, *described, kind);
+  if (!AnswerUnchanged(ask)) AddTarget(ask, *described, kind);
 }
 
-// True, and answered, when what is known of the ask is current; else says how it is to be read.
-bool Batch::IsSettled(Ask& ask) {
+// Answers with "unchanged" and returns true if the known version is current; else sets past_cache.
+bool Batch::AnswerUnchanged(Ask& ask) {
   const std::string& known = ask.question->known_version;
   if (!IsCurrent(known, ask.stamp, clock_.Wall())) {
     ask.past_cache = ask.request.ignore_cache || !known.empty();
@@ -213,7 +214,7 @@ void Batch::AddTarget(Ask& ask, const Description& item, ItemKind kind) {
   targets_.push_back(std::move(target));
 }
 
-// The call for one item that is no static secret.
+// The command that reads one item other than a static secret.
 std::optional<Command> Batch::CommandOf(const Target& target) const {
   RequestBody body = caller_.Body();
   if (target.version != 0) body.Number("version", target.version);
@@ -222,7 +223,7 @@ std::optional<Command> Batch::CommandOf(const Target& target) const {
     case ItemKind::kCertificate:
       return Command{"get-certificate-value", body.Text("name", target.item.name).Take()};
     case ItemKind::kRotated:
-      // A text and not a list here, unlike get-secret-value.
+      // `names` is a string here, not a list as in get-secret-value.
       return Command{
           "get-rotated-secret-value",
           body.Text("names", target.item.name).Text("host", target.host).Flag("json", true).Take()};
@@ -321,8 +322,9 @@ void Batch::ReadStatic(const std::vector<std::vector<Target*>>& groups) {
             Item{ItemKind::kStatic, target->item.name,
                  target->version != 0 ? target->version : target->item.last_version, *value};
       } else if (replies[i].ok() || replies[i].error().IsFinal()) {
-        // unverified: one refused name fails the whole call, or is left out of the reply. Each for
-        // itself, then, so that the others are read and the error names the right one.
+        // Unverified: one refused name fails the whole call, or is left out of the reply. Each is
+        // read by itself in a second call, so that the others are read and the error names the right
+        // one.
         if (split) {
           alone.push_back({target});
         } else if (replies[i].ok()) {
@@ -352,7 +354,7 @@ Result<Answer> Batch::AnswerOf(const Ask& ask) {
   Answer answer;
   const bool folder = ask.request.kind == ItemKind::kFolder;
   answer.value = folder ? PackFolder(items) : PackItem(items.front());
-  // A pinned version too: it is overwritten in place while it is the latest one.
+  // A pinned version needs one too: while it is the latest, it can be overwritten in place.
   answer.version = VersionText(ask.stamp, clock_.Wall(), ask.past_cache);
   return answer;
 }

@@ -3,20 +3,19 @@
 // Reads of items: one batch of questions with as few calls as the API allows
 // (docs/protocol/akeyless-api.md, "Static secrets" and "Certificates and issuers").
 //
-//   1. What are they, and have they changed? Two and more items of one folder are looked up with
-//   one
-//      list-items, all others (and those that the list does not show) with describe-item.
-//   2. Nothing of what is known to be current is read. All static items go into one
-//      get-secret-value per pinned version; certificates and rotated secrets take a call each.
-//   3. Dynamic secrets, PKI and SSH certificates are made anew: the core asks for them only at the
-//      end of their life.
+//   1. Types and versions: two or more items of one folder are looked up with one list-items call,
+//      all others (and those that the list does not contain) with describe-item.
+//   2. Values that are not known to be current: all static items with one get-secret-value call per
+//      pinned version, certificates and rotated secrets with one call each.
+//   3. Dynamic secrets, PKI and SSH certificates are created on each call: the core requests them
+//      only near the end of their lifetime.
 //
 // A 200 proves nothing about freshness, because a gateway may answer from its cache
 // (docs/protocol/akeyless-api.md, "Cache of a gateway"). So an item that has changed is read past
-// that cache; what a first read found in it is read once more, past it, a minute later; and every
-// item every half hour, since overwriting a value may leave its version as it was (unverified).
-// That includes pinned versions: an update overwrites the latest version in place unless it is told
-// to keep it (docs/protocol/akeyless-api.md, "Versions and overwriting").
+// that cache; a value from a first read is read once more, past it, a minute later; and every item
+// every half hour, since overwriting a value may leave its version as it was (unverified). That
+// includes pinned versions: an update overwrites the latest version in place unless it is told to
+// keep it (docs/protocol/akeyless-api.md, "Versions and overwriting").
 
 #include <span>
 #include <vector>
@@ -31,15 +30,15 @@
 
 namespace nodekeep::akeyless {
 
-// Thread-safe; remembers nothing but crowded folders.
+// Thread-safe; its only state is the set of crowded folders.
 class ItemReader {
  public:
-  // Both must outlive it.
+  // Both must outlive this object.
   ItemReader(GatewayClient& api, const Clock& clock) : api_(api), clock_(clock), crowded_(clock) {}
 
   // The i-th result answers the i-th question. Errors begin with "can't describe item", "can't get
   // secret value", "can't get certificate value" and so on, as upstream's do; "unsupported item
-  // type" names what to ask for instead.
+  // type" names the nodekeep/type to set instead.
   std::vector<Result<Answer>> Read(const Context& context, const Options& options,
                                    const Credential& credential,
                                    std::span<const Question> questions);

@@ -77,7 +77,7 @@ TEST_CASE("akeyless read: a static secret is described and read by the server's 
   CHECK(bench.gateway.BodyText("get-secret-value") == R"({"names":["/secret2"],"token":"t-1"})");
 }
 
-TEST_CASE("akeyless read: a universal identity's token has a name of its own in bodies") {
+TEST_CASE("akeyless read: a universal identity's token is sent as uid-token") {
   Bench bench;
   bench.token = "u-1";
   bench.Describe("/a", "STATIC_SECRET", 1);
@@ -86,7 +86,7 @@ TEST_CASE("akeyless read: a universal identity's token has a name of its own in 
   CHECK(bench.gateway.BodyText("get-secret-value") == R"({"names":["/a"],"uid-token":"u-1"})");
 }
 
-TEST_CASE("akeyless read: a mount of static names of one folder takes one look and one read") {
+TEST_CASE("akeyless read: static items of one folder take one list-items and one read") {
   Bench bench;
   std::string items, values;
   std::vector<Question> questions;
@@ -109,7 +109,7 @@ TEST_CASE("akeyless read: a mount of static names of one folder takes one look a
         R"({"auto-pagination":"disabled","current-folder":true,"path":"/app/","token":"t-1"})");
 }
 
-TEST_CASE("akeyless read: what a list does not show is described by itself") {
+TEST_CASE("akeyless read: an item that a list does not contain is described by itself") {
   struct Row {
     std::string name;
     FakeHttpClient::Reply list;
@@ -160,7 +160,7 @@ TEST_CASE("akeyless read: a crowded folder is listed once, then its items are de
   CHECK(bench.gateway.Count("describe-item") == 2);
 }
 
-TEST_CASE("akeyless read: what is known to be current is not read") {
+TEST_CASE("akeyless read: a value that is known to be current is not read") {
   Bench bench;
   bench.Describe("/a", "STATIC_SECRET", 3, R"(,"modification_date":"2026-01-01T00:00:00Z")");
   bench.gateway.On("get-secret-value", 200, R"({"/a":"v"})");
@@ -172,7 +172,7 @@ TEST_CASE("akeyless read: what is known to be current is not read") {
   CHECK(bench.gateway.Count("get-secret-value") == 1);
 }
 
-TEST_CASE("akeyless read: what makes a known value be read again, past the gateway's cache") {
+TEST_CASE("akeyless read: which changes make a known value be read again past the cache") {
   const std::string before =
       Described("/a", "STATIC_SECRET", 3, R"(,"modification_date":"2026-01-01T00:00:00Z")");
   struct Row {
@@ -211,7 +211,7 @@ TEST_CASE("akeyless read: what makes a known value be read again, past the gatew
   }
 }
 
-TEST_CASE("akeyless read: what was read past the cache is good for half an hour") {
+TEST_CASE("akeyless read: a value read past the cache is current for half an hour") {
   Bench bench;
   bench.Describe("/a", "STATIC_SECRET", 3);
   bench.gateway.On("get-secret-value", 200, R"({"/a":"v"})");
@@ -283,7 +283,7 @@ TEST_CASE("akeyless read: the values of a reply are found under any spelling of 
   }
 }
 
-TEST_CASE("akeyless read: one refused name of a batch spoils only itself") {
+TEST_CASE("akeyless read: one refused name of a batch does not fail the others") {
   struct Row {
     std::string name;
     FakeHttpClient::Reply batch;
@@ -316,7 +316,7 @@ TEST_CASE("akeyless read: one refused name of a batch spoils only itself") {
   }
 }
 
-TEST_CASE("akeyless read: a batch that failed in passing is not split") {
+TEST_CASE("akeyless read: a batch with a transient failure is not split") {
   Bench bench;
   bench.gateway.On("list-items", 200,
                    R"({"items":[)" + Described("/app/a", "STATIC_SECRET", 1) + "," +
@@ -328,7 +328,7 @@ TEST_CASE("akeyless read: a batch that failed in passing is not split") {
   CHECK(bench.gateway.Count("get-secret-value") == 1);
 }
 
-TEST_CASE("akeyless read: each type by its own call") {
+TEST_CASE("akeyless read: each type is read with its own call") {
   struct Row {
     std::string name, type;
     ItemRequest request;
@@ -371,7 +371,7 @@ TEST_CASE("akeyless read: each type by its own call") {
   }
 }
 
-TEST_CASE("akeyless read: a type that is not read by itself says what to ask for") {
+TEST_CASE("akeyless read: the error for a type that needs nodekeep/type names the one to set") {
   struct Row {
     std::string type, hint;
   };
@@ -428,7 +428,7 @@ TEST_CASE("akeyless dynamic: minted once for its lifetime") {
   }
 }
 
-TEST_CASE("akeyless dynamic: a mint that may have been made is not repeated at once") {
+TEST_CASE("akeyless dynamic: a mint with an unknown outcome is not repeated at once") {
   Bench bench;
   bench.gateway.On("get-dynamic-secret-value",
                    {FakeHttpClient::Fail(ErrorCode::kTransient, "cut")});
@@ -437,7 +437,7 @@ TEST_CASE("akeyless dynamic: a mint that may have been made is not repeated at o
   CHECK(answer.error().retry_after() >= minutes(1));
 }
 
-TEST_CASE("akeyless dynamic: a producer that may take longer than we wait is not asked") {
+TEST_CASE("akeyless dynamic: a producer with a longer timeout than ours is not called") {
   struct Row {
     std::string name;
     seconds left;  // of the budget; the node's timeout is 30 s
@@ -470,7 +470,7 @@ TEST_CASE("akeyless dynamic: a producer that may take longer than we wait is not
   }
 }
 
-TEST_CASE("akeyless dynamic: a producer's failure is said without its words") {
+TEST_CASE("akeyless dynamic: the error for a producer's failure does not quote its message") {
   Bench bench;
   bench.gateway.On("get-dynamic-secret-value", 200, R"({"error":"password hunter2 refused"})");
   Result<Answer> answer = bench.ReadOne(Ask("/d", "", "", Of(ItemKind::kDynamic)));
@@ -497,7 +497,7 @@ TEST_CASE("akeyless pki: a request is sent, never a key") {
   CHECK(TextOf(Find(body, {"ttl"})) == "3600s");
 }
 
-TEST_CASE("akeyless folder: its readable items, page by page, in the order of their names") {
+TEST_CASE("akeyless folder: readable items are read page by page, in the order of their names") {
   Bench bench;
   bench.gateway.On(
       "list-items",
@@ -516,7 +516,7 @@ TEST_CASE("akeyless folder: its readable items, page by page, in the order of th
   CHECK(Find(bench.gateway.Body("list-items"), {"current-folder"}) == nullptr);
 }
 
-TEST_CASE("akeyless folder: an empty list may be a denial, and says so") {
+TEST_CASE("akeyless folder: the error for an empty list says that it may be a denial") {
   Bench bench;
   bench.gateway.On("list-items", 200, R"({"items":null,"folders":[]})");
   Result<Answer> answer = bench.ReadOne(Ask("/f/", "", "", Of(ItemKind::kFolder)));
@@ -524,7 +524,7 @@ TEST_CASE("akeyless folder: an empty list may be a denial, and says so") {
   CHECK(MessageOf(answer).find("may list") != std::string::npos);
 }
 
-TEST_CASE("akeyless folder: unchanged while no item comes, goes or changes") {
+TEST_CASE("akeyless folder: unchanged until an item is added, removed or changed") {
   Bench bench;
   const std::string one = R"({"items":[)" + Described("/f/a", "STATIC_SECRET", 1) + "]}";
   const std::string two = R"({"items":[)" + Described("/f/a", "STATIC_SECRET", 1) + "," +

@@ -41,8 +41,8 @@ constexpr AccessType kProbing[] = {AccessType::kAccessKey, AccessType::kAwsIam,
 
 Error Invalid(std::string message) { return Error(ErrorCode::kInvalid, std::move(message)); }
 
-// Upstream ignores keys that it does not know; those that are surely a misspelt extension would be
-// ignored to somebody's harm.
+// Upstream ignores unknown keys. A misspelt extension key is an error instead, because ignoring it
+// would change whose credential is used.
 Status CheckExtensionKeys(const SpcParameters& parameters) {
   constexpr std::string_view kExtensions[] = {kAuthAs};
   for (const auto& [key, value] : parameters.values()) {
@@ -54,7 +54,7 @@ Status CheckExtensionKeys(const SpcParameters& parameters) {
 
 bool IsHttp(std::string_view url) { return StartsWithIgnoreCase(url, "http://"); }
 
-// What keeps `url` from being called; "" when nothing does.
+// Why `url` cannot be called; "" when it can.
 std::string ProblemOf(const std::string& url) {
   for (unsigned char c : url) {
     if (c <= 0x20 || c == 0x7f) return "it holds white space or control characters";
@@ -69,7 +69,7 @@ std::string ProblemOf(const std::string& url) {
 
 Result<Gateway> ReadGateway(std::string url, std::string_view parameter, bool allow_plain_http) {
   while (url.ends_with('/')) url.pop_back();
-  // A user name in a URL comes with a password, and the URL is shown in messages.
+  // A user name in a URL usually comes with a password, and URLs appear in messages.
   if (url.find('@') != std::string::npos) {
     return Invalid(
         fmt::format("parameter {}: the URL holds a user name: credentials of Akeyless "
@@ -129,8 +129,8 @@ Result<TlsSettings> ReadTls(const SpcParameters& parameters, const TlsSettings& 
   return TlsOverNode(tls, node);
 }
 
-// `url` as trust is compared: scheme and host in lower case, the port always there, the path as it
-// is; "" when it is not a URL.
+// `url` normalized for the trust check: scheme and host in lower case, explicit port, path
+// unchanged; "" when it is not a URL.
 std::string ComparableUrl(std::string url) {
   while (url.ends_with('/')) url.pop_back();
   HttpRequest request;
@@ -147,7 +147,7 @@ bool TrustsAnyGateway(const AkeylessSettings& settings) {
   return std::find(listed.begin(), listed.end(), "*") != listed.end();
 }
 
-// The gateways that the operator has named: the node's own, and those listed besides.
+// The gateways that the operator has named: the node's own and nodeIdentityGateways.
 std::vector<std::string> TrustedGateways(const AkeylessSettings& settings) {
   std::vector<std::string> urls = {settings.gateway};
   urls.insert(urls.end(), settings.fallback_gateways.begin(), settings.fallback_gateways.end());
@@ -165,7 +165,7 @@ bool IsTrustedGateway(const std::string& base, const AkeylessSettings& settings)
                      [&](const std::string& url) { return ComparableUrl(url) == wanted; });
 }
 
-// Says in `gateway` why the node's identity may not be sent there, if so.
+// Sets in `gateway` why the node's identity must not be sent there, if so.
 void Withhold(const TlsSettings& tls, const AkeylessSettings& settings, Gateway& gateway) {
   std::vector<std::string_view> reasons;
   const bool listed = IsTrustedGateway(gateway.base, settings);
@@ -185,8 +185,8 @@ void Withhold(const TlsSettings& tls, const AkeylessSettings& settings, Gateway&
   gateway.unlisted = !listed && reasons.size() == 1;
 }
 
-// Why a token of the agent may not be reviewed by the gateway that the class names; "" if it may.
-// The gateway that is logged in at hands the token on to it.
+// Why the gateway in nodekeep/k8sGatewayURL must not review the agent's token; "" if it may. The
+// gateway that receives the login forwards the token to it.
 std::string WhyReviewWithheld(const Options& options, const AkeylessSettings& settings) {
   if (options.k8s_gateway.empty() || options.k8s_gateway == settings.k8s_gateway ||
       TrustsAnyGateway(settings)) {
@@ -203,7 +203,7 @@ std::string WhyReviewWithheld(const Options& options, const AkeylessSettings& se
       options.k8s_gateway, kK8sGateway);
 }
 
-// Why the node's AWS identity may not be proved to the STS that the class names; "" if it may.
+// Why the node's AWS identity must not be signed for the STS in the class; "" if it may.
 std::string WhyStsWithheld(const Options& options, const AkeylessSettings& settings) {
   const std::string& endpoint = options.cloud.sts_endpoint;
   if (endpoint.empty() || endpoint == settings.sts_endpoint || TrustsAnyGateway(settings))
@@ -214,13 +214,13 @@ std::string WhyStsWithheld(const Options& options, const AkeylessSettings& setti
       endpoint, kStsEndpoint);
 }
 
-// Whether trying one method after the other may come to `type`. Cloud identities of the node are
-// there without anyone having configured them for Akeyless.
+// Whether probing may try `type`. A node has a cloud identity even if it was never configured for
+// Akeyless, so the operator must have named it.
 bool MayProbe(AccessType type, const AkeylessSettings& settings) {
   return !IsCloud(type) || settings.legacy_probing || KnownType(settings.access_type) == type;
 }
 
-// Types whose login may show the pod's own token, to Akeyless or to the cloud.
+// Types whose login can use the pod's own token, at Akeyless or at the cloud.
 bool TakesPodToken(AccessType type) {
   switch (type) {
     case AccessType::kK8s:
@@ -232,7 +232,7 @@ bool TakesPodToken(AccessType type) {
   }
 }
 
-// The URL that a gateway calls itself by, below which it serves /api/v2; other clients strip that
+// Reads the gateway's configuration URL, below which it serves /api/v2; other clients strip that
 // as well (docs/protocol/akeyless-api.md, "Kubernetes login").
 Status ReadK8sGateway(const SpcParameters& parameters, const AkeylessSettings& settings,
                       std::optional<AccessType> type, Options& options) {
@@ -252,7 +252,7 @@ Status ReadK8sGateway(const SpcParameters& parameters, const AkeylessSettings& s
   return {};
 }
 
-// Access type, and as whom: akeylessAuthAs.
+// Reads the access type and akeylessAuthAs.
 Status ReadAccess(const SpcParameters& parameters, const AkeylessSettings& settings,
                   Options& options) {
   const std::string said = parameters.Or("akeylessAccessType", settings.access_type);
@@ -284,7 +284,7 @@ Status ReadAccess(const SpcParameters& parameters, const AkeylessSettings& setti
   } else {
     options.login_order = {*type};
   }
-  // Probing may come to any of upstream's types.
+  // Probing may try any of upstream's types.
   const std::optional<AccessType> only =
       options.login_order.size() == 1 ? type : std::optional<AccessType>();
   Result<CloudLogin> cloud = ReadCloudLogin(parameters, settings, only, options.as_pod);
@@ -342,12 +342,12 @@ Result<ObjectDefaults> ReadDefaults(const SpcParameters& parameters, std::uint32
   return ObjectDefaults{mode, *ignore_cache, *json_text};
 }
 
-// The gateway caches what it reads, not what it makes.
+// The gateway caches items that it reads, not credentials and certificates that it creates.
 bool IsCached(ItemKind kind) {
   return kind != ItemKind::kDynamic && kind != ItemKind::kPki && kind != ItemKind::kSsh;
 }
 
-// A folder begins and ends with a slash, as list-items takes it.
+// A folder begins and ends with a slash, as list-items requires.
 std::string FolderPath(std::string path) {
   if (!path.starts_with('/')) path.insert(path.begin(), '/');
   if (!path.ends_with('/')) path += '/';
@@ -383,7 +383,7 @@ Result<std::string> ConfigurationUrl(std::string url) {
   while (url.ends_with('/')) url.pop_back();
   if (url.ends_with(kApiPath)) url.resize(url.size() - kApiPath.size());
   while (url.ends_with('/')) url.pop_back();
-  // A user name comes with a password, which is not to be repeated.
+  // A user name usually comes with a password, which must not be repeated in the message.
   if (url.find('@') != std::string::npos) return Invalid("the URL holds a user name");
   if (std::string problem = ProblemOf(url); !problem.empty()) {
     return Invalid(fmt::format("\"{}\": {}", url, problem));
@@ -414,7 +414,7 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& se
     if (entry.secret_args) {
       (*options)->without_effect.emplace_back(
           fmt::format("secretArgs of object \"{}\"", entry.file_name),
-          "ignored, as upstream does; what reads take stands under nodekeep/arguments");
+          "ignored, as upstream does; arguments of reads go into nodekeep/arguments");
     }
     mount.projections.push_back(Project(std::move(entry), *defaults, (*options)->Endpoint()));
   }

@@ -51,7 +51,7 @@ Identity WithSecret(std::string_view key, std::string_view value) {
   return identity;
 }
 
-// `identity` as the login sees it, with what the class holds.
+// `identity` as the login gets it, with the credentials of the class.
 Identity AsMounted(Identity identity, Attributes attributes) {
   const SpcInput input = Input(std::move(attributes));
   Result<ParsedMount> mount = ParseMount(input, {});
@@ -199,20 +199,20 @@ TEST_CASE("akeyless: the access key is the class's, else the Secret's, else the 
   CHECK(OptionsOf(Parse({})).AccessKey(Identity()).text.empty());
 }
 
-TEST_CASE("akeyless: upstream's probing is only for types that nobody named or nobody knows") {
+TEST_CASE("akeyless: upstream's probing applies only to missing or unknown types") {
   struct Row {
     std::string name, of_class, of_node;
     bool legacy;
     std::string want;
   };
   const Row rows[] = {
-      {"nobody names a type", "", "", false, kProbed},
+      {"no type set", "", "", false, kProbed},
       {"the class names one", "k8s", "", false, "k8s"},
       {"the node names one", "", "aws_iam", false, "aws_iam"},
       {"the class wins over the node", "gcp", "aws_iam", false, "gcp"},
       {"the default's name is a name", "access_key", "", false, "access_key"},
       {"access_key's other name", "api_key", "", false, "access_key"},
-      {"nobody knows it", "aws", "", false, kProbed},
+      {"an unknown type", "aws", "", false, kProbed},
       {"case matters, as upstream", "K8S", "", false, kProbed},
       {"a cloud identity that the operator configured", "aws", "gcp", false,
        "access_key gcp k8s universal_identity"},
@@ -262,7 +262,7 @@ TEST_CASE("akeyless: a pod logs in with its own token where the class says so") 
        {},
        "jwt",
        {"akeyless.io"}},
-      {"no probing for a class that asks for the pod's identity",
+      {"no probing for a class that uses the pod's identity",
        {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}},
        {},
        "k8s",
@@ -281,7 +281,7 @@ TEST_CASE("akeyless: a pod logs in with its own token where the class says so") 
   }
 }
 
-TEST_CASE("akeyless: a k8s login names the gateway that reviews the token where one is said") {
+TEST_CASE("akeyless: a k8s login sends the gateway that reviews the token, where one is set") {
   AkeylessSettings none, node;
   node.k8s_gateway = "https://node-gw:8000";
   struct Row {
@@ -290,7 +290,7 @@ TEST_CASE("akeyless: a k8s login names the gateway that reviews the token where 
     std::string want;
   };
   const Row rows[] = {
-      {"nobody says", "k8s", "", false, ""},
+      {"not set", "k8s", "", false, ""},
       {"its own URL", "k8s", "https://gw:8000", false, "https://gw:8000"},
       {"the URL of its API", "k8s", "https://gw:8000/api/v2/", false, "https://gw:8000"},
       {"plain HTTP, which only the service calls", "k8s", "http://gw:8080/", false,
@@ -310,7 +310,7 @@ TEST_CASE("akeyless: a k8s login names the gateway that reviews the token where 
   }
 }
 
-TEST_CASE("akeyless: a login with a pod's token is shared only where the node's operator says so") {
+TEST_CASE("akeyless: a login with a pod's token is shared only where the operator has enabled it") {
   AkeylessSettings settings;
   const Attributes pod = {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}};
   CHECK_FALSE(OptionsOf(Parse(pod, settings)).share_by_service_account);
@@ -320,7 +320,7 @@ TEST_CASE("akeyless: a login with a pod's token is shared only where the node's 
       Contains(Refusal(Parse({{"nodekeep/shareByServiceAccount", "true"}}, settings)), "unknown"));
 }
 
-TEST_CASE("akeyless: wrong parameters are refused with what to do") {
+TEST_CASE("akeyless: the error for a wrong parameter names the fix") {
   struct Row {
     std::string name;
     Attributes attributes;
@@ -329,7 +329,7 @@ TEST_CASE("akeyless: wrong parameters are refused with what to do") {
   const Row rows[] = {
       {"misspelt authAs", {{"akeylessAuthAS", "pod"}}, "did you mean akeylessAuthAs?"},
       {"misspelt authAs by a letter", {{"akeylessAuthA", "pod"}}, "did you mean akeylessAuthAs?"},
-      {"authAs somebody else", {{"akeylessAuthAs", "Pod"}}, "use pod or agent"},
+      {"authAs of an unknown value", {{"akeylessAuthAs", "Pod"}}, "use pod or agent"},
       {"authAs pod without a type",
        {{"akeylessAuthAs", "pod"}},
        "aws_iam, azure_ad or gcp, not access_key"},
@@ -339,9 +339,9 @@ TEST_CASE("akeyless: wrong parameters are refused with what to do") {
       {"misspelt extension",
        {{"nodekeep/ignorCache", "true"}},
        "did you mean nodekeep/ignoreCache?"},
-      {"ignoreCache is no boolean", {{"nodekeep/ignoreCache", "yes"}}, "must be true or false"},
-      {"jsonText is no boolean", {{"nodekeep/jsonText", ""}}, "nodekeep/jsonText"},
-      {"allowPlainHttp is no boolean",
+      {"ignoreCache is not a boolean", {{"nodekeep/ignoreCache", "yes"}}, "must be true or false"},
+      {"jsonText is not a boolean", {{"nodekeep/jsonText", ""}}, "nodekeep/jsonText"},
+      {"allowPlainHttp is not a boolean",
        {{"nodekeep/allowPlainHttp", "on"}},
        "must be true or false"},
       {"plain HTTP", {{"akeylessGatewayURL", "http://gw:8080"}}, "unencrypted"},
@@ -358,7 +358,7 @@ TEST_CASE("akeyless: wrong parameters are refused with what to do") {
       {"a gateway for Kubernetes without it",
        {{"akeylessAccessType", "gcp"}, {"nodekeep/k8sGatewayURL", "https://gw"}},
        "nodekeep/k8sGatewayURL: goes with akeylessAccessType k8s, not gcp"},
-      {"a gateway for Kubernetes that is no URL",
+      {"a gateway for Kubernetes that is not a URL",
        {{"akeylessAccessType", "k8s"}, {"nodekeep/k8sGatewayURL", "gw"}},
        "nodekeep/k8sGatewayURL: \"gw\": it must start with https://"},
       {"a gateway for Kubernetes with a password",
@@ -391,7 +391,7 @@ TEST_CASE("akeyless: plain HTTP is called where class or node allow it") {
   CHECK(Contains(Refusal(Parse(allowed, settings)), "unencrypted"));
 }
 
-TEST_CASE("akeyless: gateways are asked in the order written, with their path prefixes") {
+TEST_CASE("akeyless: gateways are tried in the order written, with their path prefixes") {
   AkeylessSettings settings;
   settings.fallback_gateways = {"https://node-fallback"};
   const Options& options =
@@ -402,12 +402,12 @@ TEST_CASE("akeyless: gateways are asked in the order written, with their path pr
   CHECK(options.gateways[0].base == "https://a/akeyless-api/v2");
   CHECK(options.gateways[1].base == "https://b:8000/api/v2");
   CHECK(options.gateways[2].base == "https://c");
-  // A class that names its gateway does not mean the node's others.
+  // A class with its own gateway does not use the node's fallbacks.
   CHECK(OptionsOf(Parse({{"akeylessGatewayURL", "https://a"}}, settings)).Endpoint() ==
         "https://a");
 }
 
-TEST_CASE("akeyless: what cannot be called is told by the login, as upstream takes any text") {
+TEST_CASE("akeyless: the login, not the parser, reports a gateway that cannot be called") {
   struct Row {
     std::string name, url;
   };
@@ -446,7 +446,7 @@ TEST_CASE("akeyless: the node's identity goes only to gateways that the operator
     std::string name;
     const AkeylessSettings& settings;
     Attributes attributes;
-    std::string want;  // part of the reason; "" = it may have it
+    std::string want;  // part of the reason; "" = allowed
   };
   const Row rows[] = {
       {"none named: the node's", node, {}, ""},
@@ -503,8 +503,7 @@ TEST_CASE("akeyless: one fallback of the class that is not trusted withholds the
   CHECK(options.gateways[1].unlisted);
 }
 
-TEST_CASE(
-    "akeyless: a class cannot have the agent's token reviewed, nor the node proved, elsewhere") {
+TEST_CASE("akeyless: a class cannot send the agent's token or the node's AWS identity elsewhere") {
   AkeylessSettings settings;
   settings.gateway = "https://gw:8000/api/v2";
   settings.sts_endpoint = "https://sts.internal/";
@@ -535,7 +534,7 @@ TEST_CASE(
   CHECK(sts("https://evil/").empty());
 }
 
-TEST_CASE("akeyless: a class says which settings of the node it needs") {
+TEST_CASE("akeyless: a class reports which settings of the node it needs") {
   AkeylessSettings settings;
   settings.gateway = "https://gw";
   const auto needs = [&](Attributes attributes) {
@@ -554,7 +553,7 @@ TEST_CASE("akeyless: a class says which settings of the node it needs") {
   CHECK(needs({{"akeylessAccessType", "k8s"}}) ==
         "nodeIdentityGateways=https://other serviceAccountTokenFile= ");
   CHECK(needs({{"akeylessAccessType", "aws_iam"}, {"akeylessGatewayURL", "https://gw"}}).empty());
-  // What the class or the pod brings goes wherever the class says.
+  // Credentials of the class or the pod may be sent to any gateway of the class.
   CHECK(needs({{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}}).empty());
   CHECK(needs({{"akeylessAccessKey", "k"}}).empty());
   settings.service_account_token_file = "/token";
@@ -577,7 +576,7 @@ TEST_CASE("akeyless: a CA bundle of the class replaces the node's") {
   CHECK(file.tls->server_name == "gw");
 }
 
-TEST_CASE("akeyless: defaults of the class reach the objects that say nothing") {
+TEST_CASE("akeyless: defaults of the class apply to objects that set nothing") {
   Result<ParsedMount> mount =
       Parse({{"nodekeep/ignoreCache", "true"},
              {"nodekeep/jsonText", "true"},
@@ -598,11 +597,11 @@ TEST_CASE("akeyless: defaults of the class reach the objects that say nothing") 
   CHECK(files[1].encoding.empty());
   CHECK(files[1].mode == 0400);
   CHECK_FALSE(files[1].optional);
-  CHECK(files[2].ref.request == R"({"kind":"dynamic"})");  // made afresh: no cache to ignore
+  CHECK(files[2].ref.request == R"({"kind":"dynamic"})");  // never cached
   CHECK(files[3].encoding == "base64");
 }
 
-TEST_CASE("akeyless: a folder is named with slashes at both ends, whatever the class wrote") {
+TEST_CASE("akeyless: a folder's path gets slashes at both ends") {
   for (std::string path : {"app", "/app", "app/", "/app/"}) {
     INFO(path);
     Result<ParsedMount> mount =
@@ -613,7 +612,7 @@ TEST_CASE("akeyless: a folder is named with slashes at both ends, whatever the c
   }
 }
 
-TEST_CASE("akeyless: logins of different worth have different texts") {
+TEST_CASE("akeyless: logins with different access have different texts") {
   AkeylessSettings settings;
   const auto text = [&](const Attributes& attributes) {
     Result<ParsedMount> mount = Parse(attributes, settings);
@@ -643,7 +642,7 @@ TEST_CASE("akeyless: logins of different worth have different texts") {
   CHECK(text({{"akeylessAccessKey", "k"}, {"nodekeep/ignoreCache", "true"}}) == text({}));
 }
 
-TEST_CASE("akeyless: a login of the node is not found any more once its gateway is not listed") {
+TEST_CASE("akeyless: a login of the node is no longer found once its gateway is not listed") {
   AkeylessSettings before, after;
   before.node_identity_gateways = {"https://gw"};
   const auto text = [](const AkeylessSettings& settings, const Attributes& more) {
@@ -674,7 +673,7 @@ TEST_CASE("akeyless: concurrent tenants never share a login or a token") {
   CHECK(digest(one).size() == 64);
 }
 
-TEST_CASE("akeyless: whatever credential takes part in a login is in its digest") {
+TEST_CASE("akeyless: every credential that a login uses is in its digest") {
   AkeylessSettings settings;
   settings.access_key = Secret("node key");
   const Result<ParsedMount> plain = Parse({}, settings);
@@ -703,13 +702,13 @@ TEST_CASE("akeyless: a credential in clear text in the class is pointed out, nev
   CHECK(Contains(text, "access key: in the class"));
   CHECK(Contains(text, "first token: in the class"));
   CHECK_FALSE(Contains(text, "CANARY"));
-  // What is kept of the class names the parameters, and nothing else of them.
+  // The parsed class keeps only the names of these parameters.
   CHECK(mount->credential_parameters ==
         std::vector<std::string>{"akeylessAccessKey", "akeylessUIDInitToken"});
   CHECK(Parse({{"akeylessAccessKey", ""}})->credential_parameters.empty());
 }
 
-TEST_CASE("akeyless: secretArgs, which mean nothing, are pointed out") {
+TEST_CASE("akeyless: secretArgs, which have no effect, are pointed out") {
   const Result<ParsedMount> mount =
       Parse({{"objects", "- {fileName: a, secretPath: /a, secretArgs: {foo: bar}}"}});
   REQUIRE(Refusal(mount) == "accepted");

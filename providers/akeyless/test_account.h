@@ -1,6 +1,6 @@
 #pragma once
 
-// A gateway that plays a script, and options to call it with, for the tests of this folder.
+// A scripted gateway, and options to call it with, for the tests of this folder.
 
 #include <algorithm>
 #include <memory>
@@ -39,7 +39,7 @@ inline Identity TestPod(const std::string& pod = "web-0") {
 }
 
 struct TestGateway {
-  // Replies to `command`, one after the other; the last one for ever.
+  // Replies to `command` in order; the last one repeats.
   void On(const std::string& command, std::vector<FakeHttpClient::Reply> replies) {
     http.On("POST", std::string(kGatewayUrl) + "/" + command, std::move(replies));
   }
@@ -48,7 +48,7 @@ struct TestGateway {
     On(command, {FakeHttpClient::Respond(status, body, std::move(headers))});
   }
   std::size_t Count(const std::string& command) const { return http.Count("/" + command); }
-  // Of the `i`-th call of `command`, from 0; "null" when there was none.
+  // The body of the `i`-th call of `command`, counted from 0; null when there was none.
   Json Body(const std::string& command, std::size_t i = 0) const {
     for (const FakeHttpClient::Seen& seen : http.Requests()) {
       if (!seen.url.ends_with("/" + command)) continue;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Logins at a gateway that plays a script, for the tests of this folder.
+// Logins at a scripted gateway, for the tests of this folder.
 
 #include <string>
 #include <utility>
@@ -26,7 +26,7 @@ struct LoginBench {
   Options options;
   GatewayClient api{gateway.http, gateway.clock, std::chrono::seconds(30)};
   CloudIds cloud_ids{gateway.http, gateway.clock, [](const std::string& name) {
-                       // The documentation's example, which signs nothing of anybody's.
+                       // The example key of the AWS documentation.
                        if (name == "AWS_ACCESS_KEY_ID") return "AKIDEXAMPLE";
                        if (name == "AWS_SECRET_ACCESS_KEY") return "hunter2-secret";
                        return "";

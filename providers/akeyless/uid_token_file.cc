@@ -31,7 +31,7 @@ Error CannotKeep(std::string_view step, const std::string& path, int code) {
                        kWhat, step, path, std::strerror(code));
 }
 
-// 0, or errno. The file is on disk when it returns.
+// Returns 0 or errno. The file is synced to disk on return.
 int WriteSafely(const std::string& path, std::string_view bytes) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return errno;

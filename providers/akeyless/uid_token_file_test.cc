@@ -16,7 +16,7 @@ std::string Text(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
-TEST_CASE("uid token file: what was kept is read again, by whoever has the first token") {
+TEST_CASE("uid token file: a stored token is read again with the first token") {
   TempDir dir;
   const std::string directory = dir / "kept/uid";
   const UidTokenFile file(directory, "u-first");
@@ -31,7 +31,7 @@ TEST_CASE("uid token file: what was kept is read again, by whoever has the first
   CHECK(std::distance(std::filesystem::directory_iterator(directory), {}) == 1);
 }
 
-TEST_CASE("uid token file: neither the token nor the first one shows") {
+TEST_CASE("uid token file: the file contains neither the token nor the first one in clear text") {
   TempDir dir;
   const UidTokenFile file(dir / "uid", "u-first");
   REQUIRE(file.Write(SecretBytes("u-second")).ok());
@@ -41,7 +41,7 @@ TEST_CASE("uid token file: neither the token nor the first one shows") {
   CHECK(file.path().find("u-first") == std::string::npos);
 }
 
-TEST_CASE("uid token file: what was altered is told, and can be written anew") {
+TEST_CASE("uid token file: an altered file is an error, and can be overwritten") {
   TempDir dir;
   const UidTokenFile file(dir / "uid", "u-first");
   REQUIRE(file.Write(SecretBytes("u-second")).ok());
@@ -51,14 +51,14 @@ TEST_CASE("uid token file: what was altered is told, and can be written anew") {
   CHECK(read.error().message().find("was altered or cut") != std::string::npos);
   // Another identity's file under this one's name.
   const UidTokenFile other(dir / "uid", "u-other");
-  REQUIRE(other.Write(SecretBytes("u-stranger")).ok());
+  REQUIRE(other.Write(SecretBytes("u-other")).ok());
   std::filesystem::rename(other.path(), file.path());
   CHECK_FALSE(file.Read().ok());
   REQUIRE(file.Write(SecretBytes("u-third")).ok());
   CHECK(file.Read()->value().Reveal() == "u-third");
 }
 
-TEST_CASE("uid token file: what cannot be read is told, and is not taken for nothing") {
+TEST_CASE("uid token file: an unreadable file is an error, not an absent token") {
   const TempDir dir;
   const UidTokenFile file(dir.path(), "first");
   std::filesystem::create_directory(file.path());
@@ -69,7 +69,7 @@ TEST_CASE("uid token file: what cannot be read is told, and is not taken for not
         "universal identity, newest token: read " + file.path() + ": Is a directory");
 }
 
-TEST_CASE("uid token file: where nothing can be written the reason is told; none is asked for") {
+TEST_CASE("uid token file: a failed write names the reason; no directory means no file") {
   TempDir dir;
   dir.Write("plain", "");
   const Status written = UidTokenFile(dir / "plain", "u-first").Write(SecretBytes("u-second"));

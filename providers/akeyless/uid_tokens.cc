@@ -33,7 +33,7 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
     lock.lock();
     identities_.try_emplace(name, std::move(begun));
   }
-  Identity& identity = identities_[name];  // stays where it is: a map, nothing erased
+  Identity& identity = identities_[name];  // a stable reference: a map from which nothing is erased
   identity.used = clock_.Now();
   if (!thread_.joinable()) {
     thread_ = std::jthread([this](std::stop_token stop) {
@@ -47,7 +47,7 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
     return Error(ErrorCode::kDeadlineExceeded, "waited for the rotation of a universal identity");
   }
   if (const SteadyTime now = clock_.Now(); now >= identity.next) {
-    // A gateway that hangs, maybe another class's, leaves time for the login.
+    // Half of the time, so that a gateway that hangs (maybe another class's) leaves time to log in.
     const Duration budget = std::min(context.Remaining(clock_) / 2, kCallBudget);
     (void)Rotate(lock, identity, context.WithDeadline(now + budget),
                  identity.proven ? identity.proven : std::move(shared));
@@ -61,10 +61,10 @@ void UidTokens::Accepted(const Options& options, const std::string& first) {
   if (auto found = identities_.find(first); found != identities_.end()) {
     found->second.proven.swap(proven);
   }
-  lock.unlock();  // the options before go without it
+  lock.unlock();  // the previous options are destroyed without the lock
 }
 
-// What was kept of an identity that this process does not know yet.
+// Loads the stored token of an identity that is new to this process.
 UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view first) {
   Identity identity;
   identity.name = Sha256Hex(first);
@@ -82,7 +82,7 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
   const SecretBytes old = identity.token.Clone();
   const std::shared_ptr<const UidTokenFile> file = identity.file;
   LoginAttempt attempt = AttemptOf(AccessType::kUniversalIdentity, *options, identity.name);
-  // A token may log in and yet deny rotation.
+  // Counted apart from the login, because a token may log in and yet deny rotation.
   attempt.credential += " rotation";
   lock.unlock();
   bool settled = true;
@@ -93,7 +93,7 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
     identity.next = clock_.Now() + kTryAgainAfter;
     changed_.notify_all();
   });
-  // Never waited for: who logs in has a place already, and the rotation comes another time.
+  // Does not wait: a login that gets here is already admitted, and the rotation can be made later.
   const bool admitted = guard_.Admit(Context(clock_.Now(), context.stop()), attempt).ok();
   Result<SecretBytes> next(SecretBytes{});
   if (admitted) {
@@ -127,9 +127,8 @@ bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
   return true;
 }
 
-// Called with mutex_ held. Whom to rotate now; null: nobody. One that denies rotation, or has been
-// refused for good, is left to those who log in with it; so is one of which no options are known to
-// work.
+// Called with mutex_ held. The identity to rotate now; null = none. Identities without options that
+// have worked, and refused ones without upkeep tries left, are rotated by logins only.
 UidTokens::Identity* UidTokens::NextDue() {
   const SteadyTime now = clock_.Now();
   for (auto& [first, identity] : identities_) {
@@ -173,12 +172,12 @@ Result<SecretBytes> UidTokens::Next(const Context& context, const Options& optio
                          "the reply to uid-rotate-token has a token of {} bytes, more than {}",
                          next.size(), kMaxToken);
   }
-  // Kept before it is acknowledged: until then the old one, which is what would be found, is valid.
+  // Stored before it is acknowledged: until then the old token, which a restart may find, is valid.
   if (Status kept = file.Write(next); !kept.ok()) return kept.error();
   return next;
 }
 
-// Whatever becomes of this call, `next` is valid; at worst `token` is so too, for some time.
+// Even if this call fails, `next` is valid; `token` may then stay valid for some time as well.
 Status UidTokens::Acknowledge(const Context& context, const Options& options,
                               const SecretBytes& token, const SecretBytes& next) {
   Result<Json> reply =

@@ -3,16 +3,18 @@
 // Universal identities: the newest token of each, by its first one
 // (docs/protocol/akeyless-api.md, "Universal identities").
 //
-// A rotation ends the token before it, so an identity is rotated by one caller at a time and not
-// more often than kRotateEvery, however many mounts use it. It is done in two phases: with manual
-// acknowledgement the old token lives until we have the new one in hand, so that no lost reply
-// loses the identity. One that nobody logs in with is rotated by a thread of its own, because a
-// token that is not rotated ends (after an hour by default), and with it the identity. A restart
-// goes on with the newest token where Options::uid_token_directory says to keep it; else it begins
-// again at the first one, which the server may have ended by then. Each node needs a token of its
-// own. Every rotation is admitted by the guard of logins; one that it holds back is made later.
+// - A rotation invalidates the token before it, so an identity is rotated by one caller at a time
+//   and at most once per kRotateEvery, however many mounts use it.
+// - A rotation has two phases: with manual acknowledgement the old token stays valid until we have
+//   received the new one, so a lost reply does not lose the identity.
+// - A token that is not rotated expires (after an hour by default), and the identity with it, so a
+//   thread of this class rotates identities that have no logins.
+// - After a restart the newest token comes from Options::uid_token_directory, if set; else the
+//   identity starts again from its first token, which the server may have invalidated by then.
+// - Each node needs a first token of its own.
+// - The login guard admits every rotation; one that it holds back is made later.
 //
-// Thread-safe. Waits under the caller's context; nothing is called out under the lock.
+// Thread-safe. Waits within the caller's context; makes no calls to others under the lock.
 
 #include <condition_variable>
 #include <map>
@@ -38,52 +40,53 @@ class UidTokens {
  public:
   static constexpr Duration kRotateEvery = std::chrono::minutes(2);  // as upstream
 
-  // A token that denies rotation, or is unknown, is not asked again for so long: every refusal
-  // counts as a failed login. Well below the hour that a token lives by default: the refusal may
-  // have been a passing one. What failed otherwise is tried again within the minute.
+  // Pause after a refused rotation (the token denies rotation, or is unknown), because every
+  // refusal counts as a failed login. Well below a token's default lifetime of an hour, because the
+  // refusal may have been temporary. Other failures are retried within a minute.
   static constexpr Duration kDeniedFor = std::chrono::minutes(15);
-  // An identity that has been rotated before is tried again by the upkeep until so many refusals in
-  // a row; after them, and where it never was, only by a login.
+  // The thread retries an identity that has been rotated before until this many refusals in a row.
+  // After those, and if it was never rotated, only a login retries.
   static constexpr int kUpkeepTries = 2;
-  // After its last use an identity is kept alive for so long.
+  // An identity is kept alive for this long after its last use.
   static constexpr Duration kKeptFor = std::chrono::hours(24 * 7);
 
   struct Newest {
     SecretBytes token;
-    // Why it could not be rotated; it may still be good (a token may deny rotation).
+    // Why it could not be rotated; it may still be valid (a token may deny rotation).
     std::optional<Error> not_rotated;
   };
 
-  // All must outlive it. `on_exception`: of its thread, "uid-tokens".
+  // All must outlive this object. `on_exception`: for its thread, "uid-tokens".
   UidTokens(GatewayClient& api, LoginGuard& guard, const Clock& clock,
             ExceptionReporter on_exception = {})
       : api_(api), guard_(guard), clock_(clock), on_exception_(std::move(on_exception)) {}
 
-  // The newest token of the identity that began with `first`, rotated if it is time to: with the
-  // options that last worked for it, since those of this caller may be mistyped, and with the
-  // caller's own while none has worked yet. Errors: those of the context.
+  // The newest token of the identity whose first token is `first`, rotated if due. The rotation
+  // uses the options that last worked for the identity, because the caller's may be mistyped, or
+  // the caller's if none have worked yet. Errors: those of the context.
   Result<Newest> Get(const Context& context, const Options& options, std::string_view first);
-  // A login with the identity was accepted: these options work. `first`: its digest by Sha256Hex.
+  // Records that a login with these options was accepted. `first`: Sha256Hex of the first token.
   void Accepted(const Options& options, const std::string& first);
 
  private:
   struct Identity {
     std::string name;                          // the digest of its first token
-    std::shared_ptr<const UidTokenFile> file;  // the first token itself is not kept
+    std::shared_ptr<const UidTokenFile> file;  // the first token itself is not stored
     SecretBytes token;
-    std::string not_read;  // why what was kept on disk was of no use; "" = it was
-    SteadyTime next;       // rotation; not before
+    std::string not_read;  // why the stored token could not be read; "" = no error
+    SteadyTime next;       // earliest time of the next rotation
     std::optional<Error> not_rotated;
     int upkeep_tries = 0;  // left
     bool busy = false;
-    // Of the last rotation or login that succeeded; null = none has.
+    // The options of the last rotation or login that succeeded; null = none has.
     std::shared_ptr<const Options> proven;
     SteadyTime used;
 
     bool Refused() const { return not_rotated && IsRefusal(*not_rotated); }
   };
 
-  // Rotates under `lock`, which is given up meanwhile. False: the guard holds it back now.
+  // Rotates; called with `lock` held, which is released during the calls. False: the guard holds
+  // the rotation back now.
   bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context,
               std::shared_ptr<const Options> options);
   void KeepAlive(std::stop_token stop);
@@ -101,11 +104,11 @@ class UidTokens {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_. By a digest of the first token; never forgotten, since what comes after the
-  // first token may exist nowhere else.
+  // Guarded by mutex_. By a digest of the first token; never erased, because the newest token may
+  // exist nowhere else.
   std::map<std::string, Identity> identities_;
 
-  std::jthread thread_;  // from the first identity on; last: stopped first
+  std::jthread thread_;  // started with the first identity; last member: stopped first
 };
 
 }  // namespace nodekeep::akeyless

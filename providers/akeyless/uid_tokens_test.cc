@@ -15,8 +15,8 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-// Counts the rotations and acknowledgements that it answers. Outlives the LoginBench, whose upkeep
-// calls.
+// Counts the rotations and acknowledgements that it answers. Must outlive the LoginBench, whose
+// upkeep thread calls it.
 class RotateCalls {
  public:
   FakeHttpClient::Reply Answer(const std::string& token) {
@@ -34,8 +34,8 @@ class RotateCalls {
     std::lock_guard lock(mutex_);
     return count_;
   }
-  // The next rotation counts from when the last one was noted, which nobody outside can see: so
-  // time goes on until it comes.
+  // The next rotation is timed from when the last one was recorded, which the test cannot observe,
+  // so the clock advances until it comes.
   bool Reach(int count, FakeClock& clock) {
     for (int step = 0; step < 200; ++step) {
       clock.Advance(2 * UidTokens::kRotateEvery);
@@ -87,7 +87,7 @@ TEST_CASE("universal identity: two mounts of one first token never rotate agains
   CHECK(TextOf(Find(bench.gateway.Body("auth", 2), {"uid-token"})) == "u-3");
 }
 
-TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
+TEST_CASE("universal identity: one without logins is kept alive") {
   RotateCalls calls;
   LoginBench bench(AccessType::kUniversalIdentity);
   bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
@@ -99,8 +99,7 @@ TEST_CASE("universal identity: one that nobody logs in with is kept alive") {
   CHECK(bench.gateway.Count("auth") == 1);
 }
 
-TEST_CASE(
-    "universal identity: the upkeep tries again after a refusal, which may be a passing one") {
+TEST_CASE("universal identity: the upkeep retries after a refusal, which may be temporary") {
   RotateCalls calls;
   LoginBench bench(AccessType::kUniversalIdentity);
   bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
@@ -114,7 +113,7 @@ TEST_CASE(
   CHECK(bench.gateway.Count("auth") == 1);
 }
 
-TEST_CASE("universal identity: only a refusal keeps a rotation from being tried again soon") {
+TEST_CASE("universal identity: a failed rotation is retried soon, except after a refusal") {
   struct Row {
     std::string name;
     FakeHttpClient::Reply reply;
@@ -161,7 +160,7 @@ TEST_CASE("universal identity: a class with a mistyped gateway does not stop its
         "uid-rotate-token",
         {FakeHttpClient::Respond(row.rotated, R"({"token":"u-2"})"), calls.Answer("u-3")});
     bench.gateway.On("auth", 200, kToken);
-    bench.gateway.http.On("POST", "https://mistyped/*", {FakeHttpClient::Respond(404, "nobody")});
+    bench.gateway.http.On("POST", "https://mistyped/*", {FakeHttpClient::Respond(404, "no API")});
     REQUIRE(bench.LogIn().ok());
     const int before = calls.Count();
 
@@ -174,7 +173,7 @@ TEST_CASE("universal identity: a class with a mistyped gateway does not stop its
   }
 }
 
-TEST_CASE("universal identity: a restart goes on with the token that was kept") {
+TEST_CASE("universal identity: a restart continues with the stored token") {
   TempDir directory;
   {
     LoginBench bench(AccessType::kUniversalIdentity);
@@ -201,7 +200,7 @@ TEST_CASE("universal identity: a restart goes on with the token that was kept") 
   CHECK(TextOf(Find(bench.gateway.Body("auth"), {"uid-token"})) == "u-3");
 }
 
-TEST_CASE("universal identity: a token that cannot be kept is not acknowledged") {
+TEST_CASE("universal identity: a token that cannot be stored is not acknowledged") {
   TempDir directory;
   directory.Write("full", "");
   LoginBench bench(AccessType::kUniversalIdentity);
@@ -246,7 +245,7 @@ TEST_CASE("universal identity: a lost reply loses nothing") {
   }
 }
 
-TEST_CASE("universal identity: refused rotations count, so that a dead token blocks nobody") {
+TEST_CASE("universal identity: refused rotations count, so a dead token does not block others") {
   LoginBench bench(AccessType::kUniversalIdentity);
   bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-dead");
   bench.gateway.On("uid-rotate-token", 401, kRefusal);
@@ -281,7 +280,7 @@ TEST_CASE("universal identity: where two refusals would be one too many, it logs
   REQUIRE(bench.gateway.http.Count() == 3);
   bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
   CHECK(bench.LogIn().ok());
-  // The login ends the row: the upkeep may rotate at once, but only after it.
+  // The login ends the row: the upkeep may rotate right after it, but not before.
   CHECK(bench.gateway.http.Requests().at(3).url.ends_with("/auth"));
 }
 

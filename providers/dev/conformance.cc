@@ -1,4 +1,4 @@
-// The dev store on a file of its own. Nothing of it can hang: its reads are of memory.
+// The dev store on a temporary file. It cannot hang, because it reads from memory.
 
 #include <filesystem>
 #include <mutex>
@@ -106,16 +106,15 @@ class DevSubject final : public Subject {
     SpcInput input;
     input.parameters = Mount({name});
     const ParsedMount mount = *provider_.spc->Parse(input);
-    Credential anybody;
-    anybody.token = SecretBytes("any/body");
+    Credential any;
+    any.token = SecretBytes("any/account");
     const Question question{mount.projections[0].ref, ""};
-    const auto answers =
-        provider_.backend->Fetch(Context(), *mount.options, anybody, {&question, 1});
+    const auto answers = provider_.backend->Fetch(Context(), *mount.options, any, {&question, 1});
     if (answers[0].ok()) return std::nullopt;
     return answers[0].error().code();
   }
 
-  // The store is watched by a thread of its own, in real time.
+  // The store's own thread watches it in real time.
   template <typename Condition>
   static void Await(Condition condition) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);

@@ -1,4 +1,4 @@
-// The text of a store file.
+// Parses the text of a store file.
 
 #include "providers/dev/content.h"
 
@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kSecretKeys =
     "value, base64, values, version, versions and serviceAccounts";
 
-// Nodes that come from JSON have no line.
+// Nodes converted from JSON have no line.
 constexpr int kNoLine = 0;
 
 Error Wrong(const YamlNode& node, const std::string& message) {
@@ -58,7 +58,7 @@ void Wipe(YamlNode& node) {
   for (auto& [key, value] : node.entries) Wipe(value);
 }
 
-// The tree of a store's text; wiped in the end, because its scalars are the secrets.
+// The parsed tree of a store's text; wiped on destruction, because its scalars are the secrets.
 struct Tree {
   YamlNode root;
 
@@ -71,8 +71,8 @@ Result<Tree> TreeOf(std::string_view text) {
   Tree tree;
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   if (start != std::string_view::npos && text[start] == '{') {
-    // JSON proper first, for what YAML readers do not take: tabs, surrogate pairs. A YAML file may
-    // begin with a brace too, so a failure here is not the last word.
+    // As JSON first, for what YAML parsers do not accept: tabs, surrogate pairs. YAML may begin
+    // with a brace too, so a failure here is not final.
     if (Result<Json> json = ParseJson(text); json.ok()) {
       tree.root = NodeOf(*json);
       return tree;
@@ -86,7 +86,7 @@ Result<Tree> TreeOf(std::string_view text) {
 
 Result<SecretBytes> ReadValues(const YamlNode& node) {
   if (!node.IsMapping()) return Wrong(node, "values: must be a mapping of key to text");
-  // Sorted, so that equal content has equal bytes whatever the order it is written in.
+  // Sorted, so that equal content has equal bytes in any order of its keys.
   std::map<std::string_view, const YamlNode*> members;
   for (const auto& [key, value] : node.entries) {
     if (!value.IsScalar() && !value.IsNull()) {
@@ -260,7 +260,7 @@ Result<Content> ParseContent(std::string_view text) {
       return Wrong(name,
                    "a secret's name is a path such as \"db/password\": " + path.error().message());
     }
-    // The reader places a null where the next thing begins.
+    // The YAML reader gives a null the position of the next token, so the name's is used.
     Result<WrittenSecret> secret = node.IsNull() ? NoValue(name) : ReadSecret(node);
     if (!secret.ok()) return secret.error().Prepend("secret \"{}\"", name.text);
     content.emplace(name.text, *std::move(secret));

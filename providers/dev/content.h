@@ -1,6 +1,6 @@
 #pragma once
 
-// What a store holds, as its author wrote it. README.md has the format.
+// The content of a store, as written by its author. README.md has the format.
 
 #include <map>
 #include <optional>
@@ -25,27 +25,27 @@ struct WrittenVersion {
 
 struct WrittenSecret {
   std::vector<WrittenVersion> versions;  // the current one first; empty only with `refused`
-  // "namespace/account", either half may be "*". Absent: everybody. Empty: nobody.
+  // "namespace/account", either half may be "*". Absent: all accounts. Empty: none.
   std::optional<std::vector<std::string>> service_accounts;
-  // Why a file of a directory store is not used (too large, writable by everybody, no file).
+  // Why a file of a directory store is not used (too large, world-writable, not a file).
   std::optional<Error> refused;
 };
 
 using Content = std::map<std::string, WrittenSecret>;
 
-// The text of a store file. Errors are kInvalid and name the secret, the key, the line and the fix;
-// they never quote a value.
+// Parses the text of a store file. Errors are kInvalid and name the secret, the key, the line and
+// the fix; they never quote a value.
 Result<Content> ParseContent(std::string_view text);
 
-// What is at `path`: a store file or a directory. Errors: kNotFound (nothing there), kInvalid,
-// kDenied (we may not read it, or others may write it), kTooLarge, kTransient (reading failed).
+// Reads the store file or directory at `path`. Errors: kNotFound (it does not exist), kInvalid,
+// kDenied (we may not read it, or it is world-writable), kTooLarge, kTransient (reading failed).
 Result<Content> ReadContent(const std::string& path);
 
-// Changes whenever ReadContent might answer differently; made of names, inodes, sizes and times.
+// Changes whenever the result of ReadContent may change; made of names, inodes, sizes and times.
 std::string ContentStamp(const std::string& path);
 
-// The directories in which something happens when the content changes, those above a missing path
-// included.
+// The directories in which an entry changes when the content changes, including those above a
+// missing path.
 std::vector<std::string> DirectoriesToWatch(const std::string& path);
 
 }  // namespace nodekeep::dev

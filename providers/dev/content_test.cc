@@ -76,7 +76,7 @@ TEST_CASE("dev store file: JSON is read as such, tabs and surrogate pairs includ
   CHECK(content->at("m").versions[0].version == "7");
 }
 
-TEST_CASE("dev store file: what is wrong is told with line, secret, key and fix, never a value") {
+TEST_CASE("dev store file: an error names line, secret, key and fix, never a value") {
   struct Row {
     std::string name, text;
     std::vector<std::string> parts;
@@ -217,9 +217,9 @@ TEST_CASE("dev store directory: a file that is not safe to read is refused, the 
 TEST_CASE("dev store file: one that is not safe to read is refused") {
   TempDir dir;
   const std::string path = dir.Write("store.yaml", "secrets: {a: canary}\n");
-  SECTION("everybody may write it") { ::chmod(path.c_str(), 0646); }
-  SECTION("everybody may write its directory") { ::chmod(dir.path().c_str(), 0777); }
-  SECTION("it is a link to somewhere else") {
+  SECTION("world-writable") { ::chmod(path.c_str(), 0646); }
+  SECTION("in a world-writable directory") { ::chmod(dir.path().c_str(), 0777); }
+  SECTION("a link out of the directory") {
     TempDir elsewhere;
     const std::string target = elsewhere.Write("store.yaml", "secrets: {a: canary}\n");
     std::filesystem::remove(path);
@@ -230,7 +230,7 @@ TEST_CASE("dev store file: one that is not safe to read is refused") {
   CHECK(content.error().code() == ErrorCode::kDenied);
 }
 
-TEST_CASE("dev store: a path with nothing there is not found") {
+TEST_CASE("dev store: a path that does not exist is not found") {
   TempDir dir;
   for (const std::string& path : {dir / "none.yaml", dir / "none/deeper/store.yaml"}) {
     Result<Content> content = ReadContent(path);
@@ -239,7 +239,7 @@ TEST_CASE("dev store: a path with nothing there is not found") {
   }
 }
 
-TEST_CASE("dev store: the stamp moves with the content and rests otherwise") {
+TEST_CASE("dev store: the stamp changes only with the content") {
   TempDir dir;
   dir.Write("a", "1");
   const std::string before = ContentStamp(dir.path());

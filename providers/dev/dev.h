@@ -15,22 +15,22 @@
 namespace nodekeep {
 
 struct DevSettings {
-  // A file, or a directory with one file per secret. It need not exist yet. A relative path starts
-  // at the working directory of the agent.
+  // A file, or a directory with one file per secret. It need not exist yet. A relative path is
+  // relative to the working directory of the agent.
   std::string path = "/etc/nodekeep/dev-store.yaml";
-  // Key of the hashes that tell contents apart; empty = random per process.
+  // HMAC key for the hashes of contents; empty = random per process.
   SecretBytes version_key;
-  // How long answers are good, unless a class says otherwise.
+  // How long answers are fresh, unless a class overrides it.
   Policy policy;
-  ExceptionReporter on_exception{};  // of threads of the provider
+  ExceptionReporter on_exception{};  // for the provider's threads
 };
 
-// Starts to watch the store. `clock` and `log` must outlive the provider.
+// Starts watching the store. `clock` and `log` must outlive the provider.
 Provider MakeDevProvider(DevSettings settings, const Clock& clock, Logger& log);
 
 namespace dev {
 
-// The dialect. Pure; `store_path` only ends up in the refs.
+// Parses the parameters of a class. Pure; `store_path` is only copied into the refs.
 Result<ParsedMount> ParseMount(const SpcInput& input, const std::string& store_path,
                                const Policy& defaults);
 

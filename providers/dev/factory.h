@@ -1,6 +1,6 @@
 #pragma once
 
-// From the configuration's `dev` section to the provider.
+// Makes the provider from the configuration's `dev` section.
 
 #include <memory>
 #include <span>

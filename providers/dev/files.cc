@@ -1,4 +1,4 @@
-// Files and directories: opened beneath the store's own directory, checked, read.
+// Opens, checks and reads files and directories beneath the store's own directory.
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -46,8 +46,8 @@ Error SystemError(std::string_view step, int error) {
   return Error::Format(code, "{}: {}", step, std::strerror(error));
 }
 
-// For a kernel, or a seccomp profile, without openat2: follows no symbolic link at all, so that
-// none can lead out.
+// For kernels or seccomp profiles without openat2: follows no symbolic links at all, so that none
+// can lead out of the directory.
 int OpenWithoutSymlinks(int directory, const std::string& path, int flags) {
   std::vector<File> parents;
   std::string_view rest = path;
@@ -93,7 +93,7 @@ Result<File> OpenDirectory(const std::string& path) {
 Status CheckDirectory(const struct stat& facts) {
   if ((facts.st_mode & S_IWOTH) != 0 && (facts.st_mode & S_ISVTX) == 0) {
     return Error(ErrorCode::kDenied,
-                 "everybody may write to the directory, so anybody could put secrets there: run "
+                 "the directory is world-writable, so any user could put secrets there: run "
                  "chmod o-w on it");
   }
   return {};
@@ -106,7 +106,7 @@ Status CheckFile(const struct stat& facts, std::size_t max_bytes) {
   }
   if ((facts.st_mode & S_IWOTH) != 0) {
     return Error(ErrorCode::kDenied,
-                 "everybody may write to the file: run chmod o-w on it to have it read");
+                 "the file is world-writable: run chmod o-w on it to have it read");
   }
   if (static_cast<std::size_t>(facts.st_size) > max_bytes) {
     return Error::Format(ErrorCode::kTooLarge, "is larger than {} bytes", max_bytes);
@@ -126,7 +126,7 @@ Result<SecretBytes> ReadAll(const File& file, std::size_t max_bytes) {
   return Error(ErrorCode::kTransient, "cannot read the file: " + bytes.error().message());
 }
 
-// Kept by a volume's atomic writer for itself: "..data" and the time-stamped directories.
+// Internal names of a volume's atomic writer: "..data" and the time-stamped directories.
 bool IsInternal(std::string_view name) { return name.starts_with(".."); }
 
 Result<std::vector<std::string>> NamesIn(const File& directory) {
@@ -146,7 +146,7 @@ Result<std::vector<std::string>> NamesIn(const File& directory) {
   return names;
 }
 
-// Visits every file beneath `root`, sorted, symlinks that stay beneath it included.
+// Visits every file beneath `root`, sorted, including symlinks that stay beneath it.
 class Walk {
  public:
   struct Visitor {
@@ -155,7 +155,7 @@ class Walk {
     virtual Status OnFile(const std::string& path, const File& file, const struct stat& facts) {
       return {};
     }
-    // The entry cannot be opened or is a directory that is not to be used.
+    // The entry cannot be opened, or is a directory that must not be used.
     virtual void OnRefused(const std::string& path, const Error& why) {}
   };
 
@@ -194,7 +194,7 @@ class Walk {
     }
     Result<File> file = OpenBeneath(root_.fd(), path);
     if (!file.ok()) {
-      // Gone between listing and opening: not ours to report.
+      // An entry removed between listing and opening is not an error.
       if (file.error().code() != ErrorCode::kNotFound) visitor_.OnRefused(path, file.error());
       return {};
     }
@@ -214,7 +214,7 @@ struct ContentReader final : Walk::Visitor {
   std::size_t bytes = 0;
 
   Status OnFile(const std::string& path, const File& file, const struct stat& facts) override {
-    if (!CheckVolumePath(path).ok()) return {};  // no manifest can name it
+    if (!CheckVolumePath(path).ok()) return {};  // no class can name it
     WrittenSecret secret;
     Result<SecretBytes> value = ReadAll(file, kMaxFileBytes);
     if (value.ok()) {
@@ -261,7 +261,7 @@ struct DirectoryLister final : Walk::Visitor {
   }
 };
 
-// A store file's directory and name, and a file system's answer to what it is.
+// A store's parent directory and name, and whether it is a directory itself.
 struct Place {
   std::string directory;
   std::string name;
@@ -317,7 +317,7 @@ std::string ContentStamp(const std::string& path) {
   struct stat facts {};
   for (const std::string& each : {place.directory, path}) {
     if (::stat(each.c_str(), &facts) != 0) return stamper.text + std::strerror(errno);
-    // Of the directory only who may write there; its time moves with every other file.
+    // Only the mode of the directory: its time changes with every other file in it.
     if (each == path) {
       stamper.Add(each, facts);
     } else {
@@ -330,7 +330,7 @@ std::string ContentStamp(const std::string& path) {
 std::vector<std::string> DirectoriesToWatch(const std::string& path) {
   std::vector<std::string> directories;
   const Place place = PlaceOf(path);
-  // The nearest directory that exists: where a missing path will begin to appear.
+  // The nearest directory that exists: a missing path appears there first.
   std::filesystem::path above(place.directory);
   std::error_code ignored;
   while (!std::filesystem::is_directory(above, ignored) && above != above.parent_path()) {

@@ -1,5 +1,4 @@
-// The dialect: whatever `objects` says, the outcome is a mount that the driver can take, or an
-// error.
+// Parses any `objects`: the result is a mount that the driver accepts, or an error.
 
 #include <cstdint>
 #include <set>

@@ -1,4 +1,4 @@
-// The store file: whatever it holds, the outcome is secrets with names and values, or an error.
+// Parses any store file: the result is secrets with names and values, or an error.
 
 #include <cstdint>
 #include <string_view>

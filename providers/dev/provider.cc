@@ -56,9 +56,9 @@ class DevBackend final : public Backend {
         store_(settings.path, std::move(settings.version_key), log,
                std::move(settings.on_exception)) {}
 
-  // There is no login. The credential carries the name of the service account, which is
-  // all that access to the store depends on: that is known for certain, because the rule is ours
-  // (DevStore::Read), so every pod of the account may share what is read.
+  // There is no login. The credential is the name of the service account. Access to the store
+  // depends on nothing else, because DevStore::Read decides it, so all pods of the account may
+  // share what is read.
   Result<Credential> Authenticate(const Context& context, const ProviderOptions&,
                                   const Identity& identity) override {
     if (Status over = context.Check(clock_); !over.ok()) return over.error();

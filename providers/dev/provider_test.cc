@@ -112,7 +112,7 @@ TEST_CASE("dev: a file's contents are the value, or a key of it, decoded") {
   }
 }
 
-TEST_CASE("dev: a login is the service account, and may be shared within it") {
+TEST_CASE("dev: the credential is the service account, and may be shared within it") {
   Bed bed("secrets: {}\n");
   Identity identity;
   identity.namespace_name = "shop";

@@ -1,4 +1,4 @@
-// The SecretProviderClass dialect: the parameter `objects` to refs and files.
+// The SecretProviderClass dialect: parses the parameter `objects` into refs and files.
 
 #include <fmt/format.h>
 
@@ -34,7 +34,7 @@ class DevOptions final : public ProviderOptions {
   const std::string path_;
 };
 
-// An empty text is most often a mistake: the field would not be written.
+// An empty text is usually a mistake: the field would be left out otherwise.
 std::string NonEmptyText(SpcEntry& reader, std::string_view key) {
   std::string text = reader.Text(key);
   if (text.empty() && reader.Find(key) != nullptr) {

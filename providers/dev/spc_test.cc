@@ -92,7 +92,7 @@ TEST_CASE("dev: the reserved parameters set policy and optional objects") {
   CHECK(mount->projections[1].optional);
 }
 
-TEST_CASE("dev: a wrong objects parameter is told with line, object, field and fix") {
+TEST_CASE("dev: the error for a wrong objects parameter names line, object, field and fix") {
   struct Row {
     std::string name, objects;
     std::vector<std::string> parts;
@@ -154,7 +154,7 @@ TEST_CASE("dev: a wrong objects parameter is told with line, object, field and f
   }
 }
 
-TEST_CASE("dev: wrong parameters beside objects are told") {
+TEST_CASE("dev: other wrong parameters are errors") {
   struct Row {
     std::string name, key, value, part;
   };
@@ -171,7 +171,7 @@ TEST_CASE("dev: wrong parameters beside objects are told") {
   }
 }
 
-TEST_CASE("dev: a missing objects parameter is told, with the typo when there is one") {
+TEST_CASE("dev: the error for a missing objects parameter names a typo if there is one") {
   SpcInput input = InputOf("");
   input.parameters.erase("objects");
   CHECK(Contains(ErrorOf(input), "parameter objects is missing: write a YAML list"));

@@ -21,10 +21,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How often the files are looked at although nobody told of a change: network file systems do not
-// tell, and inotify has limits.
+// Polling interval, because network file systems send no inotify events and inotify has limits.
 constexpr milliseconds kLookEvery{5000};
-// A change is often several events, and a file written in place is complete only at the last.
+// A change often causes several events, and a file written in place is complete only at the last.
 constexpr milliseconds kQuiet{20};
 constexpr int kMostQuietWaits = 25;
 
@@ -57,8 +56,8 @@ class DevStore::Watch {
   explicit Watch(std::stop_token stop)
       : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), on_stop_(stop, Wake{wake_.fd}) {}
 
-  // Starts afresh: directories come and go, and what is watched by number may be another by now.
-  // False: the system gives no watch, and looking at the files has to do.
+  // Replaces all watches: directories come and go, and a watched inode may no longer be the one at
+  // its path. False: no watch is available, and changes are found by polling only.
   bool Cover(const std::vector<std::string>& directories) {
     inotify_.Close();
     inotify_.fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -70,7 +69,7 @@ class DevStore::Watch {
     return true;
   }
 
-  // Until something happens, `longest` is over or the thread is to stop. True: something happened.
+  // Waits for an event, a request to stop, or `longest`. True: an event.
   bool Wait(milliseconds longest) {
     std::array<pollfd, 2> fds{{{wake_.fd, POLLIN, 0}, {inotify_.fd, POLLIN, 0}}};
     const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(longest.count()));
@@ -104,7 +103,7 @@ class DevStore::Watch {
 
   Descriptor wake_;
   Descriptor inotify_;
-  // Last, so gone first: it must not write to a descriptor that is closed, or somebody else's.
+  // Last member, destroyed first: it must not write to a closed or reused descriptor.
   std::stop_callback<Wake> on_stop_;
 };
 
@@ -131,11 +130,11 @@ void DevStore::Run(std::stop_token stop) {
     log_.Warn("dev store: changes are seen with a delay",
               {{"path", path_},
                {"error",
-                "the system gives no inotify watch; raise fs.inotify.max_user_instances "
+                "no inotify watch is available; raise fs.inotify.max_user_instances "
                 "and fs.inotify.max_user_watches"},
                {"looked_at_every_ms", kLookEvery.count()}});
   };
-  // Covered before it is read, so that no change falls in between.
+  // Watched before it is read, so that no change is missed in between.
   cover();
   std::string stamp;
   bool told = false;
@@ -215,7 +214,7 @@ std::shared_ptr<const DevStore::Secrets> DevStore::Merge(Content content, const 
 
 DevStore::Secret DevStore::MergeSecret(const std::string& name, WrittenSecret written,
                                        const Secret* before) {
-  // A file that has become unusable is like a store that has: the last good content goes on.
+  // For a file that became unusable, as for the whole store, the last good content stays in use.
   if (written.refused && before != nullptr && !before->refused) {
     Secret secret = *before;
     secret.refused_now = true;
@@ -225,7 +224,7 @@ DevStore::Secret DevStore::MergeSecret(const std::string& name, WrittenSecret wr
   secret.refused_now = written.refused.has_value();
   secret.service_accounts = std::move(written.service_accounts);
   secret.refused = std::move(written.refused);
-  std::set<std::string> names;  // a version's name or hash; the newest of that name wins
+  std::set<std::string> names;  // a version's name or hash; the newest of equal ones is kept
   for (WrittenVersion& version : written.versions) {
     secret.versions.push_back(Seal(name, std::move(version)));
     const Kept& kept = *secret.versions.back();

@@ -1,13 +1,13 @@
 #pragma once
 
-// The store in memory: what is at its path now, sealed, with the versions that were there before.
+// The store in memory: the current content of its path and earlier versions, encrypted.
 //
-// A thread watches the path (inotify, and a look at the files every few seconds for file systems
-// that tell nothing) and reads it again when it changes. What cannot be read or understood is
-// logged and changes nothing: the last good content goes on. A store that is gone answers
-// kTransient until it is back, so that policy about backends that are down applies to it.
+// A thread watches the path (inotify, and polling every few seconds for file systems without it)
+// and reads it again when it changes. Content that cannot be read or parsed is logged, and the last
+// good content stays in use. Reads of a store that does not exist return kTransient, so that the
+// policy for backends that are down applies.
 //
-// Values are held sealed (Sealer), as the cache holds them. Thread-safe. No I/O under the lock.
+// Values are encrypted (Sealer), as in the cache. Thread-safe. No I/O under the lock.
 
 #include <condition_variable>
 #include <cstdint>
@@ -29,7 +29,8 @@
 
 namespace nodekeep::dev {
 
-// Versions of one secret that are kept, those listed in the store file not counted.
+// How many versions of one secret are kept, including the current one but not the `versions` listed
+// in the store file.
 inline constexpr std::size_t kKeptVersions = 8;
 
 struct StoreAnswer {
@@ -41,21 +42,21 @@ struct StoreAnswer {
 class DevStore {
  public:
   // `path` is absolute. Reads the store once before it returns; a store that is missing or broken
-  // is not an error here. `on_exception`: of its thread, "dev-store".
+  // is not an error here. `on_exception`: for its thread, "dev-store".
   DevStore(std::string path, SecretBytes version_key, Logger& log,
            ExceptionReporter on_exception = {});
   ~DevStore();
 
-  // `account`: "namespace/name" of who asks. `version`: "" for the current one, else as its author
-  // numbered it or as StoreAnswer::version spells it. Errors: kNotFound (secret, version), kDenied
-  // (the account is not listed), kTransient (no store there, or none that was ever good),
-  // kPrecondition (the file of this secret is refused).
+  // `account`: "namespace/name" of the reader. `version`: "" for the current one, else the author's
+  // number or StoreAnswer::version. Errors: kNotFound (secret, version), kDenied (the account is
+  // not listed), kTransient (the store does not exist or was never valid), kPrecondition (the file
+  // of this secret is refused).
   Result<StoreAnswer> Read(const std::string& name, const std::string& version,
                            const std::string& account, const std::string& known_version) const;
 
-  // How many times the path has been read, good or not.
+  // How many times the path has been read, with or without success.
   std::uint64_t loads() const;
-  // Waits, in real time, until `loads` is above `seen`. False when it took too long. For tests.
+  // Waits, in real time, until `loads` exceeds `seen`. False after `longest`. For tests.
   bool AwaitLoad(std::uint64_t seen, std::chrono::milliseconds longest) const;
 
  private:
@@ -68,8 +69,8 @@ class DevStore {
   struct Secret {
     std::vector<std::shared_ptr<const Kept>> versions;  // the current one first
     std::optional<std::vector<std::string>> service_accounts;
-    std::optional<Error> refused;  // and there was no good content before
-    bool refused_now = false;      // at the last load, logged then
+    std::optional<Error> refused;  // and there is no earlier good content
+    bool refused_now = false;      // at the last load, which logged it
   };
   using Secrets = std::map<std::string, Secret>;
   class Watch;
@@ -91,11 +92,11 @@ class DevStore {
   mutable std::mutex mutex_;
   mutable std::condition_variable_any loaded_;
   // Guarded by mutex_.
-  std::shared_ptr<const Secrets> secrets_;  // null until the path was good once
-  std::optional<Error> unusable_;           // why nothing can be answered
+  std::shared_ptr<const Secrets> secrets_;  // null until the path was valid once
+  std::optional<Error> unusable_;           // why no read can be answered
   std::uint64_t loads_ = 0;
 
-  std::jthread thread_;  // last: stopped first
+  std::jthread thread_;  // last member: stopped first
 };
 
 }  // namespace nodekeep::dev

@@ -31,7 +31,7 @@ std::string Read(const DevStore& store, const std::string& name, const std::stri
   return Text(store.Read(name, version, account, ""));
 }
 
-// Waits for loads until `name` reads `want`; the watching thread may need more than one.
+// Waits until `name` reads `want`; the watching thread may need more than one load.
 bool Becomes(const DevStore& store, const std::string& name, const std::string& want) {
   const auto end = std::chrono::steady_clock::now() + 20s;
   while (std::chrono::steady_clock::now() < end) {
@@ -44,7 +44,7 @@ bool Becomes(const DevStore& store, const std::string& name, const std::string& 
 
 }  // namespace
 
-TEST_CASE("dev store: a changed file is picked up, however it is changed") {
+TEST_CASE("dev store: every way to change a file is picked up") {
   Bed bed;
   bed.dir.Write("store.yaml", "secrets: {a: one}\n");
   auto store = bed.Open("store.yaml");
@@ -71,7 +71,7 @@ TEST_CASE("dev store: a store that does not exist is picked up once it appears")
   CHECK(Becomes(*store, "a", "here"));
 }
 
-TEST_CASE("dev store: one that disappears is a backend that is down, not one without secrets") {
+TEST_CASE("dev store: a removed store is a backend that is down, not one without secrets") {
   Bed bed;
   bed.dir.Write("store.yaml", "secrets: {a: one}\n");
   auto store = bed.Open("store.yaml");
@@ -86,17 +86,17 @@ TEST_CASE("dev store: a broken file leaves the last good content in place") {
   bed.dir.Write("store.yaml", "secrets: {a: one}\n");
   auto store = bed.Open("store.yaml");
   const std::uint64_t seen = store->loads();
-  SECTION("no YAML") { bed.dir.Replace("store.yaml", "secrets: {a: [\n"); }
-  SECTION("no store") { bed.dir.Replace("store.yaml", "other: 1\n"); }
+  SECTION("not YAML") { bed.dir.Replace("store.yaml", "secrets: {a: [\n"); }
+  SECTION("not a store") { bed.dir.Replace("store.yaml", "other: 1\n"); }
   SECTION("emptied") { bed.dir.Replace("store.yaml", ""); }
-  SECTION("writable by everybody") { ::chmod((bed.dir / "store.yaml").c_str(), 0666); }
+  SECTION("world-writable") { ::chmod((bed.dir / "store.yaml").c_str(), 0666); }
   REQUIRE(store->AwaitLoad(seen, 20s));
   CHECK(Read(*store, "a") == "one");
   bed.dir.Replace("store.yaml", "secrets: {a: two}\n");
   CHECK(Becomes(*store, "a", "two"));
 }
 
-TEST_CASE("dev store: one that was never good says what is wrong") {
+TEST_CASE("dev store: a store that was never valid returns what is wrong") {
   Bed bed;
   bed.dir.Write("store.yaml", "secrets:\n  a: {vaule: canary}\n");
   auto store = bed.Open("store.yaml");
@@ -106,7 +106,7 @@ TEST_CASE("dev store: one that was never good says what is wrong") {
   CHECK(answer.error().message().find("did you mean value?") != std::string::npos);
 }
 
-TEST_CASE("dev store: files and directories of a tree come, change and go") {
+TEST_CASE("dev store: files and directories of a tree are added, changed and removed") {
   Bed bed;
   bed.dir.Write("tree/a", "one");
   auto store = bed.Open("tree");
@@ -162,13 +162,13 @@ TEST_CASE("dev store: former contents stay readable by their version, up to a nu
   CHECK(Read(*store, "a", "99") == "(not_found)");
 }
 
-TEST_CASE("dev store: versions listed in the file are readable, whatever was there before") {
+TEST_CASE("dev store: versions listed in the file are readable, with any earlier content") {
   Bed bed;
   bed.dir.Write("store.yaml",
                 "secrets: {a: {value: three, version: 3, versions: [{version: 1, value: one}]}}\n");
   auto store = bed.Open("store.yaml");
   CHECK(Read(*store, "a", "1") == "one");
-  // The same version with another value replaces it: what the file says is what is meant.
+  // The same version with another value replaces the earlier one: the file is authoritative.
   bed.dir.Replace("store.yaml",
                   "secrets: {a: {value: 3b, version: 3, versions: [{version: 1, value: uno}]}}\n");
   REQUIRE(Becomes(*store, "a", "3b"));
@@ -200,7 +200,7 @@ TEST_CASE("dev store: a known version is answered unchanged, until the value dif
   REQUIRE(again.ok());
   CHECK(again->unchanged);
   CHECK(again->value.empty());
-  // The author forgot to raise the version; the value is new all the same.
+  // The version was not raised, but the value is new.
   bed.dir.Replace("store.yaml", "secrets: {a: {value: two, version: 1}}\n");
   REQUIRE(Becomes(*store, "a", "two"));
   Result<StoreAnswer> changed = store->Read("a", "", "shop/cart", known);
@@ -208,7 +208,7 @@ TEST_CASE("dev store: a known version is answered unchanged, until the value dif
   CHECK_FALSE(changed->unchanged);
 }
 
-TEST_CASE("dev store: a secret with service accounts is for them only") {
+TEST_CASE("dev store: a secret with service accounts is readable by them only") {
   Bed bed;
   bed.dir.Write("store.yaml", R"(secrets:
   all: x
@@ -237,7 +237,7 @@ TEST_CASE("dev store: a secret with service accounts is for them only") {
   REQUIRE_FALSE(denied.ok());
   CHECK(denied.error().message().find("add it to the secret's serviceAccounts") !=
         std::string::npos);
-  // Knowing the version is no way round the list.
+  // A known version does not bypass the list.
   const std::string known = store->Read("one", "", "shop/cart", "")->version;
   CHECK_FALSE(store->Read("one", "", "shop/pay", known).ok());
 }

@@ -24,7 +24,7 @@ std::string Kv2Version(const Json& data) {
   std::optional<std::string> created = TextOf(Find(*metadata, {"created_time"}));
   if (!version || !created) return "";
   std::string text = fmt::format("kv2:{}:{}", *version, *created);
-  // It may change while the version stays, and whole-response files show it.
+  // custom_metadata can change without a new version, and whole-response files contain it.
   const Json* custom = Find(*metadata, {"custom_metadata"});
   if (IsSet(custom)) text += ":" + Sha256Hex(GoJson(*custom).Reveal()).substr(0, 16);
   return text;
@@ -85,7 +85,7 @@ void AppendMember(SecretBytes& out, std::string_view name, const Json* value,
   }
 }
 
-// request_id first, then in the order of the client library's struct, not sorted.
+// request_id first, then the members in the order of the client library's struct, not sorted.
 SecretBytes WholeResponse(const Json& reply) {
   SecretBytes out("{");
   AppendMember(out, "request_id", Find(reply, {"request_id"}), R"("")");
@@ -121,9 +121,9 @@ Result<Answer> ReadAnswer(const Question& question, HttpResponse response,
   if (response.status == 204 || response.body.empty()) return EmptyResponse(path, nullptr);
   Result<Json> reply = ParseJson(response.body.Reveal());
   if (!reply.ok()) return NotTheApi(path, reply.error().message());
-  if (!reply->is_object()) return NotTheApi(path, "no JSON object");
+  if (!reply->is_object()) return NotTheApi(path, "not a JSON object");
   const Json* data = Find(*reply, {"data"});
-  if (IsSet(data) && !data->is_object()) return NotTheApi(path, "\"data\" is no object");
+  if (IsSet(data) && !data->is_object()) return NotTheApi(path, "\"data\" is not an object");
   if (!IsSet(data) && !IsSet(Find(*reply, {"auth"})) && !IsSet(Find(*reply, {"wrap_info"}))) {
     return EmptyResponse(path, Find(*reply, {"warnings"}));
   }

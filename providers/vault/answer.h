@@ -1,6 +1,6 @@
 #pragma once
 
-// What a read reply says, and what of it goes into a file. Pure.
+// Converts read replies to answers, and answers to file contents. Pure.
 
 #include <cstdint>
 #include <optional>
@@ -14,26 +14,26 @@
 
 namespace nodekeep::vault {
 
-// The answer to `question` in a 2xx reply.
+// The answer to `question` from a 2xx reply.
 //
 // The version of a KV v2 value is "kv2:<version>:<created_time>" (and a digest of custom_metadata
 // when there is any); of everything else a keyed hash of `data`, because request_id changes with
-// every read. An equal version answers `unchanged`, so that a whole-response file keeps the
-// request_id it was first written with.
+// every read. For an equal version the answer is `unchanged`, so that a whole-response file keeps
+// the request_id that it was first written with.
 //
 // A lease, or an expiry inside the data (PKI, GCP tokens), makes the answer a minted one. A static
-// database role also states a ttl, but asking for it mints nothing: it is refreshed like any value.
+// database role also states a ttl, but reading it mints nothing: it is refreshed like any value.
 //
 // Errors: kNotFound for an empty reply, kTransient for one that is not the API's JSON.
 Result<Answer> ReadAnswer(const Question& question, HttpResponse response,
                           const SecretBytes& version_key, WallTime now);
 
-// File contents: `projection.field` looked for in data.data, when that is an object, else in data;
-// or without a field the whole response as the upstream provider writes it.
+// File contents: `projection.field` from data.data if that is an object, else from data; without a
+// field the whole response, as the upstream provider writes it.
 Result<SecretBytes> RenderAnswer(const Projection& projection, const SecretBytes& answer);
 
-// Seconds as the API states lifetimes; nothing below zero, and at most ten years, so that adding
-// them to a time cannot overflow.
+// A lifetime of the API, in seconds. Limited to zero through ten years, so that adding it to a time
+// cannot overflow.
 Duration SecondsOf(const Json* value);
 
 // The secret path of a ref as users write it: without "/v1/".

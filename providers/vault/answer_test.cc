@@ -76,7 +76,7 @@ TEST_CASE("vault: a key is looked for in data.data before data") {
   }
 }
 
-TEST_CASE("vault: a key is decoded as the object says") {
+TEST_CASE("vault: a key is decoded with the object's encoding") {
   struct Row {
     std::string name, value, encoding, want;
   };
@@ -103,12 +103,12 @@ TEST_CASE("vault: a key is decoded as the object says") {
   }
 }
 
-TEST_CASE("vault: binary values come out byte for byte") {
+TEST_CASE("vault: binary values are written byte for byte") {
   const std::string out = Rendered(R"({"data":{"k":"AP8A/w=="}})", "k", "base64");
   CHECK(out == std::string("\x00\xff\x00\xff", 4));
 }
 
-TEST_CASE("vault: a whole response has the members, the order and the escapes of Go") {
+TEST_CASE("vault: a whole response has the members, order and escapes of upstream's Go client") {
   struct Row {
     std::string name, body, want;
   };
@@ -153,13 +153,13 @@ TEST_CASE("vault: the version is the server's for KV v2 and a keyed hash of the 
   CHECK(v1.starts_with("hmac:"));
   CHECK(v1 == VersionOf(R"({"request_id":"2","data":{"c":"d", "a":"b"}})"));
   CHECK(v1 != VersionOf(R"({"request_id":"1","data":{"a":"b","c":"e"}})"));
-  // A KV v1 secret whose author chose such keys is no KV v2 answer.
+  // A KV v1 secret with the same keys is not a KV v2 answer.
   CHECK(
       VersionOf(R"({"data":{"metadata":{"version":1,"created_time":"x"}}})").starts_with("hmac:"));
   CHECK(VersionOf(R"({"data":{"data":"x","metadata":"y"}})").starts_with("hmac:"));
 }
 
-TEST_CASE("vault: changed custom metadata is a new version although the value is not") {
+TEST_CASE("vault: changed custom metadata is a new version, with the same value too") {
   const auto with = [](const std::string& custom) {
     return VersionOf(R"({"data":{"data":{},"metadata":{"version":3,"created_time":"t",
         "custom_metadata":)" +
@@ -170,7 +170,7 @@ TEST_CASE("vault: changed custom metadata is a new version although the value is
   CHECK(with(R"({"owner":"a"})").starts_with("kv2:3:t:"));
 }
 
-TEST_CASE("vault: the version hash needs the key to be guessed at") {
+TEST_CASE("vault: the version hash is keyed, so a value cannot be guessed from it") {
   Question question;
   question.ref.path = "/v1/secret/a";
   const auto hash = [&](const std::string& key) {
@@ -183,7 +183,7 @@ TEST_CASE("vault: the version hash needs the key to be guessed at") {
   CHECK(hash("one") == hash("one"));
 }
 
-TEST_CASE("vault: an equal version answers unchanged, so that the first answer stays") {
+TEST_CASE("vault: an equal version is answered unchanged, so that the first answer stays") {
   for (
       const std::string body :
       {R"({"request_id":"2","data":{"data":{"a":"b"},
@@ -203,7 +203,7 @@ TEST_CASE("vault: an equal version answers unchanged, so that the first answer s
   }
 }
 
-TEST_CASE("vault: an answer lives as long as its lease or its own expiry says") {
+TEST_CASE("vault: an answer's lifetime is that of its lease or of its own expiry") {
   struct Row {
     std::string name, body;
     Duration want;
@@ -247,13 +247,13 @@ TEST_CASE("vault: an answer lives as long as its lease or its own expiry says") 
       CHECK(row.want == answer->lease->lifetime);
       CHECK(row.renewable == answer->lease->renewable);
     }
-    // Asked again it is never `unchanged`: what was minted anew has to be taken over.
+    // A second read is never `unchanged`: the newly minted value must be used.
     Result<Answer> again = Read(row.body, answer->version);
     CHECK(again->unchanged == (row.want == Duration::zero()));
   }
 }
 
-TEST_CASE("vault: an empty response is not found, and says so") {
+TEST_CASE("vault: an empty response is not found") {
   struct Row {
     std::string name;
     int status;
@@ -274,7 +274,7 @@ TEST_CASE("vault: an empty response is not found, and says so") {
   }
 }
 
-TEST_CASE("vault: replies that are not the API's are answered, without their content") {
+TEST_CASE("vault: the error for a reply that is not the API's does not quote it") {
   for (const std::string body : {"<html>secret</html>", "[]", "\"secret\"", R"({"data":"secret"})",
                                  R"({"data":["secret"]})", R"({"data":{"k":"secret")"}) {
     INFO(body);

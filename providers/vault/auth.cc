@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kMaxCredentialFile = 64u << 10;
 
-// Without the white space that editors and `kubectl create secret --from-file` leave at the end.
+// Removes surrounding white space, such as the newline that editors and `kubectl create secret
+// --from-file` leave at the end.
 SecretBytes Trimmed(const SecretBytes& bytes) {
   constexpr std::string_view kSpace = " \t\r\n";
   std::string_view text = bytes.Reveal();
@@ -29,14 +30,14 @@ Result<SecretBytes> ReadCredentialFile(const std::string& path) {
   if (!content.ok() && content.error().code() == ErrorCode::kTooLarge) {
     return Error::Format(ErrorCode::kInvalid, "{} is too large for a credential", path);
   }
-  // Not kNotFound: that would read as the backend's "not found".
+  // Not kNotFound, which would mean that the backend does not have the secret.
   if (!content.ok()) return Error(ErrorCode::kInvalid, "cannot " + content.error().message());
   SecretBytes trimmed = Trimmed(*content);
   if (trimmed.empty()) return Error::Format(ErrorCode::kInvalid, "{} is empty", path);
   return trimmed;
 }
 
-// A header cannot carry anything else, and a token never has it.
+// A header value cannot contain other characters, and tokens never do.
 bool FitsHeader(const SecretBytes& token) {
   const std::string_view text = token.Reveal();
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
@@ -75,12 +76,16 @@ Error NoToken(const Options& options, const Identity& identity) {
       options.audience, present.empty() ? "there is none at all" : "present: " + present);
 }
 
-// Who may share the login. The kubernetes method answers with metadata of the service account it
-// found, and its rules (bound names and namespaces) see nothing of the pod. The jwt method's rules
-// may see any claim, and its claim mappings can put any claim's value into metadata; what tells
-// the two apart on a mount of unknown kind is service_account_secret_name, which the kubernetes
-// method answers as an empty text for a pod's token, while a claim mapping has no claim to take
-// that from.
+// Which pods may share the login.
+//
+//   kubernetes  the reply has metadata of the service account; the rules (bound names and
+//               namespaces) do not depend on the pod
+//   jwt         the rules may depend on any claim, and claim mappings can copy any claim into the
+//               metadata
+//
+// The type of a mount is not known for certain. The metadata service_account_secret_name identifies
+// the kubernetes method: it is an empty text for a pod's token, and no claim has that value for a
+// claim mapping to copy.
 Sharing SharingOf(const Options& options, const Identity& identity, const Json& auth,
                   std::string& uid) {
   uid = TextOf(Find(auth, {"metadata", "service_account_uid"})).value_or("");
@@ -115,16 +120,16 @@ Result<Json> AuthOf(const HttpResponse& response) {
     const Json* mfa = Find(*auth, {"mfa_requirement"});
     return Error(ErrorCode::kInvalid, mfa != nullptr && !mfa->is_null()
                                           ? "failed to login: the server asks for a second factor, "
-                                            "which an agent cannot give"
+                                            "which an agent cannot provide"
                                           : "failed to parse login response: it has no token");
   }
   return *auth;
 }
 
-// Whether a reply can be that of the method which the class names. At a mount of the cert method
-// the connection's client certificate logs in, which is the node's, whatever the request says. Each
-// method's reply has metadata of its own: kubernetes service_account_name and cert cert_name (both
-// tried on OpenBao 2), jwt role and approle role_name (not tried over a client certificate).
+// Whether the reply is from the method that the class names. On a mount of the cert method, the
+// connection's client certificate, which is the node's, logs in regardless of the request. Each
+// method's reply has its own metadata: kubernetes service_account_name and cert cert_name (both
+// tested on OpenBao 2), jwt role and approle role_name (not tested with a client certificate).
 bool IsOfNamedMethod(const Options& options, const Json& auth) {
   if (options.method == AuthMethod::kCert || options.tls->client_cert_file.empty()) return true;
   const auto has = [&](std::string_view key) { return Find(auth, {"metadata", key}) != nullptr; };
@@ -167,7 +172,7 @@ Result<Credential> LogInWith(const Context& context, ApiClient& api, const Optio
     revocation.namespace_name = options.login_namespace;
     revocation.token = credential.token.Clone();
     revocation.body = SecretBytes("{}");
-    (void)api.Send(context, options, Step::kLease, revocation);  // it is not used either way
+    (void)api.Send(context, options, Step::kLease, revocation);  // on failure it stays unused
     return Error::Format(ErrorCode::kInvalid,
                          "failed to login: auth/{} does not answer as method {} does; over a "
                          "connection with a client certificate only nodekeep/auth: cert may log in "
@@ -189,7 +194,7 @@ Result<Credential> LogInByPodToken(const Context& context, ApiClient& api, const
 
 Result<Credential> LogInByAppRole(const Context& context, ApiClient& api, const Options& options,
                                   const Identity& identity, const Clock& clock) {
-  // Both from one place: a pod's role id must not be paired with the node's secret id.
+  // Both from one source: a pod's role id must not be combined with the node's secret id.
   SecretBytes role_id = FromPod(identity, "role_id");
   SecretBytes secret_id = FromPod(identity, "secret_id");
   if (role_id.empty()) {
@@ -204,7 +209,7 @@ Result<Credential> LogInByAppRole(const Context& context, ApiClient& api, const 
       secret_id = *std::move(file);
     }
   }
-  // A role with bind_secret_id off takes none.
+  // A role with bind_secret_id off accepts no secret id.
   SecretBytes body =
       secret_id.empty()
           ? JsonBody({{"role_id", role_id.Reveal()}})
@@ -225,7 +230,7 @@ Result<Credential> LogInByCertificate(const Context& context, ApiClient& api,
   return LogInWith(context, api, options, identity, clock, std::move(body));
 }
 
-// A token that is there already: asked about, so that we know how long it lives.
+// Uses an existing token; looks it up to learn its lifetime.
 Result<Credential> UseToken(const Context& context, ApiClient& api, const Options& options,
                             const Identity& identity, const Clock& clock) {
   SecretBytes token = FromPod(identity, "token");
@@ -237,7 +242,7 @@ Result<Credential> UseToken(const Context& context, ApiClient& api, const Option
   }
   if (!FitsHeader(token)) {
     return Error(ErrorCode::kInvalid,
-                 "failed to login: the token has characters that no token has");
+                 "failed to login: the token has characters that are not allowed in a token");
   }
   ApiCall call;
   call.path = "/v1/auth/token/lookup-self";

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 namespace nodekeep::vault {
 namespace {
 
-// As OpenBao 2.4 answers a kubernetes login.
+// The reply of OpenBao 2.4 to a kubernetes login.
 constexpr const char* kKubernetesReply = R"({"auth":{"client_token":"hvs.abc","accessor":"x",
   "policies":["default","app"],"metadata":{"role":"app","service_account_name":"web",
   "service_account_namespace":"shop","service_account_secret_name":"",
@@ -26,7 +26,7 @@ std::string Replace(std::string text, const std::string& what, const std::string
   return text.replace(at, what.size(), with);
 }
 
-// A file that is gone at the end of the test.
+// A file that is removed at the end of the test.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& content) {
@@ -82,7 +82,7 @@ TEST_CASE("vault: the login goes to its own namespace and the read to the other"
   CHECK(vault.http.Requests().at(1).headers.at("x-vault-namespace") == "team");
 }
 
-TEST_CASE("vault: a login is shared only when the reply proves that it looked at the account") {
+TEST_CASE("vault: a login is shared only when the reply proves that it depends on the account") {
   struct Row {
     std::string name, method, reply;
     Sharing want;
@@ -90,7 +90,7 @@ TEST_CASE("vault: a login is shared only when the reply proves that it looked at
   const std::string full = kKubernetesReply;
   const Row rows[] = {
       {"kubernetes", "kubernetes", full, Sharing::kServiceAccount},
-      {"the jwt method, whatever it says", "jwt", full, Sharing::kPod},
+      {"the jwt method, with any reply", "jwt", full, Sharing::kPod},
       {"no uid", "kubernetes", Replace(full, "\"service_account_uid\":\"sa-uid-1\"", "\"x\":\"y\""),
        Sharing::kPod},
       {"an empty uid", "kubernetes", Replace(full, "sa-uid-1", ""), Sharing::kPod},
@@ -114,7 +114,7 @@ TEST_CASE("vault: a login is shared only when the reply proves that it looked at
   }
 }
 
-TEST_CASE("vault: a pod without service account never shares") {
+TEST_CASE("vault: a login of a pod without service account is never shared") {
   TestMount vault;
   std::string reply = Replace(kKubernetesReply, "\"service_account_name\":\"web\"",
                               "\"service_account_name\":\"\"");
@@ -126,7 +126,7 @@ TEST_CASE("vault: a pod without service account never shares") {
   CHECK(login->sharing == Sharing::kPod);
 }
 
-TEST_CASE("vault: a missing token names the audience, what is there and the way out") {
+TEST_CASE("vault: the error for a missing token names the audience, the present ones and the fix") {
   TestMount vault(Attributes{{"audience", "bao"}});
   Result<Credential> login = vault.LogIn();
   CHECK(CodeOf(login) == "invalid");
@@ -137,7 +137,7 @@ TEST_CASE("vault: a missing token names the audience, what is there and the way 
   CHECK(vault.http.Requests().empty());
 }
 
-TEST_CASE("vault: a token of the cluster's default audience serves where the class names none") {
+TEST_CASE("vault: a token for the default audience is used where the class names none") {
   struct Row {
     std::string name;
     Attributes parameters;
@@ -168,7 +168,7 @@ TEST_CASE("vault: a token of the cluster's default audience serves where the cla
   }
 }
 
-TEST_CASE("vault: a token that lives for ever has no expiry") {
+TEST_CASE("vault: a token with unlimited lifetime has no expiry") {
   TestMount vault;
   vault.http.On(
       "", "*",
@@ -180,7 +180,7 @@ TEST_CASE("vault: a token that lives for ever has no expiry") {
   CHECK_FALSE(login->renewable);
 }
 
-TEST_CASE("vault: a lifetime beyond reason is bounded, not overflown") {
+TEST_CASE("vault: an excessive lifetime is limited and does not overflow") {
   TestMount vault;
   vault.http.On("", "*",
                 {FakeHttpClient::Respond(
@@ -191,7 +191,7 @@ TEST_CASE("vault: a lifetime beyond reason is bounded, not overflown") {
   CHECK(login->expires < vault.clock.Now() + 24h * 366 * 11);
 }
 
-TEST_CASE("vault: a refused login has the server's words, the mount and the role") {
+TEST_CASE("vault: the error of a refused login has the server's message, the mount and the role") {
   struct Row {
     std::string name;
     int status;
@@ -232,7 +232,7 @@ TEST_CASE("vault: a refused login has the server's words, the mount and the role
   }
 }
 
-TEST_CASE("vault: a throttled login says for how long") {
+TEST_CASE("vault: a throttled login has a retry_after") {
   TestMount vault;
   vault.http.On("", "*",
                 {FakeHttpClient::Respond(429, R"({"errors":["request path rate limit"]})",
@@ -243,7 +243,7 @@ TEST_CASE("vault: a throttled login says for how long") {
   CHECK(*login.error().retry_after() == 7s);
 }
 
-TEST_CASE("vault: with a client certificate a reply has to be that of the method which is named") {
+TEST_CASE("vault: with a client certificate the reply must be from the method of the class") {
   struct Row {
     std::string name, method, metadata;
     bool certificate, accepted;
@@ -279,7 +279,7 @@ TEST_CASE("vault: with a client certificate a reply has to be that of the method
     const Result<Credential> login = vault.LogIn(pod);
     INFO(MessageOf(login));
     CHECK(login.ok() == row.accepted);
-    // What was issued to the certificate does not live on.
+    // The token issued to the certificate is revoked.
     CHECK(vault.http.Requests().size() == (row.accepted ? 1 : 2));
     if (row.accepted) continue;
     CHECK(CodeOf(login) == "invalid");
@@ -287,7 +287,7 @@ TEST_CASE("vault: with a client certificate a reply has to be that of the method
   }
 }
 
-TEST_CASE("vault: replies that are no login are answered") {
+TEST_CASE("vault: a reply that is not a login is an error") {
   struct Row {
     std::string name, body, code, want;
   };
@@ -317,7 +317,7 @@ TEST_CASE("vault: replies that are no login are answered") {
   }
 }
 
-TEST_CASE("vault: a network failure keeps its code and says which request it was") {
+TEST_CASE("vault: a network failure keeps its code and names the request") {
   TestMount vault;
   vault.http.On("", "*", {FakeHttpClient::Fail(ErrorCode::kTransient, "connection refused")});
   Result<Credential> login = vault.LogIn();
@@ -407,7 +407,7 @@ TEST_CASE("vault: approle takes the pod's ids, else the node's, never one of eac
   }
 }
 
-TEST_CASE("vault: a given token is looked up for its lifetime") {
+TEST_CASE("vault: a configured token is looked up for its lifetime") {
   TestMount vault(Attributes{{"nodekeep/auth", "token"}, {"roleName", ""}});
   vault.http.On("GET", "https://vault:8200/v1/auth/token/lookup-self",
                 {FakeHttpClient::Respond(200, R"({"data":{"ttl":600,"renewable":true}})")});
@@ -441,7 +441,7 @@ TEST_CASE("vault: missing or unusable credentials are named") {
       {"an empty file", {}, empty.path(), "", "is empty"},
       {"a large file", {}, large.path(), "", "is too large for a credential"},
       {"a directory", {}, "/tmp", "", "cannot read /tmp"},
-      {"white space inside", {}, "", "a b", "characters that no token has"},
+      {"white space inside", {}, "", "a b", "not allowed in a token"},
       {"withheld",
        {{"vaultAddress", "https://elsewhere"}},
        good.path(),
@@ -470,7 +470,7 @@ TEST_CASE("vault: missing or unusable credentials are named") {
   }
 }
 
-TEST_CASE("vault: a certificate login names its role and shows the certificate") {
+TEST_CASE("vault: a certificate login sends its role and the certificate") {
   struct Row {
     std::string role, want;
   };
@@ -497,7 +497,7 @@ TEST_CASE("vault: a certificate login names its role and shows the certificate")
   }
 }
 
-TEST_CASE("vault: a certificate login of a class that reads what is not listed is not sent") {
+TEST_CASE("vault: a certificate login is not sent for a class with a path that is not listed") {
   TestMount vault(Attributes{{"nodekeep/auth", "cert"},
                              {"vaultTLSClientCertPath", "/c"},
                              {"vaultTLSClientKeyPath", "/k"}});

@@ -1,5 +1,5 @@
-// The vault provider on a scripted Vault: kubernetes login, and reads of a KV v2 engine whose
-// policies are a table.
+// The vault provider on a scripted Vault: kubernetes logins, and reads of a KV v2 engine with a
+// table of policies.
 
 #include "agent/base/go_json.h"
 #include "agent/base/json.h"

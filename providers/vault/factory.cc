@@ -9,7 +9,7 @@ namespace {
 
 using Kind = SettingKey::Kind;
 
-// Environment names are those of Vault's own client, so that a pod template can stay as it is.
+// Environment names are those of Vault's own client, so that pod templates need no change.
 constexpr SettingKey kKeys[] = {
     {"address", "VAULT_ADDR", Kind::kText, "https://127.0.0.1:8200",
      "Server of classes that name none: http://, https:// or unix:///path"},

@@ -9,7 +9,7 @@
 namespace nodekeep::vault {
 namespace {
 
-TEST_CASE("vault: the node's settings reach every class that sets none of its own") {
+TEST_CASE("vault: the node's settings apply to every class without its own") {
   SettingValues values;
   for (const SettingKey& key : SettingsKeys()) values[std::string(key.name)] = key.default_text;
   values["address"] = "https://bao:8200";

@@ -1,6 +1,7 @@
-// The dialect on arbitrary input: never fatal, and what it accepts keeps its promises.
+// Parses arbitrary input: it must not crash, and accepted input must satisfy the invariants of
+// ParsedMount.
 //
-// The input is cut at zero bytes: `objects`, then key=value parameters.
+// The input is split at zero bytes: `objects`, then key=value parameters.
 
 #include <algorithm>
 #include <cstdint>

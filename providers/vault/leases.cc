@@ -34,7 +34,7 @@ Result<Credential> VaultLeases::RenewCredential(const Context& context,
   if (!response.ok()) return response.error().Prepend("failed to renew the login");
   Result<Credential> renewed = CredentialOf(*response, clock_);
   if (!renewed.ok()) return renewed.error().Prepend("failed to renew the login");
-  // The reply speaks of the token only; whose rights it carries was settled at login.
+  // The reply describes the token only; which pods may share it was determined at login.
   renewed->sharing = credential.sharing;
   renewed->service_account_uid = credential.service_account_uid;
   return renewed;
@@ -55,7 +55,7 @@ Result<Lease> VaultLeases::RenewLease(const Context& context, const ProviderOpti
                                       const Credential& credential, const Lease& lease) {
   const Options& own = static_cast<const Options&>(options);
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(lease.lifetime).count();
-  // In the body: a lease id is path-like and holds slashes.
+  // In the body, because a lease id contains slashes.
   SecretBytes body(
       fmt::format("{{\"increment\":{},\"lease_id\":{}}}", seconds, GoJsonString(lease.id)));
   Result<HttpResponse> response =

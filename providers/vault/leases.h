@@ -8,23 +8,23 @@
 
 namespace nodekeep::vault {
 
-// Tokens are renewed where they were made (login namespace), leases where their engine is mounted
-// (read namespace). A token that was given to us (`nodekeep/auth: token`) is never revoked: it is
-// not ours. Revoking a token ends its leases too. Thread-safe.
+// Tokens are renewed in the login namespace, leases in the namespace of their engine (the read
+// namespace). A configured token (`nodekeep/auth: token`) is never revoked, because we did not
+// create it. Revoking a token revokes its leases too. Thread-safe.
 class VaultLeases final : public LeaseClient {
  public:
-  // Both must outlive it.
+  // Both must outlive this object.
   VaultLeases(ApiClient& api, const Clock& clock) : api_(api), clock_(clock) {}
 
   Result<Credential> RenewCredential(const Context& context, const ProviderOptions& options,
                                      const Credential& credential) override;
   Status RevokeCredential(const Context& context, const ProviderOptions& options,
                           const Credential& credential) override;
-  // Errors: kNotFound when the server no longer knows the lease, kDenied when the role's policies
+  // Errors: kNotFound when the server no longer has the lease, kDenied when the role's policies
   // do not allow sys/leases/renew (Vault's default policy does).
   Result<Lease> RenewLease(const Context& context, const ProviderOptions& options,
                            const Credential& credential, const Lease& lease) override;
-  // kDenied unless the role's policies allow sys/leases/revoke, which the default one does not.
+  // kDenied unless the role's policies allow sys/leases/revoke (Vault's default policy does not).
   Status RevokeLease(const Context& context, const ProviderOptions& options,
                      const Credential& credential, const Lease& lease) override;
 

@@ -17,7 +17,7 @@ Attributes TwoNamespaces() {
 
 }  // namespace
 
-TEST_CASE("vault: a token is renewed where it was made, and keeps whose rights it carries") {
+TEST_CASE("vault: a token is renewed in its login namespace and keeps its sharing") {
   TestMount vault(TwoNamespaces());
   vault.http.On("POST", "https://vault:8200/v1/auth/token/renew-self",
                 {FakeHttpClient::Respond(200, R"({"auth":{"client_token":"hvs.test-token",
@@ -37,7 +37,7 @@ TEST_CASE("vault: a token is renewed where it was made, and keeps whose rights i
   CHECK(seen.headers.at("x-vault-namespace") == "login");
 }
 
-TEST_CASE("vault: a token that cannot be renewed is an error to log in after") {
+TEST_CASE("vault: a token that cannot be renewed is an error that leads to a new login") {
   struct Row {
     std::string name;
     int status;
@@ -60,7 +60,7 @@ TEST_CASE("vault: a token that cannot be renewed is an error to log in after") {
   }
 }
 
-TEST_CASE("vault: a login is revoked, a token that was given to us is not") {
+TEST_CASE("vault: a login is revoked, a configured token is not") {
   TestMount ours(TwoNamespaces());
   ours.http.On("POST", "https://vault:8200/v1/auth/token/revoke-self",
                {FakeHttpClient::Respond(204, "")});
@@ -75,7 +75,7 @@ TEST_CASE("vault: a login is revoked, a token that was given to us is not") {
   CHECK(given.http.Requests().empty());
 }
 
-TEST_CASE("vault: a lease is renewed for its former life and may get less") {
+TEST_CASE("vault: a lease is renewed for its former lifetime and may get less") {
   TestMount vault(TwoNamespaces());
   vault.http.On("POST", "https://vault:8200/v1/sys/leases/renew",
                 {FakeHttpClient::Respond(200, R"({"lease_id":"database/creds/app/abc",

@@ -1,6 +1,6 @@
 #pragma once
 
-// Logins: a pod's identity, or a credential it was given, for a token of the server.
+// Logins: exchange a pod's identity, or a configured credential, for a token of the server.
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
@@ -11,15 +11,15 @@
 
 namespace nodekeep::vault {
 
-// One login by `options.method`. Errors begin with "failed to login", "failed to parse login
+// Logs in with `options.method`. Errors begin with "failed to login", "failed to parse login
 // response" or "failed to create a service account token".
 //
-// The credential may be shared by the pods of the service account only when the reply of the
-// kubernetes method proves that it looked no further; see SharingOf in auth.cc.
+// The credential is shared by the pods of the service account only when the reply of the kubernetes
+// method proves that it depends on nothing else; see SharingOf in auth.cc.
 Result<Credential> LogIn(const Context& context, ApiClient& api, const Options& options,
                          const Identity& identity, const Clock& clock);
 
-// The credential in a reply that has `auth`: a login or a renewal.
+// The credential in a reply with an `auth` member: a login or a renewal.
 Result<Credential> CredentialOf(const HttpResponse& response, const Clock& clock);
 
 }  // namespace nodekeep::vault

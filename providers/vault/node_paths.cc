@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kSystem[] = {"auth", "sys", "identity", "cubbyhole"};
 
-// The elements of "/v1/a/b?query" behind "/v1/".
+// The elements of "/v1/a/b?query" after "/v1/".
 std::vector<std::string_view> ElementsOf(std::string_view path) {
   path = path.substr(0, path.find('?'));
   std::vector<std::string_view> elements;
@@ -84,7 +84,7 @@ Result<std::vector<VaultNodePath>> ReadNodePaths(std::string_view list,
     }
     Result<std::string> cleaned = ApiPath(path);
     if (!cleaned.ok()) return Bad(part, cleaned.error().message());
-    // It stands for what is below it.
+    // An entry includes all paths below it, so one of those is checked.
     if (IsSystemPath(*cleaned + "/any")) {
       return Bad(part,
                  "auth, sys, identity and cubbyhole are never read with a credential of the node");

@@ -3,8 +3,8 @@
 // What classes may read with a credential of the node: its token, its AppRole, a client
 // certificate.
 //
-// Whoever may write a class could otherwise have that credential put into a file of a pod
-// (auth/token/lookup-self), or have it issue others (auth/token/create). Pure.
+// Otherwise, the author of a class could have that credential written into a file of a pod
+// (auth/token/lookup-self), or issue others with it (auth/token/create). Pure.
 
 #include <string>
 #include <string_view>
@@ -15,17 +15,17 @@
 
 namespace nodekeep::vault {
 
-// The setting nodeCredentialPaths: a comma list of [NAMESPACE:]PATH. Without a namespace it is
-// `node_namespace`; with an empty one the root namespace. Errors: kInvalid, naming the part: no
-// path of the API, or one that is never read with a credential of the node.
+// Parses the setting nodeCredentialPaths: a comma list of [NAMESPACE:]PATH. The default namespace
+// is `node_namespace`; an empty one is the root namespace. Errors: kInvalid, naming an entry that
+// is not an API path or is never read with a credential of the node.
 Result<std::vector<VaultNodePath>> ReadNodePaths(std::string_view list,
                                                  std::string_view node_namespace);
 
-// A namespace in the one spelling that is compared: without slashes around it.
+// A namespace in canonical form: without leading and trailing slashes.
 std::string NamespaceName(std::string_view text);
 
 // Whether `path` ("/v1/...", cleaned by ApiPath) has an element auth, sys, identity or cubbyhole
-// before its last one, wherever it stands: a namespace may be written into the path before it.
+// before its last one, at any position, because a path may begin with a namespace.
 bool IsSystemPath(std::string_view path);
 
 // Whether `path` is a login, whose reply is a token: .../auth/<mount>/login.

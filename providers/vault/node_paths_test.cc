@@ -30,8 +30,7 @@ TEST_CASE("vault node paths: the setting is a list of paths with or without a na
       {"the node's namespace", "a/b", "/team/", "team:/v1/a/b "},
       {"a namespace of its own", "admin/x/:a/b", "team", "admin/x:/v1/a/b "},
       {"the root namespace", ":a/b", "team", ":/v1/a/b "},
-      {"a folder whose name only begins so", "secret/data/authors", "",
-       ":/v1/secret/data/authors "},
+      {"a folder with the same prefix", "secret/data/authors", "", ":/v1/secret/data/authors "},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -39,7 +38,7 @@ TEST_CASE("vault node paths: the setting is a list of paths with or without a na
   }
 }
 
-TEST_CASE("vault node paths: what can never be listed is refused by name") {
+TEST_CASE("vault node paths: an entry that can never be listed is refused by name") {
   for (const std::string part :
        {"auth", "auth/", "/v1/auth/token", "sys/", "sys/policies", "identity/", "cubbyhole/",
         "AUTH/token", "team/auth/", "team:auth/token", "secret/data/auth", "secret/../sys"}) {
@@ -54,7 +53,7 @@ TEST_CASE("vault node paths: what can never be listed is refused by name") {
   CHECK(Read("secret/a?list=true").find("without a query") != std::string::npos);
 }
 
-TEST_CASE("vault node paths: a read is allowed below what is listed, by GET, and nowhere else") {
+TEST_CASE("vault node paths: only GETs at or below a listed path are allowed") {
   const std::vector<VaultNodePath> allowed = *ReadNodePaths("secret/data/shared, team:kv/app/", "");
   struct Row {
     std::string name, method, path, in;
@@ -94,7 +93,7 @@ TEST_CASE("vault node paths: a read is allowed below what is listed, by GET, and
   CHECK(NodeAccessTo("", "/v1/secret/data/shared/db", "", {}) == kUnlisted);
 }
 
-TEST_CASE("vault node paths: a login is known wherever its mount stands") {
+TEST_CASE("vault node paths: a login path is recognised at any mount") {
   for (const std::string path :
        {"/v1/auth/cert/login", "/v1/auth/a/b/login", "/v1/team/auth/c/login",
         "/v1/auth/cert/login?x=y", "/v1/AUTH/cert/Login"}) {

@@ -12,7 +12,7 @@ namespace nodekeep::vault {
 namespace {
 
 Error BadAddress(std::string_view text, std::string_view why) {
-  // A user name in a URL comes with a password.
+  // A user name in a URL usually comes with a password, so the URL is not quoted.
   if (text.find('@') != std::string_view::npos) {
     return Error::Format(ErrorCode::kInvalid, "vaultAddress: {}", why);
   }
@@ -29,7 +29,7 @@ bool IsPort(std::string_view text) {
   return port >= 1 && port <= 65535;
 }
 
-// "" when `authority` is host, host:port, [v6] or [v6]:port; else what is wrong.
+// What is wrong with `authority`; "" when it is host, host:port, [v6] or [v6]:port.
 std::string_view WrongInAuthority(std::string_view authority) {
   if (authority.find('@') != std::string_view::npos) return "a user name in it is not supported";
   std::string_view rest = authority;
@@ -44,7 +44,8 @@ std::string_view WrongInAuthority(std::string_view authority) {
     if (rest.find(':', 1) != std::string_view::npos) return "an IPv6 address goes into brackets";
   }
   if (rest.empty()) return "";
-  if (rest.front() != ':' || !IsPort(rest.substr(1))) return "the port is no number of 1 to 65535";
+  if (rest.front() != ':' || !IsPort(rest.substr(1)))
+    return "the port is not a number of 1 to 65535";
   return "";
 }
 
@@ -102,10 +103,10 @@ std::string Options::LoginText() const {
   nodekeep::LoginText text(AuthMethodName(method), endpoint, *tls, audience);
   text.Part("namespace", login_namespace).Part("read-namespace", read_namespace);
   text.Part("mount", mount).Part("role", role);
-  // Files and ids of the node: the same for all who use them, so their names suffice.
+  // Files and ids of the node are the same for all users, so their names suffice.
   text.Part("token-file", token_file).Part("approle", approle_role_id);
   text.Part("secret-id-file", approle_secret_id_file);
-  // A class that may not have the login must not find it in the cache.
+  // A class that may not use the certificate must not find its login in the cache.
   const bool withheld = method == AuthMethod::kCert && !node_credentials_withheld.empty();
   return text.Part("certificate", withheld ? "withheld" : "").Take();
 }

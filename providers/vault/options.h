@@ -1,6 +1,6 @@
 #pragma once
 
-// What the dialect makes of a SecretProviderClass: the typed options that login and read work on.
+// The typed options of logins and reads, parsed from a SecretProviderClass.
 
 #include <memory>
 #include <optional>
@@ -21,12 +21,12 @@ enum class AuthMethod { kKubernetes, kJwt, kToken, kAppRole, kCert };
 // As `nodekeep/auth` spells it.
 std::string_view AuthMethodName(AuthMethod method);
 
-// A server address, split once.
+// A parsed server address.
 struct Address {
   std::string base;         // scheme, host, port and path prefix, without a final slash
   std::string unix_socket;  // path of the socket; `base` is then http://localhost
 
-  // `text` is http://..., https://... or unix://...; errors name what is wrong with it.
+  // `text` is http://..., https://... or unix://...; errors say what is wrong with it.
   static Result<Address> Parse(std::string_view text);
 };
 
@@ -37,7 +37,7 @@ class Options final : public ProviderOptions {
   std::vector<std::pair<std::string, std::string>> Explain() const override;
   std::vector<NeededSetting> NeededSettings() const override;
 
-  // Base URL and namespace: SecretRef::endpoint.
+  // Base URL and namespace; also SecretRef::endpoint.
   std::string Endpoint() const;
 
   AuthMethod method = AuthMethod::kKubernetes;
@@ -48,25 +48,25 @@ class Options final : public ProviderOptions {
   std::string mount;
   std::string role;
   std::string audience;  // never empty where the method takes a token of the pod
-  bool audience_named = false;  // by the class; else a token of the cluster's default will do too
+  bool audience_named = false;  // by the class; else a token for the default audience will do too
   std::shared_ptr<const TlsSettings> tls;
   // Credentials of the node; empty when the class may not use them (see VaultSettings).
   std::string token_file;
   std::string approle_role_id;
   std::string approle_secret_id_file;
-  // Whether address and trust are those of the node's configuration.
+  // Whether address and trust settings are those of the node's configuration.
   bool at_node_server = false;
-  // Why they, or a client certificate as login, are withheld; "" when they are not.
+  // Why the node's credentials, or a client certificate as login, are withheld; "" = they are not.
   std::string node_credentials_withheld;
-  // What nodeCredentialPaths would have to list.
+  // The paths that are missing in nodeCredentialPaths.
   std::vector<std::string> unlisted_paths;
 };
 
-// The dialect: parameters to options and refs. Pure.
+// Parses the parameters of a class into options and refs. Pure.
 Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& settings);
 
-// "/v1/secret/data/app?version=3" of what the user wrote: "/v1/" is put in front where it is
-// missing, the path is cleaned, the query sorted. Errors: a path that leaves /v1/, a bad query.
+// The API path for what the user wrote, such as "/v1/secret/data/app?version=3": a missing "/v1/"
+// is added, the path is cleaned, the query sorted. Errors: a path that leaves /v1/, a bad query.
 Result<std::string> ApiPath(std::string_view secret_path);
 
 }  // namespace nodekeep::vault

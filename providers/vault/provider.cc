@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kVersionKeyBytes = 32;
 
-// Every ProviderOptions that reaches us was made by our own dialect.
+// Only options that VaultDialect created are passed to this provider.
 const Options& Own(const ProviderOptions& options) { return static_cast<const Options&>(options); }
 
 ApiCall ReadCall(const SecretRef& ref, const Options& options, const Credential& credential) {
@@ -24,7 +24,7 @@ ApiCall ReadCall(const SecretRef& ref, const Options& options, const Credential&
   call.namespace_name = options.read_namespace;
   call.token = credential.token.Clone();
   if (ref.request.empty()) return call;
-  // Our own canonical text (RequestText in spc.cc): it parses.
+  // RequestText in spc.cc wrote it, so it parses.
   Result<Json> request = ParseJson(ref.request);
   if (!request.ok()) return call;
   call.method = TextOf(Find(*request, {"method"})).value_or("GET");

@@ -17,7 +17,7 @@ std::string Objects(const std::string& rest) { return "- {objectName: a, " + res
 
 }  // namespace
 
-TEST_CASE("vault: a read carries token and headers and answers with the raw reply") {
+TEST_CASE("vault: a read sends token and headers; the answer is the raw reply") {
   TestMount vault(Attributes{{"vaultNamespace", "team"}});
   vault.http.On("GET", "https://vault:8200/v1/secret/data/a",
                 {FakeHttpClient::Respond(200, kSecret)});
@@ -35,7 +35,7 @@ TEST_CASE("vault: a read carries token and headers and answers with the raw repl
   CHECK(files->at(0).contents.Reveal() == "v");
 }
 
-TEST_CASE("vault: the request is sent as the object says") {
+TEST_CASE("vault: the request has the method and arguments of the object") {
   struct Row {
     std::string name, object, method, url, body;
   };
@@ -65,7 +65,7 @@ TEST_CASE("vault: the request is sent as the object says") {
   }
 }
 
-TEST_CASE("vault: requests go where the address says") {
+TEST_CASE("vault: requests go to the configured address") {
   struct Row {
     std::string address, url, socket;
   };
@@ -85,7 +85,7 @@ TEST_CASE("vault: requests go where the address says") {
   }
 }
 
-TEST_CASE("vault: all questions are asked at once and each gets its own answer") {
+TEST_CASE("vault: all questions are sent at once and each gets its own answer") {
   TestMount vault(Attributes{{"objects",
                               "- {objectName: a, secretPath: a}\n- {objectName: b, secretPath: b}\n"
                               "- {objectName: c, secretPath: c}"}});
@@ -142,7 +142,7 @@ TEST_CASE("vault: a 503 of a server that is down as a whole differs from one of 
   CHECK(vault.http.Requests().at(0).server_state == StateOfServer);
 }
 
-TEST_CASE("vault: a failed read has its code, the server's words and what to do") {
+TEST_CASE("vault: the error of a failed read has its code, the server's message and the fix") {
   struct Row {
     std::string name, path;
     int status;
@@ -241,7 +241,7 @@ TEST_CASE("vault: one redirect of a standby is followed, with method, body and t
   }
 }
 
-TEST_CASE("vault: with a client certificate only the node's own server redirects to another") {
+TEST_CASE("vault: with a client certificate only the node's own server may redirect to another") {
   struct Row {
     std::string name;
     Attributes attributes;
@@ -323,7 +323,7 @@ TEST_CASE("vault: only a safe redirect is followed") {
   }
 }
 
-TEST_CASE("vault: a refused redirect fails that read only, and the token stays home") {
+TEST_CASE("vault: a refused redirect fails that read only, and the token is not sent") {
   TestMount vault;
   vault.http.On("", "*",
                 {FakeHttpClient::Respond(307, "", {{"location", "http://vault:8200/v1/x"}})});

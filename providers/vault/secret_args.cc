@@ -23,7 +23,7 @@ std::string_view WithoutSign(std::string_view text) {
   return text;
 }
 
-// Digits, or a base prefix and what may be digits; YamlInt decides.
+// Digits, or a base prefix followed by anything: YamlInt decides.
 bool LooksLikeInteger(std::string_view text) {
   text = WithoutSign(text);
   if (text.empty() || std::isdigit(static_cast<unsigned char>(text.front())) == 0) return false;
@@ -55,8 +55,8 @@ bool IsInfinityOrNan(std::string_view text) {
          text == ".NAN";
 }
 
-// A bare date is a time to yaml.v3, and encoding/json writes times in full. Other forms of time
-// stay as they are spelled.
+// yaml.v3 reads a bare date as a time, and encoding/json writes times in full. Other time formats
+// keep their spelling.
 bool IsDate(std::string_view text, std::string& full) {
   const std::size_t first = text.find('-');
   const std::size_t second = first == std::string_view::npos ? first : text.find('-', first + 1);

@@ -1,6 +1,6 @@
 #pragma once
 
-// `secretArgs`: a YAML mapping as the JSON body that Go would make of it.
+// `secretArgs`: a YAML mapping, converted to the JSON body that Go would produce.
 
 #include "agent/base/json.h"
 #include "agent/base/result.h"
@@ -8,9 +8,9 @@
 
 namespace nodekeep::vault {
 
-// Plain scalars become what yaml.v3 takes them for when nothing says what they should be: booleans
-// (not yes and no), integers in any base, floats, dates; everything else and everything quoted is
-// text. Errors: infinities and NaN, which JSON cannot say.
+// Plain scalars get the type that yaml.v3 infers without a target type: booleans (not yes and no),
+// integers in any base, floats, dates; all others, and all quoted scalars, are text. Errors:
+// infinities and NaN, which JSON cannot represent.
 Result<Json> JsonOfYaml(const YamlNode& node);
 
 }  // namespace nodekeep::vault

@@ -1,7 +1,6 @@
-// The SecretProviderClass dialect. What upstream checks as well is checked in its order, so that a
-// manifest with two such mistakes gets the same error from us; what an entry of `objects` says
-// besides is checked when the entry is read.
-// docs/protocol/secret-provider-class.md, "vault parameters"
+// The SecretProviderClass dialect (docs/protocol/secret-provider-class.md, "vault parameters").
+// Upstream's checks run in upstream's order, so that a manifest with two such mistakes gets the same
+// error from us; our own checks of an entry of `objects` run when the entry is read.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -50,7 +49,7 @@ std::uint32_t ReadFilePermission(SpcEntry& reader) {
     return 0;
   }
   if (*mode < 0 || *mode > kMaxFileMode) {
-    reader.Fail(*value, fmt::format("filePermission {} is no file mode; use 0 to 0777", *mode));
+    reader.Fail(*value, fmt::format("filePermission {} is not a file mode; use 0 to 0777", *mode));
   }
   return static_cast<std::uint32_t>(*mode);
 }
@@ -83,7 +82,7 @@ Result<Entry> ReadEntry(const YamlNode& node) {
   entry.secret_key = reader.Text("secretKey");
   entry.method = reader.Text("method");
   if (!IsHttpToken(entry.method)) {
-    reader.FailAt("method", fmt::format("method \"{}\" is no HTTP method", entry.method));
+    reader.FailAt("method", fmt::format("method \"{}\" is not an HTTP method", entry.method));
   }
   entry.encoding = reader.Text("encoding");
   entry.file_permission = ReadFilePermission(reader);
@@ -124,7 +123,7 @@ Result<AuthMethod> ReadMethod(const SpcParameters& parameters) {
                   name));
 }
 
-// Upstream's own words follow the parameter's name.
+// Errors: the parameter's name, then upstream's text.
 Result<bool> ReadSkipVerify(const SpcParameters& parameters) {
   if (!parameters.Has("vaultSkipTLSVerify")) return false;
   Result<bool> skip = ParseGoBool(parameters.Get("vaultSkipTLSVerify"));
@@ -177,7 +176,7 @@ TlsSettings ReadTls(const SpcParameters& parameters, const TlsSettings& node, bo
   return TlsOverNode(tls, node);
 }
 
-// Whether the node has a credential for this method: a client certificate is always a file of it.
+// Whether the node has a credential for this method; a client certificate is always a node's file.
 bool HasNodeCredential(AuthMethod method, const VaultSettings& settings) {
   switch (method) {
     case AuthMethod::kKubernetes:
@@ -195,14 +194,14 @@ bool IsNodeAddress(const Options& options, const VaultSettings& settings) {
          own->unix_socket == options.address.unix_socket;
 }
 
-// Whether the server is verified as the node verifies it. The client certificate does not count.
+// Whether the server is verified as the node's settings require; ignores the client certificate.
 bool IsNodeTrust(const TlsSettings& tls, const TlsSettings& node) {
   return tls.ca_file == node.ca_file && tls.ca_directory == node.ca_directory &&
          tls.ca_pem == node.ca_pem && tls.server_name == node.server_name &&
          tls.skip_verify == node.skip_verify;
 }
 
-// Why the node's own credential may not be used for where and how the class logs in; "" if it may.
+// Why the node's credential must not be sent to the class's server and login; "" if it may.
 std::string WhyServerWithheld(const Options& options, const VaultSettings& settings) {
   if (!IsNodeAddress(options, settings)) return "the class sets another vaultAddress";
   if (!IsNodeTrust(*options.tls, settings.tls))
@@ -219,7 +218,7 @@ std::string WhyServerWithheld(const Options& options, const VaultSettings& setti
       login);
 }
 
-// As nodeCredentialPaths would have to list it.
+// The path in the form of an entry of nodeCredentialPaths.
 std::string NodePathText(const SecretRef& ref, const Options& options,
                          const VaultSettings& settings) {
   constexpr std::string_view kRoot = "/v1/";
@@ -231,7 +230,7 @@ std::string NodePathText(const SecretRef& ref, const Options& options,
   return in + ":" + path;
 }
 
-// Why the node's own credential may not read what the class asks for; "" if it may.
+// Why the node's credential must not be used for the class's reads; "" if it may.
 std::string WhyReadsWithheld(const std::vector<Entry>& entries,
                              const std::vector<Projection>& projections,
                              const VaultSettings& settings, Options& options) {
@@ -265,7 +264,7 @@ std::string WhyReadsWithheld(const std::vector<Entry>& entries,
   return why;
 }
 
-// Gives `options` the node's credential for its method, or says why not.
+// Sets the node's credential for the method in `options`, or why it is withheld.
 void GrantNodeCredential(const std::vector<Entry>& entries,
                          const std::vector<Projection>& projections, const VaultSettings& settings,
                          Options& options) {
@@ -294,7 +293,7 @@ Result<std::string> ReadMount(const SpcParameters& parameters, AuthMethod method
   Result<std::string> path = ApiPath(clean);
   if (!path.ok() || *path != "/v1/" + std::string(clean) ||
       clean.find('?') != std::string_view::npos) {
-    return Invalid(fmt::format("{}: vaultAuthMountPath \"{}\" is no path of an auth mount",
+    return Invalid(fmt::format("{}: vaultAuthMountPath \"{}\" is not a path of an auth mount",
                                kMountError, mount));
   }
   return std::string(clean);
@@ -353,7 +352,7 @@ Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters, Au
   return options;
 }
 
-// What the object's version is bound to besides the contents; upstream's bytes.
+// What an object's version depends on besides the contents; the same bytes as upstream's.
 std::string VersionSeed(const Entry& entry) {
   SecretBytes seed("{");
   const auto member = [&](std::string_view name, std::string_view text) {
@@ -374,8 +373,8 @@ std::string VersionSeed(const Entry& entry) {
   return std::string(seed.Reveal());
 }
 
-// Canonical JSON of everything but a plain read; args count, so that two certificates of one path
-// with different names are two requests.
+// Canonical JSON of a request, "" for a plain GET. The arguments are part of it, so that two
+// certificates of one path with different names are two requests.
 std::string RequestText(const Entry& entry) {
   const std::string method = entry.method.empty() ? "GET" : entry.method;
   if (method == "GET" && entry.secret_args.empty()) return "";
@@ -481,8 +480,8 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& setti
 
   ParsedMount mount;
   if (!(*options)->audience.empty()) mount.audiences.push_back((*options)->audience);
-  // A token that has to be made has the cluster's default audience where the class names none:
-  // roles without an audience of their own accept only that
+  // A token that the agent requests has the default audience where the class names none: roles
+  // without an audience of their own accept no other
   // (docs/protocol/secret-provider-class.md, "vault tokens").
   if (!(*options)->audience.empty() && !(*options)->audience_named) {
     mount.audiences.push_back("");

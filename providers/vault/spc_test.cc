@@ -24,7 +24,7 @@ constexpr const char* kObjects = R"(
   secretKey: password
 )";
 
-// A class that parses, with `changes` over it; the value "-" takes a key away.
+// A valid class with `changes` applied; the value "-" removes a key.
 SpcInput Input(const Attributes& changes = {}) {
   SpcInput input;
   input.parameters = {
@@ -92,7 +92,7 @@ TEST_CASE("vault: each wrong parameter gets its message") {
       {"both mount keys, both empty",
        {{"vaultAuthMountPath", ""}, {"vaultKubernetesMountPath", ""}},
        "cannot set both vaultKubernetesMountPath and vaultAuthMountPath"},
-      {"skip verify is no boolean",
+      {"skip verify is not a boolean",
        {{"vaultSkipTLSVerify", "yes"}},
        "parameter vaultSkipTLSVerify: strconv.ParseBool: parsing \"yes\": invalid syntax"},
       {"skip verify is empty",
@@ -156,13 +156,13 @@ TEST_CASE("vault: each wrong parameter gets its message") {
       {"a mode that is a word", {{"objects", entry + ", filePermission: rw}"}}, "filePermission"},
       {"a mode over 0777",
        {{"objects", entry + ", filePermission: 01000}"}},
-       "object \"a\": filePermission 512 is no file mode"},
+       "object \"a\": filePermission 512 is not a file mode"},
       {"a negative mode",
        {{"objects", entry + ", filePermission: -1}"}},
-       "object \"a\": filePermission -1 is no file mode"},
+       "object \"a\": filePermission -1 is not a file mode"},
       {"a mode in decimal that was meant as octal",
        {{"objects", entry + ", filePermission: 644}"}},
-       "object \"a\": filePermission 644 is no file mode"},
+       "object \"a\": filePermission 644 is not a file mode"},
       {"an unknown encoding with a key",
        {{"objects", entry + ", secretKey: k, encoding: rot13}"}},
        "error making mount request: {p}: {invalid encoding type \"rot13\""},
@@ -174,12 +174,12 @@ TEST_CASE("vault: each wrong parameter gets its message") {
        "a JSON body cannot hold .inf"},
       {"a method that splits the request",
        {{"objects", entry + ", method: \"GET /\"}"}},
-       "object \"a\": method \"GET /\" is no HTTP method"},
+       "object \"a\": method \"GET /\" is not an HTTP method"},
       {"a misspelt key of ours in an object",
        {{"objects", entry + ", nodekeep/optinal: true}"}},
        "object \"a\": key nodekeep/optinal is unknown; keys under nodekeep/ in an object are: "
        "nodekeep/optional"},
-      {"optional that is no boolean",
+      {"optional that is not a boolean",
        {{"objects", entry + ", nodekeep/optional: perhaps}"}},
        "nodekeep/optional"},
       {"an unknown login",
@@ -187,7 +187,9 @@ TEST_CASE("vault: each wrong parameter gets its message") {
        "parameter nodekeep/auth: unknown method \"ldap\"; use kubernetes, jwt, token, approle or"},
       {"a misspelt key of ours", {{"nodekeep/refreshafter", "1m"}}, "nodekeep/refreshafter"},
       {"a bad duration", {{"nodekeep/refreshAfter", "soon"}}, "nodekeep/refreshAfter"},
-      {"optional names nobody", {{"nodekeep/optional", "other"}}, "no object is named \"other\""},
+      {"optional names an unknown object",
+       {{"nodekeep/optional", "other"}},
+       "no object is named \"other\""},
       {"address without scheme",
        {{"vaultAddress", "vault:8200"}},
        "error making mount request: vaultAddress \"vault:8200\": it must begin with http://"},
@@ -196,8 +198,10 @@ TEST_CASE("vault: each wrong parameter gets its message") {
        "it must begin with http://"},
       {"address without host", {{"vaultAddress", "https://"}}, "it names no host"},
       {"address with port only", {{"vaultAddress", "https://:8200"}}, "it names no host"},
-      {"address with a bad port", {{"vaultAddress", "https://v:99999"}}, "the port is no number"},
-      {"address with an empty port", {{"vaultAddress", "https://v:"}}, "the port is no number"},
+      {"address with a bad port",
+       {{"vaultAddress", "https://v:99999"}},
+       "the port is not a number"},
+      {"address with an empty port", {{"vaultAddress", "https://v:"}}, "the port is not a number"},
       {"address with bare IPv6", {{"vaultAddress", "https://::1:8200"}}, "it names no host"},
       {"address with bare IPv6, long",
        {{"vaultAddress", "https://fd00::1"}},
@@ -219,8 +223,10 @@ TEST_CASE("vault: each wrong parameter gets its message") {
         {"vaultTLSClientCertPath", "/c"},
         {"vaultTLSClientKeyPath", "/k"}},
        "\"cert\" needs an https address"},
-      {"a mount that is a query", {{"vaultAuthMountPath", "k?x"}}, "is no path of an auth mount"},
-      {"a mount that climbs", {{"vaultAuthMountPath", "../sys"}}, "is no path of an auth mount"},
+      {"a mount that is a query",
+       {{"vaultAuthMountPath", "k?x"}},
+       "is not a path of an auth mount"},
+      {"a mount that climbs", {{"vaultAuthMountPath", "../sys"}}, "is not a path of an auth mount"},
       {"a namespace that splits the header",
        {{"vaultNamespace", "a\r\nX-Vault-Token: b"}},
        "vaultNamespace holds control characters"},
@@ -233,8 +239,8 @@ TEST_CASE("vault: each wrong parameter gets its message") {
   }
 }
 
-TEST_CASE("vault: of two mistakes the one that upstream checks first is named") {
-  // Everything is wrong; each step repairs what was named.
+TEST_CASE("vault: the error of two mistakes is the one that upstream checks first") {
+  // Everything is wrong; each step fixes the reported mistake.
   SpcInput input = Input({{"vaultAuthMountPath", "a"},
                           {"vaultKubernetesMountPath", "b"},
                           {"vaultSkipTLSVerify", "maybe"},
@@ -342,7 +348,7 @@ TEST_CASE("vault: arguments become the JSON that Go makes of the YAML") {
       {"negative", "-7", "-7"},
       {"float", "1.50", "1.5"},
       {"exponent", "1e3", "1000"},
-      {"a version is no number", "1.2.3", R"("1.2.3")"},
+      {"a version is not a number", "1.2.3", R"("1.2.3")"},
       {"a duration is text", "24h", R"("24h")"},
       {"true", "true", "true"},
       {"yes is text", "yes", R"("yes")"},
@@ -361,7 +367,7 @@ TEST_CASE("vault: arguments become the JSON that Go makes of the YAML") {
   }
 }
 
-TEST_CASE("vault: objects that differ only in what is extracted share one read") {
+TEST_CASE("vault: objects that differ only in the extracted key share one read") {
   Result<ParsedMount> mount = ParseMount(
       WithObjects("- {objectName: u, secretPath: database/creds/app, secretKey: username}\n"
                   "- {objectName: p, secretPath: /v1/database/creds/app, secretKey: password, "
@@ -394,7 +400,7 @@ TEST_CASE("vault: the version seed has the object's settings as written") {
   CHECK(object.encoding == "base64");
 }
 
-TEST_CASE("vault: an encoding without a key is not even looked at") {
+TEST_CASE("vault: an encoding without a key is ignored") {
   CHECK(OneOf("- {objectName: a, secretPath: p, encoding: rot13}").encoding == "");
 }
 
@@ -407,7 +413,7 @@ TEST_CASE("vault: keys that upstream ignores are ignored") {
   CHECK(ErrorOf(mount) == "(parsed)");
 }
 
-TEST_CASE("vault: objects can be marked optional one by one or from outside") {
+TEST_CASE("vault: objects are marked optional one by one or by a parameter") {
   const std::string objects =
       "- {objectName: a, secretPath: p, nodekeep/optional: true}\n"
       "- {objectName: b, secretPath: q}\n- {objectName: c, secretPath: r}";
@@ -479,7 +485,7 @@ TEST_CASE("vault: a password in an address is not repeated in the error") {
   CHECK_THAT(address.error().message(), !ContainsSubstring("hunter2"));
 }
 
-TEST_CASE("vault: TLS pieces of the class are added to those of the node") {
+TEST_CASE("vault: TLS settings of the class are merged with the node's") {
   VaultSettings settings;
   settings.tls.ca_file = "/node/ca";
   settings.tls.ca_directory = "/node/cas";
@@ -523,7 +529,7 @@ TEST_CASE("vault: TLS pieces of the class are added to those of the node") {
       OptionsOf(ParseMount(Input({{"vaultSkipTLSVerify", "false"}}), settings))->tls->skip_verify);
 }
 
-TEST_CASE("vault: methods without a pod token ask for no audience and default to their mount") {
+TEST_CASE("vault: methods without a pod token request no audience and default to their mount") {
   struct Row {
     std::string method, mount;
     std::vector<std::string> audiences;
@@ -553,14 +559,14 @@ TEST_CASE("vault: the node's credential is withheld from a class that could dive
   struct Row {
     std::string name;
     Attributes changes;
-    std::string want;  // part of the reason; "" = it is given
+    std::string want;  // part of the reason; "" = not withheld
   };
   const auto objects = [](const std::string& entry) {
     return Attributes{
         {"objects", "- {objectName: good, secretPath: secret/data/db}\n- {" + entry + "}\n"}};
   };
   const std::vector<Row> rows = {
-      {"as the node says", {}, ""},
+      {"the node's own settings", {}, ""},
       {"the same address, spelled out", {{"vaultAddress", "https://node:8200/"}}, ""},
       {"another mount and a listed namespace",
        {{"vaultAuthMountPath", "m"}, {"vaultNamespace", "n"}},
@@ -604,7 +610,7 @@ TEST_CASE("vault: the node's credential is withheld from a class that could dive
   }
 }
 
-TEST_CASE("vault: no credential of the node is given while no path is listed") {
+TEST_CASE("vault: the node's credential is withheld while no path is listed") {
   VaultSettings settings;
   settings.token_file = "/node/token";
   settings.approle_role_id = "role";
@@ -657,8 +663,7 @@ TEST_CASE("vault: a path of another namespace is listed with the namespace befor
   CHECK(listed_as({{"vaultNamespace", "other"}}) == "other:secret/data/db");
 }
 
-TEST_CASE(
-    "vault: a class that may not log in by certificate does not find the login of one that may") {
+TEST_CASE("vault: a class without access to the certificate does not find a cached login with it") {
   VaultSettings settings;
   settings.address = "https://node";
   settings.node_paths = *ReadNodePaths("secret/data/db", "");
@@ -674,7 +679,7 @@ TEST_CASE(
   CHECK(text("secret/data/db") != text("secret/data/other"));
 }
 
-TEST_CASE("vault: a class cannot log in with a client certificate by reading the login") {
+TEST_CASE("vault: an object cannot be a login, which would use the client certificate") {
   const auto error = [](const std::string& entry, bool certificate) {
     Attributes changes = {{"objects", "- {objectName: x, " + entry + "}"}};
     if (certificate) {
@@ -697,14 +702,14 @@ TEST_CASE("vault: a class cannot log in with a client certificate by reading the
              ContainsSubstring("is a login"));
 }
 
-TEST_CASE("vault: everything that decides what a login is worth is in its text") {
+TEST_CASE("vault: everything that a login's access depends on is in its text") {
   const Attributes base = {{"nodekeep/auth", "kubernetes"}};
   const std::vector<Attributes> changes = {
       {{"roleName", "other"}},
       {{"vaultAddress", "https://other"}},
       {{"vaultAddress", "unix:///other"}},
       {{"vaultNamespace", "other"}},
-      // A login is refreshed, and its leases renewed, by the options that it was made with.
+      // A login is refreshed, and its leases renewed, with the options that it was created with.
       {{"vaultNamespace", "one"}, {"nodekeep/authNamespace", "login"}},
       {{"vaultNamespace", "two"}, {"nodekeep/authNamespace", "login"}},
       {{"nodekeep/authNamespace", "login"}},
@@ -716,7 +721,7 @@ TEST_CASE("vault: everything that decides what a login is worth is in its text")
       {{"vaultCADirectory", "/other"}},
       {{"vaultTLSServerName", "other"}},
       {{"vaultTLSClientCertPath", "/c"}, {"vaultTLSClientKeyPath", "/k"}},
-      // Were the parts only joined, this would read like a role and an audience.
+      // If the parts were merely joined, this would look like a role and an audience.
       {{"roleName", "app audience=5:vault"}},
   };
   std::vector<std::string> texts = {
@@ -727,13 +732,13 @@ TEST_CASE("vault: everything that decides what a login is worth is in its text")
   for (std::size_t i = 0; i < texts.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) CHECK(texts[i] != texts[j]);
   }
-  // What is read does not belong to the login.
+  // The objects to read are not part of the login.
   CHECK(texts[0] ==
         OptionsOf(ParseMount(WithObjects("- {objectName: x, secretPath: y}"), VaultSettings()))
             ->LoginText());
 }
 
-TEST_CASE("vault: credentials that a pod brings along make its login its own") {
+TEST_CASE("vault: credentials of a pod distinguish its login from others") {
   const auto digest = [](const std::string& method, std::map<std::string, std::string> secrets) {
     Identity identity;
     for (const auto& [key, value] : secrets) identity.credentials[key] = SecretBytes(value);
@@ -750,7 +755,7 @@ TEST_CASE("vault: credentials that a pod brings along make its login its own") {
         digest("approle", {{"role_id", "r"}, {"secret_id", "ab"}}));
 }
 
-TEST_CASE("vault: what --explain prints has the settings and no credential") {
+TEST_CASE("vault: --explain prints the settings and no credential") {
   VaultSettings settings;
   settings.token_file = "/node/token";
   std::string text;

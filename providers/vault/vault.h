@@ -1,7 +1,7 @@
 #pragma once
 
 // HashiCorp Vault and OpenBao: the SecretProviderClass dialect of the `vault` provider, its logins
-// and its reads. README.md lists the parameters and where we differ from the upstream provider.
+// and its reads. README.md lists the parameters and the differences from the upstream provider.
 
 #include <memory>
 #include <string>
@@ -15,13 +15,13 @@
 
 namespace nodekeep {
 
-// Paths of the API that classes may read with a credential of the node.
+// API paths that classes may read with a credential of the node.
 struct VaultNodePath {
   std::string namespace_name;  // without slashes around it; "" = the root namespace
-  std::string path;            // "/v1/secret/data/shared": it and all below it, in whole elements
+  std::string path;            // "/v1/secret/data/shared": that path and all paths below it
 };
 
-// What the node's configuration says; a SecretProviderClass overrides the first group.
+// Settings of the node's configuration; a SecretProviderClass overrides the first group.
 struct VaultSettings {
   // http://, https:// (a path prefix is kept) or unix:///path/of/socket.
   std::string address = "https://127.0.0.1:8200";
@@ -29,24 +29,24 @@ struct VaultSettings {
   std::string namespace_name;
   // Where the kubernetes auth method is mounted. Other methods default to their own name.
   std::string auth_mount = "kubernetes";
-  // How to trust the server and, with a client pair, prove ourselves to it.
+  // Trust settings for the server, and an optional client certificate with key.
   TlsSettings tls;
 
-  // Credentials of the node, used only by classes that ask for that method with `nodekeep/auth`,
-  // leave address and TLS trust as they are here, and read nothing but `node_paths` with GET: a
-  // class must not be able to have them sent elsewhere, nor to get hold of them or of what they can
-  // issue. So are client certificates, which are files of the node, as login (method cert). Files
-  // are read at each login.
+  // Credentials of the node. A class can use them only if it selects their method with
+  // `nodekeep/auth`, keeps the address and TLS trust set here, and reads only `node_paths`, with
+  // GET: it must not be able to send them elsewhere, to read them, or to issue credentials with
+  // them. The same holds for client certificates as login (method cert), which are files of the
+  // node. Files are read at each login.
   std::string token_file;
   std::string approle_role_id;
   std::string approle_secret_id_file;
   std::vector<VaultNodePath> node_paths;
 
-  // Key under which answers without a version of their own get one; empty = random per process.
+  // HMAC key for versions of answers that have none of their own; empty = random per process.
   SecretBytes version_key;
-  // Of one exchange with the server (VAULT_CLIENT_TIMEOUT).
+  // Of one request to the server (VAULT_CLIENT_TIMEOUT).
   Duration timeout = std::chrono::seconds(30);
-  // How long answers are good, unless a class says otherwise.
+  // How long answers are fresh, unless a class overrides it.
   Policy policy;
 };
 

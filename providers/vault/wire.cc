@@ -20,7 +20,7 @@ bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 307 || status == 308;
 }
 
-// Go's rules for the path of a URL, so that we ask for the very bytes upstream asks for.
+// Go's escaping rules for URL paths, so that we request the same bytes as upstream.
 bool StaysInPath(unsigned char c) {
   return std::isalnum(c) || std::string_view("-_.~$&+,/:;=@").find(c) != std::string_view::npos;
 }
@@ -44,8 +44,8 @@ std::string_view OriginOf(std::string_view url) {
   return url.substr(0, std::min(url.find('/', host + 3), url.size()));
 }
 
-// A server's text made fit for one line of an event: white space collapsed, no control characters,
-// bounded, and without what we sent in confidence, should the server echo it.
+// Makes a server's text fit for one line of an event: white space collapsed, no control characters,
+// limited length, and without our token if the server echoes it.
 std::string Printable(std::string text, const ApiCall& call) {
   const std::string_view token = call.token.Reveal();
   for (std::size_t at = 0; !token.empty() && (at = text.find(token, at)) != std::string::npos;) {
@@ -85,7 +85,7 @@ std::string ServerWords(const Json& body, const ApiCall& call) {
   return Printable(std::move(words), call);
 }
 
-// Why a KV v2 read answers 404 although the path exists; "" when it does not say.
+// Why a KV v2 read returns 404 although the path exists; "" when the body does not say.
 std::string DeletedVersion(const Json& body) {
   const Json* metadata = Find(body, {"data", "metadata"});
   if (metadata == nullptr || !metadata->is_object()) return "";
@@ -99,8 +99,8 @@ std::string DeletedVersion(const Json& body) {
                      when);
 }
 
-// A KV v2 path is <mount>/data/<path>: the commonest mistake leaves "data" out. "" where the path
-// has it, or is plainly another engine's.
+// A KV v2 path is <mount>/data/<path>; the most common mistake omits "data". "" when the path has
+// it, or clearly belongs to another engine.
 std::string MissingDataHint(const ApiCall& call) {
   if (call.method != "GET" || !call.path.starts_with("/v1/")) return "";
   std::string_view path = std::string_view(call.path).substr(4);
@@ -116,7 +116,7 @@ std::string MissingDataHint(const ApiCall& call) {
 }
 
 ErrorCode CodeOf(int status, Step step) {
-  // Twice in a row: the cluster is electing a leader.
+  // A second redirect: the cluster is electing a leader.
   if (IsRedirect(status)) return ErrorCode::kTransient;
   switch (status) {
     case 400:
@@ -133,18 +133,18 @@ ErrorCode CodeOf(int status, Step step) {
       return ErrorCode::kTransient;
     case 429:
       return ErrorCode::kThrottled;
-    // Standby nodes say so only to health checks; a balancer that lets one through is passing.
+    // Only health checks of standby nodes return these; from a load balancer they are temporary.
     case 472:
     case 473:
       return ErrorCode::kTransient;
     case 501:
-      return ErrorCode::kPrecondition;  // not initialised: nothing will come by waiting
+      return ErrorCode::kPrecondition;  // not initialised: waiting does not help
     default:
       return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
   }
 }
 
-// With what the caller proved itself: `auth mount "kubernetes", role "app"`.
+// How the caller logged in: `auth mount "kubernetes", role "app"`.
 std::string LoginWords(const Options& options) {
   if (options.method == AuthMethod::kToken) return "the given token";
   std::string words = fmt::format("auth mount \"{}\"", options.mount);
@@ -185,7 +185,7 @@ std::string LoginHint(int status, const Options& options) {
     case AuthMethod::kToken:
       break;
   }
-  // Without a token the server does not tell an unknown mount from a refusal.
+  // Without a token the server answers an unknown mount like a refusal.
   return fmt::format("; login by {} was refused: {}{}", LoginWords(options), check,
                      status == 403 ? ", and that the mount exists" : "");
 }
@@ -207,13 +207,13 @@ std::string ReadHint(int status, const Json& body, std::string_view words, const
   return MissingDataHint(call);
 }
 
-// What to do about it, to be put after the server's words; "" when there is nothing to say.
+// The fix, appended to the server's message; "" when there is none.
 std::string Hint(int status, const Json& body, std::string_view words, const ApiCall& call,
                  const Options& options, Step step) {
   if (IsRedirect(status)) {
     return "; redirected twice: point vaultAddress at the active node or at a balancer";
   }
-  if (status == 429) return "; the server asks for patience (rate limit or lease quota)";
+  if (status == 429) return "; the server is throttling (rate limit or lease quota)";
   if (status == 503) return "; the server is sealed or in maintenance";
   if (step == Step::kLogin) return LoginHint(status, options);
   if (step == Step::kRead) return ReadHint(status, body, words, call, options);
@@ -245,7 +245,7 @@ HttpRequest ApiClient::Request(const ApiCall& call, const Options& options) cons
   request.tls = options.tls;
   request.timeout = timeout_;
   request.server_state = StateOfServer;
-  // Without it a local agent or proxy may refuse the call (its guard against request forgery).
+  // Required by local agents and proxies with protection against request forgery.
   request.headers.push_back({"X-Vault-Request", SecretBytes("true")});
   if (!call.namespace_name.empty()) {
     request.headers.push_back({"X-Vault-Namespace", SecretBytes(call.namespace_name)});
@@ -265,12 +265,12 @@ std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, con
   std::vector<Result<HttpResponse>> replies = http_.SendAll(context, std::move(requests));
 
   std::vector<HttpRequest> redirected;
-  std::vector<std::size_t> origin;  // of each redirected request: its place in `calls`
+  std::vector<std::size_t> origin;  // index in `calls` of each redirected request
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!replies[i].ok() || !IsRedirect(replies[i]->status)) continue;
     HttpRequest again = Request(calls[i], options);
     Result<std::string> target = RedirectTarget(again, replies[i]->Header("location"));
-    // The certificate would log in there as the node: where to is for the node's own server to say.
+    // The certificate would log in there as the node, so only the node's own server may redirect.
     if (target.ok() && !options.tls->client_cert_file.empty() && !options.at_node_server &&
         OriginOf(*target) != OriginOf(again.url)) {
       target = Error(ErrorCode::kInvalid,

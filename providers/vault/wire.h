@@ -1,6 +1,6 @@
 #pragma once
 
-// Calls of the HTTP API: requests, the one redirect, and what an error reply means.
+// Calls of the HTTP API: requests, one redirect, and the meaning of error replies.
 
 #include <string>
 #include <string_view>
@@ -26,20 +26,20 @@ struct ApiCall {
 // The URL that `call` is sent to.
 std::string UrlOf(const ApiCall& call, const Options& options);
 
-// What the call was for; decides the code of an error and the hint that goes with it.
+// Purpose of a call; decides the code of an error and the hint in its message.
 enum class Step { kLogin, kRead, kLease };
 
-// Thread-safe; `http` and `clock` must outlive it.
+// Thread-safe; `http` and `clock` must outlive this object.
 class ApiClient {
  public:
   ApiClient(HttpClient& http, const Clock& clock, Duration timeout)
       : http_(http), clock_(clock), timeout_(timeout) {}
 
   // Sends all calls concurrently; the i-th result answers the i-th call. One redirect (301, 302,
-  // 307, 308) is followed with the method kept and the token sent again: a standby names the active
-  // node of its cluster, which is another host, so the host is not compared; a redirect from https
-  // to http, or away from a unix socket, is refused.
-  // A reply of 2xx is a value, any other an Error by the taxonomy.
+  // 307, 308) is followed with the same method and token: a standby redirects to the active node of
+  // its cluster, which is another host, so the host is not compared. A redirect from https to http,
+  // or away from a unix socket, is refused; over a connection with a client certificate, so is one
+  // to another server, except from the node's own. A 2xx reply is a value, any other an Error.
   std::vector<Result<HttpResponse>> SendAll(const Context& context, const Options& options,
                                             Step step, const std::vector<ApiCall>& calls);
   Result<HttpResponse> Send(const Context& context, const Options& options, Step step,
@@ -53,16 +53,16 @@ class ApiClient {
   const Duration timeout_;
 };
 
-// A 503 of a sealed or standby server concerns everybody; one of a locked namespace or of a failing
-// engine says something else.
+// A 503 of a sealed or standby server means that the whole server is down; one of a locked
+// namespace or a failing engine has another text.
 ServerState StateOfServer(const HttpResponse& response);
 
-// The error of a reply that is not 2xx, in the words of Vault's own client, which users search for:
-// "Error making API request. URL: <method> <url> Code: <n>. Errors: * <e1> * <e2>".
+// The error of a reply that is not 2xx, in the format of Vault's own client, which users search
+// for: "Error making API request. URL: <method> <url> Code: <n>. Errors: * <e1> * <e2>".
 Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& options, Step step,
               WallTime now);
 
-// Where a redirect leads. Errors (kInvalid) say why it is not followed.
+// The URL that a redirect leads to. Errors (kInvalid) say why it is not followed.
 Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view location);
 
 // {"a":"x","b":"y"}: a body of strings, escaped; the values may be secret.
