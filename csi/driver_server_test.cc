@@ -177,9 +177,9 @@ TEST_CASE("class: an invalid one is an error with upstream's text") {
       {R"({"provider":"dev"})", "parameters not set in shop/app"},
       {R"({"provider":"dev","parameters":{}})", "parameters not set in shop/app"},
       {R"({"provider":"dev","parameters":{"a":1}})",
-       "shop/app: spec.parameters.a: expected a text; put quotes around it"},
+       "shop/app: spec.parameters.a: expected a string; put quotes around it"},
       {R"({"provider":"dev","parameters":[]})",
-       "shop/app: spec.parameters: expected a map of texts"},
+       "shop/app: spec.parameters: expected a map of strings"},
   };
   for (const Row& row : rows) {
     INFO(row.spec);

@@ -33,7 +33,7 @@ Json TokenRequest(const Identity& identity, const std::string& audience) {
   return request;
 }
 
-// Adds what to do, where the API server's message does not say it.
+// The fix, where the API server's message does not contain it.
 std::string WayOut(ErrorCode code) {
   switch (code) {
     case ErrorCode::kDenied:
@@ -69,11 +69,11 @@ Result<ServiceAccountToken> KubeTokenSource::Request(const Context& context,
   std::optional<std::string> token = TextOf(Find(*answer, {"status", "token"}));
   if (!token || token->empty()) {
     return Error::Format(ErrorCode::kInternal,
-                         "kubernetes: POST {}: the answer has no status.token", path);
+                         "kubernetes: POST {}: the response has no status.token", path);
   }
   ServiceAccountToken result;
   result.token = SecretBytes::TakeFrom(*std::move(token));
-  // The server may grant another lifetime than requested, so the token's own expiry is used.
+  // Use the token's own expiry: the server may grant a lifetime other than requested.
   const Result<JwtClaims> claims = ReadJwtClaims(result.token.Reveal());
   if (claims.ok() && claims->expires) result.expires = *claims->expires;
   return result;

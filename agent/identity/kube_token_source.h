@@ -1,6 +1,6 @@
 #pragma once
 
-// Pod tokens from the API server's TokenRequest, for clusters whose CSIDriver object sends none.
+// Pod tokens from the TokenRequest API, for clusters whose CSIDriver object does not request any.
 
 #include <string>
 
@@ -9,14 +9,15 @@
 
 namespace nodekeep {
 
-// Thread-safe. Tokens are not cached: each mount that needs one requests one. `client` outlives it.
+// Thread-safe. Tokens are not cached: each mount that needs one requests one. `client` must outlive
+// this object.
 class KubeTokenSource final : public TokenSource {
  public:
   explicit KubeTokenSource(KubeClient& client) : client_(client) {}
 
-  // A token of 15 minutes; bound to the pod, if there is one, so that it ends with it. Errors say
-  // which permission is missing, or what does not exist: kDenied, kNotFound, kConflict (the pod's
-  // name belongs to another pod by now), kPrecondition (no service account), those of KubeClient.
+  // Requests a token for 15 minutes, bound to the pod if there is one, so that it ends with the
+  // pod. Errors name the missing permission or object: kDenied, kNotFound, kConflict (another pod
+  // has that name now), kPrecondition (no service account), those of KubeClient.
   Result<ServiceAccountToken> Request(const Context& context, const Identity& identity,
                                       const std::string& audience) override;
 

@@ -64,7 +64,7 @@ TEST_CASE("token request: the token is for the audience and bound to the pod") {
   }
 }
 
-TEST_CASE("token request: an error tells what is missing") {
+TEST_CASE("token request: an error names the missing permission or object") {
   struct Row {
     std::string name;
     int status;
@@ -84,13 +84,13 @@ TEST_CASE("token request: an error tells what is missing") {
       {"another pod of that name", 409,
        R"({"kind":"Status","reason":"Conflict","message":"the UID does not match"})",
        ErrorCode::kConflict, "the pod was replaced by another of the same name"},
-      {"our own credential", 401,
+      {"the agent's own credential", 401,
        R"({"kind":"Status","reason":"Unauthorized","message":"Unauthorized"})",
        ErrorCode::kAuthExpired, "the agent's own credential for the API server is not accepted"},
       {"outage", 503, R"({"kind":"Status","reason":"ServiceUnavailable","message":"down"})",
        ErrorCode::kTransient, "503 ServiceUnavailable: down"},
-      {"no token in the answer", 201, R"({"status":{}})", ErrorCode::kInternal,
-       "the answer has no status.token"},
+      {"no token in the response", 201, R"({"status":{}})", ErrorCode::kInternal,
+       "the response has no status.token"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -106,7 +106,7 @@ TEST_CASE("token request: an error tells what is missing") {
   }
 }
 
-TEST_CASE("token request: one without namespace or service account is not sent") {
+TEST_CASE("token request: a request without namespace or service account is not sent") {
   for (std::string Identity::*field : {&Identity::namespace_name, &Identity::service_account}) {
     Fixture fixture;
     (fixture.identity.*field).clear();
@@ -117,7 +117,7 @@ TEST_CASE("token request: one without namespace or service account is not sent")
   }
 }
 
-TEST_CASE("token request: without a pod the token is bound to nothing") {
+TEST_CASE("token request: without a pod the token is not bound to an object") {
   Fixture fixture;
   fixture.identity.pod.reset();
   fixture.http.On("POST", kUrl, {Http::Respond(201, R"({"status":{"token":"t"}})")});

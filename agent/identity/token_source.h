@@ -1,6 +1,6 @@
 #pragma once
 
-// Where a pod's token comes from when the CSI driver did not send one.
+// A source of pod tokens, for requests that the CSI driver sent without one.
 
 #include <string>
 
@@ -15,8 +15,8 @@ class TokenSource {
  public:
   virtual ~TokenSource() = default;
 
-  // A token for the identity's service account, bound to its pod if it has one, for `audience` (""
-  // = the API server's default audience).
+  // Returns a token for the identity's service account and `audience` ("" = the API server's
+  // default audience), bound to its pod if it has one.
   virtual Result<ServiceAccountToken> Request(const Context& context, const Identity& identity,
                                               const std::string& audience) = 0;
 };

@@ -12,7 +12,7 @@
 namespace nodekeep {
 namespace {
 
-constexpr std::size_t kMaxMessage = 1024;  // limit of events.k8s.io, which core/v1 clients keep too
+constexpr std::size_t kMaxMessage = 1024;  // limit of events.k8s.io, also used by core/v1 clients
 constexpr std::size_t kMaxNamePrefix = 200;
 constexpr Duration kRetryDelay = std::chrono::seconds(10);
 
@@ -22,7 +22,7 @@ std::string CutAt(std::string_view text, std::size_t limit) {
   return std::string(Utf8Prefix(text, limit - kDots.size())) + std::string(kDots);
 }
 
-// Erases the least recently used entry when there are more than `limit`.
+// Erases the least recently used entry if there are more than `limit`.
 template <typename Map>
 void Bound(Map& map, std::size_t limit) {
   if (map.size() <= limit) return;
@@ -120,7 +120,7 @@ Status EventRecorder::Send(const Context& context, const Key& key, const Occurre
   patch["count"] = known->second.count + occurrence.count;
   patch["lastTimestamp"] = FormatTime(occurrence.last);
   Result<Json> patched = kube_.MergePatch(context, known->second.path, patch);
-  // The server deletes Events after an hour, or earlier.
+  // The server deletes Events after an hour or earlier.
   if (!patched.ok() && patched.error().code() == ErrorCode::kNotFound) {
     return Create(context, key, occurrence);
   }
@@ -163,8 +163,8 @@ Status EventRecorder::Create(const Context& context, const Key& key, const Occur
   event["count"] = occurrence.count;
   Result<Json> created =
       kube_.Create(context, kEventResource.CollectionPath(NamespaceOf(object)), event);
-  // The name is unique to this process: a conflict means that an earlier attempt had its effect
-  // before its connection was cut.
+  // The name is unique to this process: a conflict means that an earlier attempt took effect before
+  // its connection was cut.
   if (!created.ok() && created.error().code() != ErrorCode::kConflict) return created.error();
   sent_[key] = {kEventResource.ObjectPath(NamespaceOf(object), name), occurrence.count,
                 occurrence.last_steady};
@@ -179,7 +179,7 @@ void EventRecorder::OnFailure(const Context& context, const Key& key, const Occu
     std::lock_guard lock(mutex_);
     const auto [entry, is_new] = waiting_.try_emplace(key, occurrence);
     if (!is_new) {
-      // It was recorded again meanwhile, and is in the queue.
+      // It was recorded again meanwhile and is in the queue.
       entry->second.count += occurrence.count;
       entry->second.first = occurrence.first;
     } else if (is_transient && queue_.size() < options_.max_queued) {

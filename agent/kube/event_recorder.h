@@ -1,14 +1,14 @@
 #pragma once
 
-// Events that users see with `kubectl describe`: what happened to an object, and why.
+// Records the Events that users see with `kubectl describe`: what happened to an object, and why.
 //
 // Asynchronous: Record puts an Event into a bounded queue, and a thread sends it. An Event with the
-// same object, type, reason and message as one sent within `window` raises the count of that one
-// instead of creating another. Rate-limited per object, as client-go does: `burst` Events, then one
-// per `refill`. While the API server does not answer, Events stay in the queue; Events that find
-// the queue full, or that the server refuses, are dropped and counted.
+// same object, type, reason and message as one sent within `window` increments the count of that
+// one instead of creating another. Rate-limited per object, as client-go does: `burst` Events, then
+// one per `refill`. While the API server does not respond, Events stay in the queue. Events are
+// dropped and counted if the queue is full or the server refuses them.
 //
-// Messages are made from our errors, which never contain a value or a token.
+// Messages are made from the agent's errors, which never contain a value or a token.
 
 #include <condition_variable>
 #include <cstddef>
@@ -42,7 +42,7 @@ struct ObjectReference {
 
 enum class EventType { kNormal, kWarning };
 
-// Thread-safe. Destruction drops what has not been sent.
+// Thread-safe. The destructor drops Events that have not been sent.
 class EventRecorder {
  public:
   struct Options {
@@ -53,7 +53,7 @@ class EventRecorder {
     std::size_t max_remembered = 4096;  // Events, and objects; the least recently used are erased
     double burst = 25;                  // Events per object, then one every `refill`
     Duration refill = std::chrono::minutes(5);
-    ExceptionReporter on_exception{};  // called for exceptions of the thread "events"
+    ExceptionReporter on_exception{};  // for exceptions of the thread "events"
   };
 
   EventRecorder(KubeClient& kube, const Clock& clock, Rng& rng, Logger& log, Options options);
@@ -80,23 +80,23 @@ class EventRecorder {
     WallTime last;
     SteadyTime last_steady;
   };
-  // An Event that the API server has.
+  // An Event that exists on the API server.
   struct Sent {
     std::string path;
     int count = 0;
-    SteadyTime last;  // when it happened last, not when that was sent
+    SteadyTime last;  // when it last happened, not when it was sent
   };
   struct Limit {
     TokenBucket bucket;
     SteadyTime last;
   };
 
-  // False when the rate limit of the object is exhausted. mutex_ is held.
+  // False if the object's rate limit is exhausted. Called with mutex_ held.
   bool Admit(const ObjectReference& object);
   void Run(std::stop_token stop);
   Status Send(const Context& context, const Key& key, const Occurrence& occurrence);
   Status Create(const Context& context, const Key& key, const Occurrence& occurrence);
-  // Requeues an Event that could not be sent if the error is transient, else drops it.
+  // After a failed send: requeues the Event if the error is transient, else drops it.
   void OnFailure(const Context& context, const Key& key, const Occurrence& occurrence,
                  const Error& error);
 

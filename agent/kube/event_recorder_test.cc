@@ -37,7 +37,7 @@ struct Fixture {
   void Fail(const std::string& pod, const std::string& message) {
     recorder->Record(Pod(pod), EventType::kWarning, "MountRotationFailed", message);
   }
-  // All Events of the namespace, once that many requests of this method have been answered.
+  // Waits for `count` requests of this method, then returns all Events of the namespace.
   std::vector<Json> Await(std::string_view method, std::size_t count) {
     while (server.Count(method, "/events") < count) std::this_thread::yield();
     Result<std::vector<Json>> events = kube.List(Context(), {.path = kEvents});
@@ -58,7 +58,7 @@ std::string Text(const Json& event, std::initializer_list<std::string_view> path
 
 }  // namespace
 
-TEST_CASE("events: an event says what happened to which object, and who says so") {
+TEST_CASE("events: an Event names its object, type, reason, message and source") {
   Fixture fixture;
   fixture.Fail("web-0", "vault: permission denied");
   const std::vector<Json> events = fixture.Await("POST", 1);
@@ -80,7 +80,7 @@ TEST_CASE("events: an event says what happened to which object, and who says so"
   CHECK(Text(event, {"lastTimestamp"}) == FormatTime(fixture.clock.Wall()));
 }
 
-TEST_CASE("events: the same again within the window is counted, later it is another event") {
+TEST_CASE("events: a repeated Event is counted within the window, and created again after it") {
   Fixture fixture;
   fixture.Fail("web-0", "no");
   fixture.Await("POST", 1);
@@ -100,7 +100,7 @@ TEST_CASE("events: the same again within the window is counted, later it is anot
   CHECK(fixture.Await("POST", 2).size() == 2);
 }
 
-TEST_CASE("events: what differs in object, reason or message is told apart") {
+TEST_CASE("events: Events that differ in object, type, reason or message are separate") {
   Fixture fixture;
   fixture.Fail("web-0", "no");
   fixture.Fail("web-1", "no");
@@ -109,7 +109,7 @@ TEST_CASE("events: what differs in object, reason or message is told apart") {
   CHECK(fixture.Await("POST", 4).size() == 4);
 }
 
-TEST_CASE("events: one that the server has forgotten is made anew") {
+TEST_CASE("events: an Event that the server has deleted is created again") {
   Fixture fixture;
   fixture.Fail("web-0", "no");
   const std::vector<Json> events = fixture.Await("POST", 1);
@@ -139,7 +139,7 @@ TEST_CASE("events: a message is cut at 1024 bytes, between characters") {
   }
 }
 
-TEST_CASE("events: an object that never stops gets its burst, the rest is dropped and counted") {
+TEST_CASE("events: Events of one object beyond the burst are dropped and counted") {
   Fixture fixture({.burst = 3});
   for (int i = 0; i < 10; ++i) fixture.Fail("web-0", fmt::format("no {}", i));
   fixture.Fail("web-1", "no");
@@ -150,8 +150,7 @@ TEST_CASE("events: an object that never stops gets its burst, the rest is droppe
   CHECK(fixture.Await("POST", 5).size() == 5);
 }
 
-TEST_CASE(
-    "events: while the server is down they wait, up to the bound, and nobody waits for them") {
+TEST_CASE("events: while the server is down Events stay in the bounded queue, without blocking") {
   Fixture fixture({.max_queued = 3});
   fixture.server.SetDown(true);
   fixture.Fail("web-0", "no");
@@ -163,7 +162,7 @@ TEST_CASE(
   CHECK(fixture.recorder->dropped() >= 6);
 }
 
-TEST_CASE("events: a write that was cut after its effect makes no second event") {
+TEST_CASE("events: a create that was cut after taking effect makes no second Event") {
   Fixture fixture;
   fixture.server.AddFault({.method = "POST", .after_effect = true});
   fixture.Fail("web-0", "no");
@@ -172,7 +171,7 @@ TEST_CASE("events: a write that was cut after its effect makes no second event")
   CHECK(fixture.recorder->dropped() == 0);
 }
 
-TEST_CASE("events: one that may not be written is dropped, the next is tried") {
+TEST_CASE("events: an Event that the server refuses is dropped, the next one is sent") {
   Fixture fixture;
   fixture.server.AddFault({.method = "POST", .status = 403, .reason = "Forbidden"});
   fixture.Fail("web-0", "no");

@@ -37,7 +37,7 @@ Status Informer::AwaitSynced(const Context& context) const {
   const Status over = context.Check(clock);
   const ErrorCode code = over.ok() ? ErrorCode::kDeadlineExceeded : over.error().code();
   return Error::Format(code, "wait for the list of {}: {}", options_.selection.path,
-                       trouble_ ? trouble_->message() : "it has not come yet");
+                       trouble_ ? trouble_->message() : "no response yet");
 }
 
 std::optional<Error> Informer::trouble() const {
@@ -79,9 +79,9 @@ void Informer::OnTrouble(const std::optional<Error>& error) {
   if (!is_new) return;
   Logger& log = loop_.dependencies().log;
   if (error) {
-    log.Warn("cannot follow objects of the cluster", {{"error", error->message()}});
+    log.Warn("cannot watch objects of the cluster", {{"error", error->message()}});
   } else {
-    log.Info("follows objects of the cluster again", {{"path", options_.selection.path}});
+    log.Info("watching objects of the cluster again", {{"path", options_.selection.path}});
   }
 }
 

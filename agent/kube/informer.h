@@ -1,10 +1,10 @@
 #pragma once
 
-// The changes of one selection of objects, as list and watch report them.
+// Reports the changes of one selection of objects, from list and watch.
 //
-// A handler is called for each change, in the order of the API server, one at a time. While the
-// server cannot be reached there are no changes, so what the handler has collected may be older
-// than the answer to a GET: code that needs the current state sends one.
+// The handler is called for each change, in the order of the API server, one at a time. While the
+// server is unreachable there are no changes, so the state that a handler has collected may be
+// older than the response to a GET: code that needs the current state must send one.
 
 #include <condition_variable>
 #include <functional>
@@ -23,8 +23,8 @@
 
 namespace nodekeep {
 
-// An object appeared (`before` is null), changed, or is gone (`after` is null). An object that was
-// replaced by another of the same name is reported as gone, then as new.
+// An object was added (`before` is null), changed, or deleted (`after` is null). An object that was
+// replaced by another of the same name is reported as deleted, then as added.
 struct ObjectChange {
   std::string namespace_name;  // "" for cluster-scoped objects
   std::string name;
@@ -32,19 +32,19 @@ struct ObjectChange {
   std::shared_ptr<const Json> after;
 };
 
-// Thread-safe. `loop` outlives it.
+// Thread-safe. `loop` must outlive this object.
 class Informer final : private WatchLoop::Member, private Reflector::Target {
  public:
   struct Options {
     KubeSelection selection;
-    // The part of an object that is kept in memory and passed to the handler; null = all of it. A
-    // change outside of that part is not reported. Runs on the watch loop's thread, as the handler
-    // does. Objects of a list come without apiVersion and kind.
+    // Returns the part of an object that is kept in memory and passed to the handler; null = all of
+    // it. A change outside of that part is not reported. Runs on the watch loop's thread, like the
+    // handler. Objects of a list have no apiVersion and kind.
     std::function<Json(const Json& object)> keep = nullptr;
   };
-  // Called on the watch loop's thread, where all other watches wait for it, so it must return at
+  // Called on the watch loop's thread, which serves all other watches too, so it must return at
   // once (put a key into a queue). Must not destroy the informer. Objects of the first list are
-  // reported as new.
+  // reported as added.
   using Handler = std::function<void(const ObjectChange& change)>;
 
   Informer(WatchLoop& loop, Options options, Handler handler);
@@ -53,7 +53,7 @@ class Informer final : private WatchLoop::Member, private Reflector::Target {
 
   // True once the first list is complete and the handler has been called for all of its objects.
   bool synced() const;
-  // Waits until synced(). Errors: the context's, with the reason why the list cannot be read.
+  // Waits until synced(). Errors: the context's, with the reason why there is no list.
   Status AwaitSynced(const Context& context) const;
   // Why changes cannot be received at present; nullopt while they are.
   std::optional<Error> trouble() const;

@@ -28,8 +28,8 @@ std::string Pod(const std::string& name, const std::string& image = "1",
                      name, node, image);
 }
 
-// What the handler was told: "+a", "~a", "-a"; and the objects that are left by it.
-class Told {
+// Records the changes passed to the handler ("+a", "~a", "-a") and the resulting objects.
+class ChangeRecorder {
  public:
   using Object = std::shared_ptr<const Json>;
 
@@ -37,7 +37,7 @@ class Told {
     return [this](const ObjectChange& change) {
       const char* sign = !change.before ? "+" : change.after ? "~" : "-";
       std::lock_guard lock(mutex_);
-      told_.push_back(sign + change.name);
+      lines_.push_back(sign + change.name);
       if (change.after) {
         objects_[change.name] = change.after;
       } else {
@@ -48,14 +48,14 @@ class Told {
   }
   std::vector<std::string> Await(std::size_t count) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return told_.size() >= count; });
-    return told_;
+    changed_.wait(lock, [&] { return lines_.size() >= count; });
+    return lines_;
   }
   void Forget() {
     std::lock_guard lock(mutex_);
-    told_.clear();
+    lines_.clear();
   }
-  // Null when there is no such object.
+  // Null if there is no such object.
   Object Find(const std::string& name) const {
     std::lock_guard lock(mutex_);
     const auto found = objects_.find(name);
@@ -70,7 +70,7 @@ class Told {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
-  std::vector<std::string> told_;
+  std::vector<std::string> lines_;
   std::map<std::string, Object> objects_;
 };
 
@@ -82,7 +82,7 @@ struct Fixture {
     connection.server = "https://kube.test:6443";
   }
   std::unique_ptr<Informer> Follow(Informer::Options options) {
-    return std::make_unique<Informer>(*loop, std::move(options), told.handler());
+    return std::make_unique<Informer>(*loop, std::move(options), recorder.handler());
   }
   std::unique_ptr<Informer> FollowPods() {
     Informer::Options options;
@@ -95,7 +95,7 @@ struct Fixture {
   FakeApiServer server;
   KubeConnection connection;
   Logger log{LogLevel::kOff, LogFormat::kText};
-  Told told;
+  ChangeRecorder recorder;
   Lines reports;  // of the loop's thread
   std::unique_ptr<WatchLoop> loop = std::make_unique<WatchLoop>(
       WatchDependencies{server, connection, clock, rng, log, WatchPolicy{.page_size = 2},
@@ -104,32 +104,32 @@ struct Fixture {
                         }});
 };
 
-std::string ImageOf(const Told::Object& pod) {
+std::string ImageOf(const ChangeRecorder::Object& pod) {
   return pod ? TextOf(Find(*pod, {"spec", "image"})).value_or("") : "none";
 }
 
 }  // namespace
 
-TEST_CASE("informer: what is there is told, then what happens, in order") {
+TEST_CASE("informer: existing objects are reported first, then changes, in order") {
   Fixture fixture;
   for (const char* name : {"a", "b", "c", "d", "e"}) fixture.server.PutText(kPods, Pod(name));
   const auto informer = fixture.FollowPods();
   REQUIRE(informer->AwaitSynced(Context()).ok());
-  CHECK(fixture.told.Await(5) == Lines{"+a", "+b", "+c", "+d", "+e"});
+  CHECK(fixture.recorder.Await(5) == Lines{"+a", "+b", "+c", "+d", "+e"});
   CHECK(fixture.server.Count("LIST") == 3);  // pages of two
-  CHECK(fixture.told.size() == 5);
-  CHECK(fixture.told.Find("z") == nullptr);
+  CHECK(fixture.recorder.size() == 5);
+  CHECK(fixture.recorder.Find("z") == nullptr);
   CHECK_FALSE(informer->trouble().has_value());
 
   fixture.server.PutText(kPods, Pod("f"));
   fixture.server.PutText(kPods, Pod("f", "2"));
   fixture.server.Remove(std::string(kPods) + "/a");
-  CHECK(fixture.told.Await(8) == Lines{"+a", "+b", "+c", "+d", "+e", "+f", "~f", "-a"});
-  CHECK(ImageOf(fixture.told.Find("f")) == "2");
-  CHECK(fixture.told.Find("a") == nullptr);
+  CHECK(fixture.recorder.Await(8) == Lines{"+a", "+b", "+c", "+d", "+e", "+f", "~f", "-a"});
+  CHECK(ImageOf(fixture.recorder.Find("f")) == "2");
+  CHECK(fixture.recorder.Find("a") == nullptr);
 }
 
-TEST_CASE("informer: only the selection is followed; what leaves it is gone") {
+TEST_CASE("informer: only the selection is watched; an object that leaves it is deleted") {
   Fixture fixture;
   fixture.server.PutText(kPods, Pod("mine", "1", "n"));
   fixture.server.PutText(kPods, Pod("theirs", "1", "m"));
@@ -137,14 +137,14 @@ TEST_CASE("informer: only the selection is followed; what leaves it is gone") {
   options.selection = {.path = "/api/v1/pods", .field_selector = "spec.nodeName=n"};
   const auto informer = fixture.Follow(std::move(options));
   REQUIRE(informer->AwaitSynced(Context()).ok());
-  CHECK(fixture.told.Await(1) == Lines{"+mine"});
+  CHECK(fixture.recorder.Await(1) == Lines{"+mine"});
   fixture.server.AwaitWatches(1);
   fixture.server.PutText(kPods, Pod("mine", "1", "m"));
   fixture.server.PutText(kPods, Pod("theirs", "2", "n"));
-  CHECK(fixture.told.Await(3) == Lines{"+mine", "-mine", "+theirs"});
+  CHECK(fixture.recorder.Await(3) == Lines{"+mine", "-mine", "+theirs"});
 }
 
-TEST_CASE("informer: only what the owner keeps stays in memory, and counts as a change") {
+TEST_CASE("informer: only the part returned by `keep` stays in memory and counts as a change") {
   Fixture fixture;
   fixture.server.PutText(kPods, Pod("a"));
   Informer::Options options;
@@ -158,21 +158,21 @@ TEST_CASE("informer: only what the owner keeps stays in memory, and counts as a 
   };
   const auto informer = fixture.Follow(std::move(options));
   REQUIRE(informer->AwaitSynced(Context()).ok());
-  CHECK(std::string(GoJson(*fixture.told.Find("a")).Reveal()) == R"({"spec":{"image":"1"}})");
+  CHECK(std::string(GoJson(*fixture.recorder.Find("a")).Reveal()) == R"({"spec":{"image":"1"}})");
   fixture.server.AwaitWatches(1);
   fixture.server.PutText(kPods, Pod("a", "1", "moved"));
   fixture.server.PutText(kPods, Pod("a", "2", "moved"));
-  CHECK(fixture.told.Await(2) == Lines{"+a", "~a"});
-  CHECK(ImageOf(fixture.told.Find("a")) == "2");
+  CHECK(fixture.recorder.Await(2) == Lines{"+a", "~a"});
+  CHECK(ImageOf(fixture.recorder.Find("a")) == "2");
 }
 
-TEST_CASE("informer: nothing at all is a list too") {
+TEST_CASE("informer: an empty list is a complete list") {
   Fixture fixture;
   const auto informer = fixture.FollowPods();
   REQUIRE(informer->AwaitSynced(Context()).ok());
   fixture.server.AwaitWatches(1);
   fixture.server.PutText(kPods, Pod("a"));
-  CHECK(fixture.told.Await(1) == Lines{"+a"});
+  CHECK(fixture.recorder.Await(1) == Lines{"+a"});
   CHECK(fixture.server.Count("LIST") == 1);
 }
 
@@ -183,18 +183,18 @@ TEST_CASE("informer: a list whose items are null is empty") {
                            .body = R"({"metadata":{"resourceVersion":"100"},"items":null})"});
   const auto informer = fixture.FollowPods();
   REQUIRE(informer->AwaitSynced(Context()).ok());
-  CHECK(fixture.told.size() == 0);
+  CHECK(fixture.recorder.size() == 0);
   CHECK(fixture.server.Count("LIST") == 1);
 }
 
-TEST_CASE("informer: what is no list is asked for again, not in a hurry") {
+TEST_CASE("informer: a response that is not a list is retried with back-off") {
   struct Row {
     std::string name, body;
   };
   const Row rows[] = {
       {"an object", R"({"kind":"Pod","metadata":{"name":"a"}})"},
       {"items of another kind", R"({"metadata":{"resourceVersion":"1"},"items":3})"},
-      {"no JSON", "<html>"},
+      {"not JSON", "<html>"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -204,23 +204,23 @@ TEST_CASE("informer: what is no list is asked for again, not in a hurry") {
     const SteadyTime start = fixture.clock.Now();
     const auto informer = fixture.FollowPods();
     REQUIRE(informer->AwaitSynced(Context()).ok());
-    CHECK(fixture.told.Await(1) == Lines{"+a"});
+    CHECK(fixture.recorder.Await(1) == Lines{"+a"});
     CHECK(fixture.server.Count("LIST") == 4);
     CHECK(fixture.clock.Now() - start >= std::chrono::milliseconds(700));
   }
 }
 
-TEST_CASE("informer: whatever happens to its watch, it ends up knowing what is there") {
+TEST_CASE("informer: the state is complete after any interruption of the watch") {
   struct Row {
     std::string name;
-    std::function<void(Fixture&)> before;  // the others go on
+    std::function<void(Fixture&)> before;  // before and after the changes
     std::function<void(Fixture&)> after;
     std::size_t lists;  // requests
   };
   const auto nothing = [](Fixture&) {};
   const auto cut = [](Fixture& f) { f.server.CutWatches(); };
   const Row rows[] = {
-      {"nothing at all", nothing, nothing, 1},
+      {"no interruption", nothing, nothing, 1},
       {"cut between events", cut, nothing, 1},
       {"cut within an event", [](Fixture& f) { f.server.CutWithinNextEvent(); }, nothing, 1},
       {"cut, and cut again three times",
@@ -229,7 +229,7 @@ TEST_CASE("informer: whatever happens to its watch, it ends up knowing what is t
          f.server.CutWatches();
        },
        nothing, 1},
-      {"its time was over",
+      {"ended after timeoutSeconds",
        [](Fixture& f) {
          f.clock.Advance(std::chrono::minutes(7));
          f.server.EndWatches();
@@ -240,20 +240,20 @@ TEST_CASE("informer: whatever happens to its watch, it ends up knowing what is t
        [](Fixture& f) { f.server.SendWatchError(500, "InternalError"); }, nothing, 1},
       {"expired inside the stream", [](Fixture& f) { f.server.SendWatchError(410, "Expired"); },
        nothing, 2},
-      {"cut, and refused as expired when it comes back", [](Fixture& f) { f.server.SetDown(true); },
+      {"cut, and refused as expired on reconnect", [](Fixture& f) { f.server.SetDown(true); },
        [](Fixture& f) {
          f.server.Compact();
          f.server.SetDown(false);
        },
        2},
-      {"cut, and told so inside the stream when it comes back",
+      {"cut, and expired inside the stream on reconnect",
        [](Fixture& f) { f.server.SetDown(true); },
        [](Fixture& f) {
          f.server.Compact(true);
          f.server.SetDown(false);
        },
        2},
-      {"throttled when it comes back",
+      {"throttled on reconnect",
        [](Fixture& f) {
          f.server.AddFault({.method = "WATCH", .times = 2, .status = 429, .retry_after = 2});
          f.server.CutWatches();
@@ -268,29 +268,29 @@ TEST_CASE("informer: whatever happens to its watch, it ends up knowing what is t
     fixture.server.PutText(kPods, Pod("b"));
     const auto informer = fixture.FollowPods();
     fixture.server.AwaitWatches(1);
-    fixture.told.Await(2);
-    fixture.told.Forget();
+    fixture.recorder.Await(2);
+    fixture.recorder.Forget();
     row.before(fixture);
     fixture.server.PutText(kPods, Pod("a", "2"));
     fixture.server.Remove(std::string(kPods) + "/b");
     fixture.server.PutText(kPods, Pod("c"));
     row.after(fixture);
-    Lines told = fixture.told.Await(3);
-    std::sort(told.begin(), told.end());
-    CHECK(told == Lines{"+c", "-b", "~a"});
-    CHECK(ImageOf(fixture.told.Find("a")) == "2");
-    CHECK(fixture.told.Find("b") == nullptr);
+    Lines lines = fixture.recorder.Await(3);
+    std::sort(lines.begin(), lines.end());
+    CHECK(lines == Lines{"+c", "-b", "~a"});
+    CHECK(ImageOf(fixture.recorder.Find("a")) == "2");
+    CHECK(fixture.recorder.Find("b") == nullptr);
     CHECK(informer->synced());
 
     fixture.server.AwaitWatches(1);
     fixture.server.PutText(kPods, Pod("d"));
-    CHECK(fixture.told.Await(4).back() == "+d");
+    CHECK(fixture.recorder.Await(4).back() == "+d");
     CHECK(fixture.server.Count("LIST") == row.lists);
     CHECK_FALSE(informer->trouble().has_value());
   }
 }
 
-TEST_CASE("informer: a bookmark moves the place from which it goes on") {
+TEST_CASE("informer: a bookmark advances the version from which the watch continues") {
   Fixture fixture;
   fixture.server.PutText(kPods, Pod("a"));
   const auto informer = fixture.FollowPods();
@@ -301,23 +301,23 @@ TEST_CASE("informer: a bookmark moves the place from which it goes on") {
   fixture.server.CutWatches();
   fixture.server.AwaitWatches(1);
   fixture.server.PutText(kPods, Pod("b"));
-  CHECK(fixture.told.Await(2) == Lines{"+a", "+b"});
+  CHECK(fixture.recorder.Await(2) == Lines{"+a", "+b"});
   CHECK(fixture.server.Count("LIST") == 1);
 }
 
-TEST_CASE("informer: silence without a bookmark is not trusted, all is listed anew") {
+TEST_CASE("informer: a watch without bookmarks for too long is replaced by a new list") {
   Fixture fixture;
   const auto informer = fixture.FollowPods();
   fixture.server.AwaitWatches(1);
   fixture.clock.Advance(std::chrono::minutes(3));
   fixture.server.CutWatches();
   fixture.server.PutText(kPods, Pod("a"));
-  CHECK(fixture.told.Await(1) == Lines{"+a"});
+  CHECK(fixture.recorder.Await(1) == Lines{"+a"});
   fixture.server.AwaitWatches(1);
   CHECK(fixture.server.Count("LIST") == 2);
 }
 
-TEST_CASE("informer: an object that was replaced by another of its name goes and appears") {
+TEST_CASE("informer: an object replaced under the same name is reported as deleted, then added") {
   Fixture fixture;
   fixture.server.PutText(kPods, Pod("a"));
   const auto informer = fixture.FollowPods();
@@ -327,15 +327,15 @@ TEST_CASE("informer: an object that was replaced by another of its name goes and
   fixture.server.PutText(kPods, Pod("a"));
   fixture.server.Compact();
   fixture.server.SetDown(false);
-  CHECK(fixture.told.Await(3) == Lines{"+a", "-a", "+a"});
+  CHECK(fixture.recorder.Await(3) == Lines{"+a", "-a", "+a"});
 }
 
-TEST_CASE("informer: a list whose next page is forgotten begins again and tells nothing twice") {
+TEST_CASE("informer: a list whose next page expires starts again and reports nothing twice") {
   Fixture fixture;
   for (const char* name : {"a", "b", "c"}) fixture.server.PutText(kPods, Pod(name));
   Informer::Options options;
   options.selection.path = kPods;
-  // The first object of the first page makes the server forget.
+  // The first object of the first page makes the server compact its history.
   bool forgotten = false;
   options.keep = [&](const Json& pod) {
     if (!std::exchange(forgotten, true)) fixture.server.Compact();
@@ -343,11 +343,11 @@ TEST_CASE("informer: a list whose next page is forgotten begins again and tells 
   };
   const auto informer = fixture.Follow(std::move(options));
   REQUIRE(informer->AwaitSynced(Context()).ok());
-  CHECK(fixture.told.Await(3) == Lines{"+a", "+b", "+c"});
+  CHECK(fixture.recorder.Await(3) == Lines{"+a", "+b", "+c"});
   CHECK(fixture.server.Count("LIST") == 4);  // first page, the refused one, two more
 }
 
-TEST_CASE("informer: without a server it waits longer and longer, says why, and then works") {
+TEST_CASE("informer: while the server is down it backs off and reports why, then recovers") {
   Fixture fixture;
   fixture.server.SetDown(true);
   const SteadyTime start = fixture.clock.Now();
@@ -369,7 +369,7 @@ TEST_CASE("informer: without a server it waits longer and longer, says why, and 
   fixture.server.AwaitWatches(1);
 }
 
-TEST_CASE("informer: a server that throttles is left alone as long as it asks") {
+TEST_CASE("informer: the Retry-After of a throttling server is respected") {
   Fixture fixture;
   fixture.server.AddFault({.method = "LIST", .status = 429, .retry_after = 40});
   const SteadyTime start = fixture.clock.Now();
@@ -378,18 +378,18 @@ TEST_CASE("informer: a server that throttles is left alone as long as it asks") 
   CHECK(fixture.clock.Now() - start >= std::chrono::seconds(40));
 }
 
-TEST_CASE("informer: a watch that is refused for ever does not become a storm") {
+TEST_CASE("informer: a watch that is always refused is retried with back-off") {
   Fixture fixture;
   fixture.server.AddFault({.method = "WATCH", .times = 12, .status = 410, .reason = "Expired"});
   const SteadyTime start = fixture.clock.Now();
   const auto informer = fixture.FollowPods();
   fixture.server.AwaitWatches(1);
-  // Lists in between succeed, and do not count as a sign of health.
+  // The lists in between succeed, but do not reset the back-off.
   CHECK(fixture.server.Count("LIST") == 13);
   CHECK(fixture.clock.Now() - start >= std::chrono::seconds(60));
 }
 
-TEST_CASE("informer: many live on one thread and leave one by one") {
+TEST_CASE("informer: many informers share one thread and are destroyed one by one") {
   Fixture fixture;
   std::vector<std::unique_ptr<Informer>> informers;
   for (int i = 0; i < 20; ++i) {
@@ -399,17 +399,17 @@ TEST_CASE("informer: many live on one thread and leave one by one") {
     informers.push_back(fixture.Follow(std::move(options)));
   }
   fixture.server.AwaitWatches(20);
-  CHECK(fixture.told.Await(20).size() == 20);
+  CHECK(fixture.recorder.Await(20).size() == 20);
   informers.resize(5);
   CHECK(fixture.server.open_watches() == 5);
   fixture.server.PutText(kPods, Pod("p19", "2"));
   fixture.server.PutText(kPods, Pod("p4", "2"));
-  CHECK(fixture.told.Await(21).back() == "~p4");
+  CHECK(fixture.recorder.Await(21).back() == "~p4");
   informers.clear();
   CHECK(fixture.server.open_watches() == 0);
 }
 
-TEST_CASE("informer: after an exception all is listed anew, and nothing that happened is missed") {
+TEST_CASE("informer: after an exception all objects are listed again and no change is missed") {
   Fixture fixture;
   fixture.server.PutText(kPods, Pod("a"));
   Informer::Options options;
@@ -425,7 +425,7 @@ TEST_CASE("informer: after an exception all is listed anew, and nothing that hap
   REQUIRE(informer->AwaitSynced(Context()).ok());
   fixture.server.PutText(kPods, Pod("b"));
   fixture.server.PutText(kPods, Pod("c"));
-  CHECK(fixture.told.Await(3) == Lines{"+a", "+b", "+c"});
+  CHECK(fixture.recorder.Await(3) == Lines{"+a", "+b", "+c"});
   CHECK(fixture.reports == Lines{"watch: defect"});
 }
 

@@ -108,7 +108,7 @@ Status KubeClient::Delete(const Context& context, const std::string& path, std::
 Result<Json> KubeClient::Send(const Context& context, const KubeCall& call) {
   Result<Json> answer = retry_.Run(context, [&] { return SendOnce(context, call); });
   if (answer.ok()) return answer;
-  // Without the query, which may hold a page's long token.
+  // Without the query, which may contain a long continue token.
   return answer.error().Prepend("kubernetes: {} {}", call.method,
                                 call.path.substr(0, call.path.find('?')));
 }

@@ -41,7 +41,7 @@ std::string StatusBody(int code, const std::string& reason, const std::string& m
 
 }  // namespace
 
-TEST_CASE("kubernetes: an object is asked for with the connection's token and trust") {
+TEST_CASE("kubernetes: a GET uses the connection's token and TLS settings") {
   Fixture fixture;
   fixture.http.On("GET", "https://kube.test:6443/api/v1/nodes/n",
                   {Http::Respond(200, R"({"kind":"Node"})")});
@@ -72,7 +72,7 @@ TEST_CASE("kubernetes: a body is posted as JSON") {
   CHECK_FALSE(seen.headers.contains("authorization"));
 }
 
-TEST_CASE("kubernetes: a Status becomes an error of the taxonomy, with the server's words") {
+TEST_CASE("kubernetes: a Status becomes an error with the matching code and the server's message") {
   struct Row {
     std::string name;
     int status;
@@ -101,10 +101,10 @@ TEST_CASE("kubernetes: a Status becomes an error of the taxonomy, with the serve
       {"server error", 500, StatusBody(500, "InternalError", "etcd"), ErrorCode::kTransient,
        "500 InternalError: etcd (gave up after 3 attempts)", 3},
       {"a proxy's page", 502, "<html>", ErrorCode::kTransient,
-       "502: not the answer of a Kubernetes API server", 3},
+       "502: not a response of a Kubernetes API server", 3},
       {"another server", 404, "not here", ErrorCode::kNotFound,
-       "404: not the answer of a Kubernetes API server", 1},
-      {"no JSON", 200, "ok", ErrorCode::kInternal, "200: the answer is no JSON", 1},
+       "404: not a response of a Kubernetes API server", 1},
+      {"not JSON", 200, "ok", ErrorCode::kInternal, "200: the response is not JSON", 1},
       {"broken off", 200, "{\"a\":", ErrorCode::kInternal, "unexpected end of JSON input", 1},
   };
   for (const Row& row : rows) {
@@ -121,7 +121,7 @@ TEST_CASE("kubernetes: a Status becomes an error of the taxonomy, with the serve
   }
 }
 
-TEST_CASE("kubernetes: an overlong message is cut") {
+TEST_CASE("kubernetes: an overlong message is truncated") {
   Fixture fixture;
   fixture.http.On("GET", "https://kube.test:6443/x",
                   {Http::Respond(403, StatusBody(403, "Forbidden", std::string(5000, 'm')))});
@@ -131,7 +131,7 @@ TEST_CASE("kubernetes: an overlong message is cut") {
   CHECK(answer.error().message().ends_with("m..."));
 }
 
-TEST_CASE("kubernetes: a throttled request waits as long as the server asks, then succeeds") {
+TEST_CASE("kubernetes: a throttled request is retried after the server's delay") {
   struct Row {
     std::string name, body;
     Http::Headers headers;
@@ -160,7 +160,7 @@ TEST_CASE("kubernetes: a throttled request waits as long as the server asks, the
   }
 }
 
-TEST_CASE("kubernetes: a network that fails is tried again, an ended context is not") {
+TEST_CASE("kubernetes: a network error is retried, an ended context is not") {
   Fixture fixture;
   fixture.clock.AdvanceOnWait(true);
   fixture.http.On(
@@ -176,7 +176,7 @@ TEST_CASE("kubernetes: a network that fails is tried again, an ended context is 
   CHECK(fixture.http.Count("/y") <= 1);
 }
 
-TEST_CASE("kubernetes: a token file is read anew for each request") {
+TEST_CASE("kubernetes: a token file is read again for each request") {
   TempDir folder;
   const auto write = [&](const std::string& text) { folder.Write("token", text); };
   Fixture fixture;
@@ -204,7 +204,7 @@ TEST_CASE("kubernetes: a token file is read anew for each request") {
   CHECK(fixture.http.Count() == 2);
 }
 
-TEST_CASE("kubernetes: each write goes out as its verb wants it, and asks for metadata only") {
+TEST_CASE("kubernetes: each write has its method and content type, and requests metadata only") {
   struct Row {
     std::string name;
     std::function<Status(KubeClient&)> write;
@@ -224,7 +224,7 @@ TEST_CASE("kubernetes: each write goes out as its verb wants it, and asks for me
       {"apply",
        [&](KubeClient& c) { return done(c.Apply(Context(), "/s/a", body, "node keep", true)); },
        "PATCH", "/s/a?fieldManager=node%20keep&force=true", "application/apply-patch+yaml", sent},
-      {"gentle apply",
+      {"apply without force",
        [&](KubeClient& c) { return done(c.Apply(Context(), "/s/a", body, "nk", false)); }, "PATCH",
        "/s/a?fieldManager=nk&force=false", "application/apply-patch+yaml", sent},
       {"merge patch", [&](KubeClient& c) { return done(c.MergePatch(Context(), "/s/a", body)); },
@@ -232,12 +232,12 @@ TEST_CASE("kubernetes: each write goes out as its verb wants it, and asks for me
       {"delete", [&](KubeClient& c) { return c.Delete(Context(), "/s/a", ""); }, "DELETE", "/s/a",
        "application/json",
        R"({"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background"})"},
-      {"delete of that very object",
+      {"delete with a uid",
        [&](KubeClient& c) { return c.Delete(Context(), "/s/a", "u-1"); }, "DELETE", "/s/a",
        "application/json",
        R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u-1"},)"
        R"("propagationPolicy":"Background"})"},
-      {"delete of that very version",
+      {"delete with a uid and version",
        [&](KubeClient& c) { return c.Delete(Context(), "/s/a", "u-1", "7"); }, "DELETE", "/s/a",
        "application/json",
        R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"resourceVersion":"7",)"
@@ -260,7 +260,7 @@ TEST_CASE("kubernetes: each write goes out as its verb wants it, and asks for me
   }
 }
 
-TEST_CASE("kubernetes: what is gone already is deleted, what was replaced is not") {
+TEST_CASE("kubernetes: deleting an absent object succeeds, deleting a replaced one is a conflict") {
   Fixture fixture;
   fixture.http.On("DELETE", "https://kube.test:6443/s/gone",
                   {Http::Respond(404, StatusBody(404, "NotFound", "no"))});
@@ -289,7 +289,7 @@ TEST_CASE("kubernetes: a list is read page by page") {
   CHECK(IntOf(Find(pods->at(2), {"n"})) == 3);
 }
 
-TEST_CASE("kubernetes: a list whose next page has expired begins again, once") {
+TEST_CASE("kubernetes: a list whose next page has expired starts again, once") {
   struct Row {
     std::string name;
     std::vector<Http::Reply> second_pages;

@@ -12,7 +12,7 @@
 namespace nodekeep {
 namespace {
 
-// Something other than an API server may answer with an HTML page; a message holds a sentence.
+// Limits a message, because a server that is not an API server may send a whole HTML page.
 constexpr std::size_t kMaxMessage = 500;
 
 ErrorCode CodeOf(int status) {
@@ -47,9 +47,9 @@ Error FailureOf(const HttpResponse& response, WallTime now) {
                         Shortened(TextOf(Find(status, {"message"})).value_or("no message")));
   } else if (response.status == 429) {
     // Priority and fairness rejects requests with plain text.
-    text += ": the API server asks for patience";
+    text += ": too many requests";
   } else {
-    text += ": not the answer of a Kubernetes API server: check the server address and proxies";
+    text += ": not a response of a Kubernetes API server: check the server address and proxies";
   }
   Error error(CodeOf(response.status), std::move(text));
   std::optional<Duration> wait = ParseRetryAfter(response.Header("retry-after"), now);
@@ -68,7 +68,7 @@ Result<SecretBytes> BearerToken(const KubeConnection& connection) {
   return token;
 }
 
-// A server that does not know the metadata form falls back to the object.
+// A server that does not support the metadata form returns the object.
 std::string_view Accept(KubeAnswer answer) {
   switch (answer) {
     case KubeAnswer::kMetadata:
@@ -106,7 +106,7 @@ Result<Json> ReadKubeAnswer(const HttpResponse& response, WallTime now) {
   if (response.status < 200 || response.status > 299) return FailureOf(response, now);
   Result<Json> json = ParseJson(response.body.Reveal());
   if (!json.ok()) {
-    return Error::Format(ErrorCode::kInternal, "{}: the answer is no JSON: {}", response.status,
+    return Error::Format(ErrorCode::kInternal, "{}: the response is not JSON: {}", response.status,
                          json.error().message());
   }
   return json;

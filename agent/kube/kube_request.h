@@ -1,6 +1,6 @@
 #pragma once
 
-// The HTTP requests and responses of the Kubernetes API. Pure, except that the token file is read.
+// HTTP requests and responses of the Kubernetes API. Pure, except for reading the token file.
 
 #include <string>
 #include <string_view>
@@ -14,7 +14,7 @@
 
 namespace nodekeep {
 
-// What the response contains. Metadata alone keeps the content of Secrets off the wire.
+// What the response contains. kMetadata avoids sending the content of Secrets over the network.
 enum class KubeAnswer { kObject, kMetadata };
 
 struct KubeCall {
@@ -29,14 +29,14 @@ struct KubeCall {
 Result<HttpRequest> MakeKubeRequest(const KubeConnection& connection, std::string_view user_agent,
                                     const KubeCall& call);
 
-// The object of a 2xx response, else the error of its Status (codes: see KubeClient), with the
-// delay that the server asks for. kInternal when the response is not JSON.
+// Returns the object of a 2xx response, else the error from its Status (codes: see KubeClient) with
+// the server's retry delay. kInternal if the response is not JSON.
 Result<Json> ReadKubeAnswer(const HttpResponse& response, WallTime now);
 
-// Adds "name=value" to the query of `path`; the value is percent-encoded here.
+// Appends "name=value" to the query of `path`; percent-encodes the value.
 void AddQuery(std::string& path, std::string_view name, std::string_view value);
 
-// Which objects below one resource path.
+// A selection of the objects below one resource path.
 struct KubeSelection {
   std::string path;              // KubeResource::CollectionPath
   std::string field_selector{};  // "spec.nodeName=node1"; "" = all

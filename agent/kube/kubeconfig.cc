@@ -12,16 +12,16 @@
 namespace nodekeep {
 namespace {
 
-// A field's text; "" when the mapping has no such field.
+// A field's text; "" if the mapping has no such field.
 Result<std::string> Text(const YamlNode& mapping, std::string_view field) {
   const YamlNode* node = mapping.Find(field);
   if (node == nullptr) return std::string();
   Result<std::string> text = YamlText(*node);
-  if (!text.ok()) return YamlError(*node, fmt::format("field {} must be a text", field));
+  if (!text.ok()) return YamlError(*node, fmt::format("field {} must be a string", field));
   return text;
 }
 
-// The fields of one mapping. Keeps the first error, so that readers need not check each field.
+// The fields of one mapping. Keeps the first error, so that callers need not check each field.
 class Fields {
  public:
   Fields(const YamlNode& mapping, std::filesystem::path directory)
@@ -131,7 +131,7 @@ Status ReadUser(Fields fields, KubeConnection& connection, TlsSettings& tls) {
   fields.Refuse("auth-provider", kUseOther);
   fields.Refuse("username", kUseOther);
   for (std::string_view field : {"as", "as-uid", "as-groups", "as-user-extra"}) {
-    fields.Refuse(field, "give the user itself the rights that the agent needs");
+    fields.Refuse(field, "grant the user itself the permissions that the agent needs");
   }
   return fields.status();
 }
@@ -142,7 +142,7 @@ Result<KubeConnection> ReadCurrentContext(const YamlNode& root,
   if (!current.ok()) return current.error();
   if (current->empty()) {
     return Error(ErrorCode::kInvalid,
-                 "current-context is not set: name the context that the agent shall use");
+                 "current-context is not set: name the context that the agent is to use");
   }
   Result<const YamlNode*> context = Named(root, "contexts", "context", *current);
   if (!context.ok()) return context.error();
@@ -197,8 +197,8 @@ Result<KubeConnection> InClusterConnection(const Environment& environment,
   if (host.empty() || port.empty()) {
     return Error(
         ErrorCode::kPrecondition,
-        "this is no pod of a cluster (KUBERNETES_SERVICE_HOST and _PORT are not set): give "
-        "a kubeconfig");
+        "not running in a pod (KUBERNETES_SERVICE_HOST and _PORT are not set): give a "
+        "kubeconfig");
   }
   KubeConnection connection;
   const bool is_ipv6 = host.find(':') != std::string::npos;

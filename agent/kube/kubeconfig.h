@@ -1,6 +1,6 @@
 #pragma once
 
-// The API server and the credential for it: from a kubeconfig file, or as every pod gets them.
+// The API server and its credential, from a kubeconfig file or from inside a pod.
 
 #include <memory>
 #include <string>
@@ -17,7 +17,7 @@ namespace nodekeep {
 struct KubeConnection {
   std::string server;  // "https://10.0.0.1:443", without "/" at its end
   std::shared_ptr<const TlsSettings> tls;
-  SecretBytes token;       // used when there is no token_file; empty = none
+  SecretBytes token;       // used if there is no token_file; empty = none
   std::string token_file;  // "" = none
   std::string source;      // for messages: "kubeconfig /etc/nodekeep/kubeconfig"
 
@@ -25,13 +25,13 @@ struct KubeConnection {
 };
 
 // Reads the current context of the kubeconfig at `path`; relative paths in it are relative to its
-// directory. Data in the file takes precedence over a path, a tokenFile over a token, as with
-// kubectl. Errors: kInvalid, naming the file and the field. Fields that are not supported (exec,
-// auth-provider, username, proxy-url, and impersonation by as...) are an error, never ignored.
+// directory. Inline data takes precedence over a path, and a tokenFile over a token, as in kubectl.
+// Errors: kInvalid, naming the file and the field. Unsupported fields (exec, auth-provider,
+// username, proxy-url, and impersonation by as...) are an error, never ignored.
 Result<KubeConnection> ReadKubeconfig(const std::string& path);
 
-// The connection that Kubernetes gives every pod: KUBERNETES_SERVICE_HOST and _PORT, with `token`
-// and `ca.crt` in `folder`. kPrecondition when this process does not run in a pod.
+// The in-cluster connection of a pod: KUBERNETES_SERVICE_HOST and _PORT, with `token` and `ca.crt`
+// in `folder`. kPrecondition if this process does not run in a pod.
 Result<KubeConnection> InClusterConnection(
     const Environment& environment,
     const std::string& folder = "/var/run/secrets/kubernetes.io/serviceaccount");

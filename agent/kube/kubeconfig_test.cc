@@ -10,7 +10,7 @@
 namespace nodekeep {
 namespace {
 
-// A kubeconfig with these fields of its cluster and user, each line indented by four.
+// A kubeconfig with these fields in its cluster and user, each line indented by four spaces.
 std::string Config(const std::string& cluster, const std::string& user) {
   return "apiVersion: v1\nkind: Config\ncurrent-context: main\n"
          "clusters:\n- name: other\n  cluster: {server: 'https://other:1'}\n"
@@ -44,7 +44,7 @@ TEST_CASE("kubeconfig: the current context's cluster and user are read") {
   CHECK(read->token_file.empty());
 }
 
-TEST_CASE("kubeconfig: data in the file wins over paths") {
+TEST_CASE("kubeconfig: inline data takes precedence over paths") {
   TempDir folder;
   const std::string path = folder.Write(
       "config",
@@ -66,7 +66,7 @@ TEST_CASE("kubeconfig: data in the file wins over paths") {
   CHECK(read->tls->client_key_file.empty());
 }
 
-TEST_CASE("kubeconfig: JSON is YAML, and tokens are read") {
+TEST_CASE("kubeconfig: JSON is accepted, and tokens are read") {
   TempDir folder;
   const std::string path = folder.Write("config", R"({"current-context": "x",
       "clusters": [{"name": "b", "cluster": {"server": "https://127.0.0.1:1"}}],
@@ -78,7 +78,7 @@ TEST_CASE("kubeconfig: JSON is YAML, and tokens are read") {
   CHECK(read->token_file == folder / "token");
 }
 
-TEST_CASE("kubeconfig: what cannot be used is refused by name") {
+TEST_CASE("kubeconfig: an unusable field is an error that names it") {
   struct Row {
     std::string name, text, want;
   };
@@ -107,7 +107,7 @@ TEST_CASE("kubeconfig: what cannot be used is refused by name") {
        "field certificate-authority-data: illegal base64 data at input byte 0"},
       {"bad flag", Config(std::string(kServer) + "    insecure-skip-tls-verify: maybe\n", user),
        "field insecure-skip-tls-verify must be true or false"},
-      {"server is a list", Config("    server: [a]\n", user), "field server must be a text"},
+      {"server is a list", Config("    server: [a]\n", user), "field server must be a string"},
       {"proxy", Config(std::string(kServer) + "    proxy-url: http://p\n", user),
        "field proxy-url: not supported: set HTTPS_PROXY"},
       {"exec", Config(kServer, "    exec: {command: aws}\n"),
@@ -119,7 +119,7 @@ TEST_CASE("kubeconfig: what cannot be used is refused by name") {
       {"password", Config(kServer, "    username: u\n    password: p\n"),
        "field username: not supported"},
       {"impersonation", Config(kServer, user + "    as: system:admin\n"),
-       "field as: not supported: give the user itself the rights"},
+       "field as: not supported: grant the user itself the permissions"},
       {"bad key data", Config(kServer, "    client-key-data: '!'\n"),
        "field client-key-data: illegal base64"},
   };
@@ -140,7 +140,7 @@ TEST_CASE("kubeconfig: what cannot be used is refused by name") {
   CHECK(missing.error().message().ends_with("No such file or directory"));
 }
 
-TEST_CASE("in a pod, the connection is the one Kubernetes gives") {
+TEST_CASE("in-cluster connection: server, token and CA come from the pod's environment") {
   TempDir folder;
   folder.Write("token", "abc");
   std::map<std::string, std::string> variables;

@@ -11,15 +11,15 @@ namespace {
 
 // Bytes received and not parsed yet. A page of ordinary objects is a few megabytes.
 constexpr std::size_t kMaxUnread = 64u << 20;
-// A watch that was open this long counts as a success, even without an event.
+// A watch that was open for this long counts as a success, even without an event.
 constexpr Duration kMinWatchTime = std::chrono::seconds(1);
-// Beyond timeoutSeconds, for the server to end the watch itself.
+// Time after timeoutSeconds in which the server should end the watch itself.
 constexpr Duration kGrace = std::chrono::seconds(30);
 constexpr Duration kMinDelay = std::chrono::milliseconds(10);
 
 }  // namespace
 
-// Collects a response on the network's thread, for the loop's thread.
+// Collects a response on the network thread for the loop's thread.
 class Reflector::Receiver final : public HttpReceiver {
  public:
   struct Received {
@@ -56,7 +56,7 @@ class Reflector::Receiver final : public HttpReceiver {
     waker_->Wake();
   }
 
-  // What has arrived since the last call.
+  // Returns what was received since the last call.
   Received Drain() {
     std::lock_guard lock(mutex_);
     return std::exchange(received_, Received());
@@ -110,7 +110,7 @@ void Reflector::Send(SteadyTime now) {
     AddQuery(call.path, "resourceVersion", resource_version_);
     AddQuery(call.path, "timeoutSeconds", std::to_string(seconds.count()));
     timeout = seconds + kGrace;
-    // With jitter, so that not all nodes list at the same moment.
+    // With jitter, so that not all nodes list at the same time.
     silence = std::chrono::duration_cast<Duration>(policy.longest_silence *
                                                    (1 + dependencies_.rng.Uniform() / 2));
   }
@@ -126,7 +126,7 @@ void Reflector::Send(SteadyTime now) {
 
 void Reflector::Read() {
   Receiver::Received news = receiver_->Drain();
-  const SteadyTime now = dependencies_.clock.Now();  // not before the arrival of the data
+  const SteadyTime now = dependencies_.clock.Now();  // read after the data arrived
   received_.Append(news.bytes.Reveal());
   if (step_ == Step::kWatch) {
     if (news.has_begun) OnRecovery();
@@ -145,17 +145,17 @@ void Reflector::Read() {
 void Reflector::ReadPage(const HttpResponse& response, SteadyTime now) {
   Result<Json> page = ReadKubeAnswer(response, dependencies_.clock.Wall());
   if (!page.ok()) {
-    // The version of the list has expired (410), or the page's token is rejected.
+    // The version of the list has expired (410), or the continue token was rejected.
     if (!page.error().IsTransient()) Relist();
     return OnFailure(page.error(), now);
   }
   const std::optional<std::string> version = TextOf(Find(*page, {"metadata", "resourceVersion"}));
-  // An empty list may have null for its items.
+  // The items of an empty list may be null.
   Json items = Json::null();
   if (page->contains("items")) items = std::move(page->at("items"));
   if (!version || !(items.is_array() || items.is_null())) {
     Relist();
-    return OnFailure(Error(ErrorCode::kInternal, "the answer is no list of objects"), now);
+    return OnFailure(Error(ErrorCode::kInternal, "the response is not a list of objects"), now);
   }
   if (items.is_array()) {
     for (Json& item : items.array_range()) target_.OnListed(std::move(item));
@@ -194,7 +194,7 @@ bool Reflector::ReadEvent(std::string_view line, SteadyTime now) {
   Json& object = event->at("object");
   if (type == "ERROR") {
     const std::int64_t code = IntOf(Find(object, {"code"})).value_or(0);
-    // The version has expired (410), or is not accepted. After a 429 or a 5xx the watch continues.
+    // The version has expired (410) or is not accepted. After a 429 or 5xx the watch continues.
     if (code / 100 == 4 && code != 429) Relist();
     OnFailure(Error::Format(ErrorCode::kTransient, "{} {}: {}", code,
                             TextOf(Find(object, {"reason"})).value_or(""),
@@ -215,8 +215,8 @@ void Reflector::OnWatchEnd(const Result<HttpResponse>& result, SteadyTime now) {
     if (made_progress_ || now - sent_ < dependencies_.policy.longest_silence) {
       return OnFailure(result.error(), now);
     }
-    // Not reported as a failure: a server that has just started sends no bookmarks for a resource
-    // before the first change of one of its objects.
+    // Not a failure: a server that has just started sends no bookmarks for a resource before the
+    // first change of one of its objects.
     Relist();
     due_ = now + RetryDelay(1);
     return;
@@ -229,7 +229,7 @@ void Reflector::OnWatchEnd(const Result<HttpResponse>& result, SteadyTime now) {
   if (now - sent_ >= kMinWatchTime) {
     due_ = now;  // it ended after timeoutSeconds
   } else {
-    OnFailure(Error(ErrorCode::kTransient, "the watch ended as soon as it began"), now);
+    OnFailure(Error(ErrorCode::kTransient, "the server ended the watch immediately"), now);
   }
 }
 

@@ -1,16 +1,16 @@
 #pragma once
 
-// Lists one selection of objects in pages, then watches it from the version of the list, without
-// end.
+// Lists one selection of objects in pages, then watches it from the version of the list,
+// indefinitely.
 //
-//   what happened to the watch                    what follows
-//   it ended, or its connection was cut           a watch from the last version seen
-//   the server does not have that version (410)   a new list
+//   watch                                         next request
+//   ended, or its connection was cut              a watch from the last version seen
+//   its version has expired (410)                 a new list
 //   nothing was received for too long             a new list
 //   malformed event, exception                    a new list
 //
-// Silence means a dead connection, or a server that was restored from a backup: it accepts a watch
-// from a version in its future, and reports nothing.
+// Silence means a dead connection, or a server that was restored from a backup: such a server
+// accepts a watch from a version in its future, and sends no events.
 //
 // Consecutive failures are retried after exponentially growing delays with jitter, and not before
 // the server's Retry-After.
@@ -36,24 +36,24 @@ class Reflector {
   class Target {
    public:
     virtual ~Target() = default;
-    // A list begins (and replaces one in progress), contains an object, is complete.
+    // A list begins (replacing one in progress), contains an object, is complete.
     virtual void OnListBegin() = 0;
     virtual void OnListed(Json object) = 0;
     virtual void OnListEnd() = 0;
-    // One object has appeared or changed, or is gone (then `object` is its last state).
+    // One object was added or changed, or is gone (then `object` is its last state).
     virtual void OnChange(Json object, bool gone) = 0;
-    // Why changes cannot be received, as a text for logs; nullopt once they are again.
+    // Why changes cannot be received, for logs; nullopt once they are received again.
     virtual void OnTrouble(const std::optional<Error>& error) = 0;
   };
 
-  // `dependencies` and `target` outlive it.
+  // `dependencies` and `target` must outlive this object.
   Reflector(const WatchDependencies& dependencies, std::shared_ptr<WatchLoop::Waker> waker,
             KubeSelection selection, Target& target);
   // Cancels the request in flight.
   ~Reflector();
 
-  // Does what can be done without blocking. Returns when to be called again; the waker is used when
-  // data arrives earlier.
+  // Does what can be done without blocking. Returns the time of the next call; if data arrives
+  // earlier, the waker is used.
   SteadyTime Advance(SteadyTime now);
 
  private:
@@ -69,7 +69,7 @@ class Reflector {
   void OnWatchEnd(const Result<HttpResponse>& result, SteadyTime now);
   // The next request begins a new list.
   void Relist();
-  // After an exception, when a response may have been processed in part only.
+  // After an exception, when a response may be only partly processed.
   void StartOver(SteadyTime now);
   Duration RetryDelay(int failures) const;
   void OnRecovery();
@@ -82,10 +82,10 @@ class Reflector {
 
   Step step_ = Step::kList;
   std::string continue_;          // token of the next page; "" = the first page
-  std::string resource_version_;  // of the newest change that was reported
+  std::string resource_version_;  // of the latest list, change or bookmark
   SteadyTime due_;                // when to send the next request
-  // Consecutive failures of lists and watches. A list that succeeds does not reset it: a server may
-  // answer lists and refuse every watch.
+  // Consecutive failures of lists and watches. A successful list does not reset it, because a
+  // server may serve lists and refuse every watch.
   int failures_ = 0;
   bool in_trouble_ = false;
 
@@ -94,7 +94,7 @@ class Reflector {
   std::stop_source stop_;
   SteadyTime sent_;
   Step sent_step_ = Step::kList;
-  SecretBytes received_;  // bytes of its response that are not parsed yet
+  SecretBytes received_;  // bytes of its response not parsed yet
   bool made_progress_ = false;
 };
 

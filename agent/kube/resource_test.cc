@@ -29,11 +29,11 @@ TEST_CASE("resource: the core group and named groups have their own prefixes") {
   for (const Row& row : rows) CHECK(row.path == row.want);
 }
 
-TEST_CASE("resource: a text from outside stays within its segment of the path") {
+TEST_CASE("resource: external input stays within its segment of the path") {
   CHECK(kPodResource.ObjectPath("../../x", "a?b=c#d") ==
         "/api/v1/namespaces/..%2F..%2Fx/pods/a%3Fb%3Dc%23d");
   CHECK(kNodeResource.ClusterObjectPath("a/b %") == "/api/v1/nodes/a%2Fb%20%25");
-  // An empty text does not turn one object into a collection of another scope.
+  // An empty namespace does not turn one object into a collection of another scope.
   CHECK(kPodResource.ObjectPath("", "web") == "/api/v1/namespaces//pods/web");
   CHECK(kPodResource.ObjectPath("shop", "") == "/api/v1/namespaces/shop/pods/");
 }

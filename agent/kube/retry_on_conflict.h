@@ -1,21 +1,21 @@
 #pragma once
 
-// Optimistic concurrency: read an object, change it, write it on condition that it still is the
-// version that was read, and start again from the read when the API server reports a conflict.
+// Optimistic concurrency: read an object, change it, write it on condition that it still has the
+// version that was read, and start again with the read if the API server reports a conflict.
 
 #include "agent/base/result.h"
 
 namespace nodekeep {
 
-// The API server's answer to a write that names an outdated version, another uid, or a name that is
-// taken.
+// The API server's response to a write with an outdated version, another uid, or a name that is
+// already used.
 inline bool IsConflict(const Error& error) { return error.code() == ErrorCode::kConflict; }
 
 // Calls `read_and_write` until it returns a value, or an error that `is_conflict` does not accept,
-// at most `max_attempts` times (1 = no second attempt). Returns what the last call returned. There
+// at most `max_attempts` times (1 = no second attempt). Returns the result of the last call. There
 // is no delay between attempts: each begins with a read, so it works on the newest version. Each
-// call does its own requests under the caller's Context, whose end is an error other than a
-// conflict and so ends the loop.
+// call sends its requests under the caller's Context; when the Context ends, that is not a conflict
+// and so ends the loop.
 //
 // `read_and_write` returns a Result or a Status. `is_conflict(error, attempt)` counts attempts
 // from 1.

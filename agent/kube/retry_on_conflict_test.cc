@@ -9,7 +9,7 @@ namespace {
 
 using Codes = std::vector<ErrorCode>;
 
-TEST_CASE("retry on conflict: reads and writes again while there is a conflict, within the bound") {
+TEST_CASE("retry on conflict: a conflict is retried up to max_attempts, other errors are not") {
   struct Row {
     std::string name;
     int max_attempts;
@@ -43,7 +43,7 @@ TEST_CASE("retry on conflict: reads and writes again while there is a conflict, 
   }
 }
 
-TEST_CASE("retry on conflict: the caller says what counts as a conflict, by attempt") {
+TEST_CASE("retry on conflict: is_conflict decides by error and attempt") {
   int calls = 0;
   const Status status = RetryOnConflict(
       5,

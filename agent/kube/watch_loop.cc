@@ -37,7 +37,7 @@ void WatchLoop::Remove(Member& member) {
     std::erase(members_, &member);
     idle_.wait(lock, [&] { return busy_ != &member; });
   }
-  // Erasing moves the later members forward, so that CallAll may have skipped one.
+  // Erasing moves later members forward, so CallAll may have skipped one.
   waker_->Wake();
 }
 

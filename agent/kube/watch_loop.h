@@ -2,9 +2,8 @@
 
 // The thread on which all Informers of the agent run.
 //
-// All members are called whenever data has arrived for one of them or the time that one of them
-// asked for has come, one after the other on one thread. So fifty watches take one thread, and one
-// connection.
+// When data arrives for one member, or the time that a member requested has come, all members are
+// called one after the other on one thread. So fifty watches take one thread and one connection.
 
 #include <condition_variable>
 #include <memory>
@@ -31,13 +30,13 @@ struct WatchPolicy {
   // The server ends a watch after a random time between this and twice this.
   Duration watch_for = std::chrono::minutes(5);
   Duration list_timeout = std::chrono::seconds(30);
-  // The server sends a bookmark once a minute. A watch that received nothing for this long, or up
-  // to half as long again (random), is given up and all objects are listed again.
+  // The server sends a bookmark once a minute. A watch that receives nothing for a random time
+  // between this and 1.5 times this is closed, and all objects are listed again.
   Duration longest_silence = std::chrono::seconds(100);
   int page_size = 100;  // objects; bounds the memory that a list takes
 };
 
-// What watches need. The references outlive every watch.
+// Dependencies of watches; all must outlive every watch.
 struct WatchDependencies {
   HttpStreamClient& http;
   const KubeConnection& connection;
@@ -45,7 +44,7 @@ struct WatchDependencies {
   Rng& rng;
   Logger& log;
   WatchPolicy policy{};
-  ExceptionReporter on_exception{};  // called for exceptions of the loop's thread, "watch"
+  ExceptionReporter on_exception{};  // for exceptions of the loop's thread, "watch"
 };
 
 // Thread-safe. Every member must be removed before the loop is destroyed.
@@ -66,9 +65,9 @@ class WatchLoop {
   class Member {
    public:
     virtual ~Member() = default;
-    // Does what can be done at `now` without blocking; returns when to be called again at the
-    // latest. An exception is reported and ends neither the loop nor the other members; the member
-    // that threw is called again after a second.
+    // Does what can be done at `now` without blocking; returns the latest time of the next call. An
+    // exception is reported and affects neither the loop nor other members; the member that threw
+    // is called again after a second.
     virtual SteadyTime Advance(SteadyTime now) = 0;
   };
 
@@ -84,7 +83,7 @@ class WatchLoop {
 
  private:
   void Run(std::stop_token stop);
-  // Calls every member once; returns the earliest time that one of them asked for.
+  // Calls every member once; returns the earliest time that a member requested.
   SteadyTime CallAll();
   // Marks the member at `position` as busy and returns it; null after the last one.
   Member* Next(std::size_t& position);

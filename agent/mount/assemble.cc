@@ -10,7 +10,7 @@ namespace {
 
 std::string VersionOf(const Projection& projection, const SecretBytes& contents,
                       const SecretBytes& version_key) {
-  // The NUL keeps the seed apart from the contents.
+  // The NUL separates the seed from the contents.
   const SecretBytes code = HmacSha256(
       version_key, {projection.version_seed, std::string_view("\0", 1), contents.Reveal()});
   return Base64UrlEncode(code.Reveal());

@@ -1,6 +1,6 @@
 #pragma once
 
-// The content of a volume from what was read.
+// Assembles the content of a volume from the backend's answers.
 
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
@@ -10,11 +10,11 @@
 
 namespace nodekeep {
 
-// All files of the plan, or an error: that of the first object that could not be read or rendered,
-// with the words that the dialect puts before it. Objects marked optional that do not exist are
-// left out. Versions that the provider does not report are a keyed hash of the contents
-// (`version_key`). The Secrets Store CSI driver refuses an answer without versions, so a volume
-// without objects has one, `nodekeep/no-objects`.
+// Returns all files of the plan, or the error of the first object that could not be read or
+// rendered, with the dialect's prefix. Optional objects that do not exist are omitted. If the
+// provider reports no version, the version is a keyed hash of the contents (`version_key`). The
+// Secrets Store CSI driver refuses a response without versions, so a volume without objects has
+// one, `nodekeep/no-objects`.
 Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
                               const SecretBytes& version_key);
 

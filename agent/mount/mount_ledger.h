@@ -1,9 +1,9 @@
 #pragma once
 
-// The latest mount of each volume and its outcome: what `nodekeep status` shows.
+// The latest mount of each volume and its outcome, for `nodekeep status`.
 //
-// One record per pod, provider and volume; bounded in records and in refs, oldest first out. Holds
-// names and times, never a value. Thread-safe.
+// One record per pod, provider and volume. The number of records and of refs is limited; the oldest
+// record is dropped first. Contains names and times, never values. Thread-safe.
 
 #include <map>
 #include <mutex>
@@ -27,17 +27,17 @@ struct MountRecord {
   std::vector<std::string> objects;
   std::vector<SecretRef> refs;
   std::string outcome;  // "ok", "stale", or the ErrorCode's name
-  std::string error;    // its text, "" when served
+  std::string error;    // error text, "" if served
   WallTime at;
   Duration took = Duration::zero();
   ReadReport report;
   std::size_t mounts = 0;  // so far, this one included
-  std::uint64_t number = 0;  // of the mount on this node; tells what came first, whatever the clock
+  std::uint64_t number = 0;  // sequence number on this node: orders mounts independently of clocks
 };
 
 class MountLedger {
  public:
-  // The newest record is kept whatever it holds.
+  // The newest record is kept even if it exceeds max_refs.
   explicit MountLedger(const Clock& clock, std::size_t max_records = 2048,
                        std::size_t max_refs = 65536)
       : clock_(clock), max_records_(max_records), max_refs_(max_refs) {}
@@ -45,7 +45,7 @@ class MountLedger {
   void Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took);
   // Most recent first.
   std::vector<MountRecord> List() const;
-  // The refs that a pod ("namespace/name") was last served.
+  // The refs of the latest mounts of a pod ("namespace/name").
   std::vector<SecretRef> RefsOfPod(const std::string& pod) const;
 
  private:
@@ -57,7 +57,7 @@ class MountLedger {
   // Guarded by mutex_.
   std::map<std::string, MountRecord> records_;     // by pod, provider and volume
   std::map<std::uint64_t, std::string> by_number_;  // keys of records_, oldest first
-  std::size_t refs_ = 0;                            // of all records, objects counted too
+  std::size_t refs_ = 0;                            // refs and objects of all records
   std::uint64_t next_number_ = 1;
 };
 

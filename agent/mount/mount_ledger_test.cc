@@ -16,7 +16,7 @@ MountPlanPtr PlanOf(const FakeClock& clock, const std::string& pod, const std::s
 
 }  // namespace
 
-TEST_CASE("ledger: a record says who asked for what and how it went") {
+TEST_CASE("ledger: a record contains the pod, the objects and the outcome") {
   struct Row {
     std::string name;
     Result<ReadReport> outcome;
@@ -54,7 +54,7 @@ TEST_CASE("ledger: a record says who asked for what and how it went") {
   }
 }
 
-TEST_CASE("ledger: the mounts of one volume are one record, the latest, counted") {
+TEST_CASE("ledger: a volume has one record of its latest mount and the number of mounts") {
   FakeClock clock;
   MountLedger ledger(clock);
   const MountPlanPtr plan = PlanOf(clock, "web-1", "a");
@@ -69,7 +69,7 @@ TEST_CASE("ledger: the mounts of one volume are one record, the latest, counted"
   CHECK(list[1].outcome == "denied");
 }
 
-TEST_CASE("ledger: the oldest goes first, also when the wall clock was set back") {
+TEST_CASE("ledger: the oldest record is dropped first, even if the wall clock was set back") {
   for (const Duration jump : {Duration::zero(), Duration(-std::chrono::hours(24))}) {
     FakeClock clock;
     MountLedger ledger(clock, 3);
@@ -86,7 +86,7 @@ TEST_CASE("ledger: the oldest goes first, also when the wall clock was set back"
   }
 }
 
-TEST_CASE("ledger: classes with very many objects push older records out") {
+TEST_CASE("ledger: records of classes with very many objects displace older records") {
   FakeClock clock;
   MountLedger ledger(clock, 100, 50);
   std::string objects = "o0";
@@ -104,7 +104,7 @@ TEST_CASE("ledger: classes with very many objects push older records out") {
   CHECK(ledger.List()[0].objects.size() == 210);
 }
 
-TEST_CASE("ledger: the refs of a pod are those of all its volumes, by its full name only") {
+TEST_CASE("ledger: RefsOfPod returns the refs of all volumes of exactly that pod") {
   FakeClock clock;
   MountLedger ledger(clock);
   ledger.Record(*PlanOf(clock, "web-1", "a,b"), ReadReport(), Duration(1));
@@ -114,7 +114,7 @@ TEST_CASE("ledger: the refs of a pod are those of all its volumes, by its full n
   CHECK(ledger.RefsOfPod("other/web-1").empty());
 }
 
-TEST_CASE("ledger: many mounts at once are all counted") {
+TEST_CASE("ledger: concurrent mounts are all counted") {
   FakeClock clock;
   MountLedger ledger(clock);
   auto threads = Together(8, [&](std::size_t) {

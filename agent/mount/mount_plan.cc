@@ -10,14 +10,14 @@
 namespace nodekeep {
 namespace {
 
-// The uid becomes part of the cache keys only when the token's other claims agree with what kubelet
-// said of the pod: a foreign token must not lend its uid.
+// The uid becomes part of the cache keys only if the token's other claims match the pod as reported
+// by kubelet: the uid of another identity's token must not be used.
 void ReadAccountUid(Identity& identity, const std::vector<std::string>& audiences) {
   for (const std::string& audience : audiences) {
     const ServiceAccountToken* token = identity.Token(audience);
     if (token == nullptr) continue;
     Result<JwtClaims> claims = ReadJwtClaims(token->token.Reveal());
-    if (!claims.ok()) continue;  // not a Kubernetes token: nothing to learn, nothing to share
+    if (!claims.ok()) continue;  // not a Kubernetes token: no uid, so the login is not shared
     if (claims->namespace_ == identity.namespace_name &&
         claims->service_account == identity.service_account) {
       identity.service_account_uid = claims->service_account_uid;
@@ -26,7 +26,7 @@ void ReadAccountUid(Identity& identity, const std::vector<std::string>& audience
   }
 }
 
-// Upstream's error for a pod without a token (Vault CSI provider), and the fix.
+// The upstream error for a pod without a token (Vault CSI provider), and the fix.
 Error NoToken(const Identity& identity, const std::string& audience, const std::string& cause) {
   return Error::Format(
       ErrorCode::kPrecondition,
@@ -36,8 +36,8 @@ Error NoToken(const Identity& identity, const std::string& audience, const std::
       cause, audience);
 }
 
-// A token for the pod of a mount. One that is not bound to a pod would outlive it, so none is
-// requested for a request that does not name its pod.
+// Requests a token bound to the pod of the mount. An unbound token would outlive the pod, so none
+// is requested if the request does not name its pod.
 Result<ServiceAccountToken> RequestToken(const Context& context, TokenSource& tokens,
                                          const Identity& identity, const std::string& audience) {
   if (identity.namespace_name.empty() || identity.service_account.empty() ||
@@ -56,7 +56,7 @@ Status ObtainToken(const Context& context, const std::vector<std::string>& audie
     const ServiceAccountToken* token = identity.Token(audience);
     if (token == nullptr) continue;
     if (options.now < token->expires || options.tokens == nullptr) return {};
-    // A cached login may be older than the token and still valid: an error here would be worse.
+    // A failure is ignored: a cached login may still be valid, although the token has expired.
     Result<ServiceAccountToken> fresh = RequestToken(context, *options.tokens, identity, audience);
     if (fresh.ok()) identity.tokens[audience] = *std::move(fresh);
     return {};
@@ -136,7 +136,7 @@ std::string MountPlan::Explain() const {
 
 Result<MountPlanPtr> PlanMount(const Context& context, const Provider& provider,
                                MountRequest request, const PlanOptions& options) {
-  // The parameters are needed once more for the credentials among them.
+  // Moved back afterwards: MakePlan reads credentials from the parameters.
   SpcInput input{std::move(request.parameters), request.mode};
   Result<ParsedClassPtr> parsed =
       options.memo != nullptr ? options.memo->Parse(provider.spc, input) : Parse(provider, input);

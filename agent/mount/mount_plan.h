@@ -1,8 +1,8 @@
 #pragma once
 
-// From a mount request to what is read and which files it makes.
+// Plans a mount: which refs a request reads and which files they become.
 //
-// Every server and `nodekeep get` plan their mounts here, so that they cannot differ.
+// All servers and `nodekeep get` plan their mounts here, so that they behave in the same way.
 
 #include <memory>
 #include <string>
@@ -19,37 +19,38 @@
 
 namespace nodekeep {
 
-// `provider` must understand SecretProviderClasses. Immutable once made; prints without secrets.
+// Immutable once created; prints without secrets.
 struct MountPlan {
   ReadPlanPtr read;
   std::shared_ptr<const SpcDialect> dialect;
   ParsedClassPtr parsed;
   std::string target_path;
 
-  // For `nodekeep get --explain`: one fact per line.
+  // For `nodekeep get --explain`, one property per line.
   std::string Explain() const;
 };
 
 using MountPlanPtr = std::shared_ptr<const MountPlan>;
 
 struct PlanOptions {
-  TokenSource* tokens = nullptr;  // null: only the tokens that came with the request are used
-  ParseMemo* memo = nullptr;      // null: the class is parsed anew
-  // A token that has expired by then is replaced by one from `tokens`.
+  TokenSource* tokens = nullptr;  // null: only the tokens of the request are used
+  ParseMemo* memo = nullptr;      // null: the class is always parsed
+  // A token that has expired at this time is replaced by one from `tokens`.
   WallTime now = WallTime::min();
   DirectoryExists directory_exists = DirectoryIsThere;
 };
 
-// Errors: those of Parse; kPrecondition when the login needs a token and there is none.
+// `provider` must have a SecretProviderClass dialect. Errors: those of Parse; kPrecondition if the
+// login needs a token and there is none.
 Result<MountPlanPtr> PlanMount(const Context& context, const Provider& provider,
                                MountRequest request, const PlanOptions& options);
 
-// The same for a class that `memo` knows and a request that brings its own token: no parsing, no
-// waiting. Moves the identity out of `request`. Null when that is not so, or when anything is
-// wrong: then `request` is as before, and PlanMount says what.
+// As PlanMount, for a class that is in `memo` and a request with its own token: neither parses nor
+// waits. Moves the identity out of `request`. Null if that is not the case, or on any error: then
+// `request` is unchanged, and PlanMount returns the error.
 MountPlanPtr PlanKnownMount(const Provider& provider, MountRequest& request, ParseMemo& memo);
 
-// The plan of a class without a login, for `get --explain` and `validate`. Errors: those of Parse.
+// Plans a class that is not logged in, for `get --explain` and `validate`. Errors: those of Parse.
 Result<MountPlanPtr> PlanWithoutToken(const Provider& provider, MountRequest request);
 
 }  // namespace nodekeep

@@ -18,7 +18,7 @@ class PlainOptions final : public ProviderOptions {
   std::vector<std::pair<std::string, std::string>> Explain() const override { return {}; }
 };
 
-// Parses everything to one file, and remembers what it was given.
+// Parses any class to one file, and records its input.
 class OneFileProvider final : public Backend, public SpcDialect {
  public:
   Result<ParsedMount> Parse(const SpcInput& input) const override {
@@ -58,7 +58,7 @@ class OneFileProvider final : public Backend, public SpcDialect {
   mutable std::map<std::string, std::string> parameters;  // of the last Parse
 };
 
-// Hands out "made-for-<audience>", or fails.
+// Returns the token "made-for-<audience>", or `error`.
 class FakeTokenSource final : public TokenSource {
  public:
   Result<ServiceAccountToken> Request(const Context&, const Identity& identity,
@@ -109,7 +109,7 @@ SpcInput InputOf(const MountRequest& request) { return {request.parameters, requ
 
 }  // namespace
 
-TEST_CASE("mount plan: identity, refs and target come together") {
+TEST_CASE("mount plan: contains identity, refs and target") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault"};
   MountRequest request = RequestWith(TokensText({{"vault", Jwt("shop", "web", "sa-uid")}}));
@@ -133,18 +133,17 @@ TEST_CASE("mount plan: identity, refs and target come together") {
   CHECK(provider->parameters.at("roleName") == "r");
 }
 
-TEST_CASE(
-    "mount plan: a service account's uid is taken only from a token that agrees with kubelet") {
+TEST_CASE("mount plan: a service account uid is used only if the token's claims match the pod") {
   struct Row {
     std::string name, token, want;
   };
   const Row rows[] = {
-      {"agrees", Jwt("shop", "web", "sa-uid"), "sa-uid"},
+      {"matches", Jwt("shop", "web", "sa-uid"), "sa-uid"},
       {"another namespace", Jwt("bank", "web", "sa-uid"), ""},
       {"another account", Jwt("shop", "admin", "sa-uid"), ""},
       {"a token without uid", Jwt("shop", "web", ""), ""},
-      {"no Kubernetes token", "e30.e30.sig", ""},
-      {"no JWT", "opaque", ""},
+      {"not a Kubernetes token", "e30.e30.sig", ""},
+      {"not a JWT", "opaque", ""},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -157,7 +156,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("mount plan: tokens of other audiences lend no uid") {
+TEST_CASE("mount plan: the uid is not taken from tokens of other audiences") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault"};
   Result<MountPlanPtr> plan = PlanMount(
@@ -168,7 +167,7 @@ TEST_CASE("mount plan: tokens of other audiences lend no uid") {
   CHECK((*plan)->read->identity.service_account_uid.empty());
 }
 
-TEST_CASE("mount plan: a token is asked for only when none of the audiences came along") {
+TEST_CASE("mount plan: a token is requested only if the mount has none for the audiences") {
   struct Row {
     std::string name;
     std::vector<std::string> audiences;
@@ -177,10 +176,10 @@ TEST_CASE("mount plan: a token is asked for only when none of the audiences came
   };
   const Row rows[] = {
       {"the login needs none", {}, {}, {}},
-      {"the first came", {"vault", ""}, {{"vault", "t"}}, {}},
-      {"the second came", {"vault", ""}, {{"", "t"}}, {}},
-      {"none came: the last", {"vault", "fallback"}, {}, {"shop/web-0 fallback"}},
-      {"another one came", {"vault"}, {{"other", "t"}}, {"shop/web-0 vault"}},
+      {"the first was sent", {"vault", ""}, {{"vault", "t"}}, {}},
+      {"the second was sent", {"vault", ""}, {{"", "t"}}, {}},
+      {"none was sent: the last", {"vault", "fallback"}, {}, {"shop/web-0 fallback"}},
+      {"another one was sent", {"vault"}, {{"other", "t"}}, {"shop/web-0 vault"}},
       {"the cluster's default", {""}, {}, {"shop/web-0 "}},
   };
   for (const Row& row : rows) {
@@ -200,7 +199,7 @@ TEST_CASE("mount plan: a token is asked for only when none of the audiences came
   }
 }
 
-TEST_CASE("mount plan: a token that has expired is replaced where that is allowed, else kept") {
+TEST_CASE("mount plan: an expired token is replaced if possible, else kept") {
   const WallTime expires =
       ParseServiceAccountTokens(SecretBytes(TokensText({{"vault", "old"}})))->at("vault").expires;
   struct Row {
@@ -211,9 +210,9 @@ TEST_CASE("mount plan: a token that has expired is replaced where that is allowe
     std::size_t asked;
   };
   const Row rows[] = {
-      {"still good", expires - std::chrono::seconds(1), false, "old", 0},
+      {"still valid", expires - std::chrono::seconds(1), false, "old", 0},
       {"expired", expires, false, "made-for-vault", 1},
-      {"expired, and none to be had", expires, true, "old", 1},
+      {"expired, and the request refused", expires, true, "old", 1},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -240,7 +239,7 @@ TEST_CASE("mount plan: the token of a recovered volume has the audience that kub
   CHECK(source.asked == std::vector<std::string>{"shop/web-0 vault"});
 }
 
-TEST_CASE("mount plan: a missing token is upstream's error with the cause and the way out") {
+TEST_CASE("mount plan: a missing token is the upstream error with the cause and the fix") {
   FakeTokenSource refusing;
   refusing.error = Error(ErrorCode::kDenied, "kubernetes: 403 Forbidden: no");
   struct Row {
@@ -254,10 +253,10 @@ TEST_CASE("mount plan: a missing token is upstream's error with the cause and th
       "; add audience \"vault\" to spec.tokenRequests of the CSIDriver object "
       "secrets-store.csi.k8s.io";
   const Row rows[] = {
-      {"nobody to ask", nullptr, "",
+      {"no token source", nullptr, "",
        fragment + "the request carries none and the agent has no kubeconfig" + way_out},
       {"refused", &refusing, "", fragment + "kubernetes: 403 Forbidden: no" + way_out},
-      {"with the dialect's own start", &refusing, "error making mount request",
+      {"with the dialect's prefix", &refusing, "error making mount request",
        "error making mount request: " + fragment + "kubernetes: 403 Forbidden: no" + way_out},
   };
   for (const Row& row : rows) {
@@ -301,7 +300,7 @@ TEST_CASE("mount plan: no token is requested for a request that does not name it
   }
 }
 
-TEST_CASE("mount plan: what the dialect refuses is said as the dialect says it") {
+TEST_CASE("mount plan: an error of the dialect is returned unchanged") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->parse_error = Error(ErrorCode::kInvalid, "missing 'roleName'");
   FakeTokenSource source;
@@ -312,7 +311,7 @@ TEST_CASE("mount plan: what the dialect refuses is said as the dialect says it")
   CHECK(source.asked.empty());
 }
 
-TEST_CASE("parse memo: a class is parsed once, whichever pod mounts it") {
+TEST_CASE("parse memo: a class is parsed once for all pods that mount it") {
   struct Row {
     std::string name;
     std::function<void(MountRequest&)> change;
@@ -329,7 +328,7 @@ TEST_CASE("parse memo: a class is parsed once, whichever pod mounts it") {
       {"another target", [](MountRequest& r) { r.target_path = "/elsewhere"; }, 1},
       {"another value", [](MountRequest& r) { r.parameters["roleName"] = "s"; }, 2},
       {"one more parameter", [](MountRequest& r) { r.parameters["x"] = ""; }, 2},
-      {"a value that reads like two parameters",
+      {"a value that looks like two parameters",
        [](MountRequest& r) { r.parameters["roleName"] = "r1:x0:"; }, 2},
       {"another mode", [](MountRequest& r) { r.mode = 0400; }, 2},
   };
@@ -347,7 +346,7 @@ TEST_CASE("parse memo: a class is parsed once, whichever pod mounts it") {
   }
 }
 
-TEST_CASE("parse memo: errors, and the answers of a provider that is gone, are not remembered") {
+TEST_CASE("parse memo: errors and results of a destroyed provider are not reused") {
   ParseMemo memo;
   const SpcInput input = InputOf(RequestWith(""));
   auto provider = std::make_shared<OneFileProvider>();
@@ -365,7 +364,7 @@ TEST_CASE("parse memo: errors, and the answers of a provider that is gone, are n
   CHECK((*parsed)->mount.audiences == std::vector<std::string>{"new"});
 }
 
-TEST_CASE("parse memo: the least recently used goes first") {
+TEST_CASE("parse memo: the least recently used entry is dropped first") {
   ParseMemo memo(2);
   auto provider = std::make_shared<OneFileProvider>();
   const auto ask = [&](const std::string& role) {
@@ -377,12 +376,12 @@ TEST_CASE("parse memo: the least recently used goes first") {
   CHECK(ask("a") == 1);
   CHECK(ask("b") == 2);
   CHECK(ask("a") == 2);
-  CHECK(ask("c") == 3);  // in b's place
+  CHECK(ask("c") == 3);  // replaces b
   CHECK(ask("a") == 3);
   CHECK(ask("b") == 4);
 }
 
-TEST_CASE("known mount: planned without parsing or waiting, for the pod that asks now") {
+TEST_CASE("known mount: planned without parsing or waiting, with the current request's identity") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault"};
   ParseMemo memo;
@@ -402,7 +401,7 @@ TEST_CASE("known mount: planned without parsing or waiting, for the pod that ask
   CHECK(plan->target_path == again.target_path);
 }
 
-TEST_CASE("known mount: a credential of the class goes with each mount, before one of the Secret") {
+TEST_CASE("known mount: each mount uses the credential of the class before that of the Secret") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->credential_parameters = {"accessKey", "absent"};
   ParseMemo memo;
@@ -424,12 +423,12 @@ TEST_CASE("known mount: a credential of the class goes with each mount, before o
     CHECK(plan->read->identity.credentials.at("accessKey").Reveal() == "of the class");
     CHECK(plan->read->identity.credentials.at("absent").Reveal() == "of the Secret");
   }
-  // Another credential is another class.
+  // A different credential makes it a different class.
   MountRequest other = request("another");
   CHECK(PlanKnownMount(ProviderOf(provider), other, memo) == nullptr);
 }
 
-TEST_CASE("known mount: a request without a token of the login is left to PlanMount") {
+TEST_CASE("known mount: a request without a token for the login is left to PlanMount") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault"};
   ParseMemo memo;
@@ -445,7 +444,7 @@ TEST_CASE("known mount: a request without a token of the login is left to PlanMo
     INFO(row.name);
     MountRequest request = RequestWith(row.tokens);
     CHECK(PlanKnownMount(ProviderOf(provider), request, memo) == nullptr);
-    // PlanMount gets the request whole.
+    // The request is unchanged for PlanMount.
     CHECK(request.identity.PodName() == "web-0");
     CHECK(request.identity.tokens.size() == (row.tokens.empty() ? 0 : 1));
     CHECK(request.parameters.contains("roleName"));
@@ -453,7 +452,7 @@ TEST_CASE("known mount: a request without a token of the login is left to PlanMo
   CHECK(source.asked.size() == 1);
 }
 
-TEST_CASE("plan: explain prints everything but secrets") {
+TEST_CASE("plan: Explain prints everything except secrets") {
   FakeClock clock;
   auto backend = std::make_shared<FakeProvider>(clock);
   Identity identity = MakeIdentity("shop", "web-1", "web");
@@ -488,7 +487,7 @@ TEST_CASE("plan: explain prints everything but secrets") {
         "file: app-cert (mode 0644) <- fake:app/cert@3, optional\n");
 }
 
-TEST_CASE("plan: explain outside Kubernetes says so") {
+TEST_CASE("plan: Explain without a pod prints \"(no pod)\"") {
   FakeClock clock;
   const MountPlanPtr plan = FakePlan(std::make_shared<FakeProvider>(clock), "a", Identity());
   CHECK(plan->Explain() ==

@@ -1,7 +1,7 @@
 #pragma once
 
-// A request for the content of one volume, as values. Each server makes one of what its protocol
-// brings; from here on nothing is parsed again and nothing is printed back to text.
+// A request for the content of one volume, as typed values. Each server parses its protocol into
+// one of these; nothing is parsed again, or formatted back to text, after that.
 
 #include <cstdint>
 #include <map>
@@ -16,12 +16,12 @@ struct MountRequest {
   // Those of the SecretProviderClass, overlaid with the volume's own attributes; nothing about the
   // pod. Equal for all pods of a class unless their volumes set attributes.
   std::map<std::string, std::string> parameters;
-  std::uint32_t mode = 0644;  // of files for which the class names none
+  std::uint32_t mode = 0644;  // for files without a mode in the class
   Identity identity;
-  std::string target_path;  // of the volume, as kubelet names it; "" = nothing is written
-  // The volume was found on the node after a restart, and kubelet has not sent its tokens yet. A
-  // token that is requested meanwhile is for the first audience of the login, which kubelet sends
-  // too, not for the last, which is right for pods that are sent none.
+  std::string target_path;  // kubelet's path of the volume; "" = nothing is written
+  // Recovered after a restart: kubelet has not sent its tokens yet. Until then a token is requested
+  // for the first audience of the login, which kubelet sends too, not for the last, which is for
+  // pods to which kubelet sends none.
   bool recovered = false;
 
   MountRequest Clone() const {

@@ -7,7 +7,7 @@
 namespace nodekeep {
 namespace {
 
-// A class with thousands of objects must not make a log line of a megabyte.
+// Limits the log line of a class with thousands of objects.
 constexpr std::size_t kRefsInLog = 20;
 
 std::string RefList(const MountPlan& plan) {

@@ -1,9 +1,9 @@
 #pragma once
 
-// Mounts: from a request to the complete content of the volume.
+// Serves mount requests with the complete content of the volume.
 //
-// One for all provider sockets and the CSI driver. Thread-safe; blocks the caller under its
-// context.
+// One instance serves all provider sockets and the CSI driver. Thread-safe; blocks the caller until
+// its context ends at the latest.
 
 #include <functional>
 #include <memory>
@@ -23,16 +23,16 @@ namespace nodekeep {
 
 class MountService {
  public:
-  // Objects that MountFromMemory serves at most, so that it stays short.
+  // The maximum number of objects that MountFromMemory serves, to bound its duration.
   static constexpr std::size_t kMaxFromMemory = 64;
 
   struct Options {
-    SecretBytes version_key;        // of AssembleBundle
-    TokenSource* tokens = nullptr;  // null without an API server; outlives this object
+    SecretBytes version_key;        // see AssembleBundle
+    TokenSource* tokens = nullptr;  // null without an API server; must outlive this object
   };
-  // All outlive this object.
+  // All must outlive this object.
   struct Dependencies {
-    // The provider of a name as configured now; null when it is not enabled.
+    // Returns the provider of that name as currently configured; null if it is not enabled.
     std::function<std::shared_ptr<const Provider>(const std::string& name)> providers;
     Fetcher& fetcher;
     MountLedger& ledger;
@@ -43,12 +43,12 @@ class MountService {
 
   MountService(Options options, Dependencies dependencies);
 
-  // Writes the one log line of the mount, its metrics and its ledger record, whatever the outcome.
-  // An error among `request` is that of a request that could not be read.
+  // Writes the log line of the mount, its metrics and its ledger record, whatever the outcome.
+  // `request` is an error if it could not be parsed.
   Result<Bundle> Mount(const Context& context, const std::string& provider,
                        Result<MountRequest> request);
-  // The same for a class mounted before whose secrets are all in memory and fresh. Else nothing:
-  // nothing has been done or written, and `request` is as before. Never waits.
+  // As Mount, for a class mounted before whose secrets are all in memory and fresh. Otherwise
+  // nullopt: nothing was logged, counted or recorded, and `request` is unchanged. Never waits.
   std::optional<Result<Bundle>> MountFromMemory(MountRequest& request);
 
   // Whether the provider of that name is enabled.

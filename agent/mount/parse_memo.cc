@@ -7,7 +7,7 @@
 namespace nodekeep {
 namespace {
 
-// Every text with its length in front, so that no two inputs run together to the same bytes.
+// Length-prefixed, so that different inputs never produce the same bytes.
 void AppendText(std::string& into, std::string_view text) {
   into += std::to_string(text.size());
   into += ':';

@@ -1,13 +1,13 @@
 #pragma once
 
-// Remembers what a dialect made of a class.
+// Caches the parsed form of classes.
 //
-// All pods of a class mount it with the same parameters, again at each rotation, and reading the
-// YAML in them costs more than serving ten secrets from memory. Parse is pure, so its result may be
-// used for the next equal parameters. Errors are not remembered. Holds no
-// secret: credentials among the parameters are not part of a ParsedMount (credential_parameters).
+// All pods of a class mount it with the same parameters, again at each rotation, and parsing the
+// YAML in them costs more than serving ten secrets from memory. Parse is pure, so its result can be
+// reused for equal parameters. Errors are not cached. Contains no secrets: credentials among the
+// parameters are not part of a ParsedMount (credential_parameters).
 //
-// Thread-safe. Bounded; the least recently used entry is dropped first.
+// Thread-safe. Limited in size; the least recently used entry is dropped first.
 
 #include <array>
 #include <cstdint>
@@ -26,10 +26,10 @@ class ParseMemo {
  public:
   explicit ParseMemo(std::size_t max_entries = 1024) : max_entries_(max_entries) {}
 
-  // What dialect->Parse(input) makes, now or before.
+  // Returns the result of dialect->Parse(input), from the cache if possible.
   Result<ParsedClassPtr> Parse(const std::shared_ptr<const SpcDialect>& dialect,
                                const SpcInput& input);
-  // The remembered result only; null when there is none.
+  // Returns the cached result; null if there is none.
   ParsedClassPtr Find(const std::shared_ptr<const SpcDialect>& dialect, const SpcInput& input);
 
  private:
@@ -37,7 +37,7 @@ class ParseMemo {
   struct Entry {
     Digest digest;
     std::weak_ptr<const SpcDialect>
-        dialect;  // a reload makes new ones, perhaps at the same address
+        dialect;  // after a reload, a new dialect may have the same address
     ParsedClassPtr parsed;
   };
 

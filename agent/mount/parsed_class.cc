@@ -6,7 +6,7 @@ namespace nodekeep {
 
 ParsedClassPtr MakeParsedClass(ParsedMount mount) {
   auto parsed = std::make_shared<ParsedClass>();
-  // A copy has no spare capacity, and this stays in memory for as long as the class is mounted.
+  // A copy, because it has no spare capacity: it stays in memory as long as the class is mounted.
   parsed->mount = mount;
   std::vector<PlannedRead>& reads = parsed->reads;
   parsed->read_of.reserve(mount.projections.size());

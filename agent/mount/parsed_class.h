@@ -1,7 +1,7 @@
 #pragma once
 
-// What a dialect made of the parameters of a SecretProviderClass, and the reads that follow from
-// it. Immutable and shared by all mounts of the class. Holds no credential.
+// The parsed parameters of a SecretProviderClass, and the reads that they need. Immutable and
+// shared by all mounts of the class. Contains no credential.
 
 #include <cstddef>
 #include <memory>

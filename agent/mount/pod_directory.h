@@ -1,11 +1,11 @@
 #pragma once
 
-// When a pod is gone, as seen from its node.
+// Detects on the node when a pod is gone.
 //
-// Kubelet keeps <root>/pods/<uid> for exactly as long as it knows the pod; the volume directories
-// below it come and go with mounts. A pod is gone when that directory, seen at mount time, has
-// disappeared while the pods directory itself is still there. The agent needs the pods directory
-// mounted (read-only suffices).
+// kubelet keeps <root>/pods/<uid> for exactly as long as the pod exists on the node; the volume
+// directories below it are created and removed with mounts. A pod is gone when that directory
+// existed at mount time and no longer exists, while the pods directory itself still does. The agent
+// needs the pods directory mounted (read-only is sufficient).
 
 #include <functional>
 #include <string>
@@ -15,15 +15,15 @@
 
 namespace nodekeep {
 
-// False when the directory is known not to exist.
+// False if the directory is known not to exist.
 using DirectoryExists = std::function<bool(const std::string& path)>;
 
-// By stat(2). A directory that cannot be examined is not known to be gone.
+// Uses stat(2). True if the directory cannot be examined, because it may exist.
 bool DirectoryIsThere(const std::string& path);
 
-// The volume at `target_path` as a holder of leases: for its pod's life where the pod's directory
-// is visible, else it cannot be watched. Of a target path that does not contain the pod's uid, the
-// directory itself counts.
+// The lease holder for the volume at `target_path`. It is gone when its pod's directory is removed,
+// or the target directory itself if the path does not contain the pod's uid. If that directory is
+// not visible now, `gone` is null.
 LeaseHolder HolderOf(const Identity& identity, const std::string& target_path,
                      const DirectoryExists& exists = DirectoryIsThere);
 

@@ -8,13 +8,13 @@ namespace {
 // Index, list node and bookkeeping of one entry, besides its sealed bytes and key text.
 constexpr std::size_t kEntryOverhead = 400;
 
-// A lease that is renewed at two thirds of its life must not be issued again in the moments until
-// the renewal has come through.
+// A lease that is renewed at two thirds of its lifetime must not be re-issued while that renewal is
+// in progress.
 Duration ReissueAge(Duration lifetime, bool kept_alive) {
   return kept_alive ? lifetime * 9 / 10 : lifetime * 2 / 3;
 }
 
-// What the sealed bytes are bound to.
+// The associated data that binds the sealed bytes to their key and version.
 std::string Associated(const EntryKey& key, const std::string& version) {
   std::string text;
   for (const std::string* part : {&key.scope, &key.ref.provider, &key.ref.endpoint, &key.ref.path,
@@ -62,8 +62,8 @@ std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& p
       hit.value = std::make_shared<const SecretBytes>(*std::move(plain));
       return Result<CacheHit>(std::move(hit));
     }
-    // Re-sealed between the look and the opening: look again. Else it is no secret any more, and
-    // the next use fetches it again.
+    // If it was re-sealed after the look-up: look again. Otherwise it can never be opened, and the
+    // next use fetches it again.
     if (EvictUnreadable(key, sealed)) return std::nullopt;
   }
 }
@@ -116,7 +116,7 @@ void Cache::Store(const EntryKey& key, const Answer& answer) {
   while (true) {
     entry.sealed = sealer_.Seal(associated, answer.value);
     std::unique_lock lock(mutex_);
-    // Otherwise a rotation began meanwhile; it does not know of this entry and will drop the key.
+    // A rotation that began meanwhile does not re-seal this entry and drops its key: seal again.
     if (entry.sealed.key_number != sealer_.key_number() && !entry.sealed.bytes.empty()) continue;
     Insert(key, std::move(entry));
     return;
@@ -241,7 +241,7 @@ void Cache::RotateKey() {
   sealer_.Rotate();
   std::vector<EntryKey> keys;
   {
-    // Whoever stores after this look seals under the new key.
+    // Entries stored after this snapshot are sealed under the new key.
     std::unique_lock lock(mutex_);
     for (const auto& [key, entry] : entries_) {
       if (!entry.failure) keys.push_back(key);
@@ -269,7 +269,7 @@ void Cache::Reseal(const EntryKey& key) {
   SealedBytes renewed = sealer_.Seal(associated, *plain);
   std::unique_lock lock(mutex_);
   auto found = entries_.find(key);
-  // Stored anew meanwhile: under the new key already.
+  // Replaced meanwhile: already sealed under the new key.
   if (found == entries_.end() || found->second.sealed.bytes != old.bytes) return;
   found->second.sealed = std::move(renewed);
 }

@@ -1,17 +1,17 @@
 #pragma once
 
-// The secrets of this node, sealed: a byte-bounded LRU.
+// The secrets of this node, encrypted, in an LRU cache limited in bytes.
 //
-// Every key holds the scope of the login that fetched the entry, so that an entry can only be found
-// by those who may share that login. Entries are sealed between uses (Sealer); Find opens one.
-// Ages are judged at look-up with the asker's policy. An authoritative "no" is kept as a short
-// negative entry in the place of the value it ended.
+// Every key contains the scope of the login that fetched the entry, so that only identities that
+// may share that login can find the entry. Entries are sealed at rest (Sealer); Find opens one.
+// Ages are compared with the caller's policy at look-up. An authoritative denial or "not found"
+// replaces the value by a short-lived negative entry.
 //
-// A minted answer (a lease, a certificate) has a life of its own instead of the asker's ages and is
-// never issued again before two thirds of it, whatever is refreshed; one whose lease is kept alive
-// (LeaseKeeper renews at two thirds) not before nine tenths.
+// A minted answer (a lease, a certificate) has its own lifetime instead of the policy's ages. It is
+// not re-issued before two thirds of that lifetime, not even by a refresh; if its lease is renewed
+// (by LeaseKeeper, at two thirds), not before nine tenths.
 //
-// Thread-safe. No callback and no crypto happens under the lock.
+// Thread-safe. No callbacks and no cryptography under the lock.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,11 +42,11 @@ struct EntryKey {
 struct CacheHit {
   std::shared_ptr<const SecretBytes> value;
   std::string version;  // the backend's
-  std::string lease;    // id of the lease that came with it, "" = none
+  std::string lease;    // id of its lease, "" = none
   Duration age = Duration::zero();
   bool fresh = false;      // younger than the soft age: no call needed
-  bool permanent = false;  // can never change: no call needed by a login that is alive
-  bool usable = false;     // younger than the hard age: may stand in while the backend is down
+  bool permanent = false;  // can never change: no call needed while the login is alive
+  bool usable = false;     // younger than the hard age: may be served while the backend is down
 };
 
 // A line of `nodekeep cache list`.
@@ -56,7 +56,7 @@ struct EntryInfo {
   std::size_t bytes = 0;
   Duration age = Duration::zero();
   bool minted = false;
-  bool expired = false;            // to be asked again at the next use
+  bool expired = false;            // to be read again at the next use
   std::optional<ErrorCode> failure;  // a negative entry
 };
 
@@ -64,34 +64,36 @@ class Cache {
  public:
   Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, FetchMetrics& metrics);
 
-  // Null: nothing known. An Error: the remembered "no", if it is meant for everybody or for `login`.
+  // nullopt: not cached. An Error: a negative entry that applies to every login or to `login`.
   std::optional<Result<CacheHit>> Find(const EntryKey& key, const Policy& policy,
                                        std::uint64_t login = 0);
-  // What the backend may answer `unchanged` to, without opening the entry; "" when there is none.
+  // The version to which the backend may answer `unchanged`; "" if there is none. Does not open the
+  // entry.
   std::string KnownVersion(const EntryKey& key) const;
 
-  // Keeps the answer (not `unchanged`). Entries larger than the whole budget are not kept.
+  // Stores an answer that is not `unchanged`. Entries larger than max_bytes are not stored.
   void Store(const EntryKey& key, const Answer& answer);
-  // The backend said that `version` is still current. False when we hold it no longer.
+  // The backend confirmed `version` as current: the entry's age restarts. False if that version is
+  // no longer cached.
   bool Confirm(const EntryKey& key, const std::string& version);
-  // With a `login` (Session::login) only that one was refused: its successor has to ask.
+  // With a `login` (Session::login), the entry applies to that login only; a new one reads again.
   void StoreFailure(const EntryKey& key, const Error& error, Duration remember_for,
                     std::uint64_t login = 0);
 
   void Evict(const EntryKey& key);
   void EvictScope(const std::string& scope);
-  // Ask again at the next use; the value stays for a backend that is down. Ends a remembered "no".
-  // Leaves minted answers alone.
+  // The next use reads from the backend; the value is kept for when the backend is down. Removes a
+  // negative entry. No effect on minted answers.
   void Expire(const EntryKey& key);
-  // Returns how many.
+  // Returns the number of entries removed.
   std::size_t Flush();
 
-  // For the keeper of `lease`; no effect once the entry holds another answer.
-  // The lease was renewed: the entry's life starts anew with `lifetime`.
+  // For LeaseKeeper. No effect if the entry's answer no longer belongs to `lease`.
+  // The lease was renewed: the entry's age restarts with `lifetime`.
   void ExtendLease(const EntryKey& key, const std::string& lease, Duration lifetime);
-  // The lease cannot be extended any more: a new one is asked for at the next use.
+  // The lease cannot be extended any more: the next use obtains a new one.
   void ExpireLease(const EntryKey& key, const std::string& lease);
-  // The lease is over: its answer is worthless.
+  // The lease has ended: its answer is no longer valid.
   void EvictLease(const EntryKey& key, const std::string& lease);
 
   std::vector<EntryInfo> List() const;
@@ -99,7 +101,7 @@ class Cache {
   std::size_t max_bytes() const;
   void SetMaxBytes(std::size_t max_bytes);
 
-  // Re-seals everything under a new key.
+  // Re-seals all entries under a new key.
   void RotateKey();
 
  private:
@@ -126,7 +128,7 @@ class Cache {
   void Erase(std::map<EntryKey, Entry>::iterator found);
   void Shrink();
 
-  // Evicts an entry that does not open, unless it is sealed otherwise by now: then false.
+  // Evicts an entry that does not open. False if it has been re-sealed meanwhile and was kept.
   bool EvictUnreadable(const EntryKey& key, const SealedBytes& sealed);
   void Reseal(const EntryKey& key);
 

@@ -16,7 +16,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-// A sealer that lets a test do something just after a blob was sealed, or just before one is opened.
+// A sealer with hooks that run just after a blob is sealed or just before one is opened.
 class HookedSealer final : public Sealer {
  public:
   std::string_view key_memory() const override { return inner_->key_memory(); }
@@ -102,7 +102,7 @@ CacheHit HitOf(Cache& cache, const EntryKey& key, const Policy& policy = Policy(
 
 }  // namespace
 
-TEST_CASE("cache: an entry is found under its whole key and no other") {
+TEST_CASE("cache: an entry is found only under its whole key") {
   Shelf shelf;
   EntryKey stored = KeyOf("app/db");
   stored.ref.version = "3";
@@ -114,8 +114,8 @@ TEST_CASE("cache: an entry is found under its whole key and no other") {
   };
   std::vector<Row> rows(7, Row{"", stored});
   rows[0] = {"another scope", stored};
-  rows[0].key.scope = "scope of somebody else";
-  rows[1] = {"the scope cut short", stored};
+  rows[0].key.scope = "scope of another pod";
+  rows[1] = {"the scope truncated", stored};
   rows[1].key.scope = "scop";
   rows[2] = {"another provider", stored};
   rows[2].key.ref.provider = "vault";
@@ -135,7 +135,7 @@ TEST_CASE("cache: an entry is found under its whole key and no other") {
   CHECK(Look(shelf.cache, stored) == "secret");
 }
 
-TEST_CASE("cache: ages decide what an entry is good for") {
+TEST_CASE("cache: an entry's age decides whether it is fresh, permanent or usable") {
   const Policy policy{.refresh_after = minutes(2), .serve_stale_for = hours(1)};
   const Policy never_stale{.refresh_after = minutes(2), .serve_stale_for = Duration::zero()};
   const Policy always_ask{.refresh_after = Duration::zero(), .serve_stale_for = hours(1)};
@@ -162,13 +162,13 @@ TEST_CASE("cache: ages decide what an entry is good for") {
       {"at the hard age", plain, policy, hours(1), false, false, false},
       {"never stale, young", plain, never_stale, seconds(0), true, false, false},
       {"never stale, old", plain, never_stale, minutes(3), false, false, false},
-      {"asked at each mount", plain, always_ask, seconds(0), false, false, true},
+      {"read at each mount", plain, always_ask, seconds(0), false, false, true},
       {"hard age below the soft age", plain, short_stale, minutes(5), true, false, true},
       {"immutable, young", immutable, policy, seconds(0), true, true, true},
       {"immutable, past the soft age", immutable, policy, minutes(3), false, true, true},
       {"immutable, past the hard age", immutable, policy, hours(2), false, true, false},
       {"minted, past the soft age", certificate, policy, minutes(19), true, false, true},
-      {"minted, at two thirds of its life", certificate, policy, minutes(20), false, false, true},
+      {"minted, at two thirds", certificate, policy, minutes(20), false, false, true},
       {"minted, at its end", certificate, policy, minutes(30), false, false, false},
       {"minted, whatever the policy", certificate, never_stale, minutes(25), false, false, true},
       {"lease kept alive, at two thirds", lease, policy, minutes(20), true, false, true},
@@ -189,7 +189,7 @@ TEST_CASE("cache: ages decide what an entry is good for") {
   }
 }
 
-TEST_CASE("cache: jumps of the wall clock do not matter") {
+TEST_CASE("cache: jumps of the wall clock have no effect") {
   for (const Duration jump : {Duration(hours(24 * 365)), Duration(-hours(24 * 365))}) {
     Shelf shelf;
     shelf.cache.Store(KeyOf("a"), AnswerOf("v"));
@@ -201,7 +201,7 @@ TEST_CASE("cache: jumps of the wall clock do not matter") {
   }
 }
 
-TEST_CASE("cache: a confirmed version is young again, another one is not confirmed") {
+TEST_CASE("cache: Confirm restarts the age of the cached version, and refuses any other") {
   Shelf shelf;
   shelf.cache.Store(KeyOf("a"), AnswerOf("v", "7"));
   CHECK(shelf.cache.KnownVersion(KeyOf("a")) == "7");
@@ -224,7 +224,7 @@ TEST_CASE("cache: a minted answer has no version to confirm") {
   CHECK(!HitOf(shelf.cache, KeyOf("a")).fresh);
 }
 
-TEST_CASE("cache: a no takes the value's place, and ends with its time") {
+TEST_CASE("cache: a negative entry replaces the value until it expires") {
   Shelf shelf;
   shelf.cache.Store(KeyOf("a"), AnswerOf("v", "1"));
   shelf.cache.StoreFailure(KeyOf("a"), Error(ErrorCode::kNotFound, "gone"), seconds(10));
@@ -239,7 +239,7 @@ TEST_CASE("cache: a no takes the value's place, and ends with its time") {
   CHECK(shelf.cache.bytes() == 0);
 }
 
-TEST_CASE("cache: a no to one login ends the value for all, but is told to that login only") {
+TEST_CASE("cache: a negative entry for one login removes the value for all, but applies to one") {
   Shelf shelf;
   shelf.cache.Store(KeyOf("a"), AnswerOf("v"));
   shelf.cache.StoreFailure(KeyOf("a"), Error(ErrorCode::kDenied, "no"), seconds(10), 7);
@@ -252,14 +252,14 @@ TEST_CASE("cache: a no to one login ends the value for all, but is told to that 
   CHECK(!shelf.cache.Find(KeyOf("a"), Policy(), 7));
 }
 
-TEST_CASE("cache: a new value ends a no") {
+TEST_CASE("cache: a new value replaces a negative entry") {
   Shelf shelf;
   shelf.cache.StoreFailure(KeyOf("a"), Error(ErrorCode::kDenied, "no"), hours(1));
   shelf.cache.Store(KeyOf("a"), AnswerOf("v"));
   CHECK(Look(shelf.cache, KeyOf("a")) == "v");
 }
 
-TEST_CASE("cache: expiring asks again but keeps the value, except for what was minted") {
+TEST_CASE("cache: Expire forces a new read but keeps the value; minted entries are unaffected") {
   Shelf shelf;
   shelf.cache.Store(KeyOf("a"), AnswerOf("v"));
   Answer immutable = AnswerOf("v");
@@ -275,7 +275,7 @@ TEST_CASE("cache: expiring asks again but keeps the value, except for what was m
   CHECK(Look(shelf.cache, KeyOf("n")) == "(none)");
 }
 
-TEST_CASE("cache: a lease's keeper moves only the answer that came with it") {
+TEST_CASE("cache: lease operations affect only the answer that came with the lease") {
   struct Row {
     std::string name, lease;
     bool moved;
@@ -301,7 +301,7 @@ TEST_CASE("cache: a lease's keeper moves only the answer that came with it") {
   }
 }
 
-TEST_CASE("cache: a scope is evicted whole, and no other with it") {
+TEST_CASE("cache: EvictScope removes all entries of that scope and no others") {
   Shelf shelf;
   for (const char* scope : {"pod", "pod 1", "pod 1 more", "pod 2"}) {
     shelf.cache.Store(KeyOf("a", scope), AnswerOf(scope));
@@ -315,12 +315,12 @@ TEST_CASE("cache: a scope is evicted whole, and no other with it") {
   CHECK(Look(shelf.cache, KeyOf("a", "pod")) == "pod");
 }
 
-TEST_CASE("cache: stays within its budget, the least recently used first out") {
+TEST_CASE("cache: the least recently used entry is evicted first") {
   Shelf shelf(10'000);
   const std::string value(1000, 'v');
   for (int i = 0; i < 6; ++i) shelf.cache.Store(KeyOf("k" + std::to_string(i)), AnswerOf(value));
   REQUIRE(shelf.cache.List().size() == 6);
-  CHECK(Look(shelf.cache, KeyOf("k0")) == value);  // used: k1 is the oldest now
+  CHECK(Look(shelf.cache, KeyOf("k0")) == value);  // used: k1 is now least recently used
   shelf.cache.Store(KeyOf("k6"), AnswerOf(value));
   CHECK(shelf.cache.bytes() <= 10'000);
   CHECK(Look(shelf.cache, KeyOf("k1")) == "(none)");
@@ -328,7 +328,7 @@ TEST_CASE("cache: stays within its budget, the least recently used first out") {
   CHECK(Look(shelf.cache, KeyOf("k6")) == value);
 }
 
-TEST_CASE("cache: never grows beyond its budget, however many or large the entries") {
+TEST_CASE("cache: its size never exceeds max_bytes, however many or large the entries") {
   constexpr std::size_t kBudget = 50'000;
   Shelf shelf(kBudget);
   for (int i = 0; i < 2000; ++i) {
@@ -344,7 +344,7 @@ TEST_CASE("cache: never grows beyond its budget, however many or large the entri
   CHECK(shelf.cache.bytes() > kBudget / 2);
 }
 
-TEST_CASE("cache: what is larger than the whole budget is not kept, nor its former value") {
+TEST_CASE("cache: an answer larger than max_bytes is not stored, and its old value is removed") {
   Shelf shelf(5000);
   shelf.cache.Store(KeyOf("other"), AnswerOf("small"));
   shelf.cache.Store(KeyOf("a"), AnswerOf("small"));
@@ -353,7 +353,7 @@ TEST_CASE("cache: what is larger than the whole budget is not kept, nor its form
   CHECK(Look(shelf.cache, KeyOf("other")) == "small");
 }
 
-TEST_CASE("cache: a smaller budget takes effect at once") {
+TEST_CASE("cache: a smaller max_bytes takes effect at once") {
   Shelf shelf(100'000);
   for (int i = 0; i < 20; ++i) shelf.cache.Store(KeyOf(std::to_string(i)), AnswerOf("v"));
   shelf.cache.SetMaxBytes(2000);
@@ -362,7 +362,7 @@ TEST_CASE("cache: a smaller budget takes effect at once") {
   CHECK(!shelf.cache.List().empty());
 }
 
-TEST_CASE("cache: flushing empties it and says how much there was") {
+TEST_CASE("cache: Flush removes all entries and returns their number") {
   Shelf shelf;
   shelf.cache.Store(KeyOf("a"), AnswerOf("v"));
   shelf.cache.StoreFailure(KeyOf("b"), Error(ErrorCode::kDenied, "no"), hours(1));
@@ -373,7 +373,7 @@ TEST_CASE("cache: flushing empties it and says how much there was") {
   CHECK(Look(shelf.cache, KeyOf("a")) == "again");
 }
 
-TEST_CASE("cache: the list shows names, ages and states, never a value") {
+TEST_CASE("cache: List shows names, ages and states, never a value") {
   Shelf shelf;
   shelf.cache.Store(KeyOf("a"), AnswerOf("v", "7"));
   shelf.cache.Store(KeyOf("b"), LeaseOf("v", "lease", hours(1)));
@@ -411,7 +411,7 @@ TEST_CASE("cache: rotating the key keeps every entry and its age") {
   CHECK(Look(shelf.cache, KeyOf("no")) == "no: denied");
 }
 
-TEST_CASE("cache: an entry survives a whole rotation that falls into its look-up or its storing") {
+TEST_CASE("cache: an entry survives a key rotation during its Find or Store") {
   struct Row {
     std::string name;
     std::function<void(HookedSealer&, std::function<void()>)> arm;
@@ -434,10 +434,10 @@ TEST_CASE("cache: an entry survives a whole rotation that falls into its look-up
   }
 }
 
-TEST_CASE("cache: an entry that does not open is dropped, not served") {
+TEST_CASE("cache: an entry that does not open is evicted, not served") {
   Shelf shelf;
   shelf.cache.Store(KeyOf("a"), AnswerOf("v"));
-  // Behind the cache's back, so that its blobs are under a key that is gone.
+  // Rotates without the cache, so that its blobs are sealed under a key that no longer exists.
   shelf.sealer.Rotate();
   shelf.sealer.ForgetPrevious();
   CHECK(Look(shelf.cache, KeyOf("a")) == "(none)");
@@ -445,7 +445,7 @@ TEST_CASE("cache: an entry that does not open is dropped, not served") {
   CHECK(shelf.cache.bytes() == 0);
 }
 
-TEST_CASE("cache: readers, writers, evictions and rotations at once lose and mix up nothing") {
+TEST_CASE("cache: concurrent reads, writes, evictions and rotations lose and mix up nothing") {
   Shelf shelf;
   constexpr int kKeys = 8, kRounds = 300;
   for (int i = 0; i < kKeys; ++i) {

@@ -7,16 +7,16 @@ namespace nodekeep {
 namespace {
 
 // How many pods of one account must be refused before the account itself counts as refused.
-constexpr std::size_t kPodsThatSpeakForAccount = 3;
+constexpr std::size_t kAccountDenialThreshold = 3;
 
-// A login is replaced while it still works: a tenth of its life before the end.
+// A login is replaced before it expires, in the last tenth of its lifetime.
 bool WorthUsing(const Session& session, SteadyTime now) {
   if (session.credential.expires == SteadyTime::max()) return true;
   return now < session.credential.expires - session.credential.lifetime / 10;
 }
 
-// A token that has expired is not shown to the backend, which would answer as to a stranger.
-// Waiting helps: kubelet's next request brings a new one.
+// An expired token is not sent: the backend would deny it, and a denial is final. The error is
+// transient, because kubelet's next request contains a new token.
 std::optional<Error> ExpiredToken(const ReadPlan& plan, WallTime now) {
   for (const std::string& audience : plan.audiences) {
     const ServiceAccountToken* token = plan.identity.Token(audience);
@@ -25,13 +25,13 @@ std::optional<Error> ExpiredToken(const ReadPlan& plan, WallTime now) {
     return Error::Format(
         ErrorCode::kTransient,
         "the token of pod {} for audience \"{}\" has expired at {}; kubelet's next "
-        "request for the volume brings a new one",
+        "request for the volume contains a new one",
         plan.identity.Text(), audience, FormatTime(token->expires));
   }
   return std::nullopt;
 }
 
-// Takes out the oldest when a table has outgrown its bound.
+// Removes the oldest items until the map fits its bound, and returns them.
 template <typename Map, typename Age>
 std::vector<typename Map::node_type> Bound(Map& map, std::size_t bound, Age age) {
   std::vector<typename Map::node_type> oldest;
@@ -82,16 +82,15 @@ Result<SessionPtr> CredentialCache::Get(const Context& context, const ReadPlanPt
       return *expired;
     }
 
-    // While the old login still works, the new one is not waited for for long.
+    // While the old login still works, limit the wait for the new one.
     Result<AttemptPtr> attempt = LogInOnce(
         old ? context.WithDeadline(clock_.Now() + options_.patience) : context, plan, logins);
     const std::optional<Error> error = attempt.ok() ? (*attempt)->error : attempt.error();
     const bool own = attempt.ok() && (*attempt)->made_by == keys.own;
     if (error && !error->IsFinal()) {
-      // Our own time is over, the pool is full, or the backend is down, for us as for whoever
-      // asked.
+      // This caller's deadline passed, the pool is full, or the backend is down for all callers.
       if (old && clock_.Now() < old->credential.expires) return old;
-      // The old login ended while we waited for less than we may.
+      // The old login expired during the limited wait; the caller's own deadline allows more.
       if (old && !attempt.ok() && context.Check(clock_).ok()) continue;
       return *error;
     }
@@ -99,8 +98,8 @@ Result<SessionPtr> CredentialCache::Get(const Context& context, const ReadPlanPt
       if (error) return *error;
       return (*attempt)->session;
     }
-    // Made in another pod's name: a login that may be shared is found on the next round, a refusal
-    // of the other's token is not ours.
+    // Made with another pod's token: the next iteration finds the login if it is shareable; a
+    // refusal of that token does not apply to this pod.
   }
 }
 
@@ -108,7 +107,7 @@ Result<CredentialCache::AttemptPtr> CredentialCache::LogInOnce(const Context& co
                                                                const ReadPlanPtr& plan,
                                                                std::size_t& logins) {
   const LoginKeys& keys = plan->login_keys;
-  // Told apart from the login of another volume of the same pod.
+  // Set only by this call, not by a login for another volume of the same pod.
   auto made = std::make_shared<std::atomic<bool>>(false);
   Result<AttemptPtr> attempt =
       flights_
@@ -126,7 +125,7 @@ Result<CredentialCache::AttemptPtr> CredentialCache::LogInOnce(const Context& co
 CredentialCache::AttemptPtr CredentialCache::LogIn(const Context& context, const ReadPlan& plan) {
   const LoginKeys& keys = plan.login_keys;
   auto attempt = std::make_shared<Attempt>();
-  // Another login may have been made since the caller looked.
+  // Another call may have logged in since the caller's look-up.
   if (SessionPtr usable = Use(keys); usable && WorthUsing(*usable, clock_.Now())) {
     attempt->session = usable;
     return attempt;
@@ -181,7 +180,7 @@ SessionPtr CredentialCache::Keep(const ReadPlan& plan, Credential credential) {
     never_shared_.erase(keys.shared);
     denials_.erase(keys.shared);
   } else if (!keys.shared.empty()) {
-    // The latest reply decides: what was shared before is shared no more.
+    // The latest reply decides: a login shared until now is no longer shared.
     if (never_shared_.size() >= options_.max_sessions) never_shared_.clear();
     never_shared_.insert(keys.shared);
     unshared = sessions_.extract(keys.shared);
@@ -223,7 +222,7 @@ std::optional<Error> CredentialCache::RememberedDenial(const LoginKeys& keys) co
 const Error* CredentialCache::AccountDenial(const LoginKeys& keys) const {
   auto account = denials_.find(keys.shared);
   if (account == denials_.end() || clock_.Now() >= account->second.until) return nullptr;
-  return account->second.pods.size() >= kPodsThatSpeakForAccount ? &account->second.error : nullptr;
+  return account->second.pods.size() >= kAccountDenialThreshold ? &account->second.error : nullptr;
 }
 
 void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) {
@@ -236,7 +235,7 @@ void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) 
     if (clock_.Now() >= denial.until) denial.pods.clear();
     denial.until = until;
     denial.error = error;
-    if (denial.pods.size() < kPodsThatSpeakForAccount) denial.pods.insert(keys.own);
+    if (denial.pods.size() < kAccountDenialThreshold) denial.pods.insert(keys.own);
   }
   refused_pods_[keys.own] = clock_.Now();
   Bound(denials_, options_.max_sessions, [](const Denial& d) { return d.until; });
@@ -269,7 +268,7 @@ void CredentialCache::Drop(const Session& session) {
   Slots::node_type gone;
   std::unique_lock lock(mutex_);
   auto found = sessions_.find(session.scope);
-  // A renewal of the same login has the same token.
+  // Compared by login, not by number: a renewal keeps the token.
   if (found != sessions_.end() && found->second.session->login == session.login) {
     gone = sessions_.extract(found);
   }

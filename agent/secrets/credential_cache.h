@@ -1,19 +1,29 @@
 #pragma once
 
-// The logins of this node, and who may use which.
+// The logins of this node, and which pods may use each of them.
 //
-// A login belongs to the pod that made it. It is shared by the pods of the same namespace and
-// service account (uid included) only when the backend's own reply proved that it looked at the
-// service account and no further (Credential::sharing). The printable key under which a login is
-// kept is its scope, and part of every cache key.
+// A login is stored under its scope, a printable key that is also part of every cache key:
 //
-// One login per scope however many pods ask; a refused login is remembered briefly, so that a pod
-// with a bad role does not storm the backend. A refusal of one pod's token is not held against
-// another pod of the account, until several have been refused; but the pod itself uses nothing of
-// the account's until a login of its own succeeds.
+//   scope              usable by                         condition
+//   LoginKeys::own     the pod that logged in            none
+//                      all pods with the same            the login sends nothing of the pod
+//                      credentials                       (ProviderOptions::ShowsPod)
+//   LoginKeys::shared  all pods of the same namespace    the backend's reply proves that it checked
+//                      and service account, uid          the service account only
+//                      included                          (Credential::sharing)
 //
-// Thread-safe. Backend calls run on the pool, never under the lock; nor does a session's end, which
-// may be that of a provider from before a reload, whose destructor waits for its threads.
+// One login runs per scope, however many pods wait for it. A refused login is remembered for
+// Options::remember_denial, so that a pod with a wrong role does not flood the backend:
+//
+//   refused pods of an account   effect
+//   1 or 2                       refused pod: no new login for that time; no known scope and no
+//                                shared login until a login of its own succeeds. Other pods: none.
+//   3 or more                    the same; and for every pod of the account: no new login for that
+//                                time. The shared scope counts as refused (RefusedScopes).
+//
+// Thread-safe. Backend calls run on the pool and never under the lock. Sessions are destroyed
+// without the lock too: one may hold the last reference to a provider from before a reload, whose
+// destructor waits for its threads.
 
 #include <atomic>
 #include <map>
@@ -35,12 +45,12 @@
 
 namespace nodekeep {
 
-// A login that has been made. Immutable; a renewal makes a new one with the same scope. Holds
-// nothing of the pod that logged in, and its own token only sealed.
+// A successful login. Immutable; a renewal creates a new session with the same scope. Contains
+// nothing of the pod that logged in; its own token is stored sealed.
 struct Session {
   std::string scope;
-  std::uint64_t number = 0;  // grows with every login and renewal
-  std::uint64_t login = 0;   // the number at login; the same through all its renewals
+  std::uint64_t number = 0;  // increases with every login and renewal
+  std::uint64_t login = 0;   // the number at login; unchanged by renewals
   SteadyTime logged_in;
   SteadyTime obtained;    // logged in or renewed
   Credential credential;  // without the token
@@ -48,7 +58,7 @@ struct Session {
   SealedBytes token;
   std::shared_ptr<Sealer> sealer;
 
-  // The credential with its token, for one call. Errors: kInternal.
+  // Returns the credential with its token, for one call. Errors: kInternal.
   Result<Credential> Open() const;
 };
 
@@ -68,28 +78,32 @@ class CredentialCache {
   CredentialCache(Options options, WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log,
                   FetchMetrics& metrics);
 
-  // A login that `plan` may use, made now if there is none. `logins` counts the logins that this
-  // very call made. Errors: those of Provider::Authenticate, or of `context`.
+  // Returns a login that `plan` may use; logs in if there is none. `logins` is incremented for each
+  // login made by this call. Errors: those of Backend::Authenticate, or of `context`.
   Result<SessionPtr> Get(const Context& context, const ReadPlanPtr& plan, std::size_t& logins);
 
-  // The scopes under which an identity with these keys may be served cached entries, each proven by
-  // an earlier login: none for a pod that has never logged in, unless its service account has and
-  // its login is shared; none for a pod whose last login was refused.
+  // The scopes whose cached entries may be served to an identity with these keys, each proven by an
+  // earlier login:
+  //
+  //   last login of the pod   known scopes
+  //   succeeded               its own and its account's, as far as proven
+  //   none                    its account's, if a login of the account is shared
+  //   refused                 none
   std::vector<std::string> KnownScopes(const LoginKeys& keys) const;
-  // The scopes that end with this identity's refused login: the pod's own, and that of its account
-  // once the account itself counts as refused.
+  // The scopes that a refused login of this identity invalidates: the pod's own, and that of its
+  // account once the account itself counts as refused.
   std::vector<std::string> RefusedScopes(const LoginKeys& keys) const;
 
-  // The backend refused this login: the next Get makes a new one.
+  // Removes a login that the backend refused: the next Get logs in again.
   void Drop(const Session& session);
-  // The renewal of `old`; takes its place unless a newer login stands there.
+  // Returns the session of `renewed`; it replaces `old` unless a newer one is stored already.
   SessionPtr Replace(const Session& old, Credential renewed);
-  // The identity itself was refused: its scopes are no longer known.
+  // Removes the scopes of a refused identity: they are no longer known, their sessions are dropped.
   void Forget(const std::vector<std::string>& scopes);
-  // Takes the session out if nobody has asked for it since it was obtained. True: it is gone, and
-  // the caller may revoke it.
+  // Removes the session if it has not been used again since it was obtained. True: it was removed,
+  // and the caller may revoke it.
   bool DropUnused(const Session& session);
-  // Lets go of logins that are over and of denials that no longer count.
+  // Removes expired logins and expired denials.
   void ForgetExpired();
 
   // The live session of a scope, or null.
@@ -97,9 +111,9 @@ class CredentialCache {
   std::vector<SessionPtr> Sessions() const;
 
  private:
-  // What a login flight brought back, and for whom.
+  // The result of a login flight.
   struct Attempt {
-    std::string made_by;  // LoginKeys::own of the pod whose token was used; "" = none was made
+    std::string made_by;  // LoginKeys::own of the pod that logged in; "" = no login was made
     std::optional<Error> error;
     SessionPtr session;
   };
@@ -126,7 +140,7 @@ class CredentialCache {
   std::optional<Error> RememberedDenial(const LoginKeys& keys) const;
   void RememberDenial(const LoginKeys& keys, const Error& error);
   bool MayShare(const LoginKeys& keys) const;
-  // Called with mutex_ held; null when the account does not count as refused.
+  // Called with mutex_ held. Null if the account does not count as refused.
   const Error* AccountDenial(const LoginKeys& keys) const;
 
   const Options options_;
@@ -134,17 +148,17 @@ class CredentialCache {
   Rng& rng_;
   Logger& log_;
   FetchMetrics& metrics_;
-  // Its key is not rotated: logins are few and replaced long before its nonces run out.
+  // Its key is not rotated: logins are few and are replaced long before its nonces are exhausted.
   const std::shared_ptr<Sealer> sealer_;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.
-  // By scope; may be over their time. What is taken out is destroyed after the unlock.
+  // By scope; may contain expired sessions. Removed sessions are destroyed after unlocking.
   Slots sessions_;
   std::map<std::string, SteadyTime> known_scopes_;  // last proven
-  std::set<std::string> never_shared_;              // LoginKeys::shared that proved unshareable
+  std::set<std::string> never_shared_;  // LoginKeys::shared whose latest login was not shareable
   std::map<std::string, Denial> denials_;
-  // LoginKeys::own of pods whose last login was refused, and when.
+  // LoginKeys::own of pods whose last login was refused, and the time of that refusal.
   std::map<std::string, SteadyTime> refused_pods_;
   std::uint64_t next_number_ = 1;
 

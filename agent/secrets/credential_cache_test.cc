@@ -49,8 +49,7 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE(
-    "logins: an expired token is not shown to the backend; a login that still holds is used") {
+TEST_CASE("logins: an expired pod token is not sent; a login that is still valid is used") {
   Bench bench;
   bench.backend->SetLoginLifetime(seconds(100), false);
   const auto plan_with_token = [&](Duration lifetime) {
@@ -68,7 +67,7 @@ TEST_CASE(
 
   const ReadPlanPtr good = plan_with_token(seconds(50));
   CHECK(bench.Get(good).ok());
-  bench.clock.Advance(seconds(95));  // the login is due, its token is over, it still holds
+  bench.clock.Advance(seconds(95));  // login due for replacement but valid; pod token expired
   CHECK(bench.Get(good).ok());
   CHECK(bench.backend->logins() == 1);
   bench.clock.Advance(seconds(10));
@@ -76,7 +75,7 @@ TEST_CASE(
   CHECK(bench.backend->logins() == 1);
 }
 
-TEST_CASE("logins: pods of one service account share one, however many ask at once") {
+TEST_CASE("logins: concurrent pods of one service account share one login") {
   Bench bench;
   bench.backend->Close();
   constexpr std::size_t kPods = 110;
@@ -94,8 +93,7 @@ TEST_CASE("logins: pods of one service account share one, however many ask at on
   CHECK(std::accumulate(logins.begin(), logins.end(), std::size_t{0}) == 1);
 }
 
-TEST_CASE(
-    "logins: one that shows nothing of the pod is made once for all who bring its credentials") {
+TEST_CASE("logins: a login without pod identity is shared by all pods with the same credentials") {
   Bench bench;
   bench.backend->SetSharing(Sharing::kPod);
   const auto plan = [&](const std::string& pod, const std::string& digest) {
@@ -119,7 +117,7 @@ TEST_CASE(
   CHECK(bench.TokenOf(plan("web-1", "d2")) == "token-2");
 }
 
-TEST_CASE("logins: one that may have looked at the pod is made by each pod") {
+TEST_CASE("logins: a login for which the backend may have checked the pod is made per pod") {
   Bench bench;
   bench.backend->SetSharing(Sharing::kPod);
   constexpr std::size_t kPods = 20;
@@ -136,14 +134,14 @@ TEST_CASE("logins: one that may have looked at the pod is made by each pod") {
   CHECK(std::set<std::string>(tokens.begin(), tokens.end()).size() == kPods);
 }
 
-TEST_CASE("logins: who shares with whom") {
+TEST_CASE("logins: pods share a login only if account, namespace, uid and role are equal") {
   struct Row {
     std::string name, ns, account, sa_uid, login;
     bool shares;
   };
   const Row rows[] = {
       {"the same account", "shop", "web", "-", "fake", true},
-      {"the same name, created anew", "shop", "web", "new uid", "fake", false},
+      {"the same name, re-created", "shop", "web", "new uid", "fake", false},
       {"no uid known", "shop", "web", "", "fake", false},
       {"another namespace", "blog", "web", "-", "fake", false},
       {"another account", "shop", "db", "-", "fake", false},
@@ -159,7 +157,7 @@ TEST_CASE("logins: who shares with whom") {
   }
 }
 
-TEST_CASE("logins: one is shared only when the reply proves the pod's own account") {
+TEST_CASE("logins: a login is shared only if the reply proves the pod's own service account") {
   struct Row {
     std::string name;
     Sharing sharing;
@@ -168,9 +166,9 @@ TEST_CASE("logins: one is shared only when the reply proves the pod's own accoun
   };
   const Row rows[] = {
       {"proven", Sharing::kServiceAccount, "uid-of-web", true},
-      {"another account proven", Sharing::kServiceAccount, "uid-of-somebody", false},
+      {"another account proven", Sharing::kServiceAccount, "uid-of-db", false},
       {"no account proven", Sharing::kServiceAccount, "", false},
-      {"the rules saw the pod", Sharing::kPod, "uid-of-web", false},
+      {"the pod was checked", Sharing::kPod, "uid-of-web", false},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -189,7 +187,7 @@ TEST_CASE("logins: one is shared only when the reply proves the pod's own accoun
   }
 }
 
-TEST_CASE("logins: what was shared is shared no more once a reply looked at the pod") {
+TEST_CASE("logins: a shared login is no longer shared once a reply may depend on the pod") {
   Bench bench;
   bench.backend->SetLoginLifetime(minutes(10), false);
   CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
@@ -200,7 +198,7 @@ TEST_CASE("logins: what was shared is shared no more once a reply looked at the 
   CHECK(bench.TokenOf(bench.Plan("web-2")) == "token-3");
 }
 
-TEST_CASE("logins: neither a pod's token nor the backend's stays readable in a session") {
+TEST_CASE("logins: a session keeps no pod token, and its own token only sealed") {
   Bench bench;
   Identity identity = MakeIdentity("shop", "web-1", "web");
   identity.tokens["vault"].token = SecretBytes("token of the pod");
@@ -217,18 +215,18 @@ TEST_CASE("logins: neither a pod's token nor the backend's stays readable in a s
   CHECK(session->Open()->token.Reveal() == "token-1");
 }
 
-TEST_CASE("logins: made once while they last, anew in their last tenth") {
+TEST_CASE("logins: a login is reused until the last tenth of its lifetime, then replaced") {
   struct Row {
     std::string name;
     Duration lifetime, age;
     std::string want;
   };
   const Row rows[] = {
-      {"half its life", minutes(100), minutes(50), "token-1"},
+      {"half its lifetime", minutes(100), minutes(50), "token-1"},
       {"just before the last tenth", minutes(100), minutes(90) - Duration(1), "token-1"},
       {"in the last tenth", minutes(100), minutes(90), "token-2"},
-      {"over", minutes(100), minutes(200), "token-2"},
-      {"without end", Duration::zero(), minutes(60 * 24 * 365), "token-1"},
+      {"expired", minutes(100), minutes(200), "token-2"},
+      {"never expires", Duration::zero(), minutes(60 * 24 * 365), "token-1"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -241,7 +239,7 @@ TEST_CASE("logins: made once while they last, anew in their last tenth") {
   }
 }
 
-TEST_CASE("logins: an old one is used while a new one cannot be had, and not when it is refused") {
+TEST_CASE("logins: the old login is used while the backend is down, but not after a refusal") {
   struct Row {
     std::string name;
     Error error;
@@ -250,7 +248,7 @@ TEST_CASE("logins: an old one is used while a new one cannot be had, and not whe
   };
   const Row rows[] = {
       {"login endpoint down", Down(), minutes(95), "token-1"},
-      {"login endpoint down, the old one over", Down(), minutes(101), "no: transient"},
+      {"login endpoint down, the old one expired", Down(), minutes(101), "no: transient"},
       {"login refused", No(), minutes(95), "no: denied"},
   };
   for (const Row& row : rows) {
@@ -264,7 +262,7 @@ TEST_CASE("logins: an old one is used while a new one cannot be had, and not whe
   }
 }
 
-TEST_CASE("logins: all who wait for a new one fall back to the old one together") {
+TEST_CASE("logins: all waiters for a new login fall back to the old one together") {
   Bench bench;
   bench.backend->SetLoginLifetime(minutes(100), false);
   CHECK(bench.TokenOf(bench.Plan("web-0")) == "token-1");
@@ -281,7 +279,7 @@ TEST_CASE("logins: all who wait for a new one fall back to the old one together"
   for (const std::string& token : tokens) CHECK(token == "token-1");
 }
 
-TEST_CASE("logins: a slow new one is not waited for long while the old one works") {
+TEST_CASE("logins: the wait for a slow new login is short while the old one works") {
   Bench bench;
   bench.backend->SetLoginLifetime(minutes(100), false);
   CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
@@ -294,12 +292,12 @@ TEST_CASE("logins: a slow new one is not waited for long while the old one works
   pod.join();
   CHECK(got == "token-1");
   bench.backend->Open();
-  // The login went on, and is there for the next.
+  // The login continued; the next caller uses it.
   CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-2");
   CHECK(bench.backend->logins() == 2);
 }
 
-TEST_CASE("logins: a slow new one is waited for when the old one ends meanwhile") {
+TEST_CASE("logins: a slow new login is waited for if the old one expires meanwhile") {
   Bench bench;
   bench.backend->SetLoginLifetime(seconds(10), false);
   CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
@@ -342,14 +340,14 @@ TEST_CASE("logins: a refusal is remembered briefly, an outage is not") {
   }
 }
 
-TEST_CASE("logins: a passing failure is tried again within the same login") {
+TEST_CASE("logins: a transient failure is retried within the same login") {
   Bench bench;
   bench.backend->FailLogins({Down(), Down()});
   CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
   CHECK(bench.backend->logins() == 3);
 }
 
-TEST_CASE("logins: one pod's refusal is not held against the others of its account") {
+TEST_CASE("logins: one pod's refusal does not affect other pods of its account") {
   Bench bench;
   bench.backend->SetLogIn([](const Context&, const Identity& identity) -> Result<Credential> {
     if (identity.PodName() == "web-bad") return Error(ErrorCode::kDenied, "its token is expired");
@@ -371,7 +369,7 @@ TEST_CASE("logins: one pod's refusal is not held against the others of its accou
   CHECK(good == "token of web-good");
 }
 
-TEST_CASE("logins: three refused pods speak for their account, not for another") {
+TEST_CASE("logins: three refused pods make their account count as refused, but no other") {
   Bench bench;
   bench.backend->FailLoginsAlways(No());
   constexpr std::size_t kPods = 40;
@@ -389,7 +387,7 @@ TEST_CASE("logins: three refused pods speak for their account, not for another")
   CHECK(bench.TokenOf(bench.Plan("web-99")) == "token-2");
 }
 
-TEST_CASE("logins: an outage met by one is told to all who waited with it") {
+TEST_CASE("logins: an outage is returned to all waiters of the login") {
   Bench bench({.retry = {.attempts = 1}});
   bench.backend->Close();
   bench.backend->FailLoginsAlways(Down());
@@ -403,7 +401,7 @@ TEST_CASE("logins: an outage met by one is told to all who waited with it") {
   for (const std::string& token : got) CHECK(token == "no: transient");
 }
 
-TEST_CASE("logins: two volumes of one pod make one login, which one of them counts") {
+TEST_CASE("logins: two volumes of one pod make one login, counted by one of them") {
   Bench bench;
   bench.backend->SetSharing(Sharing::kPod);
   bench.backend->Close();
@@ -417,7 +415,7 @@ TEST_CASE("logins: two volumes of one pod make one login, which one of them coun
   CHECK(logins[0] + logins[1] == 1);
 }
 
-TEST_CASE("logins: a caller whose time is over is told so, and the login is there for the next") {
+TEST_CASE("logins: a caller gets its own deadline error; the login continues for the next caller") {
   Bench bench;
   bench.backend->Close();
   Result<SessionPtr> got = Error(ErrorCode::kInternal, "not asked");
@@ -436,7 +434,7 @@ TEST_CASE("logins: a caller whose time is over is told so, and the login is ther
   CHECK(bench.backend->logins() == 1);
 }
 
-TEST_CASE("logins: dropping takes the login with all its renewals, but not its successor") {
+TEST_CASE("logins: Drop removes a login with all its renewals, but not a later login") {
   Bench bench;
   CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-1");
   const SessionPtr first = *bench.Get(bench.Plan("web-1"));
@@ -451,7 +449,7 @@ TEST_CASE("logins: dropping takes the login with all its renewals, but not its s
   CHECK((*bench.Get(bench.Plan("web-1")))->number == second->number);
 }
 
-TEST_CASE("logins: a renewal does not take the place of a newer login, but can be used") {
+TEST_CASE("logins: a renewal does not replace a newer login, but can be used") {
   Bench bench;
   const SessionPtr first = *bench.Get(bench.Plan("web-1"));
   bench.core.credentials.Drop(*first);
@@ -461,7 +459,7 @@ TEST_CASE("logins: a renewal does not take the place of a newer login, but can b
   CHECK(bench.core.credentials.Find(second->scope)->number == second->number);
 }
 
-TEST_CASE("logins: only one that nobody asked for can be dropped as unused") {
+TEST_CASE("logins: DropUnused removes only a login that was not used again") {
   Bench bench;
   const SessionPtr session = *bench.Get(bench.Plan("web-1"));
   bench.clock.Advance(seconds(1));
@@ -474,7 +472,7 @@ TEST_CASE("logins: only one that nobody asked for can be dropped as unused") {
   CHECK(bench.core.credentials.Find(session->scope) == nullptr);
 }
 
-TEST_CASE("logins: what is over is let go") {
+TEST_CASE("logins: ForgetExpired removes expired sessions") {
   Bench bench;
   bench.backend->SetLoginLifetime(minutes(10), false);
   (void)bench.Get(bench.Plan("web-1"));
@@ -485,7 +483,7 @@ TEST_CASE("logins: what is over is let go") {
   CHECK(bench.core.credentials.Sessions().empty());
 }
 
-TEST_CASE("logins: a provider that ends with its last one finds the table of logins free") {
+TEST_CASE("logins: the destructor of a session's provider can lock the cache") {
   struct Row {
     std::string name;
     std::function<void(Bench&)> end;
@@ -493,12 +491,12 @@ TEST_CASE("logins: a provider that ends with its last one finds the table of log
   const Row rows[] = {
       {"replaced by a login of the new provider",
        [](Bench& bench) { (void)bench.Get(bench.Plan("web-1")); }},
-      {"no longer shared, says the new provider",
+      {"no longer shared with the new provider",
        [](Bench& bench) {
          bench.backend->SetSharing(Sharing::kPod);
          (void)bench.Get(bench.Plan("web-1"));
        }},
-      {"over", [](Bench& bench) { bench.core.credentials.ForgetExpired(); }},
+      {"expired", [](Bench& bench) { bench.core.credentials.ForgetExpired(); }},
       {"forgotten",
        [](Bench& bench) {
          bench.core.credentials.Forget(
@@ -510,7 +508,7 @@ TEST_CASE("logins: a provider that ends with its last one finds the table of log
     std::future<void> look;
     std::atomic<bool> free = false;
     Bench bench;
-    // Its destructor waits for a thread that looks at the logins, as for a call under way.
+    // Its destructor waits for a thread that reads the cache, like a call in progress.
     std::shared_ptr<FakeProvider> old(new FakeProvider(bench.clock), [&](FakeProvider* provider) {
       look = std::async(std::launch::async, [&] { (void)bench.core.credentials.Sessions(); });
       free = look.wait_for(seconds(5)) == std::future_status::ready;
@@ -520,7 +518,7 @@ TEST_CASE("logins: a provider that ends with its last one finds the table of log
     std::swap(bench.backend, old);
     const std::weak_ptr<const Session> session = *bench.Get(bench.Plan("web-1"));
     std::swap(bench.backend, old);
-    // The flight that logged in may hold on to either for a moment.
+    // The login flight may still hold a reference to either for a moment.
     while (session.use_count() > 1 || old.use_count() > 2) std::this_thread::yield();
     old.reset();
     CHECK_FALSE(look.valid());
@@ -542,7 +540,7 @@ TEST_CASE("logins: a forgotten identity has no known scope until it logs in agai
   CHECK(bench.TokenOf(plan) == "token-2");
 }
 
-TEST_CASE("logins: sessions stay within their bound") {
+TEST_CASE("logins: sessions stay within max_sessions") {
   FakeClock clock;
   auto backend = std::make_shared<FakeProvider>(clock);
   FakeRng rng;
@@ -566,7 +564,7 @@ TEST_CASE("logins: sessions stay within their bound") {
   CHECK(credentials.KnownScopes(keys_of("web-0")).empty());
 }
 
-TEST_CASE("logins: the agent stops in the middle of one") {
+TEST_CASE("logins: destruction cancels a login in progress") {
   auto bench = std::make_unique<Bench>();
   bench->backend->Close();
   Result<SessionPtr> got = Error(ErrorCode::kInternal, "not asked");
@@ -582,7 +580,7 @@ TEST_CASE("logins: the agent stops in the middle of one") {
   REQUIRE(!got.ok());
   CHECK(got.error().code() == ErrorCode::kCancelled);
   const auto backend = bench->backend;
-  bench.reset();  // stops the login that still waits, and waits for it
+  bench.reset();  // cancels the login in progress and waits for it
   CHECK(backend.use_count() == 1);
 }
 

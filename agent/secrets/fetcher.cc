@@ -9,7 +9,7 @@
 namespace nodekeep {
 namespace {
 
-// What is known of one read in the course of a request.
+// The state of one read during a request.
 struct Known {
   const PlannedRead* read = nullptr;
   SharedSecret value;  // to be served
@@ -19,7 +19,7 @@ struct Known {
   std::optional<Error> failure;
   bool remembered = false;  // `failure` was found in the cache: already final
 
-  // Nothing more is to be found out about this ref.
+  // No further look-up or backend call is needed for this ref.
   bool settled() const {
     return value != nullptr ||
            (!read->required && failure && failure->code() == ErrorCode::kNotFound);
@@ -28,11 +28,11 @@ struct Known {
 
 }  // namespace
 
-// The state of one Read, filled in step by step.
+// The state of one Read call; each step adds to it.
 struct Fetcher::Round {
   ReadPlanPtr plan;
   SteadyTime begun;
-  std::vector<Known> known;         // as the plan's reads
+  std::vector<Known> known;         // in the order of the plan's reads
   std::set<std::string> looked_up;  // scopes
   ReadReport report;
 
@@ -49,7 +49,7 @@ struct Fetcher::Round {
                        [](const Known& state) { return state.settled(); });
   }
 
-  // The first failure in the plan's order is the request's; null when there is none.
+  // The first failure in the plan's order, which is the request's; null if there is none.
   const Error* FirstFailure() const {
     for (const Known& state : known) {
       if (!state.settled() && state.failure) return &*state.failure;
@@ -57,7 +57,7 @@ struct Fetcher::Round {
     return nullptr;
   }
 
-  // The denials that came from the backend just now.
+  // The denials that the backend returned during this request.
   std::vector<Known*> NewDenials() {
     std::vector<Known*> denials;
     for (Known& state : known) {
@@ -154,7 +154,7 @@ void Fetcher::LookUp(Round& round, const std::string& scope) {
         cache_.EvictLease(key, hit.lease);
         continue;
       }
-      // The login that is alive proves anew that this may be seen.
+      // The live login proves that the identity may still read this entry.
       if (!hit.fresh) cache_.Confirm(key, hit.version);
       state.value = hit.value;
       state.failure.reset();
@@ -172,7 +172,7 @@ bool Fetcher::CanServeStale(const Round& round) const {
 }
 
 Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPtr& session) {
-  // While this request waited for a login, others may have fetched with it.
+  // While this request waited for the login, other requests may have fetched with it.
   if (session->logged_in >= round.begun || !round.looked_up.contains(session->scope)) {
     LookUp(round, session->scope);
   }
@@ -198,7 +198,7 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
   return {};
 }
 
-// Whether some denial may be due to the login, as far as is known.
+// Whether a denial of this request may be due to the cached login.
 bool Fetcher::ShouldReauthenticate(Round& round, const Session& session) {
   const SteadyTime now = clock_.Now();
   std::unique_lock lock(mutex_);
@@ -230,8 +230,9 @@ void Fetcher::ForgetDenial(const EntryKey& key) {
   denials_.erase(key);
 }
 
-// The cached login may have been revoked or have lost its policy: log in once more and ask once
-// more; the second answer is final. No old value is served for a denial, so the caller waits.
+// The cached login may have been revoked or have lost its policy: log in again and repeat the read
+// once; the second answer is final. Uses the full deadline of the caller, because a denial is never
+// answered with a stale value.
 Status Fetcher::AskWithNewLogin(const Context& context, Round& round, const SessionPtr& denied) {
   credentials_.Drop(*denied);
   Result<SessionPtr> session = credentials_.Get(context, round.plan, round.report.logins);
@@ -274,7 +275,7 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
   if (!credential.ok()) return {keys.size(), Result<Served>(credential.error())};
   std::vector<Result<Served>> results(keys.size(),
                                       Result<Served>(Error(ErrorCode::kInternal, "not asked")));
-  // Fetched by the flight before this one, between our look and our turn?
+  // An earlier flight may have fetched the entry after this request's look-up.
   Policy since = ask.route.policy;
   since.refresh_after =
       std::min(since.refresh_after,
@@ -292,7 +293,7 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
   }
   reads = open.size();
   RetryLoop retry(options_.retry, clock_, rng_);
-  // Each round asks again only for what failed in passing, when all of that may be asked again.
+  // Each try reads only the refs that failed transiently, after the longest of their Retry-Afters.
   (void)retry.Run(context, [&]() -> Status {
     if (open.empty()) return {};
     std::vector<Question> questions;
@@ -301,7 +302,7 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
     }
     std::vector<Result<Answer>> answers =
         ask.route.backend->Fetch(context, *ask.route.options, *credential, questions);
-    // A provider that answers too little must not be read beyond its answers.
+    // Guards against a provider that returns fewer answers than questions.
     while (answers.size() < questions.size()) {
       answers.push_back(Error::Format(ErrorCode::kInternal, "provider {} left {} unanswered",
                                       ask.route.provider, questions[answers.size()].ref.Text()));
@@ -314,7 +315,7 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
       Result<Served>& result = results[open[j]];
       result = Keep(ask, questions[j], std::move(answers[j]));
       if (result.ok() || !result.error().IsTransient()) continue;
-      // What asks for more patience than we have is left alone, and holds up nothing else.
+      // A ref whose Retry-After exceeds the time left is not retried and does not delay the others.
       if (!retry.LeavesTime(context, result.error())) continue;
       failed.push_back(open[j]);
       if (worst.ok() || result.error().retry_after() >= worst.error().retry_after()) {
@@ -333,7 +334,7 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
   if (!answer.ok()) {
     const Error& error = answer.error();
     if (error.code() == ErrorCode::kNotFound || error.IsDenial()) {
-      // A new login may see it again; until then the old value is not served.
+      // A new login may be allowed to read it; until then the old value is not served.
       const bool final = !error.IsDenial() || ask.fresh_login();
       cache_.StoreFailure(key, error, ask.route.policy.remember_failure,
                           final ? 0 : ask.session->login);
@@ -356,9 +357,9 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
     if (ask.route.backend->lease_client() == nullptr) {
       answer->lease.reset();
     } else {
-      // First, so that whoever finds the entry can hold its lease.
+      // Before Store, so that each caller that finds the entry can hold its lease.
       leases_.Add(key, ask.session, *answer->lease);
-      // What ends only with a login that is renewed is kept alive like a lease that is.
+      // A lease limited only by a renewable login is kept alive like a renewable lease.
       answer->lease->renewable |=
           ask.session->credential.renewable && answer->lifetime < answer->lease->lifetime;
     }
@@ -368,7 +369,7 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
                 answer->lease ? answer->lease->id : ""};
 }
 
-// Nothing fetched in the name of an identity that is refused may be served any more.
+// Entries fetched for an identity must not be served once its login is refused.
 void Fetcher::ForgetIdentity(const ReadPlan& plan) {
   const std::vector<std::string> scopes = credentials_.RefusedScopes(plan.login_keys);
   for (const std::string& scope : scopes) cache_.EvictScope(scope);
@@ -399,11 +400,11 @@ Answers Fetcher::ServeStaleOr(Round& round, const Error& why) {
   return Finish(round, why);
 }
 
-// `why`: the error of what was not asked.
+// `why`: the error for reads that were skipped.
 Answers Fetcher::Finish(Round& round, const std::optional<Error>& why) {
   Answers answers;
   for (Known& state : round.known) {
-    // Not by the code of an error: a login may fail with kNotFound as well.
+    // Not decided by the error code: a login may fail with kNotFound too.
     if (state.settled()) {
       answers.values.push_back(std::move(state.value));
     } else if (state.failure) {
@@ -416,7 +417,7 @@ Answers Fetcher::Finish(Round& round, const std::optional<Error>& why) {
   return answers;
 }
 
-// Tells whether an entry's value changed without keeping it; "" when there is none.
+// A keyed hash that shows whether the value has changed; "" if the entry has no value.
 std::string Fetcher::Fingerprint(const EntryKey& key) {
   auto found = cache_.Find(key, Policy());
   if (!found || !found->ok()) return "";

@@ -1,16 +1,24 @@
 #pragma once
 
-// Reads what a plan asks for. The only place for policy: which login is used, what is fresh enough,
-// when the backend is asked, when it is asked again, when the last good value is served instead.
+// Reads the refs of a plan. The only place for policy: which login is used, which entry is fresh
+// enough, when the backend is read and retried, when the last good value is served instead.
 //
-// What may be shared is asked of the backend once: entries per (scope, ref), logins per scope.
-// While the backend is down, an identity that was served before gets its last good values until
-// their hard age, and the report says so; an authoritative denial or "not found" evicts the entry
-// and is never hidden by an old value.
+// Callers that may share a result share one backend call: entries per (scope, ref), logins per
+// scope.
 //
-// Knows neither volumes nor files: agent/mount assembles them from the answers.
+//   backend read or login              result
+//   success                            the value; it is cached
+//   transient error                    the last good value up to its hard age, if this identity was
+//                                      served before, and the report says so; else the error
+//   denied, cached login               one more read with a new login, unless a denial of this ref
+//                                      was confirmed recently (Options::confirm_denial)
+//   denied, new login; "not found"     the error, remembered in place of the cached value; no stale
+//                                      value
+//   login refused                      the error; all entries of the refused scopes are evicted
 //
-// Thread-safe. Blocks the caller under its context.
+// Independent of volumes and files: agent/mount assembles them from the answers.
+//
+// Thread-safe. Blocks the caller until its context ends at the latest.
 
 #include <functional>
 #include <map>
@@ -37,18 +45,18 @@ namespace nodekeep {
 // What `nodekeep refresh` did.
 struct RefreshReport {
   std::size_t matched = 0;  // minted entries among them
-  std::size_t asked = 0;    // asked of the backend now
+  std::size_t asked = 0;    // read from the backend now
   std::size_t changed = 0;
-  std::size_t deferred = 0;  // no live login: asked at the next mount
+  std::size_t deferred = 0;  // no live login: read at the next mount
   std::vector<std::string> errors;
 };
 
 using SharedSecret = std::shared_ptr<const SecretBytes>;
 
 struct Answers {
-  // One for each read of the plan, in its order. Null: the backend says that it does not exist, and
-  // the read is not required. When a required read or the login fails, reads that were not asked
-  // because of that have its error.
+  // One per read of the plan, in its order. Null: the backend reports that the ref does not exist,
+  // and the read is not required. If the login or a required read fails, the reads skipped because
+  // of that have the same error.
   std::vector<Result<SharedSecret>> values;
   ReadReport report;
 };
@@ -57,13 +65,13 @@ class Fetcher {
  public:
   struct Options {
     RetryPolicy retry;
-    // How long one call to a backend may take, retries included. A ref whose Retry-After does not
-    // fit into what is left of it is not asked for again, whatever becomes of the others.
+    // Time limit for one backend call, retries included. A ref with a Retry-After beyond the limit
+    // is not retried; this does not affect the other refs of the call.
     Duration fetch_budget = std::chrono::seconds(30);
-    // How long a mount waits for a slow backend when last good values could stand in.
+    // How long a mount waits for a slow backend when it can serve last good values instead.
     Duration stale_patience = std::chrono::seconds(2);
-    // A denial that a fresh login did not change is final for so long, doubling up to the longest:
-    // a path that stays denied must not cost a login per request.
+    // A denial confirmed with a new login is final for this time, doubled by each confirmation, at
+    // most confirm_denial_longest: a path that stays denied must not cost a login per request.
     Duration confirm_denial = std::chrono::minutes(1);
     Duration confirm_denial_longest = std::chrono::minutes(10);
   };
@@ -72,11 +80,11 @@ class Fetcher {
           WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, FetchMetrics& metrics);
 
   Answers Read(const Context& context, const ReadPlanPtr& plan);
-  // The same when everything is in memory and fresh; else nothing, and nothing has been done. Never
-  // waits, so that it may run where waiting is forbidden.
+  // As Read if everything is in memory and fresh; otherwise nullopt, without a login or a backend
+  // call. Never waits, so it may be called where blocking is not allowed.
   std::optional<Answers> ReadFromMemory(const ReadPlanPtr& plan);
 
-  // Asks the backend again for the entries that `matches` picks; minted ones are left alone.
+  // Reads the entries that `matches` selects from the backend again, except minted ones.
   RefreshReport Refresh(const Context& context,
                         const std::function<bool(const EntryKey&)>& matches);
 
@@ -88,10 +96,10 @@ class Fetcher {
   };
   struct FlightKey {
     EntryKey entry;
-    std::uint64_t login = 0;  // a refused login's calls are not joined by its successor's
+    std::uint64_t login = 0;  // so that a new login does not join the calls of a refused one
     auto operator<=>(const FlightKey&) const = default;
   };
-  // One call: which backend to ask, with which login, for a request that began when.
+  // The context of one backend call: the login, the route, and when the request began.
   struct Ask {
     SessionPtr session;
     Route route;
@@ -100,13 +108,13 @@ class Fetcher {
     bool fresh_login() const { return session->logged_in >= begun; }
   };
 
-  // A denial that was met with a login made just now.
+  // A denial received with a new login.
   struct ConfirmedDenial {
     Duration wait = Duration::zero();
     SteadyTime until;
   };
 
-  // The steps of Read; each fills in what it finds out.
+  // The steps of Read; each records its results in `round`.
   Round Begin(const ReadPlanPtr& plan) const;
   bool FindInMemory(Round& round);
   void CountHits(const Round& round);

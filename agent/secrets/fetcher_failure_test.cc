@@ -1,4 +1,4 @@
-// What a fetch makes of refusals, outages and passing failures.
+// How a fetch handles denials, outages and transient failures.
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -12,7 +12,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-TEST_CASE("fetch: a no is remembered briefly for all who share it") {
+TEST_CASE("fetch: a denial or \"not found\" is remembered briefly for all pods that share it") {
   struct Row {
     std::string name;
     Error error;
@@ -36,7 +36,7 @@ TEST_CASE("fetch: a no is remembered briefly for all who share it") {
   }
 }
 
-TEST_CASE("fetch: a refusal after a cached login costs one login and one retry, then is believed") {
+TEST_CASE("fetch: a denial on a cached login costs one login and one retry, then is final") {
   for (const ErrorCode code : {ErrorCode::kDenied, ErrorCode::kAuthExpired}) {
     INFO(ErrorCodeName(code));
     FetchBench bench;
@@ -57,17 +57,16 @@ TEST_CASE("fetch: a refusal after a cached login costs one login and one retry, 
     CHECK(bench.Mount(bench.Plan("a")) == "no: " + std::string(ErrorCodeName(code)));
     CHECK(bench.backend->logins() == 2);
     CHECK(bench.backend->reads("a") == 3);
-    // The denial is of this secret only.
+    // The denial applies to this secret only.
     CHECK(bench.Mount(bench.Plan("b")) == "v");
   }
 }
 
-TEST_CASE(
-    "fetch: a path that stays denied costs ever fewer logins, and none of the others' reads") {
+TEST_CASE("fetch: a path that stays denied costs fewer and fewer logins, and no other reads") {
   FetchBench bench;
   bench.backend->SetValue("b", "v");
   bench.backend->FailAlways("a", No());
-  // Polled once a minute for an hour, beside a mount that is well.
+  // Polled once a minute for an hour, next to a mount that succeeds.
   std::vector<int> logins_at;
   std::size_t before = 0;
   for (int minute = 0; minute < 60; ++minute) {
@@ -82,7 +81,7 @@ TEST_CASE(
   bench.backend->Heal();
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a")) == "v");
-  // Denied anew, it is doubted at once.
+  // After a success, the next denial is retried with a new login at once.
   bench.clock.Advance(minutes(3));
   bench.backend->FailAlways("a", No());
   before = bench.backend->logins();
@@ -90,7 +89,7 @@ TEST_CASE(
   CHECK(bench.backend->logins() == before + 1);
 }
 
-TEST_CASE("fetch: a login that was revoked is replaced, once for all who meet it") {
+TEST_CASE("fetch: a revoked login is replaced once for all concurrent mounts") {
   FetchBench bench;
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a")) == "v");
@@ -107,7 +106,7 @@ TEST_CASE("fetch: a login that was revoked is replaced, once for all who meet it
   CHECK(bench.backend->reads("a") == 3);
 }
 
-TEST_CASE("fetch: a refusal after a login of this very mount is believed at once") {
+TEST_CASE("fetch: a denial after a login made by the same mount is final at once") {
   FetchBench bench;
   bench.backend->FailAlways("a", No());
   CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
@@ -115,7 +114,7 @@ TEST_CASE("fetch: a refusal after a login of this very mount is believed at once
   CHECK(bench.backend->reads() == 1);
 }
 
-TEST_CASE("fetch: what was refused is not papered over when no new login can be had") {
+TEST_CASE("fetch: a denial is not hidden by a stale value if the new login fails") {
   FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a")) == "v");
@@ -127,11 +126,11 @@ TEST_CASE("fetch: what was refused is not papered over when no new login can be 
   CHECK(bundle.error().code() == ErrorCode::kDenied);
   CHECK(bundle.error().message() ==
         "403 permission denied; logging in once more failed: connection refused");
-  // Nor by the next mount, which only meets the outage.
+  // The next mount gets only the outage, and no stale value either.
   CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
 }
 
-TEST_CASE("fetch: a slow refusal that nobody waited for is not papered over either") {
+TEST_CASE("fetch: a denial that arrives after its mount gave up removes the stale value too") {
   FetchBench bench;
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a")) == "v");
@@ -152,7 +151,7 @@ TEST_CASE("fetch: a slow refusal that nobody waited for is not papered over eith
   CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
 }
 
-TEST_CASE("fetch: while the backend is down the last good value stands in until its hard age") {
+TEST_CASE("fetch: while the backend is down the last good value is served up to its hard age") {
   struct Row {
     std::string name;
     Error error;
@@ -166,7 +165,7 @@ TEST_CASE("fetch: while the backend is down the last good value stands in until 
       {"reads throttled", throttled, false, minutes(3), "v"},
       {"just below the hard age", Down(), false, minutes(60) - Duration(1), "v"},
       {"at the hard age", Down(), false, minutes(60), "no: transient"},
-      {"login over and its endpoint down", Down(), true, minutes(30), "v"},
+      {"login expired and its endpoint down", Down(), true, minutes(30), "v"},
       {"login down, at the hard age", Down(), true, minutes(60), "no: transient"},
       {"not found", Error(ErrorCode::kNotFound, "404"), false, minutes(3), "no: not_found"},
       {"denied", No(), false, minutes(3), "no: denied"},
@@ -195,14 +194,14 @@ TEST_CASE("fetch: while the backend is down the last good value stands in until 
     CHECK(!report.stale_reason.empty());
     CHECK(bench.core.metrics.Render().find("nodekeep_stale_served_total{provider=\"fake\"} 1") !=
           std::string::npos);
-    // Well again: no longer stale.
+    // The backend is up again: no longer stale.
     bench.backend->Heal();
     CHECK(bench.Mount(bench.Plan("a"), &report) == "v");
     CHECK(report.stale == 0);
   }
 }
 
-TEST_CASE("fetch: stale is only what was asked for and not answered") {
+TEST_CASE("fetch: only the refs that the backend did not answer are served stale") {
   FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "old a");
   bench.backend->SetValue("b", "old b");
@@ -216,14 +215,14 @@ TEST_CASE("fetch: stale is only what was asked for and not answered") {
   CHECK(ContentsOf(*bundle, "b") == "old b");
   CHECK(bundle->report.stale == 1);
 
-  // One refusal in it ends it, whatever could stand in for the rest.
+  // One denial fails the whole request, whatever stale values the others have.
   bench.clock.Advance(minutes(3));
   bench.backend->FailAlways("a", No());
   CHECK(bench.Mount(bench.Plan("b,a")) == "no: denied");
   CHECK(bench.Mount(bench.Plan("a,b")) == "no: denied");
 }
 
-TEST_CASE("fetch: a login that is not found is an error, also when every object is optional") {
+TEST_CASE("fetch: a login that fails with kNotFound is an error even if all objects are optional") {
   FetchBench bench;
   bench.backend->SetValue("a", "v");
   const MountPlanPtr plan = bench.Plan("a,gone", "web-1", {{"nodekeep/optional", "*"}});
@@ -243,7 +242,7 @@ TEST_CASE("fetch: a login that is not found is an error, also when every object 
   CHECK(*answers.values[1] == nullptr);
 }
 
-TEST_CASE("fetch: nothing stands in where the class says so, or where nothing was served before") {
+TEST_CASE("fetch: no stale value if the class disables it or nothing was served before") {
   FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "v");
   const std::map<std::string, std::string> never = {{"nodekeep/serveStaleFor", "0s"}};
@@ -254,7 +253,7 @@ TEST_CASE("fetch: nothing stands in where the class says so, or where nothing wa
   CHECK(bench.Mount(bench.Plan("a,b", "web-1")) == "no: transient");
 }
 
-TEST_CASE("fetch: a slow backend is waited for briefly when last good values are at hand") {
+TEST_CASE("fetch: the wait for a slow backend is short if last good values are available") {
   FetchBench bench;
   bench.backend->SetValue("a", "old");
   CHECK(bench.Mount(bench.Plan("a")) == "old");
@@ -269,13 +268,13 @@ TEST_CASE("fetch: a slow backend is waited for briefly when last good values are
   pod.join();
   CHECK(got == "old");
   CHECK(report.stale == 1);
-  // The read went on for whoever comes next.
+  // The read continued for the next caller.
   bench.backend->Open();
   CHECK(bench.Mount(bench.Plan("a")) == "new");
   CHECK(bench.backend->reads("a") == 2);
 }
 
-TEST_CASE("fetch: a refused login ends everything fetched in its name") {
+TEST_CASE("fetch: a refused login evicts everything fetched for its identity") {
   struct Row {
     std::string name;
     Error error;
@@ -290,21 +289,21 @@ TEST_CASE("fetch: a refused login ends everything fetched in its name") {
     CHECK(bench.Mount(bench.Plan("a")) == "v");
     bench.clock.Advance(minutes(11));
     bench.backend->FailLoginsAlways(row.error);
-    // The third speaks for the account.
+    // With the third pod the account counts as refused.
     for (const std::string pod : {"web-1", "web-2", "web-3"}) {
       CHECK_FALSE(bench.core.cache.List().empty());
       CHECK(bench.Mount(bench.Plan("a", pod)) ==
             "no: " + std::string(ErrorCodeName(row.error.code())));
     }
     CHECK(bench.core.cache.List().empty());
-    // The outage that follows finds nothing to paper it over with.
+    // In the outage that follows there is no stale value to serve.
     bench.clock.Advance(seconds(11));
     bench.backend->FailLoginsAlways(Down());
     CHECK(bench.Mount(bench.Plan("a")) == "no: transient");
   }
 }
 
-TEST_CASE("fetch: one pod's refused login takes nothing from the others of its account") {
+TEST_CASE("fetch: one pod's refused login does not affect other pods of its account") {
   FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetLoginLifetime(minutes(10), false);
   bench.backend->SetValue("a", "v");
@@ -314,12 +313,12 @@ TEST_CASE("fetch: one pod's refused login takes nothing from the others of its a
   CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: denied");
   CHECK(bench.core.cache.List().size() == 1);
 
-  INFO("the others go on with the old login while no new one can be had");
+  INFO("the others keep using the old login while the login endpoint is down");
   bench.backend->FailLoginsAlways(Down());
   CHECK(bench.Mount(bench.Plan("a", "web-1")) == "v");
   CHECK(bench.core.FetchFromMemory(bench.Plan("a", "web-2")));
 
-  INFO("the refused one is served neither from memory nor by a login that is not its own");
+  INFO("the refused pod is served neither from memory nor by another pod's login");
   CHECK_FALSE(bench.core.FetchFromMemory(bench.Plan("a", "web-gone")));
   bench.clock.Advance(seconds(11));
   CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: transient");
@@ -334,7 +333,7 @@ TEST_CASE("fetch: one pod's refused login takes nothing from the others of its a
   CHECK(bench.core.FetchFromMemory(bench.Plan("a", "web-gone")));
 }
 
-TEST_CASE("fetch: a passing failure is asked again for what failed, and only for that") {
+TEST_CASE("fetch: a retry reads only the refs that failed transiently") {
   FetchBench bench;
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("b", "v");
@@ -344,9 +343,8 @@ TEST_CASE("fetch: a passing failure is asked again for what failed, and only for
   CHECK(bench.backend->reads("b") == 3);
 }
 
-TEST_CASE(
-    "fetch: what asks for more patience than is left is left alone, and holds up nothing else") {
-  // Refs are asked in the order of their paths: the patient one is first, between and last.
+TEST_CASE("fetch: a ref whose Retry-After exceeds the budget is not retried and delays no other") {
+  // Refs are read in the order of their paths: the one with Retry-After is first, middle and last.
   for (const std::string patient : {"a", "b", "c"}) {
     INFO(patient);
     FetchBench bench;
@@ -363,7 +361,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("fetch: the longest Retry-After that fits is waited for, whatever else failed") {
+TEST_CASE("fetch: a retry waits for the longest Retry-After within the budget") {
   FetchBench bench({.fetch_budget = hours(1000)});
   std::map<std::string, std::vector<SteadyTime>> asked;
   bench.backend->SetReader([&](const Context&, const Credential&, const Question& question) {

@@ -15,7 +15,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once by 1 login and 10 reads") {
+TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once with 1 login and 10 reads") {
   FetchBench bench;
   for (int i = 0; i < 10; ++i) {
     bench.backend->SetValue("s" + std::to_string(i), "value " + std::to_string(i));
@@ -44,13 +44,13 @@ TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once by 1 login an
   CHECK(std::accumulate(logins.begin(), logins.end(), std::size_t{0}) == 1);
 }
 
-TEST_CASE("fetch: exactly one read per secret also when the mounts trickle in at any moment") {
+TEST_CASE("fetch: exactly one read per secret also if mounts arrive at different times") {
   FetchBench bench;
   for (int i = 0; i < 10; ++i) bench.backend->SetValue("s" + std::to_string(i), "v");
   std::atomic<int> wrong = 0;
   auto pods = Together(40, [&](std::size_t pod) {
     for (int i = 0; i < 10; ++i) {
-      // Each pod in an order of its own, so that claims and waits interleave.
+      // A different order per pod, so that claims and waits interleave.
       const std::string first = "s" + std::to_string((i + pod) % 10);
       const std::string second = "s" + std::to_string((i * 3 + pod) % 10);
       const std::string objects = first == second ? first : first + "," + second;
@@ -63,8 +63,7 @@ TEST_CASE("fetch: exactly one read per secret also when the mounts trickle in at
   CHECK(bench.backend->reads() == 10);
 }
 
-TEST_CASE(
-    "fetch: logins that may have looked at the pod share neither themselves nor their entries") {
+TEST_CASE("fetch: pods share neither logins that may depend on the pod nor their entries") {
   FetchBench bench;
   bench.backend->SetSharing(Sharing::kPod);
   bench.backend->SetReader([](const Context&, const Credential& credential, const Question&) {
@@ -92,7 +91,7 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
   };
   const Row rows[] = {
       {"the same account", "shop", "web", "-", true},
-      {"the account created anew", "shop", "web", "new uid", false},
+      {"the account re-created", "shop", "web", "new uid", false},
       {"its uid unknown", "shop", "web", "", false},
       {"another namespace", "blog", "web", "-", false},
       {"another account", "shop", "db", "-", false},
@@ -109,7 +108,7 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
     const MountPlanPtr other =
         FakePlan(bench.backend, "a", MakeIdentity(row.ns, "web-2", row.account, row.sa_uid));
     CHECK(bench.Mount(other) == (row.shares ? "seen by token-1" : "seen by token-2"));
-    // Also while the backend is down nobody gets what is another's.
+    // While the backend is down, no identity gets the value of another either.
     bench.clock.Advance(minutes(5));
     bench.backend->SetReader(nullptr);
     bench.backend->FailAlways("", Down());
@@ -119,13 +118,13 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
     CHECK(bench.Mount(third) == (row.shares           ? "seen by token-1"
                                  : row.sa_uid.empty() ? "no: transient"
                                                       : "seen by token-2"));
-    const MountPlanPtr stranger =
+    const MountPlanPtr other_tenant =
         FakePlan(bench.backend, "a", MakeIdentity("else", "web-1", "web", row.sa_uid));
-    CHECK(bench.Mount(stranger) == "no: transient");
+    CHECK(bench.Mount(other_tenant) == "no: transient");
   }
 }
 
-TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes") {
+TEST_CASE("fetch: 64 tenants never see each other's bytes, also with faults in between") {
   FetchBench bench({.retry = {.attempts = 1}});
   std::atomic<std::size_t> calls = 0;
   bench.backend->SetReader([&](const Context&, const Credential& credential,
@@ -168,7 +167,7 @@ TEST_CASE("fetch: 64 tenants with faults in between never see each other's bytes
   CHECK(served > 64);
 }
 
-TEST_CASE("fetch: fresh entries are served without a call, old ones asked about again") {
+TEST_CASE("fetch: fresh entries are served without a call, older ones are read again") {
   FetchBench bench;
   bench.backend->SetValue("a", "one");
   ReadReport report;
@@ -188,7 +187,7 @@ TEST_CASE("fetch: fresh entries are served without a call, old ones asked about 
   CHECK(bench.backend->logins() == 1);
 }
 
-TEST_CASE("fetch: the asker's own ages count, not those of whoever fetched") {
+TEST_CASE("fetch: ages are compared with the policy of the caller, not of the original fetch") {
   FetchBench bench;
   bench.backend->SetValue("a", "one");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
@@ -198,7 +197,7 @@ TEST_CASE("fetch: the asker's own ages count, not those of whoever fetched") {
   CHECK(bench.Mount(bench.Plan("a", "web-3", {{"nodekeep/refreshAfter", "2s"}})) == "two");
 }
 
-TEST_CASE("fetch: what the backend calls unchanged is young again without being sent") {
+TEST_CASE("fetch: an `unchanged` answer restarts the entry's age without sending the value") {
   FetchBench bench;
   bench.backend->SetValue("a", "one", "v1");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
@@ -216,7 +215,7 @@ TEST_CASE("fetch: what the backend calls unchanged is young again without being 
   CHECK(questions == 1);
 }
 
-TEST_CASE("fetch: a value dropped while the backend confirmed it is asked for in full") {
+TEST_CASE("fetch: a value evicted while the backend confirmed it is read in full") {
   FetchBench bench;
   bench.backend->SetValue("a", "one", "v1");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
@@ -231,7 +230,7 @@ TEST_CASE("fetch: a value dropped while the backend confirmed it is asked for in
   CHECK(bench.Mount(bench.Plan("a")) == "in full");
 }
 
-TEST_CASE("fetch: an immutable answer is not asked for again while the login lives") {
+TEST_CASE("fetch: an immutable answer is not read again while the login is alive") {
   FetchBench bench;
   bench.backend->SetLoginLifetime(hours(10), false);
   std::size_t reads = 0;
@@ -246,14 +245,14 @@ TEST_CASE("fetch: an immutable answer is not asked for again while the login liv
   bench.clock.Advance(hours(8));
   CHECK(bench.Mount(bench.Plan("a")) == "v");
   CHECK(reads == 1);
-  // An identity that may log in no more sees it no more.
+  // An identity whose login is refused no longer gets it.
   bench.clock.Advance(hours(3));
   bench.backend->FailLoginsAlways(No());
   CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
   CHECK(reads == 1);
 }
 
-TEST_CASE("fetch: objects of one answer cost one read, and keep the manifest's order") {
+TEST_CASE("fetch: objects from one answer cost one read, and keep the manifest's order") {
   FetchBench bench;
   bench.backend->SetValue("db", "user=alice\npassword=pw");
   bench.backend->SetValue("z", "last letter first");
@@ -268,7 +267,7 @@ TEST_CASE("fetch: objects of one answer cost one read, and keep the manifest's o
   CHECK(bench.backend->batches() == 1);
 }
 
-TEST_CASE("fetch: versions change with the contents and do not show them") {
+TEST_CASE("fetch: versions change with the contents and do not reveal them") {
   FetchBench bench;
   bench.backend->SetValue("a", "one");
   bench.backend->SetValue("b", "one");
@@ -281,7 +280,7 @@ TEST_CASE("fetch: versions change with the contents and do not show them") {
   CHECK(first.find("one") == std::string::npos);
 }
 
-TEST_CASE("fetch: all or nothing; the first failure in the manifest's order speaks") {
+TEST_CASE("fetch: a mount fails as a whole with the first failure in the manifest's order") {
   FetchBench bench;
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("c", "v");
@@ -293,7 +292,7 @@ TEST_CASE("fetch: all or nothing; the first failure in the manifest's order spea
   CHECK(bundle.error().message() == "error making mount request: nothing at \"b\"");
 }
 
-TEST_CASE("fetch: an optional object is left out when it does not exist, not when it is refused") {
+TEST_CASE("fetch: an optional object is omitted if it does not exist, not if it is denied") {
   struct Row {
     std::string name, objects, optional, want;
     std::size_t files;
@@ -304,7 +303,7 @@ TEST_CASE("fetch: an optional object is left out when it does not exist, not whe
       {"all absent", "gone", "*", "(no file)", 0},
       {"refused", "a,denied", "denied", "no: denied", 0},
       {"down", "a,down", "down", "no: transient", 0},
-      {"absent for one who needs it", "gone,gone#key", "gone#key", "no: not_found", 0},
+      {"absent, and required by another object", "gone,gone#key", "gone#key", "no: not_found", 0},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -348,7 +347,7 @@ TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a
   CHECK(bench.Mount(*plan) == "no: internal");
 }
 
-TEST_CASE("fetch: a provider may make several files of one answer and report versions of its own") {
+TEST_CASE("fetch: a provider may make several files from one answer and report its own versions") {
   class Folders final : public SpcDialect {
    public:
     explicit Folders(std::shared_ptr<FakeProvider> inner) : inner_(std::move(inner)) {}
@@ -399,7 +398,7 @@ TEST_CASE("fetch: a provider may make several files of one answer and report ver
   CHECK(bundle->files.size() == 1);
 }
 
-TEST_CASE("fetch: a mount that leaves does not take the read with it") {
+TEST_CASE("fetch: a cancelled mount does not cancel the read") {
   FetchBench bench;
   bench.backend->SetValue("a", "v");
   bench.backend->Close();
@@ -421,8 +420,7 @@ TEST_CASE("fetch: a mount that leaves does not take the read with it") {
   CHECK(bench.backend->logins() == 1);
 }
 
-TEST_CASE(
-    "fetch: a mount's own deadline ends it, a login's or read's does not outlive its budget") {
+TEST_CASE("fetch: a mount ends with its deadline, and a read with its own budget") {
   FetchBench bench({.fetch_budget = seconds(30)});
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("b")) == "no: not_found");  // logged in
@@ -449,7 +447,7 @@ TEST_CASE(
   CHECK(patient == "no: deadline_exceeded");
 }
 
-TEST_CASE("fetch: from memory only what is there and fresh, and without a call") {
+TEST_CASE("fetch: ReadFromMemory returns only cached, fresh values, and makes no call") {
   FetchBench bench;
   bench.backend->SetValue("a", "v");
   CHECK(!bench.core.FetchFromMemory(bench.Plan("a")));
@@ -465,7 +463,7 @@ TEST_CASE("fetch: from memory only what is there and fresh, and without a call")
   CHECK(bench.backend->reads() == 1);
 }
 
-TEST_CASE("fetch: a budget too small for the answers costs reads, never a wrong answer") {
+TEST_CASE("fetch: a cache too small for the answers costs reads, never a wrong answer") {
   FetchBench bench({.cache_bytes = 1500});
   for (int i = 0; i < 10; ++i) {
     bench.backend->SetValue("s" + std::to_string(i), std::string(900, static_cast<char>('0' + i)),
@@ -483,7 +481,7 @@ TEST_CASE("fetch: a budget too small for the answers costs reads, never a wrong 
   }
 }
 
-TEST_CASE("refresh: asks again for what matches and says what changed") {
+TEST_CASE("refresh: matching entries are read again and changes are reported") {
   FetchBench bench;
   bench.backend->SetValue("a", "one", "1");
   bench.backend->SetValue("b", "same");
@@ -506,7 +504,7 @@ TEST_CASE("refresh: asks again for what matches and says what changed") {
   CHECK(ContentsOf(*bundle, "c") == "two");
 }
 
-TEST_CASE("refresh: one call though many mount at the same time") {
+TEST_CASE("refresh: one call although many pods mount at the same time") {
   FetchBench bench;
   bench.backend->SetValue("a", "one");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
@@ -529,7 +527,7 @@ TEST_CASE("refresh: one call though many mount at the same time") {
   CHECK(bench.backend->reads("a") == 2);
 }
 
-TEST_CASE("refresh: without a live login the next mount asks; the value still stands in") {
+TEST_CASE("refresh: without a live login the next mount reads; the value may be served stale") {
   FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetLoginLifetime(minutes(1), false);
   bench.backend->SetValue("a", "one");
@@ -546,7 +544,7 @@ TEST_CASE("refresh: without a live login the next mount asks; the value still st
   CHECK(bench.Mount(bench.Plan("a")) == "two");
 }
 
-TEST_CASE("refresh: an error is reported by ref, a denial leaves nothing to stand in") {
+TEST_CASE("refresh: an error is reported by ref; a denial leaves no stale value") {
   FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("b", "v");
@@ -564,7 +562,7 @@ TEST_CASE("refresh: an error is reported by ref, a denial leaves nothing to stan
   CHECK(bench.Mount(bench.Plan("b")) == "no: transient");
 }
 
-TEST_CASE("refresh: a remembered no is forgotten") {
+TEST_CASE("refresh: a negative entry is removed") {
   FetchBench bench;
   CHECK(bench.Mount(bench.Plan("a")) == "no: not_found");
   bench.backend->SetValue("a", "v");
@@ -572,7 +570,7 @@ TEST_CASE("refresh: a remembered no is forgotten") {
   CHECK(bench.Mount(bench.Plan("a")) == "v");
 }
 
-TEST_CASE("fetch: no secret and no token is in what errors and reports say") {
+TEST_CASE("fetch: errors and reports contain no secrets and no tokens") {
   FetchBench bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "hunter2");
   CHECK(bench.Mount(bench.Plan("a")) == "hunter2");
@@ -588,7 +586,7 @@ TEST_CASE("fetch: no secret and no token is in what errors and reports say") {
   }
 }
 
-TEST_CASE("fetch: the agent stops in the middle of mounts") {
+TEST_CASE("fetch: destruction cancels reads in progress") {
   auto bench = std::make_unique<FetchBench>();
   bench->backend->SetValue("a", "v");
   CHECK(bench->Mount(bench->Plan("b")) == "no: not_found");  // logged in
@@ -607,7 +605,7 @@ TEST_CASE("fetch: the agent stops in the middle of mounts") {
     CHECK(result->error().code() == ErrorCode::kCancelled);
   }
   const auto backend = bench->backend;
-  bench.reset();  // stops the read that still waits, and waits for it
+  bench.reset();  // cancels the read in progress and waits for it
   CHECK(backend.use_count() == 1);
 }
 

@@ -5,7 +5,7 @@
 namespace nodekeep {
 namespace {
 
-// kubelet writes UTC with a "Z"; a token whose end cannot be read is used until it is refused.
+// kubelet writes UTC with a "Z". A token whose expiry cannot be parsed is used until it is refused.
 WallTime ParseExpiry(const std::string& text) {
   return ParseTime(text).value_or(WallTime::max());
 }
@@ -47,7 +47,7 @@ Result<std::map<std::string, ServiceAccountToken>> ParseServiceAccountTokens(
   for (const auto& member : parsed->object_range()) {
     const std::optional<std::string> token = TextOf(Find(member.value(), {"token"}));
     if (!token || token->empty()) {
-      return Error::Format(ErrorCode::kInvalid, "audience \"{}\" has no \"token\" text",
+      return Error::Format(ErrorCode::kInvalid, "audience \"{}\" has no \"token\" string",
                            member.key());
     }
     ServiceAccountToken& place = tokens[std::string(member.key())];

@@ -1,6 +1,6 @@
 #pragma once
 
-// In whose name secrets are read: a service account, and the pod where there is one. Data, handed
+// The identity that reads secrets: a service account, and a pod if there is one. Plain data, passed
 // to providers.
 
 #include <map>
@@ -27,30 +27,30 @@ struct PodRef {
 struct Identity {
   std::string namespace_name;
   std::string service_account;
-  // From the token's own claims, unverified; "" when there is no token. Distinguishes a re-created
-  // service account from its predecessor of the same name.
+  // From the token's claims, unverified; "" without a token. Distinguishes a re-created service
+  // account from its predecessor of the same name.
   std::string service_account_uid;
-  // Of the service account object; empty unless the provider's logins read them.
+  // Annotations of the ServiceAccount; empty unless the provider's logins need them.
   std::map<std::string, std::string> service_account_annotations;
-  // Nothing for a request that no pod has made; then tokens are not bound to a pod either.
+  // nullopt for a request not made for a pod; its tokens are not bound to a pod either.
   std::optional<PodRef> pod;
   std::map<std::string, ServiceAccountToken> tokens;  // by audience
-  // Credentials that came with the request (nodePublishSecretRef), by key. Often empty.
+  // Credentials of the request (nodePublishSecretRef), by key. Often empty.
   std::map<std::string, SecretBytes> credentials;
 
   Identity Clone() const;
-  // The token of `audience`, or null.
+  // The token for `audience`, or null.
   const ServiceAccountToken* Token(const std::string& audience) const;
   // "" without a pod.
   std::string PodName() const { return pod ? pod->name : ""; }
   std::string PodUid() const { return pod ? pod->uid : ""; }
-  // "namespace/pod" for messages; "(no pod)" when neither is known.
+  // "namespace/pod" for messages; "(no pod)" if neither is known.
   std::string Text() const;
 };
 
-// Reads the tokens that kubelet sends with a volume (Kubernetes, TokenRequests of CSIDriver):
+// Parses the tokens that kubelet sends with a volume (Kubernetes, CSIDriver tokenRequests):
 // {"<audience>": {"token": "<jwt>", "expirationTimestamp": "<RFC3339>"}}. Empty text: no tokens.
-// The error never quotes the text.
+// Errors never quote the text.
 Result<std::map<std::string, ServiceAccountToken>> ParseServiceAccountTokens(
     const SecretBytes& text);
 

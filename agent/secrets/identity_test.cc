@@ -5,7 +5,7 @@
 
 namespace nodekeep {
 
-TEST_CASE("pod tokens: each audience has its token and its end") {
+TEST_CASE("pod tokens: each audience has its token and its expiry") {
   Result<std::map<std::string, ServiceAccountToken>> tokens = ParseServiceAccountTokens(SecretBytes(
       R"({"vault":{"token":"t1","expirationTimestamp":"2026-01-31T12:00:00Z"},)"
       R"("":{"token":"t2","expirationTimestamp":"later"},"x":{"token":"t3","more":1}})"));
@@ -14,12 +14,12 @@ TEST_CASE("pod tokens: each audience has its token and its end") {
   CHECK(tokens->at("vault").token.Reveal() == "t1");
   CHECK(tokens->at("vault").expires == WallTime(std::chrono::seconds(1769860800)));
   CHECK(tokens->at("").token.Reveal() == "t2");
-  // An end that cannot be read: used until it is refused.
+  // An expiry that cannot be parsed: the token is used until it is refused.
   CHECK(tokens->at("").expires == WallTime::max());
   CHECK(tokens->at("x").expires == WallTime::max());
 }
 
-TEST_CASE("pod tokens: none are sent in three ways") {
+TEST_CASE("pod tokens: empty text, null and an empty object mean no tokens") {
   struct Row {
     std::string name, text;
   };
@@ -32,7 +32,7 @@ TEST_CASE("pod tokens: none are sent in three ways") {
   }
 }
 
-TEST_CASE("pod tokens: text that is none is an error that does not quote it") {
+TEST_CASE("pod tokens: malformed text is an error that does not quote it") {
   struct Row {
     std::string name, text, want;
   };
@@ -42,11 +42,11 @@ TEST_CASE("pod tokens: text that is none is an error that does not quote it") {
       {"a list", R"(["hunter2"])", "expected a JSON object by audience"},
       {"a text", R"("hunter2")", "expected a JSON object by audience"},
       {"an audience with a text", R"({"vault":"hunter2"})",
-       "audience \"vault\" has no \"token\" text"},
+       "audience \"vault\" has no \"token\" string"},
       {"a token that is a number", R"({"vault":{"token":42}})",
-       "audience \"vault\" has no \"token\" text"},
+       "audience \"vault\" has no \"token\" string"},
       {"an empty token", R"({"vault":{"token":"","hunter2":1}})",
-       "audience \"vault\" has no \"token\" text"},
+       "audience \"vault\" has no \"token\" string"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -84,7 +84,7 @@ TEST_CASE("pod identity: a clone is equal and independent") {
   CHECK(copy.credentials.at("user").Reveal() == "alice");
 }
 
-TEST_CASE("pod identity: prints as namespace and pod, or says that there is none") {
+TEST_CASE("pod identity: Text is namespace and pod, or \"(no pod)\"") {
   Identity pod;
   CHECK(pod.Text() == "(no pod)");
   pod.namespace_name = "shop";

@@ -1,6 +1,6 @@
 #pragma once
 
-// Whoever uses what came with a lease: the lease is kept while one of its holders exists.
+// A user of a lease's credentials. A lease is kept while one of its holders exists.
 
 #include <functional>
 #include <string>
@@ -8,11 +8,11 @@
 namespace nodekeep {
 
 struct LeaseHolder {
-  // Unique among the holders of a node. A holder that is given a newer lease of the same ref lets
-  // go of the older one.
+  // Unique on the node. When a holder gets a newer lease of the same ref, it no longer holds the
+  // older one.
   std::string name;
-  // Whether the holder no longer exists. Thread-safe; may read the file system, must not wait.
-  // Null when that cannot be known: the lease is then kept until its maximum.
+  // Whether the holder no longer exists. Thread-safe; may read the file system, must not block.
+  // Null if that cannot be determined: the lease is then kept until its maximum.
   std::function<bool()> gone;
 };
 

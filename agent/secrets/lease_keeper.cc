@@ -7,15 +7,16 @@
 namespace nodekeep {
 namespace {
 
-// Of one lease; only those beyond that were never visible are let go, which frees no lease early.
+// Per lease. Beyond it, only holders without a `gone` function are dropped; the others keep the
+// lease alive, so that none is revoked early.
 constexpr std::size_t kMaxHolders = 4096;
 
-// After a renewal that failed: often enough to come through before the end, not a storm.
+// After a failed renewal: several tries before the lease ends, without flooding the backend.
 Duration RetryDelay(Duration lifetime) {
   return std::max<Duration>(lifetime / 12, std::chrono::seconds(5));
 }
 
-// Shorter than asked for: the maximum is near.
+// The backend granted less than requested: the maximum is near.
 bool FallsShort(Duration granted, Duration asked) {
   return granted > Duration::zero() && granted < asked * 9 / 10;
 }
@@ -27,7 +28,7 @@ Duration Left(SteadyTime end, SteadyTime now) {
 }  // namespace
 
 Duration WithinLogin(Duration lifetime, const Session& session, SteadyTime now) {
-  // Never zero, which would mean that it has no end.
+  // Never zero, which would mean "does not end".
   const Duration own = std::max(lifetime, Duration(1));
   if (session.credential.expires == SteadyTime::max()) return own;
   return std::clamp(Left(session.credential.expires, now), Duration(1), own);
@@ -47,7 +48,7 @@ LeaseKeeper::LeaseKeeper(Options options, Cache& cache, CredentialCache& credent
       }) {}
 
 LeaseKeeper::~LeaseKeeper() {
-  // Before the thread: it may be making a call itself.
+  // Stops the calls first: with a full pool, the thread runs one itself.
   stop_.request_stop();
   thread_.request_stop();
   thread_.join();
@@ -143,14 +144,14 @@ void LeaseKeeper::DropGoneHolders() {
     if (found == leases_.end() || gone.empty()) continue;
     Held& held = found->second;
     for (const auto& [name, holder] : gone) held.holders.erase(name);
-    // From here on no pod is given these credentials; one that was about to be holds them already.
+    // From here on Hold refuses the lease; a mount that is about to serve it holds it already.
     if (held.holders.empty()) held.ending = true;
   }
 }
 
 LeaseKeeper::Step LeaseKeeper::NextStep(const Held& held, SteadyTime now) const {
   if (held.busy) return Step::kNothing;
-  // Over at the backend; nothing is left to renew or revoke.
+  // It has ended at the backend: there is nothing to renew or revoke.
   if (now >= held.ends) return Step::kOver;
   if (held.ending) return Step::kRevoke;
   if (held.holders.empty() && now >= held.unheld_since + options_.grace) return Step::kRevoke;
@@ -233,7 +234,7 @@ void LeaseKeeper::Start(std::function<void(const Context&)> call) {
     });
     call(Context(clock_.Now() + options_.call_budget, stop_.get_token()));
   };
-  // A full pool only delays: run here rather than forget the lease.
+  // With a full pool, run on this thread rather than lose track of the lease.
   if (!pool_.Post(run).ok()) run();
 }
 
@@ -291,7 +292,7 @@ void LeaseKeeper::Renewed(const std::string& id, const Session& session, const L
     const SteadyTime now = clock_.Now();
     key = held.key;
     left = WithinLogin(granted.lifetime, session, now);
-    // The login's own end is final only once the login cannot be renewed any more.
+    // A lease limited by its login is at its end only if the login cannot be renewed any more.
     at_end = !granted.renewable || FallsShort(granted.lifetime, held.lease.lifetime) ||
              (left < granted.lifetime && !session.credential.renewable);
     held.busy = false;
@@ -402,7 +403,7 @@ void LeaseKeeper::RenewLogin(const Context& context, const SessionPtr& session) 
   Result<Credential> renewed = session->route.backend->lease_client()->RenewCredential(
       context, *session->route.options, *credential);
   if (!renewed.ok()) {
-    // The next mount logs in afresh while this one still works.
+    // The next mount logs in again, while this login still works.
     metrics_.CountLeaseEvent(session->route.provider, "login_not_renewed");
     return;
   }
@@ -413,7 +414,8 @@ void LeaseKeeper::RenewLogin(const Context& context, const SessionPtr& session) 
   metrics_.CountLeaseEvent(session->route.provider, at_end ? "login_at_maximum" : "login_renewed");
 }
 
-// Leases that are renewed see the login's new end then; the others have it put off here.
+// Moves the end of the login's non-renewable leases to its new expiry. Renewable leases get it with
+// their next renewal.
 void LeaseKeeper::PutOffEnds(const SessionPtr& renewed) {
   struct Extension {
     EntryKey key;
@@ -431,7 +433,7 @@ void LeaseKeeper::PutOffEnds(const SessionPtr& renewed) {
       Held& held = leases_.at(id);
       if (held.lease.renewable) continue;
       held.ends = std::min(held.granted_end, renewed->credential.expires);
-      // Never zero, which would mean that it has no end.
+      // Never zero, which would mean "does not end".
       extensions.push_back({held.key, id, std::max(Left(held.ends, now), Duration(1))});
     }
   }

@@ -1,20 +1,28 @@
 #pragma once
 
-// Renews logins in use and leases of dynamic credentials, and revokes what is no longer used.
+// Renews logins in use and leases of dynamic credentials, and revokes those no longer used.
 //
-// A lease is renewed at two thirds of its life with the login that owns it; it is never issued
-// again by a refresh. That login is renewed too for as long as it owns leases, even when the pods
-// use a newer one. A lease that cannot be renewed lives as long as its login, at most as long as it
-// was granted for. At two thirds of that, or when a lease cannot be extended any more, its cache
-// entry expires, so that the next read obtains new credentials. A lease is revoked
-//   - at once when its last holder is gone,
-//   - after a grace period when every holder has been given a newer one, or when it never had a
-//     holder (the mount that obtained it failed on another object).
-// A login that has not been used since it was last obtained is revoked instead of renewed. A lease
-// whose holder cannot be watched is kept until its maximum: better a lease too long than a running
-// pod without credentials.
+//   lease                               action
+//   renewable                           renewed at two thirds of its lifetime, with the login that
+//                                       owns it; a refresh never re-issues it
+//   not renewable                       ends with its login, or earlier after its granted lifetime;
+//                                       at two thirds of that its cache entry expires
+//   cannot be extended any more         its cache entry expires at once
+//   its last holder is gone             revoked at once
+//   all holders have a newer lease      revoked after Options::grace
+//   never had a holder (its mount       revoked after Options::grace
+//   failed on another object)
+//   a holder has no `gone` function     kept until its maximum: better a lease that lasts too long
+//                                       than a running pod without credentials
 //
-// Thread-safe. One thread of its own; backend calls run on the pool.
+//   login, when its renewal is due      action
+//   owns leases                         renewed, even if the pods use a newer login
+//   used again since it was obtained    renewed
+//   otherwise                           revoked
+//
+// After a cache entry has expired, the next read obtains new credentials.
+//
+// Thread-safe. Owns one thread; backend calls run on the pool.
 
 #include <functional>
 #include <map>
@@ -44,7 +52,8 @@ struct LeaseInfo {
   bool retiring = false;  // replaced by a newer one, or being revoked
 };
 
-// A lease dies with the token that obtained it: `lifetime`, cut to what is left of the login.
+// A lease ends with the login that obtained it. Returns the shorter of `lifetime` and the time left
+// of the login.
 Duration WithinLogin(Duration lifetime, const Session& session, SteadyTime now);
 
 class LeaseKeeper {
@@ -53,40 +62,42 @@ class LeaseKeeper {
     Duration tick = std::chrono::seconds(5);
     Duration grace = std::chrono::minutes(5);  // between the last use of a lease and its revocation
     Duration call_budget = std::chrono::seconds(10);
-    ExceptionReporter on_exception{};  // of the keeper's thread, "leases"
+    ExceptionReporter on_exception{};  // for the thread of this object, "leases"
   };
 
   LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials, WorkerPool& pool,
               const Clock& clock, Logger& log, FetchMetrics& metrics);
   ~LeaseKeeper();
 
-  // The entry's answer came with a lease that `session` owns; called before the entry is stored.
+  // Adds a lease that came with the answer for `key`; `session` owns it. Must be called before the
+  // entry is stored.
   void Add(const EntryKey& key, const SessionPtr& session, const Lease& lease);
-  // `holder` is about to be given what came with the lease, in place of an earlier lease of the
-  // same entry. False: the lease is over or being revoked, and must not be served.
+  // Registers `holder`, which replaces its hold on other leases of the same entry. Must be called
+  // before the lease's credentials are served. False: the lease has ended or is being revoked, and
+  // must not be served.
   bool Hold(const std::string& lease, const LeaseHolder& holder);
 
   std::vector<LeaseInfo> List() const;
 
-  // One round of renewals and revocations; the thread calls it every tick. For tests.
+  // One round of renewals and revocations; the thread calls it every tick. Public for tests.
   void Tick();
-  // Waits until the calls that Tick started are over. For tests and shutdown.
+  // Waits for the calls that Tick started. For tests and shutdown.
   void Drain();
 
  private:
   using IsGone = std::function<bool()>;  // LeaseHolder::gone
   struct Held {
     EntryKey key;
-    std::uint64_t login = 0;  // of its owner
+    std::uint64_t login = 0;  // Session::login of its owner
     Lease lease;              // as granted
-    SteadyTime granted_end;   // its own
-    SteadyTime ends;          // its own, or that of the login that owns it
-    SteadyTime reissue_from = SteadyTime::max();  // its entry is expired then, once
+    SteadyTime granted_end;   // end of the granted lifetime
+    SteadyTime ends;          // granted_end, or earlier with the login that owns it
+    SteadyTime reissue_from = SteadyTime::max();  // when to expire its cache entry, once
     SteadyTime next_try;
-    SteadyTime unheld_since;  // counts while there are no holders
+    SteadyTime unheld_since;  // valid while there are no holders
     std::map<std::string, IsGone> holders;  // by name
     bool ending = false;      // to be revoked; must not be served
-    bool busy = false;        // a call is under way
+    bool busy = false;        // a call is in progress
   };
   struct Owner {
     SessionPtr session;  // its latest renewal
@@ -100,10 +111,10 @@ class LeaseKeeper {
 
   void Run(std::stop_token stop);
   void Start(std::function<void(const Context&)> call);
-  // Starts `call` for the lease, which is marked as busy and free again when it is over.
+  // Starts `call` for a lease marked `busy`. The mark is cleared when the call ends or throws.
   using LeaseCall = void (LeaseKeeper::*)(const Context&, const std::string& id);
   void StartFor(const std::string& id, LeaseCall call);
-  // After an exception: another call may be made for the lease later.
+  // After an exception: clears `busy` and schedules the next try.
   void TryLater(const std::string& id);
 
   void DropGoneHolders();

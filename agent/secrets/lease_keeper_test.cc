@@ -19,7 +19,7 @@ using std::chrono::seconds;
 Error Down() { return Error(ErrorCode::kTransient, "connection refused"); }
 Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
 
-// The directories that kubelet has, as far as the agent can see.
+// The kubelet directories that are visible to the agent.
 class Directories {
  public:
   bool Has(const std::string& path) const {
@@ -54,7 +54,7 @@ struct Bench {
         backend, objects, MakeIdentity("shop", pod, "web"), {},
         {.directory_exists = [this](const std::string& path) { return directories.Has(path); }});
   }
-  // "ok" or the error's code; the pod's directory is there.
+  // Creates the pod's directory and mounts. Returns "ok" or the error's code.
   std::string Mount(const std::string& pod, const std::string& objects = "db") {
     directories.Add(Directory(pod));
     Result<Bundle> bundle = core.Fetch(Plan(pod, objects));
@@ -64,7 +64,7 @@ struct Bench {
     core.leases.Tick();
     core.leases.Drain();
   }
-  // Steps of a minute, as the thread would find them.
+  // Advances the clock by minutes, with a Tick after each.
   void Pass(Duration time) {
     for (Duration passed = Duration::zero(); passed < time; passed += minutes(1)) {
       clock.Advance(minutes(1));
@@ -90,7 +90,7 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("lease: dies with the login that obtained it") {
+TEST_CASE("lease: a lease ends with the login that obtained it") {
   const SteadyTime now = SteadyTime() + hours(1);
   struct Row {
     std::string name;
@@ -112,7 +112,7 @@ TEST_CASE("lease: dies with the login that obtained it") {
   }
 }
 
-TEST_CASE("lease: issued once for all pods that share it, and renewed instead of issued again") {
+TEST_CASE("lease: a shared lease is issued once and then renewed, not re-issued") {
   Bench bench;
   auto pods = Together(20, [&](std::size_t pod) { bench.Mount("web-" + std::to_string(pod)); });
   pods.clear();
@@ -120,7 +120,7 @@ TEST_CASE("lease: issued once for all pods that share it, and renewed instead of
   REQUIRE(bench.core.leases.List().size() == 1);
   CHECK(bench.core.leases.List()[0].holders == 20);
 
-  // Polls of six hours, every two minutes.
+  // Six hours of polls, every two minutes.
   for (int poll = 0; poll < 180; ++poll) {
     bench.Pass(minutes(2));
     REQUIRE(bench.Mount("web-" + std::to_string(poll % 20)) == "ok");
@@ -130,7 +130,7 @@ TEST_CASE("lease: issued once for all pods that share it, and renewed instead of
   CHECK(bench.Calls("revoke-lease").empty());
 }
 
-TEST_CASE("lease: renewed at two thirds of its life, not before") {
+TEST_CASE("lease: a lease is renewed at two thirds of its lifetime, not before") {
   Bench bench;
   CHECK(bench.Mount("web-1") == "ok");
   bench.clock.Advance(minutes(40) - Duration(1));
@@ -143,7 +143,7 @@ TEST_CASE("lease: renewed at two thirds of its life, not before") {
   CHECK(bench.core.leases.List()[0].left == hours(1));
 }
 
-TEST_CASE("lease: a mount in the moments before the renewal comes through is not given a new one") {
+TEST_CASE("lease: a mount between the due time and the renewal does not get a new lease") {
   Bench bench;
   CHECK(bench.Mount("web-1") == "ok");
   bench.clock.Advance(minutes(45));
@@ -151,7 +151,7 @@ TEST_CASE("lease: a mount in the moments before the renewal comes through is not
   CHECK(bench.backend->reads("db") == 1);
 }
 
-TEST_CASE("lease: refreshing neither issues a new one nor lets it go stale") {
+TEST_CASE("lease: a refresh neither re-issues a lease nor makes it stale") {
   Bench bench;
   CHECK(bench.Mount("web-1", "db,kv") == "ok");
   for (int i = 0; i < 3; ++i) {
@@ -165,7 +165,7 @@ TEST_CASE("lease: refreshing neither issues a new one nor lets it go stale") {
   CHECK(bench.backend->reads("kv") == 4);
 }
 
-TEST_CASE("lease: a renewal that fails in passing is tried again") {
+TEST_CASE("lease: a renewal that fails transiently is retried") {
   Bench bench;
   CHECK(bench.Mount("web-1") == "ok");
   bench.backend->FailRenewals({Down(), Down()});
@@ -179,7 +179,7 @@ TEST_CASE("lease: a renewal that fails in passing is tried again") {
   CHECK(bench.backend->reads("db") == 1);
 }
 
-TEST_CASE("lease: at its maximum the next mount gets a new one; the old is revoked after a grace") {
+TEST_CASE("lease: at its maximum the next mount gets a new lease; the old is revoked after grace") {
   Bench bench;
   CHECK(bench.Mount("web-1") == "ok");
   CHECK(bench.Mount("web-2") == "ok");
@@ -210,7 +210,7 @@ TEST_CASE("lease: at its maximum the next mount gets a new one; the old is revok
   REQUIRE(bench.core.leases.List().size() == 1);
 }
 
-TEST_CASE("lease: one that the backend no longer knows is served no more") {
+TEST_CASE("lease: a lease unknown to the backend is no longer served") {
   struct Row {
     std::string name;
     Error error;
@@ -225,7 +225,7 @@ TEST_CASE("lease: one that the backend no longer knows is served no more") {
     bench.backend->FailRenewals({row.error});
     bench.clock.Advance(minutes(40));
     bench.Tick();
-    // A lease that lives on may stand in for a new one; one that is gone may not.
+    // A lease that still exists may be served stale; one that is gone must not.
     bench.backend->FailAlways("db", Down());
     CHECK(bench.Mount("web-1") == (row.stands_in ? "ok" : "transient"));
     bench.backend->Heal();
@@ -236,7 +236,7 @@ TEST_CASE("lease: one that the backend no longer knows is served no more") {
   }
 }
 
-TEST_CASE("lease: revoked when its last pod is gone, and given to nobody after that") {
+TEST_CASE("lease: a lease is revoked when its last pod is gone, and not served after that") {
   Bench bench;
   CHECK(bench.Mount("web-1") == "ok");
   CHECK(bench.Mount("web-2") == "ok");
@@ -252,7 +252,7 @@ TEST_CASE("lease: revoked when its last pod is gone, and given to nobody after t
   CHECK(bench.backend->reads("db") == 2);
 }
 
-TEST_CASE("lease: a pod is gone only when that can be seen") {
+TEST_CASE("lease: a pod counts as gone only if its directory was visible before") {
   struct Row {
     std::string name;
     bool seen_at_mount, root_there;
@@ -261,7 +261,7 @@ TEST_CASE("lease: a pod is gone only when that can be seen") {
   const Row rows[] = {
       {"its directory is gone", true, true, true},
       {"its directory was never visible", false, true, false},
-      {"the whole pods directory is out of sight", true, false, false},
+      {"the pods directory itself is not visible", true, false, false},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -275,7 +275,7 @@ TEST_CASE("lease: a pod is gone only when that can be seen") {
   }
 }
 
-TEST_CASE("lease: the file system itself says who is gone") {
+TEST_CASE("lease: a lease is revoked when the pod's directory is removed from the file system") {
   FakeClock clock;
   TempDir root;
   auto backend = std::make_shared<FakeProvider>(clock);
@@ -302,11 +302,11 @@ TEST_CASE("lease: the file system itself says who is gone") {
   CHECK(backend->Count("revoke-lease") == 1);
 }
 
-TEST_CASE("lease: a mount that comes while the last pod leaves gets credentials that live") {
+TEST_CASE("lease: a mount during the revocation after the last pod gets a valid lease") {
   Bench bench;
   CHECK(bench.Mount("web-1") == "ok");
   bench.directories.Remove(Bench::Directory("web-1"));
-  // The new pod mounts while the revocation is under way.
+  // New pods mount while the revocation is in progress.
   std::vector<std::string> got(12);
   auto pods = Together(got.size() + 1, [&](std::size_t i) {
     if (i == got.size()) {
@@ -321,7 +321,7 @@ TEST_CASE("lease: a mount that comes while the last pod leaves gets credentials 
   pods.clear();
   const Names revoked = bench.Calls("revoke-lease");
   const std::vector<LeaseInfo> left = bench.core.leases.List();
-  // Whoever was served holds a lease that was not revoked.
+  // Each served pod holds a lease that was not revoked.
   std::size_t holders = 0;
   for (const LeaseInfo& lease : left) holders += lease.holders;
   std::size_t served = 0;
@@ -331,7 +331,7 @@ TEST_CASE("lease: a mount that comes while the last pod leaves gets credentials 
   CHECK(revoked.size() + left.size() == bench.backend->reads("db"));
 }
 
-TEST_CASE("lease: one whose mount failed on another object is revoked after the grace") {
+TEST_CASE("lease: a lease whose mount failed on another object is revoked after the grace period") {
   Bench bench;
   bench.backend->FailAlways("kv", No());
   CHECK(bench.Mount("web-1", "kv,db") == "denied");
@@ -347,7 +347,7 @@ TEST_CASE("lease: one whose mount failed on another object is revoked after the 
   CHECK(bench.core.leases.List().empty());
 }
 
-TEST_CASE("lease: a revocation that fails in passing is tried again, a final failure is the end") {
+TEST_CASE("lease: a revocation is retried after a transient failure, not after a final one") {
   struct Row {
     std::string name;
     std::vector<Error> errors;
@@ -369,7 +369,7 @@ TEST_CASE("lease: a revocation that fails in passing is tried again, a final fai
   }
 }
 
-TEST_CASE("lease: one that is over is forgotten without a call") {
+TEST_CASE("lease: an expired lease is removed without a call") {
   Bench bench;
   CHECK(bench.Mount("web-1") == "ok");
   bench.clock.Advance(hours(1));
@@ -381,7 +381,7 @@ TEST_CASE("lease: one that is over is forgotten without a call") {
   CHECK(bench.backend->reads("db") == 2);
 }
 
-TEST_CASE("lease: one that cannot be renewed is replaced at two thirds of its life") {
+TEST_CASE("lease: a non-renewable lease is replaced at two thirds of its lifetime") {
   Bench bench;
   bench.backend->SetMinted("db", "credentials", hours(1), "fixed", false);
   CHECK(bench.Mount("web-1") == "ok");
@@ -394,7 +394,7 @@ TEST_CASE("lease: one that cannot be renewed is replaced at two thirds of its li
   CHECK(bench.Calls("renew-lease").empty());
 }
 
-TEST_CASE("lease: a certificate without a lease is replaced at two thirds, never on a refresh") {
+TEST_CASE("lease: a certificate without a lease is replaced at two thirds, never by a refresh") {
   Bench bench;
   bench.backend->SetMinted("cert", "PEM", hours(1));
   CHECK(bench.Mount("web-1", "cert") == "ok");
@@ -408,7 +408,7 @@ TEST_CASE("lease: a certificate without a lease is replaced at two thirds, never
   CHECK(bench.core.leases.List().empty());
 }
 
-TEST_CASE("lease: a backend that cannot renew leases is never asked to") {
+TEST_CASE("lease: a backend without a lease client gets no lease calls") {
   Bench bench;
   bench.backend->DisableLeases();
   CHECK(bench.Mount("web-1") == "ok");
@@ -418,11 +418,11 @@ TEST_CASE("lease: a backend that cannot renew leases is never asked to") {
   CHECK(bench.backend->reads("db") == 2);
 }
 
-TEST_CASE("lease: its login is renewed as long as it owns it, even after a newer login") {
+TEST_CASE("lease: the owning login is renewed as long as the lease exists, despite a newer login") {
   Bench bench;
   bench.backend->SetLoginLifetime(hours(1), true);
   CHECK(bench.Mount("web-1") == "ok");
-  // A refusal elsewhere makes a newer login; the pod still uses what the old one leased.
+  // A denial of another path causes a newer login; the pod still uses the lease of the old one.
   bench.clock.Advance(minutes(1));
   bench.backend->FailAlways("kv", No());
   CHECK(bench.Mount("web-2", "kv") == "denied");
@@ -444,10 +444,10 @@ TEST_CASE("lease: its login is renewed as long as it owns it, even after a newer
   CHECK(bench.backend->reads("db") == 1);
 }
 
-TEST_CASE("lease: one that cannot be renewed outlives the first end of a login that can") {
+TEST_CASE("lease: a non-renewable lease lives on with each renewal of its login") {
   struct Row {
     std::string name;
-    Duration late;  // into the login's life it is issued
+    Duration late;  // age of the login when the lease is issued
   };
   const Row rows[] = {{"issued with the login", Duration::zero()}, {"issued later", minutes(35)}};
   for (const Row& row : rows) {
@@ -457,11 +457,11 @@ TEST_CASE("lease: one that cannot be renewed outlives the first end of a login t
     bench.backend->SetMinted("db", "credentials", hours(24), "fixed", false);
     CHECK(bench.Mount("web-1", "kv") == "ok");
     bench.Pass(row.late);
-    // Mounts once, and runs on.
+    // A pod that mounts once and keeps running.
     CHECK(bench.Mount("runs-on") == "ok");
     CHECK(bench.core.leases.List()[0].left == hours(1) - row.late);
     for (Duration passed = Duration::zero(); passed < hours(15); passed += minutes(4)) {
-      // In the moments before the login's renewal comes through too.
+      // Mounts between the due time and the login's renewal as well.
       bench.clock.Advance(minutes(4));
       CHECK(bench.Mount("web-1") == "ok");
       bench.Tick();
@@ -470,12 +470,12 @@ TEST_CASE("lease: one that cannot be renewed outlives the first end of a login t
     REQUIRE(bench.core.leases.List().size() == 1);
     CHECK(bench.core.leases.List()[0].holders == 2);
 
-    INFO("from two thirds of its own life it is issued anew");
+    INFO("from two thirds of its own lifetime it is re-issued");
     bench.Pass(hours(1) + minutes(1));
     CHECK(bench.Mount("web-1") == "ok");
     CHECK(bench.backend->reads("db") == 2);
 
-    INFO("and it is over at the end that it was granted, not before");
+    INFO("and it ends when its granted lifetime ends, not before");
     bench.Pass(hours(7) + minutes(58));
     CHECK(bench.core.leases.List().size() == 2);
     bench.Pass(minutes(2));
@@ -485,7 +485,7 @@ TEST_CASE("lease: one that cannot be renewed outlives the first end of a login t
   }
 }
 
-TEST_CASE("lease: ends with a login that cannot be renewed; the next mount logs in and gets a new one") {
+TEST_CASE("lease: a lease of a non-renewable login is replaced by the next mount's new login") {
   Bench bench;
   bench.backend->SetLoginLifetime(minutes(30), false);
   CHECK(bench.Mount("web-1") == "ok");
@@ -497,7 +497,7 @@ TEST_CASE("lease: ends with a login that cannot be renewed; the next mount logs 
   CHECK(bench.Mount("web-1") == "ok");
   bench.Pass(minutes(3));
   CHECK(bench.backend->logins() >= 2);
-  // At no time was the pod left with a lease of a dead login.
+  // The pod holds a lease of a live login.
   bench.Pass(minutes(20));
   CHECK(bench.Mount("web-1") == "ok");
   bool alive = false;
@@ -507,7 +507,7 @@ TEST_CASE("lease: ends with a login that cannot be renewed; the next mount logs 
   CHECK(alive);
 }
 
-TEST_CASE("login: renewed while it is asked for, given back when it is not") {
+TEST_CASE("login: a login is renewed while it is used, and revoked when it is not") {
   Bench bench;
   bench.backend->SetLoginLifetime(hours(1), true);
   CHECK(bench.Mount("web-1", "kv") == "ok");
@@ -527,7 +527,7 @@ TEST_CASE("login: renewed while it is asked for, given back when it is not") {
   CHECK(bench.backend->logins() == 2);
 }
 
-TEST_CASE("login: one that is near its maximum is used up and then replaced") {
+TEST_CASE("login: a login near its maximum is used to its end and then replaced") {
   Bench bench;
   bench.backend->SetLoginLifetime(hours(1), true);
   CHECK(bench.Mount("web-1", "kv") == "ok");
@@ -545,7 +545,7 @@ TEST_CASE("login: one that is near its maximum is used up and then replaced") {
   CHECK(bench.backend->logins() == 2);
 }
 
-TEST_CASE("login: a renewal that fails leaves it in use until its end") {
+TEST_CASE("login: a login whose renewal fails is used until it expires") {
   Bench bench;
   bench.backend->SetLoginLifetime(hours(1), true);
   CHECK(bench.Mount("web-1", "kv") == "ok");
@@ -561,11 +561,11 @@ TEST_CASE("login: a renewal that fails leaves it in use until its end") {
   CHECK(bench.backend->logins() == 1);
 }
 
-TEST_CASE("lease: the thread keeps the rounds going by itself") {
+TEST_CASE("lease: the thread runs the rounds by itself") {
   FakeClock clock;
   auto backend = std::make_shared<FakeProvider>(clock);
   backend->EnableLeases();
-  // So long that this loop cannot run past its end, however seldom the other thread gets its turn.
+  // So long that this loop cannot pass its end, however rarely the other thread is scheduled.
   backend->SetMinted("db", "credentials", hours(100'000), "lease");
   Core core(clock, {.lease_tick = seconds(5)});
   REQUIRE(core.Fetch(FakePlan(backend, "db", MakeIdentity("shop", "web-1", "web"))).ok());
@@ -577,7 +577,7 @@ TEST_CASE("lease: the thread keeps the rounds going by itself") {
   CHECK(backend->reads("db") == 1);
 }
 
-TEST_CASE("lease: the agent stops in the middle of a renewal and a revocation") {
+TEST_CASE("lease: destruction cancels a renewal in progress") {
   FakeClock clock;
   auto backend = std::make_shared<FakeProvider>(clock);
   backend->EnableLeases();
@@ -594,7 +594,7 @@ TEST_CASE("lease: the agent stops in the middle of a renewal and a revocation") 
   CHECK(backend->Count("renew-lease") == 1);
 }
 
-TEST_CASE("lease: a call that throws leaves the lease to be tried again") {
+TEST_CASE("lease: a lease call that throws is retried") {
   std::mutex mutex;
   Names reports;
   {
@@ -605,7 +605,7 @@ TEST_CASE("lease: a call that throws leaves the lease to be tried again") {
     REQUIRE(bench.Mount("one") == "ok");
     bench.backend->ThrowOnce();
     bench.Pass(minutes(60));
-    // The first renewal, two thirds into the hour, has thrown.
+    // The first renewal, at two thirds of the hour, threw.
     CHECK(bench.Calls("renew-lease").size() >= 2);
     CHECK(bench.Mount("one") == "ok");
     CHECK(bench.backend->reads() == 1);
@@ -621,7 +621,7 @@ TEST_CASE("lease: a call that throws leaves the lease to be tried again") {
   CHECK(reports == Names{"a defect of the fake", "a defect of the fake"});
 }
 
-TEST_CASE("lease: a login whose renewal throws is renewed all the same") {
+TEST_CASE("lease: a login whose renewal throws is renewed later") {
   Bench bench([](std::string_view, std::string_view) {});
   bench.backend->SetMinted("db", "credentials", hours(1), "lease", false);
   bench.backend->SetLoginLifetime(hours(1), true);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Builds ProviderOptions::LoginText, the part of a cache key that keeps tenants apart.
+// Builds ProviderOptions::LoginText, the part of a cache key that isolates tenants.
 
 #include <string>
 #include <string_view>
@@ -10,18 +10,17 @@
 
 namespace nodekeep {
 
-// The parts of every login over the network are parameters of the constructor, TLS as a whole, so
-// that no provider can leave one out; Part adds what only one provider has. Each part is written
-// with its size in front, so that no choice of values reads like another.
+// The parts common to all logins over the network are constructor parameters, TLS as a whole, so
+// that no provider can omit one; Part adds those of one provider. Each part is prefixed with its
+// size, so that different values never produce the same text.
 class LoginText {
  public:
-  // `method`: how the login is made, a name without spaces. `endpoint`: where, all addresses that
-  // it may be sent to. `audience`: of the pod's token; "" = the login shows none, or the default
-  // one.
+  // `method`: the login method, a name without spaces. `endpoint`: all addresses that the login may
+  // be sent to. `audience`: of the pod's token; "" = no token, or one with the default audience.
   LoginText(std::string_view method, std::string_view endpoint, const TlsSettings& tls,
             std::string_view audience);
 
-  // Must not hold a secret: digest it.
+  // `value` must not contain a secret: digest it first.
   LoginText& Part(std::string_view name, std::string_view value);
   LoginText& Flag(std::string_view name, bool value) { return Part(name, value ? "yes" : ""); }
 

@@ -9,7 +9,7 @@
 
 namespace nodekeep {
 
-TEST_CASE("login text: every part of TLS, the endpoint and the audience are in it") {
+TEST_CASE("login text: contains all TLS settings, the endpoint and the audience") {
   struct Login {
     std::string method = "k8s", endpoint = "https://a", audience = "vault";
     TlsSettings tls;
@@ -34,7 +34,7 @@ TEST_CASE("login text: every part of TLS, the endpoint and the audience are in i
       [](Login& l) { l.tls.client_cert_pem = "x"; },
       [](Login& l) { l.tls.client_key_pem = std::make_shared<const SecretBytes>("x"); },
       [](Login& l) { l.tls.skip_verify = true; },
-      // Were the parts only joined, these would read like others.
+      // These would equal other texts if the parts were only concatenated.
       [](Login& l) { l.role = "app ca-file=1:x"; },
       [](Login& l) { l.endpoint = "https://a audience=0:"; },
   };

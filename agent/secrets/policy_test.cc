@@ -24,7 +24,7 @@ std::vector<Projection> Objects(const std::vector<std::string>& names) {
 
 }  // namespace
 
-TEST_CASE("policy: parameters of the class go over the defaults") {
+TEST_CASE("policy: parameters of the class override the defaults") {
   const Policy defaults{seconds(60), seconds(600), seconds(5)};
   struct Row {
     std::string name;
@@ -48,7 +48,7 @@ TEST_CASE("policy: parameters of the class go over the defaults") {
   }
 }
 
-TEST_CASE("policy: a mistyped reserved parameter is refused with the list of those there are") {
+TEST_CASE("policy: a mistyped reserved parameter is refused with the list of allowed keys") {
   struct Row {
     std::string name, key;
     bool ok;
@@ -57,16 +57,16 @@ TEST_CASE("policy: a mistyped reserved parameter is refused with the list of tho
   const Row rows[] = {
       {"one of every dialect", "nodekeep/optional", true},
       {"one of this dialect", "nodekeep/auth", true},
-      {"a typing error", "nodekeep/refreshAfterr", false, "nodekeep/refreshAfter"},
+      {"a typo", "nodekeep/refreshAfterr", false, "nodekeep/refreshAfter"},
       {"another case of the name", "nodekeep/refreshafter", false, "nodekeep/refreshAfter"},
       {"another case of the prefix", "Nodekeep/refreshAfter", false, "nodekeep/refreshAfter"},
       {"shouted", "NODEKEEP/refreshAfter", false, "nodekeep/refreshAfter"},
-      {"a domain for a prefix", "nodekeep.io/refreshAfter", false},
-      {"a dash for a slash", "nodekeep-refreshAfter", false, "nodekeep/refreshAfter"},
+      {"a domain as prefix", "nodekeep.io/refreshAfter", false},
+      {"a dash instead of the slash", "nodekeep-refreshAfter", false, "nodekeep/refreshAfter"},
       {"no separator", "nodekeeprefreshAfter", false, "nodekeep/refreshAfter"},
       {"nothing after the prefix", "nodekeep/", false},
       {"only the name", "nodekeep", false},
-      {"of somebody else", "node/refreshAfter", true},
+      {"another prefix", "node/refreshAfter", true},
       {"the name further on", "x.nodekeep/refreshAfter", true},
       {"a shorter word", "nodekee", true},
       {"empty", "", true},
@@ -86,7 +86,7 @@ TEST_CASE("policy: a mistyped reserved parameter is refused with the list of tho
   CHECK_FALSE(ReadPolicy({{"nodekeep/auth", "jwt"}}, Policy(), {}).ok());
 }
 
-TEST_CASE("policy: an age that is none names its parameter") {
+TEST_CASE("policy: an invalid age is an error that names its parameter") {
   struct Row {
     std::string name, key, text;
   };
@@ -106,7 +106,7 @@ TEST_CASE("policy: an age that is none names its parameter") {
   }
 }
 
-TEST_CASE("policy: an age of one year is the longest that is taken") {
+TEST_CASE("policy: an age of one year is the longest accepted") {
   for (const std::string key : {"nodekeep/refreshAfter", "nodekeep/serveStaleFor"}) {
     INFO(key);
     CHECK(ReadPolicy({{key, "8760h"}}, Policy(), {}).ok());
@@ -121,7 +121,7 @@ TEST_CASE("policy: an age of one year is the longest that is taken") {
   }
 }
 
-TEST_CASE("optional: objects are marked by name, or all") {
+TEST_CASE("optional: objects are marked by name, or all of them") {
   struct Row {
     std::string name;
     Attributes attributes;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a folder below providers/ offers: a backend, and a dialect for each API that can name it.
+// What a folder below providers/ provides: a backend, and a dialect per API that can refer to it.
 
 #include <memory>
 
@@ -9,13 +9,13 @@
 
 namespace nodekeep {
 
-// Members are shared because mounts under way keep theirs across a reload of the configuration.
+// Members are shared because mounts in progress keep theirs across a configuration reload.
 struct Provider {
   std::shared_ptr<Backend> backend;
-  std::shared_ptr<const SpcDialect> spc;  // null: cannot be named by a SecretProviderClass
+  std::shared_ptr<const SpcDialect> spc;  // null: not usable in a SecretProviderClass
 };
 
-// Of a class that is both.
+// For a class that implements both.
 template <typename T>
 Provider ProviderOf(const std::shared_ptr<T>& both) {
   return {both, both};

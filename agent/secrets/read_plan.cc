@@ -8,10 +8,10 @@
 namespace nodekeep {
 namespace {
 
-// Without spaces, '=' and '/', so that it can be told from what stands around it.
+// Without spaces, '=' and '/', which separate the parts.
 std::string Part(const std::string& text) { return PercentEncode(text, false); }
 
-// Which tokens a request brought; stands for the pod where kubelet named none.
+// Digest of the request's tokens; replaces the pod's uid if kubelet sent none.
 std::string TokenDigest(const Identity& identity) {
   std::string digests;
   for (const auto& [audience, token] : identity.tokens) {

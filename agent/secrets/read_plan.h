@@ -1,9 +1,9 @@
 #pragma once
 
-// What is to be read, at which backend and in whose name: a value.
+// Which refs to read, from which backend, with which identity.
 //
-// Immutable once made and shared by everything that works on it, since a backend call may outlive
-// the request that started it. Prints without secrets.
+// Immutable once created, and shared, because a backend call may outlive the request that started
+// it. Prints without secrets.
 
 #include <memory>
 #include <string>
@@ -17,24 +17,28 @@
 
 namespace nodekeep {
 
-// The backend and the settings to call it with: the part of a plan that may outlive its request.
-// Holds no token of a pod.
+// The backend and its call options: the part of a plan that may outlive the request. Contains no
+// token of a pod.
 struct Route {
-  std::string provider;              // its name: "vault"
-  std::shared_ptr<Backend> backend;  // kept alive across a reload of the configuration
+  std::string provider;              // name, such as "vault"
+  std::shared_ptr<Backend> backend;  // kept alive across a configuration reload
   std::shared_ptr<const ProviderOptions> options;
   Policy policy;
 };
 
-// The keys under which logins are looked for. No two identities or login settings give the same
-// key: what comes after the settings is tagged and holds neither spaces nor '='.
+// The keys under which logins are looked up. Different identities or login settings never have the
+// same key: each part after the settings is tagged and contains neither spaces nor '='.
+//
+//   login                                 shared    own
+//   with the pod's token only             account   account + pod
+//   the same, pod uid unknown             account   account + pod + digest of its tokens
+//   the same, service account uid unknown ""        as above
+//   with other credentials                ""        as above + digest of the credentials
+//   sends nothing of the pod              ""        settings + digest of the credentials
+//
+// account = login settings + namespace + service account + its uid if known.
 struct LoginKeys {
-  // Login settings + namespace + service account + its uid; "" when nothing can be shared: no
-  // service account uid, or credentials other than the pod's token took part.
-  std::string shared;
-  // The above + this pod; + a digest of the credentials in use where the pod's uid, or other
-  // credentials than its token, leave open whose they are. Of a login that shows nothing of the
-  // pod: the login settings + that digest.
+  std::string shared;  // "" = the login cannot be shared
   std::string own;
 };
 
@@ -45,20 +49,20 @@ LoginKeys LoginKeysOf(const std::string& provider, const ProviderOptions& option
 struct PlannedRead {
   // Never null. Owned by the owner of the vector that holds this read.
   const SecretRef* ref = nullptr;
-  // Whether kNotFound is a failure. An optional read that is not found is complete.
+  // Whether kNotFound is a failure. Otherwise a read that is not found is complete.
   bool required = true;
 };
 
 struct ReadPlan {
   Route route;
   Identity identity;
-  // Those whose token the login takes, best first; empty = the login needs none.
+  // Audiences whose token the login accepts, best first; empty = the login needs none.
   std::vector<std::string> audiences;
   // Distinct refs. Shared with the refs that it points at (a shared_ptr that aliases their owner),
   // because requests of one class differ in the identity only.
   std::shared_ptr<const std::vector<PlannedRead>> reads;
   LoginKeys login_keys;  // LoginKeysOf the above
-  // Holds the leases of what is read.
+  // Holds the leases that the reads obtain.
   LeaseHolder holder;
 };
 

@@ -35,8 +35,7 @@ Identity WithToken(Identity identity, const std::string& token) {
 
 }  // namespace
 
-TEST_CASE(
-    "login keys: pods of one service account have one key to share and one each of their own") {
+TEST_CASE("login keys: pods of one service account have one shared key and different own keys") {
   const LoginKeys a = LoginOf(MakeIdentity("shop", "web-1", "web")).Keys();
   const LoginKeys b = LoginOf(MakeIdentity("shop", "web-2", "web")).Keys();
   CHECK(a.shared == "fake fake shop/web sa-uid=uid-of-web");
@@ -45,7 +44,7 @@ TEST_CASE(
   CHECK(a.own != b.own);
 }
 
-TEST_CASE("login keys: whoever differs in anything shares nothing") {
+TEST_CASE("login keys: identities or logins that differ in any part have different keys") {
   Identity recreated = Web();
   recreated.pod->uid = "another";
   struct Row {
@@ -56,14 +55,14 @@ TEST_CASE("login keys: whoever differs in anything shares nothing") {
   rows.push_back({"another namespace", LoginOf(MakeIdentity("blog", "web-1", "web"))});
   rows.push_back({"another service account", LoginOf(MakeIdentity("shop", "web-1", "db"))});
   rows.push_back(
-      {"the account created anew", LoginOf(MakeIdentity("shop", "web-1", "web", "new"))});
+      {"the account re-created", LoginOf(MakeIdentity("shop", "web-1", "web", "new"))});
   rows.push_back({"no uid known", LoginOf(MakeIdentity("shop", "web-1", "web", ""))});
   rows.push_back({"another login", LoginOf(Web(), "fake role=admin")});
-  rows.push_back({"credentials of its own", LoginOf(Web(), "fake", "d1")});
-  rows.push_back({"other credentials of its own", LoginOf(Web(), "fake", "d2")});
+  rows.push_back({"its own credentials", LoginOf(Web(), "fake", "d1")});
+  rows.push_back({"other credentials", LoginOf(Web(), "fake", "d2")});
   rows.push_back(
       {"borders moved into the login", LoginOf(Web(), "fake shop/web sa-uid=uid-of-web")});
-  // Each pair would read alike were the parts only joined.
+  // Each pair would have equal keys if the parts were only concatenated.
   rows.push_back({"a border in the namespace", LoginOf(MakeIdentity("a/b", "web-1", "c", "u"))});
   rows.push_back({"a border in the account", LoginOf(MakeIdentity("a", "web-1", "b/c", "u"))});
   rows.push_back({"a tag in the account", LoginOf(MakeIdentity("a", "web-1", "b sa-uid=u", ""))});
@@ -93,8 +92,7 @@ TEST_CASE("login keys: whoever differs in anything shares nothing") {
   CHECK(LoginOf(std::move(recreated)).Keys().own != keys.back().own);
 }
 
-TEST_CASE(
-    "login keys: nothing is shared without a proven account or with credentials of one's own") {
+TEST_CASE("login keys: no shared key without an account uid or with other credentials") {
   struct Row {
     std::string name, sa_uid, digest;
     bool shared;
@@ -102,7 +100,7 @@ TEST_CASE(
   const Row rows[] = {
       {"account known, the pod's token only", "-", "", true},
       {"account unknown", "", "", false},
-      {"credentials of its own", "-", "d1", false},
+      {"its own credentials", "-", "d1", false},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -113,7 +111,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("login keys: a login that shows nothing of the pod belongs to its credentials") {
+TEST_CASE("login keys: a login without pod identity has a key of its credentials only") {
   const auto own = [](Identity identity, const std::string& digest) {
     const LoginKeys keys = LoginOf(std::move(identity), "fake", digest, false).Keys();
     CHECK(keys.shared.empty());
@@ -125,14 +123,14 @@ TEST_CASE("login keys: a login that shows nothing of the pod belongs to its cred
   CHECK(web != own(Web(), "d2"));
 }
 
-TEST_CASE("login keys: without a pod uid the token tells callers apart, and is not in the key") {
-  Identity nobody;
-  const std::string none = LoginOf(nobody.Clone()).Keys().own;
-  const std::string a = LoginOf(WithToken(nobody.Clone(), "hunter2-a")).Keys().own;
-  const std::string b = LoginOf(WithToken(nobody.Clone(), "hunter2-b")).Keys().own;
+TEST_CASE("login keys: without a pod uid a token digest distinguishes callers") {
+  Identity no_pod;
+  const std::string none = LoginOf(no_pod.Clone()).Keys().own;
+  const std::string a = LoginOf(WithToken(no_pod.Clone(), "hunter2-a")).Keys().own;
+  const std::string b = LoginOf(WithToken(no_pod.Clone(), "hunter2-b")).Keys().own;
   CHECK(a != b);
   CHECK(a != none);
-  CHECK(a == LoginOf(WithToken(nobody.Clone(), "hunter2-a")).Keys().own);
+  CHECK(a == LoginOf(WithToken(no_pod.Clone(), "hunter2-a")).Keys().own);
   CHECK(a.find("hunter2") == std::string::npos);
 }
 

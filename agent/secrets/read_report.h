@@ -1,7 +1,6 @@
 #pragma once
 
-// What it took to answer a request: for the log line, the metrics and `status`. Counts are of
-// distinct refs.
+// How a request was answered: for the log line, the metrics and `status`. Counts distinct refs.
 
 #include <cstddef>
 #include <string>
@@ -13,11 +12,11 @@ namespace nodekeep {
 struct ReadReport {
   std::size_t refs = 0;
   std::size_t hits = 0;                       // served from memory, fresh
-  std::size_t backend_reads = 0;              // asked of the backend by this very request
-  std::size_t logins = 0;                     // made by this very request
+  std::size_t backend_reads = 0;              // read from the backend by this request
+  std::size_t logins = 0;                     // made by this request
   std::size_t stale = 0;                      // last good values served because the backend is down
   Duration stale_age = Duration::zero();      // of the oldest of them
-  std::string stale_reason;                   // why the backend could not be asked
+  std::string stale_reason;                   // why the backend could not be read
   Duration refresh_after = Duration::zero();  // of the request's policy; zero = not known
 };
 

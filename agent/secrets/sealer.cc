@@ -18,7 +18,7 @@ namespace nodekeep {
 namespace {
 
 #ifndef SYS_memfd_secret
-#define SYS_memfd_secret 447  // x86-64 and arm64 share the number
+#define SYS_memfd_secret 447  // the same on x86-64 and arm64
 #endif
 
 // One page for one key.
@@ -54,7 +54,7 @@ class KeyPage {
 
   void MapLocked() {
     memory_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory_ == MAP_FAILED) throw std::bad_alloc();  // out of memory: as any allocation
+    if (memory_ == MAP_FAILED) throw std::bad_alloc();  // as for any other allocation
     madvise(memory_, size_, MADV_DONTDUMP);
     madvise(memory_, size_, MADV_WIPEONFORK);
     kind_ = mlock(memory_, size_) == 0 ? "locked memory" : "plain memory";
@@ -65,7 +65,7 @@ class KeyPage {
   std::string_view kind_;
 };
 
-// A key and the nonces spent under it. Nonces are a counter, so none can repeat under one key.
+// A key and its nonce counter, which never repeats a nonce under one key.
 struct Key {
   explicit Key(std::uint64_t n) : number(n) {
     const SecretBytes random = RandomBytes(kAesKeySize);
@@ -124,7 +124,7 @@ class AesGcmSealer final : public Sealer {
   }
 
  private:
-  // 0 = the current one.
+  // 0 = the current key.
   std::shared_ptr<Key> KeyNumbered(std::uint64_t number) const {
     std::shared_lock lock(mutex_);
     if (number == 0 || number == current_->number) return current_;

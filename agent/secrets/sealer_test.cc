@@ -15,7 +15,7 @@ constexpr std::size_t kTagSize = 16;
 
 }  // namespace
 
-TEST_CASE("sealer: what was sealed opens to the same bytes, whatever they are") {
+TEST_CASE("sealer: any bytes that were sealed open to the same bytes") {
   const std::string rows[] = {"", "x", std::string("\0\xff\n", 3), std::string(1 << 20, 'm')};
   auto sealer = Sealer::Create();
   for (const std::string& plain : rows) {
@@ -28,7 +28,7 @@ TEST_CASE("sealer: what was sealed opens to the same bytes, whatever they are") 
   }
 }
 
-TEST_CASE("sealer: sealed bytes hold neither the plaintext nor what it is bound to") {
+TEST_CASE("sealer: sealed bytes contain neither the plaintext nor the associated data") {
   auto sealer = Sealer::Create();
   const std::string plain = "hunter2-hunter2-hunter2";
   const SealedBytes sealed = sealer->Seal("scope and ref", SecretBytes(plain));
@@ -39,7 +39,7 @@ TEST_CASE("sealer: sealed bytes hold neither the plaintext nor what it is bound 
   CHECK(sealed.bytes.find("scope") == std::string::npos);
 }
 
-TEST_CASE("sealer: equal secrets look different when sealed") {
+TEST_CASE("sealer: equal secrets have different sealed bytes") {
   auto sealer = Sealer::Create();
   const SealedBytes a = sealer->Seal("entry", SecretBytes("same"));
   const SealedBytes b = sealer->Seal("entry", SecretBytes("same"));
@@ -47,7 +47,7 @@ TEST_CASE("sealer: equal secrets look different when sealed") {
   CHECK(a.bytes.substr(kNonceSize) != b.bytes.substr(kNonceSize));
 }
 
-TEST_CASE("sealer: no nonce is used twice, even at once") {
+TEST_CASE("sealer: concurrent calls never use the same nonce twice") {
   auto sealer = Sealer::Create();
   constexpr std::size_t kThreads = 8, kEach = 500;
   std::mutex mutex;
@@ -64,7 +64,7 @@ TEST_CASE("sealer: no nonce is used twice, even at once") {
   CHECK(nonces.size() == kThreads * kEach);
 }
 
-TEST_CASE("sealer: a blob that was altered, cut or moved does not open") {
+TEST_CASE("sealer: a blob that was altered, truncated or moved does not open") {
   auto sealer = Sealer::Create();
   const SealedBytes good = sealer->Seal("entry", SecretBytes("secret"));
   struct Row {
@@ -90,7 +90,7 @@ TEST_CASE("sealer: a blob that was altered, cut or moved does not open") {
       {"shorter than nonce and tag", "entry", SealedBytes{"abc", good.key_number}},
       {"never sealed", "entry", SealedBytes()},
       {"of an unknown key", "entry", other_key},
-      {"numbered as no key is", "entry", SealedBytes{good.bytes, 0}},
+      {"of key number 0", "entry", SealedBytes{good.bytes, 0}},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -102,13 +102,13 @@ TEST_CASE("sealer: a blob that was altered, cut or moved does not open") {
   CHECK(sealer->Unseal("entry", good).ok());
 }
 
-TEST_CASE("sealer: two processes' worth of sealers share no key") {
+TEST_CASE("sealer: two sealers do not share a key") {
   auto a = Sealer::Create();
   auto b = Sealer::Create();
   CHECK(!b->Unseal("entry", a->Seal("entry", SecretBytes("x"))).ok());
 }
 
-TEST_CASE("sealer: the key before the current one opens until it is forgotten") {
+TEST_CASE("sealer: the previous key opens its blobs until ForgetPrevious") {
   auto sealer = Sealer::Create();
   const SealedBytes first = sealer->Seal("entry", SecretBytes("one"));
   CHECK(first.key_number == sealer->key_number());
@@ -122,7 +122,7 @@ TEST_CASE("sealer: the key before the current one opens until it is forgotten") 
   CHECK(sealer->Unseal("entry", second).ok());
 }
 
-TEST_CASE("sealer: says where its keys are kept, and keeps saying so after a rotation") {
+TEST_CASE("sealer: key_memory tells where the key is held, also after a rotation") {
   const std::set<std::string_view> kinds = {"memfd_secret", "locked memory", "plain memory"};
   auto sealer = Sealer::Create();
   CHECK(kinds.contains(sealer->key_memory()));

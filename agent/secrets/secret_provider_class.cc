@@ -10,12 +10,12 @@ Result<std::map<std::string, std::string>> ReadTexts(const Json* object, const s
   std::map<std::string, std::string> texts;
   if (object == nullptr || object->is_null()) return texts;
   if (!object->is_object()) {
-    return Error::Format(ErrorCode::kInvalid, "{}: expected a map of texts", where);
+    return Error::Format(ErrorCode::kInvalid, "{}: expected a map of strings", where);
   }
   for (const auto& item : object->object_range()) {
     std::optional<std::string> text = TextOf(item.value());
     if (!text) {
-      return Error::Format(ErrorCode::kInvalid, "{}.{}: expected a text; put quotes around it",
+      return Error::Format(ErrorCode::kInvalid, "{}.{}: expected a string; put quotes around it",
                            where, std::string(item.key()));
     }
     texts[std::string(item.key())] = *std::move(text);

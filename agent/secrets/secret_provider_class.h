@@ -1,6 +1,6 @@
 #pragma once
 
-// A SecretProviderClass as a value, read once from the JSON of the Kubernetes API.
+// A SecretProviderClass, parsed once from the JSON of the Kubernetes API.
 
 #include <cstddef>
 #include <map>
@@ -19,7 +19,7 @@ struct SecretProviderClass {
   std::string uid;
   std::string provider;
   std::map<std::string, std::string> parameters;
-  Json secret_objects;  // spec.secretObjects as it stands; null = none
+  Json secret_objects;  // spec.secretObjects, not parsed; null = none
   std::map<std::string, std::string> annotations;
   std::string resource_version;
 

@@ -16,7 +16,7 @@ Result<SecretProviderClass> Read(const std::string& more) {
 
 }  // namespace
 
-TEST_CASE("secret provider class: provider, parameters and secretObjects are read") {
+TEST_CASE("secret provider class: provider, parameters and secretObjects are parsed") {
   Result<SecretProviderClass> spc =
       Read(R"(,"spec":{"provider":"vault","parameters":{"roleName":"r"},"secretObjects":[{}]})");
   REQUIRE(spc.ok());
@@ -29,7 +29,7 @@ TEST_CASE("secret provider class: provider, parameters and secretObjects are rea
   CHECK(Read(R"(,"spec":{"provider":"vault","parameters":{"a":"b"}})")->secret_objects.is_null());
 }
 
-TEST_CASE("secret provider class: what is missing or not a text is named") {
+TEST_CASE("secret provider class: errors name the missing or non-string field") {
   struct Row {
     std::string more, want;
   };
@@ -39,9 +39,9 @@ TEST_CASE("secret provider class: what is missing or not a text is named") {
       {R"(,"spec":{"provider":"vault","parameters":{}})",
        "parameters not set in shop/app; set spec.parameters"},
       {R"(,"spec":{"provider":"vault","parameters":{"a":1}})",
-       "shop/app: spec.parameters.a: expected a text; put quotes around it"},
+       "shop/app: spec.parameters.a: expected a string; put quotes around it"},
       {R"(,"spec":{"provider":"vault","parameters":[]})",
-       "shop/app: spec.parameters: expected a map of texts"},
+       "shop/app: spec.parameters: expected a map of strings"},
   };
   for (const Row& row : rows) {
     INFO(row.more);
@@ -52,7 +52,7 @@ TEST_CASE("secret provider class: what is missing or not a text is named") {
   }
 }
 
-TEST_CASE("secret provider class: a provider's name is what a socket may be called") {
+TEST_CASE("secret provider class: a provider name must be valid as a socket name") {
   CHECK(IsProviderName("vault"));
   CHECK(IsProviderName("My_provider-2"));
   CHECK(IsProviderName(std::string(kMaxProviderName, 'a')));

@@ -1,10 +1,10 @@
 #pragma once
 
-// What is asked of a backend: one value that names one answer.
+// Names one read from a backend.
 //
-// A regular value: equality, order, printable, without secret material. Extraction (a key of the
-// answer, a decoding) is not part of it: objects that need the same answer share one ref and so
-// one backend call. Provider-specific request details travel in `request` as canonical JSON.
+// A regular, ordered, printable value without secret material. Extraction (a key of the answer, a
+// decoding) is not part of it: objects that need the same answer share one ref, and so one backend
+// call. Provider-specific request details are in `request` as canonical JSON.
 
 #include <compare>
 #include <string>
@@ -13,15 +13,15 @@ namespace nodekeep {
 
 struct SecretRef {
   std::string provider;  // "vault"
-  std::string endpoint;  // base URL, with the backend's namespace where it has one
+  std::string endpoint;  // base URL, with the backend's namespace if it has one
   std::string path;      // as the backend names it
   std::string version;   // "" = latest
-  std::string request;   // what else shapes the answer (method, arguments), canonical; "" = plain read
+  std::string request;   // other request details (method, arguments), canonical; "" = plain read
 
   auto operator<=>(const SecretRef&) const = default;
 
-  // "vault:secret/data/app@3" with `request` appended when set; for logs, status and `--ref` globs.
-  // The endpoint is left out.
+  // "vault:secret/data/app@3", followed by `request` if set, without the endpoint; for logs, status
+  // and `--ref` globs.
   std::string Text() const;
 };
 

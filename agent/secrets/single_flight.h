@@ -1,14 +1,14 @@
 #pragma once
 
-// One call per key, however many ask.
+// One call per key, shared by all concurrent callers.
 //
-// Do takes several keys, because backends answer in batches: the keys that nobody is fetching are
-// claimed and fetched by one call on the pool; for the others it waits with those who came first.
-// Each waiter keeps its own deadline. A waiter that gives up leaves the call running on its own
-// budget, because the next pod will want the answer.
+// Do takes several keys, because backends answer in batches: keys without a call in progress are
+// claimed and fetched by one call on the pool; for the others Do waits for the call in progress.
+// Each waiter keeps its own deadline. When a waiter gives up, the call continues within its own
+// budget, because the next pod will need the answer.
 //
-// Thread-safe. Never calls out while holding its lock. Destruction stops the calls under way and
-// waits for them; nobody may be waiting in Do by then.
+// Thread-safe. No callback runs under the lock. The destructor cancels the calls in progress and
+// waits for them; no caller may be waiting in Do by then.
 
 #include <functional>
 #include <map>
@@ -28,13 +28,13 @@ namespace nodekeep {
 template <typename Key, typename Value>
 class SingleFlight {
  public:
-  // Answers all `keys` in order. Runs on the pool under a context of its own; must not wait for
-  // another call on the same pool. If it throws, all keys are answered kInternal, and the pool
+  // Returns one result per key, in order. Runs on the pool with its own context; must not wait for
+  // another call on the same pool. If it throws, the result of all keys is kInternal, and the pool
   // reports the exception.
   using Call =
       std::function<std::vector<Result<Value>>(const Context&, const std::vector<Key>& keys)>;
 
-  // `budget`: how long one call may take, whoever waits.
+  // `budget`: the time limit of one call, whatever the deadlines of its waiters.
   SingleFlight(WorkerPool& pool, const Clock& clock, Duration budget)
       : pool_(pool), clock_(clock), budget_(budget) {}
 
@@ -44,9 +44,10 @@ class SingleFlight {
     changed_.wait(lock, [this] { return running_ == 0; });
   }
 
-  // The i-th result answers the i-th key. Errors: kDeadlineExceeded and kCancelled of this caller;
-  // what the pool says when it is full or stopping; else the call's own. A caller whose time is
-  // over gets the code and the words of the call's latest failure (Context::TellFailure), if any.
+  // The i-th result belongs to the i-th key. Errors: kDeadlineExceeded and kCancelled of this
+  // caller; the pool's error when it is full or stopping; else the call's own. A caller whose
+  // deadline has passed gets the code and text of the call's latest failure (Context::TellFailure),
+  // if any.
   std::vector<Result<Value>> Do(const Context& context, const std::vector<Key>& keys, Call call) {
     std::vector<std::shared_ptr<Flight>> flights;
     std::vector<Key> claimed_keys;
@@ -73,7 +74,7 @@ class SingleFlight {
   struct Flight {
     explicit Flight(std::shared_ptr<LatestFailure> of_call) : failure(std::move(of_call)) {}
 
-    const std::shared_ptr<LatestFailure> failure;  // of the call, which may answer other keys too
+    const std::shared_ptr<LatestFailure> failure;  // of the call, which may serve other keys too
     std::optional<Result<Value>> result;           // guarded by mutex_
   };
 
@@ -90,7 +91,7 @@ class SingleFlight {
         Finish(keys, flights, std::vector<Result<Value>>(keys.size(), Unexpected()));
         throw;
       }
-      // What the call captured may be the last to hold a provider: released while we still exist.
+      // `call` may hold the last reference to a provider: release it while this object exists.
       call = nullptr;
       Finish(keys, flights, std::move(results));
     });
@@ -101,7 +102,7 @@ class SingleFlight {
 
   void Finish(const std::vector<Key>& keys, const std::vector<std::shared_ptr<Flight>>& flights,
               std::vector<Result<Value>> results) {
-    // Notified under the lock: after `running_` is seen as 0 this object may be gone.
+    // Notify under the lock: once `running_` is seen as 0, this object may be destroyed.
     std::unique_lock lock(mutex_);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       flights[i]->result = std::move(results[i]);
@@ -145,7 +146,7 @@ class SingleFlight {
                    "the backend has not answered within the time allowed");
     }
     return Error(latest->code(),
-                 latest->message() + " (still tried when the time allowed was over)");
+                 latest->message() + " (still retrying when the time allowed was over)");
   }
 
   WorkerPool& pool_;

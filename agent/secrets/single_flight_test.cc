@@ -18,7 +18,7 @@ using Results = std::vector<Result<std::string>>;
 
 constexpr Duration kBudget = std::chrono::seconds(30);
 
-// A call that waits until it is let go, or stopped.
+// A call that blocks until it is released or cancelled.
 class Gate {
  public:
   Results operator()(const Context& context, const std::vector<std::string>& keys) {
@@ -68,7 +68,7 @@ Flights::Call Answering(std::vector<std::vector<std::string>>* asked = nullptr) 
 
 }  // namespace
 
-TEST_CASE("single flight: one call per key, however many ask") {
+TEST_CASE("single flight: concurrent callers share one call per key") {
   FakeClock clock;
   WorkerPool pool({});
   Flights flights(pool, clock, kBudget);
@@ -77,7 +77,7 @@ TEST_CASE("single flight: one call per key, however many ask") {
   auto callers = Together(
       got.size(), [&](std::size_t i) { got[i] = flights.Do(Context(), {"a"}, CallOf(gate)); });
   gate.waiting.wait();
-  // Nobody but the first can have been answered; late ones join the call or find it over.
+  // Only the first call can have returned; later callers join it or start a new one.
   gate.Open();
   callers.clear();
   for (const Results& results : got) {
@@ -87,7 +87,7 @@ TEST_CASE("single flight: one call per key, however many ask") {
   }
 }
 
-TEST_CASE("single flight: a call that throws answers all its keys, and the next one is made") {
+TEST_CASE("single flight: a call that throws fails all its keys, and the next call works") {
   FakeClock clock;
   std::vector<std::string> reports;
   {
@@ -113,7 +113,7 @@ TEST_CASE("single flight: a call that throws answers all its keys, and the next 
   CHECK(reports == std::vector<std::string>{"the value of a: canary"});
 }
 
-TEST_CASE("single flight: keys on their way are joined, the others fetched by one call") {
+TEST_CASE("single flight: keys in progress are joined, the others are fetched by one call") {
   FakeClock clock;
   WorkerPool pool({});
   Flights flights(pool, clock, kBudget);
@@ -148,7 +148,7 @@ TEST_CASE("single flight: keys on their way are joined, the others fetched by on
   }
 }
 
-TEST_CASE("single flight: a key is called anew once its call is over") {
+TEST_CASE("single flight: a key whose call has ended starts a new call") {
   FakeClock clock;
   WorkerPool pool({});
   Flights flights(pool, clock, kBudget);
@@ -157,26 +157,26 @@ TEST_CASE("single flight: a key is called anew once its call is over") {
   CHECK(asked.size() == 3);
 }
 
-TEST_CASE("single flight: whoever runs out of time is told why the call still tries") {
+TEST_CASE("single flight: a caller that times out gets the latest failure of the call") {
   FakeClock clock;
   WorkerPool pool({});
   Flights flights(pool, clock, kBudget);
   Gate gate;
-  std::latch told(1);
+  std::latch failed(1);
   std::jthread first([&] {
     (void)flights.Do(Context(), {"a", "b"},
                      [&](const Context& context, const std::vector<std::string>& keys) {
                        context.TellFailure(Error(ErrorCode::kTransient, "down"));
                        context.TellFailure(Error(ErrorCode::kThrottled, "busy"));
-                       told.count_down();
+                       failed.count_down();
                        return gate(context, keys);
                      });
   });
-  told.wait();
+  failed.wait();
   const Results late = flights.Do(Context().WithDeadline(clock.Now()), {"b"}, CallOf(gate));
   REQUIRE(late.size() == 1);
   CHECK(late[0].error().code() == ErrorCode::kThrottled);
-  CHECK(late[0].error().message() == "busy (still tried when the time allowed was over)");
+  CHECK(late[0].error().message() == "busy (still retrying when the time allowed was over)");
   gate.Open();
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("single flight: each key has its own error") {
   CHECK(results[1].error().code() == ErrorCode::kDenied);
 }
 
-TEST_CASE("single flight: a waiter that leaves does not cancel the call") {
+TEST_CASE("single flight: a waiter that gives up does not cancel the call") {
   struct Row {
     std::string name;
     bool by_deadline;
@@ -224,7 +224,7 @@ TEST_CASE("single flight: a waiter that leaves does not cancel the call") {
     REQUIRE(!left[0].ok());
     CHECK(left[0].error().code() == row.want);
 
-    // The next caller joins the call that is still under way.
+    // The next caller joins the call that is still in progress.
     Results joined;
     std::jthread joiner([&] { joined = flights.Do(Context(), {"a"}, Answering()); });
     gate.Open();
@@ -234,7 +234,7 @@ TEST_CASE("single flight: a waiter that leaves does not cancel the call") {
   }
 }
 
-TEST_CASE("single flight: a waiter that leaves keeps the answers that are there") {
+TEST_CASE("single flight: a waiter that gives up gets the results available so far") {
   FakeClock clock;
   WorkerPool pool({});
   Flights flights(pool, clock, kBudget);
@@ -253,7 +253,7 @@ TEST_CASE("single flight: a waiter that leaves keeps the answers that are there"
                      });
   });
   answered.wait();
-  // A later call of the same key runs only after the quick answer has been handed out.
+  // A later call of the same key starts only after the quick result has been returned.
   (void)flights.Do(Context(), {"quick"}, Answering());
   clock.Advance(std::chrono::seconds(2));
   caller.join();
@@ -265,7 +265,7 @@ TEST_CASE("single flight: a waiter that leaves keeps the answers that are there"
   gate.Open();
 }
 
-TEST_CASE("single flight: the call's time is its own budget, not its caller's") {
+TEST_CASE("single flight: a call is limited by its own budget, not by its caller's deadline") {
   FakeClock clock;
   WorkerPool pool({});
   Flights flights(pool, clock, kBudget);
@@ -278,8 +278,7 @@ TEST_CASE("single flight: the call's time is its own budget, not its caller's") 
   CHECK(deadline == clock.Now() + kBudget);
 }
 
-TEST_CASE(
-    "single flight: a pool that refuses is an error for every key, and nothing is left over") {
+TEST_CASE("single flight: a full pool is an error for every key, and leaves no flight behind") {
   FakeClock clock;
   WorkerPool pool({.max_threads = 1, .max_queued = 1});
   std::latch busy(1), release(1), queued(1);
@@ -305,7 +304,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("single flight: destruction stops the calls under way and waits for them") {
+TEST_CASE("single flight: destruction cancels the calls in progress and waits for them") {
   FakeClock clock;
   WorkerPool pool({});
   Gate gate;
@@ -329,7 +328,7 @@ TEST_CASE("single flight: destruction stops the calls under way and waits for th
   CHECK(over);
 }
 
-TEST_CASE("single flight: what a call captured is released before its waiters go on") {
+TEST_CASE("single flight: the captures of a call are released before its waiters return") {
   FakeClock clock;
   WorkerPool pool({});
   Flights flights(pool, clock, kBudget);

@@ -1,7 +1,6 @@
 #pragma once
 
-// The dialect of SecretProviderClass parameters that a provider understands, and the files that its
-// answers make.
+// A provider's dialect of SecretProviderClass parameters, and how its answers become files.
 
 #include <cstdint>
 #include <map>
@@ -18,26 +17,26 @@
 
 namespace nodekeep {
 
-// What a SecretProviderClass dialect reads: nothing of the pod that mounts the class.
+// The input of a SecretProviderClass dialect. Contains nothing of the pod that mounts the class.
 struct SpcInput {
   std::map<std::string, std::string> parameters;
-  std::uint32_t mode = 0644;  // of files for which the class names none, 0 to 0777
+  std::uint32_t mode = 0644;  // for files without a mode in the class, 0 to 0777
 };
 
-// One file of the volume and how it comes from the backend's answer.
+// One file of the volume and how it is made from the backend's answer.
 struct Projection {
-  std::string object;  // the user's name for it; used in messages and as version id
+  std::string object;  // its name in the class; used in messages and as version id
   SecretRef ref;
   std::string path;  // of the file, relative to the volume; checked by CheckVolumePath
   std::uint32_t mode = 0644;
   std::string field;         // key inside the answer; "" = whole
-  std::string encoding;      // "", "utf-8", "base64", "hex", "json": what the backend's value is in
-  bool optional = false;     // left out, not failed, when the backend says not found
-  std::string version_seed;  // bound into the object's version besides the contents
-  std::string read_error;    // put before an error of login or read: `couldn't read secret "db"`
+  std::string encoding;      // of the backend's value: "", "utf-8", "base64", "hex" or "json"
+  bool optional = false;     // omitted, instead of failing, if the backend reports "not found"
+  std::string version_seed;  // part of the object's version, besides the contents
+  std::string read_error;    // prefix of login and read errors: `couldn't read secret "db"`
 };
 
-// A file as a projection makes it of an answer.
+// A file made from an answer by a projection.
 struct RenderedFile {
   std::string path;  // relative to the volume; checked by CheckVolumePath
   SecretBytes contents;
@@ -45,44 +44,43 @@ struct RenderedFile {
   std::string version;  // the version to report; "" = a keyed hash of the contents
 };
 
-// The result of SpcDialect::Parse. Pure data; equal input gives equal output.
+// The result of SpcDialect::Parse. Pure data; equal inputs give equal outputs.
 struct ParsedMount {
   std::shared_ptr<const ProviderOptions> options;
   std::vector<Projection> projections;  // list order of the manifest; never empty
-  // Audiences whose pod token the login takes, best first; empty = the login needs none. When none
-  // of them came with the mount, a token for the last is asked of the API server ("" = its
-  // default).
+  // Audiences whose pod token the login accepts, best first; empty = the login needs none. If the
+  // mount has a token for none of them, one for the last is requested from the API server ("" = its
+  // default audience).
   std::vector<std::string> audiences;
-  // Parameters that hold a credential in clear text. Nothing made by Parse holds it, because that
-  // outlives the mount: AddCredentials hands it to the login.
+  // Parameters that contain a credential in clear text. Nothing that Parse returns contains it,
+  // because that outlives the mount: AddCredentials passes it to the login.
   std::vector<std::string> credential_parameters;
-  // Put before every error that arises after parsing: "error making mount request".
+  // Prefix of every error after parsing: "error making mount request".
   std::string mount_error;
   Policy policy;
 };
 
-// Copies the parameters that `mount` calls credentials to the credentials of `identity`, by the
-// parameter's name. They win over those of nodePublishSecretRef: a class wins everywhere.
+// Copies the credential parameters of `mount` to the credentials of `identity`, by parameter name.
+// They override those of nodePublishSecretRef: a class always takes precedence.
 void AddCredentials(const ParsedMount& mount, const std::map<std::string, std::string>& parameters,
                     Identity& identity);
 
-// Pure and total, hence thread-safe: any input gives a value or an error.
+// Pure, hence thread-safe. Any input gives a value or an error.
 class SpcDialect {
  public:
   virtual ~SpcDialect() = default;
 
-  // Parameters to refs and options. Errors name the parameter and the fix. Checks every path
-  // (CheckVolumePath), duplicate names and modes, so that an error names the object.
+  // Parses parameters into refs and options. Errors name the parameter and the fix. Checks every
+  // path (CheckVolumePath), duplicate names and modes, so that an error names the object.
   virtual Result<ParsedMount> Parse(const SpcInput& input) const = 0;
 
-  // All files of a projection: one, or several of an answer that is a folder, below a path that no
-  // other projection of the mount uses. Errors: kNotFound (no such key), kInvalid (decoding).
+  // Returns all files of a projection: one, or several if the answer is a folder, below a path that
+  // no other projection of the mount uses. Errors: kNotFound (no such key), kInvalid (decoding).
   virtual Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
                                                         const SecretBytes& answer) const = 0;
 };
 
-// For RenderFiles of dialects whose projections make one file each, without a version of the
-// backend's own.
+// For RenderFiles of dialects with one file per projection and no backend version.
 Result<std::vector<RenderedFile>> OneFile(const Projection& projection,
                                           Result<SecretBytes> contents);
 

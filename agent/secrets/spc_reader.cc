@@ -153,11 +153,11 @@ std::optional<VolumePaths::Clash> VolumePaths::Add(const std::string& path) {
 Status VolumePaths::Add(const YamlNode& node, const std::string& path, const Words& words) {
   const std::optional<Clash> clash = Add(path);
   if (!clash) return {};
-  const std::string_view said = clash->kind == Clash::Kind::kSame         ? words.same
+  const std::string_view text = clash->kind == Clash::Kind::kSame         ? words.same
                                 : clash->kind == Clash::Kind::kBelowOther ? words.below_other
                                                                           : words.above_other;
   return YamlError(
-      node, fmt::format("object \"{}\": {}", path, fmt::format(fmt::runtime(said), clash->other)));
+      node, fmt::format("object \"{}\": {}", path, fmt::format(fmt::runtime(text), clash->other)));
 }
 
 }  // namespace nodekeep

@@ -1,12 +1,12 @@
 #pragma once
 
-// What all SecretProviderClass dialects read in the same way: parameters, the list under `objects`
-// and its entries, paths that clash, misspelt reserved keys, and the TLS settings of a class.
+// Parsing shared by all SecretProviderClass dialects: parameters, the list under `objects` and its
+// entries, path conflicts, misspelt reserved keys, and the TLS settings of a class.
 //
 // No I/O. Not thread-safe. Objects refer to the parameters and YAML nodes that they read, which
 // must outlive them. Errors are kInvalid (kTooLarge for YAML over its limits) and name the
-// parameter, or the place and the object in the list. Wording that only one dialect uses stays in
-// the dialect.
+// parameter, or the position and the object in the list. Error texts used by one dialect only
+// belong to that dialect.
 
 #include <cstdint>
 #include <map>
@@ -27,7 +27,7 @@ namespace nodekeep {
 inline constexpr std::uint32_t kMaxFileMode = 0777;
 
 // Whether `key` begins with "nodekeep" in any case ("Nodekeep/x", "nodekeep.io/x", "nodekeep-x").
-// Such a key is a reserved one or a misspelt one, so it must not be ignored when it is unknown.
+// Such a key is reserved or a misspelt reserved key, so an unknown one must not be ignored.
 bool LooksReserved(std::string_view key);
 
 // The parameters of a class.
@@ -38,9 +38,9 @@ class SpcParameters {
   bool Has(std::string_view name) const { return Find(name) != nullptr; }
   // "" for an absent parameter.
   std::string Get(std::string_view name) const { return Or(name, ""); }
-  // The value of the node where the parameter is absent or empty.
+  // The node's value if the parameter is absent or empty.
   std::string Or(std::string_view name, std::string_view node) const;
-  // As ParseGoBool reads it; `otherwise` where the parameter is absent. An empty one is an error.
+  // Parsed by ParseGoBool; `otherwise` if the parameter is absent. An empty value is an error.
   Result<bool> Flag(std::string_view name, bool otherwise) const;
 
   const std::map<std::string, std::string>& values() const { return values_; }
@@ -53,17 +53,18 @@ class SpcParameters {
 
 // The TLS settings of the node, overridden by those of a class. One CA source of the class replaces
 // all CA sources of the node, and a certificate or key file replaces both files of the node.
-// `skip_verify` is set when either sets it.
+// `skip_verify` is set if either sets it.
 TlsSettings TlsOverNode(const TlsSettings& of_class, const TlsSettings& node);
 
-// The entries of the YAML list under `objects`. Text without a list gives none, unless `when_empty`
-// is given: then it is the error for a list without entries and for anything but a list. Errors
-// begin with "parameter objects: line L, column C: "; the dialect prepends the same to SpcEntry's.
+// The entries of the YAML list under `objects`. Empty text or an empty list returns no entries,
+// unless `when_empty` is given: it is then the error for a list without entries and for anything
+// but a list. Errors begin with "parameter objects: line L, column C: "; the dialect prepends the
+// same to SpcEntry's.
 Result<std::vector<YamlNode>> ReadObjectList(std::string_view text,
                                              std::string_view when_empty = "");
 
-// Reads an entry of the list, field by field. The first error is kept, so that a dialect reads all
-// fields and checks status() once, before it uses any of them. A null value counts as absent.
+// Reads an entry of the list, field by field. Keeps the first error, so that a dialect can read all
+// fields and then check status() once, before using any of them. A null value counts as absent.
 //
 //   SpcEntry reader(node, "must be a mapping with fileName");
 //   entry.file_name = reader.Text("fileName");
@@ -74,31 +75,31 @@ class SpcEntry {
   // `wanted` is the error for a node that is neither a mapping nor null.
   SpcEntry(const YamlNode& node, std::string_view wanted);
 
-  // Name of the object, for the errors from here on.
+  // Sets the object's name for subsequent errors.
   void SetObject(std::string name) { object_ = std::move(name); }
 
-  // Null when the entry has no `key`.
+  // Null if the entry has no `key`.
   const YamlNode* Find(std::string_view key) const;
-  // Any scalar as it is spelled; "" when absent.
+  // The text of any scalar as written; "" if absent.
   std::string Text(std::string_view key);
-  // As YamlBool reads it.
+  // Parsed by YamlBool.
   std::optional<bool> Flag(std::string_view key);
   // A number of 0 to 0777, without quotes.
   std::optional<std::uint32_t> Mode(std::string_view key);
-  // One of `known`, spelled exactly so; "" when absent.
+  // One of `known`, case-sensitive; "" if absent.
   std::string OneOf(std::string_view key, std::span<const std::string_view> known);
-  // The first key that looks reserved and is not one of `known`; null when there is none.
+  // The first key that looks reserved and is not in `known`; null if there is none.
   const YamlNode* UnknownReservedKey(std::span<const std::string_view> known) const;
 
-  // Keeps the error `message`, told at the place of `at`, unless there is one already.
+  // Sets the error `message` with the position of `at`, unless there is an error already.
   void Fail(const YamlNode& at, std::string_view message);
-  // At the place of the entry.
+  // With the position of the entry.
   void Fail(std::string_view message) { Fail(node_, message); }
-  // At the value of `key`; at the entry when it has none.
+  // With the position of the value of `key`; of the entry if it has none.
   void FailAt(std::string_view key, std::string_view message);
 
   bool failed() const { return !status_.ok(); }
-  // "line L, column C: object "<name>": <message>", without the object before it is set.
+  // "line L, column C: object "<name>": <message>"; the object only if SetObject was called before.
   const Status& status() const { return status_; }
 
  private:
@@ -107,16 +108,16 @@ class SpcEntry {
   Status status_;
 };
 
-// The paths of a volume's files, checked as they are added: two objects cannot have one path, and
-// a file cannot be the folder of another.
+// The paths of a volume's files, checked as they are added: two objects cannot have the same path,
+// and a file cannot be the folder of another.
 class VolumePaths {
  public:
   struct Clash {
     enum class Kind { kSame, kBelowOther, kAboveOther };
     Kind kind = Kind::kSame;
-    std::string other;  // the path that was there first
+    std::string other;  // the path added before
   };
-  // What an error says of each kind; {} is the other path.
+  // Error text per kind; {} is the other path.
   struct Words {
     std::string_view same = "the name is used twice: each object needs a file of its own";
     std::string_view below_other =
@@ -125,10 +126,10 @@ class VolumePaths {
         "another object makes the file \"{}\", for which this is the directory";
   };
 
-  // Adds `path`, which CheckVolumePath has accepted. Returns how it clashes with an earlier one.
+  // Adds `path`, which CheckVolumePath has accepted. Returns its conflict with an earlier path.
   std::optional<Clash> Add(const std::string& path);
-  // Adds the path of the object at `node`. A clash is an error: "line L, column C: object "<path>":
-  // " and its words.
+  // Adds the path of the object at `node`. A conflict is an error: "line L, column C: object
+  // "<path>": ", followed by the text for its kind.
   Status Add(const YamlNode& node, const std::string& path, const Words& words);
 
  private:

@@ -24,7 +24,7 @@ std::string MessageOf(const Status& status) {
 
 }  // namespace
 
-TEST_CASE("spc reader: a parameter of the class comes before the node's, an empty one does not") {
+TEST_CASE("spc reader: a parameter of the class overrides the node's unless it is empty") {
   const std::map<std::string, std::string> values = {{"set", "class"}, {"empty", ""}};
   const SpcParameters parameters(values);
   CHECK(parameters.Get("set") == "class");
@@ -36,7 +36,7 @@ TEST_CASE("spc reader: a parameter of the class comes before the node's, an empt
   CHECK_FALSE(parameters.Has("absent"));
 }
 
-TEST_CASE("spc reader: a flag is what Go takes for a boolean, or an error that names it") {
+TEST_CASE("spc reader: a flag is parsed as a Go boolean; an error names the parameter") {
   const std::map<std::string, std::string> values = {{"on", "T"}, {"off", "0"}, {"bad", "yes"}};
   const SpcParameters parameters(values);
   CHECK(*parameters.Flag("on", false));
@@ -60,7 +60,7 @@ TEST_CASE("spc reader: keys that begin with nodekeep in any case are reserved") 
   }
 }
 
-TEST_CASE("spc reader: trust settings of a class replace those of the node as a whole") {
+TEST_CASE("spc reader: TLS trust settings of a class replace those of the node as a whole") {
   TlsSettings node;
   node.ca_file = "/node/ca";
   node.ca_directory = "/node/cas";
@@ -108,7 +108,7 @@ TEST_CASE("spc reader: `objects` is a list or absent") {
   CHECK(ReadObjectList("- [").error().message().starts_with("parameter objects: line "));
 }
 
-TEST_CASE("spc reader: fields of an entry are read as typed values") {
+TEST_CASE("spc reader: fields of an entry are parsed as typed values") {
   const YamlNode node =
       Parsed("{name: 0755, none: ~, on: yes, off: false, mode: 0400, encoding: hex}");
   SpcEntry entry(node, kWanted);
@@ -126,7 +126,7 @@ TEST_CASE("spc reader: fields of an entry are read as typed values") {
   CHECK(MessageOf(entry.status()) == "(accepted)");
 }
 
-TEST_CASE("spc reader: an error of an entry says where, of which object, and what to write") {
+TEST_CASE("spc reader: an entry's error has the position, the object and the expected value") {
   struct Row {
     std::string text, want;
   };
@@ -161,7 +161,7 @@ TEST_CASE("spc reader: an error of an entry says where, of which object, and wha
   }
 }
 
-TEST_CASE("spc reader: of several errors the first is kept") {
+TEST_CASE("spc reader: the first of several errors is kept") {
   const YamlNode node = Parsed("- {a: [], b: []}").items.front();
   SpcEntry entry(node, kWanted);
   entry.Text("b");
@@ -173,7 +173,7 @@ TEST_CASE("spc reader: of several errors the first is kept") {
   CHECK(MessageOf(other.status()) == "line 1, column 3: at the entry");
 }
 
-TEST_CASE("spc reader: a reserved key that a dialect does not know is found") {
+TEST_CASE("spc reader: an unknown reserved key is found") {
   constexpr std::string_view kKnown[] = {"nodekeep/optional", "nodekeep/mode"};
   const YamlNode known = Parsed("{nodekeep/optional: true, other: 1}");
   CHECK(SpcEntry(known, kWanted).UnknownReservedKey(kKnown) == nullptr);
@@ -184,7 +184,7 @@ TEST_CASE("spc reader: a reserved key that a dialect does not know is found") {
   CHECK(key->column == 20);
 }
 
-TEST_CASE("spc reader: a path clashes with an equal one, its folder and what is below it") {
+TEST_CASE("spc reader: a path conflicts with an equal path, its folder and paths below it") {
   VolumePaths paths;
   CHECK_FALSE(paths.Add("a/b/c"));
   CHECK_FALSE(paths.Add("a/b-c"));
@@ -208,7 +208,7 @@ TEST_CASE("spc reader: a path clashes with an equal one, its folder and what is 
   }
 }
 
-TEST_CASE("spc reader: a clash is told at the object's place, in the dialect's words") {
+TEST_CASE("spc reader: a path conflict is reported with the object's position and dialect text") {
   const YamlNode node = Parsed("- x").items.front();
   VolumePaths paths;
   CHECK(paths.Add(node, "a/b", {}).ok());

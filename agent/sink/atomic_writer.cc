@@ -87,7 +87,7 @@ class SetWrite {
     }
     if (Status linked = LinkTakenNames(); !linked.ok()) {
       return WithSuffix(linked.error(),
-                        "the new set is in place, but not to be seen under this name");
+                        "the new set is in place, but not visible under this name");
     }
     CleanUp();
     return std::move(outcome_);
@@ -102,16 +102,16 @@ class SetWrite {
     return Error::Format(error.code(), "{}: {}", error.message(), suffix);
   }
 
-  // Undoes what this Write did so far; what cannot be undone is left to the next one.
+  // Undoes what this Write did so far; the next Write removes what cannot be undone.
   Error Abandon(const Error& error) {
     for (const std::string& name : linked_) (void)volume_.Remove(name);
     if (!new_set_.empty()) (void)volume_.Remove(new_set_);
     (void)volume_.Remove(kDataTmp);
-    return WithSuffix(error, old_set_.empty() ? "nothing is to be seen in the directory yet"
+    return WithSuffix(error, old_set_.empty() ? "the directory has no visible files yet"
                                               : "the old set stays");
   }
 
-  // Compares the set in the directory with the wanted one, for the outcome.
+  // Compares the set in the directory with the wanted one; fills in the outcome.
   Status CompareWithOldSet() {
     std::optional<std::string> target = volume_.ReadLink(kData);
     if (target && IsSetName(*target)) {
@@ -165,8 +165,8 @@ class SetWrite {
     return {};
   }
 
-  // Names that are not in use get their links before the swap, so that they resolve to a file right
-  // after it.
+  // Links for unused names are created before the swap, so that they resolve to a file right after
+  // it.
   Status LinkNewNames() {
     Result<std::vector<Directory::Entry>> entries = volume_.List();
     if (!entries.ok()) return entries.error();
@@ -182,8 +182,8 @@ class SetWrite {
 
   Status Swap() { return PutLink(kDataTmp, kData, new_set_); }
 
-  // Names that are in use by something else (a plain file of a provider that wrote into the volume
-  // itself, a link to another target) are replaced after the swap, when the new link resolves.
+  // Names used by something else (a plain file of a provider that wrote into the volume itself, a
+  // link to another target) are replaced after the swap, when the new link resolves.
   Status LinkTakenNames() {
     for (const std::string& name : names_) {
       if (volume_.ReadLink(name) == TargetOf(name)) continue;
@@ -198,8 +198,8 @@ class SetWrite {
     return volume_.ReplaceWithLink(temporary, name);
   }
 
-  // Removes links to files that are gone, sets that are not in use, and temporary names, of this
-  // Write and of one that was killed.
+  // Removes links to removed files, unused sets, and temporary names, of this Write and of one that
+  // was killed.
   void CleanUp() {
     Result<std::vector<Directory::Entry>> entries = volume_.List();
     if (!entries.ok()) {
@@ -226,8 +226,8 @@ class SetWrite {
   const AtomicWriter::Options& options_;
 
   std::set<std::string> names_;      // first elements of the new set's paths
-  std::string old_set_;              // "" = there is none
-  std::string new_set_;              // once made
+  std::string old_set_;              // "" = none
+  std::string new_set_;              // "" = not created yet
   std::vector<std::string> linked_;  // links made by this Write
   WriteOutcome outcome_;
 };

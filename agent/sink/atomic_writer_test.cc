@@ -51,7 +51,7 @@ std::string ReadText(const std::string& path) {
   return text.str();
 }
 
-// What a pod sees: path -> contents, through the links. A link that leads nowhere is no file.
+// The files as a pod sees them: path -> contents, through the links. Ignores dangling links.
 using View = std::map<std::string, std::string>;
 
 View Look(const std::string& directory) {
@@ -119,7 +119,7 @@ std::string MustFail(const std::string& directory, const std::vector<BundleFile>
 
 }  // namespace
 
-TEST_CASE("a set is laid out as kubelet lays out a secret volume") {
+TEST_CASE("a set has the layout of kubelet's secret volumes") {
   const mode_t old_mask = umask(0077);
   TempDir volume;
   const WriteOutcome outcome = MustWrite(
@@ -138,7 +138,7 @@ TEST_CASE("a set is laid out as kubelet lays out a secret volume") {
   CHECK(fs::read_symlink(volume / "a") == "..data/a");
   CHECK(ReadText(volume / "a/b/deep") == "two");
   CHECK(ReadText(volume / "a/..b") == "three");
-  // Independent of the umask: a pod that is not root must get through.
+  // Independent of the umask: a non-root pod must be able to traverse it.
   CHECK(ModeOf(volume / set) == 0755);
   CHECK(ModeOf(volume / "a/b") == 0755);
   CHECK(ModeOf(volume / "app.conf") == 0644);
@@ -146,12 +146,12 @@ TEST_CASE("a set is laid out as kubelet lays out a secret volume") {
   CHECK(ModeOf(volume / ".dot") == 0666);
 }
 
-TEST_CASE("a mode is honoured to its low nine bits, zero included") {
+TEST_CASE("the low nine bits of a mode are applied, zero included") {
   struct Row {
     std::string name;
     std::uint32_t mode, want;
   };
-  const Row rows[] = {{"nobody may read", 0, 0},
+  const Row rows[] = {{"no access", 0, 0},
                       {"owner only", 0400, 0400},
                       {"everything", 0777, 0777},
                       {"set-user-id is dropped", 04755, 0755}};
@@ -163,7 +163,7 @@ TEST_CASE("a mode is honoured to its low nine bits, zero included") {
   }
 }
 
-TEST_CASE("a set is replaced only when something in it differs") {
+TEST_CASE("a set is replaced only if something in it differs") {
   const std::vector<FileText> before = {{"a", "1"}, {"d/x", "2"}, {"d/y", "3"}};
   struct Row {
     std::string name;
@@ -209,7 +209,7 @@ TEST_CASE("a set is replaced only when something in it differs") {
   }
 }
 
-TEST_CASE("nothing is touched when the set is equal") {
+TEST_CASE("an equal set is not written") {
   TempDir volume;
   MustWrite(volume.path(), {{"a", "1"}, {"d/x", "2"}});
   struct stat before {
@@ -222,7 +222,7 @@ TEST_CASE("nothing is touched when the set is equal") {
   CHECK(before.st_ctim.tv_nsec == after.st_ctim.tv_nsec);
 }
 
-TEST_CASE("files get the owner that was asked for, and a wrong owner is noticed") {
+TEST_CASE("files get the configured owner, and a wrong owner is detected") {
   if (geteuid() != 0) FAIL("this test changes owners: run it as root");
   TempDir volume;
   const std::vector<FileText> set = {{"d/f", "x", 0440}};
@@ -247,7 +247,7 @@ TEST_CASE("files get the owner that was asked for, and a wrong owner is noticed"
   CHECK_FALSE(again->changed);
 }
 
-TEST_CASE("a bad path is refused before anything is written") {
+TEST_CASE("an invalid path is refused before anything is written") {
   struct Row {
     std::string name;
     Strings paths;
@@ -279,7 +279,7 @@ TEST_CASE("a bad path is refused before anything is written") {
   }
 }
 
-TEST_CASE("odd but good paths are written") {
+TEST_CASE("unusual but valid paths are written") {
   TempDir volume;
   const std::vector<FileText> set = {{"baz\\bar", "1"},
                                      {"...", "2"},
@@ -287,7 +287,7 @@ TEST_CASE("odd but good paths are written") {
                                      {std::string(255, 'n'), "4"},
                                      {"i/am/well/behaved.txt", "5"},
                                      {"\xff", "6"}};
-  // "..." begins with "..": the one of these that the driver refuses as well.
+  // "..." starts with "..": the only one of these that the driver refuses too.
   CHECK(MustFail(volume.path(), Files(set)).find("\"...\"") != std::string::npos);
   std::vector<FileText> good = set;
   good.erase(good.begin() + 1);
@@ -295,20 +295,20 @@ TEST_CASE("odd but good paths are written") {
   CHECK(Look(volume.path()) == ViewOf(good));
 }
 
-TEST_CASE("what a provider once wrote as plain files is replaced, other names are left alone") {
+TEST_CASE("plain files written by a provider are replaced, other names stay") {
   TempDir volume;
   volume.Write("db", "old");
   fs::create_directories(volume / "certs/inner");
   volume.Write("certs/inner/key", "old");
-  volume.Write("stranger", "mine");
-  fs::create_symlink("stranger", volume / "alias");
+  volume.Write("other", "mine");
+  fs::create_symlink("other", volume / "alias");
   MustWrite(volume.path(), {{"db", "new"}, {"certs/ca", "new"}});
   CHECK(Look(volume.path()) ==
-        View{{"db", "new"}, {"certs/ca", "new"}, {"stranger", "mine"}, {"alias", "mine"}});
-  CHECK(Names(volume.path()) == Strings{"..data", "..set", "alias", "certs", "db", "stranger"});
+        View{{"db", "new"}, {"certs/ca", "new"}, {"other", "mine"}, {"alias", "mine"}});
+  CHECK(Names(volume.path()) == Strings{"..data", "..set", "alias", "certs", "db", "other"});
 }
 
-TEST_CASE("no symbolic link leads the writer out of the directory") {
+TEST_CASE("the writer follows no symbolic link out of the directory") {
   TempDir outside;
   outside.Write("f", "1");
   struct Row {
@@ -389,8 +389,8 @@ bool IsChange(std::uint64_t number, const std::uint64_t (&arguments)[6]) {
   }
 }
 
-// Runs one Write in a process of its own that is killed after its `last`-th change of the file
-// system. True: it came to the end first.
+// Runs one Write in a separate process that is killed after its `last`-th change of the file
+// system. True: the Write finished before.
 bool WriteAndDie(const std::string& directory, const std::vector<FileText>& texts, int last) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
@@ -430,7 +430,7 @@ bool WriteAndDie(const std::string& directory, const std::vector<FileText>& text
 
 }  // namespace
 
-TEST_CASE("a writer that dies after any step leaves the old or the new set, and the next repairs") {
+TEST_CASE("a writer killed after any step leaves the old or the new set, and the next repairs it") {
   const std::vector<FileText> first = {{"a", "old"}, {"d/x", "old"}, {"gone", "old"}, {"s", "old"}};
   const std::vector<FileText> second = {
       {"a", "new"}, {"d/x", "new"}, {"d/y", "new"}, {"fresh", "new"}, {"s/t", "new"}};
@@ -448,7 +448,7 @@ TEST_CASE("a writer that dies after any step leaves the old or the new set, and 
   for (const Row& row : rows) {
     bool saw_old = false, saw_new = false;
     for (int last = 1;; ++last) {
-      INFO(row.name << ", dies after step " << last);
+      INFO(row.name << ", killed after step " << last);
       TempDir volume;
       if (!row.before.empty()) MustWrite(volume.path(), row.before);
       const bool finished = WriteAndDie(volume.path(), row.after, last);
@@ -477,10 +477,10 @@ TEST_CASE("a writer that dies after any step leaves the old or the new set, and 
   }
 }
 
-TEST_CASE("a writer that dies while it replaces plain files leaves every name readable") {
+TEST_CASE("a writer killed while it replaces plain files leaves every name readable") {
   const std::vector<FileText> after = {{"db", "new"}, {"certs/ca", "new"}};
   for (int last = 1;; ++last) {
-    INFO("dies after step " << last);
+    INFO("killed after step " << last);
     TempDir volume;
     volume.Write("db", "old");
     fs::create_directory(volume / "certs");
@@ -496,7 +496,7 @@ TEST_CASE("a writer that dies while it replaces plain files leaves every name re
   }
 }
 
-TEST_CASE("leftovers of a writer that died are removed even when the set is equal") {
+TEST_CASE("leftovers of a killed writer are removed even if the set is equal") {
   TempDir volume;
   MustWrite(volume.path(), {{"a", "1"}});
   volume.Write("..2020_01_02_03_04_05.77/d/d/d/secret", "left behind");
@@ -512,8 +512,7 @@ TEST_CASE("leftovers of a writer that died are removed even when the set is equa
 
 namespace {
 
-// One look of a reader that holds on to the set it found: the generation of each file, "" when the
-// set was removed under it.
+// The contents of one file of an open set; "" if the set was removed meanwhile.
 std::string ReadAt(int set, const char* name) {
   const int file = openat(set, name, O_RDONLY | O_CLOEXEC);
   if (file < 0) return "";
@@ -537,14 +536,14 @@ TEST_CASE("a reader never sees parts of two sets") {
   std::thread reader([&] {
     while (!stop) {
       const int set = open((volume / "..data").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-      if (set < 0) continue;  // between reading the link and opening what it led to
+      if (set < 0) continue;  // removed after the link was read
       const std::string a = ReadAt(set, "a"), b = ReadAt(set, "b"), c = ReadAt(set, "d/c");
       close(set);
       if (!a.empty() && !b.empty() && !c.empty()) {
         ++reads;
         if (a != b || b != c) ++mixed;
       }
-      // The names themselves: never gone for good, never empty or half written.
+      // The names themselves: never missing permanently, never empty or partly written.
       const std::string text = ReadText(volume / "a");
       if (text.find_first_not_of("0123456789") != std::string::npos) ++torn;
     }
@@ -578,7 +577,7 @@ class SmallTmpfs {
 
 }  // namespace
 
-TEST_CASE("a path as deep as the rules allow is written, compared and removed") {
+TEST_CASE("a path of the maximum depth is written, compared and removed") {
   SmallTmpfs volume("size=16m,mode=0755");
   std::string deep = "d";
   while (deep.size() + 2 <= 4096) deep += "/d";
@@ -589,7 +588,7 @@ TEST_CASE("a path as deep as the rules allow is written, compared and removed") 
   CHECK(Names(volume.path()) == Strings{"..data", "..set"});
 }
 
-TEST_CASE("a full volume keeps the old set and names the file that did not fit") {
+TEST_CASE("a full volume keeps the old set, and the error names the file") {
   SmallTmpfs volume("size=64k,mode=0755");
   MustWrite(volume.path(), {{"a/b", "old"}, {"c", "old"}});
   std::vector<BundleFile> big = Files({{"c", "new"}, {"fresh", "new"}});
@@ -605,7 +604,7 @@ TEST_CASE("a full volume keeps the old set and names the file that did not fit")
   CHECK(Look(volume.path()) == View{{"a/b", "fits"}});
 }
 
-TEST_CASE("a volume without room for another name keeps the old set at whatever step that shows") {
+TEST_CASE("a volume without free inodes keeps the old set, whichever step fails") {
   const std::vector<FileText> before = {{"a", "old"}, {"b", "old"}};
   const std::vector<FileText> after = {{"a", "new"}, {"d/e", "new"}, {"f", "new"}};
   int failures = 0;
@@ -628,7 +627,7 @@ TEST_CASE("a volume without room for another name keeps the old set at whatever 
   CHECK(failures >= 3);
 }
 
-TEST_CASE("a directory that cannot be used is an error that names it") {
+TEST_CASE("an unusable directory is an error that names it") {
   TempDir parent;
   parent.Write("file", "x");
   CHECK(MustFail(parent / "missing", {}) ==

@@ -40,7 +40,7 @@ ErrorCode CodeOf(int error) {
   }
 }
 
-// The error for errno: to be called right after the system call.
+// The error for errno. Must be called right after the system call.
 Error Failure(std::string_view step, std::string_view path) {
   const int error = errno;
   std::string reason = std::generic_category().message(error);
@@ -72,8 +72,9 @@ bool HasAttributes(const struct stat& status, const FileAttributes& attributes) 
          (!attributes.gid || status.st_gid == *attributes.gid);
 }
 
-// Lets the kernel resolve a path, which may be deep, without following links. -1 with errno;
-// EAGAIN, ENOSYS and EPERM mean that openat2 is not available, or not permitted by a sandbox.
+// Lets the kernel resolve a path, which may be deep, without following links. Returns -1 with errno
+// on failure; EAGAIN, ENOSYS and EPERM mean that openat2 is unavailable, or not permitted by a
+// sandbox.
 int OpenWithoutLinks(int directory, const std::string& path) {
   open_how how{};
   how.flags = kOpenDirectory;
@@ -118,7 +119,7 @@ Directory& Directory::operator=(Directory&& other) noexcept {
 }
 
 Result<Directory> Directory::OpenBeneath(std::string_view path) const {
-  // With a slash at its end, all of `path` is the parent.
+  // With a trailing slash, all of `path` is the parent.
   return OpenParent(std::string(path) + "/", false);
 }
 
@@ -147,7 +148,7 @@ Result<Directory> Directory::OpenParent(std::string_view path, bool create) cons
 }
 
 Result<std::vector<Directory::Entry>> Directory::List() const {
-  // A descriptor of its own: the stream closes it, and a position would be shared.
+  // A new descriptor: the stream closes it, and a duplicate would share its position.
   const int fd = openat(fd_, ".", kOpenDirectory);
   if (fd < 0) return Failure("list", ".");
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd), &closedir);
@@ -250,7 +251,7 @@ Status Directory::ReplaceWithLink(const std::string& from, const std::string& to
   if (errno != EISDIR) return Failure("replace", to);
   if (renameat2(fd_, from.c_str(), fd_, to.c_str(), RENAME_EXCHANGE) == 0) return {};
   if (errno != EINVAL) return Failure("replace", to);
-  // The file system does not support an exchange: the name is missing for a moment.
+  // The file system does not support RENAME_EXCHANGE: the name is missing for a moment.
   if (Status removed = Remove(to); !removed.ok()) return removed;
   if (renameat(fd_, from.c_str(), fd_, to.c_str()) != 0) return Failure("replace", to);
   return {};
@@ -291,7 +292,7 @@ Status Directory::Flatten(std::size_t& moved) const {
     Result<std::vector<Entry>> children = inner.List();
     if (!children.ok()) return children.error();
     for (const Entry& child : *children) {
-      // If the name exists, it is replaced: everything here is to be removed anyway.
+      // An existing name is replaced: everything here will be removed anyway.
       int failed = 0;
       do {
         const std::string place = fmt::format("..{}", moved++);

@@ -1,14 +1,13 @@
 #pragma once
 
-// An open directory, and the file operations of AtomicWriter inside it.
+// An open directory, and the file operations of AtomicWriter in it.
 //
 // Every path is resolved from the open directory without following symbolic links, so that nothing
-// outside of it is read, written or removed, whatever a container has put into it. Paths are
-// relative, and checked by CheckVolumePath or made by the writer itself.
+// outside it is read, written or removed, whatever a container has put into it. Paths are relative,
+// and checked by CheckVolumePath or made by the writer itself.
 //
 // Errors name the step and the path: `write "a/b": no space left on device`. The methods are const
-// because they change the file system, not the object; it may be used by several threads as far as
-// the file system allows.
+// because they change the file system, not the object. Thread-safe as far as the file system is.
 
 #include <sys/types.h>
 
@@ -24,8 +23,8 @@
 namespace nodekeep {
 
 struct FileAttributes {
-  std::uint32_t mode = 0644;  // low nine bits; 0 is honoured as 0000
-  std::optional<uid_t> uid;   // absent: the process's own
+  std::uint32_t mode = 0644;  // low nine bits; 0 means 0000
+  std::optional<uid_t> uid;   // nullopt: that of this process
   std::optional<gid_t> gid;
 };
 
@@ -37,7 +36,7 @@ class Directory {
     Kind kind;
   };
 
-  // Symbolic links in `path` itself are followed: it comes from the caller, not from the volume.
+  // Follows symbolic links in `path` itself, which comes from the caller, not from the volume.
   static Result<Directory> Open(const std::string& path);
   ~Directory();
   Directory(Directory&& other) noexcept;
@@ -49,21 +48,21 @@ class Directory {
   // Everything except directories, at any depth, as sorted relative paths.
   Result<std::vector<std::string>> ListFiles() const;
 
-  // Creates a directory, mode 0755 regardless of the umask. False: the name exists.
+  // Creates a directory with mode 0755 regardless of the umask. False: the name exists.
   Result<bool> Make(const std::string& name) const;
   // Creates a file and its missing parents (mode 0755); other users can read it only once it is
   // complete.
   Status Write(const std::string& path, const SecretBytes& contents,
                const FileAttributes& attributes) const;
-  // True when `path` is a regular file with exactly these contents and attributes; false also when
-  // it cannot be read.
+  // True if `path` is a regular file with exactly these contents and attributes; false also if it
+  // cannot be read.
   bool Holds(const std::string& path, const SecretBytes& contents,
              const FileAttributes& attributes) const;
 
-  // The target of a symbolic link; nullopt when `name` is absent or not a link.
+  // The target of a symbolic link; nullopt if `name` is absent or not a link.
   std::optional<std::string> ReadLink(const std::string& name) const;
   Status Link(const std::string& name, const std::string& target) const;
-  // Renames the link `from` to `to` atomically, whatever `to` was. If `to` was a directory, it is
+  // Atomically renames the link `from` to `to`, whatever `to` was. If `to` was a directory, it is
   // named `from` afterwards; anything else is removed.
   Status ReplaceWithLink(const std::string& from, const std::string& to) const;
   // Removes a file, a link, or a directory with its content; absent is not an error. Uses a

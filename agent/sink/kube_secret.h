@@ -7,9 +7,9 @@
 
 namespace nodekeep {
 
-// A Kubernetes Secret as we want it written. A value that knows nothing of where its data came from
-// or how long it lives: the namespace, the owners and the rules for deletion belong to its writer.
-// Move-only, because of its data.
+// The wanted state of a Kubernetes Secret, independent of the source of its data and of its
+// lifetime: its writer determines the namespace, the owners and the deletion rules. Move-only,
+// because of its data.
 struct KubeSecret {
   std::string name;
   std::string type;

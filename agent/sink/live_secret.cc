@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMaxManagerSize = 128;
 constexpr std::string_view kTokenType = "kubernetes.io/service-account-token";
 
-// nullptr when `object` is null or has no such member.
+// nullptr if `object` is null or has no such member.
 const Json* Member(const Json* object, std::string_view name) {
   return object == nullptr ? nullptr : Find(*object, {name});
 }
@@ -154,7 +154,7 @@ bool LiveSecret::IsUntouched(const Json& body) const {
 std::vector<std::string> LiveSecret::ExtraKeys(const Json& body) const {
   std::vector<std::string> extra;
   const Json* data = Find(object_, {"data"});
-  // Kubernetes' token controller adds keys to Secrets of this type.
+  // The token controller of Kubernetes adds keys to Secrets of this type.
   if (data == nullptr || !data->is_object() || type() == kTokenType) return extra;
   for (const auto& member : data->object_range()) {
     if (Find(body, {"data", member.key()}) == nullptr) extra.emplace_back(member.key());

@@ -22,7 +22,7 @@ KubeSecret App() {
   return secret;
 }
 
-// As API server 1.34 answers: content by "nodekeep", owner a by nodes 1 and 2, owner b by node 2.
+// From API server 1.34: content by "nodekeep", owner a by nodes 1 and 2, owner b by node 2.
 const char* const kShared = R"({"apiVersion":"v1","kind":"Secret","type":"Opaque",
   "metadata":{"name":"app","namespace":"shop","uid":"u1","resourceVersion":"7",
     "labels":{"secrets-store.csi.k8s.io/managed":"true","foreign":"x"},
@@ -39,7 +39,7 @@ const char* const kShared = R"({"apiVersion":"v1","kind":"Secret","type":"Opaque
         {"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"a\"}":{},"k:{\"uid\":\"b\"}":{}}}}}]},
   "data":{"k":"dg=="}})";
 
-TEST_CASE("live secret: each node's owners are told apart") {
+TEST_CASE("live secret: the owners of each node are distinguished") {
   const LiveSecret live(Parsed(kShared));
   CHECK(live.uid() == "u1");
   CHECK(live.resource_version() == "7");
@@ -53,7 +53,7 @@ TEST_CASE("live secret: each node's owners are told apart") {
   CHECK_FALSE(live.IsOwnedThroughOnly("nodekeep:n2"));
 }
 
-TEST_CASE("live secret: a secret is owned through one node when nobody else names an owner") {
+TEST_CASE("live secret: IsOwnedThroughOnly is true if no other manager has set an owner") {
   struct Row {
     std::string name, owners, entries;
     bool want;
@@ -64,11 +64,11 @@ TEST_CASE("live secret: a secret is owned through one node when nobody else name
   const std::string upstream =
       R"({"manager":"secrets-store-csi-driver","fieldsV1":{"f:metadata":{"f:ownerReferences":{".":{},"k:{\"uid\":\"a\"}":{}}}}})";
   const Row rows[] = {
-      {"no owner at all", "", mine, true},
-      {"one, mine", a, mine, true},
-      {"one, mine and upstream's", a, mine + "," + upstream, false},
-      {"one, upstream's", a, upstream, false},
-      {"one that nobody names", a, "", false},
+      {"no owner", "", mine, true},
+      {"set by this node", a, mine, true},
+      {"set by this node and upstream", a, mine + "," + upstream, false},
+      {"set by upstream", a, upstream, false},
+      {"set by no manager", a, "", false},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -78,7 +78,7 @@ TEST_CASE("live secret: a secret is owned through one node when nobody else name
   }
 }
 
-TEST_CASE("live secret: it holds a content when all of it is there and no other key") {
+TEST_CASE("live secret: Holds is true for the complete content without other keys") {
   struct Row {
     std::string name, from, to;
     bool want;
@@ -88,7 +88,7 @@ TEST_CASE("live secret: it holds a content when all of it is there and no other 
       {"a foreign label", "\"foreign\":\"x\"", "\"other\":\"y\"", true},
       {"another value", "\"dg==\"", "\"dw==\"", false},
       {"another type", "\"type\":\"Opaque\"", "\"type\":\"other\"", false},
-      {"a key more", "\"data\":{", "\"data\":{\"l\":\"\",", false},
+      {"an extra key", "\"data\":{", "\"data\":{\"l\":\"\",", false},
       {"no data", "\"data\":", "\"gone\":", false},
       {"label changed", "managed\":\"true\",\"foreign", "managed\":\"no\",\"foreign", false},
       {"annotation gone", "\"annotations\":{\"team\"", "\"annotations\":{\"crew\"", false},
@@ -104,10 +104,10 @@ TEST_CASE("live secret: it holds a content when all of it is there and no other 
   }
 }
 
-TEST_CASE("live secret: it is untouched while agents hold every field of the content") {
+TEST_CASE("live secret: IsUntouched is true while agents manage every field of the content") {
   const Json body = ContentBody(App(), {});
   CHECK(LiveSecret(Parsed(kShared)).IsUntouched(body));
-  // What the API server does to managedFields when somebody else sets the field.
+  // What the API server does to managedFields when another client sets the field.
   for (const char* field : {"\"f:k\"", "\"f:team\"", "\"f:secrets-store.csi.k8s.io/managed\""}) {
     INFO(field);
     std::string text = kShared;
@@ -116,7 +116,7 @@ TEST_CASE("live secret: it is untouched while agents hold every field of the con
   }
 }
 
-TEST_CASE("live secret: the token that Kubernetes adds is no extra key") {
+TEST_CASE("live secret: the token that Kubernetes adds is not an extra key") {
   KubeSecret secret = App();
   const Json body = ContentBody(secret, {});
   const std::string data = R"("data":{"k":"dg==","token":"dA=="}})";
@@ -127,7 +127,7 @@ TEST_CASE("live secret: the token that Kubernetes adds is no extra key") {
         std::vector<std::string>{"token"});
 }
 
-TEST_CASE("live secret: whose it is shows in label, managers and annotations") {
+TEST_CASE("live secret: label, managers and annotations determine who created it") {
   struct Row {
     std::string name, metadata;
     bool mirror, offered, foreign_maker, kept;
@@ -140,7 +140,7 @@ TEST_CASE("live secret: whose it is shows in label, managers and annotations") {
        false, false, false, false},
       {"our manager", R"({"managedFields":[{"manager":"nodekeep","fieldsV1":{"f:type":{}}}]})",
        true, false, false, false},
-      {"only a node of ours", R"({"managedFields":[{"manager":"nodekeep:n1","fieldsV1":{}}]})",
+      {"only a node manager", R"({"managedFields":[{"manager":"nodekeep:n1","fieldsV1":{}}]})",
        false, false, false, false},
       {"kubectl",
        R"({"managedFields":[{"manager":"kubectl","fieldsV1":{"f:data":{},"f:type":{}}}]})", false,
@@ -148,7 +148,7 @@ TEST_CASE("live secret: whose it is shows in label, managers and annotations") {
       {"a name like ours",
        R"({"managedFields":[{"manager":"nodekeeper","fieldsV1":{"f:type":{}}}]})", false, false,
        true, false},
-      {"somebody added a label",
+      {"kubectl added a label",
        R"({"managedFields":[{"manager":"kubectl","fieldsV1":{"f:metadata":{}}}]})", false, false,
        false, false},
       {"offered", R"({"annotations":{"nodekeep/adopt":"true"}})", false, true, false, false},
@@ -168,7 +168,7 @@ TEST_CASE("live secret: whose it is shows in label, managers and annotations") {
   }
 }
 
-TEST_CASE("live secret: bodies say what is applied, and a claim never makes a Secret") {
+TEST_CASE("live secret: a claim body has a uid, so that applying it never creates a Secret") {
   CHECK(GoJson(ContentBody(App(), {})).Reveal() ==
         R"({"apiVersion":"v1","data":{"k":"dg=="},"kind":"Secret","metadata":{"annotations":)"
         R"({"team":"shop"},"labels":{"secrets-store.csi.k8s.io/managed":"true"},"name":"app"},)"
@@ -178,7 +178,7 @@ TEST_CASE("live secret: bodies say what is applied, and a claim never makes a Se
         R"([{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-1","uid":"r1"}],"uid":"u1"}})");
 }
 
-TEST_CASE("live secret: a node's manager has at most 128 bytes and is the node's own") {
+TEST_CASE("live secret: a node's manager is unique and has at most 128 bytes") {
   CHECK(NodeManager("node1") == "nodekeep:node1");
   const std::string left = NodeManager(std::string(200, 'n') + "1");
   const std::string right = NodeManager(std::string(200, 'n') + "2");
@@ -186,8 +186,8 @@ TEST_CASE("live secret: a node's manager has at most 128 bytes and is the node's
   CHECK(left != right);
 }
 
-// Upstream took owners of one name for the same.
-TEST_CASE("owners: another uid is another owner, flags are dropped") {
+// The upstream driver treated owners of the same name as the same owner.
+TEST_CASE("owners: owners are distinguished by uid, flags are dropped") {
   const Json pod = Parsed(R"({"metadata":{"ownerReferences":[
       {"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"2","controller":true,
        "blockOwnerDeletion":true},

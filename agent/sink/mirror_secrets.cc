@@ -13,7 +13,7 @@ MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
       outcome.errors.push_back(object.error());
       continue;
     }
-    // Claimed even if it cannot be built now: its last state must not be deleted while it is used.
+    // Claim it even if it cannot be built now: an existing Secret must not be deleted while in use.
     writer.Claim(claim, *object);
     Result<KubeSecret> secret = BuildSecret(*object, files);
     if (!secret.ok()) {

@@ -14,17 +14,17 @@ namespace nodekeep {
 
 struct MirrorOutcome {
   std::size_t written = 0;    // Secrets created or changed
-  std::vector<Error> errors;  // one for each entry that could not be mirrored
+  std::vector<Error> errors;  // one per entry that could not be mirrored
 };
 
 // Parses, builds and writes every entry of `secret_objects`, the value of spec.secretObjects. An
-// entry that fails does not prevent the others. Thread-safe, as `writer` is.
+// entry that fails does not affect the others. Thread-safe, like `writer`.
 MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
                             const Json& secret_objects, const std::vector<BundleFile>& files,
                             const SecretClaim& claim);
 
-// Claims the Secrets without writing them: for a volume that is found after a restart. Invalid
-// entries are skipped.
+// Claims the Secrets without writing them: for a volume found after a restart. Skips invalid
+// entries.
 void ClaimSecrets(MirrorWriter& writer, const Json& secret_objects, const SecretClaim& claim);
 
 }  // namespace nodekeep

@@ -10,8 +10,8 @@
 namespace nodekeep {
 namespace {
 
-// If this many are not enough, another controller keeps changing the Secret: give up and retry on
-// the next Write or Sweep.
+// After this many conflicts another controller keeps changing the Secret: the next Write or Sweep
+// tries again.
 constexpr int kMaxAttempts = 5;
 
 Error Explained(const Error& error) {
@@ -21,8 +21,8 @@ Error Explained(const Error& error) {
                                  "and delete on secrets to mirror secretObjects");
 }
 
-// The key, among the claims of volumes, of the owners that other nodes had named on a Secret which
-// had to be replaced. No volume has that name.
+// The key in Known::claims for the owners that other nodes had set on a Secret that was replaced.
+// No volume has that name.
 constexpr std::string_view kInherited = "inherited";
 
 void Append(const std::vector<OwnerReference>& more, std::vector<OwnerReference>& owners) {
@@ -31,17 +31,17 @@ void Append(const std::vector<OwnerReference>& more, std::vector<OwnerReference>
 
 }  // namespace
 
-// One Write: what is wanted, and what is known of the present state.
+// One Write: the wanted state, and what is known of the current state.
 struct MirrorWriter::Task {
   Name name;
   const KubeSecret& secret;
   DeletionPolicy deletion;
   Json content;                             // ContentBody
-  std::vector<OwnerReference> owners{};     // that this node names
-  std::vector<OwnerReference> inherited{};  // of a Secret that was replaced, named by other nodes
-  bool is_known = false;                    // this content has been written or found before
+  std::vector<OwnerReference> owners{};     // set by this node
+  std::vector<OwnerReference> inherited{};  // of a Secret that was replaced, set by other nodes
+  bool is_known = false;                    // this content was written or found before
   bool is_fresh = false;                    // `version` need not be read again
-  Version version{};                        // seen last
+  Version version{};                        // last seen
 
   std::string path() const { return kSecretResource.ObjectPath(name.first, name.second); }
 };
@@ -89,7 +89,7 @@ Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSe
   lock.lock();
   if (done.ok()) {
     if (!task.inherited.empty()) {
-      // By then those nodes have read the Secret again and named their owners themselves.
+      // By then those nodes have read the Secret again and set their owners themselves.
       known.claims[std::string(kInherited)] =
           Held{std::move(task.inherited), clock_.Now() + 2 * options_.recheck};
     }
@@ -117,14 +117,14 @@ Result<SecretWrite> MirrorWriter::Converge(const Context& context, Task& task) {
       task.version = *std::move(claimed);
       return SecretWrite::kUpdated;
     }
-    // It has changed since: read it, as one that was never seen.
+    // It has changed since then: read it as if never seen.
     const ErrorCode code = claimed.error().code();
     if (code != ErrorCode::kConflict && code != ErrorCode::kInvalid) return claimed.error();
     task.is_fresh = false;
   }
-  // A Secret that was replaced since it was read has another uid: the API server answers conflict
-  // when no Secret of that name exists at the moment, and invalid when one does. Content that is
-  // invalid itself gets the same answer, so that one is retried once only.
+  // If the Secret was replaced after the read, its uid differs: the API server returns Conflict if
+  // no Secret of that name exists at the moment, and Invalid if one does. Invalid content gets the
+  // same response, so Invalid is retried only once.
   return RetryOnConflict(
       kMaxAttempts, [&] { return ConvergeOnce(context, task); },
       [](const Error& error, int attempt) {
@@ -141,9 +141,9 @@ Result<SecretWrite> MirrorWriter::ConvergeOnce(const Context& context, Task& tas
   const LiveSecret live(*std::move(found));
   if (!live.IsMirror() && !live.IsOfferedForAdoption()) {
     return Error(ErrorCode::kPrecondition,
-                 "exists and was made by somebody else, so it is left alone: choose another "
-                 "secretName, delete it, or let it be taken over by the annotation "
-                 "nodekeep/adopt: \"true\" on it");
+                 "exists and was created by another client, so it is left unchanged: choose "
+                 "another secretName, delete it, or let the agent adopt it by setting the "
+                 "annotation nodekeep/adopt: \"true\" on it");
   }
   const bool cannot_change =
       live.type() != task.secret.type || (live.is_immutable() && !live.Holds(task.content));
@@ -155,11 +155,11 @@ Result<SecretWrite> MirrorWriter::ConvergeOnce(const Context& context, Task& tas
   return SecretWrite::kUpdated;
 }
 
-// Two requests: a process that is killed in between leaves a complete Secret without owners, which
-// the garbage collector does not delete.
+// Two requests: a process killed between them leaves a complete Secret without owners, which the
+// garbage collector does not delete.
 Result<SecretWrite> MirrorWriter::Create(const Context& context, Task& task,
                                          const std::vector<OwnerReference>& inherited) {
-  // Without force: a Secret that somebody else creates at the same moment is not overwritten.
+  // Without force: a Secret created by another client at the same time is not overwritten.
   Result<Json> made = kube_.Apply(context, task.path(), task.content, kContentManager, false);
   if (!made.ok()) return made.error();
   const LiveSecret live(*std::move(made));
@@ -167,11 +167,11 @@ Result<SecretWrite> MirrorWriter::Create(const Context& context, Task& task,
     Result<Json> withdrawn = kube_.Apply(
         context, task.path(), ClaimBody(task.secret.name, live.uid(), {}), kContentManager, false);
     if (!withdrawn.ok()) return withdrawn.error();
-    return Error(ErrorCode::kConflict, "was created by somebody else at the same time");
+    return Error(ErrorCode::kConflict, "was created by another client at the same time");
   }
   task.version = VersionOf(live);
   if (task.deletion != DeletionPolicy::kDelete) return SecretWrite::kCreated;
-  // Not cleared when this is a second attempt, which finds the Secret deleted by the first one.
+  // Not cleared on a second attempt, which finds the Secret deleted by the first one.
   if (!inherited.empty()) task.inherited = inherited;
   Append(inherited, task.owners);
   task.owners = Distinct(std::move(task.owners));
@@ -215,13 +215,13 @@ Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
   return is_content_due || is_claim_due ? SecretWrite::kUpdated : SecretWrite::kUnchanged;
 }
 
-// Type and immutable content cannot be changed: the Secret is deleted, then created anew.
+// Type and immutable content cannot be changed: the Secret is deleted and created again.
 Status MirrorWriter::DeleteForReplacement(const Context& context, const Task& task,
                                           const LiveSecret& live) {
   if (!live.IsMirror()) {
     return Error::Format(ErrorCode::kPrecondition,
-                         "is offered for adoption but {}, and is not ours to delete: delete it, or "
-                         "choose another secretName",
+                         "is offered for adoption but {}, and the agent must not delete it: delete "
+                         "it, or choose another secretName",
                          live.is_immutable()
                              ? std::string("is immutable")
                              : "has type " + live.type() + ", not " + task.secret.type);
@@ -284,7 +284,7 @@ std::vector<Error> MirrorWriter::Sweep(const Context& context) {
     Status swept = SweepOne(context, name);
     if (!swept.ok()) {
       errors.push_back(
-          Explained(swept.error()).Prepend("secret {}/{}: give it up", name.first, name.second));
+          Explained(swept.error()).Prepend("secret {}/{}: clean up", name.first, name.second));
     }
   }
   return errors;
@@ -314,29 +314,29 @@ Status MirrorWriter::SweepOne(const Context& context, const Name& name) {
     End(known);
     return {};
   }
-  Status given_up;
+  Status cleaned_up;
   if (known.deletion == DeletionPolicy::kDelete && before != remaining) {
     known.must_check = true;
     lock.unlock();
-    given_up = GiveUp(context, name, remaining);
+    cleaned_up = CleanUp(context, name, remaining);
     lock.lock();
   }
-  // A volume that was claimed again meanwhile has no end any more, so its claim stays.
-  if (given_up.ok()) std::erase_if(known.claims, is_over);
+  // A claim that was renewed meanwhile has no end any more, so it stays.
+  if (cleaned_up.ok()) std::erase_if(known.claims, is_over);
   End(known);
   if (known.claims.empty() && known.waiting == 0) secrets_.erase(name);
-  return given_up;
+  return cleaned_up;
 }
 
-Status MirrorWriter::GiveUp(const Context& context, const Name& name,
-                            const std::vector<OwnerReference>& remaining) {
-  return RetryOnConflict(kMaxAttempts, [&] { return GiveUpOnce(context, name, remaining); });
+Status MirrorWriter::CleanUp(const Context& context, const Name& name,
+                             const std::vector<OwnerReference>& remaining) {
+  return RetryOnConflict(kMaxAttempts, [&] { return CleanUpOnce(context, name, remaining); });
 }
 
-// Both the deletion and the claim are bound to the version that was read: two nodes that give up
-// the Secret at the same time must not each conclude that the other one still uses it.
-Status MirrorWriter::GiveUpOnce(const Context& context, const Name& name,
-                                const std::vector<OwnerReference>& remaining) {
+// Both the deletion and the claim are bound to the version that was read: two nodes that clean up
+// the Secret at the same time must not each conclude that the other still uses it.
+Status MirrorWriter::CleanUpOnce(const Context& context, const Name& name,
+                                 const std::vector<OwnerReference>& remaining) {
   const std::string path = kSecretResource.ObjectPath(name.first, name.second);
   Result<Json> found = kube_.Get(context, path);
   if (!found.ok()) {
@@ -344,10 +344,10 @@ Status MirrorWriter::GiveUpOnce(const Context& context, const Name& name,
     return found.error();
   }
   const LiveSecret live(*std::move(found));
-  // The annotation on the Secret comes from the newest class, `deletion` perhaps from an older one.
+  // The annotation on the Secret is from the newest class, Known::deletion possibly an older one.
   if (!live.IsMirror() || live.IsKept()) return {};
   if (remaining.empty() && live.IsOwnedThroughOnly(manager_)) {
-    // An adopted Secret may be used by others than pods of this class.
+    // An adopted Secret may have users other than the pods of this class.
     if (live.HasForeignMaker()) return {};
     return kube_.Delete(context, path, live.uid(), live.resource_version());
   }

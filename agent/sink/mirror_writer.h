@@ -1,29 +1,28 @@
 #pragma once
 
-// Writes the Secrets of secretObjects, of which every node that runs a pod of the class writes its
-// part.
+// Mirrors secretObjects to Kubernetes Secrets. Every node that runs a pod of the class takes part.
 //
-// Several agents write one Secret without a lock between them, by server-side apply with two kinds
-// of field manager (see live_secret.h): all agents apply the content under one shared manager, and
-// each node applies the owner references of its pods under a manager of its own. Content that
-// differs from ours but is still held by the shared manager was written by another node from newer
-// values, and stays; content that anybody else changed is restored. A Secret that neither an agent
-// nor the upstream driver made is never touched, unless it carries the annotation
-// nodekeep/adopt: "true".
+// Several agents write one Secret without a lock, by server-side apply with two kinds of field
+// manager (see live_secret.h): all agents apply the content under one shared manager, and each node
+// applies the owner references of its pods under its own manager.
 //
-// A mirrored Secret is owned by the owners of the pods that mount its class (or by their
-// SecretProviderClassPodStatus when they have none), compared by uid. When the last pod on any node
-// has been gone for longer than `linger`, the Secret is deleted, even where an owner lives on
-// without pods; when all owners are gone, the garbage collector deletes it. A Secret that was
-// adopted is never deleted here. DeletionPolicy has the other rules.
+//   Secret as read (again) from the API server      Write of unchanged content
+//   content differs, shared manager owns it         keeps it: another node wrote newer values
+//   content changed by another client               restores it
+//   not created by an agent or the upstream driver  error, unless annotated nodekeep/adopt: "true"
 //
-// As long as nothing changes, no request is sent. A Secret is read again when its content changes,
-// and at the first Write after `recheck`. When only its owners change they are applied without a
-// read, on condition that the Secret still is the version that was seen last. A process that is
-// killed at any step leaves a complete Secret, old or new; the next Write or Sweep continues from
-// there.
+// A mirrored Secret is owned by the owners of the pods that mount its class (or by the pods'
+// SecretProviderClassPodStatus if they have none), compared by uid. When the last pod on any node
+// has been gone for longer than `linger`, the Secret is deleted, even if an owner still exists
+// without pods; when all owners are gone, the garbage collector deletes it. An adopted Secret is
+// never deleted here. DeletionPolicy has the other rules.
 //
-// Thread-safe; writes of the same Secret are serialized. Values are kept as a keyed digest only.
+// While nothing changes, no request is sent. A Secret is read again when its content changes, and
+// at the first Write after `recheck`. If only its owners change, they are applied without a read,
+// on condition that the Secret still has the version that was seen last. A process that is killed
+// at any step leaves a complete Secret, old or new; the next Write or Sweep continues from there.
+//
+// Thread-safe; writes of the same Secret are serialized. Values are kept as keyed digests only.
 
 #include <condition_variable>
 #include <map>
@@ -46,18 +45,18 @@
 
 namespace nodekeep {
 
-// A Secret that one volume asks for, and when it ends.
+// A Secret that a volume needs, and its deletion policy.
 struct MirroredSecret {
   KubeSecret secret;
   DeletionPolicy deletion = DeletionPolicy::kDelete;
 };
 
-// The volume that asks for Secrets, and who owns them because of it.
+// The volume that needs Secrets, and the owners that it gives them.
 struct SecretClaim {
-  std::string volume;  // unique on this node and the same after a restart: "<pod uid>/<volume>"
+  std::string volume;  // unique on this node and stable across restarts: "<pod uid>/<volume>"
   std::string namespace_name;
   std::vector<OwnerReference> owners;  // of the pod
-  OwnerReference secret_class;         // needed for DeletionPolicy::kWithClass only
+  OwnerReference secret_class;         // used for DeletionPolicy::kWithClass only
 };
 
 enum class SecretWrite { kUnchanged, kCreated, kUpdated };
@@ -67,32 +66,31 @@ class MirrorWriter {
   struct Options {
     std::string node_name;
     Duration recheck = std::chrono::minutes(30);
-    // How long an owner stays after its last pod on this node has gone, so that a pod that replaces
-    // it finds the Secret in place.
+    // How long an owner stays after its last pod on this node is gone, so that a replacement pod
+    // finds the Secret in place.
     Duration linger = std::chrono::minutes(1);
   };
 
-  // `kube` and `clock` outlive the writer.
+  // `kube` and `clock` must outlive the writer.
   MirrorWriter(KubeClient& kube, const Clock& clock, Options options);
 
-  // Makes sure that the Secret exists with this content, and that the claim's owners are among its
-  // owners. Errors name the Secret and the step: kPrecondition (made by somebody else; its type
-  // cannot be changed), kDenied (the role lacks a verb), kInvalid (the API server's own words),
+  // Ensures that the Secret exists with this content, and that the claim's owners are among its
+  // owners. Errors name the Secret and the step: kPrecondition (created by another client; its type
+  // cannot be changed), kDenied (the role lacks a verb), kInvalid (the API server's own message),
   // else as KubeClient.
   Result<SecretWrite> Write(const Context& context, const MirroredSecret& mirrored,
                             const SecretClaim& claim);
 
-  // Records that a volume uses a Secret, without writing it: for volumes that are found after a
-  // restart. All of them must be recorded before the first Sweep, or a Secret in use could be
-  // deleted. A claim without owners (not known yet) keeps the Secret as it is until a Write names
-  // them.
+  // Records that a volume uses a Secret, without writing it: for volumes found after a restart. All
+  // of them must be recorded before the first Sweep, or a Secret in use could be deleted. A claim
+  // without owners (not known yet) keeps the Secret unchanged until a Write sets them.
   void Claim(const SecretClaim& claim, const SecretObject& object);
   // The volume is gone; its claims end after `linger`. Sends no request.
   void Release(std::string_view volume);
-  // Removes the owners of claims that have ended from their Secrets, or deletes the Secrets: call
-  // it every few seconds. Returns the errors; what failed is tried again by the next Sweep.
+  // Removes the owners of ended claims from their Secrets, or deletes the Secrets. Must be called
+  // every few seconds. Returns the errors; the next Sweep retries what failed.
   std::vector<Error> Sweep(const Context& context);
-  // On shutdown: ends the linger period of released claims now, as they are not persisted.
+  // On shutdown: ends the linger period of released claims now, because they are not persisted.
   void EndLinger();
 
  private:
@@ -102,46 +100,46 @@ class MirrorWriter {
     std::vector<OwnerReference> owners;
     std::optional<SteadyTime> until;  // released: when the claim ends
   };
-  // One state of a Secret; empty = none was seen yet.
+  // One version of a Secret; empty = none seen yet.
   struct Version {
     std::string uid;
     std::string resource_version;
   };
-  // What this process knows of one Secret.
+  // The state of one Secret as known to this process.
   struct Known {
     std::map<std::string, Held, std::less<>> claims;  // by volume
     DeletionPolicy deletion = DeletionPolicy::kDelete;
     bool is_busy = false;
     int waiting = 0;                     // threads in Begin
-    SecretBytes content;                 // digest of what was written or found last; empty = never
-    std::vector<OwnerReference> owners;  // as this node applied them last
+    SecretBytes content;                 // digest last written or found; empty = never
+    std::vector<OwnerReference> owners;  // last applied by this node
     Version version;                     // in which content and owners were seen
-    SteadyTime checked{};                // when it was read last
+    SteadyTime checked{};                // last read
     bool must_check = true;
   };
   struct Task;
 
-  // Waits until no other thread works on the Secret, and marks it as busy until End.
+  // Waits until no other thread works on the Secret, then marks it busy until End.
   Status Begin(const Context& context, std::unique_lock<std::mutex>& lock, Known& known);
   void End(Known& known);
 
-  // The steps of a Write. They leave the version that resulted in the task.
+  // The steps of a Write. They store the resulting version in the task.
   Result<SecretWrite> Converge(const Context& context, Task& task);
   Result<SecretWrite> ConvergeOnce(const Context& context, Task& task);
   Result<SecretWrite> Create(const Context& context, Task& task,
                              const std::vector<OwnerReference>& inherited);
   Result<SecretWrite> Adjust(const Context& context, Task& task, const LiveSecret& live);
   Status DeleteForReplacement(const Context& context, const Task& task, const LiveSecret& live);
-  // Returns the version that resulted.
+  // Returns the resulting version.
   Result<Version> ApplyClaim(const Context& context, const Name& name, Json body);
   static Version VersionOf(const LiveSecret& live);
 
   // The steps of a Sweep.
   Status SweepOne(const Context& context, const Name& name);
-  Status GiveUp(const Context& context, const Name& name,
-                const std::vector<OwnerReference>& remaining);
-  Status GiveUpOnce(const Context& context, const Name& name,
-                    const std::vector<OwnerReference>& remaining);
+  Status CleanUp(const Context& context, const Name& name,
+                 const std::vector<OwnerReference>& remaining);
+  Status CleanUpOnce(const Context& context, const Name& name,
+                     const std::vector<OwnerReference>& remaining);
 
   KubeClient& kube_;
   const Clock& clock_;
@@ -151,7 +149,7 @@ class MirrorWriter {
 
   std::mutex mutex_;
   std::condition_variable_any idle_;  // an entry is no longer busy
-  // Guarded by mutex_. An entry that is busy or waited for is not erased.
+  // Guarded by mutex_. An entry that is busy or has waiters is not erased.
   std::map<Name, Known> secrets_;
 };
 

@@ -40,15 +40,15 @@ SecretClaim Of(const std::string& volume, std::vector<OwnerReference> owners) {
           {"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", "app", "c1"}};
 }
 
-// A Secret as the API server shows it.
+// A Secret as returned by the API server.
 struct Shown {
   std::string data = R"({"k":"dg=="})";
   std::string type = "Opaque";
   std::string labels = R"({"secrets-store.csi.k8s.io/managed":"true"})";
   std::string annotations = "{}";
   std::string owners{};             // list elements
-  std::string held = "\"f:k\":{}";  // of the data, by the agents
-  std::string node1{};              // owner uid that our node names
+  std::string held = "\"f:k\":{}";  // data fields managed by the agents
+  std::string node1{};              // owner uid set by this node
   std::string more{};               // further managedFields
   std::string uid = "u1";
   bool immutable = false;
@@ -100,8 +100,8 @@ struct Fixture {
     Answer("DELETE", {Http::Respond(200, R"({"kind":"Status","status":"Success"})")});
   }
 
-  // "GET", "PATCH content {...}", "PATCH claim {...}", "PATCH merge {...}", "DELETE {...}" since
-  // the last call.
+  // The requests since the last call: "GET", "PATCH content {...}", "PATCH claim {...}",
+  // "PATCH merge {...}", "DELETE {...}".
   std::vector<std::string> Calls() {
     std::vector<std::string> calls;
     const std::vector<Http::Seen> all = http.Requests();
@@ -119,7 +119,7 @@ struct Fixture {
     } else if (request.url.find("fieldManager=nodekeep&force=true") != std::string::npos) {
       what = "content ";
     } else if (request.url.find("fieldManager=nodekeep&force=false") != std::string::npos) {
-      what = "gentle content ";
+      what = "unforced content ";
     }
     return "PATCH " + what + request.body;
   }
@@ -142,7 +142,7 @@ std::string ContentOf(const std::string& base64, const std::string& uid = "") {
          R"(},"type":"Opaque"})";
 }
 
-// `version`: the only one that it may be applied to, "" = any.
+// `version`: the required resourceVersion, "" = any.
 std::string ClaimOf(const std::string& owners, const std::string& version = "") {
   return R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"app",)" +
          (owners.empty() ? "" : R"("ownerReferences":[)" + owners + "],") +
@@ -152,7 +152,7 @@ std::string ClaimOf(const std::string& owners, const std::string& version = "") 
 const std::string kBothJson =
     R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"},)" + kWebJson;
 
-TEST_CASE("mirror writer: a new Secret gets its content, then its owners, by uid") {
+TEST_CASE("mirror writer: a new Secret is created with its content, then gets its owners") {
   Fixture fixture;
   fixture.ShowNone();
   fixture.Accept();
@@ -160,11 +160,11 @@ TEST_CASE("mirror writer: a new Secret gets its content, then its owners, by uid
   REQUIRE(write.ok());
   CHECK(*write == SecretWrite::kCreated);
   CHECK(fixture.Calls() == std::vector<std::string>{"GET",
-                                                    "PATCH gentle content " + ContentOf("dg=="),
+                                                    "PATCH unforced content " + ContentOf("dg=="),
                                                     kClaim + ClaimOf(kWebJson)});
 }
 
-TEST_CASE("mirror writer: at rest nothing is asked, a change is written once") {
+TEST_CASE("mirror writer: unchanged content sends no request, a change is written once") {
   Fixture fixture;
   fixture.Get({Http::Respond(404, Trouble(404, "NotFound")),
                Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text())});
@@ -185,7 +185,7 @@ TEST_CASE("mirror writer: at rest nothing is asked, a change is written once") {
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kContent + ContentOf("dw==", "u1")});
 }
 
-TEST_CASE("mirror writer: what is right already is only read, and read again after half an hour") {
+TEST_CASE("mirror writer: a correct Secret is only read, and read again after `recheck`") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
@@ -200,7 +200,7 @@ TEST_CASE("mirror writer: what is right already is only read, and read again aft
 }
 
 // Upstream's writes dropped the owner references.
-TEST_CASE("mirror writer: a second owner is added beside the first, the content stays") {
+TEST_CASE("mirror writer: a second owner is added to the first, the content stays") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -209,7 +209,7 @@ TEST_CASE("mirror writer: a second owner is added beside the first, the content 
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kClaim + ClaimOf(kBothJson, "7")});
 }
 
-TEST_CASE("mirror writer: owners are added unread to the version that was seen last, to no other") {
+TEST_CASE("mirror writer: owners are added without a read, to the last seen version only") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   const std::string eighth = R"({"metadata":{"uid":"u1","resourceVersion":"8"}})";
@@ -225,7 +225,7 @@ TEST_CASE("mirror writer: owners are added unread to the version that was seen l
   };
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
   REQUIRE(write("p2/v", "j1"));
-  // The next finds that somebody else wrote it meanwhile.
+  // The next write finds that another client has changed it meanwhile.
   REQUIRE(write("p3/v", "j2"));
   const std::string two = job("j1") + "," + kWebJson;
   const std::string three = job("j1") + "," + job("j2") + "," + kWebJson;
@@ -234,7 +234,7 @@ TEST_CASE("mirror writer: owners are added unread to the version that was seen l
                                                     kClaim + ClaimOf(three)});
 }
 
-TEST_CASE("mirror writer: that owners were added makes what was seen no younger") {
+TEST_CASE("mirror writer: adding owners does not postpone the recheck") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -247,18 +247,18 @@ TEST_CASE("mirror writer: that owners were added makes what was seen no younger"
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kClaim + ClaimOf(kBothJson)});
 }
 
-TEST_CASE("mirror writer: somebody else's Secret is left alone, and named") {
+TEST_CASE("mirror writer: a Secret of another client is an error that names it") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1"},"type":"Opaque"})")});
   const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
   REQUIRE(!write.ok());
   CHECK(write.error().code() == ErrorCode::kPrecondition);
   CHECK(write.error().message().starts_with(
-      "secret shop/app: exists and was made by somebody else, so it is left alone"));
+      "secret shop/app: exists and was created by another client, so it is left unchanged"));
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-TEST_CASE("mirror writer: what is offered is taken over, its other keys go") {
+TEST_CASE("mirror writer: a Secret offered for adoption is adopted, its other keys are removed") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1",
       "annotations":{"nodekeep/adopt":"true"}},"type":"Opaque","data":{"old":"eA=="}})")});
@@ -270,20 +270,20 @@ TEST_CASE("mirror writer: what is offered is taken over, its other keys go") {
                                  kClaim + ClaimOf(kWebJson)});
 }
 
-TEST_CASE("mirror writer: drift is put back, another node's newer content is not") {
+TEST_CASE("mirror writer: drift is corrected, another node's newer content is kept") {
   struct Row {
     std::string name;
     Shown shown;
     std::vector<std::string> want;
   };
   const Row rows[] = {
-      {"somebody changed the key, so it is his now",
+      {"another client changed the key and manages it now",
        {.data = R"({"k":"eA=="})", .owners = kWebJson, .held = "", .node1 = "r1"},
        {"GET", kContent + ContentOf("dg==", "u1")}},
       {"another agent wrote it",
        {.data = R"({"k":"eA=="})", .owners = kWebJson, .node1 = "r1"},
        {"GET"}},
-      {"somebody took the owner away", {}, {"GET", kClaim + ClaimOf(kWebJson)}},
+      {"another client removed the owner", {}, {"GET", kClaim + ClaimOf(kWebJson)}},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -299,7 +299,7 @@ TEST_CASE("mirror writer: drift is put back, another node's newer content is not
   }
 }
 
-TEST_CASE("mirror writer: a Secret that cannot be changed is replaced, its owners inherited") {
+TEST_CASE("mirror writer: a Secret that cannot be changed is replaced and keeps its owners") {
   struct Row {
     std::string name;
     Shown shown;
@@ -321,30 +321,30 @@ TEST_CASE("mirror writer: a Secret that cannot be changed is replaced, its owner
               "GET",
               R"(DELETE {"apiVersion":"v1","kind":"DeleteOptions","preconditions":)"
               R"({"resourceVersion":"7","uid":"u1"},"propagationPolicy":"Background"})",
-              "PATCH gentle content " + ContentOf("dg=="), kClaim + ClaimOf(kBothJson)});
+              "PATCH unforced content " + ContentOf("dg=="), kClaim + ClaimOf(kBothJson)});
   }
 }
 
-TEST_CASE("mirror writer: inherited owners stay until their nodes have looked again") {
+TEST_CASE("mirror writer: inherited owners stay until their nodes have rechecked the Secret") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, Shown{.type = "kubernetes.io/tls", .owners = kWebJson}.text()),
                Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text())});
   fixture.Accept();
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kJobs})).ok());
   fixture.Calls();
-  // Another pod comes: they are named beside it.
+  // Another pod mounts it: its owner is added to them.
   const OwnerReference sets{"apps/v1", "StatefulSet", "db", "s1"};
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p2/v", {sets})).ok());
   const std::string three =
       kBothJson + R"(,{"apiVersion":"apps/v1","kind":"StatefulSet","name":"db","uid":"s1"})";
   CHECK(fixture.Calls() == std::vector<std::string>{kClaim + ClaimOf(three, "8")});
-  // All pods of this node go, and the agent stops: the Secret is not ours to delete yet.
+  // All pods of this node are gone and the agent stops: the Secret must not be deleted yet.
   fixture.writer.Release("p1/v");
   fixture.writer.Release("p2/v");
   fixture.writer.EndLinger();
   CHECK(fixture.writer.Sweep(Context()).empty());
   for (const std::string& call : fixture.Calls()) CHECK_FALSE(call.starts_with("DELETE"));
-  // An hour later it is.
+  // An hour later it is deleted.
   fixture.clock.Advance(std::chrono::minutes(61));
   CHECK(fixture.writer.Sweep(Context()).empty());
   const std::vector<std::string> last = fixture.Calls();
@@ -352,7 +352,7 @@ TEST_CASE("mirror writer: inherited owners stay until their nodes have looked ag
   CHECK(last.back().starts_with("DELETE"));
 }
 
-TEST_CASE("mirror writer: what is only offered is not deleted to change its type") {
+TEST_CASE("mirror writer: a Secret only offered for adoption is not deleted to change its type") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1",
       "annotations":{"nodekeep/adopt":"true"}},"type":"example.com/own"})")});
@@ -362,12 +362,12 @@ TEST_CASE("mirror writer: what is only offered is not deleted to change its type
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-TEST_CASE("mirror writer: a Secret that vanishes or is replaced meanwhile is looked at again") {
+TEST_CASE("mirror writer: a Secret deleted or replaced meanwhile is read again") {
   struct Row {
     int code;
     std::string reason;
   };
-  // 1.34 says Conflict when there is none of that name, Invalid when there is one of another uid.
+  // Kubernetes 1.34 returns Conflict if the name does not exist, Invalid if its uid differs.
   for (const Row& row : {Row{409, "Conflict"}, Row{422, "Invalid"}}) {
     INFO(row.reason);
     Fixture fixture;
@@ -382,7 +382,7 @@ TEST_CASE("mirror writer: a Secret that vanishes or is replaced meanwhile is loo
   }
 }
 
-TEST_CASE("mirror writer: a refusal by the API server is told after one more look") {
+TEST_CASE("mirror writer: an Invalid response is returned after one retry") {
   Fixture fixture;
   fixture.ShowNone();
   fixture.Answer("PATCH", {Http::Respond(422, Trouble(422, "Invalid"))});
@@ -392,7 +392,7 @@ TEST_CASE("mirror writer: a refusal by the API server is told after one more loo
   CHECK(fixture.Calls().size() == 4);
 }
 
-TEST_CASE("mirror writer: a missing right is told with the verbs that are needed") {
+TEST_CASE("mirror writer: a missing permission is an error that names the required verbs") {
   Fixture fixture;
   fixture.Get({Http::Respond(403, Trouble(403, "Forbidden"))});
   const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
@@ -402,7 +402,7 @@ TEST_CASE("mirror writer: a missing right is told with the verbs that are needed
       "needs the verbs get, create, patch and delete on secrets to mirror secretObjects"));
 }
 
-TEST_CASE("mirror writer: what somebody else creates at the same moment is given back") {
+TEST_CASE("mirror writer: a Secret created by another client at the same time is released") {
   Fixture fixture;
   fixture.Get({Http::Respond(404, Trouble(404, "NotFound")),
                Http::Respond(200, R"({"metadata":{"uid":"u1"},"type":"Opaque"})")});
@@ -411,13 +411,14 @@ TEST_CASE("mirror writer: what somebody else creates at the same moment is given
                       {"manager":"kubectl","fieldsV1":{"f:type":{}}}]}})"),
                            Http::Respond(200, "{}")});
   const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
-  CHECK(fixture.Fault(write).find("was made by somebody else") != std::string::npos);
+  CHECK(fixture.Fault(write).find("exists and was created by another client") != std::string::npos);
   CHECK(fixture.Calls() == std::vector<std::string>{"GET",
-                                                    "PATCH gentle content " + ContentOf("dg=="),
-                                                    "PATCH gentle content " + ClaimOf(""), "GET"});
+                                                    "PATCH unforced content " + ContentOf("dg=="),
+                                                    "PATCH unforced content " + ClaimOf(""),
+                                                    "GET"});
 }
 
-TEST_CASE("mirror writer: other policies own the Secret through the class, or not at all") {
+TEST_CASE("mirror writer: kWithClass sets the class as owner, kRetain sets no owner") {
   for (const DeletionPolicy policy : {DeletionPolicy::kRetain, DeletionPolicy::kWithClass}) {
     INFO(static_cast<int>(policy));
     Fixture fixture;
@@ -445,8 +446,7 @@ const std::string kDelete =
     R"(DELETE {"apiVersion":"v1","kind":"DeleteOptions","preconditions":)"
     R"({"resourceVersion":"7","uid":"u1"},"propagationPolicy":"Background"})";
 
-TEST_CASE(
-    "mirror writer: after the last pod the Secret goes, unless somebody else still holds it") {
+TEST_CASE("mirror writer: after the last pod the Secret is deleted unless it is still in use") {
   const std::string other_node =
       R"(,{"manager":"nodekeep:node2","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}}}})";
   const std::string maker = R"(,{"manager":"kubectl","fieldsV1":{"f:type":{}}})";
@@ -459,12 +459,12 @@ TEST_CASE(
   };
   const Row rows[] = {
       {"the last one", {.owners = kWebJson, .node1 = "r1"}, {"GET", kDelete}},
-      {"nobody's owner is left", {}, {"GET", kDelete}},
+      {"no owner is left", {}, {"GET", kDelete}},
       {"a pod on another node",
        {.owners = kWebJson, .node1 = "r1", .more = other_node},
        {"GET", kClaim + claim}},
-      {"somebody else made it", {.owners = kWebJson, .node1 = "r1", .more = maker}, {"GET"}},
-      {"the class keeps it by now",
+      {"adopted", {.owners = kWebJson, .node1 = "r1", .more = maker}, {"GET"}},
+      {"the class retains it meanwhile",
        {.annotations = R"({"nodekeep/deletionPolicy":"Retain"})",
         .owners = kWebJson,
         .node1 = "r1"},
@@ -488,7 +488,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("mirror writer: a pod that comes within a minute finds the Secret where it was") {
+TEST_CASE("mirror writer: a pod that mounts within `linger` finds the Secret in place") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
@@ -500,7 +500,7 @@ TEST_CASE("mirror writer: a pod that comes within a minute finds the Secret wher
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-TEST_CASE("mirror writer: who stops gives up at once what is released, and nothing else") {
+TEST_CASE("mirror writer: EndLinger ends released claims only") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -519,7 +519,7 @@ TEST_CASE("mirror writer: who stops gives up at once what is released, and nothi
   CHECK(calls[1].starts_with("DELETE "));
 }
 
-TEST_CASE("mirror writer: a claim whose owners are not known yet keeps the Secret as it is") {
+TEST_CASE("mirror writer: a claim whose owners are not known yet keeps the Secret unchanged") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Accept();
@@ -535,7 +535,7 @@ TEST_CASE("mirror writer: a claim whose owners are not known yet keeps the Secre
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete});
 }
 
-TEST_CASE("mirror writer: a Secret whose going failed goes with the next sweep") {
+TEST_CASE("mirror writer: a deletion that failed is retried by the next Sweep") {
   Fixture fixture;
   fixture.Show({.owners = kWebJson, .node1 = "r1"});
   fixture.Answer("DELETE", {Http::Respond(500, Trouble(500, "InternalError")),
@@ -545,12 +545,12 @@ TEST_CASE("mirror writer: a Secret whose going failed goes with the next sweep")
   fixture.clock.Advance(std::chrono::minutes(1));
   const std::vector<Error> faults = fixture.writer.Sweep(Context());
   REQUIRE(faults.size() == 1);
-  CHECK(faults[0].message().starts_with("secret shop/app: give it up: kubernetes: DELETE "));
+  CHECK(faults[0].message().starts_with("secret shop/app: clean up: kubernetes: DELETE "));
   CHECK(fixture.writer.Sweep(Context()).empty());
   CHECK(fixture.Calls() == std::vector<std::string>{"GET", kDelete, "GET", kDelete});
 }
 
-TEST_CASE("mirror writer: one Secret that cannot be given up holds up no other") {
+TEST_CASE("mirror writer: a Secret whose clean-up fails does not affect the others") {
   Fixture fixture;
   fixture.Get({Http::Respond(500, Trouble(500, "InternalError"))});
   fixture.http.On("GET", "https://kube.test/api/v1/namespaces/shop/secrets/later",
@@ -567,7 +567,7 @@ TEST_CASE("mirror writer: one Secret that cannot be given up holds up no other")
   CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
 }
 
-TEST_CASE("mirror writer: who leaves while somebody comes looks again") {
+TEST_CASE("mirror writer: a deletion that conflicts with another node reads the Secret again") {
   Fixture fixture;
   fixture.Get({Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text()),
                Http::Respond(404, Trouble(404, "NotFound"))});
@@ -595,7 +595,7 @@ TEST_CASE("mirror writer: pods that start together write their Secret once") {
   CHECK(fixture.Calls().size() == 3);
 }
 
-TEST_CASE("mirror writer: who waits for his turn leaves when his time is over") {
+TEST_CASE("mirror writer: a cancelled Write stops waiting for a write in progress") {
   Fixture fixture;
   Http::Gate gate;
   fixture.Get({gate.Then(Http::Respond(404, Trouble(404, "NotFound")))});

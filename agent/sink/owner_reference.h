@@ -9,8 +9,8 @@
 
 namespace nodekeep {
 
-// Owners are compared by uid because names are reused. The flags controller and blockOwnerDeletion
-// are never set: a mirrored Secret has several equal owners, and must not delay their deletion.
+// Owners are compared by uid because names are reused. `controller` and `blockOwnerDeletion` are
+// never set: a mirrored Secret has several equal owners, and must not delay their deletion.
 struct OwnerReference {
   std::string api_version;
   std::string kind;
@@ -20,7 +20,7 @@ struct OwnerReference {
   bool operator==(const OwnerReference&) const = default;
 };
 
-// The ownerReferences of an object, sorted by uid, without duplicates and entries without uid.
+// The ownerReferences of an object, sorted by uid, without duplicates or entries without a uid.
 std::vector<OwnerReference> OwnersOf(const Json& object);
 
 // The same owners sorted by uid, without duplicates.

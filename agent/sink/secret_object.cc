@@ -16,8 +16,7 @@ constexpr std::size_t kMaxListedFiles = 20;
 
 constexpr std::string_view kTlsType = "kubernetes.io/tls";
 
-// What the API server requires of a type: at least one key of each line. Other types have no
-// required keys.
+// Keys that the API server requires: at least one key of each line. Other types require none.
 struct NeededKeys {
   std::string_view type;
   std::vector<std::string_view> any_of;
@@ -104,10 +103,10 @@ Result<DeletionPolicy> ReadDeletionPolicy(const std::map<std::string, std::strin
     if (name == kAdoptAnnotation) {
       return Invalid(
           fmt::format("annotations[\"{}\"] does not belong here: set it on the Secret "
-                      "that is to be taken over",
+                      "that is to be adopted",
                       name));
     }
-    return Invalid(fmt::format("annotations[\"{}\"] is not known: write {}, or leave it out", name,
+    return Invalid(fmt::format("annotations[\"{}\"] is unknown: write {}, or remove it", name,
                                kDeletionPolicyAnnotation));
   }
   const auto found = annotations.find(std::string(kDeletionPolicyAnnotation));
@@ -128,7 +127,7 @@ Result<SecretObjectKey> ReadKey(const Json& item, const std::string& type) {
   if (!key.ok()) return key.error();
   if (!IsDataKey(*key)) {
     return Invalid(
-        fmt::format("key \"{}\" is no key of a Secret: use letters, digits, '-', '_' "
+        fmt::format("key \"{}\" is not a valid Secret key: use letters, digits, '-', '_' "
                     "and '.', not more than {}",
                     *key, kMaxNameSize));
   }
@@ -141,12 +140,12 @@ Result<SecretObjectKey> ReadKey(const Json& item, const std::string& type) {
   return SecretObjectKey{*std::move(object_name), *std::move(key)};
 }
 
-// Adds the key; a line that is there twice counts once.
+// Adds the key; an identical duplicate counts once.
 Status AddKey(SecretObjectKey key, std::vector<SecretObjectKey>& keys) {
   for (const SecretObjectKey& other : keys) {
     if (other.key != key.key) continue;
     if (other.object_name == key.object_name) return {};
-    return Invalid(fmt::format("key \"{}\" is filled twice, from {} and {}: keep one of them",
+    return Invalid(fmt::format("key \"{}\" is set twice, from {} and {}: keep one of them",
                                key.key, other.object_name, key.object_name));
   }
   keys.push_back(std::move(key));
@@ -186,11 +185,11 @@ Result<SecretObject> ReadSecretObject(const Json& item) {
   if (!item.is_object()) return Invalid("must be a map with secretName, type and data");
   SecretObject object;
   Result<std::string> name =
-      NeededText(item, "secretName", "secret name is empty", "name the Secret that is to be made");
+      NeededText(item, "secretName", "secret name is empty", "name the Secret to create");
   if (!name.ok()) return name.error();
   if (!IsObjectName(*name)) {
     return Invalid(
-        fmt::format("secretName \"{}\" is no name of a Secret: use lower case letters, "
+        fmt::format("secretName \"{}\" is not a valid Secret name: use lower case letters, "
                     "digits, '-' and '.', not more than {}",
                     *name, kMaxNameSize));
   }
@@ -256,7 +255,7 @@ std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_obje
       objects.push_back(Within("secretObjects", i, object.error()));
     } else if (!names.insert(object->secret_name).second) {
       objects.push_back(
-          Invalid(fmt::format("secretObjects[{}].secretName \"{}\" is there twice: "
+          Invalid(fmt::format("secretObjects[{}].secretName \"{}\" is used twice: "
                               "put all keys into one entry",
                               i, object->secret_name)));
     } else {

@@ -3,11 +3,12 @@
 // The entries of spec.secretObjects of a SecretProviderClass, and the Kubernetes Secrets that they
 // describe. Pure.
 //
-// An annotation of an entry, which is also set on the Secret, says when the Secret ends:
+// An annotation of an entry, also set on the Secret, determines when the Secret is deleted:
 //
 //   nodekeep/deletionPolicy: Delete | Retain | WithClass
 //
-// Other annotations that start with "nodekeep/" are an error: a misspelt one would have no effect.
+// Other annotations that start with "nodekeep/" are an error, because a misspelt one would have no
+// effect.
 
 #include <map>
 #include <string>
@@ -23,13 +24,13 @@ namespace nodekeep {
 
 // The label by which users and the upstream driver identify a mirrored Secret; its value is "true".
 inline constexpr std::string_view kManagedLabel = "secrets-store.csi.k8s.io/managed";
-// On a Secret that was not mirrored, "true" permits the agents to take it over. Not allowed in a
-// class: a user who may write classes may have no permission to write that Secret.
+// On a Secret that was not mirrored, "true" permits the agents to adopt it. Not allowed in a class:
+// a user with permission to write classes may have none to write that Secret.
 inline constexpr std::string_view kAdoptAnnotation = "nodekeep/adopt";
 inline constexpr std::string_view kDeletionPolicyAnnotation = "nodekeep/deletionPolicy";
 
 enum class DeletionPolicy {
-  kDelete,     // deleted after the last pod that mounts it, at the latest with the pods' owners
+  kDelete,     // deleted after the last pod that mounts it, at the latest after the pods' owners
   kRetain,     // has no owner and is never deleted here
   kWithClass,  // owned by the SecretProviderClass, and deleted with it
 };
@@ -48,15 +49,15 @@ struct SecretObject {
   DeletionPolicy deletion = DeletionPolicy::kDelete;
 };
 
-// One result for each entry of spec.secretObjects. An invalid entry does not affect the others, as
-// in the upstream driver. Errors are kInvalid and name entry and field:
+// Returns one result per entry of spec.secretObjects. An invalid entry does not affect the others,
+// as in the upstream driver. Errors are kInvalid and name entry and field:
 // `secretObjects[1].data[0].key "a b" ...: <what to do>`. Null is an empty list.
 std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_objects);
 
-// The Secret that `object` describes, from the files of the volume. With type kubernetes.io/tls the
-// keys get their part of the file (tls_parts.h); with other types the whole file. Errors name
-// Secret, objectName and key: kNotFound (no such file; lists the existing ones), kInvalid (the file
-// has no such part), kTooLarge (more than 1 MiB, the limit of a Secret).
+// Builds the Secret that `object` describes from the files of the volume. For type
+// kubernetes.io/tls each key gets its part of the file (tls_parts.h); for other types the whole
+// file. Errors name Secret, objectName and key: kNotFound (no such file; lists the existing ones),
+// kInvalid (the file has no such part), kTooLarge (more than 1 MiB, the limit of a Secret).
 Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<BundleFile>& files);
 
 }  // namespace nodekeep

@@ -38,7 +38,7 @@ std::string Fault(const Result<KubeSecret>& secret) {
   return secret.ok() ? "no error" : secret.error().message();
 }
 
-TEST_CASE("secretObjects: an entry becomes a value, its texts trimmed") {
+TEST_CASE("secretObjects: an entry is parsed, its strings trimmed") {
   const SecretObject object = One(R"({"secretName":" app ","type":" Opaque ",
       "labels":{"environment":"test"},"annotations":{"team":"shop","nodekeep/deletionPolicy":"Retain"},
       "data":[{"objectName":" foo/bar.txt ","key":" username "},{"objectName":"b","key":"B_2.x-y"}]})");
@@ -53,7 +53,7 @@ TEST_CASE("secretObjects: an entry becomes a value, its texts trimmed") {
   CHECK(object.data[1].key == "B_2.x-y");
 }
 
-TEST_CASE("secretObjects: none, and an empty list, ask for nothing") {
+TEST_CASE("secretObjects: null and an empty list have no entries") {
   for (const char* text : {"null", "[]"}) {
     INFO(text);
     Result<std::vector<SecretObject>> objects = Parse(text);
@@ -62,13 +62,13 @@ TEST_CASE("secretObjects: none, and an empty list, ask for nothing") {
   }
 }
 
-TEST_CASE("secretObjects: a wrong entry is told with its field and the way out") {
+TEST_CASE("secretObjects: an error of an entry names the field and the fix") {
   const std::string data = R"("data":[{"objectName":"a","key":"k"}])";
   struct Row {
     std::string name, entry, want;
   };
   const Row rows[] = {
-      {"no map", R"("x")", "secretObjects[0] must be a map"},
+      {"not a map", R"("x")", "secretObjects[0] must be a map"},
       {"no name", R"({"type":"Opaque",)" + data + "}",
        "secretObjects[0].secretName: secret name is empty: "},
       {"blank name", R"({"secretName":"  ","type":"Opaque",)" + data + "}",
@@ -76,19 +76,19 @@ TEST_CASE("secretObjects: a wrong entry is told with its field and the way out")
       {"number as name", R"({"secretName":7,"type":"Opaque",)" + data + "}",
        "secretObjects[0].secretName must be a string"},
       {"name in capitals", R"({"secretName":"App","type":"Opaque",)" + data + "}",
-       "secretObjects[0].secretName \"App\" is no name of a Secret"},
+       "secretObjects[0].secretName \"App\" is not a valid Secret name"},
       {"name with empty part", R"({"secretName":"a..b","type":"Opaque",)" + data + "}",
-       "secretObjects[0].secretName \"a..b\" is no name of a Secret"},
+       "secretObjects[0].secretName \"a..b\" is not a valid Secret name"},
       {"name too long",
        R"({"secretName":")" + std::string(254, 'a') + R"(","type":"Opaque",)" + data + "}",
-       "is no name of a Secret"},
+       "is not a valid Secret name"},
       {"no type", R"({"secretName":"app",)" + data + "}",
        "secretObjects[0].type: secret type is empty: "},
       {"no data", R"({"secretName":"app","type":"Opaque"})",
        "secretObjects[0].data: data is empty: "},
       {"empty data", R"({"secretName":"app","type":"Opaque","data":[]})",
        "secretObjects[0].data: data is empty: "},
-      {"datum is no map", R"({"secretName":"app","type":"Opaque","data":["a"]})",
+      {"data item is not a map", R"({"secretName":"app","type":"Opaque","data":["a"]})",
        "secretObjects[0].data[0] must be a map with objectName and key"},
       {"no objectName", R"({"secretName":"app","type":"Opaque","data":[{"key":"k"}]})",
        "secretObjects[0].data[0].objectName: object name is empty: "},
@@ -96,14 +96,14 @@ TEST_CASE("secretObjects: a wrong entry is told with its field and the way out")
        "secretObjects[0].data[0].key: key is empty: "},
       {"key with a slash",
        R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"a/b"}]})",
-       "secretObjects[0].data[0].key \"a/b\" is no key of a Secret"},
+       "secretObjects[0].data[0].key \"a/b\" is not a valid Secret key"},
       {"key of dots",
        R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":".."}]})",
-       "secretObjects[0].data[0].key \"..\" is no key of a Secret"},
+       "secretObjects[0].data[0].key \"..\" is not a valid Secret key"},
       {"key twice",
        R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"k"},
            {"objectName":"b","key":"k"}]})",
-       "secretObjects[0].data[1].key \"k\" is filled twice, from a and b"},
+       "secretObjects[0].data[1].key \"k\" is set twice, from a and b"},
       {"label is a number", R"({"secretName":"app","type":"Opaque","labels":{"v":1},)" + data + "}",
        "secretObjects[0].labels[\"v\"] must be a string"},
       {"annotations are a list",
@@ -117,12 +117,12 @@ TEST_CASE("secretObjects: a wrong entry is told with its field and the way out")
       {"annotation misspelt",
        R"({"secretName":"app","type":"Opaque","annotations":{"nodekeep/deletionpolicy":"Retain"},)" +
            data + "}",
-       "secretObjects[0].annotations[\"nodekeep/deletionpolicy\"] is not known: write "
+       "secretObjects[0].annotations[\"nodekeep/deletionpolicy\"] is unknown: write "
        "nodekeep/deletionPolicy"},
-      {"adoption asked for by the class",
+      {"adoption requested by the class",
        R"({"secretName":"app","type":"Opaque","annotations":{"nodekeep/adopt":"true"},)" + data +
            "}",
-       "set it on the Secret that is to be taken over"},
+       "set it on the Secret that is to be adopted"},
       {"tls with a foreign key",
        R"({"secretName":"app","type":"kubernetes.io/tls","data":[{"objectName":"a","key":"crt"}]})",
        "secretObjects[0].data[0].key \"crt\" does not fit type kubernetes.io/tls: use tls.crt, "
@@ -150,7 +150,7 @@ TEST_CASE("secretObjects: a wrong entry is told with its field and the way out")
   }
 }
 
-TEST_CASE("secretObjects: a wrong entry does not hinder the others, and each fault is reported") {
+TEST_CASE("secretObjects: an invalid entry does not affect others, and each error is reported") {
   Result<Json> json = ParseJson(R"([{"type":"Opaque"},
       {"secretName":"good","type":"Opaque","data":[{"objectName":"a","key":"k"}]},
       {"secretName":"bad","data":[{"objectName":"a","key":"k"}]},
@@ -166,16 +166,16 @@ TEST_CASE("secretObjects: a wrong entry does not hinder the others, and each fau
   CHECK(entries[2].error().message().starts_with("secretObjects[2].type: secret type is empty"));
   REQUIRE(!entries[3].ok());
   CHECK(entries[3].error().message() ==
-        "secretObjects[3].secretName \"good\" is there twice: put all keys into one entry");
+        "secretObjects[3].secretName \"good\" is used twice: put all keys into one entry");
 }
 
-TEST_CASE("secretObjects: the same line twice is no fault") {
+TEST_CASE("secretObjects: an identical duplicate of a line is not an error") {
   CHECK(One(R"({"secretName":"app","type":"Opaque",
       "data":[{"objectName":"a","key":"k"},{"objectName":"a","key":"k"}]})")
             .data.size() == 1);
 }
 
-TEST_CASE("mirror: files become keys, byte by byte, and the Secret is labelled") {
+TEST_CASE("mirror: files become keys with the same bytes, and the Secret is labelled") {
   const SecretObject object = One(R"({"secretName":"app","type":"Opaque",
       "labels":{"environment":"test","secrets-store.csi.k8s.io/managed":"no"},
       "annotations":{"a":"b"},
@@ -194,7 +194,7 @@ TEST_CASE("mirror: files become keys, byte by byte, and the Secret is labelled")
   CHECK(secret->data.at("two").Reveal() == raw);
 }
 
-TEST_CASE("mirror: types other than tls get their files as they are") {
+TEST_CASE("mirror: types other than tls get whole files") {
   struct Row {
     std::string type, key;
   };
@@ -219,7 +219,7 @@ TEST_CASE("mirror: types other than tls get their files as they are") {
   }
 }
 
-TEST_CASE("mirror: a tls Secret gets certificate, key and CA out of one file") {
+TEST_CASE("mirror: a tls Secret gets certificate, key and CA from one file") {
   const TestAuthority authority("root");
   const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
   const SecretObject object = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls",
@@ -234,7 +234,7 @@ TEST_CASE("mirror: a tls Secret gets certificate, key and CA out of one file") {
   CHECK(secret->data.at("ca.crt").Reveal() == authority.certificate_pem());
 }
 
-TEST_CASE("mirror: a value that does not fit is told with Secret, key and file") {
+TEST_CASE("mirror: an error of a value names Secret, key and file") {
   const SecretObject tls = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls",
       "data":[{"objectName":"web.pem","key":"tls.crt"},{"objectName":"web.pem","key":"tls.key"}]})");
   CHECK(Fault(BuildSecret(tls, Files({{"web.pem", "hunter2"}})))
@@ -251,7 +251,7 @@ TEST_CASE("mirror: a value that does not fit is told with Secret, key and file")
   CHECK(Fault(BuildSecret(opaque, {})).ends_with("and it has no files"));
 }
 
-TEST_CASE("mirror: a Secret holds one MiB") {
+TEST_CASE("mirror: a Secret is limited to one MiB") {
   const SecretObject object = One(R"({"secretName":"app","type":"Opaque",
       "data":[{"objectName":"a","key":"k"},{"objectName":"b","key":"l"}]})");
   const std::string half(512 * 1024, 'x');

@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view kRemedy =
     "the file must be PEM, or PKCS#12 (PFX) with an empty password";
 
-// What a file holds, as DER; of several keys the last one.
+// The contents of a file as DER; the last one of several keys.
 struct Parts {
   std::vector<SecretBytes> certificates;
   std::optional<SecretBytes> key;
@@ -29,7 +29,7 @@ const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-// The blocks of a PEM file; none of them is not an error.
+// Reads the blocks of a PEM file; a file without blocks is not an error.
 Result<Parts> ReadPem(std::string_view content) {
   Result<std::vector<PemBlock>> blocks = ReadPemBlocks(content);
   if (!blocks.ok()) return blocks.error();

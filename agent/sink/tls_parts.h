@@ -2,8 +2,8 @@
 
 // The parts of a kubernetes.io/tls Secret, extracted from the content of one file.
 //
-// The file is PEM, or PKCS#12 with an empty password, as the upstream driver accepts it (see
-// pkcs12.h for old algorithms).
+// The file is PEM, or PKCS#12 with an empty password, as in the upstream driver (see pkcs12.h for
+// old algorithms).
 //
 // Thread-safe. Errors are kInvalid and never contain content. A result is never empty: a Secret
 // with an empty PEM would make a server fail at its next restart.
@@ -22,7 +22,7 @@ Result<SecretBytes> TlsCertificates(std::string_view content);
 // EC as SEC1, any other kind (Ed25519...) as PKCS#8.
 Result<SecretBytes> TlsPrivateKey(std::string_view content);
 
-// ca.crt: those certificates of the file that may sign others, and self-signed ones.
+// ca.crt: the CA certificates of the file, and self-signed ones.
 Result<SecretBytes> TlsAuthorities(std::string_view content);
 
 }  // namespace nodekeep

@@ -86,7 +86,7 @@ std::string Fault(const Result<SecretBytes>& result) {
   return result.ok() ? "no error" : result.error().message();
 }
 
-TEST_CASE("tls: a private key is written in the form its kind is known by") {
+TEST_CASE("tls: a private key is written in the usual format of its type") {
   struct Row {
     std::string name, kind;
     std::function<std::string(const Key&)> spelling;
@@ -112,7 +112,7 @@ TEST_CASE("tls: a private key is written in the form its kind is known by") {
   }
 }
 
-TEST_CASE("tls: of several keys the last one counts, whatever stands around it") {
+TEST_CASE("tls: the last of several keys is used, whatever is around it") {
   const TestAuthority authority("root");
   const CertificatePair pair = authority.Issue("web", {"DNS:web.test"});
   const Key first = MakeKey("rsa");
@@ -139,7 +139,7 @@ TEST_CASE("tls: of several keys the last one counts, whatever stands around it")
   }
 }
 
-TEST_CASE("tls: certificates keep their order and lose what stands around them") {
+TEST_CASE("tls: certificates keep their order, other text is dropped") {
   const TestAuthority authority("root");
   const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
   const std::string leaf = web.certificate_pem;
@@ -160,7 +160,7 @@ TEST_CASE("tls: certificates keep their order and lose what stands around them")
   }
 }
 
-TEST_CASE("tls: ca.crt takes the certificates that sign others, and self-signed ones") {
+TEST_CASE("tls: ca.crt contains CA certificates and self-signed ones") {
   const TestAuthority root("root");
   const TestAuthority other("other root");
   const CertificatePair web = root.Issue("web", {"DNS:web.test"});
@@ -172,7 +172,7 @@ TEST_CASE("tls: ca.crt takes the certificates that sign others, and self-signed 
             .starts_with("no CA certificate found among 1 certificates"));
 }
 
-TEST_CASE("tls: PKCS#12 with an empty password is taken apart") {
+TEST_CASE("tls: PKCS#12 with an empty password is accepted") {
   const TestAuthority authority("root");
   const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
   const std::string root = authority.certificate_pem();
@@ -193,7 +193,7 @@ TEST_CASE("tls: PKCS#12 with an empty password is taken apart") {
 }
 
 // Upstream wrote an empty PRIVATE KEY block for bytes it could not parse.
-TEST_CASE("tls: what cannot be read is an error, never an empty PEM") {
+TEST_CASE("tls: unreadable content is an error, never an empty PEM") {
   const TestAuthority authority("root");
   const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
   const Key ec = MakeKey("ec");
@@ -208,7 +208,7 @@ TEST_CASE("tls: what cannot be read is an error, never an empty PEM") {
        "no certificate found"},
       {"no key", web.certificate_pem, "no private key found", ""},
       {"no certificate", web.key_pem, "", "no certificate found"},
-      {"a key of nothing", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n",
+      {"an empty key", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n",
        "a PEM block is damaged", "a PEM block is damaged"},
       {"a key of noise", "-----BEGIN PRIVATE KEY-----\nAAAAAAAA\n-----END PRIVATE KEY-----\n",
        "the private key cannot be read", "no certificate found"},

@@ -205,7 +205,7 @@ def test_a_foreign_secret_is_left_alone_until_it_is_offered(shop, probe):
     before = shop.secret("app")
     command = shop.write("n1", "p1/v", [shop.owner("web")])
     [fault] = probe.do(command)["faults"]
-    assert fault.startswith(f"secret {shop.namespace}/app: exists and was made by somebody else")
+    assert fault.startswith(f"secret {shop.namespace}/app: exists and was created by another client")
     assert shop.secret("app") == before
     shop.patch("app", {"metadata": {"annotations": {"nodekeep/adopt": "true"}}})
     must(probe.do(command))
@@ -229,7 +229,7 @@ def test_what_others_create_at_the_same_moment_is_never_changed(shop, probe):
             theirs += 1
             assert shop.data(name) == {"other": "theirs"}
             assert "labels" not in shop.secret(name)["metadata"]
-            assert "made by somebody else" in faults[0]
+            assert "exists and was created by another client" in faults[0]
         else:
             assert replies[0].status == 409
             assert (faults, shop.data(name)) == ([], {"k": "v"})
