@@ -79,14 +79,14 @@ Result<MountRequest> ReadMountRequest(std::string provider, std::string_view att
   if (!given.ok()) return given.error().Prepend("failed to unmarshal attributes");
   SecretBytes token_text;
   if (auto tokens = given->find(std::string(kTokensAttribute)); tokens != given->end()) {
-    token_text = SecretBytes::TakeFrom(std::move(tokens->second));
+    token_text = SecretBytes::MoveFrom(std::move(tokens->second));
     given->erase(tokens);
   }
   if (!secrets.empty()) {
     auto values = ParseStringMap(secrets);
     if (!values.ok()) return values.error().Prepend("failed to unmarshal secrets");
     for (auto& [key, value] : *values) {
-      SecretBytes bytes = SecretBytes::TakeFrom(std::move(value));
+      SecretBytes bytes = SecretBytes::MoveFrom(std::move(value));
       if (key != kTokensAttribute) request.identity.credentials[key] = std::move(bytes);
     }
   }

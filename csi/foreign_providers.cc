@@ -65,7 +65,7 @@ VolumeContent ContentOf(v1alpha1::MountResponse& reply) {
   for (auto& [id, version] : versions) content.bundle.versions.push_back({id, version});
   for (auto& file : *reply.mutable_files()) {
     content.bundle.files.push_back({file.path(), static_cast<std::uint32_t>(file.mode()) & 0777,
-                                    SecretBytes::TakeFrom(std::move(*file.mutable_contents()))});
+                                    SecretBytes::MoveFrom(std::move(*file.mutable_contents()))});
   }
   content.untouched = content.bundle.files.empty();
   return content;

@@ -77,7 +77,7 @@ struct Fixture {
   }
   std::vector<std::string> Calls() const {
     std::vector<std::string> calls;
-    for (const Http::Seen& seen : http.Requests()) {
+    for (const Http::RecordedRequest& seen : http.Requests()) {
       const std::size_t slash = seen.url.rfind('/');
       calls.push_back(seen.method + " " +
                       seen.url.substr(slash + 1, seen.url.find('?') - slash - 1));

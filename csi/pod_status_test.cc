@@ -55,7 +55,7 @@ struct Fixture {
 
   std::vector<std::string> Methods() const {
     std::vector<std::string> methods;
-    for (const Http::Seen& seen : http.Requests()) methods.push_back(seen.method);
+    for (const Http::RecordedRequest& seen : http.Requests()) methods.push_back(seen.method);
     return methods;
   }
 };

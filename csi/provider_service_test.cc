@@ -439,7 +439,7 @@ TEST_CASE("provider server: a long error is truncated to a size that every clien
 TEST_CASE("provider server: 64 concurrent mounts are all answered") {
   Server server;
   std::atomic<int> right = 0;
-  auto callers = Together(64, [&](std::size_t i) {
+  auto callers = RunConcurrently(64, [&](std::size_t i) {
     v1alpha1::MountResponse reply;
     const std::string pod = "web-" + std::to_string(i);
     if (server.Mount(AttributesFor("cert", pod), &reply).ok() &&
@@ -524,7 +524,7 @@ TEST_CASE("provider server: mounts that exceed the grace period return UNAVAILAB
   Server server;
   server.backend->Close();
   std::vector<grpc::Status> got(5);
-  auto callers = Together(got.size(), [&](std::size_t i) {
+  auto callers = RunConcurrently(got.size(), [&](std::size_t i) {
     got[i] = server.Mount(AttributesFor("cert", "web-" + std::to_string(i)));
   });
   REQUIRE(server.backend->AwaitWaiting(1));

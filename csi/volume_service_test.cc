@@ -126,13 +126,13 @@ TEST_CASE(
     REQUIRE(node.Publish(volumes.back()).ok());
   }
   const std::size_t first = node.backend->reads();
-  const std::size_t classes = node.classes.asked();
+  const std::size_t classes = node.classes.gets();
   for (int i = 0; i < 100; ++i) {
     node.clock.Advance(seconds(1));
     for (const VolumePtr& volume : volumes) REQUIRE(node.Publish(volume).ok());
   }
   CHECK(node.backend->reads() == first);
-  CHECK(node.classes.asked() == classes);
+  CHECK(node.classes.gets() == classes);
 }
 
 TEST_CASE(
@@ -263,7 +263,7 @@ TEST_CASE("driver: concurrent publishes of one target mount it once") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   std::atomic<int> failed = 0;
-  Together(16, [&](std::size_t) {
+  RunConcurrently(16, [&](std::size_t) {
     if (!node.Publish(volume).ok()) ++failed;
   });
   CHECK(failed == 0);
@@ -316,7 +316,7 @@ TEST_CASE(
   CHECK(state.stale);
   CHECK(ConditionOf(state).starts_with("serving last good values since "));
   CHECK(ConditionOf(state).find("connection refused") != std::string::npos);
-  node.backend->Heal();
+  node.backend->ClearFaults();
   node.clock.Advance(minutes(3));
   node.Refresh(volume);
   CHECK(ConditionOf(node.StateOf(*volume)) == "up to date");
@@ -344,7 +344,7 @@ TEST_CASE(
   REQUIRE(node.Publish(volume).ok());
   CHECK(node.mirror.converged == 1);
   CHECK(node.mirror.files_seen == 1);
-  CHECK_FALSE(node.mirror.mounted_then);
+  CHECK_FALSE(node.mirror.was_mounted);
   CHECK(DriverNode::Read(*volume) == "user=alice");
   REQUIRE(node.events.reasons() == std::vector<std::string>{"FailedToCreateSecret"});
   CHECK(node.events.last() == "Secret shop/db has another owner");

@@ -80,7 +80,7 @@ class FileReader {
     } else if (value.IsSequence() && setting.codec.is_list) {
       for (const YamlNode& item : value.items) {
         if (!item.IsScalar()) {
-          Report(item, setting.path, "each item of the list must be a text", setting.codec.how);
+          Report(item, setting.path, "each item of the list must be a string", setting.codec.how);
           return;
         }
         given.texts.push_back(item.text);

@@ -19,7 +19,7 @@ std::span<const ProviderEntry> FakeRegistry() {
   };
   static constexpr SettingKey kVault[] = {
       {"address", "VAULT_ADDR", Kind::kText, "https://127.0.0.1:8200", "The server"},
-      {"skipTlsVerify", "VAULT_SKIP_VERIFY", Kind::kBool, "false", "Trust anybody"},
+      {"skipTlsVerify", "VAULT_SKIP_VERIFY", Kind::kBool, "false", "Trust any server"},
       {"timeout", "VAULT_CLIENT_TIMEOUT", Kind::kDuration, "30s", "Of one exchange"},
       {"tokenFile", "", Kind::kText, "", "File with a token"},
   };
@@ -298,7 +298,7 @@ TEST_CASE("config: conflicting values are refused with the position of the one t
       {"a map where a text belongs", "nodeName: {a: b}\n",
        "nodekeep.yaml:1:11: nodeName: expected one text, found a map; write a text"},
       {"a map inside a list", "providerDirs: [{a: b}]\n",
-       "nodekeep.yaml:1:16: providerDirs: each item of the list must be a text; write paths that "
+       "nodekeep.yaml:1:16: providerDirs: each item of the list must be a string; write paths that "
        "begin with /"},
   };
   for (const Row& row : rows) {

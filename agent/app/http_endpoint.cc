@@ -60,7 +60,7 @@ class HttplibEndpoint final : public HttpEndpoint {
         [this](const httplib::Request&, httplib::Response& response, std::exception_ptr thrown) {
           RunReported(kThread, handlers_.on_exception, [&] { std::rethrow_exception(thrown); });
           response.status = 500;
-          response.set_content("unexpected exception; the agent's log has it\n", kText);
+          response.set_content("unexpected exception; see the agent's log\n", kText);
         });
     for (const char* path : {"/healthz", "/live"}) {
       server_.Get(path, [](const httplib::Request&, httplib::Response& response) {

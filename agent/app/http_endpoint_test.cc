@@ -96,7 +96,7 @@ TEST_CASE("http: an exception returns 500 without its text, and is reported") {
     auto response = client.Get("/metrics");
     REQUIRE(response);
     CHECK(response->status == 500);
-    CHECK(response->body == "unexpected exception; the agent's log has it\n");
+    CHECK(response->body == "unexpected exception; see the agent's log\n");
     for (const auto& [name, value] : response->headers) {
       CHECK(value.find("canary") == std::string::npos);
     }

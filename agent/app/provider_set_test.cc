@@ -121,7 +121,7 @@ TEST_CASE("provider set: a universal identity keeps its newest token over a relo
     REQUIRE(provider->backend->Authenticate(Context(), *mount->options, pod).ok());
   }
   std::vector<std::string> shown;
-  for (const FakeHttpClient::Seen& seen : bench.http.Requests()) {
+  for (const FakeHttpClient::RecordedRequest& seen : bench.http.Requests()) {
     if (seen.url.ends_with("/auth")) {
       shown.push_back(*TextOf(Find(*ParseJson(seen.body), {"uid-token"})));
     }

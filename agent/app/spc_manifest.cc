@@ -153,7 +153,7 @@ class Reader {
     for (const auto& [key, value] : node.entries) {
       if (std::find(known.begin(), known.end(), key.text) != known.end()) continue;
       Report(key, path.empty() ? key.text : path + "." + key.text, "unknown field",
-             MeantOrAll(key.text, {known.begin(), known.size()}, "known here:"));
+             SuggestOrList(key.text, {known.begin(), known.size()}, "known here:"));
     }
   }
 

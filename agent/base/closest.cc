@@ -58,7 +58,7 @@ std::string ClosestTo(std::string_view word, std::span<const std::string_view> k
   return closest;
 }
 
-std::string MeantOrAll(std::string_view word, std::span<const std::string_view> known,
+std::string SuggestOrList(std::string_view word, std::span<const std::string_view> known,
                        std::string_view all) {
   const std::string closest = ClosestTo(word, known);
   if (!closest.empty()) return fmt::format("did you mean {}?", closest);

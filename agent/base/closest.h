@@ -15,7 +15,7 @@ std::string ClosestTo(std::string_view word, std::span<const std::string_view> k
 
 // For an error about `word`: "did you mean <closest>?", or, when no known word is close, `all` and
 // the known words: "they are a, b".
-std::string MeantOrAll(std::string_view word, std::span<const std::string_view> known,
+std::string SuggestOrList(std::string_view word, std::span<const std::string_view> known,
                        std::string_view all = "they are");
 
 }  // namespace nodekeep

@@ -35,9 +35,9 @@ TEST_CASE("closest: two wrong letters still find the word, three do not") {
 
 TEST_CASE("closest: an error suggests the closest word, or lists all words") {
   constexpr std::string_view kKnown[] = {"base64", "hex"};
-  CHECK(MeantOrAll("bse64", kKnown) == "did you mean base64?");
-  CHECK(MeantOrAll("gzip", kKnown) == "they are base64, hex");
-  CHECK(MeantOrAll("gzip", kKnown, "the encodings are") == "the encodings are base64, hex");
+  CHECK(SuggestOrList("bse64", kKnown) == "did you mean base64?");
+  CHECK(SuggestOrList("gzip", kKnown) == "they are base64, hex");
+  CHECK(SuggestOrList("gzip", kKnown, "the encodings are") == "the encodings are base64, hex");
 }
 
 }  // namespace nodekeep

@@ -46,7 +46,7 @@ Context Context::WithLatestFailure(std::shared_ptr<LatestFailure> failure) const
   return context;
 }
 
-void Context::TellFailure(const Error& error) const {
+void Context::ReportFailure(const Error& error) const {
   if (failure_) failure_->Set(error);
 }
 

@@ -46,10 +46,10 @@ class Context {
   // Adds a field to every log line written for this request. Must not contain a secret.
   Context WithField(const std::string& name, std::string value) const;
   const std::map<std::string, std::string>& fields() const;
-  // Sets the target of TellFailure, replacing the previous one.
+  // Sets the target of ReportFailure, replacing the previous one.
   Context WithLatestFailure(std::shared_ptr<LatestFailure> failure) const;
   // Records a failure that will be retried; call before the wait for the next attempt.
-  void TellFailure(const Error& error) const;
+  void ReportFailure(const Error& error) const;
 
   // kCancelled once stopped, kDeadlineExceeded once the deadline has passed, else ok.
   Status Check(const Clock& clock) const;

@@ -7,7 +7,7 @@
 
 namespace nodekeep {
 
-SecretBytes SecretBytes::TakeFrom(std::string&& text) {
+SecretBytes SecretBytes::MoveFrom(std::string&& text) {
   SecretBytes bytes(text);
   WipeString(text);
   return bytes;

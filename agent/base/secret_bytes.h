@@ -35,7 +35,7 @@ class SecretBytes {
   SecretBytes& operator=(const SecretBytes&) = delete;
 
   // Copies a string returned by a library, then wipes the string.
-  static SecretBytes TakeFrom(std::string&& text);
+  static SecretBytes MoveFrom(std::string&& text);
   // `size` zero bytes to be filled through MutableData.
   static SecretBytes OfSize(std::size_t size);
 

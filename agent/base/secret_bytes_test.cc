@@ -178,12 +178,12 @@ TEST_CASE("secret bytes: truncated bytes are wiped at once") {
   CHECK(std::string_view(tail, kCanary.size() - 3) == std::string(kCanary.size() - 3, '\0'));
 }
 
-TEST_CASE("secret bytes: TakeFrom wipes the source string in place") {
+TEST_CASE("secret bytes: MoveFrom wipes the source string in place") {
   for (std::size_t size : {std::size_t{6}, std::size_t{15}, std::size_t{300}}) {
     INFO(size);
     std::string text(size, 'c');
     const char* const where = text.data();
-    const SecretBytes bytes = SecretBytes::TakeFrom(std::move(text));
+    const SecretBytes bytes = SecretBytes::MoveFrom(std::move(text));
     CHECK(bytes.Reveal() == std::string(size, 'c'));
     CHECK(text.empty());
     CHECK(text.data() == where);

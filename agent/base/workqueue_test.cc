@@ -332,7 +332,7 @@ TEST_CASE("workqueue: many workers never share a key, and the last update is pro
   std::atomic<bool> shared = false;
   std::stop_source stop;
   {
-    const auto working = Together(kWorkers, [&](std::size_t) {
+    const auto working = RunConcurrently(kWorkers, [&](std::size_t) {
       const Context context(SteadyTime::max(), stop.get_token());
       while (const std::optional<Workqueue<int>::Item> item = queue.Get(context)) {
         if (++workers[item->key()] > 1) shared = true;
@@ -341,7 +341,7 @@ TEST_CASE("workqueue: many workers never share a key, and the last update is pro
       }
     });
     {
-      const auto adding = Together(2, [&](std::size_t) {
+      const auto adding = RunConcurrently(2, [&](std::size_t) {
         for (int i = 0; i < kUpdates; ++i) {
           ++written[i % kKeys];
           if (i % 7 == 0) {

@@ -92,8 +92,8 @@ AwsEnvironment AwsEnvironment::From(const Environment& environment) {
   AwsEnvironment aws;
   aws.access_key_id = FirstSet(environment, {"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"});
   aws.secret_access_key =
-      SecretBytes::TakeFrom(FirstSet(environment, {"AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"}));
-  aws.session_token = SecretBytes::TakeFrom(environment("AWS_SESSION_TOKEN"));
+      SecretBytes::MoveFrom(FirstSet(environment, {"AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"}));
+  aws.session_token = SecretBytes::MoveFrom(environment("AWS_SESSION_TOKEN"));
   aws.role_arn = environment("AWS_ROLE_ARN");
   aws.web_identity_token_file = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
   if (std::string name = environment("AWS_ROLE_SESSION_NAME"); !name.empty()) {
@@ -111,7 +111,7 @@ AwsEnvironment AwsEnvironment::From(const Environment& environment) {
       !path.empty()) {
     aws.container_url = "http://169.254.170.2" + path;
   }
-  aws.container_token = SecretBytes::TakeFrom(environment("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
+  aws.container_token = SecretBytes::MoveFrom(environment("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
   aws.container_token_file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
   aws.metadata_disabled = environment("AWS_EC2_METADATA_DISABLED") == "true";
   aws.metadata_endpoint = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");

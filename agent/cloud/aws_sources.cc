@@ -53,8 +53,8 @@ Result<AwsCredentials> FromJson(const Json& json, std::string_view what) {
   const auto text = [&](std::string_view name) { return TextOf(Find(json, {name})).value_or(""); };
   AwsCredentials credentials;
   credentials.access_key_id = text("AccessKeyId");
-  credentials.secret_access_key = SecretBytes::TakeFrom(text("SecretAccessKey"));
-  credentials.session_token = SecretBytes::TakeFrom(text("Token"));
+  credentials.secret_access_key = SecretBytes::MoveFrom(text("SecretAccessKey"));
+  credentials.session_token = SecretBytes::MoveFrom(text("Token"));
   return Checked(std::move(credentials), text("Expiration"), what);
 }
 

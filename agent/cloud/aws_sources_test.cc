@@ -71,7 +71,7 @@ TEST_CASE("aws: a web identity token is exchanged for a role's credentials, unsi
   FakeHttpClient http;
   http.On("POST", kSts, {FakeHttpClient::Respond(200, kStsAnswer)});
   CheckExample(AssumeRoleWithWebIdentity({}, http, ExampleRole(), SecretBytes("h.p.s")));
-  const FakeHttpClient::Seen seen = http.Requests().at(0);
+  const FakeHttpClient::RecordedRequest seen = http.Requests().at(0);
   CHECK(seen.body ==
         "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&"
         "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fapp&RoleSessionName=nodekeep&"
@@ -91,7 +91,7 @@ TEST_CASE("aws: a role is assumed with a signed request") {
   credentials.secret_access_key = SecretBytes("secret");
   credentials.session_token = SecretBytes("session");
   CheckExample(AssumeRole({}, http, role, credentials, *ParseTime("2025-01-02T03:04:05Z")));
-  const FakeHttpClient::Seen seen = http.Requests().at(0);
+  const FakeHttpClient::RecordedRequest seen = http.Requests().at(0);
   CHECK_THAT(seen.body, StartsWith("Action=AssumeRole&") && ContainsSubstring("&ExternalId=ext&"));
   CHECK_THAT(
       seen.headers.at("authorization"),
@@ -132,7 +132,7 @@ TEST_CASE("aws: the pod identity agent gets the unchanged token, without a proxy
   FakeHttpClient http;
   http.On("GET", kPodIdentity, {FakeHttpClient::Respond(200, kEndpointAnswer)});
   CheckExample(ContainerCredentials({}, http, kEksPodIdentity, SecretBytes("h.p.s")));
-  const FakeHttpClient::Seen seen = http.Requests().at(0);
+  const FakeHttpClient::RecordedRequest seen = http.Requests().at(0);
   CHECK(seen.headers.at("authorization") == "h.p.s");
   CHECK(seen.bypass_proxy);
   CHECK(seen.timeout <= std::chrono::seconds(5));

@@ -128,14 +128,14 @@ AzureEnvironment AzureEnvironment::From(const Environment& environment) {
   AzureEnvironment azure;
   azure.tenant_id = environment("AZURE_TENANT_ID");
   azure.client_id = environment("AZURE_CLIENT_ID");
-  azure.client_secret = SecretBytes::TakeFrom(environment("AZURE_CLIENT_SECRET"));
+  azure.client_secret = SecretBytes::MoveFrom(environment("AZURE_CLIENT_SECRET"));
   azure.client_certificate_file = environment("AZURE_CLIENT_CERTIFICATE_PATH");
   azure.federated_token_file = environment("AZURE_FEDERATED_TOKEN_FILE");
   azure.authority = environment("AZURE_AUTHORITY_HOST");
   azure.cloud = environment("AZURE_ENVIRONMENT");
   if (azure.cloud.empty()) azure.cloud = environment("AZURE_CLOUD");
   azure.identity_endpoint = environment("IDENTITY_ENDPOINT");
-  azure.identity_header = SecretBytes::TakeFrom(environment("IDENTITY_HEADER"));
+  azure.identity_header = SecretBytes::MoveFrom(environment("IDENTITY_HEADER"));
   azure.metadata_endpoint = environment("AZURE_POD_IDENTITY_AUTHORITY_HOST");
   if (azure.metadata_endpoint.empty()) azure.metadata_endpoint = kInstanceMetadata;
   while (azure.metadata_endpoint.ends_with('/')) azure.metadata_endpoint.pop_back();

@@ -94,7 +94,7 @@ TEST_CASE("azure: the instance's identity is system-assigned or selected by id")
     REQUIRE(token.ok());
     CHECK(token->token.Reveal() == "msi");
     CHECK(token->lifetime == std::chrono::seconds(86399));
-    const FakeHttpClient::Seen seen = http.Requests().at(0);
+    const FakeHttpClient::RecordedRequest seen = http.Requests().at(0);
     CHECK(seen.url == std::string(kMetadata) +
                           "?api-version=2018-02-01&resource=https%3A%2F%2Fvault.azure.net" +
                           row.want);
@@ -110,7 +110,7 @@ TEST_CASE("azure: App Service has a separate identity endpoint") {
   const AzureEnvironment environment =
       Of({{"IDENTITY_ENDPOINT", "http://127.0.0.1:41/msi/token"}, {"IDENTITY_HEADER", "header"}});
   REQUIRE(ManagedIdentityToken({}, http, environment, {}, kVault).ok());
-  const FakeHttpClient::Seen seen = http.Requests().at(0);
+  const FakeHttpClient::RecordedRequest seen = http.Requests().at(0);
   CHECK(seen.url ==
         "http://127.0.0.1:41/msi/token?api-version=2019-08-01&"
         "resource=https%3A%2F%2Fvault.azure.net");

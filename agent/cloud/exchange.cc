@@ -131,7 +131,7 @@ HttpRequest FormPost(std::string url,
     if (value.empty()) continue;
     if (!request.body.empty()) request.body.Append("&");
     request.body.Append(std::string(name) + "=");
-    request.body.Append(SecretBytes::TakeFrom(PercentEncode(value, /*keep_slash=*/false)).Reveal());
+    request.body.Append(SecretBytes::MoveFrom(PercentEncode(value, /*keep_slash=*/false)).Reveal());
   }
   return request;
 }
@@ -178,7 +178,7 @@ Result<CloudToken> ExchangeForToken(const Context& context, HttpClient& http, Ht
   Result<Json> answer = ExchangeForJson(context, http, std::move(request), what);
   if (!answer.ok()) return answer.error();
   CloudToken token;
-  token.token = SecretBytes::TakeFrom(TextOf(Find(*answer, {member})).value_or(""));
+  token.token = SecretBytes::MoveFrom(TextOf(Find(*answer, {member})).value_or(""));
   if (token.token.empty()) {
     return Error::Format(ErrorCode::kTransient, "{}: the answer has no {}", what, member);
   }

@@ -85,7 +85,7 @@ Result<HttpRequest> KeyGrant(const Json& key, std::string_view claim, const std:
   claims["iat"] = seconds;
   claims["exp"] = seconds + kLifetimeSeconds;
   claims[std::string(claim)] = value;
-  const SecretBytes pem = SecretBytes::TakeFrom(Member(key, {"private_key"}));
+  const SecretBytes pem = SecretBytes::MoveFrom(Member(key, {"private_key"}));
   Result<SecretBytes> assertion = SignJwtRs256(std::move(header), claims, pem);
   if (!assertion.ok()) return assertion.error();
   return FormPost(url, {{"grant_type", kJwtBearer}, {"assertion", assertion->Reveal()}});
@@ -140,7 +140,7 @@ Result<ExternalAccount> ReadExternalAccount(const Json& file) {
       Member(file, {"credential_source", "format", "subject_token_field_name"});
   if (member.empty()) return external;
   Result<Json> json = ParseJson(external.token.Reveal());
-  external.token = SecretBytes::TakeFrom(json.ok() ? Member(*json, {member}) : "");
+  external.token = SecretBytes::MoveFrom(json.ok() ? Member(*json, {member}) : "");
   if (!external.token.empty()) return external;
   return Error::Format(ErrorCode::kInvalid, "external_account: \"{}\" has no \"{}\"", path, member);
 }

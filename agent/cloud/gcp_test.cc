@@ -32,7 +32,7 @@ GcpEnvironment Of(const std::string& credentials_file, const std::string& metada
   });
 }
 
-Json BodyOf(const FakeHttpClient::Seen& seen) {
+Json BodyOf(const FakeHttpClient::RecordedRequest& seen) {
   Result<Json> json = ParseJson(seen.body);
   REQUIRE(json.ok());
   return *json;

@@ -108,7 +108,7 @@ TEST_CASE("gate: concurrent requests per host are limited") {
   Fixture f(options);
   std::atomic<int> now = 0;
   std::atomic<int> most = 0;
-  f.http.On("", kHost + "/*", {[&](const Context&, const FakeHttpClient::Seen&) {
+  f.http.On("", kHost + "/*", {[&](const Context&, const FakeHttpClient::RecordedRequest&) {
               const int mine = ++now;
               int seen = most;
               while (seen < mine && !most.compare_exchange_weak(seen, mine)) {
@@ -237,7 +237,7 @@ TEST_CASE("gate: only failures of the whole backend count against it") {
       {"a failing engine", FakeHttpClient::Respond(502, ""), false},
       {"an engine that is too slow", FakeHttpClient::Respond(504, ""), false},
       {"TLS alert",
-       [](const Context&, const FakeHttpClient::Seen&) -> Result<HttpResponse> {
+       [](const Context&, const FakeHttpClient::RecordedRequest&) -> Result<HttpResponse> {
          return Error(kTransient, "TLS handshake with x (no such name)").OfRequest();
        },
        false},
@@ -267,7 +267,7 @@ TEST_CASE("gate: only failures of the whole backend count against it") {
 
 TEST_CASE("gate: a long deadline that passes without a response counts as a failure") {
   Fixture f;
-  f.http.On("", kHost + "/*", {[&](const Context&, const FakeHttpClient::Seen&) {
+  f.http.On("", kHost + "/*", {[&](const Context&, const FakeHttpClient::RecordedRequest&) {
               f.clock.Advance(seconds(5));
               return Result<HttpResponse>(Error(ErrorCode::kDeadlineExceeded, "time is over"));
             }});

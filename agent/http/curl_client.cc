@@ -37,7 +37,7 @@ struct Batch {
     SteadyTime deadline;
     bool deadline_is_callers = false;
     SteadyTime started{};
-    SteadyTime due{};  // the deadline, or sooner: when longest_silence is over
+    SteadyTime due{};  // the deadline, or sooner: when idle_timeout is over
   };
 
   // Written by the caller before Submit, then by the loop thread until `finished`.
@@ -105,7 +105,7 @@ std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest
 }
 
 SteadyTime DueOf(const Batch::Call& call) {
-  const Duration silence = call.transfer->longest_silence();
+  const Duration silence = call.transfer->idle_timeout();
   const SteadyTime received = call.transfer->last_received();
   if (silence >= std::chrono::ceil<Duration>(call.deadline - received)) return call.deadline;
   return received + silence;
@@ -116,7 +116,7 @@ bool HasReceived(const Batch::Call& call) { return call.transfer->last_received(
 Error OverdueError(const Batch::Call& call) {
   if (call.due < call.deadline) {
     return Error::Format(ErrorCode::kTransient, "{}: nothing came for {}", call.transfer->Step(),
-                         FormatDuration(call.transfer->longest_silence()));
+                         FormatDuration(call.transfer->idle_timeout()));
   }
   if (!call.deadline_is_callers) {
     return Error::Format(ErrorCode::kTransient, "{}: no answer within {}", call.transfer->Step(),

@@ -145,7 +145,7 @@ TEST_CASE("curl stream: each failure ends the stream with its own error") {
     CurlClient client{{}};
     const auto collector = std::make_shared<Collector>(row.room);
     HttpRequest request = Get(server.url());
-    request.longest_silence = std::chrono::seconds(1);
+    request.idle_timeout = std::chrono::seconds(1);
     client.Open({}, std::move(request), collector);
     Result<HttpResponse> end = collector->AwaitEnd();
     REQUIRE_FALSE(end.ok());
@@ -156,7 +156,7 @@ TEST_CASE("curl stream: each failure ends the stream with its own error") {
   }
 }
 
-TEST_CASE("curl stream: a response that keeps arriving may last longer than longest_silence") {
+TEST_CASE("curl stream: a response that keeps arriving may last longer than idle_timeout") {
   HttpServer server([](const HttpServer::Request&, HttpServer::Connection& connection) {
     const SteadyTime end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     connection.Write(kChunkedHead);
@@ -168,7 +168,7 @@ TEST_CASE("curl stream: a response that keeps arriving may last longer than long
   CurlClient client{{}};
   const auto collector = std::make_shared<Collector>(64u << 20);
   HttpRequest request = Get(server.url());
-  request.longest_silence = std::chrono::seconds(1);
+  request.idle_timeout = std::chrono::seconds(1);
   client.Open({}, std::move(request), collector);
   CHECK(collector->AwaitEnd().ok());
 }

@@ -53,7 +53,7 @@ class CurlTransfer {
   std::string Step() const;
 
   Duration timeout() const { return request_.timeout; }
-  Duration longest_silence() const { return request_.longest_silence; }
+  Duration idle_timeout() const { return request_.idle_timeout; }
   // Time of the last bytes of the response; before the first ones, the time of Open.
   SteadyTime last_received() const { return last_received_; }
   // The name (see ConnectionName) of the connection it uses or used; "" while it has none.

@@ -15,7 +15,7 @@ HttpRequest HttpRequest::Clone() const {
   copy.bypass_proxy = bypass_proxy;
   copy.at_most_once = at_most_once;
   copy.timeout = timeout;
-  copy.longest_silence = longest_silence;
+  copy.idle_timeout = idle_timeout;
   copy.max_response_bytes = max_response_bytes;
   copy.server_state = server_state;
   return copy;

@@ -50,7 +50,7 @@ std::optional<Duration> ParseRetryAfter(std::string_view header, WallTime now) {
   return std::clamp(left, std::chrono::seconds(0), kLongestRetryAfter);
 }
 
-bool RetryLoop::LeavesTime(const Context& context, const Error& error) const {
+bool RetryLoop::FitsRetryAfter(const Context& context, const Error& error) const {
   return !error.retry_after() ||
          *error.retry_after() + 2 * kRestOfSecond < context.Remaining(clock_);
 }
@@ -75,7 +75,7 @@ std::optional<Error> RetryLoop::Pause(const Context& context, const Error& error
                                          "allowed is left)",
                                          FormatDuration(delay), FormatDuration(left)));
   }
-  context.TellFailure(error);
+  context.ReportFailure(error);
   Status slept = Sleep(context, clock_, delay);
   if (!slept.ok()) {
     return Error::Format(slept.error().code(), "{}; before that: {}", slept.error().message(),

@@ -41,10 +41,10 @@ class RetryLoop {
   // - it fails with an error that is not transient (Error::IsTransient);
   // - all attempts are made, or the next delay is longer than the rest of the context: returns the
   //   last error with this reason appended.
-  // Errors before the last one are reported to the context (Context::TellFailure).
+  // Errors before the last one are reported to the context (Context::ReportFailure).
   //
   // An attempt with several requests should return the error with the longest Retry-After for which
-  // LeavesTime holds; requests with a longer Retry-After must not be sent again.
+  // FitsRetryAfter holds; requests with a longer Retry-After must not be sent again.
   template <typename Attempt>
   auto Run(const Context& context, Attempt attempt) const -> decltype(attempt()) {
     for (int made = 1;; ++made) {
@@ -57,7 +57,7 @@ class RetryLoop {
   }
 
   // False when the Retry-After of `error` is longer than the rest of the context.
-  bool LeavesTime(const Context& context, const Error& error) const;
+  bool FitsRetryAfter(const Context& context, const Error& error) const;
 
  private:
   // Sleeps before the next attempt; returns the final error when there is no next attempt.

@@ -192,7 +192,7 @@ TEST_CASE("retry: a Retry-After beyond the context ends the loop at once") {
         "busy (the next attempt would be in 30.75s, 10s of the time allowed is left)");
 }
 
-TEST_CASE("retry: LeavesTime includes the largest possible addition to a Retry-After") {
+TEST_CASE("retry: FitsRetryAfter includes the largest possible addition to a Retry-After") {
   struct Row {
     std::string name;
     std::optional<Duration> retry_after;
@@ -209,7 +209,7 @@ TEST_CASE("retry: LeavesTime includes the largest possible addition to a Retry-A
     INFO(row.name);
     Error error(ErrorCode::kTransient, "busy");
     if (row.retry_after) error = std::move(error).WithRetryAfter(*row.retry_after);
-    CHECK(retry.LeavesTime(Context().WithDeadline(clock.Now() + seconds(10)), error) == row.fits);
+    CHECK(retry.FitsRetryAfter(Context().WithDeadline(clock.Now() + seconds(10)), error) == row.fits);
   }
 }
 

@@ -72,7 +72,7 @@ Result<ServiceAccountToken> KubeTokenSource::Request(const Context& context,
                          "kubernetes: POST {}: the response has no status.token", path);
   }
   ServiceAccountToken result;
-  result.token = SecretBytes::TakeFrom(*std::move(token));
+  result.token = SecretBytes::MoveFrom(*std::move(token));
   // Use the token's own expiry: the server may grant a lifetime other than requested.
   const Result<JwtClaims> claims = ReadJwtClaims(result.token.Reveal());
   if (claims.ok() && claims->expires) result.expires = *claims->expires;

@@ -53,7 +53,7 @@ TEST_CASE("kubernetes: a GET uses the connection's token and TLS settings") {
   Result<Json> node = client.Get(Context(), "/api/v1/nodes/n");
   REQUIRE(node.ok());
   CHECK(TextOf(Find(*node, {"kind"})) == "Node");
-  const Http::Seen seen = fixture.http.Requests().at(0);
+  const Http::RecordedRequest seen = fixture.http.Requests().at(0);
   CHECK(seen.headers.at("authorization") == "Bearer abc");
   CHECK(seen.headers.at("accept") == "application/json");
   CHECK(seen.tls == tls);
@@ -66,7 +66,7 @@ TEST_CASE("kubernetes: a body is posted as JSON") {
   Json body;
   body["a"] = "<b>";
   CHECK(fixture.Client().PostRepeatable(Context(), "/x", body).ok());
-  const Http::Seen seen = fixture.http.Requests().at(0);
+  const Http::RecordedRequest seen = fixture.http.Requests().at(0);
   CHECK(seen.body == R"({"a":"\u003cb\u003e"})");
   CHECK(seen.headers.at("content-type") == "application/json");
   CHECK_FALSE(seen.headers.contains("authorization"));
@@ -250,7 +250,7 @@ TEST_CASE("kubernetes: each write has its method and content type, and requests 
     KubeClient client = fixture.Client();
     CHECK(row.write(client).ok());
     REQUIRE(fixture.http.Count() == 1);
-    const Http::Seen seen = fixture.http.Requests().at(0);
+    const Http::RecordedRequest seen = fixture.http.Requests().at(0);
     CHECK(seen.method == row.method);
     CHECK(seen.url == "https://kube.test:6443" + row.target);
     CHECK(seen.headers.at("content-type") == row.content_type);

@@ -125,7 +125,7 @@ Status ReadUser(Fields fields, KubeConnection& connection, TlsSettings& tls) {
     tls.client_key_file = fields.Path("client-key");
   }
   connection.token_file = fields.Path("tokenFile");
-  connection.token = SecretBytes::TakeFrom(fields.Text("token"));
+  connection.token = SecretBytes::MoveFrom(fields.Text("token"));
   constexpr std::string_view kUseOther = "use a token, a tokenFile or a client certificate";
   fields.Refuse("exec", kUseOther);
   fields.Refuse("auth-provider", kUseOther);

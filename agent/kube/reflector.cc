@@ -111,13 +111,13 @@ void Reflector::Send(SteadyTime now) {
     AddQuery(call.path, "timeoutSeconds", std::to_string(seconds.count()));
     timeout = seconds + kGrace;
     // With jitter, so that not all nodes list at the same time.
-    silence = std::chrono::duration_cast<Duration>(policy.longest_silence *
+    silence = std::chrono::duration_cast<Duration>(policy.idle_timeout *
                                                    (1 + dependencies_.rng.Uniform() / 2));
   }
   Result<HttpRequest> request = MakeKubeRequest(dependencies_.connection, policy.user_agent, call);
   if (!request.ok()) return OnFailure(request.error(), now);
   request->timeout = timeout;
-  request->longest_silence = silence;
+  request->idle_timeout = silence;
   receiver_ = std::make_shared<Receiver>(waker_);
   stop_ = std::stop_source();
   dependencies_.http.Open(Context(SteadyTime::max(), stop_.get_token()), *std::move(request),
@@ -212,7 +212,7 @@ bool Reflector::ReadEvent(std::string_view line, SteadyTime now) {
 void Reflector::OnWatchEnd(const Result<HttpResponse>& result, SteadyTime now) {
   if (made_progress_ || now - sent_ >= kMinWatchTime) failures_ = 0;
   if (!result.ok()) {
-    if (made_progress_ || now - sent_ < dependencies_.policy.longest_silence) {
+    if (made_progress_ || now - sent_ < dependencies_.policy.idle_timeout) {
       return OnFailure(result.error(), now);
     }
     // Not a failure: a server that has just started sends no bookmarks for a resource before the

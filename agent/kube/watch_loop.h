@@ -32,7 +32,7 @@ struct WatchPolicy {
   Duration list_timeout = std::chrono::seconds(30);
   // The server sends a bookmark once a minute. A watch that receives nothing for a random time
   // between this and 1.5 times this is closed, and all objects are listed again.
-  Duration longest_silence = std::chrono::seconds(100);
+  Duration idle_timeout = std::chrono::seconds(100);
   int page_size = 100;  // objects; bounds the memory that a list takes
 };
 

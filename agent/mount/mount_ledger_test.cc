@@ -117,7 +117,7 @@ TEST_CASE("ledger: RefsOfPod returns the refs of all volumes of exactly that pod
 TEST_CASE("ledger: concurrent mounts are all counted") {
   FakeClock clock;
   MountLedger ledger(clock);
-  auto threads = Together(8, [&](std::size_t) {
+  auto threads = RunConcurrently(8, [&](std::size_t) {
     const MountPlanPtr plan = PlanOf(clock, "web-1", "a");
     for (int i = 0; i < 50; ++i) ledger.Record(*plan, ReadReport(), Duration(1));
   });

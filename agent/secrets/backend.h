@@ -46,7 +46,7 @@ class ProviderOptions {
   virtual std::string CredentialDigest(const Identity& identity) const { return ""; }
   // False if the login sends nothing of the pod to the backend: it then depends on the credentials
   // alone (those of CredentialDigest, or the node's own), and all pods with the same ones share it.
-  virtual bool ShowsPod() const { return true; }
+  virtual bool SendsPodToken() const { return true; }
   // One line per setting for `get --explain`: name, value. No secrets.
   virtual std::vector<std::pair<std::string, std::string>> Explain() const = 0;
   // For `validate`: node settings that the class needs in addition to those in force.

@@ -452,7 +452,7 @@ TEST_CASE("cache: concurrent reads, writes, evictions and rotations lose and mix
     shelf.cache.Store(KeyOf(std::to_string(i)), AnswerOf("value of " + std::to_string(i)));
   }
   std::atomic<int> wrong = 0, lost = 0;
-  auto threads = Together(6, [&](std::size_t thread) {
+  auto threads = RunConcurrently(6, [&](std::size_t thread) {
     for (int round = 0; round < kRounds; ++round) {
       const std::string path = std::to_string(round % kKeys);
       if (thread == 0) {

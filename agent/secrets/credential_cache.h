@@ -7,7 +7,7 @@
 //   scope              usable by                         condition
 //   LoginKeys::own     the pod that logged in            none
 //                      all pods with the same            the login sends nothing of the pod
-//                      credentials                       (ProviderOptions::ShowsPod)
+//                      credentials                       (ProviderOptions::SendsPodToken)
 //   LoginKeys::shared  all pods of the same namespace    the backend's reply proves that it checked
 //                      and service account, uid          the service account only
 //                      included                          (Credential::sharing)

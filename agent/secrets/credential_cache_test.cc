@@ -81,7 +81,7 @@ TEST_CASE("logins: concurrent pods of one service account share one login") {
   constexpr std::size_t kPods = 110;
   std::vector<std::string> tokens(kPods);
   std::vector<std::size_t> logins(kPods, 0);
-  auto pods = Together(kPods, [&](std::size_t i) {
+  auto pods = RunConcurrently(kPods, [&](std::size_t i) {
     auto session = bench.Get(bench.Plan("web-" + std::to_string(i)), &logins[i]);
     if (session.ok()) tokens[i] = (*session)->Open()->token.Reveal();
   });
@@ -108,7 +108,7 @@ TEST_CASE("logins: a login without pod identity is shared by all pods with the s
   };
   constexpr std::size_t kPods = 20;
   std::vector<std::string> tokens(kPods);
-  auto pods = Together(kPods, [&](std::size_t i) {
+  auto pods = RunConcurrently(kPods, [&](std::size_t i) {
     tokens[i] = bench.TokenOf(plan("web-" + std::to_string(i), "d1"));
   });
   pods.clear();
@@ -122,7 +122,7 @@ TEST_CASE("logins: a login for which the backend may have checked the pod is mad
   bench.backend->SetSharing(Sharing::kPod);
   constexpr std::size_t kPods = 20;
   std::vector<std::string> scopes(kPods), tokens(kPods);
-  auto pods = Together(kPods, [&](std::size_t i) {
+  auto pods = RunConcurrently(kPods, [&](std::size_t i) {
     auto session = bench.Get(bench.Plan("web-" + std::to_string(i)));
     if (!session.ok()) return;
     scopes[i] = (*session)->scope;
@@ -173,7 +173,7 @@ TEST_CASE("logins: a login is shared only if the reply proves the pod's own serv
   for (const Row& row : rows) {
     INFO(row.name);
     Bench bench;
-    bench.backend->SetLogIn([&](const Context&, const Identity& identity) {
+    bench.backend->SetLoginHandler([&](const Context&, const Identity& identity) {
       Credential credential;
       credential.token = SecretBytes("token of " + identity.PodName());
       credential.sharing = row.sharing;
@@ -270,7 +270,7 @@ TEST_CASE("logins: all waiters for a new login fall back to the old one together
   bench.backend->Close();
   bench.backend->FailLoginsAlways(Down());
   std::vector<std::string> tokens(12);
-  auto pods = Together(tokens.size(), [&](std::size_t i) {
+  auto pods = RunConcurrently(tokens.size(), [&](std::size_t i) {
     tokens[i] = bench.TokenOf(bench.Plan("web-" + std::to_string(i)));
   });
   CHECK(bench.backend->AwaitWaiting(1));
@@ -335,7 +335,7 @@ TEST_CASE("logins: a refusal is remembered briefly, an outage is not") {
     CHECK(bench.Get(plan).error().code() == row.error.code());
     CHECK(bench.backend->logins() == (row.remembered ? 1 : 2));
     bench.clock.Advance(seconds(11));
-    bench.backend->Heal();
+    bench.backend->ClearFaults();
     CHECK(bench.TokenOf(plan) == "token-1");
   }
 }
@@ -349,7 +349,7 @@ TEST_CASE("logins: a transient failure is retried within the same login") {
 
 TEST_CASE("logins: one pod's refusal does not affect other pods of its account") {
   Bench bench;
-  bench.backend->SetLogIn([](const Context&, const Identity& identity) -> Result<Credential> {
+  bench.backend->SetLoginHandler([](const Context&, const Identity& identity) -> Result<Credential> {
     if (identity.PodName() == "web-bad") return Error(ErrorCode::kDenied, "its token is expired");
     Credential credential;
     credential.token = SecretBytes("token of " + identity.PodName());
@@ -374,13 +374,13 @@ TEST_CASE("logins: three refused pods make their account count as refused, but n
   bench.backend->FailLoginsAlways(No());
   constexpr std::size_t kPods = 40;
   std::vector<std::string> got(kPods);
-  auto pods = Together(kPods, [&](std::size_t i) {
+  auto pods = RunConcurrently(kPods, [&](std::size_t i) {
     got[i] = bench.TokenOf(bench.Plan("web-" + std::to_string(i)));
   });
   pods.clear();
   for (const std::string& token : got) CHECK(token == "no: denied");
   CHECK(bench.backend->logins() == 3);
-  bench.backend->Heal();
+  bench.backend->ClearFaults();
   CHECK(bench.TokenOf(bench.Plan("web-99")) == "no: denied");
   CHECK(bench.TokenOf(bench.Plan("db-0", "shop", "db")) == "token-1");
   bench.clock.Advance(seconds(11));
@@ -392,7 +392,7 @@ TEST_CASE("logins: an outage is returned to all waiters of the login") {
   bench.backend->Close();
   bench.backend->FailLoginsAlways(Down());
   std::vector<std::string> got(10);
-  auto pods = Together(got.size(), [&](std::size_t i) {
+  auto pods = RunConcurrently(got.size(), [&](std::size_t i) {
     got[i] = bench.TokenOf(bench.Plan("web-" + std::to_string(i)));
   });
   CHECK(bench.backend->AwaitWaiting(1));
@@ -407,7 +407,7 @@ TEST_CASE("logins: two volumes of one pod make one login, counted by one of them
   bench.backend->Close();
   std::size_t logins[2] = {0, 0};
   auto volumes =
-      Together(2, [&](std::size_t i) { (void)bench.Get(bench.Plan("web-1"), &logins[i]); });
+      RunConcurrently(2, [&](std::size_t i) { (void)bench.Get(bench.Plan("web-1"), &logins[i]); });
   CHECK(bench.backend->AwaitWaiting(1));
   bench.backend->Open();
   volumes.clear();

@@ -316,7 +316,7 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
       result = Keep(ask, questions[j], std::move(answers[j]));
       if (result.ok() || !result.error().IsTransient()) continue;
       // A ref whose Retry-After exceeds the time left is not retried and does not delay the others.
-      if (!retry.LeavesTime(context, result.error())) continue;
+      if (!retry.FitsRetryAfter(context, result.error())) continue;
       failed.push_back(open[j]);
       if (worst.ok() || result.error().retry_after() >= worst.error().retry_after()) {
         worst = result.error();

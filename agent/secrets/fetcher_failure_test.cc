@@ -20,7 +20,7 @@ TEST_CASE("fetch: a denial or \"not found\" is remembered briefly for all pods t
   const Row rows[] = {{"not found", Error(ErrorCode::kNotFound, "404")}, {"denied", No()}};
   for (const Row& row : rows) {
     INFO(row.name);
-    FetchBench bench;
+    FetcherFixture bench;
     bench.backend->SetValue("a", "v");
     bench.backend->FailAlways("a", row.error);
     for (int pod = 0; pod < 5; ++pod) {
@@ -30,7 +30,7 @@ TEST_CASE("fetch: a denial or \"not found\" is remembered briefly for all pods t
     }
     CHECK(bench.backend->reads() == 1);
     CHECK(bench.backend->logins() == 1);
-    bench.backend->Heal();
+    bench.backend->ClearFaults();
     bench.clock.Advance(seconds(10));
     CHECK(bench.Mount(bench.Plan("a")) == "v");
   }
@@ -39,7 +39,7 @@ TEST_CASE("fetch: a denial or \"not found\" is remembered briefly for all pods t
 TEST_CASE("fetch: a denial on a cached login costs one login and one retry, then is final") {
   for (const ErrorCode code : {ErrorCode::kDenied, ErrorCode::kAuthExpired}) {
     INFO(ErrorCodeName(code));
-    FetchBench bench;
+    FetcherFixture bench;
     bench.backend->SetValue("a", "v");
     bench.backend->SetValue("b", "v");
     CHECK(bench.Mount(bench.Plan("a")) == "v");
@@ -47,7 +47,7 @@ TEST_CASE("fetch: a denial on a cached login costs one login and one retry, then
     bench.backend->FailAlways("a", Error(code, "refused"));
     constexpr std::size_t kPods = 30;
     std::vector<std::string> got(kPods);
-    auto pods = Together(kPods, [&](std::size_t pod) {
+    auto pods = RunConcurrently(kPods, [&](std::size_t pod) {
       got[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
     });
     pods.clear();
@@ -63,7 +63,7 @@ TEST_CASE("fetch: a denial on a cached login costs one login and one retry, then
 }
 
 TEST_CASE("fetch: a path that stays denied costs fewer and fewer logins, and no other reads") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("b", "v");
   bench.backend->FailAlways("a", No());
   // Polled once a minute for an hour, next to a mount that succeeds.
@@ -78,7 +78,7 @@ TEST_CASE("fetch: a path that stays denied costs fewer and fewer logins, and no 
   }
   CHECK(logins_at == std::vector<int>{0, 1, 3, 7, 15, 25, 35, 45, 55});
 
-  bench.backend->Heal();
+  bench.backend->ClearFaults();
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a")) == "v");
   // After a success, the next denial is retried with a new login at once.
@@ -90,14 +90,14 @@ TEST_CASE("fetch: a path that stays denied costs fewer and fewer logins, and no 
 }
 
 TEST_CASE("fetch: a revoked login is replaced once for all concurrent mounts") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a")) == "v");
   bench.clock.Advance(minutes(3));
   bench.backend->RefuseToken("token-1");
   constexpr std::size_t kPods = 30;
   std::vector<std::string> got(kPods);
-  auto pods = Together(kPods, [&](std::size_t pod) {
+  auto pods = RunConcurrently(kPods, [&](std::size_t pod) {
     got[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
   });
   pods.clear();
@@ -107,7 +107,7 @@ TEST_CASE("fetch: a revoked login is replaced once for all concurrent mounts") {
 }
 
 TEST_CASE("fetch: a denial after a login made by the same mount is final at once") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->FailAlways("a", No());
   CHECK(bench.Mount(bench.Plan("a")) == "no: denied");
   CHECK(bench.backend->logins() == 1);
@@ -115,7 +115,7 @@ TEST_CASE("fetch: a denial after a login made by the same mount is final at once
 }
 
 TEST_CASE("fetch: a denial is not hidden by a stale value if the new login fails") {
-  FetchBench bench({.retry = {.attempts = 1}});
+  FetcherFixture bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a")) == "v");
   bench.clock.Advance(minutes(3));
@@ -131,7 +131,7 @@ TEST_CASE("fetch: a denial is not hidden by a stale value if the new login fails
 }
 
 TEST_CASE("fetch: a denial that arrives after its mount gave up removes the stale value too") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a")) == "v");
   bench.clock.Advance(minutes(3));
@@ -177,7 +177,7 @@ TEST_CASE("fetch: while the backend is down the last good value is served up to 
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    FetchBench bench({.retry = {.attempts = 1}});
+    FetcherFixture bench({.retry = {.attempts = 1}});
     bench.backend->SetLoginLifetime(minutes(10), false);
     if (!row.login_down) bench.backend->SetLoginLifetime(Duration::zero(), false);
     bench.backend->SetValue("a", "v");
@@ -195,14 +195,14 @@ TEST_CASE("fetch: while the backend is down the last good value is served up to 
     CHECK(bench.core.metrics.Render().find("nodekeep_stale_served_total{provider=\"fake\"} 1") !=
           std::string::npos);
     // The backend is up again: no longer stale.
-    bench.backend->Heal();
+    bench.backend->ClearFaults();
     CHECK(bench.Mount(bench.Plan("a"), &report) == "v");
     CHECK(report.stale == 0);
   }
 }
 
 TEST_CASE("fetch: only the refs that the backend did not answer are served stale") {
-  FetchBench bench({.retry = {.attempts = 1}});
+  FetcherFixture bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "old a");
   bench.backend->SetValue("b", "old b");
   CHECK(bench.Mount(bench.Plan("a,b")) == "old a");
@@ -223,7 +223,7 @@ TEST_CASE("fetch: only the refs that the backend did not answer are served stale
 }
 
 TEST_CASE("fetch: a login that fails with kNotFound is an error even if all objects are optional") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "v");
   const MountPlanPtr plan = bench.Plan("a,gone", "web-1", {{"nodekeep/optional", "*"}});
   bench.backend->FailLoginsAlways(Error(ErrorCode::kNotFound, "the token file is missing"));
@@ -232,7 +232,7 @@ TEST_CASE("fetch: a login that fails with kNotFound is an error even if all obje
   CHECK(refused.error().code() == ErrorCode::kNotFound);
   CHECK(refused.error().message().ends_with("the token file is missing"));
 
-  bench.backend->Heal();
+  bench.backend->ClearFaults();
   bench.clock.Advance(minutes(1));  // the refusal is remembered for less
   const Answers answers = bench.core.fetcher.Read(Context(), plan->read);
   REQUIRE(answers.values.size() == 2);
@@ -243,7 +243,7 @@ TEST_CASE("fetch: a login that fails with kNotFound is an error even if all obje
 }
 
 TEST_CASE("fetch: no stale value if the class disables it or nothing was served before") {
-  FetchBench bench({.retry = {.attempts = 1}});
+  FetcherFixture bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "v");
   const std::map<std::string, std::string> never = {{"nodekeep/serveStaleFor", "0s"}};
   CHECK(bench.Mount(bench.Plan("a", "web-1", never)) == "v");
@@ -254,7 +254,7 @@ TEST_CASE("fetch: no stale value if the class disables it or nothing was served 
 }
 
 TEST_CASE("fetch: the wait for a slow backend is short if last good values are available") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "old");
   CHECK(bench.Mount(bench.Plan("a")) == "old");
   bench.clock.Advance(minutes(3));
@@ -283,7 +283,7 @@ TEST_CASE("fetch: a refused login evicts everything fetched for its identity") {
                       {"no such auth mount", Error(ErrorCode::kInvalid, "404 no handler")}};
   for (const Row& row : rows) {
     INFO(row.name);
-    FetchBench bench({.retry = {.attempts = 1}});
+    FetcherFixture bench({.retry = {.attempts = 1}});
     bench.backend->SetLoginLifetime(minutes(10), false);
     bench.backend->SetValue("a", "v");
     CHECK(bench.Mount(bench.Plan("a")) == "v");
@@ -304,7 +304,7 @@ TEST_CASE("fetch: a refused login evicts everything fetched for its identity") {
 }
 
 TEST_CASE("fetch: one pod's refused login does not affect other pods of its account") {
-  FetchBench bench({.retry = {.attempts = 1}});
+  FetcherFixture bench({.retry = {.attempts = 1}});
   bench.backend->SetLoginLifetime(minutes(10), false);
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("a", "web-1")) == "v");
@@ -322,7 +322,7 @@ TEST_CASE("fetch: one pod's refused login does not affect other pods of its acco
   CHECK_FALSE(bench.core.FetchFromMemory(bench.Plan("a", "web-gone")));
   bench.clock.Advance(seconds(11));
   CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: transient");
-  bench.backend->Heal();
+  bench.backend->ClearFaults();
   CHECK(bench.Mount(bench.Plan("a", "web-1", {{"nodekeep/refreshAfter", "0s"}})) == "v");
   bench.backend->FailLogins({No()});
   CHECK(bench.Mount(bench.Plan("a", "web-gone")) == "no: denied");
@@ -334,7 +334,7 @@ TEST_CASE("fetch: one pod's refused login does not affect other pods of its acco
 }
 
 TEST_CASE("fetch: a retry reads only the refs that failed transiently") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("b", "v");
   bench.backend->FailReads("b", {Down(), Down()});
@@ -347,7 +347,7 @@ TEST_CASE("fetch: a ref whose Retry-After exceeds the budget is not retried and 
   // Refs are read in the order of their paths: the one with Retry-After is first, middle and last.
   for (const std::string patient : {"a", "b", "c"}) {
     INFO(patient);
-    FetchBench bench;
+    FetcherFixture bench;
     for (const std::string path : {"a", "b", "c"}) {
       bench.backend->SetValue(path, "v");
       bench.backend->FailReads(path,
@@ -362,7 +362,7 @@ TEST_CASE("fetch: a ref whose Retry-After exceeds the budget is not retried and 
 }
 
 TEST_CASE("fetch: a retry waits for the longest Retry-After within the budget") {
-  FetchBench bench({.fetch_budget = hours(1000)});
+  FetcherFixture bench({.fetch_budget = hours(1000)});
   std::map<std::string, std::vector<SteadyTime>> asked;
   bench.backend->SetReader([&](const Context&, const Credential&, const Question& question) {
     std::vector<SteadyTime>& times = asked[question.ref.path];

@@ -16,14 +16,14 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once with 1 login and 10 reads") {
-  FetchBench bench;
+  FetcherFixture bench;
   for (int i = 0; i < 10; ++i) {
     bench.backend->SetValue("s" + std::to_string(i), "value " + std::to_string(i));
   }
   bench.backend->Close();
   constexpr std::size_t kPods = 110;
   std::vector<std::size_t> right(kPods, 0), reads(kPods, 0), logins(kPods, 0);
-  auto pods = Together(kPods, [&](std::size_t pod) {
+  auto pods = RunConcurrently(kPods, [&](std::size_t pod) {
     Result<Bundle> bundle =
         bench.core.Fetch(bench.Plan(TenObjects(), "web-" + std::to_string(pod)));
     if (!bundle.ok()) return;
@@ -45,10 +45,10 @@ TEST_CASE("fetch: 110 pods of one account mount 10 secrets at once with 1 login 
 }
 
 TEST_CASE("fetch: exactly one read per secret also if mounts arrive at different times") {
-  FetchBench bench;
+  FetcherFixture bench;
   for (int i = 0; i < 10; ++i) bench.backend->SetValue("s" + std::to_string(i), "v");
   std::atomic<int> wrong = 0;
-  auto pods = Together(40, [&](std::size_t pod) {
+  auto pods = RunConcurrently(40, [&](std::size_t pod) {
     for (int i = 0; i < 10; ++i) {
       // A different order per pod, so that claims and waits interleave.
       const std::string first = "s" + std::to_string((i + pod) % 10);
@@ -64,7 +64,7 @@ TEST_CASE("fetch: exactly one read per secret also if mounts arrive at different
 }
 
 TEST_CASE("fetch: pods share neither logins that may depend on the pod nor their entries") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetSharing(Sharing::kPod);
   bench.backend->SetReader([](const Context&, const Credential& credential, const Question&) {
     Answer answer;
@@ -73,7 +73,7 @@ TEST_CASE("fetch: pods share neither logins that may depend on the pod nor their
   });
   constexpr std::size_t kPods = 20;
   std::vector<std::string> first(kPods), second(kPods);
-  auto pods = Together(kPods, [&](std::size_t pod) {
+  auto pods = RunConcurrently(kPods, [&](std::size_t pod) {
     first[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
     second[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
   });
@@ -98,7 +98,7 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    FetchBench bench;
+    FetcherFixture bench;
     bench.backend->SetReader([](const Context&, const Credential& credential, const Question&) {
       Answer answer;
       answer.value = SecretBytes("seen by " + std::string(credential.token.Reveal()));
@@ -125,7 +125,7 @@ TEST_CASE("fetch: two identities share an entry only if namespace, account and i
 }
 
 TEST_CASE("fetch: 64 tenants never see each other's bytes, also with faults in between") {
-  FetchBench bench({.retry = {.attempts = 1}});
+  FetcherFixture bench({.retry = {.attempts = 1}});
   std::atomic<std::size_t> calls = 0;
   bench.backend->SetReader([&](const Context&, const Credential& credential,
                                const Question& question) -> Result<Answer> {
@@ -139,7 +139,7 @@ TEST_CASE("fetch: 64 tenants never see each other's bytes, also with faults in b
     answer.value = SecretBytes(std::string(credential.token.Reveal()) + " " + question.ref.path);
     return answer;
   });
-  bench.backend->SetLogIn([&](const Context&, const Identity& identity) -> Result<Credential> {
+  bench.backend->SetLoginHandler([&](const Context&, const Identity& identity) -> Result<Credential> {
     if (calls++ % 13 == 4) return Down();
     Credential credential;
     credential.token = SecretBytes("token of " + identity.namespace_name);
@@ -148,7 +148,7 @@ TEST_CASE("fetch: 64 tenants never see each other's bytes, also with faults in b
     return credential;
   });
   std::atomic<int> served = 0, foreign = 0;
-  auto tenants = Together(64, [&](std::size_t tenant) {
+  auto tenants = RunConcurrently(64, [&](std::size_t tenant) {
     const std::string name = "tenant-" + std::to_string(tenant);
     for (int round = 0; round < 25; ++round) {
       const std::string path = "p" + std::to_string(round % 3);
@@ -168,7 +168,7 @@ TEST_CASE("fetch: 64 tenants never see each other's bytes, also with faults in b
 }
 
 TEST_CASE("fetch: fresh entries are served without a call, older ones are read again") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "one");
   ReadReport report;
   CHECK(bench.Mount(bench.Plan("a"), &report) == "one");
@@ -188,7 +188,7 @@ TEST_CASE("fetch: fresh entries are served without a call, older ones are read a
 }
 
 TEST_CASE("fetch: ages are compared with the policy of the caller, not of the original fetch") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "one");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.backend->SetValue("a", "two");
@@ -198,7 +198,7 @@ TEST_CASE("fetch: ages are compared with the policy of the caller, not of the or
 }
 
 TEST_CASE("fetch: an `unchanged` answer restarts the entry's age without sending the value") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "one", "v1");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.clock.Advance(minutes(3));
@@ -216,7 +216,7 @@ TEST_CASE("fetch: an `unchanged` answer restarts the entry's age without sending
 }
 
 TEST_CASE("fetch: a value evicted while the backend confirmed it is read in full") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "one", "v1");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.clock.Advance(minutes(3));
@@ -231,7 +231,7 @@ TEST_CASE("fetch: a value evicted while the backend confirmed it is read in full
 }
 
 TEST_CASE("fetch: an immutable answer is not read again while the login is alive") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetLoginLifetime(hours(10), false);
   std::size_t reads = 0;
   bench.backend->SetReader([&](const Context&, const Credential&, const Question&) {
@@ -253,7 +253,7 @@ TEST_CASE("fetch: an immutable answer is not read again while the login is alive
 }
 
 TEST_CASE("fetch: objects from one answer cost one read, and keep the manifest's order") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("db", "user=alice\npassword=pw");
   bench.backend->SetValue("z", "last letter first");
   Result<Bundle> bundle = bench.core.Fetch(bench.Plan("z,db#password,db#user"));
@@ -268,7 +268,7 @@ TEST_CASE("fetch: objects from one answer cost one read, and keep the manifest's
 }
 
 TEST_CASE("fetch: versions change with the contents and do not reveal them") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "one");
   bench.backend->SetValue("b", "one");
   const auto version = [&] { return bench.core.Fetch(bench.Plan("a"))->versions[0].version; };
@@ -281,7 +281,7 @@ TEST_CASE("fetch: versions change with the contents and do not reveal them") {
 }
 
 TEST_CASE("fetch: a mount fails as a whole with the first failure in the manifest's order") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("c", "v");
   bench.backend->FailAlways("c", No());
@@ -307,7 +307,7 @@ TEST_CASE("fetch: an optional object is omitted if it does not exist, not if it 
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    FetchBench bench({.retry = {.attempts = 1}});
+    FetcherFixture bench({.retry = {.attempts = 1}});
     bench.backend->SetValue("a", "v");
     bench.backend->SetValue("db", "user=alice");
     bench.backend->FailAlways("denied", No());
@@ -340,7 +340,7 @@ TEST_CASE("fetch: a provider that leaves questions unanswered is an error, not a
    private:
     const std::shared_ptr<FakeProvider> inner_;
   };
-  FetchBench bench;
+  FetcherFixture bench;
   auto plan = MakePlan({std::make_shared<Lazy>(bench.backend), bench.backend}, "fake",
                        {{"objects", "a,b"}}, MakeIdentity("shop", "web-1", "web"));
   REQUIRE(plan.ok());
@@ -365,7 +365,7 @@ TEST_CASE("fetch: a provider may make several files from one answer and report i
    private:
     const std::shared_ptr<FakeProvider> inner_;
   };
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("folder", "v");
   bench.backend->SetValue("a", "one");
   const Provider folders{bench.backend, std::make_shared<Folders>(bench.backend)};
@@ -399,7 +399,7 @@ TEST_CASE("fetch: a provider may make several files from one answer and report i
 }
 
 TEST_CASE("fetch: a cancelled mount does not cancel the read") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "v");
   bench.backend->Close();
   std::stop_source leaving;
@@ -421,7 +421,7 @@ TEST_CASE("fetch: a cancelled mount does not cancel the read") {
 }
 
 TEST_CASE("fetch: a mount ends with its deadline, and a read with its own budget") {
-  FetchBench bench({.fetch_budget = seconds(30)});
+  FetcherFixture bench({.fetch_budget = seconds(30)});
   bench.backend->SetValue("a", "v");
   CHECK(bench.Mount(bench.Plan("b")) == "no: not_found");  // logged in
   bench.backend->Close();
@@ -448,7 +448,7 @@ TEST_CASE("fetch: a mount ends with its deadline, and a read with its own budget
 }
 
 TEST_CASE("fetch: ReadFromMemory returns only cached, fresh values, and makes no call") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "v");
   CHECK(!bench.core.FetchFromMemory(bench.Plan("a")));
   CHECK(bench.Mount(bench.Plan("a")) == "v");
@@ -464,7 +464,7 @@ TEST_CASE("fetch: ReadFromMemory returns only cached, fresh values, and makes no
 }
 
 TEST_CASE("fetch: a cache too small for the answers costs reads, never a wrong answer") {
-  FetchBench bench({.cache_bytes = 1500});
+  FetcherFixture bench({.cache_bytes = 1500});
   for (int i = 0; i < 10; ++i) {
     bench.backend->SetValue("s" + std::to_string(i), std::string(900, static_cast<char>('0' + i)),
                             "1");
@@ -482,7 +482,7 @@ TEST_CASE("fetch: a cache too small for the answers costs reads, never a wrong a
 }
 
 TEST_CASE("refresh: matching entries are read again and changes are reported") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "one", "1");
   bench.backend->SetValue("b", "same");
   bench.backend->SetValue("c", "one");
@@ -505,7 +505,7 @@ TEST_CASE("refresh: matching entries are read again and changes are reported") {
 }
 
 TEST_CASE("refresh: one call although many pods mount at the same time") {
-  FetchBench bench;
+  FetcherFixture bench;
   bench.backend->SetValue("a", "one");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
   bench.clock.Advance(seconds(1));
@@ -517,7 +517,7 @@ TEST_CASE("refresh: one call although many pods mount at the same time") {
   });
   CHECK(bench.backend->AwaitWaiting(1));
   std::vector<std::string> got(10);
-  auto pods = Together(got.size(), [&](std::size_t pod) {
+  auto pods = RunConcurrently(got.size(), [&](std::size_t pod) {
     got[pod] = bench.Mount(bench.Plan("a", "web-" + std::to_string(pod)));
   });
   bench.backend->Open();
@@ -528,7 +528,7 @@ TEST_CASE("refresh: one call although many pods mount at the same time") {
 }
 
 TEST_CASE("refresh: without a live login the next mount reads; the value may be served stale") {
-  FetchBench bench({.retry = {.attempts = 1}});
+  FetcherFixture bench({.retry = {.attempts = 1}});
   bench.backend->SetLoginLifetime(minutes(1), false);
   bench.backend->SetValue("a", "one");
   CHECK(bench.Mount(bench.Plan("a")) == "one");
@@ -539,13 +539,13 @@ TEST_CASE("refresh: without a live login the next mount reads; the value may be 
   CHECK(report.asked == 0);
   bench.backend->FailLoginsAlways(Down());
   CHECK(bench.Mount(bench.Plan("a")) == "one");
-  bench.backend->Heal();
+  bench.backend->ClearFaults();
   bench.backend->SetValue("a", "two");
   CHECK(bench.Mount(bench.Plan("a")) == "two");
 }
 
 TEST_CASE("refresh: an error is reported by ref; a denial leaves no stale value") {
-  FetchBench bench({.retry = {.attempts = 1}});
+  FetcherFixture bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "v");
   bench.backend->SetValue("b", "v");
   CHECK(bench.Mount(bench.Plan("a,b")) == "v");
@@ -563,7 +563,7 @@ TEST_CASE("refresh: an error is reported by ref; a denial leaves no stale value"
 }
 
 TEST_CASE("refresh: a negative entry is removed") {
-  FetchBench bench;
+  FetcherFixture bench;
   CHECK(bench.Mount(bench.Plan("a")) == "no: not_found");
   bench.backend->SetValue("a", "v");
   CHECK(bench.core.fetcher.Refresh(Context(), [](const EntryKey&) { return true; }).matched == 1);
@@ -571,7 +571,7 @@ TEST_CASE("refresh: a negative entry is removed") {
 }
 
 TEST_CASE("fetch: errors and reports contain no secrets and no tokens") {
-  FetchBench bench({.retry = {.attempts = 1}});
+  FetcherFixture bench({.retry = {.attempts = 1}});
   bench.backend->SetValue("a", "hunter2");
   CHECK(bench.Mount(bench.Plan("a")) == "hunter2");
   bench.clock.Advance(minutes(3));
@@ -587,13 +587,13 @@ TEST_CASE("fetch: errors and reports contain no secrets and no tokens") {
 }
 
 TEST_CASE("fetch: destruction cancels reads in progress") {
-  auto bench = std::make_unique<FetchBench>();
+  auto bench = std::make_unique<FetcherFixture>();
   bench->backend->SetValue("a", "v");
   CHECK(bench->Mount(bench->Plan("b")) == "no: not_found");  // logged in
   bench->backend->Close();
   std::stop_source leaving;
   std::vector<std::optional<Result<Bundle>>> got(8);
-  auto pods = Together(got.size(), [&](std::size_t pod) {
+  auto pods = RunConcurrently(got.size(), [&](std::size_t pod) {
     got[pod] = bench->core.Fetch(bench->Plan("a", "web-" + std::to_string(pod)),
                                  Context(SteadyTime::max(), leaving.get_token()));
   });

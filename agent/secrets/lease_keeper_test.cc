@@ -114,7 +114,7 @@ TEST_CASE("lease: a lease ends with the login that obtained it") {
 
 TEST_CASE("lease: a shared lease is issued once and then renewed, not re-issued") {
   Bench bench;
-  auto pods = Together(20, [&](std::size_t pod) { bench.Mount("web-" + std::to_string(pod)); });
+  auto pods = RunConcurrently(20, [&](std::size_t pod) { bench.Mount("web-" + std::to_string(pod)); });
   pods.clear();
   CHECK(bench.backend->reads("db") == 1);
   REQUIRE(bench.core.leases.List().size() == 1);
@@ -228,7 +228,7 @@ TEST_CASE("lease: a lease unknown to the backend is no longer served") {
     // A lease that still exists may be served stale; one that is gone must not.
     bench.backend->FailAlways("db", Down());
     CHECK(bench.Mount("web-1") == (row.stands_in ? "ok" : "transient"));
-    bench.backend->Heal();
+    bench.backend->ClearFaults();
     CHECK(bench.Mount("web-1") == "ok");
     CHECK(bench.backend->reads("db") == 3);
     bench.Pass(minutes(6));
@@ -308,7 +308,7 @@ TEST_CASE("lease: a mount during the revocation after the last pod gets a valid 
   bench.directories.Remove(Bench::Directory("web-1"));
   // New pods mount while the revocation is in progress.
   std::vector<std::string> got(12);
-  auto pods = Together(got.size() + 1, [&](std::size_t i) {
+  auto pods = RunConcurrently(got.size() + 1, [&](std::size_t i) {
     if (i == got.size()) {
       bench.Tick();
       return;
@@ -427,7 +427,7 @@ TEST_CASE("lease: the owning login is renewed as long as the lease exists, despi
   bench.backend->FailAlways("kv", No());
   CHECK(bench.Mount("web-2", "kv") == "denied");
   CHECK(bench.backend->logins() == 2);
-  bench.backend->Heal();
+  bench.backend->ClearFaults();
 
   bench.Pass(hours(6));
   std::size_t by_owner = 0;

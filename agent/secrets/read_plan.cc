@@ -25,7 +25,7 @@ std::string TokenDigest(const Identity& identity) {
 LoginKeys LoginKeysOf(const std::string& provider, const ProviderOptions& options,
                       const Identity& identity) {
   const std::string digest = options.CredentialDigest(identity);
-  if (!options.ShowsPod()) {
+  if (!options.SendsPodToken()) {
     return {"", fmt::format("{} {} any-pod credential={}", provider, options.LoginText(),
                             Part(digest))};
   }

@@ -52,7 +52,7 @@ TEST_CASE("sealer: concurrent calls never use the same nonce twice") {
   constexpr std::size_t kThreads = 8, kEach = 500;
   std::mutex mutex;
   std::set<std::string> nonces;
-  auto threads = Together(kThreads, [&](std::size_t) {
+  auto threads = RunConcurrently(kThreads, [&](std::size_t) {
     for (std::size_t i = 0; i < kEach; ++i) {
       const std::string nonce =
           sealer->Seal("entry", SecretBytes("x")).bytes.substr(0, kNonceSize);

@@ -46,7 +46,7 @@ class SingleFlight {
 
   // The i-th result belongs to the i-th key. Errors: kDeadlineExceeded and kCancelled of this
   // caller; the pool's error when it is full or stopping; else the call's own. A caller whose
-  // deadline has passed gets the code and text of the call's latest failure (Context::TellFailure),
+  // deadline has passed gets the code and text of the call's latest failure (Context::ReportFailure),
   // if any.
   std::vector<Result<Value>> Do(const Context& context, const std::vector<Key>& keys, Call call) {
     std::vector<std::shared_ptr<Flight>> flights;
@@ -136,7 +136,7 @@ class SingleFlight {
 
   static Error Unexpected() {
     return Error(ErrorCode::kInternal,
-                 "the request ended by an unexpected exception, which the agent's log has");
+                 "the request failed with an unexpected exception; see the agent's log");
   }
 
   static Error OutOfTime(const LatestFailure& failure) {

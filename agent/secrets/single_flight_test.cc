@@ -74,7 +74,7 @@ TEST_CASE("single flight: concurrent callers share one call per key") {
   Flights flights(pool, clock, kBudget);
   Gate gate;
   std::vector<Results> got(50);
-  auto callers = Together(
+  auto callers = RunConcurrently(
       got.size(), [&](std::size_t i) { got[i] = flights.Do(Context(), {"a"}, CallOf(gate)); });
   gate.waiting.wait();
   // Only the first call can have returned; later callers join it or start a new one.
@@ -166,8 +166,8 @@ TEST_CASE("single flight: a caller that times out gets the latest failure of the
   std::jthread first([&] {
     (void)flights.Do(Context(), {"a", "b"},
                      [&](const Context& context, const std::vector<std::string>& keys) {
-                       context.TellFailure(Error(ErrorCode::kTransient, "down"));
-                       context.TellFailure(Error(ErrorCode::kThrottled, "busy"));
+                       context.ReportFailure(Error(ErrorCode::kTransient, "down"));
+                       context.ReportFailure(Error(ErrorCode::kThrottled, "busy"));
                        failed.count_down();
                        return gate(context, keys);
                      });

@@ -104,12 +104,12 @@ struct Fixture {
   // "PATCH merge {...}", "DELETE {...}".
   std::vector<std::string> Calls() {
     std::vector<std::string> calls;
-    const std::vector<Http::Seen> all = http.Requests();
+    const std::vector<Http::RecordedRequest> all = http.Requests();
     for (std::size_t i = seen; i < all.size(); ++i) calls.push_back(Spelled(all[i]));
     seen = all.size();
     return calls;
   }
-  static std::string Spelled(const Http::Seen& request) {
+  static std::string Spelled(const Http::RecordedRequest& request) {
     if (request.method != "PATCH") {
       return request.method + (request.body.empty() ? "" : " " + request.body);
     }
@@ -585,7 +585,7 @@ TEST_CASE("mirror writer: pods that start together write their Secret once") {
   fixture.Get({gate.Then(Http::Respond(404, Trouble(404, "NotFound")))});
   fixture.Accept();
   std::atomic<int> written = 0;
-  auto pods = Together(8, [&](std::size_t i) {
+  auto pods = RunConcurrently(8, [&](std::size_t i) {
     written += fixture.writer.Write(Context(), App(), Of(fmt::format("p{}/v", i), {kWeb})).ok();
   });
   gate.AwaitArrivals(1);

@@ -60,7 +60,7 @@ Result<Description> DescriptionIn(const Result<Json>& reply, const std::string& 
   return description;
 }
 
-void DescribeByListing(const Caller& caller, CrowdedFolders& crowded,
+void DescribeByListing(const Caller& caller, LargeFolders& crowded,
                        const std::set<std::string>& paths, Descriptions& described) {
   const std::string account = caller.options.Endpoint();
   std::map<std::string, std::vector<std::string>> by_folder;
@@ -115,19 +115,19 @@ std::optional<ItemKind> ReadableKind(std::string_view type) {
   return std::nullopt;
 }
 
-bool CrowdedFolders::Has(const std::string& folder) const {
+bool LargeFolders::Has(const std::string& folder) const {
   std::lock_guard lock(mutex_);
   auto found = until_.find(folder);
   return found != until_.end() && clock_.Now() < found->second;
 }
 
-void CrowdedFolders::Add(const std::string& folder) {
+void LargeFolders::Add(const std::string& folder) {
   std::lock_guard lock(mutex_);
   if (until_.size() >= kMaxCrowded) until_.clear();
   until_[folder] = clock_.Now() + kCrowdedFor;
 }
 
-Descriptions Describe(const Caller& caller, CrowdedFolders& crowded,
+Descriptions Describe(const Caller& caller, LargeFolders& crowded,
                       const std::set<std::string>& paths) {
   Descriptions described;
   DescribeByListing(caller, crowded, paths, described);

@@ -39,9 +39,9 @@ std::optional<ItemKind> ReadableKind(std::string_view type);
 
 // Folders that hold far more items than are read from them: listing them is wasteful, so their
 // items are described one by one. Thread-safe.
-class CrowdedFolders {
+class LargeFolders {
  public:
-  explicit CrowdedFolders(const Clock& clock) : clock_(clock) {}
+  explicit LargeFolders(const Clock& clock) : clock_(clock) {}
 
   bool Has(const std::string& folder) const;
   void Add(const std::string& folder);
@@ -57,7 +57,7 @@ class CrowdedFolders {
 // describe-item, because only describe-item distinguishes a missing item from a denied one. Errors
 // begin with "can't describe item: <path>, error".
 using Descriptions = std::map<std::string, Result<Description>>;
-Descriptions Describe(const Caller& caller, CrowdedFolders& crowded,
+Descriptions Describe(const Caller& caller, LargeFolders& crowded,
                       const std::set<std::string>& paths);
 // For an item that is known to exist.
 Result<Description> DescribeOne(const Caller& caller, const std::string& path);

@@ -17,7 +17,7 @@ constexpr std::string_view kGlobalRegion = "us-east-1";
 constexpr std::string_view kDefaultAudience = "akeyless.io";
 
 SecretBytes Encoded(const SecretBytes& bytes) {
-  return SecretBytes::TakeFrom(Base64Encode(bytes.Reveal()));
+  return SecretBytes::MoveFrom(Base64Encode(bytes.Reveal()));
 }
 
 // The global STS host serves only its own partition.

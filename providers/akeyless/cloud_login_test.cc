@@ -82,7 +82,7 @@ TEST_CASE("cloud login: the pod's token is requested for the audience that its c
     CHECK(mount->audiences == std::vector<std::string>{row.want});
     CHECK(OptionsOf(mount).audience == row.want);
     CHECK(OptionsOf(mount).login_order.size() == 1);
-    CHECK(OptionsOf(mount).ShowsPod());
+    CHECK(OptionsOf(mount).SendsPodToken());
     CHECK(OptionsOf(mount).CredentialDigest(Identity()).empty());
   }
 }
@@ -93,7 +93,7 @@ TEST_CASE("cloud login: by default the identity is the node's, and no token of t
     Result<ParsedMount> mount = Parse({{"akeylessAccessType", type}});
     REQUIRE(Refusal(mount) == "accepted");
     CHECK(mount->audiences.empty());
-    CHECK_FALSE(OptionsOf(mount).ShowsPod());
+    CHECK_FALSE(OptionsOf(mount).SendsPodToken());
     CHECK_FALSE(OptionsOf(mount).CredentialDigest(Identity()).empty());
   }
 }

@@ -66,7 +66,7 @@ constexpr SettingKey kKeys[] = {
 std::shared_ptr<const SecretBytes> SecretOf(const ProviderServices& services,
                                             std::initializer_list<const char*> names) {
   for (const char* name : names) {
-    SecretBytes text = SecretBytes::TakeFrom(services.environment(name));
+    SecretBytes text = SecretBytes::MoveFrom(services.environment(name));
     if (!text.empty()) return std::make_shared<const SecretBytes>(std::move(text));
   }
   return nullptr;

@@ -32,7 +32,7 @@ class Gateways {
  public:
   explicit Gateways(FakeHttpClient& http) {
     http.On("POST", "https://*",
-            {[this](const Context&, const FakeHttpClient::Seen& seen) { return Answer(seen); }});
+            {[this](const Context&, const FakeHttpClient::RecordedRequest& seen) { return Answer(seen); }});
   }
 
   void Put(const std::string& host, const std::string& access_id, const std::string& name,
@@ -53,7 +53,7 @@ class Gateways {
     return TextOf(Find(body, {name})).value_or("");
   }
 
-  Result<HttpResponse> Answer(const FakeHttpClient::Seen& seen) {
+  Result<HttpResponse> Answer(const FakeHttpClient::RecordedRequest& seen) {
     Result<Json> body = ParseJson(seen.body);
     if (!body.ok()) return Reply(400, Refused("no JSON"));
     const std::string url = seen.url.substr(std::string("https://").size());
@@ -155,7 +155,7 @@ TEST_CASE("akeyless: tenants that mount at once read only what is theirs") {
                        fmt::format("secret of {}", tenant));
   }
   std::vector<std::string> got(kPods);
-  auto pods = Together(kPods, [&](std::size_t pod) {
+  auto pods = RunConcurrently(kPods, [&](std::size_t pod) {
     const std::size_t tenant = pod % kTenants;
     got[pod] = bench.FileOf(bench.Mount(
         {{"akeylessGatewayURL", fmt::format("https://{}", host(tenant))},
@@ -167,7 +167,7 @@ TEST_CASE("akeyless: tenants that mount at once read only what is theirs") {
   for (std::size_t pod = 0; pod < kPods; ++pod) {
     CHECK(got[pod] == fmt::format("secret of {}", pod % kTenants));
   }
-  for (const FakeHttpClient::Seen& seen : bench.http.Requests()) {
+  for (const FakeHttpClient::RecordedRequest& seen : bench.http.Requests()) {
     // A token, which here names its gateway, is never sent to another.
     const std::string other = Contains(seen.url, "gw-a") ? "t-gw-b" : "t-gw-a";
     CHECK_FALSE(Contains(seen.body, other));
@@ -222,7 +222,7 @@ TEST_CASE("akeyless: a pod that is to log in as itself shows its own token") {
   attributes["akeylessAuthAs"] = "pod";
   CHECK(bench.FileOf(bench.Mount(attributes, pod.Clone())) == "v");
   std::vector<std::string> logins;
-  for (const FakeHttpClient::Seen& seen : bench.http.Requests()) {
+  for (const FakeHttpClient::RecordedRequest& seen : bench.http.Requests()) {
     if (Contains(seen.url, "/auth")) logins.push_back(seen.body);
   }
   REQUIRE(logins.size() == 2);  // values read as the agent are not shared with the pod

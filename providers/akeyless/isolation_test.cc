@@ -17,7 +17,7 @@
 namespace nodekeep::akeyless {
 namespace {
 
-using Seen = FakeHttpClient::Seen;
+using Seen = FakeHttpClient::RecordedRequest;
 
 constexpr int kTenants = 64;
 constexpr int kRounds = 60;

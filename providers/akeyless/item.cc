@@ -111,7 +111,7 @@ Result<SecretBytes> WholeOf(const Item& item, bool json_text) {
   }
   if (item.kind != ItemKind::kStatic) return GoJson(item.value);
   if (std::optional<std::string> text = TextOf(item.value)) {
-    return SecretBytes::TakeFrom(*std::move(text));
+    return SecretBytes::MoveFrom(*std::move(text));
   }
   if (json_text) return GoJson(item.value);
   return Error::Format(ErrorCode::kInvalid,
@@ -144,7 +144,7 @@ std::optional<Json> Nested(const Json& value) {
 
 SecretBytes TextOfProperty(const Json& value) {
   if (std::optional<std::string> text = ScalarText(value)) {
-    return SecretBytes::TakeFrom(*std::move(text));
+    return SecretBytes::MoveFrom(*std::move(text));
   }
   return GoJson(value);
 }

@@ -198,7 +198,7 @@ SecretBytes OpenSshPrivateKey(SshParts& parts, std::string_view public_blob) {
       .Text(public_blob)
       .Text(secret.bytes().Reveal());
 
-  const SecretBytes encoded = SecretBytes::TakeFrom(Base64Encode(file.bytes().Reveal()));
+  const SecretBytes encoded = SecretBytes::MoveFrom(Base64Encode(file.bytes().Reveal()));
   constexpr std::size_t kLine = 70;
   SecretBytes text("-----BEGIN OPENSSH PRIVATE KEY-----\n");
   for (std::size_t at = 0; at < encoded.size(); at += kLine) {

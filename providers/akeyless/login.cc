@@ -269,7 +269,7 @@ Result<Logins::Proof> Logins::ProofOf(AccessType type, const Context& context,
       Result<SecretBytes> token =
           TokenOf(options, identity, options.service_account_token_file, "serviceAccountTokenFile");
       if (!token.ok()) return token.error();
-      const SecretBytes encoded = SecretBytes::TakeFrom(Base64Encode(token->Reveal()));
+      const SecretBytes encoded = SecretBytes::MoveFrom(Base64Encode(token->Reveal()));
       proof.body.Text("k8s-auth-config-name", options.k8s_auth_config)
           .Text("k8s-service-account-token", encoded.Reveal())
           .Text("gateway-url", options.k8s_gateway);
@@ -402,7 +402,7 @@ Result<Credential> Logins::CredentialOf(const Json& reply) const {
                  "between");
   }
   Credential credential;
-  credential.token = SecretBytes::TakeFrom(*std::move(token));
+  credential.token = SecretBytes::MoveFrom(*std::move(token));
   credential.lifetime =
       TokenLifetime(TextOf(Find(reply, {"expiration"})).value_or(""), clock_.Wall());
   const Duration margin =

@@ -102,9 +102,9 @@ TEST_CASE("akeyless login: a login with a pod's token serves that pod only, unle
     REQUIRE(credential.ok());
     CHECK((credential->sharing == Sharing::kServiceAccount) == share);
     CHECK(credential->service_account_uid == (share ? "uid-of-web" : ""));
-    CHECK(bench.options.ShowsPod());
+    CHECK(bench.options.SendsPodToken());
   }
-  CHECK_FALSE(TestOptions({AccessType::kAccessKey}).ShowsPod());
+  CHECK_FALSE(TestOptions({AccessType::kAccessKey}).SendsPodToken());
 }
 
 TEST_CASE("akeyless login: a cloud identity of a pod is requested with the pod's token only") {
@@ -162,7 +162,7 @@ TEST_CASE("akeyless login: a cloud identity of a pod is requested with the pod's
     REQUIRE(credential.ok());
     CHECK(credential->sharing == Sharing::kPod);
     bool asked = false;
-    for (const FakeHttpClient::Seen& seen : bench.gateway.http.Requests()) {
+    for (const FakeHttpClient::RecordedRequest& seen : bench.gateway.http.Requests()) {
       if (seen.url != row.url) continue;
       asked = Contains(seen.body, row.want_asked) &&
               Contains(seen.body, "header.payload.signature-of-web-0");

@@ -55,7 +55,7 @@ void CheckKeys(Draft& draft) {
   const YamlNode* key = draft.reader.UnknownReservedKey(kKeys);
   if (key == nullptr) return;
   draft.reader.Fail(*key, fmt::format("key {} is unknown; of the keys under nodekeep/: {}",
-                                      key->text, MeantOrAll(key->text, kKeys)));
+                                      key->text, SuggestOrList(key->text, kKeys)));
 }
 
 // Upstream's own keys; secretType and secretArgs are accepted without effect.
@@ -85,7 +85,7 @@ void ReadKind(Draft& draft) {
   }
   reader.Fail(*value, fmt::format("{}: \"{}\" is not a type to request: {}; leave it out for "
                                   "static, rotated and certificate items",
-                                  kType, value->text, MeantOrAll(value->text, names)));
+                                  kType, value->text, SuggestOrList(value->text, names)));
 }
 
 void ReadVersion(Draft& draft) {
@@ -189,7 +189,7 @@ void ReadArgument(Draft& draft, std::string_view name, const YamlNode& value) {
   }
   if (name == "keyType" && std::ranges::find(kKeyTypes, text) == std::end(kKeyTypes)) {
     reader.Fail(value,
-                fmt::format("keyType: \"{}\" is unknown: {}", text, MeantOrAll(text, kKeyTypes)));
+                fmt::format("keyType: \"{}\" is unknown: {}", text, SuggestOrList(text, kKeyTypes)));
   }
   const std::pair<std::string_view, std::string*> fields[] = {
       {"host", &request.host},
@@ -226,7 +226,7 @@ void ReadArguments(Draft& draft) {
     if (std::find(names.begin(), names.end(), key.text) == names.end()) {
       reader.Fail(key, fmt::format("{}: {} is not an argument of {}: {}", kArguments, key.text,
                                    ItemKindName(request.kind),
-                                   names.empty() ? "it takes none" : MeantOrAll(key.text, names)));
+                                   names.empty() ? "it takes none" : SuggestOrList(key.text, names)));
     } else if (!argument.IsNull()) {
       ReadArgument(draft, key.text, argument);
     }

@@ -119,7 +119,7 @@ std::string Options::CredentialDigest(const Identity& identity) const {
   return all.empty() ? "" : Sha256Hex(all.Reveal());
 }
 
-bool Options::ShowsPod() const { return as_pod; }
+bool Options::SendsPodToken() const { return as_pod; }
 
 std::vector<std::pair<std::string, std::string>> Options::Explain() const {
   std::vector<std::pair<std::string, std::string>> lines;

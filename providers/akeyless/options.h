@@ -38,7 +38,7 @@ class Options final : public ProviderOptions {
  public:
   std::string LoginText() const override;
   std::string CredentialDigest(const Identity& identity) const override;
-  bool ShowsPod() const override;
+  bool SendsPodToken() const override;
   std::vector<std::pair<std::string, std::string>> Explain() const override;
   std::vector<NeededSetting> NeededSettings() const override;
 

@@ -84,7 +84,7 @@ const Json* StaticValue(const Json& reply, const Target& target, bool alone) {
 // One call of ItemReader::Read.
 class Batch {
  public:
-  Batch(const Caller& caller, const Clock& clock, CrowdedFolders& crowded)
+  Batch(const Caller& caller, const Clock& clock, LargeFolders& crowded)
       : caller_(caller), clock_(clock), crowded_(crowded) {}
 
   std::vector<Result<Answer>> Run(std::span<const Question> questions);
@@ -112,7 +112,7 @@ class Batch {
 
   const Caller& caller_;
   const Clock& clock_;
-  CrowdedFolders& crowded_;
+  LargeFolders& crowded_;
 
   std::vector<Target> targets_;
 };

@@ -46,7 +46,7 @@ class ItemReader {
  private:
   GatewayClient& api_;
   const Clock& clock_;
-  CrowdedFolders crowded_;
+  LargeFolders crowded_;
 };
 
 }  // namespace nodekeep::akeyless

@@ -129,7 +129,7 @@ TEST_CASE("akeyless read: an item that a list does not contain is described by i
     Bench bench;
     bench.gateway.On("list-items", {row.list});
     bench.gateway.http.On("POST", std::string(kGatewayUrl) + "/describe-item",
-                          {[](const Context&, const FakeHttpClient::Seen& seen) {
+                          {[](const Context&, const FakeHttpClient::RecordedRequest& seen) {
                             const std::string name = *TextOf(Find(*ParseJson(seen.body), {"name"}));
                             if (name == "/app/b")
                               return FakeHttpClient::Respond(404, kMissing)(Context(), seen);
@@ -300,7 +300,7 @@ TEST_CASE("akeyless read: one refused name of a batch does not fail the others")
                          Described("/app/b", "STATIC_SECRET", 1) + "]}");
     bench.gateway.http.On(
         "POST", std::string(kGatewayUrl) + "/get-secret-value",
-        {[&](const Context& context, const FakeHttpClient::Seen& seen) {
+        {[&](const Context& context, const FakeHttpClient::RecordedRequest& seen) {
           const Json names = *Find(*ParseJson(seen.body), {"names"});
           if (names.size() > 1) return row.batch(context, seen);
           if (names[0].as<std::string>() == "/app/a") {

@@ -50,7 +50,7 @@ struct TestGateway {
   std::size_t Count(const std::string& command) const { return http.Count("/" + command); }
   // The body of the `i`-th call of `command`, counted from 0; null when there was none.
   Json Body(const std::string& command, std::size_t i = 0) const {
-    for (const FakeHttpClient::Seen& seen : http.Requests()) {
+    for (const FakeHttpClient::RecordedRequest& seen : http.Requests()) {
       if (!seen.url.ends_with("/" + command)) continue;
       if (i-- == 0) return *ParseJson(seen.body);
     }

@@ -166,7 +166,7 @@ Result<SecretBytes> UidTokens::Next(const Context& context, const Options& optio
   if (!text || text->empty()) {
     return Error(ErrorCode::kTransient, "the reply to uid-rotate-token has no token");
   }
-  SecretBytes next = SecretBytes::TakeFrom(*std::move(text));
+  SecretBytes next = SecretBytes::MoveFrom(*std::move(text));
   if (next.size() > kMaxToken) {
     return Error::Format(ErrorCode::kTransient,
                          "the reply to uid-rotate-token has a token of {} bytes, more than {}",

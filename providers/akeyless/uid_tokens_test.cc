@@ -23,7 +23,7 @@ class RotateCalls {
     return Answer(200, R"({"token":")" + token + R"("})");
   }
   FakeHttpClient::Reply Answer(int status, const std::string& body) {
-    return [this, status, body](const Context& context, const FakeHttpClient::Seen& seen) {
+    return [this, status, body](const Context& context, const FakeHttpClient::RecordedRequest& seen) {
       std::lock_guard lock(mutex_);
       ++count_;
       more_.notify_all();
@@ -182,7 +182,7 @@ TEST_CASE("universal identity: a restart continues with the stored token") {
     bench.gateway.On(
         "uid-rotate-token",
         {FakeHttpClient::Respond(200, R"({"token":"u-2"})"),
-         [&](const Context& context, const FakeHttpClient::Seen& seen) {
+         [&](const Context& context, const FakeHttpClient::RecordedRequest& seen) {
            INFO("kept before it is acknowledged");
            CHECK(UidTokenFile(directory / "uid", "u-first").Read()->value().Reveal() == "u-2");
            return FakeHttpClient::Respond(200, "{}")(context, seen);

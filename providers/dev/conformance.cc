@@ -76,9 +76,9 @@ class DevSubject final : public Subject {
     };
   }
 
-  void Heal() override { Publish(); }
+  void ClearFaults() override { Publish(); }
 
-  void Equip(Identity&) override {}
+  void AddCredentials(Identity&) override {}
 
  private:
   struct Stored {

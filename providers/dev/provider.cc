@@ -23,7 +23,7 @@ Result<SecretBytes> ValueOfKey(const Projection& projection, const SecretBytes& 
                          projection.field, projection.ref.path);
   }
   if (std::optional<std::string> text = ScalarText(*value)) {
-    return SecretBytes::TakeFrom(*std::move(text));
+    return SecretBytes::MoveFrom(*std::move(text));
   }
   return GoJson(*value);
 }

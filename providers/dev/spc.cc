@@ -47,7 +47,7 @@ void CheckKeys(const YamlNode& node, SpcEntry& reader) {
   for (const auto& [key, value] : node.entries) {
     if (std::ranges::find(kFields, key.text) != std::end(kFields)) continue;
     reader.Fail(key, fmt::format("unknown field \"{}\": {}", key.text,
-                                 MeantOrAll(key.text, kFields, "the fields are")));
+                                 SuggestOrList(key.text, kFields, "the fields are")));
   }
 }
 

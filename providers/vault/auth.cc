@@ -143,7 +143,7 @@ void SetLifetime(Credential& credential, Duration lifetime, const Clock& clock) 
 
 Credential CredentialFrom(const Json& auth, const Clock& clock) {
   Credential credential;
-  credential.token = SecretBytes::TakeFrom(*TextOf(Find(auth, {"client_token"})));
+  credential.token = SecretBytes::MoveFrom(*TextOf(Find(auth, {"client_token"})));
   SetLifetime(credential, SecondsOf(Find(auth, {"lease_duration"})), clock);
   credential.renewable = BoolOf(Find(auth, {"renewable"})).value_or(false);
   return credential;

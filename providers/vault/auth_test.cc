@@ -57,7 +57,7 @@ TEST_CASE("vault: a kubernetes login posts role and token and returns the server
   CHECK(login->expires == vault.clock.Now() + 1h);
   CHECK(login->renewable);
 
-  const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+  const FakeHttpClient::RecordedRequest seen = vault.http.Requests().at(0);
   CHECK(seen.body == R"({"jwt":"header.payload.signature-of-the-pod","role":"app"})");
   CHECK(seen.headers.at("x-vault-request") == "true");
   CHECK(seen.headers.at("x-vault-namespace") == "team/a");
@@ -490,7 +490,7 @@ TEST_CASE("vault: a certificate login sends its role and the certificate") {
     Result<Credential> login = vault.LogIn();
     REQUIRE(MessageOf(login) == "(ok)");
     CHECK(login->sharing == Sharing::kPod);
-    const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+    const FakeHttpClient::RecordedRequest seen = vault.http.Requests().at(0);
     CHECK(row.want == seen.body);
     CHECK(seen.tls->client_cert_file == "/c");
     CHECK(seen.tls->client_key_file == "/k");

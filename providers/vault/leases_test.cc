@@ -32,7 +32,7 @@ TEST_CASE("vault: a token is renewed in its login namespace and keeps its sharin
   CHECK(renewed->expires == vault.clock.Now() + 30min);
   CHECK(renewed->sharing == Sharing::kServiceAccount);
   CHECK(renewed->service_account_uid == "sa-uid-1");
-  const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+  const FakeHttpClient::RecordedRequest seen = vault.http.Requests().at(0);
   CHECK(seen.headers.at("x-vault-token") == "hvs.test-token");
   CHECK(seen.headers.at("x-vault-namespace") == "login");
 }
@@ -86,7 +86,7 @@ TEST_CASE("vault: a lease is renewed for its former lifetime and may get less") 
   CHECK(renewed->id == kLease.id);
   CHECK(renewed->lifetime == 10min);
   CHECK_FALSE(renewed->renewable);
-  const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+  const FakeHttpClient::RecordedRequest seen = vault.http.Requests().at(0);
   CHECK(seen.body == R"({"increment":3600,"lease_id":"database/creds/app/abc"})");
   CHECK(seen.headers.at("x-vault-namespace") == "team");
 }

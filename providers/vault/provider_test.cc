@@ -24,7 +24,7 @@ TEST_CASE("vault: a read sends token and headers; the answer is the raw reply") 
   Result<Answer> answer = vault.FetchOne();
   REQUIRE(MessageOf(answer) == "(ok)");
   CHECK(answer->value.Reveal() == kSecret);
-  const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+  const FakeHttpClient::RecordedRequest seen = vault.http.Requests().at(0);
   CHECK(seen.headers.at("x-vault-token") == "hvs.test-token");
   CHECK(seen.headers.at("x-vault-request") == "true");
   CHECK(seen.headers.at("x-vault-namespace") == "team");
@@ -58,7 +58,7 @@ TEST_CASE("vault: the request has the method and arguments of the object") {
     REQUIRE(vault.parse_error == "");
     vault.http.On("", "*", {FakeHttpClient::Respond(200, kSecret)});
     REQUIRE(MessageOf(vault.FetchOne()) == "(ok)");
-    const FakeHttpClient::Seen seen = vault.http.Requests().at(0);
+    const FakeHttpClient::RecordedRequest seen = vault.http.Requests().at(0);
     CHECK(row.method == seen.method);
     CHECK(row.url == seen.url);
     CHECK(row.body == seen.body);
@@ -233,7 +233,7 @@ TEST_CASE("vault: one redirect of a standby is followed, with method, body and t
     vault.http.On("", "https://active:8200/v1/pki/issue/w",
                   {FakeHttpClient::Respond(200, kSecret)});
     REQUIRE(MessageOf(vault.FetchOne()) == "(ok)");
-    const FakeHttpClient::Seen seen = vault.http.Requests().at(1);
+    const FakeHttpClient::RecordedRequest seen = vault.http.Requests().at(1);
     CHECK(seen.method == "PUT");
     CHECK(seen.body == R"({"common_name":"x"})");
     CHECK(seen.headers.at("x-vault-token") == "hvs.test-token");

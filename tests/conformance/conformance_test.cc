@@ -36,7 +36,7 @@ struct Bed {
 
   Identity Pod(const std::string& pod = "web-0", const std::string& account = "web") {
     Identity identity = MakeIdentity("shop", pod, account);
-    subject->Equip(identity);
+    subject->AddCredentials(identity);
     return identity;
   }
 
@@ -233,7 +233,7 @@ TEST_CASE("conformance: backend faults map to the right error codes, and the pro
       Result<Credential> before = bed.LogIn(Context(), mount);
       REQUIRE(before.ok());
 
-      fault.inflict();
+      fault.inject();
       std::optional<Error> error;
       if (fault.at_login) {
         Result<Credential> credential = bed.LogIn(Context(), mount);
@@ -248,7 +248,7 @@ TEST_CASE("conformance: backend faults map to the right error codes, and the pro
       CHECK(error->retry_after() == fault.retry_after);
       CHECK_FALSE(error->message().ends_with('.'));
 
-      bed.subject->Heal();
+      bed.subject->ClearFaults();
       bed.subject->Set("a", "healed");
       Result<Answer> answer = bed.ReadA(Context());
       REQUIRE(answer.ok());
@@ -361,13 +361,13 @@ TEST_CASE("conformance: no secret or token appears in a log, an error or a plan"
         for (const SessionPtr& session : core.credentials.Sessions()) {
           if (fault.at_login) core.credentials.Forget({session->scope});
         }
-        fault.inflict();
+        fault.inject();
         // Lets throttling holds and cached denials expire, which would hide the next fault.
         bed.clock.Advance(std::chrono::minutes(1));
         bed.clock.AdvanceOnWait(true);
         fetch({"a", "b"});
         bed.clock.AdvanceOnWait(false);
-        bed.subject->Heal();
+        bed.subject->ClearFaults();
         bed.subject->Set("a", "canary-value");
       }
       for (const EntryInfo& info : core.cache.List()) {

@@ -22,7 +22,7 @@ void HttpSubject::Remove(const std::string& name) {
   secrets_.erase(name);
 }
 
-void HttpSubject::Heal() {
+void HttpSubject::ClearFaults() {
   std::lock_guard lock(mutex_);
   broken_at_login_ = nullptr;
   broken_at_read_ = nullptr;
@@ -40,7 +40,7 @@ void HttpSubject::AwaitCall() {
   hung_ = 0;
 }
 
-void HttpSubject::Equip(Identity& identity) {
+void HttpSubject::AddCredentials(Identity& identity) {
   const std::string account = identity.namespace_name + "/" + identity.service_account;
   const std::string token = "jwt-of." + identity.PodUid() + ".canary";
   std::lock_guard lock(mutex_);
@@ -96,7 +96,7 @@ Fault HttpSubject::Status(bool at_login, int status, ErrorCode want,
   fault.at_login = at_login;
   fault.want = want;
   if (retry_after) fault.retry_after = *retry_after;
-  fault.inflict = [=, this] {
+  fault.inject = [=, this] {
     std::vector<std::pair<std::string, std::string>> headers;
     if (retry_after) headers.emplace_back("retry-after", std::to_string(retry_after->count()));
     Break(at_login,
@@ -110,7 +110,7 @@ Fault HttpSubject::Failure(std::string name, bool at_login, ErrorCode code, std:
   fault.name = std::move(name);
   fault.at_login = at_login;
   fault.want = code;
-  fault.inflict = [=, this] {
+  fault.inject = [=, this] {
     Break(at_login, [=]() -> Result<HttpResponse> { return Error(code, words); });
   };
   return fault;
@@ -120,7 +120,7 @@ Fault HttpSubject::AnsweredRead(std::string name, int status, std::string body, 
   Fault fault;
   fault.name = std::move(name);
   fault.want = want;
-  fault.inflict = [=, this] {
+  fault.inject = [=, this] {
     Break(false, [=]() -> Result<HttpResponse> { return Reply(status, body); });
   };
   return fault;

@@ -24,13 +24,13 @@ class HttpSubject : public Subject {
 
   void Set(const std::string& name, const std::string& value, const std::string& account) override;
   void Remove(const std::string& name) override;
-  void Heal() override;
+  void ClearFaults() override;
   bool Hang() override;
   void AwaitCall() override;
-  void Equip(Identity& identity) override;
+  void AddCredentials(Identity& identity) override;
 
  protected:
-  using Seen = FakeHttpClient::Seen;
+  using Seen = FakeHttpClient::RecordedRequest;
   struct Stored {
     std::string value, account;
     int version = 0;

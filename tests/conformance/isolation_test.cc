@@ -102,7 +102,7 @@ std::optional<Error> SomeFault(const Context& context, const Clock& clock) {
 void Script(FakeProvider& backend, const Clock& clock, const std::vector<Tenant>& tenants) {
   std::map<std::string, const Tenant*> by_identity;
   for (const Tenant& tenant : tenants) by_identity[IdentityKey(tenant.identity)] = &tenant;
-  backend.SetLogIn([&clock, by_identity](const Context& context,
+  backend.SetLoginHandler([&clock, by_identity](const Context& context,
                                          const Identity& identity) -> Result<Credential> {
     if (std::optional<Error> fault = SomeFault(context, clock)) return *fault;
     const Tenant& tenant = *by_identity.at(IdentityKey(identity));

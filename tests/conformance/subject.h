@@ -25,7 +25,7 @@ using Attributes = std::map<std::string, std::string>;
 struct Fault {
   std::string name;  // "read: 403"
   bool at_login = false;
-  std::function<void()> inflict;
+  std::function<void()> inject;
   ErrorCode want;
   std::optional<std::chrono::milliseconds> retry_after;
 };
@@ -65,9 +65,9 @@ class Subject {
                    const std::string& account = "") = 0;
   virtual void Remove(const std::string& name) = 0;
 
-  // Faults of the backend. Each lasts until Heal; the secret "a" is in the backend meanwhile.
+  // Faults of the backend. Each lasts until ClearFaults; the secret "a" is in the backend meanwhile.
   virtual std::vector<Fault> Faults() = 0;
-  virtual void Heal() = 0;
+  virtual void ClearFaults() = 0;
 
   // Makes every call hang until its context ends; false if no call of the backend can block.
   // AwaitCall returns when a call hangs.
@@ -80,7 +80,7 @@ class Subject {
   virtual std::set<std::string> SettingsOutsideLogins() const = 0;
 
   // Adds to the pod's identity what a login needs, such as its token.
-  virtual void Equip(Identity& identity) = 0;
+  virtual void AddCredentials(Identity& identity) = 0;
   // Texts, besides secret values, that must never appear in a log, an error or a plan.
   virtual std::vector<std::string> Tokens() const { return {}; }
 };

@@ -45,7 +45,7 @@ class Probe {
         loop_(WatchDependencies{
             curl_, kube_.connection(), clock_, rng_, log_,
             WatchPolicy{.watch_for = std::chrono::seconds(arguments.watch_seconds),
-                        .longest_silence = Duration(arguments.silence_ms)}}),
+                        .idle_timeout = Duration(arguments.silence_ms)}}),
         events_(kube_, clock_, rng_, log_, {.host = "node1"}) {}
 
   void Do(const Json& order) {

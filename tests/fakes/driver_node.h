@@ -48,7 +48,7 @@ class FakeClasses final : public ClassSource {
     std::lock_guard lock(mutex_);
     fault_ = std::move(fault);
   }
-  std::size_t asked() const {
+  std::size_t gets() const {
     std::lock_guard lock(mutex_);
     return asked_;
   }
@@ -110,7 +110,7 @@ class MirrorList final : public VolumeMirror {
   Status Converge(const Context&, const Volume& volume, const SecretProviderClass&,
                   const VolumeContent& content) override {
     files_seen = content.bundle.files.size();
-    mounted_then = mounter->StateOf(volume.target_path).ok() &&
+    was_mounted = mounter->StateOf(volume.target_path).ok() &&
                    *mounter->StateOf(volume.target_path) == MountState::kMounted;
     ++converged;
     if (on_converge) on_converge();
@@ -132,7 +132,7 @@ class MirrorList final : public VolumeMirror {
   std::function<void()> on_recover;
   std::set<std::string> claimed;  // target paths
   std::size_t files_seen = 0;
-  bool mounted_then = false;
+  bool was_mounted = false;
   std::size_t converged = 0;
   std::size_t forgotten = 0;
 };

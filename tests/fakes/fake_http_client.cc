@@ -13,8 +13,8 @@ std::string Lower(std::string text) {
   return text;
 }
 
-FakeHttpClient::Seen Record(const HttpRequest& request) {
-  FakeHttpClient::Seen seen;
+FakeHttpClient::RecordedRequest Record(const HttpRequest& request) {
+  FakeHttpClient::RecordedRequest seen;
   seen.method = request.method;
   seen.url = request.url;
   for (const HttpHeader& header : request.headers) {
@@ -44,7 +44,7 @@ std::shared_ptr<FakeHttpClient::Gate::State> FakeHttpClient::Gate::MakeState() {
 
 FakeHttpClient::Reply FakeHttpClient::Gate::Then(Reply reply) {
   return [state = state_, reply = std::move(reply)](const Context& context,
-                                                    const Seen& seen) -> Result<HttpResponse> {
+                                                    const RecordedRequest& seen) -> Result<HttpResponse> {
     {
       std::unique_lock lock(state->mutex);
       ++state->arrivals;
@@ -69,7 +69,7 @@ void FakeHttpClient::Gate::Release() {
 }
 
 FakeHttpClient::Reply FakeHttpClient::Respond(int status, std::string body, Headers headers) {
-  return [=](const Context&, const Seen&) -> Result<HttpResponse> {
+  return [=](const Context&, const RecordedRequest&) -> Result<HttpResponse> {
     HttpResponse response;
     response.status = status;
     response.headers = headers;
@@ -79,7 +79,7 @@ FakeHttpClient::Reply FakeHttpClient::Respond(int status, std::string body, Head
 }
 
 FakeHttpClient::Reply FakeHttpClient::Fail(ErrorCode code, std::string message) {
-  return [=](const Context&, const Seen&) -> Result<HttpResponse> { return Error(code, message); };
+  return [=](const Context&, const RecordedRequest&) -> Result<HttpResponse> { return Error(code, message); };
 }
 
 void FakeHttpClient::On(std::string method, UrlPredicate matches, std::vector<Reply> replies) {
@@ -121,11 +121,11 @@ Result<HttpResponse> FakeHttpClient::Answer(const Context& context, HttpRequest 
   if (context.stop().stop_requested()) {
     return Error(ErrorCode::kCancelled, "the caller has gone away");
   }
-  const Seen seen = Record(request);
+  const RecordedRequest seen = Record(request);
   return Choose(seen)(context, seen);
 }
 
-FakeHttpClient::Reply FakeHttpClient::Choose(const Seen& seen) {
+FakeHttpClient::Reply FakeHttpClient::Choose(const RecordedRequest& seen) {
   std::lock_guard lock(mutex_);
   seen_.push_back(seen);
   if (!faults_.empty()) {
@@ -143,14 +143,14 @@ FakeHttpClient::Reply FakeHttpClient::Choose(const Seen& seen) {
               fmt::format("the test has no route for {} {}", seen.method, seen.url));
 }
 
-std::vector<FakeHttpClient::Seen> FakeHttpClient::Requests() const {
+std::vector<FakeHttpClient::RecordedRequest> FakeHttpClient::Requests() const {
   std::lock_guard lock(mutex_);
   return seen_;
 }
 
 std::size_t FakeHttpClient::Count(std::string_view part) const {
   std::lock_guard lock(mutex_);
-  return static_cast<std::size_t>(std::count_if(seen_.begin(), seen_.end(), [&](const Seen& seen) {
+  return static_cast<std::size_t>(std::count_if(seen_.begin(), seen_.end(), [&](const RecordedRequest& seen) {
     return seen.url.find(part) != std::string::npos;
   }));
 }

@@ -22,7 +22,7 @@ namespace nodekeep {
 
 class FakeHttpClient final : public HttpClient {
  public:
-  struct Seen {
+  struct RecordedRequest {
     std::string method;
     std::string url;
     std::map<std::string, std::string> headers;  // names in lower case
@@ -33,7 +33,7 @@ class FakeHttpClient final : public HttpClient {
     Duration timeout{};
     ServerState (*server_state)(const HttpResponse&) = nullptr;
   };
-  using Reply = std::function<Result<HttpResponse>(const Context&, const Seen&)>;
+  using Reply = std::function<Result<HttpResponse>(const Context&, const RecordedRequest&)>;
   using UrlPredicate = std::function<bool(std::string_view url)>;
   using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -67,7 +67,7 @@ class FakeHttpClient final : public HttpClient {
                                             std::vector<HttpRequest> requests) override;
 
   // In order of arrival.
-  std::vector<Seen> Requests() const;
+  std::vector<RecordedRequest> Requests() const;
   // How many requests had a URL that contains `part`.
   std::size_t Count(std::string_view part = "") const;
 
@@ -80,13 +80,13 @@ class FakeHttpClient final : public HttpClient {
   };
 
   Result<HttpResponse> Answer(const Context& context, HttpRequest request);
-  Reply Choose(const Seen& seen);
+  Reply Choose(const RecordedRequest& seen);
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<Route> routes_;
   std::vector<Reply> faults_;
-  std::vector<Seen> seen_;
+  std::vector<RecordedRequest> seen_;
 };
 
 }  // namespace nodekeep

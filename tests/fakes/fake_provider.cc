@@ -56,7 +56,7 @@ void FakeProvider::FailAlways(const std::string& path, Error error) {
   read_outages_.insert_or_assign(path, std::move(error));
 }
 
-void FakeProvider::Heal() {
+void FakeProvider::ClearFaults() {
   std::unique_lock lock(mutex_);
   read_outages_.clear();
   read_faults_.clear();
@@ -92,7 +92,7 @@ void FakeProvider::FailLoginsAlways(Error error) {
   login_outage_ = std::move(error);
 }
 
-void FakeProvider::SetLogIn(LogIn log_in) {
+void FakeProvider::SetLoginHandler(LogIn log_in) {
   std::unique_lock lock(mutex_);
   log_in_ = std::move(log_in);
 }

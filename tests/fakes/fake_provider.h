@@ -24,7 +24,7 @@ class FakeOptions final : public ProviderOptions {
  public:
   std::string LoginText() const override { return login_text; }
   std::string CredentialDigest(const Identity&) const override { return digest; }
-  bool ShowsPod() const override { return shows_pod; }
+  bool SendsPodToken() const override { return shows_pod; }
   std::vector<std::pair<std::string, std::string>> Explain() const override {
     return {{"login", login_text}};
   }
@@ -58,9 +58,9 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   void Remove(const std::string& path);
   // The next reads of `path` ("" = any) fail with these errors, in order; then reads work again.
   void FailReads(const std::string& path, std::vector<Error> errors);
-  // Every read of `path` ("" = any) fails with this error until Heal.
+  // Every read of `path` ("" = any) fails with this error until ClearFaults.
   void FailAlways(const std::string& path, Error error);
-  void Heal();
+  void ClearFaults();
   // Answers reads instead of the script. Called without the lock.
   void SetReader(Reader reader);
 
@@ -70,7 +70,7 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   void SetLoginLifetime(Duration lifetime, bool renewable);
   void FailLogins(std::vector<Error> errors);
   void FailLoginsAlways(Error error);
-  void SetLogIn(LogIn log_in);
+  void SetLoginHandler(LogIn log_in);
   // Reads with this token are answered kDenied from now on.
   void RefuseToken(const std::string& token);
 

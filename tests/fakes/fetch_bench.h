@@ -14,8 +14,8 @@ namespace nodekeep {
 inline Error Down() { return Error(ErrorCode::kTransient, "connection refused"); }
 inline Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
 
-struct FetchBench {
-  explicit FetchBench(CoreOptions options = {}) : core(clock, std::move(options)) {}
+struct FetcherFixture {
+  explicit FetcherFixture(CoreOptions options = {}) : core(clock, std::move(options)) {}
 
   MountPlanPtr Plan(const std::string& objects, const std::string& pod = "web-1",
                     std::map<std::string, std::string> attributes = {}) {

@@ -14,7 +14,7 @@ import pytest
 from harness.driver import Pod
 from harness.kubelet import DRIVER, CallFailed
 from harness.system_calls import KilledAt, Step, Watched
-from test_driver_door import classes, crds, agent, store  # noqa: F401: fixtures
+from test_driver import classes, crds, agent, store  # noqa: F401: fixtures
 
 NODE = "node-of-the-integration-tests"
 
