@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/base/mutex.h"
 #include "csi/secrets_store_api.h"
 
 namespace nodekeep {
@@ -15,7 +16,7 @@ Result<ClassPtr> KubeClassSource::Get(const Context& context, const std::string&
   const Key key(namespace_name, name);
   ClassPtr last;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = seen_.find(key);
     if (found != seen_.end()) {
       if (clock_.Now() < found->second.at + options_.fresh_for) return found->second.value;
@@ -45,7 +46,7 @@ Result<ClassPtr> KubeClassSource::Read(const Context& context, const Key& key) {
 }
 
 Result<ClassPtr> KubeClassSource::Store(const Key& key, Result<ClassPtr> answer) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (answer.ok()) {
     seen_[key] = {*answer, clock_.Now()};
     if (seen_.size() > options_.max_classes) {

@@ -3,12 +3,12 @@
 // Reads SecretProviderClasses.
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/mutex.h"
 #include "agent/base/worker_pool.h"
 #include "agent/kube/kube_client.h"
 #include "agent/secrets/secret_provider_class.h"
@@ -61,7 +61,7 @@ class KubeClassSource final : public ClassSource {
   KubeClient& client_;
   const Clock& clock_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<Key, Seen> seen_;  // guarded by mutex_
 
   SingleFlight<Key, ClassPtr> flights_;  // last: its calls use all of the above

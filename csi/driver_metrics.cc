@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -20,19 +22,20 @@ prometheus::Labels Linux(std::string_view provider) {
 
 DriverMetrics::DriverMetrics(MetricsRegistry& registry)
     : publishes_(registry.Counter("node_publish_total", "Volumes published, repeats included.")),
-      publish_errors_(registry.Counter("node_publish_error_total",
-                                       "Volumes that could not be published.")),
+      publish_errors_(
+          registry.Counter("node_publish_error_total", "Volumes that could not be published.")),
       unpublishes_(registry.Counter("node_unpublish_total", "Volumes unpublished.")),
-      unpublish_errors_(registry.Counter("node_unpublish_error_total",
-                                         "Volumes that could not be unpublished.")),
+      unpublish_errors_(
+          registry.Counter("node_unpublish_error_total", "Volumes that could not be unpublished.")),
       rotations_(registry.Counter("rotation_reconcile_total",
                                   "Refreshes of volumes; rotated=true where the content changed.")),
-      rotation_errors_(registry.Counter("rotation_reconcile_error_total",
-                                        "Refreshes of volumes that failed.")),
+      rotation_errors_(
+          registry.Counter("rotation_reconcile_error_total", "Refreshes of volumes that failed.")),
       rotation_seconds_(registry.Histogram("rotation_reconcile_duration_sec",
                                            "Time that a refresh of a volume took.")),
-      volumes_(registry.Gauge("nodekeep_volumes",
-                              "Volumes that the driver has mounted, by the state of their content.")),
+      volumes_(
+          registry.Gauge("nodekeep_volumes",
+                         "Volumes that the driver has mounted, by the state of their content.")),
       volumes_not_mirrored_(registry
                                 .Gauge("nodekeep_volumes_not_mirrored",
                                        "Volumes whose Secrets or status object lag behind.")
@@ -90,7 +93,7 @@ void DriverMetrics::SetOldestContent(std::chrono::duration<double> age) {
 }
 
 void DriverMetrics::SetEventsDropped(std::uint64_t count) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const double more = static_cast<double>(count) - events_dropped_.Value();
   if (more > 0) events_dropped_.Increment(more);
 }

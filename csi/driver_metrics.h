@@ -1,16 +1,16 @@
 #pragma once
 
 // Metrics of the CSI driver. Those without the prefix nodekeep_ have the names, labels and buckets
-// of secrets-store-csi-driver, so that existing dashboards keep working (docs/protocol/csi-driver.md,
-// "Metrics"). Thread-safe.
+// of secrets-store-csi-driver, so that existing dashboards keep working
+// (docs/protocol/csi-driver.md, "Metrics"). Thread-safe.
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <string_view>
 
 #include "agent/base/metrics.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 
@@ -48,7 +48,7 @@ class DriverMetrics {
   prometheus::Gauge& volumes_not_mirrored_;
   prometheus::Gauge& oldest_content_;
   prometheus::Counter& events_dropped_;  // incremented under mutex_
-  std::mutex mutex_;
+  Mutex mutex_;
 };
 
 }  // namespace nodekeep

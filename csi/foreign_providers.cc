@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "agent/base/go_json.h"
+#include "agent/base/mutex.h"
 #include "agent/rpc/status.h"
 #include "csi/attributes.h"
 #include "csi/reply_limit.h"
@@ -142,7 +143,7 @@ Result<std::string> ForeignProviders::SocketOf(const std::string& provider) cons
 
 std::pair<std::shared_ptr<grpc::Channel>, bool> ForeignProviders::ChannelTo(
     const std::string& path) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::shared_ptr<grpc::Channel>& channel = channels_[path];
   const bool used_before = channel != nullptr;
   if (!used_before) {
@@ -161,7 +162,7 @@ std::pair<std::shared_ptr<grpc::Channel>, bool> ForeignProviders::ChannelTo(
 
 void ForeignProviders::Forget(const std::string& path,
                               const std::shared_ptr<grpc::Channel>& channel) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto known = channels_.find(path);
   if (known != channels_.end() && known->second == channel) channels_.erase(known);
 }

@@ -10,12 +10,12 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 #include "csi/volume_source.h"
 #include "proto/provider.pb.h"
 
@@ -50,7 +50,7 @@ class ForeignProviders final : public VolumeSource {
   const Options options_;
   const Clock& clock_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;  // by path; guarded by mutex_
 };
 

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
-#include <mutex>
 #include <semaphore>
 #include <thread>
 
+#include "agent/base/mutex.h"
 #include "agent/rpc/local_server.h"
 #include "csi/reply_limit.h"
 #include "proto/provider.grpc.pb.h"
@@ -26,14 +26,14 @@ class ExternalProvider final : public v1alpha1::CSIDriverProvider::Service {
     }
     ++asked;
     {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       seen = *request;
     }
     *response = answer;
     return status;
   }
 
-  std::mutex mutex;
+  Mutex mutex;
   v1alpha1::MountRequest seen;
   std::atomic<int> asked = 0;
   v1alpha1::MountResponse answer;

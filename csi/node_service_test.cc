@@ -1,11 +1,11 @@
 #include "csi/node_service.h"
 
 #include <catch2/catch_test_macros.hpp>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "agent/rpc/local_server.h"
 #include "tests/fakes/driver_node.h"
 
@@ -26,10 +26,10 @@ csi::v1::NodePublishVolumeRequest RequestOf(const Volume& volume) {
 
 TEST_CASE("node service: a publish that throws returns INTERNAL, and kubelet's retry succeeds") {
   DriverNode node;
-  std::mutex mutex;
+  Mutex mutex;
   std::vector<std::string> reports;
   const ExceptionReporter report = [&](std::string_view thread, std::string_view error) {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     reports.push_back(std::string(thread) + ": " + std::string(error));
   };
   {

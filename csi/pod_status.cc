@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/base/digest.h"
+#include "agent/base/mutex.h"
 #include "agent/kube/retry_on_conflict.h"
 #include "csi/secrets_store_api.h"
 
@@ -78,7 +79,7 @@ Result<OwnerReference> PodStatusWriter::Write(const Context& context, const PodS
   const std::string text(GoJson(StatusOf(status)).Reveal());
   std::string known_name;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto found = written_.find(status.target_path);
     if (found != written_.end()) {
       if (found->second.text == text) return found->second.owner;
@@ -92,7 +93,7 @@ Result<OwnerReference> PodStatusWriter::Write(const Context& context, const PodS
   const bool is_taken = !owner.ok() && owner.error().code() == ErrorCode::kPrecondition;
   if (is_taken) owner = WriteNamed(context, status, own, false);
   if (!owner.ok()) return owner;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   written_[status.target_path] = Written{*owner, text};
   return owner;
 }
@@ -148,7 +149,7 @@ Result<OwnerReference> PodStatusWriter::WriteNamed(const Context& context, const
 }
 
 void PodStatusWriter::Forget(const std::string& target_path) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   written_.erase(target_path);
 }
 

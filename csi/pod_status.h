@@ -12,13 +12,13 @@
 // The status is garbage-collected with its owner, the pod.
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/base/context.h"
 #include "agent/base/json.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/kube/kube_client.h"
 #include "agent/secrets/bundle.h"
@@ -60,7 +60,7 @@ class PodStatusWriter {
   KubeClient& kube_;
   const std::string node_label_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, Written> written_;  // by target path; guarded by mutex_
 };
 

@@ -5,12 +5,12 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <map>
-#include <mutex>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "agent/rpc/local_server.h"
 #include "csi/csi_status.h"
 #include "tests/fakes/core.h"
@@ -37,13 +37,12 @@ std::string AttributesFor(const std::string& objects, const std::string& pod = "
 // The provider server of a fake backend, served by a real gRPC server behind a real socket.
 struct Server {
   explicit Server(const std::string& name = "fake", Duration budget = seconds(90))
-      : service(
-            {.provider = name,
-             .runtime_name = name + "-csi-provider",
-             .version = "1.2.3",
-             .budget = budget,
-             .on_exception = Reporter()},
-            mounts, pool, clock),
+      : service({.provider = name,
+                 .runtime_name = name + "-csi-provider",
+                 .version = "1.2.3",
+                 .budget = budget,
+                 .on_exception = Reporter()},
+                mounts, pool, clock),
         server(*LocalServer::Start({&service}, {}, core.log)) {
     REQUIRE(server->Listen(dir / "fake.sock").ok());
     backend->SetValue("app/db", "user=alice\npassword=pw");
@@ -93,14 +92,14 @@ struct Server {
   }
   ExceptionReporter Reporter() {
     return [this](std::string_view thread, std::string_view error) {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       reports.push_back(std::string(thread) + ": " + std::string(error));
     };
   }
 
   SystemClock clock;
   std::atomic<bool> defect = false;
-  std::mutex mutex;
+  Mutex mutex;
   std::vector<std::string> reports;  // guarded by mutex
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
   Core core{clock, {.retry = {.attempts = 1}}};
@@ -153,7 +152,7 @@ TEST_CASE("provider server: a mount that throws returns INTERNAL, and the next o
           "the request failed with an unexpected exception; see the agent's log");
     server.defect = false;
     CHECK(server.Mount(kAttributes + row.padding).ok());
-    std::lock_guard lock(server.mutex);
+    MutexLock lock(server.mutex);
     CHECK(server.reports == std::vector<std::string>{row.thread + ": canary"});
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/base/context.h"
+#include "agent/base/mutex.h"
 #include "agent/base/on_exit.h"
 #include "agent/rpc/local_server.h"
 #include "agent/rpc/status.h"
@@ -56,7 +57,7 @@ class Registration::Service final : public pluginregistration::Registration::Cal
    private:
     void OnDone() override {
       {
-        std::lock_guard lock(owner_.mutex_);
+        MutexLock lock(owner_.mutex_);
         owner_.answer_ = std::move(status_);
         owner_.changed_.notify_all();
       }
@@ -78,12 +79,12 @@ Registration::Registration(Options options, const Clock& clock, Logger& log)
 Registration::~Registration() = default;
 
 Status Registration::state() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return state_;
 }
 
 void Registration::SetState(Status state) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   state_ = std::move(state);
 }
 
@@ -99,7 +100,7 @@ void Registration::Run(std::stop_token stop) {
 bool Registration::ServeOnce(std::stop_token stop) {
   {
     // Kubelet's answer about the previous socket does not apply to this one.
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     answer_.reset();
   }
   // An exception removes the socket, on which kubelet unregisters the driver.
@@ -125,7 +126,7 @@ bool Registration::ServeOnce(std::stop_token stop) {
   while (!stop.stop_requested()) {
     std::optional<Status> answer;
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       clock_.WaitUntil(lock, changed_, stop, clock_.Now() + options_.check_every,
                        [this] { return answer_.has_value(); });
       answer.swap(answer_);

@@ -11,13 +11,13 @@
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/base/thread_guard.h"
 
@@ -56,7 +56,7 @@ class Registration {
   const Clock& clock_;
   Logger& log_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   Status state_ = Error(ErrorCode::kPrecondition, "kubelet has not asked for the driver yet");

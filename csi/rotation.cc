@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/base/mutex.h"
 #include "agent/base/on_exit.h"
 
 namespace nodekeep {
@@ -30,7 +31,7 @@ Rotation::Rotation(Options options, Dependencies dependencies)
 Rotation::~Rotation() {
   thread_.request_stop();
   thread_.join();
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.wait(lock, [this] { return running_ == 0; });
 }
 
@@ -52,14 +53,14 @@ void Rotation::Run(std::stop_token stop) {
 }
 
 bool Rotation::AwaitSlot(std::stop_token stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   deps_.clock.WaitUntil(lock, changed_, stop, SteadyTime::max(),
                         [this] { return running_ < kAtOnce; });
   return !stop.stop_requested();
 }
 
 bool Rotation::AcquireSlot(bool failing) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (failing && failing_running_ >= kFailingAtOnce) return false;
   ++running_;
   if (failing) ++failing_running_;
@@ -68,7 +69,7 @@ bool Rotation::AcquireSlot(bool failing) {
 
 void Rotation::ReleaseSlot(bool failing) {
   // Notified under the lock: once `running_` is seen as 0, this object may be gone.
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   --running_;
   if (failing) --failing_running_;
   changed_.notify_all();

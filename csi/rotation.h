@@ -10,11 +10,11 @@
 // The destructor cancels running refreshes and waits for them.
 
 #include <condition_variable>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/base/workqueue.h"
@@ -57,7 +57,7 @@ class Rotation {
   const Options options_;
   const Dependencies deps_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::size_t running_ = 0;

@@ -1,5 +1,7 @@
 #include "csi/target_locks.h"
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
 TargetLocks::Guard::Guard(TargetLocks& locks, std::string path, const Context& context)
@@ -9,13 +11,13 @@ TargetLocks::Guard::Guard(TargetLocks& locks, std::string path, const Context& c
       context_(context.WithStop(stop_.get_token())) {}
 
 TargetLocks::Guard::~Guard() {
-  std::lock_guard lock(locks_.mutex_);
+  MutexLock lock(locks_.mutex_);
   locks_.locked_.erase(path_);
   locks_.changed_.notify_all();
 }
 
 Result<TargetLocks::GuardPtr> TargetLocks::Lock(const Context& context, const std::string& path) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return Wait(lock, context, path);
 }
 
@@ -23,18 +25,18 @@ Result<TargetLocks::GuardPtr> TargetLocks::CancelAndLock(const Context& context,
                                                          const std::string& path) {
   std::stop_source at_work(std::nostopstate);
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = locked_.find(path);
     if (found != locked_.end()) at_work = found->second->stop_;
   }
   // Outside the lock: stop callbacks run here.
   at_work.request_stop();
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return Wait(lock, context, path);
 }
 
-Result<TargetLocks::GuardPtr> TargetLocks::Wait(std::unique_lock<std::mutex>& lock,
-                                                const Context& context, const std::string& path) {
+Result<TargetLocks::GuardPtr> TargetLocks::Wait(MutexLock& lock, const Context& context,
+                                                const std::string& path) {
   const bool free = clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(),
                                      [&] { return !locked_.contains(path); });
   if (!free) {

@@ -11,12 +11,12 @@
 #include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <string>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 
@@ -53,12 +53,11 @@ class TargetLocks {
   Result<GuardPtr> CancelAndLock(const Context& context, const std::string& path);
 
  private:
-  Result<GuardPtr> Wait(std::unique_lock<std::mutex>& lock, const Context& context,
-                        const std::string& path);
+  Result<GuardPtr> Wait(MutexLock& lock, const Context& context, const std::string& path);
 
   const Clock& clock_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any changed_;
   std::map<std::string, Guard*> locked_;  // guarded by mutex_
 };

@@ -1,9 +1,11 @@
 #include "csi/volume_registry.h"
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
 bool VolumeRegistry::Put(VolumePtr volume) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   by_class_[ClassOf(*volume)].insert(volume->target_path);
   const auto [at, is_new] = records_.try_emplace(volume->target_path);
   const VolumePtr before = std::exchange(at->second.volume, std::move(volume));
@@ -14,7 +16,7 @@ bool VolumeRegistry::Put(VolumePtr volume) {
 }
 
 bool VolumeRegistry::Recover(VolumePtr volume) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (records_.contains(volume->target_path)) return true;
   by_class_[ClassOf(*volume)].insert(volume->target_path);
   const std::string path = volume->target_path;
@@ -23,7 +25,7 @@ bool VolumeRegistry::Recover(VolumePtr volume) {
 }
 
 void VolumeRegistry::Remove(const std::string& target_path) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = records_.find(target_path);
   if (found == records_.end()) return;
   RemoveFromClass(*found->second.volume);
@@ -31,14 +33,14 @@ void VolumeRegistry::Remove(const std::string& target_path) {
 }
 
 std::optional<VolumeRecord> VolumeRegistry::Find(const std::string& target_path) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = records_.find(target_path);
   if (found == records_.end()) return std::nullopt;
   return found->second;
 }
 
 std::vector<VolumeRecord> VolumeRegistry::List() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<VolumeRecord> records;
   for (const auto& [path, record] : records_) records.push_back(record);
   return records;
@@ -46,7 +48,7 @@ std::vector<VolumeRecord> VolumeRegistry::List() const {
 
 std::vector<std::string> VolumeRegistry::PathsOfClass(const std::string& namespace_name,
                                                       const std::string& class_name) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = by_class_.find(ClassKey(namespace_name, class_name));
   if (found == by_class_.end()) return {};
   return {found->second.begin(), found->second.end()};
@@ -54,7 +56,7 @@ std::vector<std::string> VolumeRegistry::PathsOfClass(const std::string& namespa
 
 void VolumeRegistry::Update(const std::string& target_path,
                             const std::function<void(VolumeState&)>& change) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = records_.find(target_path);
   if (found != records_.end()) change(found->second.state);
 }

@@ -8,13 +8,13 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "csi/volume.h"
 
 namespace nodekeep {
@@ -45,7 +45,7 @@ class VolumeRegistry {
   // Requires mutex_.
   void RemoveFromClass(const Volume& volume);
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Guarded by mutex_.
   std::map<std::string, VolumeRecord> records_;
   std::map<ClassKey, std::set<std::string>> by_class_;  // target paths; no set is empty

@@ -1,5 +1,6 @@
 #include "csi/watched_classes.h"
 
+#include "agent/base/mutex.h"
 #include "csi/secrets_store_api.h"
 
 namespace nodekeep {
@@ -11,7 +12,7 @@ Result<ClassPtr> WatchedClasses::Get(const Context& context, const std::string& 
                                      const std::string& name) {
   const Key key(namespace_name, name);
   if (const WatchPtr watch = Find(key)) {
-    std::lock_guard lock(watch->mutex);
+    MutexLock lock(watch->mutex);
     if (watch->value != nullptr) return watch->value;
     if (watch->error) {
       return watch->error->Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,
@@ -25,7 +26,7 @@ Result<ClassPtr> WatchedClasses::Get(const Context& context, const std::string& 
 }
 
 WatchedClasses::WatchPtr WatchedClasses::Find(const Key& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = watches_.find(key);
   if (found == watches_.end()) return nullptr;
   found->second->unused = false;
@@ -36,7 +37,7 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
   auto watch = std::make_shared<Watch>();
   watch->value = std::move(seen);
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!watches_.try_emplace(key, watch).second) return;
   }
   // The informer is destroyed before the other members of the watch, so its handler may use them.
@@ -50,7 +51,7 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
                                                ? ReadSecretProviderClass(*change.after)
                                                : Result<SecretProviderClass>(SecretProviderClass());
         {
-          std::lock_guard lock(raw->mutex);
+          MutexLock lock(raw->mutex);
           const bool same = next.ok() && change.after && raw->value != nullptr &&
                             raw->value->resource_version == next->resource_version;
           if (same) return;
@@ -68,7 +69,7 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
 
 void WatchedClasses::KeepOnly(const std::set<Key>& in_use) {
   std::vector<WatchPtr> ended;  // destroyed after the unlock: an informer waits for its handler
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto at = watches_.begin(); at != watches_.end();) {
     Watch& watch = *at->second;
     if (in_use.contains(at->first)) {

@@ -8,11 +8,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "agent/base/mutex.h"
 #include "agent/kube/informer.h"
 #include "csi/class_source.h"
 
@@ -35,7 +35,7 @@ class WatchedClasses final : public ClassSource {
 
  private:
   struct Watch {
-    std::mutex mutex;
+    Mutex mutex;
     ClassPtr value;              // guarded by mutex; parsed from the newest object
     std::optional<Error> error;  // guarded by mutex; why the newest object cannot be parsed
     std::unique_ptr<Informer> informer;
@@ -50,7 +50,7 @@ class WatchedClasses final : public ClassSource {
   ClassSource& live_;
   const OnChange on_change_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<Key, WatchPtr> watches_;  // guarded by mutex_
 };
 

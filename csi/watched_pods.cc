@@ -1,5 +1,6 @@
 #include "csi/watched_pods.h"
 
+#include "agent/base/mutex.h"
 #include "agent/kube/resource.h"
 
 namespace nodekeep {
@@ -49,7 +50,7 @@ WatchedPods::WatchedPods(WatchLoop& loop, const std::string& node_name)
                 [this](const ObjectChange& change) { Apply(change); }) {}
 
 void WatchedPods::Apply(const ObjectChange& change) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (change.before) pods_.erase(ReadPodFacts(*change.before).uid);
   if (change.after) {
     PodFacts facts = ReadPodFacts(*change.after);
@@ -63,7 +64,7 @@ Result<std::shared_ptr<const PodsByUid>> WatchedPods::OnNode(const Context& cont
   if (!informer_.synced()) {
     if (Status synced = informer_.AwaitSynced(context); !synced.ok()) return synced.error();
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (snapshot_ == nullptr) snapshot_ = std::make_shared<const PodsByUid>(pods_);
   return snapshot_;
 }

@@ -5,10 +5,10 @@
 // Thread-safe.
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
+#include "agent/base/mutex.h"
 #include "agent/kube/informer.h"
 #include "csi/pod_source.h"
 
@@ -27,7 +27,7 @@ class WatchedPods final : public PodSource {
  private:
   void Apply(const ObjectChange& change);
 
-  std::mutex mutex_;
+  Mutex mutex_;
   // Guarded by mutex_.
   PodsByUid pods_;
   std::shared_ptr<const PodsByUid> snapshot_;  // of pods_; null = pods_ has changed since

@@ -1,6 +1,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
 
+#include "agent/base/mutex.h"
 #include "csi/watched_classes.h"
 #include "csi/watched_pods.h"
 #include "tests/fakes/fake_api_server.h"
@@ -33,7 +34,7 @@ struct Bench {
   }
   // Waits in real time until `count` changes were reported.
   void AwaitChanges(int count) {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     changed.wait(lock, [&] { return changes >= count; });
   }
 
@@ -44,13 +45,13 @@ struct Bench {
   Logger log{LogLevel::kOff, LogFormat::kText};
   WorkerPool pool{{}};
   KubeClient client{server, Connection(), clock, rng, {.retry = {.attempts = 1}}};
-  std::mutex mutex;
-  std::condition_variable changed;
+  Mutex mutex;
+  std::condition_variable_any changed;
   int changes = 0;
   WatchLoop loop{WatchDependencies{server, connection, clock, rng, log, WatchPolicy{}}};
   KubeClassSource live{{.fresh_for = Duration::zero()}, client, pool, clock};
   WatchedClasses classes{loop, live, [this](const WatchedClasses::Key&) {
-                           std::lock_guard lock(mutex);
+                           MutexLock lock(mutex);
                            ++changes;
                            changed.notify_all();
                          }};

@@ -8,7 +8,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -16,6 +15,7 @@
 
 #include "agent/app/admin_client.h"
 #include "agent/app/admin_server.h"
+#include "agent/base/mutex.h"
 #include "tests/fakes/core.h"
 
 namespace nodekeep {
@@ -79,7 +79,7 @@ struct Bed {
             .version = "1.2.3",
             .node = "node-a",
             .state = [this] {
-              std::unique_lock lock(mutex);
+              MutexLock lock(mutex);
               return state;
             }};
   }
@@ -113,7 +113,7 @@ struct Bed {
   Nowhere network;
   GateMetrics gate_metrics{core.metrics};
   BackendGate gate{network, clock, core.rng, gate_metrics, {}};
-  std::mutex mutex;
+  Mutex mutex;
   AgentState state;  // guarded by mutex once the server runs
   std::string directory;
   std::string socket;
@@ -265,7 +265,7 @@ TEST_CASE("admin: health reports why the agent is not ready") {
   bed.Open();
   CHECK(bed.Client().Health()->ready());
   {
-    std::unique_lock lock(bed.mutex);
+    MutexLock lock(bed.mutex);
     bed.state.ready = Error(ErrorCode::kShuttingDown, "stopping");
   }
   const auto health = bed.Client().Health();
@@ -337,13 +337,13 @@ TEST_CASE("admin: a peer that is neither root nor the agent's user is refused") 
 
 TEST_CASE("admin: a call that throws is answered as an internal error without its text") {
   Bed bed;
-  std::mutex mutex;
+  Mutex mutex;
   std::vector<std::string> reports;
   AdminBackend backend = bed.Backend();
   backend.state = []() -> AgentState { throw std::runtime_error("canary"); };
   backend.refreshed = [] { throw std::runtime_error("canary"); };
   backend.on_exception = [&](std::string_view thread, std::string_view error) {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     reports.push_back(std::string(thread) + ": " + std::string(error));
   };
   auto opened = AdminServer::Open(bed.socket, std::move(backend), bed.core.log);

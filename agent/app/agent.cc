@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 
 #include <google/protobuf/stubs/logging.h>
@@ -19,6 +18,7 @@
 #include "agent/app/http_endpoint.h"
 #include "agent/app/signals.h"
 #include "agent/app/version.h"
+#include "agent/base/mutex.h"
 #include "agent/base/read_file.h"
 #include "agent/base/yaml.h"
 #include "csi/provider_servers.h"
@@ -103,7 +103,7 @@ class Agent {
     if (driver_) {
       if (Status open = driver_->Open(); !open.ok()) return open;
     }
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (const std::string& path : provider_servers_.SocketPaths()) {
       state_.sockets.push_back({std::filesystem::path(path).stem(), path});
     }
@@ -117,7 +117,7 @@ class Agent {
     const Duration grace = loaded_.config.shutdown_grace;
     log_.Info("stopping", {{"grace_ms", grace.count()}});
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       state_.ready = Error(ErrorCode::kShuttingDown, "stopping");
     }
     const SteadyTime deadline = graph_.clock.Now() + grace;
@@ -137,7 +137,7 @@ class Agent {
     const Status taken = next.ok() ? graph_.Reconfigure(*next) : Status(next.error());
     graph_.agent_metrics.CountReload(taken.ok());
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       state_.last_reload = graph_.clock.Wall();
       state_.reload_error = taken.ok() ? "" : taken.error().message();
     }
@@ -157,7 +157,7 @@ class Agent {
   AgentState State() {
     AgentState state;
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       state = state_;
     }
     if (state.ready.ok() && driver_) state.ready = driver_->Ready();
@@ -174,7 +174,7 @@ class Agent {
   LoadedConfig loaded_;  // used by the main thread only, as is file_text_
   std::optional<SecretBytes> file_text_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   AgentState state_;  // guarded by mutex_
 
   WorkerPool mount_pool_;

@@ -13,11 +13,10 @@ TEST_CASE("agent metrics: each is rendered under its documented name") {
   metrics.CountInternalError("rotation");
 
   const std::string text = registry.Render();
-  for (const char* line :
-       {R"(nodekeep_build_info{version="1.2.3"} 1)",
-        R"(nodekeep_config_reloads_total{outcome="ok"} 1)",
-        R"(nodekeep_config_reloads_total{outcome="rejected"} 1)",
-        R"(nodekeep_internal_errors_total{thread="rotation"} 1)"}) {
+  for (const char* line : {R"(nodekeep_build_info{version="1.2.3"} 1)",
+                           R"(nodekeep_config_reloads_total{outcome="ok"} 1)",
+                           R"(nodekeep_config_reloads_total{outcome="rejected"} 1)",
+                           R"(nodekeep_internal_errors_total{thread="rotation"} 1)"}) {
     INFO(line);
     CHECK(text.find(std::string(line)) != std::string::npos);
   }

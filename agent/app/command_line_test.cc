@@ -261,7 +261,8 @@ TEST_CASE("validate: every finding of every file has file, line, field and fix")
         types +
             ":12:11: spec.parameters.flag: must be a string, found a boolean; quote it: \"true\"",
         types + ":25:12: spec.parameters.count: must be a string, found a number; quote it: \"1\"",
-        unknown + ":6: spec.provider: this build has no provider \"devv\"; it has " + ProviderNames(),
+        unknown + ":6: spec.provider: this build has no provider \"devv\"; it has " +
+            ProviderNames(),
         broken + ":2:1: ", dialect + ":11: spec.parameters.objects: ",
         std::string("/no/such.yaml: read /no/such.yaml: No such file or directory\n"),
         std::string("findings: ")}) {

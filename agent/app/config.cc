@@ -57,8 +57,8 @@ class FileReader {
       const auto setting = std::find_if(settings_.begin(), settings_.end(),
                                         [&](const Setting& s) { return s.path == path; });
       const bool is_section =
-          std::any_of(settings_.begin(), settings_.end(),
-                      [&](const Setting& s) { return !key.text.empty() && IsUnder(s.path, path); });
+          !key.text.empty() && std::any_of(settings_.begin(), settings_.end(),
+                                           [&](const Setting& s) { return IsUnder(s.path, path); });
       if (setting != settings_.end()) {
         ReadValue(*setting, value);
       } else if (!is_section) {

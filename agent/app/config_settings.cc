@@ -446,14 +446,13 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
   };
   AddPolicy(
       settings, "policy", [](auto& config) -> auto& { return config.policy; });
-  settings.push_back(
-      {.path = "providers.enabled",
-       .environment = "NODEKEEP_PROVIDERS",
-       .flag = "--providers",
-       .placeholder = "NAMES",
-       .codec = EnabledProviders(providers),
-       .help = "Providers to serve, each on a socket of its name",
-       .default_note = EnabledByDefault(providers)});
+  settings.push_back({.path = "providers.enabled",
+                      .environment = "NODEKEEP_PROVIDERS",
+                      .flag = "--providers",
+                      .placeholder = "NAMES",
+                      .codec = EnabledProviders(providers),
+                      .help = "Providers to serve, each on a socket of its name",
+                      .default_note = EnabledByDefault(providers)});
   return settings;
 }
 

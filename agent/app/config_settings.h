@@ -19,7 +19,7 @@ struct SettingCodec {
   std::string type;  // "duration"; in errors: "is not a valid duration"
   std::string how;   // "write it like 90s, 1h30m or 500ms"
   bool is_list = false;
-  bool is_switch = false;  // its flag takes no value and means true
+  bool is_switch = false;              // its flag takes no value and means true
   std::vector<std::string> choices{};  // all valid texts, where they are few
   // Returns false if the texts are invalid. One text, or any number for a list.
   std::function<bool(Config&, const std::vector<std::string>&)> read;

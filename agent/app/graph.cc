@@ -96,11 +96,12 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
       cache(loaded.config.cache.max_bytes, *sealer, clock, fetch_metrics),
       credentials({.retry = Retries(loaded.config), .login_budget = loaded.config.fetch.budget},
                   backend_pool, clock, rng, log, fetch_metrics),
-      leases({.on_exception = on_exception}, cache, credentials, backend_pool, clock, log, fetch_metrics),
+      leases({.on_exception = on_exception}, cache, credentials, backend_pool, clock, log,
+             fetch_metrics),
       fetcher({.retry = Retries(loaded.config),
                .fetch_budget = loaded.config.fetch.budget,
                .stale_patience = loaded.config.fetch.stale_patience},
-              cache, credentials, leases, backend_pool, clock, rng, log, fetch_metrics),
+              cache, credentials, leases, backend_pool, clock, rng, fetch_metrics),
       ledger(clock),
       kube(api_server
                ? std::make_unique<KubeClient>(

@@ -1,5 +1,7 @@
 #include "agent/app/provider_set.h"
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
 ProviderSet::ProviderSet(HttpClient& http, const Clock& clock, Logger& log,
@@ -11,7 +13,7 @@ ProviderSet::ProviderSet(HttpClient& http, const Clock& clock, Logger& log,
       on_exception_(std::move(on_exception)) {}
 
 Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntry> registry) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   std::map<std::string, Made> before = providers_;
   lock.unlock();
   std::map<std::string, Made> made;
@@ -37,7 +39,7 @@ Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntr
 }
 
 std::shared_ptr<const Provider> ProviderSet::Find(const std::string& name) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = providers_.find(name);
   return found == providers_.end() ? nullptr : found->second.provider;
 }

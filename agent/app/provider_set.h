@@ -8,10 +8,10 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "agent/app/config.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/base/thread_guard.h"
 #include "providers/registry.h"
@@ -44,7 +44,7 @@ class ProviderSet {
   const SecretBytes& version_key_;
   const ExceptionReporter on_exception_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, Made> providers_;  // guarded by mutex_
 };
 

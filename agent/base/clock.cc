@@ -7,15 +7,17 @@
 #include <algorithm>
 #include <random>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
 SteadyTime SystemClock::Now() const { return std::chrono::steady_clock::now(); }
 
 WallTime SystemClock::Wall() const { return std::chrono::system_clock::now(); }
 
-bool SystemClock::WaitUntil(std::unique_lock<std::mutex>& lock,
-                            std::condition_variable_any& changed, std::stop_token stop,
-                            SteadyTime deadline, const std::function<bool()>& ready) const {
+bool SystemClock::WaitUntil(MutexLock& lock, std::condition_variable_any& changed,
+                            std::stop_token stop, SteadyTime deadline,
+                            const std::function<bool()>& ready) const {
   // wait_until overflows for time_point::max() in some library versions.
   if (deadline == SteadyTime::max()) return changed.wait(lock, stop, ready);
   return changed.wait_until(lock, stop, deadline, ready);

@@ -7,11 +7,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
+
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 
@@ -31,7 +32,7 @@ class Clock {
 
   // Waits on `changed` (paired with the mutex of `lock`) until `ready` holds, `deadline` passes or
   // `stop` is requested. Returns ready().
-  virtual bool WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
+  virtual bool WaitUntil(MutexLock& lock, std::condition_variable_any& changed,
                          std::stop_token stop, SteadyTime deadline,
                          const std::function<bool()>& ready) const = 0;
 };
@@ -41,9 +42,8 @@ class SystemClock final : public Clock {
  public:
   SteadyTime Now() const override;
   WallTime Wall() const override;
-  bool WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
-                 std::stop_token stop, SteadyTime deadline,
-                 const std::function<bool()>& ready) const override;
+  bool WaitUntil(MutexLock& lock, std::condition_variable_any& changed, std::stop_token stop,
+                 SteadyTime deadline, const std::function<bool()>& ready) const override;
 };
 
 // Thread-safe.

@@ -5,6 +5,8 @@
 #include <set>
 #include <thread>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -50,9 +52,9 @@ TEST_CASE("clock: a time out of range is clamped and does not overflow") {
 
 TEST_CASE("clock: a wait returns at once when ready, past its deadline or stopped") {
   const SystemClock clock;
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable_any changed;
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   CHECK(clock.WaitUntil(lock, changed, {}, SteadyTime::max(), [] { return true; }));
   CHECK_FALSE(clock.WaitUntil(lock, changed, {}, clock.Now(), [] { return false; }));
   std::stop_source stop;
@@ -63,13 +65,13 @@ TEST_CASE("clock: a wait returns at once when ready, past its deadline or stoppe
 
 TEST_CASE("clock: a wait without a deadline ends on a change or a stop") {
   const SystemClock clock;
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable_any changed;
   bool ready = false;
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   {
     const std::jthread other([&] {
-      const std::lock_guard guard(mutex);
+      const MutexLock guard(mutex);
       ready = true;
       changed.notify_all();
     });

@@ -59,7 +59,7 @@ std::string ClosestTo(std::string_view word, std::span<const std::string_view> k
 }
 
 std::string SuggestOrList(std::string_view word, std::span<const std::string_view> known,
-                       std::string_view all) {
+                          std::string_view all) {
   const std::string closest = ClosestTo(word, known);
   if (!closest.empty()) return fmt::format("did you mean {}?", closest);
   return fmt::format("{} {}", all, fmt::join(known, ", "));

@@ -2,15 +2,17 @@
 
 #include <algorithm>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
 void LatestFailure::Set(const Error& error) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   error_ = error;
 }
 
 std::optional<Error> LatestFailure::Get() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return error_;
 }
 
@@ -65,9 +67,9 @@ Duration Context::Remaining(const Clock& clock) const {
 }
 
 Status Sleep(const Context& context, const Clock& clock, Duration duration) {
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable_any never;
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   const SteadyTime now = clock.Now();
   // Compared before the addition, because now + Duration::max() overflows.
   const bool past_end = duration >= std::chrono::floor<Duration>(SteadyTime::max() - now);

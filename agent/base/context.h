@@ -7,12 +7,12 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 
 namespace nodekeep {
@@ -25,7 +25,7 @@ class LatestFailure {
   std::optional<Error> Get() const;
 
  private:
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::optional<Error> error_;  // guarded by mutex_
 };
 

@@ -1,11 +1,11 @@
 #pragma once
 
-// A mutex for clang's thread-safety analysis (-Wthread-safety): a member that is GUARDED_BY a Mutex
-// cannot be used without its lock, and a function that REQUIRES it cannot be called without it.
-// `make lint` and ./test run the analysis; GCC ignores the annotations. std::mutex of libstdc++ is
-// not annotated.
-//
-// The names of the macros are those of clang's documentation ("Thread Safety Analysis", mutex.h).
+// A mutex for clang's thread-safety analysis (-Wthread-safety), which std::mutex of libstdc++ is
+// not annotated for. A member marked NODEKEEP_GUARDED_BY cannot be used without the mutex, and a
+// function marked NODEKEEP_REQUIRES cannot be called without it: a build with clang fails (`make
+// lint`,
+// ./test). Other compilers ignore the marks. Their names are those of clang's documentation, with a
+// prefix, because Protobuf defines some of them too.
 
 #include <mutex>
 
@@ -15,25 +15,25 @@
 #define NODEKEEP_THREAD_ANNOTATION(x)
 #endif
 
-#define CAPABILITY(x) NODEKEEP_THREAD_ANNOTATION(capability(x))
-#define SCOPED_CAPABILITY NODEKEEP_THREAD_ANNOTATION(scoped_lockable)
-#define GUARDED_BY(x) NODEKEEP_THREAD_ANNOTATION(guarded_by(x))
-#define REQUIRES(...) NODEKEEP_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
-#define EXCLUDES(...) NODEKEEP_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
-#define ACQUIRE(...) NODEKEEP_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
-#define RELEASE(...) NODEKEEP_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
-#define ASSERT_CAPABILITY(x) NODEKEEP_THREAD_ANNOTATION(assert_capability(x))
+#define NODEKEEP_CAPABILITY(x) NODEKEEP_THREAD_ANNOTATION(capability(x))
+#define NODEKEEP_SCOPED_CAPABILITY NODEKEEP_THREAD_ANNOTATION(scoped_lockable)
+#define NODEKEEP_GUARDED_BY(x) NODEKEEP_THREAD_ANNOTATION(guarded_by(x))
+#define NODEKEEP_REQUIRES(...) NODEKEEP_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
+#define NODEKEEP_EXCLUDES(...) NODEKEEP_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
+#define NODEKEEP_ACQUIRE(...) NODEKEEP_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define NODEKEEP_RELEASE(...) NODEKEEP_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+#define NODEKEEP_ASSERT_CAPABILITY(x) NODEKEEP_THREAD_ANNOTATION(assert_capability(x))
 
 namespace nodekeep {
 
-class CAPABILITY("mutex") Mutex {
+class NODEKEEP_CAPABILITY("mutex") Mutex {
  public:
-  void lock() ACQUIRE() { mutex_.lock(); }
-  void unlock() RELEASE() { mutex_.unlock(); }
+  void lock() NODEKEEP_ACQUIRE() { mutex_.lock(); }
+  void unlock() NODEKEEP_RELEASE() { mutex_.unlock(); }
 
   // Tells the analysis that the caller holds the mutex, where it cannot see it: in the predicate of
   // a wait, in a callback that runs under the lock. Checks nothing.
-  void AssertHeld() const ASSERT_CAPABILITY(this) {}
+  void AssertHeld() const NODEKEEP_ASSERT_CAPABILITY(this) {}
 
  private:
   friend class MutexLock;
@@ -42,16 +42,17 @@ class CAPABILITY("mutex") Mutex {
 
 // Holds a Mutex for its scope; unlock() and lock() between. Wait on it with a
 // std::condition_variable_any, or on native() with a std::condition_variable.
-class SCOPED_CAPABILITY MutexLock {
+class NODEKEEP_SCOPED_CAPABILITY MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : lock_(mutex.mutex_) {}
-  ~MutexLock() RELEASE() {}
+  explicit MutexLock(Mutex& mutex) NODEKEEP_ACQUIRE(mutex) : lock_(mutex.mutex_) {}
+  ~MutexLock() NODEKEEP_RELEASE() {}
 
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
-  void lock() ACQUIRE() { lock_.lock(); }
-  void unlock() RELEASE() { lock_.unlock(); }
+  void lock() NODEKEEP_ACQUIRE() { lock_.lock(); }
+  void unlock() NODEKEEP_RELEASE() { lock_.unlock(); }
+  bool owns_lock() const { return lock_.owns_lock(); }
   std::unique_lock<std::mutex>& native() { return lock_; }
 
  private:

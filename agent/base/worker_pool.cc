@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
 WorkerPool::WorkerPool(Options options) : options_(std::move(options)) {}
@@ -14,7 +16,7 @@ WorkerPool::~WorkerPool() {
   std::unordered_map<std::thread::id, std::thread> running;
   std::deque<std::thread> finished;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
     running.swap(threads_);
     finished.swap(finished_);
@@ -27,7 +29,7 @@ WorkerPool::~WorkerPool() {
 Status WorkerPool::Post(std::function<void()> task) {
   std::deque<std::thread> finished;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (stopping_) return Error(ErrorCode::kShuttingDown, "the agent is stopping");
     if (queue_.size() >= options_.max_queued) {
       return Error(ErrorCode::kThrottled, "too many requests are waiting on this node");
@@ -55,10 +57,10 @@ Status WorkerPool::Post(std::function<void()> task) {
 
 void WorkerPool::Run() {
   pthread_setname_np(pthread_self(), std::string(options_.name).c_str());
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
     ++idle_;
-    const bool woken = work_or_stop_.wait_for(lock, options_.idle_timeout,
+    const bool woken = work_or_stop_.wait_for(lock.native(), options_.idle_timeout,
                                               [this] { return stopping_ || !queue_.empty(); });
     --idle_;
     if (!queue_.empty()) {

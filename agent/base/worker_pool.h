@@ -12,12 +12,12 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/base/thread_guard.h"
 
@@ -46,7 +46,7 @@ class WorkerPool {
 
   const Options options_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable work_or_stop_;
   // Guarded by mutex_.
   std::deque<std::function<void()>> queue_;

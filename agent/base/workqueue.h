@@ -21,13 +21,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 
@@ -112,7 +112,7 @@ class Workqueue {
   // Adds the key, or moves it forward to `due`; never postpones it.
   void AddAt(const Key& key, SteadyTime due) {
     std::string group = options_.group_of ? options_.group_of(key) : std::string();
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto [entry, is_new] = entries_.try_emplace(key);
     if (is_new) entry->second.group = std::move(group);
     entry->second.removed = false;
@@ -122,7 +122,7 @@ class Workqueue {
   // For a key whose object was deleted: drops the key, and ignores AddAt, AddAfter and Retry of an
   // item in work. That item's processing is not interrupted. A later Add queues the key again.
   void Remove(const Key& key) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto entry = entries_.find(key);
     if (entry == entries_.end()) return;
     if (entry->second.in_work) {
@@ -138,7 +138,7 @@ class Workqueue {
   // Waits until a key is due. nullopt when the context is over; at its deadline a key that is due
   // is still handed out.
   std::optional<Item> Get(const Context& context) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (!context.stop().stop_requested()) {
       const SteadyTime now = clock_.Now();
       CollectDue(now);
@@ -152,7 +152,7 @@ class Workqueue {
   }
 
   Depth Measure() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     CollectDue(clock_.Now());
     Depth depth{.delayed = delayed_.size(), .in_work = in_work_};
     for (const auto& [group, keys] : due_) depth.due += keys.size();
@@ -245,14 +245,14 @@ class Workqueue {
   // Called by Item; these lock mutex_.
 
   void AddAgain(EntryRef ref, SteadyTime due) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!ref->second.removed) Schedule(ref, due);
   }
 
   Duration AddRetry(EntryRef ref) {
     const double jitter = 0.5 + rng_.Uniform() / 2;
     const SteadyTime now = clock_.Now();
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     Duration delay = options_.first_retry;
     for (int i = 0; i < ref->second.failures && delay < options_.longest_retry; ++i) delay *= 2;
     delay = std::chrono::duration_cast<Duration>(std::min(delay, options_.longest_retry) * jitter);
@@ -263,12 +263,12 @@ class Workqueue {
   }
 
   void ForgetFailures(EntryRef ref) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ref->second.failures = 0;
   }
 
   void Finish(EntryRef ref) noexcept {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     Entry& entry = ref->second;
     --in_work_;
     entry.in_work = false;
@@ -283,7 +283,7 @@ class Workqueue {
   const Clock& clock_;
   Rng& rng_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   Entries entries_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/base/duration.h"
+#include "agent/base/mutex.h"
 #include "agent/base/on_exit.h"
 #include "agent/http/origin.h"
 #include "agent/http/retry.h"
@@ -88,7 +89,7 @@ std::vector<Result<HttpResponse>> BackendGate::SendAll(const Context& context,
 }
 
 std::shared_ptr<BackendGate::Host> BackendGate::FindHost(const std::string& name) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto known = by_name_.find(name);
   if (known != by_name_.end()) {
     by_use_.splice(by_use_.begin(), by_use_, known->second);
@@ -121,7 +122,7 @@ std::vector<BackendGate::Pending> BackendGate::Admit(const Context& context,
                                                      std::list<Pending>& pending,
                                                      Results& results) {
   std::vector<Pending> admitted;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
     const Status alive = context.Check(clock_);
     const SteadyTime now = clock_.Now();
@@ -203,7 +204,7 @@ BackendGate::Decision BackendGate::Decide(Host& host, const Context& context, St
 void BackendGate::RecordOutcome(const Pending& sent, const Result<HttpResponse>& result,
                                 SteadyTime started) {
   Host& host = *sent.host;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const bool was_open = host.breaker.open();
   const SteadyTime now = clock_.Now();
   if (host.in_flight-- == options_.max_concurrent) host.slot_freed.notify_all();
@@ -270,7 +271,7 @@ void BackendGate::RecordError(const Pending& sent, const Error& error, SteadyTim
 
 std::vector<BackendState> BackendGate::States() const {
   std::vector<BackendState> states;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const SteadyTime now = clock_.Now();
   for (const auto& [name, place] : by_name_) {
     Host& host = **place;

@@ -17,12 +17,12 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 #include "agent/http/circuit_breaker.h"
 #include "agent/http/gate_metrics.h"
 #include "agent/http/http_client.h"
@@ -53,7 +53,8 @@ class BackendGate final : public HttpClient {
     std::size_t max_hosts = 1024;  // tracked; the least recently used one is dropped
   };
 
-  BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, GateMetrics& metrics, Options options);
+  BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, GateMetrics& metrics,
+              Options options);
   ~BackendGate() override;
 
   // Errors besides those of the inner client: kThrottled with retry_after when the hold or the rate
@@ -88,7 +89,7 @@ class BackendGate final : public HttpClient {
   GateMetrics& metrics_;
   const Options options_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Guarded by mutex_, including the contents of the hosts.
   Hosts by_use_;  // last used first
   std::map<std::string, Hosts::iterator> by_name_;

@@ -29,7 +29,8 @@ std::vector<HttpRequest> GetMany(int count, const std::string& host = kHost) {
 }
 
 struct Fixture {
-  explicit Fixture(BackendGate::Options options = {}) : gate(http, clock, rng, gate_metrics, options) {}
+  explicit Fixture(BackendGate::Options options = {})
+      : gate(http, clock, rng, gate_metrics, options) {}
 
   Context For(Duration time) const { return Context().WithDeadline(clock.Now() + time); }
   BackendState State() const { return gate.States().front(); }

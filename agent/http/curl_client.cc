@@ -12,12 +12,12 @@
 #include <exception>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "agent/base/duration.h"
+#include "agent/base/mutex.h"
 #include "agent/http/curl_transfer.h"
 
 namespace nodekeep {
@@ -50,7 +50,7 @@ struct Batch {
   std::optional<std::stop_callback<std::function<void()>>> leave;
   std::atomic<bool> cancelled = false;
 
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable changed;
   bool finished = false;  // guarded by mutex
 };
@@ -169,7 +169,7 @@ class CurlClient::Loop {
   const Options options_;
   const int wake_fd_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   Commands commands_;  // guarded by mutex_; `stop` stays set
 
   // Loop thread only.
@@ -210,7 +210,7 @@ void CurlClient::Loop::MakeMulti() {
 
 bool CurlClient::Loop::Submit(std::shared_ptr<Batch> batch) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (commands_.stop) return false;
     commands_.submitted.push_back(std::move(batch));
   }
@@ -220,7 +220,7 @@ bool CurlClient::Loop::Submit(std::shared_ptr<Batch> batch) {
 
 void CurlClient::Loop::Cancel(std::shared_ptr<Batch> batch) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     commands_.cancelled.push_back(std::move(batch));
   }
   Wake();
@@ -228,7 +228,7 @@ void CurlClient::Loop::Cancel(std::shared_ptr<Batch> batch) {
 
 void CurlClient::Loop::Stop() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     commands_.stop = true;
   }
   Wake();
@@ -242,7 +242,7 @@ void CurlClient::Loop::Wake() {
 CurlClient::Loop::Commands CurlClient::Loop::TakeCommands() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof count);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Commands commands;
   commands.submitted.swap(commands_.submitted);
   commands.cancelled.swap(commands_.cancelled);
@@ -322,7 +322,7 @@ void CurlClient::Loop::Finish(Batch::Call& call, Result<HttpResponse> result) {
   }
   batch->answers[call.index] = std::move(result);
   if (--batch->unanswered > 0) return;
-  std::lock_guard lock(batch->mutex);
+  MutexLock lock(batch->mutex);
   batch->finished = true;
   batch->changed.notify_all();
 }
@@ -442,8 +442,8 @@ std::vector<Result<HttpResponse>> CurlClient::SendAll(const Context& context,
   const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(requests));
   if (batch->unanswered > 0 && loop->Submit(batch)) {
     const std::stop_callback leave(context.stop(), [&] { loop->Cancel(batch); });
-    std::unique_lock lock(batch->mutex);
-    batch->changed.wait(lock, [&] { return batch->finished; });
+    MutexLock lock(batch->mutex);
+    batch->changed.wait(lock.native(), [&] { return batch->finished; });
   }
   std::vector<Result<HttpResponse>> results;
   results.reserve(batch->answers.size());

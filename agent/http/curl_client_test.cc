@@ -8,12 +8,12 @@
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
 #include <cstdlib>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/http_server.h"
 
 namespace {
@@ -21,8 +21,8 @@ namespace {
 // Simulates a name server that does not respond: names under this domain resolve only when the
 // test allows it.
 constexpr std::string_view kHangingDomain = ".hanging.test";
-std::mutex resolver_mutex;
-std::condition_variable resolver_changed;
+Mutex resolver_mutex;
+std::condition_variable_any resolver_changed;
 int resolving = 0;
 bool resolver_released = false;
 
@@ -33,7 +33,7 @@ extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo
                            addrinfo** result) {
   const std::string_view name(node == nullptr ? "" : node);
   if (name.ends_with(kHangingDomain)) {
-    std::unique_lock lock(resolver_mutex);
+    MutexLock lock(resolver_mutex);
     ++resolving;
     resolver_changed.notify_all();
     resolver_changed.wait(lock, [] { return resolver_released; });
@@ -365,7 +365,7 @@ TEST_CASE("curl: a name server that does not respond does not delay other reques
       cancelled = client.Send(Context().WithStop(stop.get_token()), Get("http://a.hanging.test/"));
     });
     {
-      std::unique_lock lock(resolver_mutex);
+      MutexLock lock(resolver_mutex);
       resolver_changed.wait(lock, [] { return resolving == 1; });
     }
     stop.request_stop();
@@ -379,7 +379,7 @@ TEST_CASE("curl: a name server that does not respond does not delay other reques
     CHECK(timed_out.error().message() ==
           "resolve http://b.hanging.test:80: no answer within 900ms");
   }
-  std::unique_lock lock(resolver_mutex);
+  MutexLock lock(resolver_mutex);
   CHECK(resolving == 2);
   resolver_released = true;
   resolver_changed.notify_all();

@@ -2,7 +2,6 @@
 #include <condition_variable>
 #include <latch>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -10,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "agent/http/curl_client.h"
 #include "tests/fakes/http_server.h"
 
@@ -21,44 +21,44 @@ class Collector final : public HttpReceiver {
   explicit Collector(std::size_t room = 1u << 20) : room_(room) {}
 
   void OnHead() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ++heads_;
   }
   bool OnBytes(std::string_view bytes) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (bytes_.size() + bytes.size() > room_) return false;
     bytes_ += bytes;
     changed_.notify_all();
     return true;
   }
   void OnEnd(Result<HttpResponse> result) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     end_.emplace(std::move(result));
     changed_.notify_all();
   }
 
   void AwaitBytes(std::string_view want) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     changed_.wait(lock, [&] { return bytes_ == want; });
   }
   Result<HttpResponse> AwaitEnd() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     changed_.wait(lock, [&] { return end_.has_value(); });
     return *std::move(end_);
   }
   int heads() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return heads_;
   }
   std::string bytes() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return bytes_;
   }
 
  private:
   const std::size_t room_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  std::condition_variable_any changed_;
   int heads_ = 0;
   std::string bytes_;
   std::optional<Result<HttpResponse>> end_;
@@ -249,12 +249,12 @@ TEST_CASE("curl stream: a receiver's exception is reported, and every request ge
   for (const std::string place : {"head", "bytes", "end"}) {
     INFO(place);
     HttpServer server(HttpServer::Always(HttpServer::Reply(200, "text")));
-    std::mutex mutex;
+    Mutex mutex;
     std::vector<std::string> reports;
     const auto receiver = std::make_shared<Throwing>(place);
     {
       CurlClient client({.on_exception = [&](std::string_view thread, std::string_view error) {
-        std::lock_guard lock(mutex);
+        MutexLock lock(mutex);
         reports.push_back(std::string(thread) + ": " + std::string(error));
       }});
       client.Open({}, Get(server.url()), receiver);

@@ -64,7 +64,7 @@ struct HttpRequest {
   bool bypass_proxy = false;                    // link-local metadata hosts
   bool at_most_once = false;                    // never resent: the server may already have acted
   Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter
-  Duration idle_timeout = Duration::max();   // without any received bytes; then kTransient
+  Duration idle_timeout = Duration::max();      // without any received bytes; then kTransient
   std::size_t max_response_bytes = 10u << 20;
   // How BackendGate interprets responses of this backend. A pure function, because requests outlive
   // their caller.

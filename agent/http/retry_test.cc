@@ -209,7 +209,8 @@ TEST_CASE("retry: FitsRetryAfter includes the largest possible addition to a Ret
     INFO(row.name);
     Error error(ErrorCode::kTransient, "busy");
     if (row.retry_after) error = std::move(error).WithRetryAfter(*row.retry_after);
-    CHECK(retry.FitsRetryAfter(Context().WithDeadline(clock.Now() + seconds(10)), error) == row.fits);
+    CHECK(retry.FitsRetryAfter(Context().WithDeadline(clock.Now() + seconds(10)), error) ==
+          row.fits);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/base/json.h"
+#include "agent/base/mutex.h"
 #include "agent/base/on_exit.h"
 #include "agent/base/utf8.h"
 #include "agent/kube/resource.h"
@@ -53,7 +54,7 @@ void EventRecorder::Record(const ObjectReference& object, EventType type, std::s
   Key key{object, type, std::string(reason), CutAt(message, kMaxMessage)};
   const WallTime wall = clock_.Wall();
   const SteadyTime now = clock_.Now();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (const auto known = waiting_.find(key); known != waiting_.end()) {
     ++known->second.count;
     known->second.last = wall;
@@ -70,7 +71,7 @@ void EventRecorder::Record(const ObjectReference& object, EventType type, std::s
 }
 
 std::uint64_t EventRecorder::dropped() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return dropped_;
 }
 
@@ -90,7 +91,7 @@ bool EventRecorder::Admit(const ObjectReference& object) {
 void EventRecorder::Run(std::stop_token stop) {
   const Context context(SteadyTime::max(), stop);
   while (true) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     const auto has_work = [this] { return !queue_.empty(); };
     if (!clock_.WaitUntil(lock, changed_, stop, SteadyTime::max(), has_work)) return;
     if (stop.stop_requested()) return;
@@ -109,7 +110,7 @@ void EventRecorder::Run(std::stop_token stop) {
 
 Status EventRecorder::Send(const Context& context, const Key& key, const Occurrence& occurrence) {
   const OnThrow count([this] {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ++dropped_;
   });
   const auto known = sent_.find(key);
@@ -176,7 +177,7 @@ void EventRecorder::OnFailure(const Context& context, const Key& key, const Occu
                               const Error& error) {
   const bool is_transient = error.IsTransient();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto [entry, is_new] = waiting_.try_emplace(key, occurrence);
     if (!is_new) {
       // It was recorded again meanwhile and is in the queue.

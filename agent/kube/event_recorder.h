@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -23,6 +22,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/mutex.h"
 #include "agent/base/thread_guard.h"
 #include "agent/http/token_bucket.h"
 #include "agent/kube/kube_client.h"
@@ -106,7 +106,7 @@ class EventRecorder {
   Logger& log_;
   const Options options_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::deque<Key> queue_;

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -24,13 +26,13 @@ Informer::Informer(WatchLoop& loop, Options options, Handler handler)
 Informer::~Informer() { loop_.Remove(*this); }
 
 bool Informer::synced() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return synced_;
 }
 
 Status Informer::AwaitSynced(const Context& context) const {
   const Clock& clock = loop_.dependencies().clock;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const bool reached = clock.WaitUntil(lock, changed_, context.stop(), context.deadline(),
                                        [this] { return synced_; });
   if (reached) return {};
@@ -41,7 +43,7 @@ Status Informer::AwaitSynced(const Context& context) const {
 }
 
 std::optional<Error> Informer::trouble() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return trouble_;
 }
 
@@ -59,7 +61,7 @@ void Informer::OnListEnd() {
   }
   for (const Key& key : gone) Erase(key);
   listed_.clear();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   synced_ = true;
   changed_.notify_all();
 }
@@ -72,7 +74,7 @@ void Informer::OnChange(Json object, bool gone) {
 void Informer::OnTrouble(const std::optional<Error>& error) {
   bool is_new = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_new = trouble_.has_value() != error.has_value();
     trouble_ = error;
   }

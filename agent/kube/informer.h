@@ -10,13 +10,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "agent/base/context.h"
 #include "agent/base/json.h"
+#include "agent/base/mutex.h"
 #include "agent/kube/kube_request.h"
 #include "agent/kube/reflector.h"
 #include "agent/kube/watch_loop.h"
@@ -88,7 +88,7 @@ class Informer final : private WatchLoop::Member, private Reflector::Target {
   std::set<Key> listed_;        // by the list in progress; loop thread only
   std::map<Key, Entry> known_;  // loop thread only
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   mutable std::condition_variable_any changed_;
   // Guarded by mutex_.
   bool synced_ = false;

@@ -6,13 +6,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/fake_api_server.h"
 #include "tests/fakes/fake_clock.h"
 
@@ -36,7 +36,7 @@ class ChangeRecorder {
   Informer::Handler handler() {
     return [this](const ObjectChange& change) {
       const char* sign = !change.before ? "+" : change.after ? "~" : "-";
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       lines_.push_back(sign + change.name);
       if (change.after) {
         objects_[change.name] = change.after;
@@ -47,28 +47,28 @@ class ChangeRecorder {
     };
   }
   std::vector<std::string> Await(std::size_t count) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     changed_.wait(lock, [&] { return lines_.size() >= count; });
     return lines_;
   }
   void Forget() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     lines_.clear();
   }
   // Null if there is no such object.
   Object Find(const std::string& name) const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto found = objects_.find(name);
     return found == objects_.end() ? nullptr : found->second;
   }
   std::size_t size() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return objects_.size();
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  mutable Mutex mutex_;
+  std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::vector<std::string> lines_;
   std::map<std::string, Object> objects_;

@@ -232,9 +232,8 @@ TEST_CASE("kubernetes: each write has its method and content type, and requests 
       {"delete", [&](KubeClient& c) { return c.Delete(Context(), "/s/a", ""); }, "DELETE", "/s/a",
        "application/json",
        R"({"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background"})"},
-      {"delete with a uid",
-       [&](KubeClient& c) { return c.Delete(Context(), "/s/a", "u-1"); }, "DELETE", "/s/a",
-       "application/json",
+      {"delete with a uid", [&](KubeClient& c) { return c.Delete(Context(), "/s/a", "u-1"); },
+       "DELETE", "/s/a", "application/json",
        R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u-1"},)"
        R"("propagationPolicy":"Background"})"},
       {"delete with a uid and version",

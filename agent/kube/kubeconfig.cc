@@ -195,10 +195,9 @@ Result<KubeConnection> InClusterConnection(const Environment& environment,
   const std::string host = environment("KUBERNETES_SERVICE_HOST");
   const std::string port = environment("KUBERNETES_SERVICE_PORT");
   if (host.empty() || port.empty()) {
-    return Error(
-        ErrorCode::kPrecondition,
-        "not running in a pod (KUBERNETES_SERVICE_HOST and _PORT are not set): give a "
-        "kubeconfig");
+    return Error(ErrorCode::kPrecondition,
+                 "not running in a pod (KUBERNETES_SERVICE_HOST and _PORT are not set): give a "
+                 "kubeconfig");
   }
   KubeConnection connection;
   const bool is_ipv6 = host.find(':') != std::string::npos;

@@ -1,9 +1,9 @@
 #include "agent/kube/reflector.h"
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
+#include "agent/base/mutex.h"
 #include "agent/base/on_exit.h"
 
 namespace nodekeep {
@@ -32,7 +32,7 @@ class Reflector::Receiver final : public HttpReceiver {
 
   void OnHead() override {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       received_.has_begun = true;
     }
     waker_->Wake();
@@ -40,7 +40,7 @@ class Reflector::Receiver final : public HttpReceiver {
 
   bool OnBytes(std::string_view bytes) override {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (received_.bytes.size() + bytes.size() > kMaxUnread) return false;
       received_.bytes.Append(bytes);
     }
@@ -50,7 +50,7 @@ class Reflector::Receiver final : public HttpReceiver {
 
   void OnEnd(Result<HttpResponse> result) override {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       received_.end.emplace(std::move(result));
     }
     waker_->Wake();
@@ -58,13 +58,13 @@ class Reflector::Receiver final : public HttpReceiver {
 
   // Returns what was received since the last call.
   Received Drain() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return std::exchange(received_, Received());
   }
 
  private:
   const std::shared_ptr<WatchLoop::Waker> waker_;
-  std::mutex mutex_;
+  Mutex mutex_;
   Received received_;  // guarded by mutex_
 };
 

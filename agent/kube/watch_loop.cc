@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr Duration kAfterException = std::chrono::seconds(1);
 }  // namespace
 
 void WatchLoop::Waker::Wake() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   woken_ = true;
   changed_.notify_all();
 }
@@ -25,7 +27,7 @@ WatchLoop::WatchLoop(WatchDependencies dependencies)
 
 void WatchLoop::Add(Member& member) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     members_.push_back(&member);
   }
   waker_->Wake();
@@ -33,9 +35,9 @@ void WatchLoop::Add(Member& member) {
 
 void WatchLoop::Remove(Member& member) {
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     std::erase(members_, &member);
-    idle_.wait(lock, [&] { return busy_ != &member; });
+    idle_.wait(lock.native(), [&] { return busy_ != &member; });
   }
   // Erasing moves later members forward, so CallAll may have skipped one.
   waker_->Wake();
@@ -44,7 +46,7 @@ void WatchLoop::Remove(Member& member) {
 void WatchLoop::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     const SteadyTime next = CallAll();
-    std::unique_lock lock(waker_->mutex_);
+    MutexLock lock(waker_->mutex_);
     dependencies_.clock.WaitUntil(lock, waker_->changed_, stop, next,
                                   [this] { return waker_->woken_; });
     waker_->woken_ = false;
@@ -64,7 +66,7 @@ SteadyTime WatchLoop::CallAll() {
 }
 
 WatchLoop::Member* WatchLoop::Next(std::size_t& position) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   busy_ = nullptr;
   idle_.notify_all();
   if (position >= members_.size()) return nullptr;

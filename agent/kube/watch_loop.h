@@ -7,7 +7,6 @@
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -15,6 +14,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/mutex.h"
 #include "agent/base/thread_guard.h"
 #include "agent/http/http_stream.h"
 #include "agent/http/retry.h"
@@ -57,7 +57,7 @@ class WatchLoop {
 
    private:
     friend class WatchLoop;
-    std::mutex mutex_;
+    Mutex mutex_;
     std::condition_variable_any changed_;
     bool woken_ = false;  // guarded by mutex_
   };
@@ -91,7 +91,7 @@ class WatchLoop {
   const WatchDependencies dependencies_;
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable idle_;  // busy_ has changed
   // Guarded by mutex_.
   std::vector<Member*> members_;

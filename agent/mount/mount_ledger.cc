@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -36,7 +38,7 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
 
   std::string key = record.namespace_name + "/" + record.pod + "/" + record.pod_uid + " " +
                     record.provider + " " + record.target_path;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   MountRecord& place = records_[key];
   by_number_.erase(place.number);
   refs_ -= SizeOf(place);
@@ -56,7 +58,7 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
 std::vector<MountRecord> MountLedger::List() const {
   std::vector<MountRecord> list;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [key, record] : records_) list.push_back(record);
   }
   std::sort(list.begin(), list.end(),
@@ -66,7 +68,7 @@ std::vector<MountRecord> MountLedger::List() const {
 
 std::vector<SecretRef> MountLedger::RefsOfPod(const std::string& pod) const {
   std::vector<SecretRef> refs;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& [key, record] : records_) {
     if (record.namespace_name + "/" + record.pod != pod) continue;
     refs.insert(refs.end(), record.refs.begin(), record.refs.end());

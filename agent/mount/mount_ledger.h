@@ -6,11 +6,11 @@
 // record is dropped first. Contains names and times, never values. Thread-safe.
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/mount/mount_plan.h"
 #include "agent/secrets/read_report.h"
@@ -53,7 +53,7 @@ class MountLedger {
   const std::size_t max_records_;
   const std::size_t max_refs_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Guarded by mutex_.
   std::map<std::string, MountRecord> records_;     // by pod, provider and volume
   std::map<std::uint64_t, std::string> by_number_;  // keys of records_, oldest first

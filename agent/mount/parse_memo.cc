@@ -3,6 +3,7 @@
 #include <string>
 
 #include "agent/base/digest.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 namespace {
@@ -34,7 +35,7 @@ ParsedClassPtr ParseMemo::Find(const std::shared_ptr<const SpcDialect>& dialect,
 
 ParsedClassPtr ParseMemo::Find(const std::shared_ptr<const SpcDialect>& dialect,
                                const Digest& digest) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = by_digest_.find(digest);
   if (found == by_digest_.end() || found->second->dialect.lock() != dialect) return nullptr;
   least_recent_first_.splice(least_recent_first_.end(), least_recent_first_, found->second);
@@ -48,7 +49,7 @@ Result<ParsedClassPtr> ParseMemo::Parse(const std::shared_ptr<const SpcDialect>&
   Result<ParsedMount> mount = dialect->Parse(input);
   if (!mount.ok()) return mount.error();
   const ParsedClassPtr parsed = MakeParsedClass(*std::move(mount));
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (auto former = by_digest_.find(digest); former != by_digest_.end()) {
     least_recent_first_.erase(former->second);
     by_digest_.erase(former);

@@ -14,8 +14,8 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/mount/parsed_class.h"
 #include "agent/secrets/spc_dialect.h"
@@ -46,7 +46,7 @@ class ParseMemo {
 
   const std::size_t max_entries_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   // Guarded by mutex_.
   std::list<Entry> least_recent_first_;
   std::map<Digest, std::list<Entry>::iterator> by_digest_;

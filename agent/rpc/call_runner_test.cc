@@ -4,13 +4,13 @@
 #include <catch2/catch_test_macros.hpp>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "agent/rpc/local_server.h"
 #include "proto/admin.grpc.pb.h"
 #include "tests/fakes/temp_dir.h"
@@ -45,7 +45,7 @@ struct Served {
   }
   ExceptionReporter Reporter() {
     return [this](std::string_view thread, std::string_view error) {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       reports.push_back(std::string(thread) + ": " + std::string(error));
     };
   }
@@ -75,7 +75,7 @@ struct Served {
 
   SystemClock clock;
   Logger log{LogLevel::kOff, LogFormat::kJson};
-  std::mutex mutex;
+  Mutex mutex;
   std::vector<std::string> reports;  // guarded by mutex
   // Set before a call.
   CallRunner::Work work = [](const Context&) { return Status(); };
@@ -125,7 +125,7 @@ TEST_CASE(
     served.throw_in_handler = false;
     served.work = fine;
     CHECK(served.Call().ok());
-    std::lock_guard lock(served.mutex);
+    MutexLock lock(served.mutex);
     CHECK(served.reports ==
           std::vector<std::string>{in_handler ? "grpc: canary" : "worker: canary"});
   }

@@ -8,11 +8,11 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <stop_token>
 #include <utility>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 
@@ -63,7 +63,7 @@ class CallTracker {
   const Clock& clock_;
   std::stop_source stop_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   bool accepting_ = true;

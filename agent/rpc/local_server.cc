@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <mutex>
+
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 namespace {
@@ -35,7 +36,7 @@ class LocalServer::Connections {
   }
 
   void Add(int fd) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     std::erase_if(copies_, [](int copy) {
       pollfd state{copy, 0, 0};
       if (poll(&state, 1, 0) != 1) return false;
@@ -47,12 +48,12 @@ class LocalServer::Connections {
 
   // The peer can still read the data that was already sent.
   void Cut() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (int fd : copies_) shutdown(fd, SHUT_RDWR);
   }
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   std::vector<int> copies_;
 };
 

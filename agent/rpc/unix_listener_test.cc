@@ -14,11 +14,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/temp_dir.h"
 
 namespace nodekeep {
@@ -32,21 +32,21 @@ class Accepted {
   }
   UnixListener::OnConnection Callback() {
     return [this](int fd) {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       fds_.push_back(fd);
       changed_.notify_all();
     };
   }
   // The first connection; -1 after ten seconds without one.
   int Await() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     changed_.wait_for(lock, std::chrono::seconds(10), [this] { return !fds_.empty(); });
     return fds_.empty() ? -1 : fds_.front();
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  std::condition_variable_any changed_;
   std::vector<int> fds_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -41,7 +43,7 @@ std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& p
     CacheHit hit;
     SealedBytes sealed;
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       auto found = entries_.find(key);
       if (found == entries_.end()) return std::nullopt;
       const Entry& entry = found->second;
@@ -86,7 +88,7 @@ CacheHit Cache::HitOf(const Entry& entry, const Policy& policy) const {
 }
 
 bool Cache::EvictUnreadable(const EntryKey& key, const SealedBytes& sealed) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = entries_.find(key);
   if (found == entries_.end()) return true;
   if (found->second.sealed.bytes != sealed.bytes) return false;
@@ -95,7 +97,7 @@ bool Cache::EvictUnreadable(const EntryKey& key, const SealedBytes& sealed) {
 }
 
 std::string Cache::KnownVersion(const EntryKey& key) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = entries_.find(key);
   if (found == entries_.end() || found->second.failure) return "";
   // A minted answer is replaced, never confirmed.
@@ -115,7 +117,7 @@ void Cache::Store(const EntryKey& key, const Answer& answer) {
   const std::string associated = Associated(key, answer.version);
   while (true) {
     entry.sealed = sealer_.Seal(associated, answer.value);
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     // A rotation that began meanwhile does not re-seal this entry and drops its key: seal again.
     if (entry.sealed.key_number != sealer_.key_number() && !entry.sealed.bytes.empty()) continue;
     Insert(key, std::move(entry));
@@ -124,7 +126,7 @@ void Cache::Store(const EntryKey& key, const Answer& answer) {
 }
 
 bool Cache::Confirm(const EntryKey& key, const std::string& version) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = entries_.find(key);
   if (found == entries_.end() || found->second.failure || found->second.version != version ||
       found->second.lifetime > Duration::zero()) {
@@ -142,7 +144,7 @@ void Cache::StoreFailure(const EntryKey& key, const Error& error, Duration remem
   entry.stored = clock_.Now();
   entry.failure_until = entry.stored + remember_for;
   entry.failed_login = login;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   Insert(key, std::move(entry));
 }
 
@@ -152,7 +154,7 @@ Cache::Entry* Cache::FindLease(const EntryKey& key, const std::string& lease) {
 }
 
 void Cache::ExtendLease(const EntryKey& key, const std::string& lease, Duration lifetime) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   Entry* entry = FindLease(key, lease);
   if (entry == nullptr) return;
   entry->stored = clock_.Now();
@@ -160,29 +162,29 @@ void Cache::ExtendLease(const EntryKey& key, const std::string& lease, Duration 
 }
 
 void Cache::ExpireLease(const EntryKey& key, const std::string& lease) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (Entry* entry = FindLease(key, lease)) entry->expired = true;
 }
 
 void Cache::EvictLease(const EntryKey& key, const std::string& lease) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (FindLease(key, lease) != nullptr) Erase(entries_.find(key));
 }
 
 void Cache::Evict(const EntryKey& key) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = entries_.find(key);
   if (found != entries_.end()) Erase(found);
 }
 
 void Cache::EvictScope(const std::string& scope) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = entries_.lower_bound(EntryKey{scope, {}});
   while (found != entries_.end() && found->first.scope == scope) Erase(found++);
 }
 
 void Cache::Expire(const EntryKey& key) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = entries_.find(key);
   if (found == entries_.end()) return;
   if (found->second.failure) {
@@ -193,7 +195,7 @@ void Cache::Expire(const EntryKey& key) {
 }
 
 std::size_t Cache::Flush() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const std::size_t count = entries_.size();
   entries_.clear();
   least_recent_first_.clear();
@@ -203,7 +205,7 @@ std::size_t Cache::Flush() {
 }
 
 std::vector<EntryInfo> Cache::List() const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<EntryInfo> list;
   list.reserve(entries_.size());
   for (const auto& [key, entry] : entries_) {
@@ -221,28 +223,28 @@ std::vector<EntryInfo> Cache::List() const {
 }
 
 std::size_t Cache::bytes() const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return bytes_;
 }
 
 std::size_t Cache::max_bytes() const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return max_bytes_;
 }
 
 void Cache::SetMaxBytes(std::size_t max_bytes) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   max_bytes_ = max_bytes;
   Shrink();
 }
 
 void Cache::RotateKey() {
-  std::unique_lock one(rotating_);
+  MutexLock one(rotating_);
   sealer_.Rotate();
   std::vector<EntryKey> keys;
   {
     // Entries stored after this snapshot are sealed under the new key.
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [key, entry] : entries_) {
       if (!entry.failure) keys.push_back(key);
     }
@@ -255,7 +257,7 @@ void Cache::Reseal(const EntryKey& key) {
   SealedBytes old;
   std::string associated;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = entries_.find(key);
     if (found == entries_.end() || found->second.failure) return;
     old = found->second.sealed;
@@ -267,7 +269,7 @@ void Cache::Reseal(const EntryKey& key) {
     return;
   }
   SealedBytes renewed = sealer_.Seal(associated, *plain);
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = entries_.find(key);
   // Replaced meanwhile: already sealed under the new key.
   if (found == entries_.end() || found->second.sealed.bytes != old.bytes) return;

@@ -18,12 +18,12 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 #include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/policy.h"
 #include "agent/secrets/provider.h"
@@ -56,7 +56,7 @@ struct EntryInfo {
   std::size_t bytes = 0;
   Duration age = Duration::zero();
   bool minted = false;
-  bool expired = false;            // to be read again at the next use
+  bool expired = false;              // to be read again at the next use
   std::optional<ErrorCode> failure;  // a negative entry
 };
 
@@ -135,9 +135,9 @@ class Cache {
   Sealer& sealer_;
   const Clock& clock_;
   FetchMetrics& metrics_;
-  std::mutex rotating_;  // one rotation at a time; taken before mutex_
+  Mutex rotating_;  // one rotation at a time; taken before mutex_
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Guarded by mutex_.
   std::size_t max_bytes_;
   std::size_t bytes_ = 0;

@@ -3,9 +3,9 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
-#include <mutex>
 #include <string>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/together.h"
 
@@ -41,13 +41,13 @@ class HookedSealer final : public Sealer {
   void Play(std::function<void()>& hook) {
     std::function<void()> once;
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       once.swap(hook);
     }
     if (once) once();
   }
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::unique_ptr<Sealer> inner_ = Sealer::Create();
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -174,7 +176,7 @@ SessionPtr CredentialCache::Keep(const ReadPlan& plan, Credential credential) {
       Make(shared ? keys.shared : keys.own, std::move(credential), plan.route);
   Slots::node_type unshared, former;
   std::vector<Slots::node_type> oldest;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   session->number = session->login = next_number_++;
   if (shared) {
     never_shared_.erase(keys.shared);
@@ -197,7 +199,7 @@ SessionPtr CredentialCache::Keep(const ReadPlan& plan, Credential credential) {
 }
 
 SessionPtr CredentialCache::Use(const LoginKeys& keys) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const bool refused = refused_pods_.contains(keys.own);
   for (const std::string* scope : {&keys.own, &keys.shared}) {
     if (refused && scope == &keys.shared) continue;
@@ -212,7 +214,7 @@ SessionPtr CredentialCache::Use(const LoginKeys& keys) {
 }
 
 std::optional<Error> CredentialCache::RememberedDenial(const LoginKeys& keys) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto own = denials_.find(keys.own);
   if (own != denials_.end() && clock_.Now() < own->second.until) return own->second.error;
   if (const Error* account = AccountDenial(keys)) return *account;
@@ -227,7 +229,7 @@ const Error* CredentialCache::AccountDenial(const LoginKeys& keys) const {
 
 void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) {
   const SteadyTime until = clock_.Now() + options_.remember_denial;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (const std::string* key : {&keys.own, &keys.shared}) {
     if (key->empty()) continue;
     auto [place, inserted] = denials_.try_emplace(*key, Denial{until, {}, error});
@@ -243,13 +245,13 @@ void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) 
 }
 
 bool CredentialCache::MayShare(const LoginKeys& keys) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return !keys.shared.empty() && !never_shared_.contains(keys.shared);
 }
 
 std::vector<std::string> CredentialCache::KnownScopes(const LoginKeys& keys) const {
   std::vector<std::string> scopes;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (refused_pods_.contains(keys.own)) return scopes;
   for (const std::string* scope : {&keys.own, &keys.shared}) {
     if (!scope->empty() && known_scopes_.contains(*scope)) scopes.push_back(*scope);
@@ -259,14 +261,14 @@ std::vector<std::string> CredentialCache::KnownScopes(const LoginKeys& keys) con
 
 std::vector<std::string> CredentialCache::RefusedScopes(const LoginKeys& keys) const {
   std::vector<std::string> scopes = {keys.own};
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (AccountDenial(keys) != nullptr) scopes.push_back(keys.shared);
   return scopes;
 }
 
 void CredentialCache::Drop(const Session& session) {
   Slots::node_type gone;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = sessions_.find(session.scope);
   // Compared by login, not by number: a renewal keeps the token.
   if (found != sessions_.end() && found->second.session->login == session.login) {
@@ -279,7 +281,7 @@ SessionPtr CredentialCache::Replace(const Session& old, Credential renewed) {
   session->login = old.login;
   session->logged_in = old.logged_in;
   SessionPtr former;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   session->number = next_number_++;
   auto found = sessions_.find(old.scope);
   if (found != sessions_.end() && found->second.session->number == old.number) {
@@ -290,7 +292,7 @@ SessionPtr CredentialCache::Replace(const Session& old, Credential renewed) {
 
 void CredentialCache::Forget(const std::vector<std::string>& scopes) {
   std::vector<Slots::node_type> gone;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (const std::string& scope : scopes) {
     known_scopes_.erase(scope);
     gone.push_back(sessions_.extract(scope));
@@ -299,7 +301,7 @@ void CredentialCache::Forget(const std::vector<std::string>& scopes) {
 
 bool CredentialCache::DropUnused(const Session& session) {
   Slots::node_type gone;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = sessions_.find(session.scope);
   if (found == sessions_.end() || found->second.session->number != session.number ||
       found->second.used > session.obtained) {
@@ -312,7 +314,7 @@ bool CredentialCache::DropUnused(const Session& session) {
 void CredentialCache::ForgetExpired() {
   const SteadyTime now = clock_.Now();
   std::vector<Slots::node_type> gone;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto slot = sessions_.begin(); slot != sessions_.end();) {
     const auto next = std::next(slot);
     if (now >= slot->second.session->credential.expires) gone.push_back(sessions_.extract(slot));
@@ -322,7 +324,7 @@ void CredentialCache::ForgetExpired() {
 }
 
 SessionPtr CredentialCache::Find(const std::string& scope) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = sessions_.find(scope);
   if (found == sessions_.end()) return nullptr;
   const SessionPtr& session = found->second.session;
@@ -330,7 +332,7 @@ SessionPtr CredentialCache::Find(const std::string& scope) const {
 }
 
 std::vector<SessionPtr> CredentialCache::Sessions() const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<SessionPtr> all;
   for (const auto& [scope, slot] : sessions_) all.push_back(slot.session);
   return all;

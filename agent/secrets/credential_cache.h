@@ -28,7 +28,6 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,6 +35,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/mutex.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/retry.h"
 #include "agent/secrets/fetch_metrics.h"
@@ -151,7 +151,7 @@ class CredentialCache {
   // Its key is not rotated: logins are few and are replaced long before its nonces are exhausted.
   const std::shared_ptr<Sealer> sealer_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Guarded by mutex_.
   // By scope; may contain expired sessions. Removed sessions are destroyed after unlocking.
   Slots sessions_;

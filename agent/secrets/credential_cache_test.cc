@@ -349,14 +349,16 @@ TEST_CASE("logins: a transient failure is retried within the same login") {
 
 TEST_CASE("logins: one pod's refusal does not affect other pods of its account") {
   Bench bench;
-  bench.backend->SetLoginHandler([](const Context&, const Identity& identity) -> Result<Credential> {
-    if (identity.PodName() == "web-bad") return Error(ErrorCode::kDenied, "its token is expired");
-    Credential credential;
-    credential.token = SecretBytes("token of " + identity.PodName());
-    credential.sharing = Sharing::kServiceAccount;
-    credential.service_account_uid = identity.service_account_uid;
-    return credential;
-  });
+  bench.backend->SetLoginHandler(
+      [](const Context&, const Identity& identity) -> Result<Credential> {
+        if (identity.PodName() == "web-bad")
+          return Error(ErrorCode::kDenied, "its token is expired");
+        Credential credential;
+        credential.token = SecretBytes("token of " + identity.PodName());
+        credential.sharing = Sharing::kServiceAccount;
+        credential.service_account_uid = identity.service_account_uid;
+        return credential;
+      });
   bench.backend->Close();
   std::string bad, good;
   std::jthread first([&] { bad = bench.TokenOf(bench.Plan("web-bad")); });

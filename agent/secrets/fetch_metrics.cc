@@ -26,8 +26,7 @@ FetchMetrics::FetchMetrics(MetricsRegistry& registry)
                                       "Secrets read from a backend, by outcome.")),
       lease_events_(registry.Counter("nodekeep_lease_events_total",
                                      "Leases renewed, revoked, lost or re-issued.")),
-      cache_entries_(
-          registry.Gauge("nodekeep_cache_entries", "Sealed entries in memory.").Add({})),
+      cache_entries_(registry.Gauge("nodekeep_cache_entries", "Sealed entries in memory.").Add({})),
       cache_bytes_(
           registry.Gauge("nodekeep_cache_bytes", "Bytes held by sealed entries.").Add({})) {}
 

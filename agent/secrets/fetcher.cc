@@ -5,6 +5,7 @@
 #include <set>
 
 #include "agent/base/digest.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 namespace {
@@ -69,14 +70,13 @@ struct Fetcher::Round {
 };
 
 Fetcher::Fetcher(Options options, Cache& cache, CredentialCache& credentials, LeaseKeeper& leases,
-                 WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, FetchMetrics& metrics)
+                 WorkerPool& pool, const Clock& clock, Rng& rng, FetchMetrics& metrics)
     : options_(std::move(options)),
       cache_(cache),
       credentials_(credentials),
       leases_(leases),
       clock_(clock),
       rng_(rng),
-      log_(log),
       metrics_(metrics),
       fingerprint_key_(RandomBytes(32)),
       flights_(pool, clock, options_.fetch_budget) {}
@@ -201,7 +201,7 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
 // Whether a denial of this request may be due to the cached login.
 bool Fetcher::ShouldReauthenticate(Round& round, const Session& session) {
   const SteadyTime now = clock_.Now();
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (const Known& state : round.known) {
     if (!state.failure || !state.failure->IsDenial() || state.remembered) continue;
     auto found = denials_.find({session.scope, *state.read->ref});
@@ -213,7 +213,7 @@ bool Fetcher::ShouldReauthenticate(Round& round, const Session& session) {
 void Fetcher::RememberDenial(const EntryKey& key) {
   constexpr std::size_t kMaxDenials = 4096;
   const SteadyTime now = clock_.Now();
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (denials_.size() >= kMaxDenials) {
     std::erase_if(denials_, [&](const auto& item) { return now >= item.second.until; });
     if (denials_.size() >= kMaxDenials) denials_.clear();
@@ -226,7 +226,7 @@ void Fetcher::RememberDenial(const EntryKey& key) {
 }
 
 void Fetcher::ForgetDenial(const EntryKey& key) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   denials_.erase(key);
 }
 

@@ -23,18 +23,18 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/mutex.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/retry.h"
-#include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
+#include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/lease_keeper.h"
 #include "agent/secrets/read_plan.h"
 #include "agent/secrets/read_report.h"
@@ -77,7 +77,7 @@ class Fetcher {
   };
 
   Fetcher(Options options, Cache& cache, CredentialCache& credentials, LeaseKeeper& leases,
-          WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log, FetchMetrics& metrics);
+          WorkerPool& pool, const Clock& clock, Rng& rng, FetchMetrics& metrics);
 
   Answers Read(const Context& context, const ReadPlanPtr& plan);
   // As Read if everything is in memory and fresh; otherwise nullopt, without a login or a backend
@@ -143,11 +143,10 @@ class Fetcher {
   LeaseKeeper& leases_;
   const Clock& clock_;
   Rng& rng_;
-  Logger& log_;
   FetchMetrics& metrics_;
   const SecretBytes fingerprint_key_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<EntryKey, ConfirmedDenial> denials_;  // guarded by mutex_
 
   SingleFlight<FlightKey, Served> flights_;

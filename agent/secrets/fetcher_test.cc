@@ -139,14 +139,15 @@ TEST_CASE("fetch: 64 tenants never see each other's bytes, also with faults in b
     answer.value = SecretBytes(std::string(credential.token.Reveal()) + " " + question.ref.path);
     return answer;
   });
-  bench.backend->SetLoginHandler([&](const Context&, const Identity& identity) -> Result<Credential> {
-    if (calls++ % 13 == 4) return Down();
-    Credential credential;
-    credential.token = SecretBytes("token of " + identity.namespace_name);
-    credential.sharing = Sharing::kServiceAccount;
-    credential.service_account_uid = identity.service_account_uid;
-    return credential;
-  });
+  bench.backend->SetLoginHandler(
+      [&](const Context&, const Identity& identity) -> Result<Credential> {
+        if (calls++ % 13 == 4) return Down();
+        Credential credential;
+        credential.token = SecretBytes("token of " + identity.namespace_name);
+        credential.sharing = Sharing::kServiceAccount;
+        credential.service_account_uid = identity.service_account_uid;
+        return credential;
+      });
   std::atomic<int> served = 0, foreign = 0;
   auto tenants = RunConcurrently(64, [&](std::size_t tenant) {
     const std::string name = "tenant-" + std::to_string(tenant);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/base/mutex.h"
 #include "agent/base/on_exit.h"
 
 namespace nodekeep {
@@ -69,7 +70,7 @@ void LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Leas
   held.granted_end = now + std::max(lease.lifetime, Duration(1));
   if (!lease.renewable) held.reissue_from = now + lease.lifetime * 2 / 3;
   held.unheld_since = now;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (auto same = leases_.find(lease.id); same != leases_.end()) {
     held.holders = std::move(same->second.holders);
     Remove(lease.id);
@@ -85,7 +86,7 @@ void LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Leas
 }
 
 bool LeaseKeeper::Hold(const std::string& lease, const LeaseHolder& holder) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = leases_.find(lease);
   if (found == leases_.end()) return false;
   Held& held = found->second;
@@ -106,7 +107,7 @@ bool LeaseKeeper::Hold(const std::string& lease, const LeaseHolder& holder) {
 }
 
 std::vector<LeaseInfo> LeaseKeeper::List() const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<LeaseInfo> list;
   for (const auto& [id, held] : leases_) {
     LeaseInfo info;
@@ -130,7 +131,7 @@ void LeaseKeeper::Tick() {
 void LeaseKeeper::DropGoneHolders() {
   std::map<std::string, std::map<std::string, IsGone>> all;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [id, held] : leases_) {
       if (!held.ending) all[id] = held.holders;
     }
@@ -138,7 +139,7 @@ void LeaseKeeper::DropGoneHolders() {
   for (auto& [id, holders] : all) {
     std::erase_if(holders, [](const auto& item) { return !item.second || !item.second(); });
   }
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& [id, gone] : all) {
     auto found = leases_.find(id);
     if (found == leases_.end() || gone.empty()) continue;
@@ -166,7 +167,7 @@ void LeaseKeeper::RenewLeases() {
   });
   std::vector<std::pair<EntryKey, std::string>> aged;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     const SteadyTime now = clock_.Now();
     std::vector<std::string> over;
     for (auto& [id, held] : leases_) {
@@ -197,7 +198,7 @@ void LeaseKeeper::StartFor(const std::string& id, LeaseCall call) {
 }
 
 void LeaseKeeper::TryLater(const std::string& id) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = leases_.find(id);
   if (found == leases_.end()) return;
   found->second.busy = false;
@@ -217,18 +218,18 @@ void LeaseKeeper::Remove(const std::string& id) {
 }
 
 void LeaseKeeper::Drain() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.wait(lock, [this] { return calls_ == 0; });
 }
 
 void LeaseKeeper::Start(std::function<void(const Context&)> call) {
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     ++calls_;
   }
   auto run = [this, call = std::move(call)] {
     const OnExit over([this] {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       --calls_;
       changed_.notify_all();
     });
@@ -243,7 +244,7 @@ void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {
   Lease lease;
   EntryKey key;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = leases_.find(id);
     if (found == leases_.end()) return;
     session = owners_.at(found->second.login).session;
@@ -260,7 +261,7 @@ void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {
   const Error& error = renewed.error();
   const bool gone = error.code() == ErrorCode::kNotFound;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = leases_.find(id);
     if (found == leases_.end()) return;
     Held& held = found->second;
@@ -285,7 +286,7 @@ void LeaseKeeper::Renewed(const std::string& id, const Session& session, const L
   Duration left;
   bool at_end = false;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = leases_.find(id);
     if (found == leases_.end()) return;
     Held& held = found->second;
@@ -314,7 +315,7 @@ void LeaseKeeper::RevokeLease(const Context& context, const std::string& id) {
   Lease lease;
   EntryKey key;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = leases_.find(id);
     if (found == leases_.end()) return;
     session = owners_.at(found->second.login).session;
@@ -329,7 +330,7 @@ void LeaseKeeper::RevokeLease(const Context& context, const std::string& id) {
 
   const bool again = !revoked.ok() && !revoked.error().IsFinal();
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = leases_.find(id);
     if (found == leases_.end()) return;
     found->second.busy = false;
@@ -353,7 +354,7 @@ void LeaseKeeper::RenewLogins() {
   std::vector<SessionPtr> current = credentials_.Sessions();
   std::vector<SessionPtr> due;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     std::map<std::uint64_t, SessionPtr> logins = Logins();
     for (SessionPtr& session : current) {
       SessionPtr& known = logins[session->login];
@@ -380,12 +381,12 @@ void LeaseKeeper::RenewLogins() {
   for (const SessionPtr& session : due) {
     Start([this, session](const Context& context) {
       const OnExit over([&] {
-        std::unique_lock lock(mutex_);
+        MutexLock lock(mutex_);
         renewals_[session->login].busy = false;
       });
       bool owns = false;
       {
-        std::unique_lock lock(mutex_);
+        MutexLock lock(mutex_);
         owns = owners_.contains(session->login);
       }
       if (!owns && credentials_.DropUnused(*session)) {
@@ -424,7 +425,7 @@ void LeaseKeeper::PutOffEnds(const SessionPtr& renewed) {
   };
   std::vector<Extension> extensions;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     auto owner = owners_.find(renewed->login);
     if (owner == owners_.end()) return;
     owner->second.session = renewed;

@@ -26,7 +26,6 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -34,11 +33,12 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/mutex.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
-#include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/cache.h"
 #include "agent/secrets/credential_cache.h"
+#include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/lease_holder.h"
 
 namespace nodekeep {
@@ -94,7 +94,7 @@ class LeaseKeeper {
     SteadyTime ends;          // granted_end, or earlier with the login that owns it
     SteadyTime reissue_from = SteadyTime::max();  // when to expire its cache entry, once
     SteadyTime next_try;
-    SteadyTime unheld_since;  // valid while there are no holders
+    SteadyTime unheld_since;                // valid while there are no holders
     std::map<std::string, IsGone> holders;  // by name
     bool ending = false;      // to be revoked; must not be served
     bool busy = false;        // a call is in progress
@@ -141,7 +141,7 @@ class LeaseKeeper {
   FetchMetrics& metrics_;
   std::stop_source stop_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::map<std::string, Held> leases_;                       // by lease id

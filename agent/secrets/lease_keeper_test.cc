@@ -1,10 +1,10 @@
 #include "agent/secrets/lease_keeper.h"
 
 #include <catch2/catch_test_macros.hpp>
-#include <mutex>
 #include <set>
 #include <string>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/core.h"
 #include "tests/fakes/temp_dir.h"
 #include "tests/fakes/together.h"
@@ -23,20 +23,20 @@ Error No() { return Error(ErrorCode::kDenied, "403 permission denied"); }
 class Directories {
  public:
   bool Has(const std::string& path) const {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     return present_.contains(path);
   }
   void Add(const std::string& path) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     present_.insert(path);
   }
   void Remove(const std::string& path) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     present_.erase(path);
   }
 
  private:
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::set<std::string> present_ = {"/pods"};
 };
 
@@ -114,7 +114,8 @@ TEST_CASE("lease: a lease ends with the login that obtained it") {
 
 TEST_CASE("lease: a shared lease is issued once and then renewed, not re-issued") {
   Bench bench;
-  auto pods = RunConcurrently(20, [&](std::size_t pod) { bench.Mount("web-" + std::to_string(pod)); });
+  auto pods =
+      RunConcurrently(20, [&](std::size_t pod) { bench.Mount("web-" + std::to_string(pod)); });
   pods.clear();
   CHECK(bench.backend->reads("db") == 1);
   REQUIRE(bench.core.leases.List().size() == 1);
@@ -595,11 +596,11 @@ TEST_CASE("lease: destruction cancels a renewal in progress") {
 }
 
 TEST_CASE("lease: a lease call that throws is retried") {
-  std::mutex mutex;
+  Mutex mutex;
   Names reports;
   {
     Bench bench([&](std::string_view, std::string_view error) {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       reports.push_back(std::string(error));
     });
     REQUIRE(bench.Mount("one") == "ok");

@@ -54,8 +54,7 @@ TEST_CASE("login keys: identities or logins that differ in any part have differe
   std::vector<Row> rows;
   rows.push_back({"another namespace", LoginOf(MakeIdentity("blog", "web-1", "web"))});
   rows.push_back({"another service account", LoginOf(MakeIdentity("shop", "web-1", "db"))});
-  rows.push_back(
-      {"the account re-created", LoginOf(MakeIdentity("shop", "web-1", "web", "new"))});
+  rows.push_back({"the account re-created", LoginOf(MakeIdentity("shop", "web-1", "web", "new"))});
   rows.push_back({"no uid known", LoginOf(MakeIdentity("shop", "web-1", "web", ""))});
   rows.push_back({"another login", LoginOf(Web(), "fake role=admin")});
   rows.push_back({"its own credentials", LoginOf(Web(), "fake", "d1")});

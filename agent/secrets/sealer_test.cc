@@ -1,10 +1,10 @@
 #include "agent/secrets/sealer.h"
 
 #include <catch2/catch_test_macros.hpp>
-#include <mutex>
 #include <set>
 #include <string>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/together.h"
 
 namespace nodekeep {
@@ -50,13 +50,13 @@ TEST_CASE("sealer: equal secrets have different sealed bytes") {
 TEST_CASE("sealer: concurrent calls never use the same nonce twice") {
   auto sealer = Sealer::Create();
   constexpr std::size_t kThreads = 8, kEach = 500;
-  std::mutex mutex;
+  Mutex mutex;
   std::set<std::string> nonces;
   auto threads = RunConcurrently(kThreads, [&](std::size_t) {
     for (std::size_t i = 0; i < kEach; ++i) {
       const std::string nonce =
           sealer->Seal("entry", SecretBytes("x")).bytes.substr(0, kNonceSize);
-      std::unique_lock lock(mutex);
+      MutexLock lock(mutex);
       nonces.insert(nonce);
     }
   });

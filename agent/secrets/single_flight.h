@@ -13,12 +13,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/base/worker_pool.h"
 
@@ -40,21 +40,21 @@ class SingleFlight {
 
   ~SingleFlight() {
     stop_.request_stop();
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     changed_.wait(lock, [this] { return running_ == 0; });
   }
 
   // The i-th result belongs to the i-th key. Errors: kDeadlineExceeded and kCancelled of this
   // caller; the pool's error when it is full or stopping; else the call's own. A caller whose
-  // deadline has passed gets the code and text of the call's latest failure (Context::ReportFailure),
-  // if any.
+  // deadline has passed gets the code and text of the call's latest failure
+  // (Context::ReportFailure), if any.
   std::vector<Result<Value>> Do(const Context& context, const std::vector<Key>& keys, Call call) {
     std::vector<std::shared_ptr<Flight>> flights;
     std::vector<Key> claimed_keys;
     std::vector<std::shared_ptr<Flight>> claimed;
     const auto failure = std::make_shared<LatestFailure>();
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       for (const Key& key : keys) {
         std::shared_ptr<Flight>& flight = flights_[key];
         if (flight == nullptr) {
@@ -103,7 +103,7 @@ class SingleFlight {
   void Finish(const std::vector<Key>& keys, const std::vector<std::shared_ptr<Flight>>& flights,
               std::vector<Result<Value>> results) {
     // Notify under the lock: once `running_` is seen as 0, this object may be destroyed.
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       flights[i]->result = std::move(results[i]);
       flights_.erase(keys[i]);
@@ -114,7 +114,7 @@ class SingleFlight {
 
   std::vector<Result<Value>> Await(const Context& context,
                                    const std::vector<std::shared_ptr<Flight>>& flights) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(), [&] {
       for (const auto& flight : flights) {
         if (!flight->result) return false;
@@ -154,7 +154,7 @@ class SingleFlight {
   const Duration budget_;
   std::stop_source stop_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::map<Key, std::shared_ptr<Flight>> flights_;

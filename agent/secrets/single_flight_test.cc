@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/together.h"
 
@@ -24,7 +25,7 @@ class Gate {
   Results operator()(const Context& context, const std::vector<std::string>& keys) {
     ++calls;
     waiting.count_down();
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     const bool open = changed_.wait(lock, context.stop(), [this] { return open_; });
     Results results;
     for (const std::string& key : keys) {
@@ -37,7 +38,7 @@ class Gate {
     return results;
   }
   void Open() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     open_ = true;
     changed_.notify_all();
   }
@@ -46,7 +47,7 @@ class Gate {
   std::latch waiting{1};
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any changed_;
   bool open_ = false;
 };

@@ -86,8 +86,7 @@ class SetWrite {
       if (Status swapped = Swap(); !swapped.ok()) return Abandon(swapped.error());
     }
     if (Status linked = LinkTakenNames(); !linked.ok()) {
-      return WithSuffix(linked.error(),
-                        "the new set is in place, but not visible under this name");
+      return WithSuffix(linked.error(), "the new set is in place, but not visible under this name");
     }
     CleanUp();
     return std::move(outcome_);
@@ -107,8 +106,8 @@ class SetWrite {
     for (const std::string& name : linked_) (void)volume_.Remove(name);
     if (!new_set_.empty()) (void)volume_.Remove(new_set_);
     (void)volume_.Remove(kDataTmp);
-    return WithSuffix(error, old_set_.empty() ? "the directory has no visible files yet"
-                                              : "the old set stays");
+    return WithSuffix(
+        error, old_set_.empty() ? "the directory has no visible files yet" : "the old set stays");
   }
 
   // Compares the set in the directory with the wanted one; fills in the outcome.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/base/digest.h"
+#include "agent/base/mutex.h"
 #include "agent/kube/resource.h"
 #include "agent/kube/retry_on_conflict.h"
 
@@ -64,7 +65,7 @@ Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSe
             .content = ContentBody(secret, content_owners)};
   SecretBytes digest = HmacSha256(key_, {GoJson(task.content).Reveal()});
 
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   Known& known = secrets_[task.name];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = task.deletion;
@@ -242,7 +243,7 @@ Result<MirrorWriter::Version> MirrorWriter::ApplyClaim(const Context& context, c
 }
 
 void MirrorWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Known& known = secrets_[{claim.namespace_name, object.secret_name}];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = object.deletion;
@@ -250,7 +251,7 @@ void MirrorWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
 
 void MirrorWriter::Release(std::string_view volume) {
   const SteadyTime end = clock_.Now() + options_.linger;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto& [name, known] : secrets_) {
     const auto held = known.claims.find(volume);
     if (held != known.claims.end() && !held->second.until) held->second.until = end;
@@ -259,7 +260,7 @@ void MirrorWriter::Release(std::string_view volume) {
 
 void MirrorWriter::EndLinger() {
   const SteadyTime now = clock_.Now();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto& [name, known] : secrets_) {
     for (auto& [volume, held] : known.claims) {
       if (held.until && volume != kInherited) held.until = std::min(*held.until, now);
@@ -270,7 +271,7 @@ void MirrorWriter::EndLinger() {
 std::vector<Error> MirrorWriter::Sweep(const Context& context) {
   std::vector<Name> due;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [name, known] : secrets_) {
       const bool is_due =
           std::any_of(known.claims.begin(), known.claims.end(), [this](const auto& claim) {
@@ -291,7 +292,7 @@ std::vector<Error> MirrorWriter::Sweep(const Context& context) {
 }
 
 Status MirrorWriter::SweepOne(const Context& context, const Name& name) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   Known& known = secrets_[name];
   Status begun = Begin(context, lock, known);
   if (!begun.ok()) return begun;
@@ -358,8 +359,7 @@ Status MirrorWriter::CleanUpOnce(const Context& context, const Name& name,
   return claimed.ok() ? Status() : Status(claimed.error());
 }
 
-Status MirrorWriter::Begin(const Context& context, std::unique_lock<std::mutex>& lock,
-                           Known& known) {
+Status MirrorWriter::Begin(const Context& context, MutexLock& lock, Known& known) {
   ++known.waiting;
   const bool is_free = clock_.WaitUntil(lock, idle_, context.stop(), context.deadline(),
                                         [&known] { return !known.is_busy; });

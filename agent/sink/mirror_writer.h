@@ -26,7 +26,6 @@
 
 #include <condition_variable>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +34,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/kube/kube_client.h"
@@ -120,7 +120,7 @@ class MirrorWriter {
   struct Task;
 
   // Waits until no other thread works on the Secret, then marks it busy until End.
-  Status Begin(const Context& context, std::unique_lock<std::mutex>& lock, Known& known);
+  Status Begin(const Context& context, MutexLock& lock, Known& known);
   void End(Known& known);
 
   // The steps of a Write. They store the resulting version in the task.
@@ -147,7 +147,7 @@ class MirrorWriter {
   const std::string manager_;  // of this node
   const SecretBytes key_;      // of the digests
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any idle_;  // an entry is no longer busy
   // Guarded by mutex_. An entry that is busy or has waiters is not erased.
   std::map<Name, Known> secrets_;

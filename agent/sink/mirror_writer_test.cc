@@ -412,10 +412,9 @@ TEST_CASE("mirror writer: a Secret created by another client at the same time is
                            Http::Respond(200, "{}")});
   const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
   CHECK(fixture.Fault(write).find("exists and was created by another client") != std::string::npos);
-  CHECK(fixture.Calls() == std::vector<std::string>{"GET",
-                                                    "PATCH unforced content " + ContentOf("dg=="),
-                                                    "PATCH unforced content " + ClaimOf(""),
-                                                    "GET"});
+  CHECK(fixture.Calls() ==
+        std::vector<std::string>{"GET", "PATCH unforced content " + ContentOf("dg=="),
+                                 "PATCH unforced content " + ClaimOf(""), "GET"});
 }
 
 TEST_CASE("mirror writer: kWithClass sets the class as owner, kRetain sets no owner") {

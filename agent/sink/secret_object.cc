@@ -145,8 +145,8 @@ Status AddKey(SecretObjectKey key, std::vector<SecretObjectKey>& keys) {
   for (const SecretObjectKey& other : keys) {
     if (other.key != key.key) continue;
     if (other.object_name == key.object_name) return {};
-    return Invalid(fmt::format("key \"{}\" is set twice, from {} and {}: keep one of them",
-                               key.key, other.object_name, key.object_name));
+    return Invalid(fmt::format("key \"{}\" is set twice, from {} and {}: keep one of them", key.key,
+                               other.object_name, key.object_name));
   }
   keys.push_back(std::move(key));
   return {};

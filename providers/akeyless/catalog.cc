@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/base/json.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep::akeyless {
 namespace {
@@ -116,13 +117,13 @@ std::optional<ItemKind> ReadableKind(std::string_view type) {
 }
 
 bool LargeFolders::Has(const std::string& folder) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = until_.find(folder);
   return found != until_.end() && clock_.Now() < found->second;
 }
 
 void LargeFolders::Add(const std::string& folder) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (until_.size() >= kMaxCrowded) until_.clear();
   until_[folder] = clock_.Now() + kCrowdedFor;
 }

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "providers/akeyless/caller.h"
 #include "providers/akeyless/item.h"
@@ -48,7 +48,7 @@ class LargeFolders {
 
  private:
   const Clock& clock_;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, SteadyTime> until_;  // guarded by mutex_
 };
 

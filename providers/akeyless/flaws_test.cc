@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "agent/base/codecs.h"
 #include "agent/base/json.h"
+#include "agent/base/mutex.h"
 #include "providers/akeyless/akeyless.h"
 #include "tests/fakes/core.h"
 #include "tests/fakes/fake_http_client.h"
@@ -32,12 +32,14 @@ class Gateways {
  public:
   explicit Gateways(FakeHttpClient& http) {
     http.On("POST", "https://*",
-            {[this](const Context&, const FakeHttpClient::RecordedRequest& seen) { return Answer(seen); }});
+            {[this](const Context&, const FakeHttpClient::RecordedRequest& seen) {
+              return Answer(seen);
+            }});
   }
 
   void Put(const std::string& host, const std::string& access_id, const std::string& name,
            const std::string& value) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     values_[host + " " + access_id][name] = value;
   }
 
@@ -59,7 +61,7 @@ class Gateways {
     const std::string url = seen.url.substr(std::string("https://").size());
     const std::string host = url.substr(0, url.find('/'));
     const std::string command = url.substr(url.find('/') + 1);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (command == "auth") return LogIn(host, *body);
     const std::string token = Member(*body, "token");
     auto own = values_.find(token.starts_with("t-") ? token.substr(2) : "");
@@ -109,7 +111,7 @@ class Gateways {
     return Reply(200, "{" + text + "}");
   }
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, std::map<std::string, std::string>> values_;  // guarded by mutex_
 };
 

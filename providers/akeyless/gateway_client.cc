@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/go_json.h"
+#include "agent/base/mutex.h"
 #include "agent/base/utf8.h"
 #include "agent/http/retry.h"
 
@@ -162,7 +163,7 @@ bool PassOver(const Error& error) { return error.code() == ErrorCode::kTransient
 std::vector<std::string> GatewayClient::Order(const Options& options) const {
   std::vector<std::string> works, down;
   const SteadyTime now = clock_.Now();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const Gateway& gateway : options.gateways) {
     if (!gateway.problem.empty()) continue;
     auto found = down_until_.find(gateway.base);
@@ -174,7 +175,7 @@ std::vector<std::string> GatewayClient::Order(const Options& options) const {
 
 void GatewayClient::Remember(const std::string& url, bool works) {
   const SteadyTime now = clock_.Now();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (works) {
     down_until_.erase(url);
     return;

@@ -1,13 +1,13 @@
 #pragma once
 
-// Calls of the Akeyless API v2, POST <base>/<command> with one JSON object each way, and the meaning
-// of error replies (docs/protocol/akeyless-api.md, "Calls and base URLs"). Everything about gateways is here: their order,
-// which of them are down, and which parts of their messages a pod's author may read.
+// Calls of the Akeyless API v2, POST <base>/<command> with one JSON object each way, and the
+// meaning of error replies (docs/protocol/akeyless-api.md, "Calls and base URLs"). Everything about
+// gateways is here: their order, which of them are down, and which parts of their messages a pod's
+// author may read.
 
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +15,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
 #include "agent/base/json.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/http/http_client.h"
@@ -73,7 +74,7 @@ class GatewayClient {
   const Clock& clock_;
   const Duration timeout_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Guarded by mutex_.
   std::map<std::string, SteadyTime> down_until_;  // by URL; absent = works as far as known
 };

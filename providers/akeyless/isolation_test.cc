@@ -10,6 +10,7 @@
 
 #include "agent/base/go_json.h"
 #include "agent/base/json.h"
+#include "agent/base/mutex.h"
 #include "providers/akeyless/akeyless.h"
 #include "tests/fakes/core.h"
 #include "tests/fakes/fake_http_client.h"
@@ -171,9 +172,9 @@ TEST_CASE("isolation: 64 Akeyless tenants at two gateways are served their own b
   {
     Core core(clock, {.cache_bytes = 128 << 10, .remember_denial = std::chrono::seconds(1)});
     std::jthread time([&](std::stop_token stop) {
-      std::mutex mutex;
+      Mutex mutex;
       std::condition_variable_any never;
-      std::unique_lock lock(mutex);
+      MutexLock lock(mutex);
       while (!stop.stop_requested()) {
         never.wait_for(lock, stop, std::chrono::milliseconds(1), [] { return false; });
         clock.Advance(std::chrono::milliseconds(50));

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep::akeyless {
 namespace {
 
@@ -86,7 +88,7 @@ std::optional<Error> LoginGuard::Refusal(const Account& account,
 }
 
 Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   std::optional<Error> refusal;
   // After kHold has passed, the row still allows one attempt at a time.
   const auto decided = [&] {
@@ -113,7 +115,7 @@ Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
 
 void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     Account& account = Of(attempt.account);
     Credential& credential = Of(account, attempt.credential);
     if (account.in_flight > 0) --account.in_flight;

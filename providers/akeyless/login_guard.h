@@ -22,13 +22,13 @@
 #include <condition_variable>
 #include <cstddef>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "providers/akeyless/access_type.h"
 #include "providers/akeyless/options.h"
@@ -89,7 +89,7 @@ class LoginGuard {
 
   const Clock& clock_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any settled_;
   // Guarded by mutex_.
   std::map<std::string, Account> accounts_;

@@ -188,8 +188,8 @@ void ReadArgument(Draft& draft, std::string_view name, const YamlNode& value) {
     return;
   }
   if (name == "keyType" && std::ranges::find(kKeyTypes, text) == std::end(kKeyTypes)) {
-    reader.Fail(value,
-                fmt::format("keyType: \"{}\" is unknown: {}", text, SuggestOrList(text, kKeyTypes)));
+    reader.Fail(
+        value, fmt::format("keyType: \"{}\" is unknown: {}", text, SuggestOrList(text, kKeyTypes)));
   }
   const std::pair<std::string_view, std::string*> fields[] = {
       {"host", &request.host},
@@ -224,9 +224,10 @@ void ReadArguments(Draft& draft) {
   for (std::size_t i = 0; value != nullptr && i < value->entries.size(); ++i) {
     const auto& [key, argument] = value->entries[i];
     if (std::find(names.begin(), names.end(), key.text) == names.end()) {
-      reader.Fail(key, fmt::format("{}: {} is not an argument of {}: {}", kArguments, key.text,
-                                   ItemKindName(request.kind),
-                                   names.empty() ? "it takes none" : SuggestOrList(key.text, names)));
+      reader.Fail(key,
+                  fmt::format("{}: {} is not an argument of {}: {}", kArguments, key.text,
+                              ItemKindName(request.kind),
+                              names.empty() ? "it takes none" : SuggestOrList(key.text, names)));
     } else if (!argument.IsNull()) {
       ReadArgument(draft, key.text, argument);
     }

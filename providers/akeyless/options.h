@@ -68,8 +68,8 @@ class Options final : public ProviderOptions {
   // Methods to log in with, in order. One, unless upstream's probing applies
   // (docs/protocol/secret-provider-class.md, "akeyless login"): the type is unknown, or neither
   // class nor node names one and access_key fails, or the operator has set legacyProbing. A method
-  // without its inputs is skipped; a cloud identity of the node that the operator has not configured
-  // is never one of several.
+  // without its inputs is skipped; a cloud identity of the node that the operator has not
+  // configured is never one of several.
   std::vector<AccessType> login_order;
   std::string access_id;
   std::string azure_object_id;

@@ -323,8 +323,8 @@ void Batch::ReadStatic(const std::vector<std::vector<Target*>>& groups) {
                  target->version != 0 ? target->version : target->item.last_version, *value};
       } else if (replies[i].ok() || replies[i].error().IsFinal()) {
         // Unverified: one refused name fails the whole call, or is left out of the reply. Each is
-        // read by itself in a second call, so that the others are read and the error names the right
-        // one.
+        // read by itself in a second call, so that the others are read and the error names the
+        // right one.
         if (split) {
           alone.push_back({target});
         } else if (replies[i].ok()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/digest.h"
+#include "agent/base/mutex.h"
 #include "agent/base/on_exit.h"
 
 namespace nodekeep::akeyless {
@@ -26,7 +27,7 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
                                          std::string_view first) {
   auto shared = std::make_shared<const Options>(options);
   const std::string name = Sha256Hex(first);
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (!identities_.contains(name)) {
     lock.unlock();
     Identity begun = Begin(options, first);
@@ -57,7 +58,7 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
 
 void UidTokens::Accepted(const Options& options, const std::string& first) {
   auto proven = std::make_shared<const Options>(options);
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (auto found = identities_.find(first); found != identities_.end()) {
     found->second.proven.swap(proven);
   }
@@ -76,8 +77,8 @@ UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view fi
   return identity;
 }
 
-bool UidTokens::Rotate(std::unique_lock<std::mutex>& lock, Identity& identity,
-                       const Context& context, std::shared_ptr<const Options> options) {
+bool UidTokens::Rotate(MutexLock& lock, Identity& identity, const Context& context,
+                       std::shared_ptr<const Options> options) {
   identity.busy = true;
   const SecretBytes old = identity.token.Clone();
   const std::shared_ptr<const UidTokenFile> file = identity.file;
@@ -141,7 +142,7 @@ UidTokens::Identity* UidTokens::NextDue() {
 }
 
 void UidTokens::KeepAlive(std::stop_token stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     if (Identity* due = NextDue()) {
       if (!Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop), due->proven)) {

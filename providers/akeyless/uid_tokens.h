@@ -19,7 +19,6 @@
 #include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +26,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/base/thread_guard.h"
@@ -87,7 +87,7 @@ class UidTokens {
 
   // Rotates; called with `lock` held, which is released during the calls. False: the guard holds
   // the rotation back now.
-  bool Rotate(std::unique_lock<std::mutex>& lock, Identity& identity, const Context& context,
+  bool Rotate(MutexLock& lock, Identity& identity, const Context& context,
               std::shared_ptr<const Options> options);
   void KeepAlive(std::stop_token stop);
   Identity* NextDue();
@@ -102,7 +102,7 @@ class UidTokens {
   const Clock& clock_;
   const ExceptionReporter on_exception_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any changed_;
   // Guarded by mutex_. By a digest of the first token; never erased, because the newest token may
   // exist nowhere else.

@@ -2,8 +2,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
-#include <mutex>
 
+#include "agent/base/mutex.h"
 #include "providers/akeyless/test_login.h"
 #include "providers/akeyless/uid_token_file.h"
 #include "tests/fakes/temp_dir.h"
@@ -23,15 +23,16 @@ class RotateCalls {
     return Answer(200, R"({"token":")" + token + R"("})");
   }
   FakeHttpClient::Reply Answer(int status, const std::string& body) {
-    return [this, status, body](const Context& context, const FakeHttpClient::RecordedRequest& seen) {
-      std::lock_guard lock(mutex_);
-      ++count_;
-      more_.notify_all();
-      return FakeHttpClient::Respond(status, body)(context, seen);
-    };
+    return
+        [this, status, body](const Context& context, const FakeHttpClient::RecordedRequest& seen) {
+          MutexLock lock(mutex_);
+          ++count_;
+          more_.notify_all();
+          return FakeHttpClient::Respond(status, body)(context, seen);
+        };
   }
   int Count() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return count_;
   }
   // The next rotation is timed from when the last one was recorded, which the test cannot observe,
@@ -39,15 +40,15 @@ class RotateCalls {
   bool Reach(int count, FakeClock& clock) {
     for (int step = 0; step < 200; ++step) {
       clock.Advance(2 * UidTokens::kRotateEvery);
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       if (more_.wait_for(lock, milliseconds(50), [&] { return count_ >= count; })) return true;
     }
     return false;
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable more_;
+  Mutex mutex_;
+  std::condition_variable_any more_;
   int count_ = 0;
 };
 

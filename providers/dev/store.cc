@@ -15,6 +15,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep::dev {
 namespace {
@@ -155,7 +156,7 @@ void DevStore::Load() {
   Result<Content> content = ReadContent(path_);
   std::shared_ptr<const Secrets> before;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     before = secrets_;
   }
   std::shared_ptr<const Secrets> secrets = before;
@@ -178,7 +179,7 @@ void DevStore::Load() {
               {{"error", problem}, {"serving", unusable ? "nothing" : "the last good content"}});
   }
   logged_problem_ = problem;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   secrets_ = std::move(secrets);
   unusable_ = std::move(unusable);
   ++loads_;
@@ -257,7 +258,7 @@ Result<StoreAnswer> DevStore::Read(const std::string& name, const std::string& v
                                    const std::string& known_version) const {
   std::shared_ptr<const Secrets> secrets;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (unusable_) return *unusable_;
     secrets = secrets_;
   }
@@ -296,12 +297,12 @@ Result<StoreAnswer> DevStore::Read(const std::string& name, const std::string& v
 }
 
 std::uint64_t DevStore::loads() const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return loads_;
 }
 
 bool DevStore::AwaitLoad(std::uint64_t seen, milliseconds longest) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return loaded_.wait_for(lock, longest, [&] { return loads_ > seen; });
 }
 

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "agent/base/log.h"
+#include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/base/thread_guard.h"
@@ -89,7 +89,7 @@ class DevStore {
   const std::unique_ptr<Sealer> sealer_;
   std::string logged_problem_;  // used by Load only
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   mutable std::condition_variable_any loaded_;
   // Guarded by mutex_.
   std::shared_ptr<const Secrets> secrets_;  // null until the path was valid once

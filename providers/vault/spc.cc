@@ -1,6 +1,6 @@
 // The SecretProviderClass dialect (docs/protocol/secret-provider-class.md, "vault parameters").
-// Upstream's checks run in upstream's order, so that a manifest with two such mistakes gets the same
-// error from us; our own checks of an entry of `objects` run when the entry is read.
+// Upstream's checks run in upstream's order, so that a manifest with two such mistakes gets the
+// same error from us; our own checks of an entry of `objects` run when the entry is read.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -137,8 +137,7 @@ ErrorCode CodeOf(int status, Step step) {
     case 472:
     case 473:
       return ErrorCode::kTransient;
-    case 501:
-      return ErrorCode::kPrecondition;  // not initialised: waiting does not help
+    case 501: return ErrorCode::kPrecondition;  // not initialised: waiting does not help
     default:
       return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
   }

@@ -4,8 +4,8 @@
 //       Serves v1alpha1.CSIDriverProvider/Mount on PATH: every call gets the same reply.
 //       The lower bound: the cost of gRPC itself on this machine for a reply of that size.
 //   bench-load call --socket PATH --requests FILE [--callers N] [--repeat N]
-//       FILE has one attributes text per line. Each line is mounted `repeat` times, all lines spread
-//       over `callers` threads on one connection, as in the driver. Prints one JSON object.
+//       FILE has one attributes text per line. Each line is mounted `repeat` times, all lines
+//       spread over `callers` threads on one connection, as in the driver. Prints one JSON object.
 
 #include <grpcpp/grpcpp.h>
 

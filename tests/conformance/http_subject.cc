@@ -1,5 +1,7 @@
 #include "tests/conformance/http_subject.h"
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep::conformance {
 
 HttpSubject::HttpSubject(FakeClock& clock, std::string error_body, std::string audience)
@@ -10,7 +12,7 @@ HttpSubject::HttpSubject(FakeClock& clock, std::string error_body, std::string a
 
 void HttpSubject::Set(const std::string& name, const std::string& value,
                       const std::string& account) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Stored& stored = secrets_[name];
   stored.value = value;
   stored.account = account;
@@ -18,24 +20,24 @@ void HttpSubject::Set(const std::string& name, const std::string& value,
 }
 
 void HttpSubject::Remove(const std::string& name) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   secrets_.erase(name);
 }
 
 void HttpSubject::ClearFaults() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   broken_at_login_ = nullptr;
   broken_at_read_ = nullptr;
 }
 
 bool HttpSubject::Hang() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   hanging_ = true;
   return true;
 }
 
 void HttpSubject::AwaitCall() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.wait(lock, [this] { return hung_ > 0; });
   hung_ = 0;
 }
@@ -43,7 +45,7 @@ void HttpSubject::AwaitCall() {
 void HttpSubject::AddCredentials(Identity& identity) {
   const std::string account = identity.namespace_name + "/" + identity.service_account;
   const std::string token = "jwt-of." + identity.PodUid() + ".canary";
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   accounts_[token] = {account, identity.service_account_uid};
   identity.tokens[audience_].token = SecretBytes(token);
 }
@@ -58,7 +60,7 @@ HttpResponse HttpSubject::Reply(int status, std::string body,
 }
 
 void HttpSubject::Break(bool at_login, Instead instead) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   (at_login ? broken_at_login_ : broken_at_read_) = std::move(instead);
 }
 
@@ -127,7 +129,7 @@ Fault HttpSubject::AnsweredRead(std::string name, int status, std::string body, 
 }
 
 Result<HttpResponse> HttpSubject::Answer(const Context& context, const Seen& seen) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (hanging_) {
     ++hung_;
     changed_.notify_all();

@@ -7,12 +7,12 @@
 #include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "tests/conformance/subject.h"
 #include "tests/fakes/fake_http_client.h"
 
@@ -65,7 +65,7 @@ class HttpSubject : public Subject {
   FakeHttpClient http_;
   Provider provider_;  // set by the derived class
 
-  std::mutex mutex_;
+  Mutex mutex_;
   // Guarded by mutex_.
   std::map<std::string, Stored> secrets_;      // by name
   std::map<std::string, Account> accounts_;    // by the pod's token

@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/core.h"
 
 namespace nodekeep {
@@ -103,7 +104,7 @@ void Script(FakeProvider& backend, const Clock& clock, const std::vector<Tenant>
   std::map<std::string, const Tenant*> by_identity;
   for (const Tenant& tenant : tenants) by_identity[IdentityKey(tenant.identity)] = &tenant;
   backend.SetLoginHandler([&clock, by_identity](const Context& context,
-                                         const Identity& identity) -> Result<Credential> {
+                                                const Identity& identity) -> Result<Credential> {
     if (std::optional<Error> fault = SomeFault(context, clock)) return *fault;
     const Tenant& tenant = *by_identity.at(IdentityKey(identity));
     static std::atomic<int> number = 0;
@@ -153,9 +154,9 @@ void Disturb(Core& core, FakeClock& clock) {
 
 // Advances the fake clock, about fifty times as fast as real time, so that timed waits end.
 void RunTime(std::stop_token stop, FakeClock& clock) {
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable_any never;
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   while (!stop.stop_requested()) {
     never.wait_for(lock, stop, std::chrono::milliseconds(1), [] { return false; });
     clock.Advance(std::chrono::milliseconds(50));

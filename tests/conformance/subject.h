@@ -65,7 +65,8 @@ class Subject {
                    const std::string& account = "") = 0;
   virtual void Remove(const std::string& name) = 0;
 
-  // Faults of the backend. Each lasts until ClearFaults; the secret "a" is in the backend meanwhile.
+  // Faults of the backend. Each lasts until ClearFaults; the secret "a" is in the backend
+  // meanwhile.
   virtual std::vector<Fault> Faults() = 0;
   virtual void ClearFaults() = 0;
 

@@ -13,11 +13,11 @@
 #include <iostream>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "agent/http/curl_client.h"
 #include "agent/kube/event_recorder.h"
 #include "agent/kube/informer.h"
@@ -69,7 +69,7 @@ class Probe {
  private:
   void Say(const Json& line) {
     const SecretBytes text = GoJson(line);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     std::cout << text.Reveal() << std::endl;
   }
 
@@ -78,7 +78,7 @@ class Probe {
     Informer::Options options;
     options.selection = {.path = Text(order, "path"), .field_selector = Text(order, "fields")};
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       objects_[name] = 0;
     }
     informers_[name] = std::make_unique<Informer>(
@@ -89,7 +89,7 @@ class Probe {
           line["name"] = change.name;
           if (change.after) line["object"] = *change.after;
           {
-            std::lock_guard lock(mutex_);
+            MutexLock lock(mutex_);
             objects_[name] += (change.after ? 1 : 0) - (change.before ? 1 : 0);
           }
           Say(line);
@@ -103,7 +103,7 @@ class Probe {
     line["id"] = order.at("id");
     line["synced"] = informer.synced();
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       line["objects"] = objects_[Text(order, "name")];
     }
     line["trouble"] = trouble ? trouble->message() : "";
@@ -155,7 +155,7 @@ class Probe {
   CurlClient curl_{{}};
   KubeClient kube_;
   WatchLoop loop_;
-  std::mutex mutex_;                    // of standard output
+  Mutex mutex_;                         // of standard output
   std::map<std::string, int> objects_;  // of each watch; guarded by mutex_
   std::map<std::string, std::unique_ptr<Informer>> informers_;
   EventRecorder events_;

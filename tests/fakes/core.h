@@ -46,7 +46,7 @@ struct Core {
         fetcher({.retry = options.retry,
                  .fetch_budget = options.fetch_budget,
                  .stale_patience = options.stale_patience},
-                cache, credentials, leases, pool, clock, rng, log, fetch_metrics) {}
+                cache, credentials, leases, pool, clock, rng, fetch_metrics) {}
 
   Result<Bundle> Fetch(const MountPlanPtr& plan, const Context& context = Context()) {
     return AssembleBundle(*plan, fetcher.Read(context, plan->read), version_key);

@@ -5,11 +5,11 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "agent/secrets/backend.h"
 
 namespace nodekeep {
@@ -21,7 +21,7 @@ class CountingBackend final : public Backend {
   std::size_t logins() const { return logins_; }
   // The number of reads per ref; the key is the ref's text.
   std::map<std::string, std::size_t> reads() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return reads_;
   }
 
@@ -34,7 +34,7 @@ class CountingBackend final : public Backend {
                                     const Credential& credential,
                                     std::span<const Question> questions) override {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       for (const Question& question : questions) ++reads_[question.ref.Text()];
     }
     return inner_->Fetch(context, options, credential, questions);
@@ -44,7 +44,7 @@ class CountingBackend final : public Backend {
  private:
   const std::shared_ptr<Backend> inner_;
   std::atomic<std::size_t> logins_ = 0;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, std::size_t> reads_;  // guarded by mutex_
 };
 

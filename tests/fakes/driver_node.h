@@ -8,12 +8,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "csi/volume_service.h"
 #include "tests/fakes/core.h"
 #include "tests/fakes/fake_mounter.h"
@@ -26,7 +26,7 @@ class FakeClasses final : public ClassSource {
  public:
   Result<ClassPtr> Get(const Context&, const std::string& namespace_name,
                        const std::string& name) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ++asked_;
     if (fault_) return *fault_;
     auto found = classes_.find(namespace_name + "/" + name);
@@ -36,25 +36,25 @@ class FakeClasses final : public ClassSource {
                          namespace_name, name);
   }
   void Set(SecretProviderClass spc) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const std::string text = spc.Text();
     classes_[text] = std::make_shared<const SecretProviderClass>(std::move(spc));
   }
   void Remove(const std::string& text) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     classes_.erase(text);
   }
   void Fail(std::optional<Error> fault) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     fault_ = std::move(fault);
   }
   std::size_t gets() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return asked_;
   }
 
  private:
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, ClassPtr> classes_;
   std::optional<Error> fault_;
   std::size_t asked_ = 0;
@@ -86,21 +86,21 @@ class EventList final : public VolumeEvents {
  public:
   void Record(const Volume& volume, Kind, std::string_view reason,
               const std::string& message) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     reasons_.push_back(std::string(reason));
     messages_.push_back(message);
   }
   std::vector<std::string> reasons() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return reasons_;
   }
   std::string last() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return messages_.empty() ? "" : messages_.back();
   }
 
  private:
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<std::string> reasons_;
   std::vector<std::string> messages_;
 };
@@ -111,7 +111,7 @@ class MirrorList final : public VolumeMirror {
                   const VolumeContent& content) override {
     files_seen = content.bundle.files.size();
     was_mounted = mounter->StateOf(volume.target_path).ok() &&
-                   *mounter->StateOf(volume.target_path) == MountState::kMounted;
+                  *mounter->StateOf(volume.target_path) == MountState::kMounted;
     ++converged;
     if (on_converge) on_converge();
     claimed.insert(volume.target_path);

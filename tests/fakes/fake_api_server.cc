@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/kube_fields.h"
 
 namespace nodekeep {
@@ -181,7 +182,7 @@ std::vector<Result<HttpResponse>> FakeApiServer::SendAll(const Context& context,
       results.push_back(Error(ErrorCode::kCancelled, "the caller has gone away"));
       continue;
     }
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     results.push_back(Answer(ReadRequest(request)));
   }
   return results;
@@ -190,7 +191,7 @@ std::vector<Result<HttpResponse>> FakeApiServer::SendAll(const Context& context,
 void FakeApiServer::Open(const Context& context, HttpRequest http,
                          std::shared_ptr<HttpReceiver> receiver) {
   const Request request = ReadRequest(http);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (KindOfRequest(request, ParseAddress(request.path)) == "WATCH") {
     OpenWatch(context, request, std::move(receiver));
     changed_.notify_all();
@@ -508,7 +509,7 @@ void FakeApiServer::DropCancelled() {
 }
 
 Json FakeApiServer::Put(const std::string& collection, const Json& object) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Address address = ParseAddress(collection);
   address.name = Text(object, {"metadata", "name"});
   return Store(address, object);
@@ -524,19 +525,19 @@ Json FakeApiServer::PutText(const std::string& collection, std::string_view json
 }
 
 void FakeApiServer::Remove(const std::string& path) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Erase(ParseAddress(path));
 }
 
 std::optional<Json> FakeApiServer::Object(const std::string& path) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = objects_.find(ParseAddress(path));
   if (found == objects_.end()) return std::nullopt;
   return found->second.object;
 }
 
 void FakeApiServer::CollectGarbage() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (bool again = true; again;) {
     again = false;
     std::set<std::string> uids;
@@ -559,25 +560,25 @@ void FakeApiServer::CollectGarbage() {
 }
 
 void FakeApiServer::AddFault(Fault fault) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   faults_.push_back(std::move(fault));
 }
 
 void FakeApiServer::SetDown(bool down) {
   if (down) CutWatches();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   down_ = down;
 }
 
 void FakeApiServer::Compact(bool in_stream) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   compacted_ = ++version_;
   expires_in_stream_ = in_stream;
   history_.clear();
 }
 
 void FakeApiServer::SendBookmarks() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   DropCancelled();
   Json metadata;
   metadata["resourceVersion"] = std::to_string(version_);
@@ -589,21 +590,21 @@ void FakeApiServer::SendBookmarks() {
 }
 
 void FakeApiServer::EndWatches() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   DropCancelled();
   for (const auto& watch : watches_) watch->End();
   watches_.clear();
 }
 
 void FakeApiServer::CutWatches() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   DropCancelled();
   for (const auto& watch : watches_) watch->Cut();
   watches_.clear();
 }
 
 void FakeApiServer::SendWatchError(int code, const std::string& reason) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   DropCancelled();
   for (const auto& watch : watches_) {
     watch->Send(watch->LineOf("ERROR", StatusObject(code, reason, "injected fault")));
@@ -613,23 +614,23 @@ void FakeApiServer::SendWatchError(int code, const std::string& reason) {
 }
 
 void FakeApiServer::CutWithinNextEvent() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   cut_within_next_event_ = true;
 }
 
 void FakeApiServer::HangWatches() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& watch : watches_) watch->hangs = true;
 }
 
 std::size_t FakeApiServer::open_watches() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return static_cast<std::size_t>(std::count_if(watches_.begin(), watches_.end(),
                                                 [](const auto& watch) { return !watch->Ended(); }));
 }
 
 void FakeApiServer::AwaitWatches(std::size_t count) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.wait(lock, [&] {
     return static_cast<std::size_t>(
                std::count_if(watches_.begin(), watches_.end(),
@@ -638,14 +639,14 @@ void FakeApiServer::AwaitWatches(std::size_t count) const {
 }
 
 std::vector<FakeApiServer::Request> FakeApiServer::Requests() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<Request> all;
   for (const auto& [kind, request] : requests_) all.push_back(request);
   return all;
 }
 
 std::size_t FakeApiServer::Count(std::string_view method, std::string_view part) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return static_cast<std::size_t>(
       std::count_if(requests_.begin(), requests_.end(), [&](const auto& entry) {
         return (method.empty() || entry.first == method) &&

@@ -20,7 +20,6 @@
 #include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -28,6 +27,7 @@
 #include <vector>
 
 #include "agent/base/json.h"
+#include "agent/base/mutex.h"
 #include "agent/http/http_client.h"
 #include "agent/http/http_stream.h"
 
@@ -138,8 +138,8 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   void NotifyWatches(const Change& change);
   void DropCancelled();
 
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
+  mutable Mutex mutex_;
+  mutable std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::map<Address, Stored> objects_;
   std::vector<Change> history_;

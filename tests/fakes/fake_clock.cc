@@ -1,8 +1,10 @@
 #include "tests/fakes/fake_clock.h"
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
-bool FakeClock::WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
+bool FakeClock::WaitUntil(MutexLock& lock, std::condition_variable_any& changed,
                           std::stop_token stop, SteadyTime deadline,
                           const std::function<bool()>& ready) const {
   // Polls in real time, because another thread advances the clock without notifying waiters.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/mutex.h"
 
 namespace nodekeep {
 
@@ -13,9 +14,8 @@ class FakeClock final : public Clock {
  public:
   SteadyTime Now() const override { return SteadyTime() + std::chrono::hours(1) + Offset(); }
   WallTime Wall() const override { return WallTime() + std::chrono::hours(24 * 365 * 50) + Offset() + wall_jump_.load(); }
-  bool WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
-                 std::stop_token stop, SteadyTime deadline,
-                 const std::function<bool()>& ready) const override;
+  bool WaitUntil(MutexLock& lock, std::condition_variable_any& changed, std::stop_token stop,
+                 SteadyTime deadline, const std::function<bool()>& ready) const override;
 
   void Advance(Duration by) { offset_ms_ += by.count(); }
   // Moves the wall clock forward or back; monotonic time is not affected.

@@ -5,6 +5,8 @@
 #include <optional>
 #include <thread>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -32,7 +34,7 @@ FakeHttpClient::RecordedRequest Record(const HttpRequest& request) {
 }  // namespace
 
 struct FakeHttpClient::Gate::State {
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable_any changed;
   std::size_t arrivals = 0;
   bool released = false;
@@ -43,10 +45,10 @@ std::shared_ptr<FakeHttpClient::Gate::State> FakeHttpClient::Gate::MakeState() {
 }
 
 FakeHttpClient::Reply FakeHttpClient::Gate::Then(Reply reply) {
-  return [state = state_, reply = std::move(reply)](const Context& context,
-                                                    const RecordedRequest& seen) -> Result<HttpResponse> {
+  return [state = state_, reply = std::move(reply)](
+             const Context& context, const RecordedRequest& seen) -> Result<HttpResponse> {
     {
-      std::unique_lock lock(state->mutex);
+      MutexLock lock(state->mutex);
       ++state->arrivals;
       state->changed.notify_all();
       if (!state->changed.wait(lock, context.stop(), [&] { return state->released; })) {
@@ -58,12 +60,12 @@ FakeHttpClient::Reply FakeHttpClient::Gate::Then(Reply reply) {
 }
 
 void FakeHttpClient::Gate::AwaitArrivals(std::size_t count) {
-  std::unique_lock lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->changed.wait(lock, [&] { return state_->arrivals >= count; });
 }
 
 void FakeHttpClient::Gate::Release() {
-  std::unique_lock lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->released = true;
   state_->changed.notify_all();
 }
@@ -79,11 +81,13 @@ FakeHttpClient::Reply FakeHttpClient::Respond(int status, std::string body, Head
 }
 
 FakeHttpClient::Reply FakeHttpClient::Fail(ErrorCode code, std::string message) {
-  return [=](const Context&, const RecordedRequest&) -> Result<HttpResponse> { return Error(code, message); };
+  return [=](const Context&, const RecordedRequest&) -> Result<HttpResponse> {
+    return Error(code, message);
+  };
 }
 
 void FakeHttpClient::On(std::string method, UrlPredicate matches, std::vector<Reply> replies) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   routes_.push_back({std::move(method), std::move(matches), std::move(replies)});
 }
 
@@ -97,7 +101,7 @@ void FakeHttpClient::On(std::string method, std::string url, std::vector<Reply> 
 }
 
 void FakeHttpClient::AddFaults(std::vector<Reply> faults) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (Reply& fault : faults) faults_.push_back(std::move(fault));
 }
 
@@ -126,7 +130,7 @@ Result<HttpResponse> FakeHttpClient::Answer(const Context& context, HttpRequest 
 }
 
 FakeHttpClient::Reply FakeHttpClient::Choose(const RecordedRequest& seen) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   seen_.push_back(seen);
   if (!faults_.empty()) {
     Reply fault = std::move(faults_.front());
@@ -144,15 +148,15 @@ FakeHttpClient::Reply FakeHttpClient::Choose(const RecordedRequest& seen) {
 }
 
 std::vector<FakeHttpClient::RecordedRequest> FakeHttpClient::Requests() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return seen_;
 }
 
 std::size_t FakeHttpClient::Count(std::string_view part) const {
-  std::lock_guard lock(mutex_);
-  return static_cast<std::size_t>(std::count_if(seen_.begin(), seen_.end(), [&](const RecordedRequest& seen) {
-    return seen.url.find(part) != std::string::npos;
-  }));
+  MutexLock lock(mutex_);
+  return static_cast<std::size_t>(std::count_if(
+      seen_.begin(), seen_.end(),
+      [&](const RecordedRequest& seen) { return seen.url.find(part) != std::string::npos; }));
 }
 
 }  // namespace nodekeep

@@ -10,12 +10,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "agent/http/http_client.h"
 
 namespace nodekeep {
@@ -82,7 +82,7 @@ class FakeHttpClient final : public HttpClient {
   Result<HttpResponse> Answer(const Context& context, HttpRequest request);
   Reply Choose(const RecordedRequest& seen);
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Guarded by mutex_.
   std::vector<Route> routes_;
   std::vector<Reply> faults_;

@@ -6,10 +6,10 @@
 #include <deque>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 
+#include "agent/base/mutex.h"
 #include "csi/mounter.h"
 
 namespace nodekeep {
@@ -17,14 +17,14 @@ namespace nodekeep {
 class FakeMounter final : public Mounter {
  public:
   Result<MountState> StateOf(const std::string& path) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = mounts_.find(path);
     if (found != mounts_.end())
       return found->second.stale ? MountState::kStale : MountState::kMounted;
     return std::filesystem::exists(path) ? MountState::kPlain : MountState::kAbsent;
   }
   Status Mount(const std::string& path, const TmpfsOptions& options) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ++mount_calls_;
     if (!mount_faults_.empty()) {
       Error error = mount_faults_.front();
@@ -40,7 +40,7 @@ class FakeMounter final : public Mounter {
     return {};
   }
   Status Clear(const std::string& path) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ++clear_calls_;
     if (!clear_faults_.empty()) {
       Error error = clear_faults_.front();
@@ -54,7 +54,7 @@ class FakeMounter final : public Mounter {
 
   // Simulates a reboot: the mounts are gone, their directories stay, empty.
   void Reboot() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [path, mount] : mounts_) {
       for (const auto& entry : std::filesystem::directory_iterator(path)) {
         std::filesystem::remove_all(entry.path());
@@ -63,34 +63,34 @@ class FakeMounter final : public Mounter {
     mounts_.clear();
   }
   void MakeStale(const std::string& path) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     mounts_[path].stale = true;
   }
   // The next calls fail with these errors, in order.
   void FailMounts(std::deque<Error> errors) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     mount_faults_ = std::move(errors);
   }
   void FailClears(std::deque<Error> errors) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     clear_faults_ = std::move(errors);
   }
 
   std::size_t mounted() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return mounts_.size();
   }
   std::size_t mount_calls() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return mount_calls_;
   }
   std::size_t clear_calls() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return clear_calls_;
   }
   // The options of the mount at `path`; nullopt if there is none.
   std::optional<TmpfsOptions> OptionsOf(const std::string& path) const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = mounts_.find(path);
     return found == mounts_.end() ? std::nullopt : std::optional(found->second.options);
   }
@@ -101,7 +101,7 @@ class FakeMounter final : public Mounter {
     bool stale = false;
   };
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Guarded by mutex_.
   std::map<std::string, Mounted> mounts_;
   std::deque<Error> mount_faults_;

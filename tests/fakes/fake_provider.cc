@@ -4,6 +4,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -30,34 +32,34 @@ Projection ProjectionOf(const std::string& item) {
 }  // namespace
 
 void FakeProvider::SetValue(const std::string& path, std::string value, std::string version) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   values_[path] = Value{std::move(value), std::move(version), Duration::zero(), "", false, 0};
 }
 
 void FakeProvider::SetMinted(const std::string& path, std::string value, Duration lifetime,
                              std::string lease_id, bool renewable) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   values_[path] = Value{std::move(value), "", lifetime, std::move(lease_id), renewable, 0};
 }
 
 void FakeProvider::Remove(const std::string& path) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   values_.erase(path);
 }
 
 void FakeProvider::FailReads(const std::string& path, std::vector<Error> errors) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto& faults = read_faults_[path];
   faults.insert(faults.end(), errors.begin(), errors.end());
 }
 
 void FakeProvider::FailAlways(const std::string& path, Error error) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   read_outages_.insert_or_assign(path, std::move(error));
 }
 
 void FakeProvider::ClearFaults() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   read_outages_.clear();
   read_faults_.clear();
   login_outage_.reset();
@@ -67,99 +69,99 @@ void FakeProvider::ClearFaults() {
 }
 
 void FakeProvider::SetReader(Reader reader) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   reader_ = std::move(reader);
 }
 
 void FakeProvider::SetSharing(Sharing sharing) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   sharing_ = sharing;
 }
 
 void FakeProvider::SetLoginLifetime(Duration lifetime, bool renewable) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   login_lifetime_ = lifetime;
   login_renewable_ = renewable;
 }
 
 void FakeProvider::FailLogins(std::vector<Error> errors) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   login_faults_.insert(login_faults_.end(), errors.begin(), errors.end());
 }
 
 void FakeProvider::FailLoginsAlways(Error error) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   login_outage_ = std::move(error);
 }
 
 void FakeProvider::SetLoginHandler(LogIn log_in) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   log_in_ = std::move(log_in);
 }
 
 void FakeProvider::RefuseToken(const std::string& token) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   refused_tokens_.push_back(token);
 }
 
 void FakeProvider::FailRenewals(std::vector<Error> errors) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   renewal_faults_.insert(renewal_faults_.end(), errors.begin(), errors.end());
 }
 
 void FakeProvider::FailRevocations(std::vector<Error> errors) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   revocation_faults_.insert(revocation_faults_.end(), errors.begin(), errors.end());
 }
 
 void FakeProvider::SetRenewedLifetime(Duration lifetime) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   renewed_lifetime_ = lifetime;
 }
 
 void FakeProvider::Close() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   closed_ = true;
 }
 
 void FakeProvider::CloseLeases() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   closed_ = true;
   leases_closed_ = true;
 }
 
 void FakeProvider::Open() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   closed_ = false;
   leases_closed_ = false;
   changed_.notify_all();
 }
 
 bool FakeProvider::AwaitWaiting(std::size_t count) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return waiting_ >= count; });
 }
 
 std::size_t FakeProvider::reads(const std::string& path) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return std::count_if(calls_.begin(), calls_.end(), [&](const FakeCall& call) {
     return call.verb == "read" && call.what == path;
   });
 }
 
 std::size_t FakeProvider::batches() const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return batches_;
 }
 
 std::size_t FakeProvider::Count(const std::string& verb) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return std::count_if(calls_.begin(), calls_.end(),
                        [&](const FakeCall& call) { return call.verb == verb; });
 }
 
 std::vector<FakeCall> FakeProvider::calls() const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   return calls_;
 }
 
@@ -189,7 +191,7 @@ Result<Credential> FakeProvider::Authenticate(const Context& context, const Prov
                                               const Identity& identity) {
   LogIn log_in;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     calls_.push_back({"login", identity.Text(), ""});
     if (Status passed = PassGate(lock, context, closed_); !passed.ok()) return passed.error();
     if (login_outage_) return *login_outage_;
@@ -219,7 +221,7 @@ std::vector<Result<Answer>> FakeProvider::Fetch(const Context& context, const Pr
   std::vector<Result<Answer>> answers;
   Reader reader;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     ++batches_;
     for (const Question& question : questions) {
       calls_.push_back({"read", question.ref.path, std::string(credential.token.Reveal())});
@@ -256,7 +258,7 @@ Result<std::vector<RenderedFile>> FakeProvider::RenderFiles(const Projection& pr
 
 Result<Credential> FakeProvider::RenewCredential(const Context&, const ProviderOptions&,
                                                  const Credential& credential) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const std::string token(credential.token.Reveal());
   calls_.push_back({"renew-login", token, token});
   ThrowIfRequested();
@@ -274,7 +276,7 @@ Result<Credential> FakeProvider::RenewCredential(const Context&, const ProviderO
 
 Status FakeProvider::RevokeCredential(const Context&, const ProviderOptions&,
                                       const Credential& credential) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const std::string token(credential.token.Reveal());
   calls_.push_back({"revoke-login", token, token});
   return {};
@@ -282,7 +284,7 @@ Status FakeProvider::RevokeCredential(const Context&, const ProviderOptions&,
 
 Result<Lease> FakeProvider::RenewLease(const Context& context, const ProviderOptions&,
                                        const Credential& credential, const Lease& lease) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   calls_.push_back({"renew-lease", lease.id, std::string(credential.token.Reveal())});
   ThrowIfRequested();
   if (Status passed = PassGate(lock, context, leases_closed_); !passed.ok()) return passed.error();
@@ -294,7 +296,7 @@ Result<Lease> FakeProvider::RenewLease(const Context& context, const ProviderOpt
 
 Status FakeProvider::RevokeLease(const Context& context, const ProviderOptions&,
                                  const Credential& credential, const Lease& lease) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   calls_.push_back({"revoke-lease", lease.id, std::string(credential.token.Reveal())});
   ThrowIfRequested();
   if (Status passed = PassGate(lock, context, leases_closed_); !passed.ok()) return passed;
@@ -308,8 +310,7 @@ void FakeProvider::ThrowIfRequested() {
   if (throws_.exchange(false)) throw std::runtime_error("a defect of the fake");
 }
 
-Status FakeProvider::PassGate(std::unique_lock<std::mutex>& lock, const Context& context,
-                              const bool& closed) {
+Status FakeProvider::PassGate(MutexLock& lock, const Context& context, const bool& closed) {
   if (!closed) return {};
   ++waiting_;
   changed_.notify_all();

@@ -11,11 +11,11 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "agent/secrets/provider.h"
 
 namespace nodekeep {
@@ -135,7 +135,7 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   };
 
   // Called with mutex_ held.
-  Status PassGate(std::unique_lock<std::mutex>& lock, const Context& context, const bool& closed);
+  Status PassGate(MutexLock& lock, const Context& context, const bool& closed);
   std::optional<Error> NextFault(const std::string& path);
   Result<Answer> AnswerOf(const Credential& credential, const Question& question);
   std::optional<Error> NextRenewalFault();
@@ -144,7 +144,7 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   const Clock& clock_;
   bool lease_ability_ = false;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   mutable std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::map<std::string, Value> values_;

@@ -15,6 +15,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 namespace {
 
@@ -161,7 +163,7 @@ HttpServer::~HttpServer() {
   shutdown(listener_, SHUT_RDWR);
   acceptor_.join();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [number, fd] : open_) shutdown(fd, SHUT_RDWR);
   }
   for (std::thread& thread : threads_) thread.join();
@@ -177,7 +179,7 @@ void HttpServer::Accept() {
   while (!stopping_) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) continue;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const int number = ++connections_;
     open_[number] = fd;
     threads_.emplace_back([this, fd, number] { Serve(fd, number); });
@@ -201,14 +203,14 @@ void HttpServer::Serve(int fd, int number) {
     while (channel.usable() && ReadRequest(channel, buffer, request)) {
       request.connection = number;
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         requests_.push_back(request);
         changed_.notify_all();
       }
       handler_(request, channel);
     }
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   open_.erase(number);
   close(fd);
   changed_.notify_all();
@@ -249,22 +251,22 @@ bool HttpServer::ReadRequest(Channel& channel, std::string& buffer, Request& req
 }
 
 std::vector<HttpServer::Request> HttpServer::requests() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return requests_;
 }
 
 void HttpServer::AwaitRequests(std::size_t count) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.wait(lock, [&] { return requests_.size() >= count; });
 }
 
 void HttpServer::AwaitConnections(int count) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.wait(lock, [&] { return connections_ >= count; });
 }
 
 void HttpServer::AwaitAllClosed() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.wait(lock, [&] { return open_.empty(); });
 }
 

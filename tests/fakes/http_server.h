@@ -10,13 +10,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "agent/base/mutex.h"
 #include "tests/fakes/certificates.h"
 
 namespace nodekeep {
@@ -92,8 +92,8 @@ class HttpServer {
   std::atomic<int> resumed_sessions_ = 0;
   std::atomic<bool> stopping_ = false;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  mutable Mutex mutex_;
+  std::condition_variable_any changed_;
   // Guarded by mutex_.
   std::vector<Request> requests_;
   std::map<int, int> open_;  // connection number -> descriptor

@@ -75,9 +75,9 @@ std::shared_ptr<ConfigFlags> AddConfigFlags(CLI::App& command, ChosenCommand& ch
             : command.add_option_function<std::string>(
                   setting.flag, [take](const std::string& text) { take({text}); }, help);
     const std::vector<std::string>& choices = setting.codec.choices;
-    option->type_name(choices.empty() ? setting.placeholder
-                                      : fmt::format("{}:{{{}}}", setting.placeholder,
-                                                    fmt::join(choices, ",")));
+    option->type_name(choices.empty()
+                          ? setting.placeholder
+                          : fmt::format("{}:{{{}}}", setting.placeholder, fmt::join(choices, ",")));
   }
   return flags;
 }
