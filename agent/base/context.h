@@ -26,7 +26,7 @@ class LatestFailure {
 
  private:
   mutable Mutex mutex_;
-  std::optional<Error> error_;  // guarded by mutex_
+  std::optional<Error> error_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 class Context {

@@ -3,9 +3,8 @@
 // A mutex for clang's thread-safety analysis (-Wthread-safety), which std::mutex of libstdc++ is
 // not annotated for. A member marked NODEKEEP_GUARDED_BY cannot be used without the mutex, and a
 // function marked NODEKEEP_REQUIRES cannot be called without it: a build with clang fails (`make
-// lint`,
-// ./test). Other compilers ignore the marks. Their names are those of clang's documentation, with a
-// prefix, because Protobuf defines some of them too.
+// lint`, ./test). Other compilers ignore the marks. Their names are those of clang's documentation,
+// with a prefix, because Protobuf defines some of them too.
 
 #include <mutex>
 
@@ -23,6 +22,7 @@
 #define NODEKEEP_ACQUIRE(...) NODEKEEP_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define NODEKEEP_RELEASE(...) NODEKEEP_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 #define NODEKEEP_ASSERT_CAPABILITY(x) NODEKEEP_THREAD_ANNOTATION(assert_capability(x))
+#define NODEKEEP_NO_THREAD_SAFETY_ANALYSIS NODEKEEP_THREAD_ANNOTATION(no_thread_safety_analysis)
 
 namespace nodekeep {
 

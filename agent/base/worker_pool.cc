@@ -60,8 +60,10 @@ void WorkerPool::Run() {
   MutexLock lock(mutex_);
   while (true) {
     ++idle_;
-    const bool woken = work_or_stop_.wait_for(lock.native(), options_.idle_timeout,
-                                              [this] { return stopping_ || !queue_.empty(); });
+    const bool woken = work_or_stop_.wait_for(lock.native(), options_.idle_timeout, [this] {
+      mutex_.AssertHeld();
+      return stopping_ || !queue_.empty();
+    });
     --idle_;
     if (!queue_.empty()) {
       std::function<void()> task = std::move(queue_.front());

@@ -48,12 +48,12 @@ class WorkerPool {
 
   Mutex mutex_;
   std::condition_variable work_or_stop_;
-  // Guarded by mutex_.
-  std::deque<std::function<void()>> queue_;
-  std::unordered_map<std::thread::id, std::thread> threads_;
-  std::deque<std::thread> finished_;  // exited after the idle timeout, to be joined
-  std::size_t idle_ = 0;
-  bool stopping_ = false;
+  std::deque<std::function<void()>> queue_ NODEKEEP_GUARDED_BY(mutex_);
+  std::unordered_map<std::thread::id, std::thread> threads_ NODEKEEP_GUARDED_BY(mutex_);
+  // Exited after the idle timeout, to be joined.
+  std::deque<std::thread> finished_ NODEKEEP_GUARDED_BY(mutex_);
+  std::size_t idle_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  bool stopping_ NODEKEEP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace nodekeep

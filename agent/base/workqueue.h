@@ -146,7 +146,10 @@ class Workqueue {
       if (now >= context.deadline()) break;
       const SteadyTime next = delayed_.empty() ? SteadyTime::max() : delayed_.begin()->first.first;
       clock_.WaitUntil(lock, changed_, context.stop(), std::min(next, context.deadline()),
-                       [this, seen = changes_] { return changes_ != seen; });
+                       [this, seen = changes_] {
+                         mutex_.AssertHeld();
+                         return changes_ != seen;
+                       });
     }
     return std::nullopt;
   }
@@ -164,7 +167,7 @@ class Workqueue {
   using Position = std::pair<SteadyTime, std::uint64_t>;
   using Order = std::map<Position, const Key*>;  // keys of entries_
 
-  // A key that is delayed, due or in work; others have no entry.
+  // A key that is delayed, due or in work; others have no entry. Guarded by mutex_.
   struct Entry {
     std::string group;
     int failures = 0;  // in a row
@@ -180,9 +183,7 @@ class Workqueue {
   };
   using EntryRef = typename Entries::iterator;
 
-  // mutex_ must be held for the functions from here to RemoveFromOrder.
-
-  void Schedule(EntryRef ref, SteadyTime due) {
+  void Schedule(EntryRef ref, SteadyTime due) NODEKEEP_REQUIRES(mutex_) {
     Entry& entry = ref->second;
     if (entry.in_work) {
       entry.again = std::min(entry.again.value_or(due), due);
@@ -197,7 +198,8 @@ class Workqueue {
     Delay(entry, due, delayed_.extract(entry.position));
   }
 
-  void Delay(Entry& entry, SteadyTime due, typename Order::node_type place) {
+  void Delay(Entry& entry, SteadyTime due, typename Order::node_type place)
+      NODEKEEP_REQUIRES(mutex_) {
     entry.position = Position(due, ++added_);
     entry.is_queued = true;
     place.key() = entry.position;
@@ -208,7 +210,7 @@ class Workqueue {
     changed_.notify_all();
   }
 
-  void CollectDue(SteadyTime now) {
+  void CollectDue(SteadyTime now) NODEKEEP_REQUIRES(mutex_) {
     while (!delayed_.empty() && delayed_.begin()->first.first <= now) {
       Entry& entry = entries_.find(*delayed_.begin()->second)->second;
       due_[entry.group].insert(delayed_.extract(delayed_.begin()));
@@ -217,7 +219,7 @@ class Workqueue {
   }
 
   // Round robin: the first key of the group after latest_group_.
-  EntryRef TakeNext() {
+  EntryRef TakeNext() NODEKEEP_REQUIRES(mutex_) {
     auto group = due_.upper_bound(latest_group_);
     if (group == due_.end()) group = due_.begin();
     latest_group_ = group->first;
@@ -231,7 +233,7 @@ class Workqueue {
     return ref;
   }
 
-  void RemoveFromOrder(const Entry& entry) {
+  void RemoveFromOrder(const Entry& entry) NODEKEEP_REQUIRES(mutex_) {
     if (!entry.is_queued) return;
     if (!entry.is_due) {
       delayed_.erase(entry.position);
@@ -242,7 +244,7 @@ class Workqueue {
     if (group->second.empty()) due_.erase(group);
   }
 
-  // Called by Item; these lock mutex_.
+  // Called by Item.
 
   void AddAgain(EntryRef ref, SteadyTime due) {
     MutexLock lock(mutex_);
@@ -285,14 +287,13 @@ class Workqueue {
 
   Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  Entries entries_;
-  Order delayed_;
-  std::map<std::string, Order> due_;  // by group; no group is empty
-  std::string latest_group_;
-  std::size_t in_work_ = 0;
-  std::uint64_t added_ = 0;
-  std::uint64_t changes_ = 0;
+  Entries entries_ NODEKEEP_GUARDED_BY(mutex_);
+  Order delayed_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<std::string, Order> due_ NODEKEEP_GUARDED_BY(mutex_);  // by group; no group is empty
+  std::string latest_group_ NODEKEEP_GUARDED_BY(mutex_);
+  std::size_t in_work_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::uint64_t added_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::uint64_t changes_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace nodekeep
