@@ -12,6 +12,7 @@
 
 namespace nodekeep {
 
+// Guarded by BackendGate::mutex_, except its name.
 struct BackendGate::Host {
   std::string name;
   TokenBucket bucket;

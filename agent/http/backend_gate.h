@@ -78,10 +78,12 @@ class BackendGate final : public HttpClient {
   // returns them. Removes refused requests too and sets their errors in `results`; returns an empty
   // vector when all were refused.
   std::vector<Pending> Admit(const Context& context, std::list<Pending>& pending, Results& results);
-  Decision Decide(Host& host, const Context& context, SteadyTime now);
+  Decision Decide(Host& host, const Context& context, SteadyTime now) NODEKEEP_REQUIRES(mutex_);
   void RecordOutcome(const Pending& sent, const Result<HttpResponse>& result, SteadyTime started);
-  void RecordResponse(const Pending& sent, const HttpResponse& response, SteadyTime now);
-  void RecordError(const Pending& sent, const Error& error, SteadyTime started, SteadyTime now);
+  void RecordResponse(const Pending& sent, const HttpResponse& response, SteadyTime now)
+      NODEKEEP_REQUIRES(mutex_);
+  void RecordError(const Pending& sent, const Error& error, SteadyTime started, SteadyTime now)
+      NODEKEEP_REQUIRES(mutex_);
 
   HttpClient& inner_;
   const Clock& clock_;
@@ -90,9 +92,8 @@ class BackendGate final : public HttpClient {
   const Options options_;
 
   mutable Mutex mutex_;
-  // Guarded by mutex_, including the contents of the hosts.
-  Hosts by_use_;  // last used first
-  std::map<std::string, Hosts::iterator> by_name_;
+  Hosts by_use_ NODEKEEP_GUARDED_BY(mutex_);  // last used first
+  std::map<std::string, Hosts::iterator> by_name_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

@@ -52,7 +52,7 @@ struct Batch {
 
   Mutex mutex;
   std::condition_variable changed;
-  bool finished = false;  // guarded by mutex
+  bool finished NODEKEEP_GUARDED_BY(mutex) = false;
 };
 
 // Reads the files of each distinct TlsSettings once per SendAll.
@@ -170,7 +170,7 @@ class CurlClient::Loop {
   const int wake_fd_;
 
   Mutex mutex_;
-  Commands commands_;  // guarded by mutex_; `stop` stays set
+  Commands commands_ NODEKEEP_GUARDED_BY(mutex_);  // `stop` stays set
 
   // Loop thread only.
   bool in_order_ = true;                          // false inside Run
@@ -443,7 +443,10 @@ std::vector<Result<HttpResponse>> CurlClient::SendAll(const Context& context,
   if (batch->unanswered > 0 && loop->Submit(batch)) {
     const std::stop_callback leave(context.stop(), [&] { loop->Cancel(batch); });
     MutexLock lock(batch->mutex);
-    batch->changed.wait(lock.native(), [&] { return batch->finished; });
+    batch->changed.wait(lock.native(), [&] {
+      batch->mutex.AssertHeld();
+      return batch->finished;
+    });
   }
   std::vector<Result<HttpResponse>> results;
   results.reserve(batch->answers.size());
