@@ -92,7 +92,10 @@ void EventRecorder::Run(std::stop_token stop) {
   const Context context(SteadyTime::max(), stop);
   while (true) {
     MutexLock lock(mutex_);
-    const auto has_work = [this] { return !queue_.empty(); };
+    const auto has_work = [this] {
+      mutex_.AssertHeld();
+      return !queue_.empty();
+    };
     if (!clock_.WaitUntil(lock, changed_, stop, SteadyTime::max(), has_work)) return;
     if (stop.stop_requested()) return;
     const Key key = std::move(queue_.front());

@@ -91,8 +91,8 @@ class EventRecorder {
     SteadyTime last;
   };
 
-  // False if the object's rate limit is exhausted. Called with mutex_ held.
-  bool Admit(const ObjectReference& object);
+  // False if the object's rate limit is exhausted.
+  bool Admit(const ObjectReference& object) NODEKEEP_REQUIRES(mutex_);
   void Run(std::stop_token stop);
   Status Send(const Context& context, const Key& key, const Occurrence& occurrence);
   Status Create(const Context& context, const Key& key, const Occurrence& occurrence);
@@ -108,11 +108,10 @@ class EventRecorder {
 
   mutable Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::deque<Key> queue_;
-  std::map<Key, Occurrence> waiting_;  // those in queue_
-  std::map<ObjectReference, Limit> limits_;
-  std::uint64_t dropped_ = 0;
+  std::deque<Key> queue_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<Key, Occurrence> waiting_ NODEKEEP_GUARDED_BY(mutex_);  // those in queue_
+  std::map<ObjectReference, Limit> limits_ NODEKEEP_GUARDED_BY(mutex_);
+  std::uint64_t dropped_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 
   // Used by thread_ only.
   std::map<Key, Sent> sent_;

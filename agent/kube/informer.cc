@@ -33,8 +33,10 @@ bool Informer::synced() const {
 Status Informer::AwaitSynced(const Context& context) const {
   const Clock& clock = loop_.dependencies().clock;
   MutexLock lock(mutex_);
-  const bool reached = clock.WaitUntil(lock, changed_, context.stop(), context.deadline(),
-                                       [this] { return synced_; });
+  const bool reached = clock.WaitUntil(lock, changed_, context.stop(), context.deadline(), [this] {
+    mutex_.AssertHeld();
+    return synced_;
+  });
   if (reached) return {};
   const Status over = context.Check(clock);
   const ErrorCode code = over.ok() ? ErrorCode::kDeadlineExceeded : over.error().code();

@@ -90,9 +90,8 @@ class Informer final : private WatchLoop::Member, private Reflector::Target {
 
   mutable Mutex mutex_;
   mutable std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  bool synced_ = false;
-  std::optional<Error> trouble_;
+  bool synced_ NODEKEEP_GUARDED_BY(mutex_) = false;
+  std::optional<Error> trouble_ NODEKEEP_GUARDED_BY(mutex_);
 
   Reflector reflector_;  // loop thread only
 };

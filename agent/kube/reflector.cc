@@ -65,7 +65,7 @@ class Reflector::Receiver final : public HttpReceiver {
  private:
   const std::shared_ptr<WatchLoop::Waker> waker_;
   Mutex mutex_;
-  Received received_;  // guarded by mutex_
+  Received received_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 Reflector::Reflector(const WatchDependencies& dependencies, std::shared_ptr<WatchLoop::Waker> waker,

@@ -37,7 +37,10 @@ void WatchLoop::Remove(Member& member) {
   {
     MutexLock lock(mutex_);
     std::erase(members_, &member);
-    idle_.wait(lock.native(), [&] { return busy_ != &member; });
+    idle_.wait(lock.native(), [&] {
+      mutex_.AssertHeld();
+      return busy_ != &member;
+    });
   }
   // Erasing moves later members forward, so CallAll may have skipped one.
   waker_->Wake();
@@ -47,8 +50,10 @@ void WatchLoop::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     const SteadyTime next = CallAll();
     MutexLock lock(waker_->mutex_);
-    dependencies_.clock.WaitUntil(lock, waker_->changed_, stop, next,
-                                  [this] { return waker_->woken_; });
+    dependencies_.clock.WaitUntil(lock, waker_->changed_, stop, next, [this] {
+      waker_->mutex_.AssertHeld();
+      return waker_->woken_;
+    });
     waker_->woken_ = false;
   }
 }

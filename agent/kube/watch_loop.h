@@ -59,7 +59,7 @@ class WatchLoop {
     friend class WatchLoop;
     Mutex mutex_;
     std::condition_variable_any changed_;
-    bool woken_ = false;  // guarded by mutex_
+    bool woken_ NODEKEEP_GUARDED_BY(mutex_) = false;
   };
 
   class Member {
@@ -93,9 +93,8 @@ class WatchLoop {
 
   Mutex mutex_;
   std::condition_variable idle_;  // busy_ has changed
-  // Guarded by mutex_.
-  std::vector<Member*> members_;
-  Member* busy_ = nullptr;
+  std::vector<Member*> members_ NODEKEEP_GUARDED_BY(mutex_);
+  Member* busy_ NODEKEEP_GUARDED_BY(mutex_) = nullptr;
 
   std::jthread thread_;
 };
