@@ -175,7 +175,7 @@ class Agent {
   std::optional<SecretBytes> file_text_;
 
   Mutex mutex_;
-  AgentState state_;  // guarded by mutex_
+  AgentState state_ NODEKEEP_GUARDED_BY(mutex_);
 
   WorkerPool mount_pool_;
   ProviderServers provider_servers_;

@@ -45,7 +45,7 @@ class ProviderSet {
   const ExceptionReporter on_exception_;
 
   mutable Mutex mutex_;
-  std::map<std::string, Made> providers_;  // guarded by mutex_
+  std::map<std::string, Made> providers_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

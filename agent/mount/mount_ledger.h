@@ -54,11 +54,12 @@ class MountLedger {
   const std::size_t max_refs_;
 
   mutable Mutex mutex_;
-  // Guarded by mutex_.
-  std::map<std::string, MountRecord> records_;     // by pod, provider and volume
-  std::map<std::uint64_t, std::string> by_number_;  // keys of records_, oldest first
-  std::size_t refs_ = 0;                            // refs and objects of all records
-  std::uint64_t next_number_ = 1;
+  // By pod, provider and volume.
+  std::map<std::string, MountRecord> records_ NODEKEEP_GUARDED_BY(mutex_);
+  // Keys of records_, oldest first.
+  std::map<std::uint64_t, std::string> by_number_ NODEKEEP_GUARDED_BY(mutex_);
+  std::size_t refs_ NODEKEEP_GUARDED_BY(mutex_) = 0;  // refs and objects of all records
+  std::uint64_t next_number_ NODEKEEP_GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace nodekeep

@@ -47,9 +47,8 @@ class ParseMemo {
   const std::size_t max_entries_;
 
   Mutex mutex_;
-  // Guarded by mutex_.
-  std::list<Entry> least_recent_first_;
-  std::map<Digest, std::list<Entry>::iterator> by_digest_;
+  std::list<Entry> least_recent_first_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<Digest, std::list<Entry>::iterator> by_digest_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

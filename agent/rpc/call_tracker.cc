@@ -6,7 +6,10 @@ namespace nodekeep {
 
 CallTracker::~CallTracker() {
   MutexLock lock(mutex_);
-  changed_.wait(lock, [this] { return in_flight_ == 0; });
+  changed_.wait(lock, [this] {
+    mutex_.AssertHeld();
+    return in_flight_ == 0;
+  });
 }
 
 CallTracker::Call CallTracker::Begin() {
@@ -27,7 +30,10 @@ void CallTracker::StopAccepting() {
 }
 
 void CallTracker::Drain(SteadyTime deadline) {
-  const auto answered = [this] { return accepted_ == 0; };
+  const auto answered = [this] {
+    mutex_.AssertHeld();
+    return accepted_ == 0;
+  };
   {
     MutexLock lock(mutex_);
     clock_.WaitUntil(lock, changed_, {}, deadline, answered);

@@ -65,10 +65,9 @@ class CallTracker {
 
   mutable Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  bool accepting_ = true;
-  std::size_t in_flight_ = 0;  // including refused calls
-  std::size_t accepted_ = 0;   // part of in_flight_
+  bool accepting_ NODEKEEP_GUARDED_BY(mutex_) = true;
+  std::size_t in_flight_ NODEKEEP_GUARDED_BY(mutex_) = 0;  // including refused calls
+  std::size_t accepted_ NODEKEEP_GUARDED_BY(mutex_) = 0;   // part of in_flight_
 };
 
 }  // namespace nodekeep

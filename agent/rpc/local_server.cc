@@ -54,7 +54,7 @@ class LocalServer::Connections {
 
  private:
   Mutex mutex_;
-  std::vector<int> copies_;
+  std::vector<int> copies_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 LocalServer::LocalServer(Options options, Logger& log)
