@@ -121,12 +121,11 @@ class Cache {
     std::list<const EntryKey*>::iterator place;
   };
 
-  // Called with mutex_ held.
-  CacheHit HitOf(const Entry& entry, const Policy& policy) const;
-  Entry* FindLease(const EntryKey& key, const std::string& lease);
-  void Insert(const EntryKey& key, Entry entry);
-  void Erase(std::map<EntryKey, Entry>::iterator found);
-  void Shrink();
+  CacheHit HitOf(const Entry& entry, const Policy& policy) const NODEKEEP_REQUIRES(mutex_);
+  Entry* FindLease(const EntryKey& key, const std::string& lease) NODEKEEP_REQUIRES(mutex_);
+  void Insert(const EntryKey& key, Entry entry) NODEKEEP_REQUIRES(mutex_);
+  void Erase(std::map<EntryKey, Entry>::iterator found) NODEKEEP_REQUIRES(mutex_);
+  void Shrink() NODEKEEP_REQUIRES(mutex_);
 
   // Evicts an entry that does not open. False if it has been re-sealed meanwhile and was kept.
   bool EvictUnreadable(const EntryKey& key, const SealedBytes& sealed);
@@ -138,11 +137,10 @@ class Cache {
   Mutex rotating_;  // one rotation at a time; taken before mutex_
 
   mutable Mutex mutex_;
-  // Guarded by mutex_.
-  std::size_t max_bytes_;
-  std::size_t bytes_ = 0;
-  std::map<EntryKey, Entry> entries_;
-  std::list<const EntryKey*> least_recent_first_;  // keys of entries_
+  std::size_t max_bytes_ NODEKEEP_GUARDED_BY(mutex_);
+  std::size_t bytes_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::map<EntryKey, Entry> entries_ NODEKEEP_GUARDED_BY(mutex_);
+  std::list<const EntryKey*> least_recent_first_ NODEKEEP_GUARDED_BY(mutex_);  // keys of entries_
 };
 
 }  // namespace nodekeep

@@ -140,8 +140,8 @@ class CredentialCache {
   std::optional<Error> RememberedDenial(const LoginKeys& keys) const;
   void RememberDenial(const LoginKeys& keys, const Error& error);
   bool MayShare(const LoginKeys& keys) const;
-  // Called with mutex_ held. Null if the account does not count as refused.
-  const Error* AccountDenial(const LoginKeys& keys) const;
+  // Null if the account does not count as refused.
+  const Error* AccountDenial(const LoginKeys& keys) const NODEKEEP_REQUIRES(mutex_);
 
   const Options options_;
   const Clock& clock_;
@@ -152,15 +152,15 @@ class CredentialCache {
   const std::shared_ptr<Sealer> sealer_;
 
   mutable Mutex mutex_;
-  // Guarded by mutex_.
   // By scope; may contain expired sessions. Removed sessions are destroyed after unlocking.
-  Slots sessions_;
-  std::map<std::string, SteadyTime> known_scopes_;  // last proven
-  std::set<std::string> never_shared_;  // LoginKeys::shared whose latest login was not shareable
-  std::map<std::string, Denial> denials_;
+  Slots sessions_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<std::string, SteadyTime> known_scopes_ NODEKEEP_GUARDED_BY(mutex_);  // last proven
+  // LoginKeys::shared whose latest login was not shareable.
+  std::set<std::string> never_shared_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<std::string, Denial> denials_ NODEKEEP_GUARDED_BY(mutex_);
   // LoginKeys::own of pods whose last login was refused, and the time of that refusal.
-  std::map<std::string, SteadyTime> refused_pods_;
-  std::uint64_t next_number_ = 1;
+  std::map<std::string, SteadyTime> refused_pods_ NODEKEEP_GUARDED_BY(mutex_);
+  std::uint64_t next_number_ NODEKEEP_GUARDED_BY(mutex_) = 1;
 
   SingleFlight<std::string, AttemptPtr> flights_;
 };

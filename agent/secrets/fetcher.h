@@ -147,7 +147,7 @@ class Fetcher {
   const SecretBytes fingerprint_key_;
 
   Mutex mutex_;
-  std::map<EntryKey, ConfirmedDenial> denials_;  // guarded by mutex_
+  std::map<EntryKey, ConfirmedDenial> denials_ NODEKEEP_GUARDED_BY(mutex_);
 
   SingleFlight<FlightKey, Served> flights_;
 };

@@ -219,7 +219,10 @@ void LeaseKeeper::Remove(const std::string& id) {
 
 void LeaseKeeper::Drain() {
   MutexLock lock(mutex_);
-  changed_.wait(lock, [this] { return calls_ == 0; });
+  changed_.wait(lock, [this] {
+    mutex_.AssertHeld();
+    return calls_ == 0;
+  });
 }
 
 void LeaseKeeper::Start(std::function<void(const Context&)> call) {

@@ -127,10 +127,9 @@ class LeaseKeeper {
   void PutOffEnds(const SessionPtr& renewed);
   void RevokeLogin(const Context& context, const SessionPtr& session);
 
-  // Called with mutex_ held.
-  Step NextStep(const Held& held, SteadyTime now) const;
-  void Remove(const std::string& id);
-  std::map<std::uint64_t, SessionPtr> Logins() const;
+  Step NextStep(const Held& held, SteadyTime now) const NODEKEEP_REQUIRES(mutex_);
+  void Remove(const std::string& id) NODEKEEP_REQUIRES(mutex_);
+  std::map<std::uint64_t, SessionPtr> Logins() const NODEKEEP_REQUIRES(mutex_);
 
   const Options options_;
   Cache& cache_;
@@ -143,12 +142,12 @@ class LeaseKeeper {
 
   mutable Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::map<std::string, Held> leases_;                       // by lease id
-  std::map<EntryKey, std::vector<std::string>> of_entry_;    // lease ids, newest last
-  std::map<std::uint64_t, Owner> owners_;                    // logins that own leases
-  std::map<std::uint64_t, Renewal> renewals_;                // by login
-  std::size_t calls_ = 0;
+  std::map<std::string, Held> leases_ NODEKEEP_GUARDED_BY(mutex_);  // by lease id
+  // Lease ids, newest last.
+  std::map<EntryKey, std::vector<std::string>> of_entry_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<std::uint64_t, Owner> owners_ NODEKEEP_GUARDED_BY(mutex_);      // logins that own leases
+  std::map<std::uint64_t, Renewal> renewals_ NODEKEEP_GUARDED_BY(mutex_);  // by login
+  std::size_t calls_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 
   std::jthread thread_;  // last: stopped first
 };

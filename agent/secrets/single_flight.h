@@ -41,7 +41,10 @@ class SingleFlight {
   ~SingleFlight() {
     stop_.request_stop();
     MutexLock lock(mutex_);
-    changed_.wait(lock, [this] { return running_ == 0; });
+    changed_.wait(lock, [this] {
+      mutex_.AssertHeld();
+      return running_ == 0;
+    });
   }
 
   // The i-th result belongs to the i-th key. Errors: kDeadlineExceeded and kCancelled of this
@@ -156,9 +159,8 @@ class SingleFlight {
 
   Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::map<Key, std::shared_ptr<Flight>> flights_;
-  std::size_t running_ = 0;
+  std::map<Key, std::shared_ptr<Flight>> flights_ NODEKEEP_GUARDED_BY(mutex_);
+  std::size_t running_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace nodekeep

@@ -105,7 +105,7 @@ class MirrorWriter {
     std::string uid;
     std::string resource_version;
   };
-  // The state of one Secret as known to this process.
+  // The state of one Secret as known to this process. Guarded by mutex_.
   struct Known {
     std::map<std::string, Held, std::less<>> claims;  // by volume
     DeletionPolicy deletion = DeletionPolicy::kDelete;
@@ -120,8 +120,8 @@ class MirrorWriter {
   struct Task;
 
   // Waits until no other thread works on the Secret, then marks it busy until End.
-  Status Begin(const Context& context, MutexLock& lock, Known& known);
-  void End(Known& known);
+  Status Begin(const Context& context, MutexLock& lock, Known& known) NODEKEEP_REQUIRES(mutex_);
+  void End(Known& known) NODEKEEP_REQUIRES(mutex_);
 
   // The steps of a Write. They store the resulting version in the task.
   Result<SecretWrite> Converge(const Context& context, Task& task);
@@ -149,8 +149,8 @@ class MirrorWriter {
 
   Mutex mutex_;
   std::condition_variable_any idle_;  // an entry is no longer busy
-  // Guarded by mutex_. An entry that is busy or has waiters is not erased.
-  std::map<Name, Known> secrets_;
+  // An entry that is busy or has waiters is not erased.
+  std::map<Name, Known> secrets_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep
