@@ -62,7 +62,7 @@ class KubeClassSource final : public ClassSource {
   const Clock& clock_;
 
   Mutex mutex_;
-  std::map<Key, Seen> seen_;  // guarded by mutex_
+  std::map<Key, Seen> seen_ NODEKEEP_GUARDED_BY(mutex_);
 
   SingleFlight<Key, ClassPtr> flights_;  // last: its calls use all of the above
 };

@@ -47,8 +47,8 @@ class DriverMetrics {
   GaugeFamily& volumes_;
   prometheus::Gauge& volumes_not_mirrored_;
   prometheus::Gauge& oldest_content_;
-  prometheus::Counter& events_dropped_;  // incremented under mutex_
   Mutex mutex_;
+  prometheus::Counter& events_dropped_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

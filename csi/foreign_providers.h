@@ -51,7 +51,8 @@ class ForeignProviders final : public VolumeSource {
   const Clock& clock_;
 
   Mutex mutex_;
-  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;  // by path; guarded by mutex_
+  // By path.
+  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

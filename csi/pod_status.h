@@ -61,7 +61,7 @@ class PodStatusWriter {
   const std::string node_label_;
 
   Mutex mutex_;
-  std::map<std::string, Written> written_;  // by target path; guarded by mutex_
+  std::map<std::string, Written> written_ NODEKEEP_GUARDED_BY(mutex_);  // by target path
 };
 
 }  // namespace nodekeep

@@ -127,8 +127,10 @@ bool Registration::ServeOnce(std::stop_token stop) {
     std::optional<Status> answer;
     {
       MutexLock lock(mutex_);
-      clock_.WaitUntil(lock, changed_, stop, clock_.Now() + options_.check_every,
-                       [this] { return answer_.has_value(); });
+      clock_.WaitUntil(lock, changed_, stop, clock_.Now() + options_.check_every, [this] {
+        mutex_.AssertHeld();
+        return answer_.has_value();
+      });
       answer.swap(answer_);
       if (answer) state_ = *answer;
     }

@@ -58,9 +58,9 @@ class Registration {
 
   mutable Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  Status state_ = Error(ErrorCode::kPrecondition, "kubelet has not asked for the driver yet");
-  std::optional<Status> answer_;  // kubelet's latest, not yet processed
+  Status state_ NODEKEEP_GUARDED_BY(mutex_) = Error(ErrorCode::kPrecondition,
+                                                    "kubelet has not asked for the driver yet");
+  std::optional<Status> answer_ NODEKEEP_GUARDED_BY(mutex_);  // kubelet's latest, not yet processed
 
   std::jthread thread_;  // last: stopped first
 };

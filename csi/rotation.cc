@@ -32,7 +32,10 @@ Rotation::~Rotation() {
   thread_.request_stop();
   thread_.join();
   MutexLock lock(mutex_);
-  changed_.wait(lock, [this] { return running_ == 0; });
+  changed_.wait(lock, [this] {
+    mutex_.AssertHeld();
+    return running_ == 0;
+  });
 }
 
 void Rotation::Run(std::stop_token stop) {
@@ -54,8 +57,10 @@ void Rotation::Run(std::stop_token stop) {
 
 bool Rotation::AwaitSlot(std::stop_token stop) {
   MutexLock lock(mutex_);
-  deps_.clock.WaitUntil(lock, changed_, stop, SteadyTime::max(),
-                        [this] { return running_ < kAtOnce; });
+  deps_.clock.WaitUntil(lock, changed_, stop, SteadyTime::max(), [this] {
+    mutex_.AssertHeld();
+    return running_ < kAtOnce;
+  });
   return !stop.stop_requested();
 }
 

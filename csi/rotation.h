@@ -59,9 +59,8 @@ class Rotation {
 
   Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::size_t running_ = 0;
-  std::size_t failing_running_ = 0;  // among them
+  std::size_t running_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::size_t failing_running_ NODEKEEP_GUARDED_BY(mutex_) = 0;  // among them
 
   std::jthread thread_;  // last: stopped first
 };

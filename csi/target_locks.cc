@@ -37,8 +37,10 @@ Result<TargetLocks::GuardPtr> TargetLocks::CancelAndLock(const Context& context,
 
 Result<TargetLocks::GuardPtr> TargetLocks::Wait(MutexLock& lock, const Context& context,
                                                 const std::string& path) {
-  const bool free = clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(),
-                                     [&] { return !locked_.contains(path); });
+  const bool free = clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(), [&] {
+    mutex_.AssertHeld();
+    return !locked_.contains(path);
+  });
   if (!free) {
     return Error::Format(ErrorCode::kCancelled,
                          "an operation on the volume at {} is still under way; it is tried again",

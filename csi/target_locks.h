@@ -53,13 +53,14 @@ class TargetLocks {
   Result<GuardPtr> CancelAndLock(const Context& context, const std::string& path);
 
  private:
-  Result<GuardPtr> Wait(MutexLock& lock, const Context& context, const std::string& path);
+  Result<GuardPtr> Wait(MutexLock& lock, const Context& context, const std::string& path)
+      NODEKEEP_REQUIRES(mutex_);
 
   const Clock& clock_;
 
   Mutex mutex_;
   std::condition_variable_any changed_;
-  std::map<std::string, Guard*> locked_;  // guarded by mutex_
+  std::map<std::string, Guard*> locked_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

@@ -42,13 +42,12 @@ class VolumeRegistry {
   using ClassKey = std::pair<std::string, std::string>;  // namespace, name
 
   static ClassKey ClassOf(const Volume& volume);
-  // Requires mutex_.
-  void RemoveFromClass(const Volume& volume);
+  void RemoveFromClass(const Volume& volume) NODEKEEP_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
-  // Guarded by mutex_.
-  std::map<std::string, VolumeRecord> records_;
-  std::map<ClassKey, std::set<std::string>> by_class_;  // target paths; no set is empty
+  std::map<std::string, VolumeRecord> records_ NODEKEEP_GUARDED_BY(mutex_);
+  // Target paths; no set is empty.
+  std::map<ClassKey, std::set<std::string>> by_class_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

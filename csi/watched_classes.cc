@@ -34,8 +34,7 @@ WatchedClasses::WatchPtr WatchedClasses::Find(const Key& key) {
 }
 
 void WatchedClasses::Start(const Key& key, ClassPtr seen) {
-  auto watch = std::make_shared<Watch>();
-  watch->value = std::move(seen);
+  const auto watch = std::make_shared<Watch>(std::move(seen));
   {
     MutexLock lock(mutex_);
     if (!watches_.try_emplace(key, watch).second) return;

@@ -35,9 +35,12 @@ class WatchedClasses final : public ClassSource {
 
  private:
   struct Watch {
+    explicit Watch(ClassPtr seen) : value(std::move(seen)) {}
+
     Mutex mutex;
-    ClassPtr value;              // guarded by mutex; parsed from the newest object
-    std::optional<Error> error;  // guarded by mutex; why the newest object cannot be parsed
+    ClassPtr value NODEKEEP_GUARDED_BY(mutex);  // parsed from the newest object
+    // Why the newest object cannot be parsed.
+    std::optional<Error> error NODEKEEP_GUARDED_BY(mutex);
     std::unique_ptr<Informer> informer;
     bool unused = false;  // guarded by WatchedClasses::mutex_: at the last KeepOnly
   };
@@ -51,7 +54,7 @@ class WatchedClasses final : public ClassSource {
   const OnChange on_change_;
 
   Mutex mutex_;
-  std::map<Key, WatchPtr> watches_;  // guarded by mutex_
+  std::map<Key, WatchPtr> watches_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

@@ -28,9 +28,9 @@ class WatchedPods final : public PodSource {
   void Apply(const ObjectChange& change);
 
   Mutex mutex_;
-  // Guarded by mutex_.
-  PodsByUid pods_;
-  std::shared_ptr<const PodsByUid> snapshot_;  // of pods_; null = pods_ has changed since
+  PodsByUid pods_ NODEKEEP_GUARDED_BY(mutex_);
+  // Of pods_; null = pods_ has changed since.
+  std::shared_ptr<const PodsByUid> snapshot_ NODEKEEP_GUARDED_BY(mutex_);
 
   Informer informer_;  // last: its handler uses all of the above
 };
