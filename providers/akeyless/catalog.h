@@ -49,7 +49,7 @@ class LargeFolders {
  private:
   const Clock& clock_;
   mutable Mutex mutex_;
-  std::map<std::string, SteadyTime> until_;  // guarded by mutex_
+  std::map<std::string, SteadyTime> until_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 // An entry for each of the requested paths. Two or more items of one folder are looked up with one

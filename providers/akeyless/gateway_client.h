@@ -75,8 +75,8 @@ class GatewayClient {
   const Duration timeout_;
 
   mutable Mutex mutex_;
-  // Guarded by mutex_.
-  std::map<std::string, SteadyTime> down_until_;  // by URL; absent = works as far as known
+  // By URL; absent = works as far as known.
+  std::map<std::string, SteadyTime> down_until_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 // The error of a reply that is not 2xx, with the gateway's message. Account ids, access ids and

@@ -92,6 +92,7 @@ Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
   std::optional<Error> refusal;
   // After kHold has passed, the row still allows one attempt at a time.
   const auto decided = [&] {
+    mutex_.AssertHeld();
     Account& account = Of(attempt.account);
     const Credential& credential = Of(account, attempt.credential);
     attempt.trusted = Trusts(account, credential);

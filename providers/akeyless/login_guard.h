@@ -81,18 +81,17 @@ class LoginGuard {
     std::map<std::string, Credential> credentials;
   };
 
-  // Called with mutex_ held.
-  Account& Of(const std::string& account);
-  Credential& Of(Account& account, const std::string& credential);
+  Account& Of(const std::string& account) NODEKEEP_REQUIRES(mutex_);
+  Credential& Of(Account& account, const std::string& credential) NODEKEEP_REQUIRES(mutex_);
   static bool Trusts(const Account& account, const Credential& credential);
-  std::optional<Error> Refusal(const Account& account, const Credential& credential) const;
+  std::optional<Error> Refusal(const Account& account, const Credential& credential) const
+      NODEKEEP_REQUIRES(mutex_);
 
   const Clock& clock_;
 
   Mutex mutex_;
   std::condition_variable_any settled_;
-  // Guarded by mutex_.
-  std::map<std::string, Account> accounts_;
+  std::map<std::string, Account> accounts_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep::akeyless

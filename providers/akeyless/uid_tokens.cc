@@ -87,7 +87,7 @@ bool UidTokens::Rotate(MutexLock& lock, Identity& identity, const Context& conte
   attempt.credential += " rotation";
   lock.unlock();
   bool settled = true;
-  const OnThrow free_it([&] {
+  const OnThrow free_it([&]() NODEKEEP_NO_THREAD_SAFETY_ANALYSIS {
     if (!settled) guard_.Settle(attempt, LoginGuard::Outcome::kUnknown, "");
     if (!lock.owns_lock()) lock.lock();
     identity.busy = false;
@@ -128,8 +128,8 @@ bool UidTokens::Rotate(MutexLock& lock, Identity& identity, const Context& conte
   return true;
 }
 
-// Called with mutex_ held. The identity to rotate now; null = none. Identities without options that
-// have worked, and refused ones without upkeep tries left, are rotated by logins only.
+// The identity to rotate now; null = none. Identities without options that have worked, and refused
+// ones without upkeep tries left, are rotated by logins only.
 UidTokens::Identity* UidTokens::NextDue() {
   const SteadyTime now = clock_.Now();
   for (auto& [first, identity] : identities_) {
@@ -149,8 +149,10 @@ void UidTokens::KeepAlive(std::stop_token stop) {
         due->next = clock_.Now() + kTryAgainAfter - kRotateEvery;  // due then, see NextDue
       }
     } else {
-      clock_.WaitUntil(lock, changed_, stop, clock_.Now() + kRotateEvery / 4,
-                       [&] { return NextDue() != nullptr; });
+      clock_.WaitUntil(lock, changed_, stop, clock_.Now() + kRotateEvery / 4, [&] {
+        mutex_.AssertHeld();
+        return NextDue() != nullptr;
+      });
     }
   }
 }

@@ -69,6 +69,7 @@ class UidTokens {
   void Accepted(const Options& options, const std::string& first);
 
  private:
+  // Guarded by mutex_, except the name and the file.
   struct Identity {
     std::string name;                          // the digest of its first token
     std::shared_ptr<const UidTokenFile> file;  // the first token itself is not stored
@@ -85,12 +86,13 @@ class UidTokens {
     bool Refused() const { return not_rotated && IsRefusal(*not_rotated); }
   };
 
-  // Rotates; called with `lock` held, which is released during the calls. False: the guard holds
-  // the rotation back now.
+  // Rotates; releases `lock`, which holds mutex_, during the calls. False: the guard holds the
+  // rotation back now. Not analysed: clang cannot follow a lock that is passed by reference.
   bool Rotate(MutexLock& lock, Identity& identity, const Context& context,
-              std::shared_ptr<const Options> options);
+              std::shared_ptr<const Options> options)
+      NODEKEEP_REQUIRES(mutex_) NODEKEEP_NO_THREAD_SAFETY_ANALYSIS;
   void KeepAlive(std::stop_token stop);
-  Identity* NextDue();
+  Identity* NextDue() NODEKEEP_REQUIRES(mutex_);
   static Identity Begin(const Options& options, std::string_view first);
   Result<SecretBytes> Next(const Context& context, const Options& options, const UidTokenFile& file,
                            const SecretBytes& token);
@@ -104,11 +106,11 @@ class UidTokens {
 
   Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_. By a digest of the first token; never erased, because the newest token may
-  // exist nowhere else.
-  std::map<std::string, Identity> identities_;
+  // By a digest of the first token; never erased, because the newest token may exist nowhere else.
+  std::map<std::string, Identity> identities_ NODEKEEP_GUARDED_BY(mutex_);
 
-  std::jthread thread_;  // started with the first identity; last member: stopped first
+  // Started with the first identity; last member: stopped first.
+  std::jthread thread_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep::akeyless

@@ -303,7 +303,10 @@ std::uint64_t DevStore::loads() const {
 
 bool DevStore::AwaitLoad(std::uint64_t seen, milliseconds longest) const {
   MutexLock lock(mutex_);
-  return loaded_.wait_for(lock, longest, [&] { return loads_ > seen; });
+  return loaded_.wait_for(lock, longest, [&] {
+    mutex_.AssertHeld();
+    return loads_ > seen;
+  });
 }
 
 }  // namespace nodekeep::dev

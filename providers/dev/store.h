@@ -91,10 +91,10 @@ class DevStore {
 
   mutable Mutex mutex_;
   mutable std::condition_variable_any loaded_;
-  // Guarded by mutex_.
-  std::shared_ptr<const Secrets> secrets_;  // null until the path was valid once
-  std::optional<Error> unusable_;           // why no read can be answered
-  std::uint64_t loads_ = 0;
+  // Null until the path was valid once.
+  std::shared_ptr<const Secrets> secrets_ NODEKEEP_GUARDED_BY(mutex_);
+  std::optional<Error> unusable_ NODEKEEP_GUARDED_BY(mutex_);  // why no read can be answered
+  std::uint64_t loads_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 
   std::jthread thread_;  // last member: stopped first
 };
