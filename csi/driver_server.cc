@@ -1,5 +1,7 @@
 #include "csi/driver_server.h"
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
 DriverServer::DriverServer(Options options, VolumeService& volumes, VolumeRegistry& registry,
@@ -29,7 +31,7 @@ Status DriverServer::Open() {
     return listening.error().Prepend("driver server");
   }
   log_.Info("serving", {{"driver", options_.driver_name}, {"socket", socket_path()}});
-  registration_ = std::make_unique<Registration>(
+  auto registration = std::make_unique<Registration>(
       Registration::Options{.driver_name = options_.driver_name,
                             .endpoint = socket_path(),
                             .socket_path = options_.kubelet_root + "/plugins_registry/" +
@@ -37,17 +39,28 @@ Status DriverServer::Open() {
                             .on_registered = options_.on_registered,
                             .on_exception = options_.on_exception},
       clock_, log_);
+  MutexLock lock(mutex_);
+  registration_ = std::move(registration);
   return {};
 }
 
 Status DriverServer::Ready() const {
-  if (registration_ == nullptr) return Error(ErrorCode::kPrecondition, "driver server: stopped");
-  if (Status registered = registration_->state(); !registered.ok()) return registered;
+  {
+    // Under the lock, so that Stop does not destroy the registration meanwhile; state() is a copy.
+    MutexLock lock(mutex_);
+    if (registration_ == nullptr) return Error(ErrorCode::kPrecondition, "driver server: stopped");
+    if (Status registered = registration_->state(); !registered.ok()) return registered;
+  }
   return options_.ready();
 }
 
 void DriverServer::Stop(SteadyTime deadline) {
-  registration_.reset();
+  std::unique_ptr<Registration> registration;
+  {
+    MutexLock lock(mutex_);
+    registration = std::move(registration_);
+  }
+  registration.reset();  // waits for its thread, so without the lock
   if (server_ == nullptr) return;
   server_->StopListening();
   node_.Stop(deadline);

@@ -2,13 +2,15 @@
 
 // The server of the CSI driver: the CSI socket and its registration with kubelet.
 //
-// Not thread-safe: one owner calls Open and Stop, once each. All references must outlive it.
+// One owner calls Open and Stop, once each; Ready may be called on any thread, also meanwhile. All
+// references must outlive it.
 
 #include <memory>
 #include <string>
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/mutex.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/rpc/local_server.h"
@@ -56,7 +58,9 @@ class DriverServer {
   NodeService node_;
   // Declared after the services that they call; the registration is destroyed first.
   std::unique_ptr<LocalServer> server_;
-  std::unique_ptr<Registration> registration_;
+
+  mutable Mutex mutex_;
+  std::unique_ptr<Registration> registration_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

@@ -1,13 +1,16 @@
 #include "csi/driver_server.h"
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+#include <thread>
 
 #include "csi/class_source.h"
 #include "csi/volume_scan.h"
 #include "proto/pluginregistration.grpc.pb.h"
+#include "tests/fakes/driver_node.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_http_client.h"
 #include "tests/fakes/fake_mounter.h"
@@ -156,6 +159,30 @@ TEST_CASE("registration: kubelet gets name, type and endpoint; a refusal is retr
     CHECK(Eventually([&] { return registration.state().ok() && registrations == 2; }));
   }
   CHECK_FALSE(std::filesystem::exists(socket));
+}
+
+// Fails under the thread sanitizer if Ready and Stop share state without a lock.
+TEST_CASE("driver server: readiness may be asked for on another thread while it stops") {
+  SystemClock clock;
+  Logger log(LogLevel::kOff, LogFormat::kJson);
+  DriverNode node;
+  WorkerPool pool{{}};
+  DriverServer server({.driver_name = "d",
+                       .node_name = "n",
+                       .kubelet_root = node.dir.path(),
+                       .version = "0",
+                       .ready = [] { return Status(); }},
+                      node.volumes, node.registry, pool, clock, log);
+  REQUIRE(server.Open().ok());
+  std::atomic<int> asked = 0;
+  std::jthread asker([&](std::stop_token stop) {
+    for (; !stop.stop_requested(); ++asked) (void)server.Ready();
+  });
+  REQUIRE(Eventually([&] { return asked > 0; }));
+  server.Stop(clock.Now());
+  asker.request_stop();
+  asker.join();
+  CHECK(server.Ready().error().message() == "driver server: stopped");
 }
 
 TEST_CASE("class: all fields are read from the API object") {
