@@ -138,7 +138,7 @@ class AkeylessSubject final : public HttpSubject {
 
   static std::string CommandOf(const Seen& seen) { return seen.url.substr(kGateway.size() + 1); }
 
-  Result<HttpResponse> Respond(const Seen& seen) override {
+  Result<HttpResponse> Respond(const Seen& seen) NODEKEEP_REQUIRES(mutex_) override {
     const std::string command = CommandOf(seen);
     const Json body = *ParseJson(seen.body);
     if (command == "auth") return LogIn(body);
@@ -152,7 +152,7 @@ class AkeylessSubject final : public HttpSubject {
     return Reply(404, "404 page not found\n");
   }
 
-  Result<HttpResponse> LogIn(const Json& body) {
+  Result<HttpResponse> LogIn(const Json& body) NODEKEEP_REQUIRES(mutex_) {
     const std::string encoded = TextOf(Find(body, {"k8s-service-account-token"})).value_or("");
     auto found = accounts_.find(std::string(Base64Decode(encoded)->Reveal()));
     if (found == accounts_.end()) return Reply(401, R"({"error":"AuthenticationFailed"})");
@@ -176,7 +176,7 @@ class AkeylessSubject final : public HttpSubject {
   }
 
   // Omits items that the account may not read.
-  Result<HttpResponse> List(const std::string& account) {
+  Result<HttpResponse> List(const std::string& account) NODEKEEP_REQUIRES(mutex_) {
     std::string items;
     for (const auto& [name, stored] : secrets_) {
       if (MayRead(account, stored)) {
@@ -187,19 +187,22 @@ class AkeylessSubject final : public HttpSubject {
   }
 
   // The error for an item that does not exist or may not be read; nullopt when it may.
-  std::optional<HttpResponse> Refusal(const std::string& account, const std::string& path) {
+  std::optional<HttpResponse> Refusal(const std::string& account, const std::string& path)
+      NODEKEEP_REQUIRES(mutex_) {
     auto found = secrets_.find(NameOf(path));
     if (found == secrets_.end()) return Reply(404, R"({"error":"NotFound: the item"})");
     if (!MayRead(account, found->second)) return Reply(401, std::string(kDenied));
     return std::nullopt;
   }
 
-  Result<HttpResponse> Describe(const std::string& account, const std::string& path) {
+  Result<HttpResponse> Describe(const std::string& account, const std::string& path)
+      NODEKEEP_REQUIRES(mutex_) {
     if (std::optional<HttpResponse> refusal = Refusal(account, path)) return *std::move(refusal);
     return Reply(200, Description(NameOf(path), secrets_[NameOf(path)]));
   }
 
-  Result<HttpResponse> Read(const std::string& account, const Json& names) {
+  Result<HttpResponse> Read(const std::string& account, const Json& names)
+      NODEKEEP_REQUIRES(mutex_) {
     std::string values;
     for (const Json& member : names.array_range()) {
       const std::string path = TextOf(member).value_or("");
@@ -210,7 +213,7 @@ class AkeylessSubject final : public HttpSubject {
     return Reply(200, "{" + values + "}");
   }
 
-  std::size_t logins_ = 0;  // guarded by mutex_
+  std::size_t logins_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

@@ -123,13 +123,13 @@ class VaultSubject final : public HttpSubject {
  private:
   bool IsLogin(const Seen& seen) const override { return PathOf(seen) == kLogin; }
 
-  Result<HttpResponse> Respond(const Seen& seen) override {
+  Result<HttpResponse> Respond(const Seen& seen) NODEKEEP_REQUIRES(mutex_) override {
     return IsLogin(seen) ? LogIn(seen) : Read(PathOf(seen), seen);
   }
 
   static std::string PathOf(const Seen& seen) { return seen.url.substr(kServer.size()); }
 
-  Result<HttpResponse> LogIn(const Seen& seen) {
+  Result<HttpResponse> LogIn(const Seen& seen) NODEKEEP_REQUIRES(mutex_) {
     const std::string jwt = *TextOf(Find(*ParseJson(seen.body), {"jwt"}));
     auto found = accounts_.find(jwt);
     if (found == accounts_.end()) return Reply(403, R"({"errors":["permission denied"]})");
@@ -145,7 +145,7 @@ class VaultSubject final : public HttpSubject {
                          token, name.substr(slash + 1), name.substr(0, slash), found->second.uid));
   }
 
-  Result<HttpResponse> Read(const std::string& path, const Seen& seen) {
+  Result<HttpResponse> Read(const std::string& path, const Seen& seen) NODEKEEP_REQUIRES(mutex_) {
     auto token = seen.headers.find("x-vault-token");
     auto owner = token == seen.headers.end() ? tokens_.end() : tokens_.find(token->second);
     if (owner == tokens_.end()) return Reply(403, R"({"errors":["permission denied"]})");
@@ -162,9 +162,8 @@ class VaultSubject final : public HttpSubject {
                              ++reads_, GoJsonString(stored.value), stored.version, stored.version));
   }
 
-  // Guarded by mutex_.
-  std::size_t logins_ = 0;
-  std::size_t reads_ = 0;
+  std::size_t logins_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::size_t reads_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

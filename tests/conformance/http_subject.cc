@@ -38,7 +38,10 @@ bool HttpSubject::Hang() {
 
 void HttpSubject::AwaitCall() {
   MutexLock lock(mutex_);
-  changed_.wait(lock, [this] { return hung_ > 0; });
+  changed_.wait(lock, [this] {
+    mutex_.AssertHeld();
+    return hung_ > 0;
+  });
   hung_ = 0;
 }
 

@@ -45,8 +45,8 @@ class HttpSubject : public Subject {
   HttpSubject(FakeClock& clock, std::string error_body, std::string audience);
 
   virtual bool IsLogin(const Seen& seen) const = 0;
-  // The response of the healthy backend. Called with mutex_ held.
-  virtual Result<HttpResponse> Respond(const Seen& seen) = 0;
+  // The response of the healthy backend.
+  virtual Result<HttpResponse> Respond(const Seen& seen) NODEKEEP_REQUIRES(mutex_) = 0;
 
   static HttpResponse Reply(int status, std::string body,
                             std::vector<std::pair<std::string, std::string>> headers = {});
@@ -66,10 +66,10 @@ class HttpSubject : public Subject {
   Provider provider_;  // set by the derived class
 
   Mutex mutex_;
-  // Guarded by mutex_.
-  std::map<std::string, Stored> secrets_;      // by name
-  std::map<std::string, Account> accounts_;    // by the pod's token
-  std::map<std::string, std::string> tokens_;  // the backend's own token -> account
+  std::map<std::string, Stored> secrets_ NODEKEEP_GUARDED_BY(mutex_);    // by name
+  std::map<std::string, Account> accounts_ NODEKEEP_GUARDED_BY(mutex_);  // by the pod's token
+  // The backend's own token -> account.
+  std::map<std::string, std::string> tokens_ NODEKEEP_GUARDED_BY(mutex_);
 
  private:
   Result<HttpResponse> Answer(const Context& context, const Seen& seen);
@@ -78,11 +78,10 @@ class HttpSubject : public Subject {
   const std::string audience_;
 
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  Instead broken_at_login_;  // null = works
-  Instead broken_at_read_;
-  bool hanging_ = false;
-  std::size_t hung_ = 0;
+  Instead broken_at_login_ NODEKEEP_GUARDED_BY(mutex_);  // null = works
+  Instead broken_at_read_ NODEKEEP_GUARDED_BY(mutex_);
+  bool hanging_ NODEKEEP_GUARDED_BY(mutex_) = false;
+  std::size_t hung_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace nodekeep::conformance

@@ -155,8 +155,8 @@ class Probe {
   CurlClient curl_{{}};
   KubeClient kube_;
   WatchLoop loop_;
-  Mutex mutex_;                         // of standard output
-  std::map<std::string, int> objects_;  // of each watch; guarded by mutex_
+  Mutex mutex_;  // of standard output and objects_
+  std::map<std::string, int> objects_ NODEKEEP_GUARDED_BY(mutex_);  // of each watch
   std::map<std::string, std::unique_ptr<Informer>> informers_;
   EventRecorder events_;
   std::vector<std::jthread> requests_;

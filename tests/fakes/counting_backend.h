@@ -45,7 +45,7 @@ class CountingBackend final : public Backend {
   const std::shared_ptr<Backend> inner_;
   std::atomic<std::size_t> logins_ = 0;
   mutable Mutex mutex_;
-  std::map<std::string, std::size_t> reads_;  // guarded by mutex_
+  std::map<std::string, std::size_t> reads_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

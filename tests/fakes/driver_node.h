@@ -55,9 +55,9 @@ class FakeClasses final : public ClassSource {
 
  private:
   mutable Mutex mutex_;
-  std::map<std::string, ClassPtr> classes_;
-  std::optional<Error> fault_;
-  std::size_t asked_ = 0;
+  std::map<std::string, ClassPtr> classes_ NODEKEEP_GUARDED_BY(mutex_);
+  std::optional<Error> fault_ NODEKEEP_GUARDED_BY(mutex_);
+  std::size_t asked_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };
 
 class FakePods final : public PodSource {
@@ -101,8 +101,8 @@ class EventList final : public VolumeEvents {
 
  private:
   mutable Mutex mutex_;
-  std::vector<std::string> reasons_;
-  std::vector<std::string> messages_;
+  std::vector<std::string> reasons_ NODEKEEP_GUARDED_BY(mutex_);
+  std::vector<std::string> messages_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 class MirrorList final : public VolumeMirror {

@@ -632,6 +632,7 @@ std::size_t FakeApiServer::open_watches() const {
 void FakeApiServer::AwaitWatches(std::size_t count) const {
   MutexLock lock(mutex_);
   changed_.wait(lock, [&] {
+    mutex_.AssertHeld();
     return static_cast<std::size_t>(
                std::count_if(watches_.begin(), watches_.end(),
                              [](const auto& watch) { return !watch->Ended(); })) >= count;

@@ -120,38 +120,40 @@ class FakeApiServer final : public HttpClient, public HttpStreamClient {
   static Address ParseAddress(const std::string& path);
   static std::string KindOfRequest(const Request& request, const Address& address);
 
-  // Called with mutex_ held:
-  Result<HttpResponse> Answer(const Request& request);
-  std::optional<Fault> TakeFault(const std::string& kind, const Request& request);
-  HttpResponse Do(const std::string& kind, const Request& request, const Address& address);
-  HttpResponse List(const Request& request, const Address& address);
-  HttpResponse Create(const Request& request, Address address);
-  HttpResponse Update(const Request& request, const Address& address);
-  HttpResponse Patch(const Request& request, const Address& address);
-  HttpResponse Apply(const Request& request, const Address& address, const Json& body);
-  HttpResponse Delete(const Request& request, const Address& address);
+  Result<HttpResponse> Answer(const Request& request) NODEKEEP_REQUIRES(mutex_);
+  std::optional<Fault> TakeFault(const std::string& kind, const Request& request)
+      NODEKEEP_REQUIRES(mutex_);
+  HttpResponse Do(const std::string& kind, const Request& request, const Address& address)
+      NODEKEEP_REQUIRES(mutex_);
+  HttpResponse List(const Request& request, const Address& address) NODEKEEP_REQUIRES(mutex_);
+  HttpResponse Create(const Request& request, Address address) NODEKEEP_REQUIRES(mutex_);
+  HttpResponse Update(const Request& request, const Address& address) NODEKEEP_REQUIRES(mutex_);
+  HttpResponse Patch(const Request& request, const Address& address) NODEKEEP_REQUIRES(mutex_);
+  HttpResponse Apply(const Request& request, const Address& address, const Json& body)
+      NODEKEEP_REQUIRES(mutex_);
+  HttpResponse Delete(const Request& request, const Address& address) NODEKEEP_REQUIRES(mutex_);
   void OpenWatch(const Context& context, const Request& request,
-                 std::shared_ptr<HttpReceiver> receiver);
+                 std::shared_ptr<HttpReceiver> receiver) NODEKEEP_REQUIRES(mutex_);
   // Stores `object` under the next version, unless it equals the stored one.
-  const Json& Store(const Address& address, Json object);
-  void Erase(const Address& address);
-  void NotifyWatches(const Change& change);
-  void DropCancelled();
+  const Json& Store(const Address& address, Json object) NODEKEEP_REQUIRES(mutex_);
+  void Erase(const Address& address) NODEKEEP_REQUIRES(mutex_);
+  void NotifyWatches(const Change& change) NODEKEEP_REQUIRES(mutex_);
+  void DropCancelled() NODEKEEP_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   mutable std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::map<Address, Stored> objects_;
-  std::vector<Change> history_;
-  std::vector<std::unique_ptr<Watch>> watches_;
-  std::vector<Fault> faults_;
-  std::vector<std::pair<std::string, Request>> requests_;  // by kind: method, LIST or WATCH
-  long version_ = 100;
-  long compacted_ = 0;
-  bool expires_in_stream_ = false;
-  bool cut_within_next_event_ = false;
-  bool down_ = false;
-  long created_ = 0;  // objects, for their uids
+  std::map<Address, Stored> objects_ NODEKEEP_GUARDED_BY(mutex_);
+  std::vector<Change> history_ NODEKEEP_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Watch>> watches_ NODEKEEP_GUARDED_BY(mutex_);
+  std::vector<Fault> faults_ NODEKEEP_GUARDED_BY(mutex_);
+  // By kind: method, LIST or WATCH.
+  std::vector<std::pair<std::string, Request>> requests_ NODEKEEP_GUARDED_BY(mutex_);
+  long version_ NODEKEEP_GUARDED_BY(mutex_) = 100;
+  long compacted_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  bool expires_in_stream_ NODEKEEP_GUARDED_BY(mutex_) = false;
+  bool cut_within_next_event_ NODEKEEP_GUARDED_BY(mutex_) = false;
+  bool down_ NODEKEEP_GUARDED_BY(mutex_) = false;
+  long created_ NODEKEEP_GUARDED_BY(mutex_) = 0;  // objects, for their uids
 };
 
 }  // namespace nodekeep

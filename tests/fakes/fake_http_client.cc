@@ -36,8 +36,8 @@ FakeHttpClient::RecordedRequest Record(const HttpRequest& request) {
 struct FakeHttpClient::Gate::State {
   Mutex mutex;
   std::condition_variable_any changed;
-  std::size_t arrivals = 0;
-  bool released = false;
+  std::size_t arrivals NODEKEEP_GUARDED_BY(mutex) = 0;
+  bool released NODEKEEP_GUARDED_BY(mutex) = false;
 };
 
 std::shared_ptr<FakeHttpClient::Gate::State> FakeHttpClient::Gate::MakeState() {
@@ -51,7 +51,10 @@ FakeHttpClient::Reply FakeHttpClient::Gate::Then(Reply reply) {
       MutexLock lock(state->mutex);
       ++state->arrivals;
       state->changed.notify_all();
-      if (!state->changed.wait(lock, context.stop(), [&] { return state->released; })) {
+      if (!state->changed.wait(lock, context.stop(), [&] {
+            state->mutex.AssertHeld();
+            return state->released;
+          })) {
         return Error(ErrorCode::kCancelled, "the caller has gone away");
       }
     }
@@ -61,7 +64,10 @@ FakeHttpClient::Reply FakeHttpClient::Gate::Then(Reply reply) {
 
 void FakeHttpClient::Gate::AwaitArrivals(std::size_t count) {
   MutexLock lock(state_->mutex);
-  state_->changed.wait(lock, [&] { return state_->arrivals >= count; });
+  state_->changed.wait(lock, [&] {
+    state_->mutex.AssertHeld();
+    return state_->arrivals >= count;
+  });
 }
 
 void FakeHttpClient::Gate::Release() {

@@ -83,10 +83,9 @@ class FakeHttpClient final : public HttpClient {
   Reply Choose(const RecordedRequest& seen);
 
   mutable Mutex mutex_;
-  // Guarded by mutex_.
-  std::vector<Route> routes_;
-  std::vector<Reply> faults_;
-  std::vector<RecordedRequest> seen_;
+  std::vector<Route> routes_ NODEKEEP_GUARDED_BY(mutex_);
+  std::vector<Reply> faults_ NODEKEEP_GUARDED_BY(mutex_);
+  std::vector<RecordedRequest> seen_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

@@ -102,12 +102,11 @@ class FakeMounter final : public Mounter {
   };
 
   mutable Mutex mutex_;
-  // Guarded by mutex_.
-  std::map<std::string, Mounted> mounts_;
-  std::deque<Error> mount_faults_;
-  std::deque<Error> clear_faults_;
-  std::size_t mount_calls_ = 0;
-  std::size_t clear_calls_ = 0;
+  std::map<std::string, Mounted> mounts_ NODEKEEP_GUARDED_BY(mutex_);
+  std::deque<Error> mount_faults_ NODEKEEP_GUARDED_BY(mutex_);
+  std::deque<Error> clear_faults_ NODEKEEP_GUARDED_BY(mutex_);
+  std::size_t mount_calls_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::size_t clear_calls_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace nodekeep

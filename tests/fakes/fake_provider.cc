@@ -139,7 +139,10 @@ void FakeProvider::Open() {
 
 bool FakeProvider::AwaitWaiting(std::size_t count) const {
   MutexLock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return waiting_ >= count; });
+  return changed_.wait_for(lock, std::chrono::seconds(10), [&] {
+    mutex_.AssertHeld();
+    return waiting_ >= count;
+  });
 }
 
 std::size_t FakeProvider::reads(const std::string& path) const {

@@ -134,11 +134,12 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
     std::size_t issued = 0;
   };
 
-  // Called with mutex_ held.
-  Status PassGate(MutexLock& lock, const Context& context, const bool& closed);
-  std::optional<Error> NextFault(const std::string& path);
-  Result<Answer> AnswerOf(const Credential& credential, const Question& question);
-  std::optional<Error> NextRenewalFault();
+  Status PassGate(MutexLock& lock, const Context& context, const bool& closed)
+      NODEKEEP_REQUIRES(mutex_);
+  std::optional<Error> NextFault(const std::string& path) NODEKEEP_REQUIRES(mutex_);
+  Result<Answer> AnswerOf(const Credential& credential, const Question& question)
+      NODEKEEP_REQUIRES(mutex_);
+  std::optional<Error> NextRenewalFault() NODEKEEP_REQUIRES(mutex_);
   void ThrowIfRequested();
 
   const Clock& clock_;
@@ -146,28 +147,27 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
 
   mutable Mutex mutex_;
   mutable std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::map<std::string, Value> values_;
-  std::map<std::string, std::deque<Error>> read_faults_;
-  std::map<std::string, Error> read_outages_;
-  Reader reader_;
-  Sharing sharing_ = Sharing::kServiceAccount;
-  Duration login_lifetime_ = Duration::zero();
-  bool login_renewable_ = false;
-  std::deque<Error> login_faults_;
-  std::optional<Error> login_outage_;
-  LogIn log_in_;
-  std::vector<std::string> refused_tokens_;
-  std::deque<Error> renewal_faults_;
-  std::deque<Error> revocation_faults_;
-  Duration renewed_lifetime_ = Duration::zero();
+  std::map<std::string, Value> values_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<std::string, std::deque<Error>> read_faults_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<std::string, Error> read_outages_ NODEKEEP_GUARDED_BY(mutex_);
+  Reader reader_ NODEKEEP_GUARDED_BY(mutex_);
+  Sharing sharing_ NODEKEEP_GUARDED_BY(mutex_) = Sharing::kServiceAccount;
+  Duration login_lifetime_ NODEKEEP_GUARDED_BY(mutex_) = Duration::zero();
+  bool login_renewable_ NODEKEEP_GUARDED_BY(mutex_) = false;
+  std::deque<Error> login_faults_ NODEKEEP_GUARDED_BY(mutex_);
+  std::optional<Error> login_outage_ NODEKEEP_GUARDED_BY(mutex_);
+  LogIn log_in_ NODEKEEP_GUARDED_BY(mutex_);
+  std::vector<std::string> refused_tokens_ NODEKEEP_GUARDED_BY(mutex_);
+  std::deque<Error> renewal_faults_ NODEKEEP_GUARDED_BY(mutex_);
+  std::deque<Error> revocation_faults_ NODEKEEP_GUARDED_BY(mutex_);
+  Duration renewed_lifetime_ NODEKEEP_GUARDED_BY(mutex_) = Duration::zero();
   std::atomic<bool> throws_ = false;
-  bool closed_ = false;
-  bool leases_closed_ = false;
-  std::size_t waiting_ = 0;
-  std::size_t login_number_ = 0;
-  std::size_t batches_ = 0;
-  std::vector<FakeCall> calls_;
+  bool closed_ NODEKEEP_GUARDED_BY(mutex_) = false;
+  bool leases_closed_ NODEKEEP_GUARDED_BY(mutex_) = false;
+  std::size_t waiting_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::size_t login_number_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::size_t batches_ NODEKEEP_GUARDED_BY(mutex_) = 0;
+  std::vector<FakeCall> calls_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 // A pod with a service account. Uids are derived from the names; a `sa_uid` other than "-" is used

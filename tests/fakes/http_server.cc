@@ -257,7 +257,10 @@ std::vector<HttpServer::Request> HttpServer::requests() const {
 
 void HttpServer::AwaitRequests(std::size_t count) {
   MutexLock lock(mutex_);
-  changed_.wait(lock, [&] { return requests_.size() >= count; });
+  changed_.wait(lock, [&] {
+    mutex_.AssertHeld();
+    return requests_.size() >= count;
+  });
 }
 
 void HttpServer::AwaitConnections(int count) {
@@ -267,7 +270,10 @@ void HttpServer::AwaitConnections(int count) {
 
 void HttpServer::AwaitAllClosed() {
   MutexLock lock(mutex_);
-  changed_.wait(lock, [&] { return open_.empty(); });
+  changed_.wait(lock, [&] {
+    mutex_.AssertHeld();
+    return open_.empty();
+  });
 }
 
 std::string HttpServer::Reply(int status, std::string_view body, std::string_view headers) {

@@ -94,10 +94,9 @@ class HttpServer {
 
   mutable Mutex mutex_;
   std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::vector<Request> requests_;
-  std::map<int, int> open_;  // connection number -> descriptor
-  std::vector<std::thread> threads_;
+  std::vector<Request> requests_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<int, int> open_ NODEKEEP_GUARDED_BY(mutex_);  // connection number -> descriptor
+  std::vector<std::thread> threads_ NODEKEEP_GUARDED_BY(mutex_);
 
   std::thread acceptor_;
 };
