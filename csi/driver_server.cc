@@ -1,7 +1,5 @@
 #include "csi/driver_server.h"
 
-#include "agent/base/mutex.h"
-
 namespace nodekeep {
 
 DriverServer::DriverServer(Options options, VolumeService& volumes, VolumeRegistry& registry,

@@ -14,15 +14,9 @@ namespace {
 
 // A JSON object of strings with sorted keys, as Go encodes it.
 SecretBytes JsonOf(const std::map<std::string, std::string_view>& texts) {
-  SecretBytes json("{");
-  for (const auto& [key, value] : texts) {
-    if (json.size() > 1) json.Append(",");
-    AppendGoJsonString(key, json);
-    json.Append(":");
-    AppendGoJsonString(value, json);
-  }
-  json.Append("}");
-  return json;
+  GoJsonObject json;
+  for (const auto& [key, value] : texts) json.String(key, value);
+  return json.Finish();
 }
 
 v1alpha1::MountRequest RequestOf(const SecretProviderClass& spc, const Volume& volume,

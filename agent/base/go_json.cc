@@ -87,4 +87,41 @@ std::string GoJsonNumber(double value) {
   return text;
 }
 
+GoJsonObject& GoJsonObject::Raw(std::string_view name, std::string_view json) {
+  text_.Append(text_.empty() ? "{" : ",");
+  AppendGoJsonString(name, text_);
+  text_.Append(":");
+  text_.Append(json);
+  return *this;
+}
+
+GoJsonObject& GoJsonObject::String(std::string_view name, std::string_view value) {
+  Raw(name, "");
+  AppendGoJsonString(value, text_);
+  return *this;
+}
+
+GoJsonObject& GoJsonObject::Strings(std::string_view name, std::span<const std::string> values) {
+  Raw(name, "[");
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) text_.Append(",");
+    AppendGoJsonString(values[i], text_);
+  }
+  text_.Append("]");
+  return *this;
+}
+
+GoJsonObject& GoJsonObject::Number(std::string_view name, std::int64_t value) {
+  return Raw(name, std::to_string(value));
+}
+
+GoJsonObject& GoJsonObject::Bool(std::string_view name, bool value) {
+  return Raw(name, value ? "true" : "false");
+}
+
+SecretBytes GoJsonObject::Finish() {
+  text_.Append(text_.empty() ? "{}" : "}");
+  return std::move(text_);
+}
+
 }  // namespace nodekeep

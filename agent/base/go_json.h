@@ -1,8 +1,10 @@
 #pragma once
 
-// JSON scalars byte for byte as Go's encoding/json writes them (Go 1.22 and newer): upstream
+// JSON written byte for byte as Go's encoding/json writes it (Go 1.22 and newer): upstream
 // providers are written in Go, and our files must be identical to theirs.
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,5 +21,22 @@ void AppendGoJsonString(std::string_view text, SecretBytes& out);
 // A float64: the shortest digits that parse to the same value, without exponent from 1e-6 up to
 // below 1e21. Infinities and NaN, which JSON cannot represent, become null.
 std::string GoJsonNumber(double value);
+
+// Writes a JSON object, its members in the order of the calls.
+class GoJsonObject {
+ public:
+  GoJsonObject& String(std::string_view name, std::string_view value);
+  GoJsonObject& Strings(std::string_view name, std::span<const std::string> values);
+  GoJsonObject& Number(std::string_view name, std::int64_t value);
+  GoJsonObject& Bool(std::string_view name, bool value);
+  // `json` is the text of a JSON value and is copied as it is.
+  GoJsonObject& Raw(std::string_view name, std::string_view json);
+
+  // The whole object; "{}" without members. Call it last.
+  SecretBytes Finish();
+
+ private:
+  SecretBytes text_;
+};
 
 }  // namespace nodekeep

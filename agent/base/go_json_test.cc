@@ -62,5 +62,14 @@ TEST_CASE("go json: float64 values are written as by encoding/json") {
   }
 }
 
+TEST_CASE("go json: an object has its members in the order of the calls") {
+  CHECK(GoJsonObject().Finish().Reveal() == "{}");
+  const std::string texts[] = {"x", "<y>"};
+  GoJsonObject object;
+  object.String("b", "1 & 2").Number("a", -7).Bool("c", true).Strings("d", texts).Raw("e", "[1,2]");
+  CHECK(object.Finish().Reveal() ==
+        R"({"b":"1 \u0026 2","a":-7,"c":true,"d":["x","\u003cy\u003e"],"e":[1,2]})");
+}
+
 }  // namespace
 }  // namespace nodekeep

@@ -89,19 +89,6 @@ std::string CodeIn(std::string_view body) {
   return "";
 }
 
-ErrorCode CodeOfStatus(int status) {
-  switch (status) {
-    case 401:
-    case 403: return ErrorCode::kDenied;
-    case 404:
-    case 410: return ErrorCode::kNotFound;
-    case 429: return ErrorCode::kThrottled;
-    case 408:
-    case 425: return ErrorCode::kTransient;
-    default: return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
-  }
-}
-
 Error ErrorOf(const HttpResponse& response, std::string_view what) {
   const std::string code = CodeIn(response.body.Reveal());
   ErrorCode meaning = CodeOfStatus(response.status);

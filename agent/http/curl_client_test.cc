@@ -21,7 +21,7 @@ namespace {
 // Simulates a name server that does not respond: names under this domain resolve only when the
 // test allows it.
 constexpr std::string_view kHangingDomain = ".hanging.test";
-Mutex resolver_mutex;
+nodekeep::Mutex resolver_mutex;
 std::condition_variable_any resolver_changed;
 int resolving = 0;
 bool resolver_released = false;
@@ -33,7 +33,7 @@ extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo
                            addrinfo** result) {
   const std::string_view name(node == nullptr ? "" : node);
   if (name.ends_with(kHangingDomain)) {
-    MutexLock lock(resolver_mutex);
+    nodekeep::MutexLock lock(resolver_mutex);
     ++resolving;
     resolver_changed.notify_all();
     resolver_changed.wait(lock, [] { return resolver_released; });

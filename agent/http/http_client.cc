@@ -21,6 +21,19 @@ HttpRequest HttpRequest::Clone() const {
   return copy;
 }
 
+ErrorCode CodeOfStatus(int status) {
+  switch (status) {
+    case 401:
+    case 403: return ErrorCode::kDenied;
+    case 404:
+    case 410: return ErrorCode::kNotFound;
+    case 408:
+    case 425: return ErrorCode::kTransient;
+    case 429: return ErrorCode::kThrottled;
+    default: return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
+  }
+}
+
 ServerState StateByStatus(const HttpResponse& response) {
   switch (response.status) {
     case 429: return ServerState::kThrottles;

@@ -50,6 +50,10 @@ enum class ServerState {
   kUnknown,    // the problem may be limited to this path or this class
 };
 
+// The code of an error status as HTTP defines it (RFC 9110, RFC 6585). A backend whose statuses
+// mean something else says so before it falls back on this.
+ErrorCode CodeOfStatus(int status);
+
 // By the status: 429 is kThrottles; 502, 503 and 504 are kUnknown; all others are kWorks. The
 // Retry-After of a 503 is obeyed regardless of the state.
 ServerState StateByStatus(const HttpResponse& response);

@@ -18,15 +18,11 @@ constexpr std::size_t kMaxMessage = 500;
 ErrorCode CodeOf(int status) {
   switch (status) {
     case 401: return ErrorCode::kAuthExpired;
-    case 403: return ErrorCode::kDenied;
-    case 404: return ErrorCode::kNotFound;
     case 409:
     case 410: return ErrorCode::kConflict;
     case 413: return ErrorCode::kTooLarge;
-    case 429: return ErrorCode::kThrottled;
-    default: break;
+    default: return CodeOfStatus(status);
   }
-  return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
 }
 
 std::string Shortened(std::string text) {

@@ -28,7 +28,6 @@
 #include <vector>
 
 #include "agent/base/clock.h"
-#include "agent/base/log.h"
 #include "agent/base/mutex.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/retry.h"

@@ -77,15 +77,9 @@ std::string Words(std::string_view text) {
   return words;
 }
 
+// A login names nothing that could be missing.
 ErrorCode LoginCode(int status) {
-  switch (status) {
-    case 401:
-    case 403: return ErrorCode::kDenied;
-    case 429: return ErrorCode::kThrottled;
-    default:
-      return status >= 500 || status == 408 || status == 425 ? ErrorCode::kTransient
-                                                             : ErrorCode::kInvalid;
-  }
+  return status == 404 || status == 410 ? ErrorCode::kInvalid : CodeOfStatus(status);
 }
 
 ErrorCode ReadCode(int status, bool readable, std::string_view words) {
@@ -95,7 +89,6 @@ ErrorCode ReadCode(int status, bool readable, std::string_view words) {
       // (docs/protocol/akeyless-api.md, "Refusals and blocking").
       return words.find("UnauthorizedAccess") != std::string_view::npos ? ErrorCode::kDenied
                                                                         : ErrorCode::kAuthExpired;
-    case 403: return ErrorCode::kDenied;
     case 404: return readable ? ErrorCode::kNotFound : ErrorCode::kInvalid;
     case 409: return ErrorCode::kConflict;
     default: return LoginCode(status);
@@ -296,45 +289,26 @@ bool IsRefusal(const Error& error) {
   return error.code() == ErrorCode::kDenied || error.code() == ErrorCode::kAuthExpired;
 }
 
-void RequestBody::Name(std::string_view name) {
-  text_.Append(text_.empty() ? "{" : ",");
-  AppendGoJsonString(name, text_);
-  text_.Append(":");
-}
-
 RequestBody& RequestBody::Text(std::string_view name, std::string_view value) {
-  if (value.empty()) return *this;
-  Name(name);
-  AppendGoJsonString(value, text_);
+  if (!value.empty()) object_.String(name, value);
   return *this;
 }
 
 RequestBody& RequestBody::Texts(std::string_view name, const std::vector<std::string>& values) {
-  Name(name);
-  text_.Append("[");
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) text_.Append(",");
-    AppendGoJsonString(values[i], text_);
-  }
-  text_.Append("]");
+  object_.Strings(name, values);
   return *this;
 }
 
 RequestBody& RequestBody::Number(std::string_view name, std::int64_t value) {
-  Name(name);
-  text_.Append(std::to_string(value));
+  object_.Number(name, value);
   return *this;
 }
 
 RequestBody& RequestBody::Flag(std::string_view name, bool value) {
-  Name(name);
-  text_.Append(value ? "true" : "false");
+  object_.Bool(name, value);
   return *this;
 }
 
-SecretBytes RequestBody::Take() {
-  text_.Append(text_.empty() ? "{}" : "}");
-  return std::move(text_);
-}
+SecretBytes RequestBody::Take() { return object_.Finish(); }
 
 }  // namespace nodekeep::akeyless

@@ -14,6 +14,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/go_json.h"
 #include "agent/base/json.h"
 #include "agent/base/mutex.h"
 #include "agent/base/result.h"
@@ -97,9 +98,7 @@ class RequestBody {
   SecretBytes Take();
 
  private:
-  void Name(std::string_view name);
-
-  SecretBytes text_;
+  GoJsonObject object_;
 };
 
 }  // namespace nodekeep::akeyless

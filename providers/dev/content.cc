@@ -96,15 +96,9 @@ Result<SecretBytes> ReadValues(const YamlNode& node) {
     }
     members[key.text] = &value;
   }
-  SecretBytes json("{");
-  for (const auto& [key, value] : members) {
-    if (json.size() > 1) json.Append(",");
-    AppendGoJsonString(key, json);
-    json.Append(":");
-    AppendGoJsonString(value->text, json);
-  }
-  json.Append("}");
-  return json;
+  GoJsonObject json;
+  for (const auto& [key, value] : members) json.String(key, value->text);
+  return json.Finish();
 }
 
 // The value of a version: exactly one of value, base64 and values.

@@ -73,21 +73,18 @@ Error NotTheApi(std::string_view path, std::string_view why) {
 }
 
 // A member of the envelope as Go prints it, `absent` when it is missing or null.
-void AppendMember(SecretBytes& out, std::string_view name, const Json* value,
+void AppendMember(GoJsonObject& out, std::string_view name, const Json* value,
                   std::string_view absent) {
-  out.Append(out.size() > 1 ? "," : "");
-  AppendGoJsonString(name, out);
-  out.Append(":");
   if (IsSet(value)) {
-    out.Append(GoJson(*value).Reveal());
+    out.Raw(name, GoJson(*value).Reveal());
   } else {
-    out.Append(absent);
+    out.Raw(name, absent);
   }
 }
 
 // request_id first, then the members in the order of the client library's struct, not sorted.
 SecretBytes WholeResponse(const Json& reply) {
-  SecretBytes out("{");
+  GoJsonObject out;
   AppendMember(out, "request_id", Find(reply, {"request_id"}), R"("")");
   AppendMember(out, "lease_id", Find(reply, {"lease_id"}), R"("")");
   AppendMember(out, "lease_duration", Find(reply, {"lease_duration"}), "0");
@@ -100,8 +97,7 @@ SecretBytes WholeResponse(const Json& reply) {
   if (const Json* type = Find(reply, {"mount_type"}); !TextOf(type).value_or("").empty()) {
     AppendMember(out, "mount_type", type, "");
   }
-  out.Append("}");
-  return out;
+  return out.Finish();
 }
 
 }  // namespace

@@ -56,8 +56,8 @@ Result<Lease> VaultLeases::RenewLease(const Context& context, const ProviderOpti
   const Options& own = static_cast<const Options&>(options);
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(lease.lifetime).count();
   // In the body, because a lease id contains slashes.
-  SecretBytes body(
-      fmt::format("{{\"increment\":{},\"lease_id\":{}}}", seconds, GoJsonString(lease.id)));
+  SecretBytes body =
+      GoJsonObject().Number("increment", seconds).String("lease_id", lease.id).Finish();
   Result<HttpResponse> response =
       api_.Send(context, own, Step::kLease,
                 Post("/v1/sys/leases/renew", own.read_namespace, credential, std::move(body)));

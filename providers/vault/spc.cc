@@ -354,23 +354,15 @@ Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters, Au
 
 // What an object's version depends on besides the contents; the same bytes as upstream's.
 std::string VersionSeed(const Entry& entry) {
-  SecretBytes seed("{");
-  const auto member = [&](std::string_view name, std::string_view text) {
-    if (seed.size() > 1) seed.Append(",");
-    AppendGoJsonString(name, seed);
-    seed.Append(":");
-    AppendGoJsonString(text, seed);
-  };
-  member("ObjectName", entry.object_name);
-  member("SecretPath", entry.secret_path);
-  member("SecretKey", entry.secret_key);
-  member("Method", entry.method);
-  seed.Append(",\"SecretArgs\":");
-  seed.Append(entry.secret_args.empty() ? "null" : entry.secret_args);
-  seed.Append(fmt::format(",\"FilePermission\":{}", entry.file_permission));
-  member("Encoding", entry.encoding);
-  seed.Append("}");
-  return std::string(seed.Reveal());
+  GoJsonObject seed;
+  seed.String("ObjectName", entry.object_name)
+      .String("SecretPath", entry.secret_path)
+      .String("SecretKey", entry.secret_key)
+      .String("Method", entry.method)
+      .Raw("SecretArgs", entry.secret_args.empty() ? "null" : entry.secret_args)
+      .Number("FilePermission", entry.file_permission)
+      .String("Encoding", entry.encoding);
+  return std::string(seed.Finish().Reveal());
 }
 
 // Canonical JSON of a request, "" for a plain GET. The arguments are part of it, so that two
@@ -378,9 +370,9 @@ std::string VersionSeed(const Entry& entry) {
 std::string RequestText(const Entry& entry) {
   const std::string method = entry.method.empty() ? "GET" : entry.method;
   if (method == "GET" && entry.secret_args.empty()) return "";
-  std::string text = "{";
-  if (!entry.secret_args.empty()) text += "\"args\":" + entry.secret_args + ",";
-  return text + "\"method\":" + GoJsonString(method) + "}";
+  GoJsonObject request;
+  if (!entry.secret_args.empty()) request.Raw("args", entry.secret_args);
+  return std::string(request.String("method", method).Finish().Reveal());
 }
 
 Status CheckEncoding(const Entry& entry) {

@@ -119,27 +119,17 @@ ErrorCode CodeOf(int status, Step step) {
   // A second redirect: the cluster is electing a leader.
   if (IsRedirect(status)) return ErrorCode::kTransient;
   switch (status) {
-    case 400:
-      return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kInvalid;
-    case 401:
-      return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kAuthExpired;
-    case 403:
-      return ErrorCode::kDenied;
-    case 404:
-      return step == Step::kLogin ? ErrorCode::kInvalid : ErrorCode::kNotFound;
-    case 408:
-    case 412:
-    case 425:
-      return ErrorCode::kTransient;
-    case 429:
-      return ErrorCode::kThrottled;
+    case 400: return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kInvalid;
+    case 401: return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kAuthExpired;
+    case 404: return step == Step::kLogin ? ErrorCode::kInvalid : ErrorCode::kNotFound;
+    case 410: return ErrorCode::kInvalid;
+    case 412: return ErrorCode::kTransient;
     // Only health checks of standby nodes return these; from a load balancer they are temporary.
     case 472:
     case 473:
       return ErrorCode::kTransient;
     case 501: return ErrorCode::kPrecondition;  // not initialised: waiting does not help
-    default:
-      return status >= 500 ? ErrorCode::kTransient : ErrorCode::kInvalid;
+    default: return CodeOfStatus(status);
   }
 }
 
@@ -367,15 +357,9 @@ Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view loc
 }
 
 SecretBytes JsonBody(std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
-  SecretBytes body("{");
-  for (const auto& [name, value] : members) {
-    if (body.size() > 1) body.Append(",");
-    AppendGoJsonString(name, body);
-    body.Append(":");
-    AppendGoJsonString(value, body);
-  }
-  body.Append("}");
-  return body;
+  GoJsonObject body;
+  for (const auto& [name, value] : members) body.String(name, value);
+  return body.Finish();
 }
 
 }  // namespace nodekeep::vault

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/mount/assemble.h"
+#include "agent/mount/mount_metrics.h"
 #include "agent/mount/mount_plan.h"
 #include "agent/secrets/fetcher.h"
 #include "tests/fakes/fake_clock.h"
