@@ -5,7 +5,6 @@ find_package(OpenSSL 3 REQUIRED)
 find_package(CURL REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
-find_package(yaml-cpp REQUIRED)
 find_package(jsoncons REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -13,9 +12,10 @@ find_package(Catch2 3 REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
-# One binary, static as far as Debian's archives go: gRPC, Protobuf, Abseil, RE2, c-ares and yaml-cpp
+# One binary, static as far as Debian's archives go: gRPC, Protobuf, Abseil, RE2, c-ares and libyaml
 # are linked in, which also saves the relocations of sixty shared libraries in resident memory.
 # OpenSSL and libcurl (whose dependencies have no archives) and the C library stay shared, so that
 # their security updates need no rebuild.
@@ -42,11 +42,9 @@ endif()
 
 include(Catch)
 
-find_library(YAML_CPP_ARCHIVE NAMES libyaml-cpp.a)
-if(NODEKEEP_STATIC AND YAML_CPP_ARCHIVE)
-  set(YAML_CPP_TARGET ${YAML_CPP_ARCHIVE})
-elseif(TARGET yaml-cpp::yaml-cpp)
-  set(YAML_CPP_TARGET yaml-cpp::yaml-cpp)
+find_library(YAML_ARCHIVE NAMES libyaml.a)
+if(NODEKEEP_STATIC AND YAML_ARCHIVE)
+  set(YAML_TARGET ${YAML_ARCHIVE})
 else()
-  set(YAML_CPP_TARGET yaml-cpp)
+  set(YAML_TARGET PkgConfig::YAML)
 endif()

@@ -1,5 +1,7 @@
 #include "csi/driver_server.h"
 
+#include "agent/base/mutex.h"
+
 namespace nodekeep {
 
 DriverServer::DriverServer(Options options, VolumeService& volumes, VolumeRegistry& registry,

@@ -263,7 +263,7 @@ TEST_CASE("validate: every finding of every file has file, line, field and fix")
         types + ":25:12: spec.parameters.count: must be a string, found a number; quote it: \"1\"",
         unknown + ":6: spec.provider: this build has no provider \"devv\"; it has " +
             ProviderNames(),
-        broken + ":2:1: ", dialect + ":11: spec.parameters.objects: ",
+        broken + ":1:5: ", dialect + ":11: spec.parameters.objects: ",
         std::string("/no/such.yaml: read /no/such.yaml: No such file or directory\n"),
         std::string("findings: ")}) {
     INFO(text << "\n--- in ---\n" << bed.out);

@@ -290,7 +290,8 @@ TEST_CASE("config: conflicting values are refused with the position of the one t
        "nodekeep.yaml:3:1: a configuration file is one YAML document; remove the `---` and join "
        "the "
        "documents"},
-      {"not YAML", "log: {level: info\n", "nodekeep.yaml:2:1: end of map flow not found"},
+      {"not YAML", "log: {level: info\n",
+       "nodekeep.yaml:1:18: did not find expected ',' or '}' while parsing a flow mapping"},
       {"the same key twice", "nodeName: a\nnodeName: b\n",
        "nodekeep.yaml:2:1: mapping key \"nodeName\" already defined at line 1"},
       {"a list at the top", "- log\n",

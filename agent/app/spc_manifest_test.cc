@@ -161,7 +161,8 @@ TEST_CASE("manifest: missing fields are reported") {
       {"group", "apiVersion: v1\nkind: SecretProviderClass\n",
        "c.yaml:1:1: apiVersion: not the API of SecretProviderClass; write "
        "secrets-store.csi.x-k8s.io/v1"},
-      {"YAML", "a: [\n", "c.yaml:2:1: end of sequence flow not found"},
+      {"YAML", "a: [\n",
+       "c.yaml:1:5: did not find expected node content while parsing a flow node"},
   };
   for (const Row& row : rows) {
     INFO(row.name);

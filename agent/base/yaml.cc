@@ -1,297 +1,287 @@
 #include "agent/base/yaml.h"
 
-#include <yaml-cpp/anchor.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
+#include <yaml.h>
 
 #include <algorithm>
-#include <exception>
+#include <array>
+#include <deque>
+#include <memory>
 #include <optional>
-#include <sstream>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "agent/base/codecs.h"
 #include "agent/base/go_text.h"
-#include "agent/base/utf8.h"
 
 namespace nodekeep {
 namespace {
 
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
 
-Error ErrorAt(int line, int column, std::string_view message) {
+// libyaml compares each %TAG directive with all before it.
+constexpr std::size_t kMaxTagDirectives = 100;
+
+Error ErrorAt(std::size_t line, std::size_t column, std::string_view message) {
   return Error::Format(ErrorCode::kInvalid, "line {}, column {}: {}", line, column, message);
 }
 
-// How much one call of ours may still produce.
-struct Budget {
-  std::size_t nodes = kMaxYamlNodes;
-  std::size_t bytes = kMaxYamlBytes;
-};
-
-// A node as written: children and aliases by index into the list of all nodes of the document, so
-// that an anchored subtree is stored once however often it is named.
-struct RawNode {
-  YamlNode::Kind kind = YamlNode::Kind::kNull;
-  bool is_alias = false;
-  bool is_open = false;   // its end has not been read yet
-  bool is_block = false;  // a collection by indentation, not by brackets
-  bool quoted = false;
-  int line = 1;
-  int column = 1;
-  std::size_t offset = 0;  // of line and column in the document's text
-  std::string text;
-  std::vector<std::size_t> children;  // a mapping's: key, value, key, value...
-};
-
-// The words of yaml.v3.
-constexpr std::string_view kNoColon = "could not find expected ':'";
-
-// Without the anchors and tags that stand in front of a node.
-std::string_view WithoutProperties(std::string_view text) {
-  while (text.starts_with('&') || text.starts_with('!')) {
-    text.remove_prefix(std::min(text.find_first_of(" \t\n"), text.size()));
-    text.remove_prefix(std::min(text.find_first_not_of(" \t\n"), text.size()));
-  }
-  return text;
+template <std::size_t N>
+bool IsOneOf(std::string_view text, const std::array<std::string_view, N>& words) {
+  return std::find(words.begin(), words.end(), text) != words.end();
 }
 
-// Length of the quoted text that `text` begins with.
-std::size_t QuotedLength(std::string_view text) {
-  const char quote = text[0];
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    if (quote == '"' && text[i] == '\\') {
-      ++i;
-    } else if (text[i] == quote) {
-      const bool doubled = quote == '\'' && text.substr(i + 1).starts_with('\'');
-      if (!doubled) return i + 1;
-      ++i;
+bool IsNullText(std::string_view text) {
+  constexpr std::array<std::string_view, 5> kNulls = {"", "~", "null", "Null", "NULL"};
+  return IsOneOf(text, kNulls);
+}
+
+// libyaml's events of one text, made into trees document by document: aliases expanded, merges
+// done, keys checked. Counts nodes and bytes over all documents.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {
+    is_ready_ = yaml_parser_initialize(&parser_) != 0;
+    if (!is_ready_) return;
+    // Given, so that a byte order mark cannot choose UTF-16; the mark of UTF-8 is taken off here.
+    yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
+    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
+    // It aborts on a null pointer, which an empty string_view may hold.
+    const char* const start = text_.empty() ? "" : text_.data();
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(start),
+                                 text_.size());
+  }
+  ~Reader() { yaml_parser_delete(&parser_); }
+
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  // Moves to the next document. False: there is none.
+  Result<bool> FindDocument() {
+    if (!is_ready_) return Error(ErrorCode::kInternal, "no memory for a YAML parser");
+    events_.clear();
+    anchors_.clear();
+    while (true) {
+      const Result<Event> event = ReadEvent();
+      if (!event.ok()) return event.error();
+      if (event->type == YAML_DOCUMENT_START_EVENT) return true;
+      if (event->type == YAML_STREAM_END_EVENT) return false;
     }
   }
-  return text.size();
-}
 
-// Whether the key that begins at `offset` is written as one: with a colon behind it, or with a
-// question mark in front.
-bool IsWrittenAsKey(std::string_view text, std::size_t offset) {
-  const std::size_t before = text.find_last_not_of(" \t\n", offset == 0 ? 0 : offset - 1);
-  if (offset > 0 && before != std::string_view::npos && text[before] == '?') return true;
-  std::string_view rest = WithoutProperties(text.substr(offset));
-  if (rest.starts_with('"') || rest.starts_with('\'')) {
-    rest.remove_prefix(QuotedLength(rest));
-    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-    return rest.starts_with(':');
+  // The document that FindDocument has found, to its end.
+  Result<YamlNode> ReadDocument() {
+    std::size_t at = 0;
+    Result<YamlNode> node = ReadNode(at, 0);
+    if (!node.ok()) return node;
+    const Result<Event> end = ReadEvent();
+    if (!end.ok()) return end.error();
+    return node;
   }
-  rest = rest.substr(0, rest.find('\n'));
-  rest = rest.substr(0, rest.find(" #"));
-  return rest.ends_with(':') || rest.find(": ") != std::string_view::npos ||
-         rest.find(":\t") != std::string_view::npos;
-}
 
-// Collects the events of one document, the source text of which is `text`. yaml-cpp cannot be told
-// to stop, so that after the first problem the remaining events are let pass.
-class Collector final : public YAML::EventHandler {
- public:
-  Collector(std::string_view text, int first_line) : text_(text), first_line_(first_line) {}
-
-  std::vector<RawNode> TakeNodes() { return std::move(nodes_); }
-  const std::optional<Error>& problem() const { return problem_; }
+  // Whether the document read last ends in "...".
+  bool has_end_marker() const { return has_end_marker_; }
 
  private:
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ > 1) Report(mark, "unexpected text after the end of the document");
-  }
-  void OnDocumentEnd() override {}
+  struct Event {
+    yaml_event_type_t type = YAML_NO_EVENT;
+    YamlNode node;           // of a collection: without its content
+    std::size_t target = 0;  // of an alias: which event has the anchor
+    bool is_open = false;    // a collection that is being read
+  };
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Add(mark, anchor, YamlNode::Kind::kNull);
+  // Deletes the event on each way out.
+  using RawEvent = std::unique_ptr<yaml_event_t, decltype(&yaml_event_delete)>;
+
+  static std::string_view View(const unsigned char* text) {
+    return text == nullptr ? "" : reinterpret_cast<const char*>(text);
   }
 
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    if (problem_) return;
-    const auto target = anchors_.find(anchor);
-    if (target == anchors_.end()) return Report(mark, "the referenced anchor is not defined");
-    if (nodes_[target->second].is_open) return Report(mark, "an anchor's value contains itself");
-    if (RawNode* node = Add(mark, 0, nodes_[target->second].kind)) {
-      node->is_alias = true;
-      node->children.push_back(target->second);
+  static std::size_t CountCharacters(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
+  }
+
+  Error ErrorAtOffset(std::size_t offset, std::string_view message) const {
+    const std::string_view before = text_.substr(0, offset);
+    const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+    return ErrorAt(static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n')) + 1,
+                   CountCharacters(before.substr(line_start)) + 1, message);
+  }
+
+  // What libyaml found wrong, in its words, which are those of yaml.v3 too.
+  Error Problem() const {
+    if (parser_.problem == nullptr) return Error(ErrorCode::kInternal, "the YAML parser gave up");
+    const std::string_view problem = parser_.problem;
+    if (parser_.error == YAML_READER_ERROR) {
+      const bool is_control = problem.starts_with("control characters");
+      return ErrorAtOffset(parser_.problem_offset, is_control ? problem : "invalid UTF-8");
     }
-  }
-
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& value) override {
-    if (tag == std::string(kTagPrefix) + "null") return OnNull(mark, anchor);
-    if (value.empty() && IsOpeningQuoteAtEnd(mark)) {
-      return Report(mark, "a quoted text is not closed");
+    const std::string_view context = parser_.context == nullptr ? "" : parser_.context;
+    const std::string message = fmt::format("{}{}{}", problem, context.empty() ? "" : " ", context);
+    // The parser notices a missing colon or quote later than where it has to be written.
+    const bool is_noticed_late =
+        context == "while scanning a simple key" || context == "while scanning a quoted scalar";
+    const yaml_mark_t& mark = is_noticed_late ? parser_.context_mark : parser_.problem_mark;
+    if (mark.index < CountCharacters(text_)) {
+      return ErrorAt(mark.line + 1, mark.column + 1, message);
     }
-    RawNode* node = Add(mark, anchor, YamlNode::Kind::kScalar);
-    if (node == nullptr) return;
-    node->text = value;
-    // "!" is yaml-cpp's word for quoted and block scalars, "?" for plain ones.
-    node->quoted = tag == "!" || tag == std::string(kTagPrefix) + "str";
-    if (tag == std::string(kTagPrefix) + "binary") {
-      const Result<SecretBytes> bytes = Base64Decode(value);
-      if (!bytes.ok()) return Report(mark, "!!binary value contains invalid base64 data");
-      node->text = bytes->Reveal();
-      node->quoted = true;
-    }
+    // For the parser the end of the text is on a line of its own.
+    return ErrorAtOffset(text_.find_last_not_of(" \t\r\n") + 1, message);
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value style) override {
-    Open(mark, anchor, YamlNode::Kind::kSequence, style);
-  }
-  void OnSequenceEnd() override { Close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value style) override {
-    Open(mark, anchor, YamlNode::Kind::kMapping, style);
-  }
-  void OnMapEnd() override { Close(); }
-
-  // yaml-cpp takes an opening quote that is the last character of all as an empty text. The mark is
-  // where an anchor or tag in front of it begins.
-  bool IsOpeningQuoteAtEnd(const YAML::Mark& mark) const {
-    const std::string_view rest =
-        WithoutProperties(text_.substr(static_cast<std::size_t>(mark.pos)));
-    return rest == "\"" || rest == "'";
-  }
-
-  void Report(const YAML::Mark& mark, std::string_view message) {
-    if (!problem_) problem_ = ErrorAt(mark.line + first_line_, mark.column + 1, message);
-  }
-
-  // The key that waits for its value, of a mapping by indentation.
-  const RawNode* WaitingKey() const {
-    if (open_.empty()) return nullptr;
-    const RawNode& parent = nodes_[open_.back()];
-    const bool waits = parent.kind == YamlNode::Kind::kMapping && parent.children.size() % 2 == 1;
-    return waits && parent.is_block ? &nodes_[parent.children.back()] : nullptr;
-  }
-
-  // yaml-cpp takes some lines without colon as keys without value, and what stands below a key, no
-  // further in than the key itself, as its value, which YAML allows for lists only.
-  void CheckKey(const YAML::Mark& mark, YamlNode::Kind kind, bool is_block) {
-    const RawNode* const key = WaitingKey();
-    if (key == nullptr) return;
-    if (kind == YamlNode::Kind::kNull) {
-      if (key->kind == YamlNode::Kind::kScalar && !key->is_alias &&
-          !IsWrittenAsKey(text_, key->offset)) {
-        problem_ = ErrorAt(key->line, key->column, kNoColon);
+  Result<Event> ReadEvent() {
+    yaml_event_t parsed;
+    if (yaml_parser_parse(&parser_, &parsed) == 0) return Problem();
+    const RawEvent raw(&parsed, &yaml_event_delete);
+    Event event;
+    event.type = raw->type;
+    event.node.line = static_cast<int>(raw->start_mark.line) + 1;
+    event.node.column = static_cast<int>(raw->start_mark.column) + 1;
+    const unsigned char* anchor = nullptr;
+    const unsigned char* tag = nullptr;
+    switch (raw->type) {
+      case YAML_ALIAS_EVENT: {
+        const auto target = anchors_.find(std::string(View(raw->data.alias.anchor)));
+        if (target == anchors_.end()) {
+          return YamlError(event.node, "the referenced anchor is not defined");
+        }
+        event.target = target->second;
+        break;
       }
-    } else if (kind != YamlNode::Kind::kSequence || !is_block) {
-      const int indentation = std::min(nodes_[open_.back()].column, key->column);
-      if (mark.line + first_line_ > key->line && mark.column + 1 <= indentation) {
-        Report(mark, kNoColon);
+      case YAML_SCALAR_EVENT:
+        if (Status read = ReadScalar(raw->data.scalar, event.node); !read.ok()) return read.error();
+        anchor = raw->data.scalar.anchor;
+        tag = raw->data.scalar.tag;
+        break;
+      case YAML_SEQUENCE_START_EVENT:
+        event.node.kind = YamlNode::Kind::kSequence;
+        anchor = raw->data.sequence_start.anchor;
+        tag = raw->data.sequence_start.tag;
+        break;
+      case YAML_MAPPING_START_EVENT:
+        event.node.kind = YamlNode::Kind::kMapping;
+        anchor = raw->data.mapping_start.anchor;
+        tag = raw->data.mapping_start.tag;
+        break;
+      case YAML_DOCUMENT_END_EVENT: has_end_marker_ = raw->data.document_end.implicit == 0; break;
+      default: break;
+    }
+    if (anchor != nullptr) anchors_[std::string(View(anchor))] = events_.size();
+    // A %TAG directive lets a few bytes stand for many.
+    if (Status paid = PayBytes(event.node, View(tag).size()); !paid.ok()) return paid.error();
+    return event;
+  }
+
+  static Status ReadScalar(const decltype(yaml_event_t::data.scalar)& scalar, YamlNode& node) {
+    // Tags under which yaml.v3 looks at the spelling even of quoted text.
+    constexpr std::array<std::string_view, 6> kSpelled = {"null",  "bool",      "int",
+                                                          "float", "timestamp", "merge"};
+    node.kind = YamlNode::Kind::kScalar;
+    node.text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
+    std::string_view tag = View(scalar.tag);
+    const bool is_untagged = tag.empty() || tag == "!";
+    const bool is_core = tag.starts_with(kTagPrefix);
+    if (is_core) tag.remove_prefix(kTagPrefix.size());
+    node.quoted =
+        is_untagged ? scalar.style != YAML_PLAIN_SCALAR_STYLE : !is_core || !IsOneOf(tag, kSpelled);
+    if (is_core && tag == "binary") {
+      const Result<SecretBytes> bytes = Base64Decode(node.text);
+      if (!bytes.ok()) return YamlError(node, "!!binary value contains invalid base64 data");
+      node.text = bytes->Reveal();
+    }
+    const bool is_null_tag = is_core && tag == "null";
+    if (is_null_tag || (is_untagged && !node.quoted)) {
+      if (IsNullText(node.text)) {
+        node.kind = YamlNode::Kind::kNull;
+        node.text.clear();
+      } else if (is_null_tag) {
+        return YamlError(node, "!!null value is not null");
       }
     }
+    return {};
   }
 
-  // Null once there is a problem.
-  RawNode* Add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind,
-               bool is_block = false) {
-    if (!problem_) CheckKey(mark, kind, is_block);
-    if (problem_) return nullptr;
-    if (nodes_.size() >= kMaxYamlNodes) {
-      Report(mark, fmt::format("the text has more than {} nodes", kMaxYamlNodes));
-      return nullptr;
+  // The event at `index`, which is one of those read so far or the next one.
+  Result<Event*> EventAt(std::size_t index) {
+    if (index == events_.size()) {
+      Result<Event> event = ReadEvent();
+      if (!event.ok()) return event.error();
+      events_.push_back(*std::move(event));
     }
-    const std::size_t index = nodes_.size();
-    if (!open_.empty()) nodes_[open_.back()].children.push_back(index);
-    if (anchor != 0) anchors_[anchor] = index;
-    RawNode& node = nodes_.emplace_back();
-    node.kind = kind;
-    node.is_block = is_block;
-    node.line = mark.line + first_line_;
-    node.column = mark.column + 1;
-    node.offset = static_cast<std::size_t>(mark.pos);
-    return &node;
+    return &events_[index];
   }
 
-  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind,
-            YAML::EmitterStyle::value style) {
-    if (open_.size() >= kMaxYamlDepth) {
-      Report(mark, fmt::format("nested deeper than {} levels", kMaxYamlDepth));
-    }
-    RawNode* node = Add(mark, anchor, kind, style == YAML::EmitterStyle::Block);
-    if (node == nullptr) return;
-    node->is_open = true;
-    open_.push_back(nodes_.size() - 1);
+  // Whether the collection ends at `at`, which then moves behind its end.
+  Result<bool> Ends(std::size_t& at) {
+    const Result<Event*> event = EventAt(at);
+    if (!event.ok()) return event.error();
+    const bool ends =
+        (*event)->type == YAML_SEQUENCE_END_EVENT || (*event)->type == YAML_MAPPING_END_EVENT;
+    if (ends) ++at;
+    return ends;
   }
 
-  void Close() {
-    if (problem_) return;
-    nodes_[open_.back()].is_open = false;
-    open_.pop_back();
-  }
-
-  const std::string_view text_;
-  const int first_line_;
-  int documents_ = 0;
-  std::vector<RawNode> nodes_;
-  std::vector<std::size_t> open_;
-  std::unordered_map<YAML::anchor_t, std::size_t> anchors_;
-  std::optional<Error> problem_;
-};
-
-// Turns the nodes as written into the tree: aliases expanded, merges done, keys checked.
-class Expander {
- public:
-  Expander(const std::vector<RawNode>& nodes, Budget& budget) : nodes_(nodes), budget_(budget) {}
-
-  Result<YamlNode> Expand(std::size_t index, int depth) {
-    const RawNode* raw = &nodes_[index];
-    const RawNode& named = *raw;
-    while (raw->is_alias) raw = &nodes_[raw->children[0]];
-    if (depth > kMaxYamlDepth) {
-      return ErrorAt(named.line, named.column,
-                     fmt::format("expands to more than {} levels", kMaxYamlDepth));
-    }
-    if (Status paid = Pay(named, raw->text.size()); !paid.ok()) return paid.error();
-    YamlNode node;
-    node.kind = raw->kind;
-    node.text = raw->text;
-    node.quoted = raw->quoted;
-    node.line = raw->line;
-    node.column = raw->column;
+  // The node whose events begin at `at`, which moves behind them. An alias reads the events of its
+  // anchor once more.
+  Result<YamlNode> ReadNode(std::size_t& at, int depth) {
+    const Result<Event*> named = EventAt(at);
+    if (!named.ok()) return named.error();
+    ++at;
+    const bool is_alias = (*named)->type == YAML_ALIAS_EVENT;
+    Event& event = is_alias ? events_[(*named)->target] : **named;
+    std::size_t behind_anchor = (*named)->target + 1;
+    std::size_t& next = is_alias ? behind_anchor : at;
+    if (event.is_open) return YamlError((*named)->node, "an anchor's value contains itself");
+    if (Status paid = Pay((*named)->node, event.node, depth); !paid.ok()) return paid.error();
+    YamlNode node = event.node;
+    event.is_open = true;
     Status filled;
-    if (node.IsSequence()) filled = FillSequence(*raw, depth, node);
-    if (node.IsMapping()) filled = FillMapping(*raw, depth, node);
+    if (node.IsSequence()) filled = FillSequence(next, depth, node);
+    if (node.IsMapping()) filled = FillMapping(next, depth, node);
+    event.is_open = false;
     if (!filled.ok()) return filled.error();
     return node;
   }
 
- private:
-  Status Pay(const RawNode& node, std::size_t bytes) {
-    if (budget_.nodes == 0) {
-      return ErrorAt(node.line, node.column,
-                     fmt::format("expands to more than {} nodes", kMaxYamlNodes));
+  Status Pay(const YamlNode& named, const YamlNode& node, int depth) {
+    if (depth >= kMaxYamlDepth && (node.IsSequence() || node.IsMapping())) {
+      return YamlError(named, fmt::format("nested deeper than {} levels", kMaxYamlDepth));
     }
-    if (budget_.bytes < bytes) {
-      return ErrorAt(node.line, node.column,
-                     fmt::format("expands to more than {} bytes", kMaxYamlBytes));
+    if (nodes_left_ == 0) {
+      return YamlError(named, fmt::format("expands to more than {} nodes", kMaxYamlNodes));
     }
-    --budget_.nodes;
-    budget_.bytes -= bytes;
+    --nodes_left_;
+    return PayBytes(named, node.text.size());
+  }
+
+  Status PayBytes(const YamlNode& named, std::size_t bytes) {
+    if (bytes_left_ < bytes) {
+      return YamlError(named, fmt::format("expands to more than {} bytes", kMaxYamlBytes));
+    }
+    bytes_left_ -= bytes;
     return {};
   }
 
-  Status FillSequence(const RawNode& raw, int depth, YamlNode& node) {
-    node.items.reserve(raw.children.size());
-    for (std::size_t child : raw.children) {
-      Result<YamlNode> item = Expand(child, depth + 1);
+  Status FillSequence(std::size_t& at, int depth, YamlNode& node) {
+    while (true) {
+      const Result<bool> ends = Ends(at);
+      if (!ends.ok()) return ends.error();
+      if (*ends) return {};
+      Result<YamlNode> item = ReadNode(at, depth + 1);
       if (!item.ok()) return item.error();
       node.items.push_back(*std::move(item));
     }
-    return {};
   }
 
-  Status FillMapping(const RawNode& raw, int depth, YamlNode& node) {
+  Status FillMapping(std::size_t& at, int depth, YamlNode& node) {
     std::unordered_map<std::string, int> lines;  // of the keys seen
     std::optional<YamlNode> merged;
-    for (std::size_t i = 0; i + 1 < raw.children.size(); i += 2) {
-      Result<YamlNode> key = Expand(raw.children[i], depth + 1);
+    while (true) {
+      const Result<bool> ends = Ends(at);
+      if (!ends.ok()) return ends.error();
+      if (*ends) return merged ? Merge(*std::move(merged), node) : Status();
+      Result<YamlNode> key = ReadNode(at, depth + 1);
       if (!key.ok()) return key.error();
       if (!key->IsScalar() && !key->IsNull()) return YamlError(*key, "a key must be a scalar");
       const auto [seen, is_new] = lines.emplace(key->text, key->line);
@@ -299,15 +289,18 @@ class Expander {
         return YamlError(*key, fmt::format("mapping key {} already defined at line {}",
                                            GoQuote(key->text), seen->second));
       }
-      Result<YamlNode> value = Expand(raw.children[i + 1], depth + 1);
+      const Result<Event*> first = EventAt(at);
+      if (!first.ok()) return first.error();
+      const bool is_alias = (*first)->type == YAML_ALIAS_EVENT;
+      Result<YamlNode> value = ReadNode(at, depth + 1);
       if (!value.ok()) return value.error();
       if (key->text == "<<" && !key->quoted) {
+        if (is_alias && !value->IsMapping()) return YamlError((*first)->node, kMergesNoMap);
         merged = *std::move(value);
       } else {
         node.entries.emplace_back(*std::move(key), *std::move(value));
       }
     }
-    return merged ? Merge(*std::move(merged), node) : Status();
   }
 
   // Keys of `node` win over merged ones, earlier sources over later ones.
@@ -321,9 +314,7 @@ class Expander {
     std::unordered_set<std::string> keys;
     for (const auto& [key, value] : node.entries) keys.insert(key.text);
     for (YamlNode& source : sources) {
-      if (!source.IsMapping()) {
-        return YamlError(source, "map merge requires map or sequence of maps as the value");
-      }
+      if (!source.IsMapping()) return YamlError(source, kMergesNoMap);
       for (YamlEntry& entry : source.entries) {
         if (keys.insert(entry.key.text).second) node.entries.push_back(std::move(entry));
       }
@@ -331,164 +322,33 @@ class Expander {
     return {};
   }
 
-  const std::vector<RawNode>& nodes_;
-  Budget& budget_;
+  static constexpr std::string_view kMergesNoMap =
+      "map merge requires map or sequence of maps as the value";
+
+  std::string_view text_;
+  yaml_parser_t parser_ = {};
+  bool is_ready_ = false;
+  bool has_end_marker_ = false;
+  std::size_t nodes_left_ = kMaxYamlNodes;
+  std::size_t bytes_left_ = kMaxYamlBytes;
+  // Of the document at hand; a deque keeps them in place while it grows.
+  std::deque<Event> events_;
+  std::unordered_map<std::string, std::size_t> anchors_;
 };
 
-// "---" or "..." at the start of a line and followed by nothing else of a word.
-bool IsMarker(std::string_view line, std::string_view marker) {
-  return line.starts_with(marker) && (line.size() == marker.size() || line[marker.size()] == ' ' ||
-                                      line[marker.size()] == '\t');
-}
-
-bool IsBlankOrComment(std::string_view line) {
-  const std::size_t first = line.find_first_not_of(" \t");
-  return first == std::string_view::npos || line[first] == '#';
-}
-
-// yaml-cpp takes a quoted text that reaches the end of its input as complete if the last line is
-// blank. At an end marker it does not.
-std::string WithEndMarker(std::string_view text) {
-  const std::size_t last_line = text.rfind('\n') + 1;
-  if (text.find_first_not_of(" \t", last_line) != std::string_view::npos) return std::string(text);
-  return std::string(text.substr(0, last_line)) + "...\n";
-}
-
-// yaml-cpp's words, cut where some versions go on to quote the input.
-std::string ReasonOf(const YAML::Exception& failure) {
-  if (failure.msg.starts_with("illegal document indicator in scalar") ||
-      failure.msg.starts_with("illegal EOF in scalar")) {
-    return "a quoted text is not closed";
-  }
-  if (failure.msg == "end of map not found") return std::string(kNoColon);
-  for (std::string_view quoting :
-       {"the referenced anchor is not defined", "unknown escape character"}) {
-    if (failure.msg.starts_with(quoting)) return std::string(quoting);
-  }
-  return failure.msg;
-}
-
-struct Document {
-  std::string_view text;
-  int first_line;
-};
-
-// One document's text, `first_line` being the number of its first line.
-Result<std::vector<RawNode>> ReadNodes(const std::string& text, int first_line) {
-  Collector collector(text, first_line);
-  try {
-    std::istringstream stream(text);
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(collector) && !collector.problem()) {
-    }
-  } catch (const YAML::Exception& failure) {
-    if (collector.problem()) return *collector.problem();
-    if (failure.mark.is_null()) return ErrorAt(first_line, 1, ReasonOf(failure));
-    return ErrorAt(failure.mark.line + first_line, failure.mark.column + 1, ReasonOf(failure));
-  } catch (const std::exception&) {
-    // Its text is left out: it may quote the input.
-    return Error(ErrorCode::kInternal, "the YAML parser gave up");
-  }
-  if (collector.problem()) return *collector.problem();
-  return collector.TakeNodes();
-}
-
-Result<YamlNode> ParseDocument(const Document& document, Budget& budget) {
-  const Result<std::vector<RawNode>> nodes =
-      ReadNodes(WithEndMarker(document.text), document.first_line);
-  if (!nodes.ok()) return nodes.error();
-  if (nodes->empty()) return YamlNode();
-  return Expander(*nodes, budget).Expand(0, 0);
-}
-
-// Takes the next document off the front of `text`. Markers stand at the start of a line wherever
-// they occur, in block and quoted scalars too, so that looking at lines is exact. yaml-cpp itself
-// takes whatever follows a complete value as a new document and so loses text without a word.
-std::optional<Document> TakeDocument(std::string_view& text, int& line_number) {
-  std::size_t start = 0;
-  int first_line = line_number;
-  bool has_content = false;
-  bool has_directive = false;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line = text.substr(at, end - at);
-    const std::size_t next = std::min(end + 1, text.size());
-    const bool is_end = IsMarker(line, "...");
-    if (has_content && (is_end || IsMarker(line, "---"))) {
-      const Document document{text.substr(start, at - start), first_line};
-      line_number += is_end ? 1 : 0;
-      text.remove_prefix(is_end ? next : at);
-      return document;
-    }
-    ++line_number;
-    at = next;
-    if (is_end) {
-      start = next;
-      first_line = line_number;
-    } else if (line.starts_with('%')) {
-      has_directive = true;
-    } else if (!IsBlankOrComment(line)) {
-      has_content = true;
-    }
-  }
-  const Document document{text.substr(start), first_line};
-  text = {};
-  if (!has_content && !has_directive) return std::nullopt;
-  return document;
-}
-
-// What yaml.v3 refuses before it looks at structure.
-Status CheckBytes(std::string_view text) {
+Status CheckLimits(std::string_view text) {
   if (text.size() > kMaxYamlBytes) {
     return Error::Format(ErrorCode::kTooLarge, "the YAML text is larger than {} bytes",
                          kMaxYamlBytes);
   }
-  int line = 1;
-  std::size_t line_start = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    const int column = static_cast<int>(i - line_start) + 1;
-    const std::size_t length = Utf8SequenceLength(text.substr(i));
-    if (length == 0) return ErrorAt(line, column, "invalid UTF-8");
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F) {
-      return ErrorAt(line, column, "control characters are not allowed");
+  std::size_t directives = 0;
+  for (std::size_t at = text.find("%TAG"); at != text.npos; at = text.find("%TAG", at + 1)) {
+    // A line begins after a control byte or the last byte of a line break beyond ASCII.
+    const bool begins_line = at == 0 || static_cast<signed char>(text[at - 1]) < ' ';
+    if (begins_line && ++directives > kMaxTagDirectives) {
+      return Error::Format(ErrorCode::kTooLarge, "the YAML text has more than {} %TAG directives",
+                           kMaxTagDirectives);
     }
-    i += length;
-    if (byte == '\n') {
-      ++line;
-      line_start = i;
-    }
-  }
-  return {};
-}
-
-// YAML reads every kind of line break as \n; yaml-cpp 0.7 does not know a lone \r.
-std::string WithPlainLineBreaks(std::string_view text) {
-  std::string plain;
-  plain.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\r') {
-      plain += text[i];
-    } else if (i + 1 == text.size() || text[i + 1] != '\n') {
-      plain += '\n';
-    }
-  }
-  return plain;
-}
-
-// `visit` takes a document's node and answers whether to go on.
-template <typename Visit>
-Status ForEachDocument(std::string_view text, const Visit& visit) {
-  if (Status bytes = CheckBytes(text); !bytes.ok()) return bytes;
-  const std::string plain = WithPlainLineBreaks(text);
-  std::string_view rest = plain;
-  if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
-  Budget budget;
-  int line = 1;
-  while (const std::optional<Document> document = TakeDocument(rest, line)) {
-    Result<YamlNode> node = ParseDocument(*document, budget);
-    if (!node.ok()) return node.error();
-    if (!visit(*std::move(node))) break;
   }
   return {};
 }
@@ -503,27 +363,36 @@ const YamlNode* YamlNode::Find(std::string_view key) const {
 }
 
 Result<YamlNode> ParseYaml(std::string_view text) {
-  YamlNode first;
-  const Status status = ForEachDocument(text, [&](YamlNode node) {
-    first = std::move(node);
-    return false;
-  });
-  if (!status.ok()) return status.error();
+  if (Status limits = CheckLimits(text); !limits.ok()) return limits.error();
+  Reader reader(text);
+  const Result<bool> found = reader.FindDocument();
+  if (!found.ok()) return found.error();
+  if (!*found) return YamlNode();
+  Result<YamlNode> first = reader.ReadDocument();
+  if (!first.ok() || reader.has_end_marker()) return first;
+  // Text after the value that does not begin a document is found only here.
+  const Result<bool> another = reader.FindDocument();
+  if (!another.ok()) return another.error();
   return first;
 }
 
 Result<std::vector<YamlNode>> ParseYamlDocuments(std::string_view text) {
+  if (Status limits = CheckLimits(text); !limits.ok()) return limits.error();
+  Reader reader(text);
   std::vector<YamlNode> documents;
-  const Status status = ForEachDocument(text, [&](YamlNode node) {
-    documents.push_back(std::move(node));
-    return true;
-  });
-  if (!status.ok()) return status.error();
-  return documents;
+  while (true) {
+    const Result<bool> found = reader.FindDocument();
+    if (!found.ok()) return found.error();
+    if (!*found) return documents;
+    Result<YamlNode> document = reader.ReadDocument();
+    if (!document.ok()) return document.error();
+    documents.push_back(*std::move(document));
+  }
 }
 
 Error YamlError(const YamlNode& node, std::string_view message) {
-  return ErrorAt(node.line, node.column, message);
+  return ErrorAt(static_cast<std::size_t>(node.line), static_cast<std::size_t>(node.column),
+                 message);
 }
 
 }  // namespace nodekeep

@@ -2,8 +2,11 @@
 
 // A strict YAML reader with the rules of Go's yaml.v3, which upstream's manifests are written for.
 //
+// The parser is libyaml. yaml.v3 is a port of it, with the same grammar and error texts;
+// tests/integration/test_yaml.py compares the two readers and lists the differences.
+//
 // Scalars keep their spelling (0755, 1.0). Duplicate keys, keys that are not scalars, text after
-// the end of a document, NUL and other control bytes and invalid UTF-8 are errors. Anchors and
+// the end of a document, NUL and other control characters and invalid UTF-8 are errors. Anchors and
 // aliases are expanded, merge keys (`<<`) merged: the reader sees a plain tree. Error texts begin
 // with "line L, column C: " and quote keys, never values.
 
@@ -18,7 +21,7 @@
 
 namespace nodekeep {
 
-inline constexpr std::size_t kMaxYamlBytes = 4 << 20;  // of text, and of scalars once expanded
+inline constexpr std::size_t kMaxYamlBytes = 4 << 20;  // of text; of scalars and tags, expanded
 inline constexpr std::size_t kMaxYamlNodes = 100'000;  // once expanded, all documents together
 inline constexpr int kMaxYamlDepth = 64;
 
@@ -31,7 +34,8 @@ struct YamlNode {
   // Scalars: the literal spelling, without quotes; of !!binary the decoded bytes. Keys are kNull or
   // kScalar.
   std::string text;
-  // Written in quotes, as a block scalar or with !!str: a string whatever it looks like.
+  // Written in quotes, as a block scalar or with a tag of its own, such as !!str: a string whatever
+  // it looks like.
   bool quoted = false;
   // Where it is written, counted from 1; for an alias, where the anchor is.
   int line = 1;
@@ -55,7 +59,8 @@ struct YamlEntry {
   YamlNode value;
 };
 
-// The first document; text without one is a null node. Later documents are not looked at.
+// The first document; text without one is a null node. Later documents and what follows "..." are
+// not parsed.
 Result<YamlNode> ParseYaml(std::string_view text);
 // All documents; text without one gives none.
 Result<std::vector<YamlNode>> ParseYamlDocuments(std::string_view text);

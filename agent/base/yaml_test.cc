@@ -60,8 +60,8 @@ TEST_CASE("yaml: the first document becomes a plain tree with literal spellings"
       {"leading marker", "---\na: 1\n", "{a: 1}"},
       {"only the first document", "a: 1\n---\nb: {{{ broken\n", "{a: 1}"},
       {"end marker", "a: 1\n...\nrubbish: [\n", "{a: 1}"},
-      {"end marker first", "...\na: 1\n", "{a: 1}"},
       {"directive", "%YAML 1.2\n---\na: 1\n", "{a: 1}"},
+      {"text after an end marker", "a: 1\n...\n@\n", "{a: 1}"},
       {"a marker as part of a word", "a: x\n---b: y\n", "{a: x, ---b: y}"},
       {"byte order mark",
        "\xEF\xBB\xBF"
@@ -85,7 +85,13 @@ TEST_CASE("yaml: the first document becomes a plain tree with literal spellings"
       {"a quote ends the text, in a comment", "a: '' # don'", "{a: \"\"}"},
       {"a block scalar that ends in what looks like a comment", "a: |\n  #x", "{a: \"#x\"}"},
       {"a block scalar that ends in blanks", "a: |+\n  x\n\n  ", "{a: \"x\n\n\"}"},
-      {"tags", "[!!str 5, !!null x, !!binary aGk=, !custom z]", "[\"5\", ~, \"hi\", z]"},
+      {"tags", "[!!str 5, !!null '', !!binary aGk=, !custom 5, !!int '5', ! 5]",
+       "[\"5\", ~, \"hi\", \"5\", 5, 5]"},
+      {"line breaks of YAML 1.1",
+       "a: 1\xC2\x85"
+       "b: 2\n",
+       "{a: 1, b: 2}"},
+      {"escaped characters", "\"\\_\\N\\/\"", "\"\xC2\xA0\xC2\x85/\""},
       {"top-level scalar", "just text", "just text"},
       {"json is yaml", R"({"a": ["b", 1, null]})", R"({"a": ["b", 1, ~]})"},
   };
@@ -93,6 +99,7 @@ TEST_CASE("yaml: the first document becomes a plain tree with literal spellings"
     INFO(row.name);
     CHECK(Read(row.text) == row.want);
   }
+  CHECK(Read(std::string_view()) == "~");
 }
 
 TEST_CASE("yaml: what is wrong is refused with line and column, values unquoted") {
@@ -110,29 +117,33 @@ TEST_CASE("yaml: what is wrong is refused with line and column, values unquoted"
        "line 3, column 3: mapping key \"<<\" already defined at line 2"},
       {"merge of a scalar", "a:\n  <<: 5\n", "line 2, column 7: map merge requires map"},
       {"merge of a list of scalars", "a:\n  <<: [5]\n", "line 2, column 8: map merge requires map"},
+      {"merge of an alias of a list", "a: &a [{x: 1}]\nb:\n  <<: *a\n",
+       "line 3, column 7: map merge requires map"},
       {"key that is a list", "? [a, b]\n: c\n", "line 1, column 3: a key must be a scalar"},
       {"unknown anchor", "password: *hunter2\n", "line 1, column 11: the referenced anchor"},
       {"anchor that contains itself", "a: &a [*a]\n",
        "line 1, column 8: an anchor's value contains"},
-      {"unclosed list", "a: [hunter2, b\n", "line "},
-      {"unclosed quote", "a: \"hunter2", "line 1, column 12: a quoted text is not closed"},
-      {"an opening quote at the end", "z\xC3\xBC: \"",
-       "line 1, column 6: a quoted text is not closed"},
+      {"unclosed list", "z\xC3\xBC: [hunter2, b\n\n",
+       "line 1, column 16: did not find expected ',' or ']'"},
+      {"cut JSON", "{\"a\": [", "line 1, column 8: did not find expected node content"},
+      {"unclosed quote", "a: \"hunter2",
+       "line 1, column 4: found unexpected end of stream while scanning a quoted scalar"},
+      {"an opening quote at the end", "z\xC3\xBC: \"", "line 1, column 5: found unexpected end"},
       {"an opening quote at the end, anchored", "a: &x '",
-       "line 1, column 4: a quoted text is not"},
-      {"unclosed quote, line break", "a: \"hunter2\n",
-       "line 2, column 1: a quoted text is not closed"},
-      {"unclosed single quote", "a: 'hunter2\nb: c\n\n", "line 4, column 1: a quoted text is not"},
-      {"unclosed quote, blanks", "a: 'hunter2\n  ",
-       "line 2, column 1: a quoted text is not closed"},
-      {"quote over a marker", "a: 'hunter2\n---\nb'", "line 2, column 1: a quoted text is not"},
+       "line 1, column 7: found unexpected end"},
+      {"unclosed quote, line break", "a: \"hunter2\n", "line 1, column 4: found unexpected end"},
+      {"unclosed single quote", "a: 'hunter2\nb: c\n\n", "line 1, column 4: found unexpected end"},
+      {"unclosed quote, blanks", "a: 'hunter2\n  ", "line 1, column 4: found unexpected end"},
+      {"quote over a marker", "a: 'hunter2\n---\nb'",
+       "line 1, column 4: found unexpected document"},
       {"unknown escape", "a: \"\\qhunter2\"\n", "line 1, column "},
       {"colon in a plain value", "a: hunter2: c\n", "line 1, column 11: "},
-      {"text after the value", "- a\n-hunter2\n", "line 2, column 1: unexpected text after"},
-      {"text after a quoted value", "\"a\" hunter2\n", "line 1, column 5: unexpected text after"},
+      {"text after the value", "- a\n-hunter2\n", "line 2, column 1: could not find expected ':'"},
+      {"text after a quoted value", "\"a\" hunter2\n",
+       "line 1, column 5: did not find expected <document start>"},
       {"no colon in the last line", "a: 1\nhunter2",
        "line 2, column 1: could not find expected ':'"},
-      {"no colon after a key without value", "a:\nhunter2\nb: 1\n", "line 3, column 2: "},
+      {"no colon after a key without value", "a:\nhunter2\nb: 1\n", "line 2, column 1: could not"},
       {"no colon after a key without value, last", "a:\nhunter2\n",
        "line 2, column 1: could not find expected ':'"},
       {"no colon, quoted", "- a: 1\n  'hunter2'\n",
@@ -141,10 +152,18 @@ TEST_CASE("yaml: what is wrong is refused with line and column, values unquoted"
        "line 2, column 3: could not find expected ':'"},
       {"no colon, but one in a comment", "a: 1\nhunter2 # b: c\n",
        "line 2, column 1: could not find expected ':'"},
-      {"no colon in the middle", "a: 1\nhunter2\nb: 2\n", "line 3, column 2: "},
+      {"no colon in the middle", "a: 1\nhunter2\nb: 2\n", "line 2, column 1: could not"},
       {"bad indentation", "a:\n  b: 1\n c: hunter2\n", "line 3, column "},
       {"reserved sign", "a: @hunter2\n", "line 1, column 4: "},
       {"bad binary", "a: !!binary '*hunter2*'\n", "line 1, column 4: !!binary"},
+      {"null that is none", "a: !!null hunter2\n", "line 1, column 4: !!null"},
+      {"end marker first", "...\na: 1\n", "line 1, column 1: did not find expected node content"},
+      {"tab as indentation", "a:\n\tb: hunter2\n", "line 2, column 1: found character that"},
+      {"tab after a dash", "-\thunter2\n", "line 1, column 2: found character that"},
+      {"double comma", "[a,,b]\n", "line 1, column 4: did not find expected node content"},
+      {"unknown directive", "%FOO\n---\na: 1\n", "line 1, column 5: found unknown directive name"},
+      {"undefined tag handle", "a: !e!b c\n", "line 1, column 4: found undefined tag handle"},
+      {"C1 control character", "a: \xC2\x80", "line 1, column 4: control characters"},
       {"NUL", std::string("a: x\nb: \0", 9), "line 2, column 4: control characters"},
       {"escape sign", "a: \x1b[31m", "line 1, column 4: control characters"},
       {"invalid utf-8", "a: x\nbc: \xFF", "line 2, column 5: invalid UTF-8"},
@@ -187,6 +206,14 @@ TEST_CASE("yaml: all documents are read, with line numbers of the whole text") {
   const auto none = ParseYamlDocuments("\n# nothing\n");
   REQUIRE(none.ok());
   CHECK(none->empty());
+
+  const auto after = ParseYamlDocuments("a: 1\n...\nb: 2\n");
+  REQUIRE_FALSE(after.ok());
+  CHECK(after.error().message() == "line 3, column 1: did not find expected <document start>");
+
+  const auto alias = ParseYamlDocuments("a: &a 1\n---\nb: *a\n");
+  REQUIRE_FALSE(alias.ok());
+  CHECK(alias.error().message() == "line 3, column 4: the referenced anchor is not defined");
 
   const auto broken = ParseYamlDocuments("a: 1\n---\nb: 1\nb: 2\n");
   REQUIRE_FALSE(broken.ok());
@@ -233,6 +260,9 @@ TEST_CASE("yaml: text made to exhaust us is refused") {
   for (int i = 1; i < 20'000; ++i)
     merge_chain += fmt::format("a{0}: &a{0} {{<<: *a{1}}}\n", i, i - 1);
 
+  std::string tags;
+  for (int i = 0; i < 200'000; ++i) tags += fmt::format("%TAG !{}! b\n", i);
+
   struct Row {
     std::string name, text, want;
   };
@@ -240,8 +270,8 @@ TEST_CASE("yaml: text made to exhaust us is refused") {
       {"billion laughs", laughs, "expands to more than 100000 nodes"},
       {"long text named often", wide, "expands to more than 4194304 bytes"},
       {"laughs by merging", merges, "expands to more than 100000 nodes"},
-      {"depth by aliases", chain, "expands to more than 64 levels"},
-      {"depth by merging", merge_chain, "expands to more than 64 levels"},
+      {"depth by aliases", chain, "nested deeper than 64 levels"},
+      {"depth by merging", merge_chain, "nested deeper than 64 levels"},
       {"many nodes", repeat("- a\n", 100'001), "more than 100000 nodes"},
       {"many documents", repeat("---\na\n", 100'001), "more than 100000 nodes"},
       {"65 flow lists", repeat("[", 65) + repeat("]", 65), "nested deeper than 64 levels"},
@@ -250,6 +280,10 @@ TEST_CASE("yaml: text made to exhaust us is refused") {
       {"a million flow maps", repeat("{a: ", 1'000'000), ""},
       {"a million block lists", repeat("- ", 1'000'000), ""},
       {"a million question marks", repeat("? ", 1'000'000), ""},
+      {"short tags made long",
+       "%TAG !a! " + std::string(100'000, 'x') + "\n---\n" + repeat("- !a!b c\n", 100),
+       "expands to more than 4194304 bytes"},
+      {"many tag directives", tags + "---\na\n", "more than 100 %TAG directives"},
       {"larger than the limit", std::string(5 << 20, 'a'), "larger than 4194304 bytes"},
   };
   for (const Row& row : rows) {

@@ -90,7 +90,7 @@ TEST_CASE("spc reader: TLS trust settings of a class replace those of the node a
 }
 
 TEST_CASE("spc reader: `objects` is a list or absent") {
-  for (const char* text : {"", "null", "[]", "---", "# comment"}) {
+  for (const char* text : {"", "null", "[]", "# comment"}) {
     INFO(text);
     Result<std::vector<YamlNode>> nodes = ReadObjectList(text);
     REQUIRE(nodes.ok());
@@ -99,6 +99,7 @@ TEST_CASE("spc reader: `objects` is a list or absent") {
     REQUIRE_FALSE(nodes.ok());
     CHECK(nodes.error().message() == "parameter objects: line 1, column 1: lists nothing");
   }
+  CHECK(ReadObjectList("---")->empty());
   CHECK(ReadObjectList("[a, b]")->size() == 2);
   CHECK(ReadObjectList("[a, b]", "lists nothing")->size() == 2);
   CHECK(ReadObjectList("a: b").error().message() ==

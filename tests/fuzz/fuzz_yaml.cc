@@ -1,6 +1,7 @@
 // YAML reader: limits hold, keys are unique, and an accepted tree survives a round trip through
 // flow YAML.
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -33,15 +34,27 @@ std::size_t CheckTree(const YamlNode& node, int depth) {
   return count;
 }
 
+// The character that `text`, its UTF-8, is.
+std::uint32_t CodePoint(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  std::uint32_t point = text.size() == 1 ? lead : lead & (0x7Fu >> text.size());
+  for (char c : text.substr(1)) point = (point << 6) | (static_cast<unsigned char>(c) & 0x3Fu);
+  return point;
+}
+
+// Characters beyond ASCII are escaped, since some of them are line breaks.
 void WriteScalar(std::string_view text, std::string& out) {
   out += '"';
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F || c == '"' || c == '\\') {
-      out += fmt::format("\\x{:02x}", byte);
+  while (!text.empty()) {
+    const std::string_view character =
+        text.substr(0, std::max<std::size_t>(Utf8SequenceLength(text), 1));
+    const char c = text[0];
+    if (character.size() > 1 || (c >= 0 && (c < 0x20 || c == 0x7F || c == '"' || c == '\\'))) {
+      out += fmt::format("\\U{:08x}", CodePoint(character));
     } else {
       out += c;
     }
+    text.remove_prefix(character.size());
   }
   out += '"';
 }
