@@ -1,7 +1,7 @@
 # The usual names for what CMake, ./test and ./demo do. Nothing here installs packages: setup/install does.
 
 .DEFAULT_GOAL := release
-.PHONY: release dev tsan fuzz test test-fast bench bench-cluster demo format generate clean help
+.PHONY: release dev tsan fuzz lint test test-fast bench bench-cluster demo format generate clean help
 
 help:  ## these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ fuzz:  ## the fuzzers, for libFuzzer: run build/fuzz/... with a corpus of tests/
 
 test:  ## all tests; installs what they need
 	./test
+
+lint:  ## clang's analysis of locks, clang-tidy over what has changed, and what is longer than our limits
+	@command -v clang-tidy >/dev/null || { echo "clang-tidy is missing: run setup/install lint" >&2; exit 1; }
+	tests/lint
 
 test-fast:  ## unit tests only
 	./test --fast

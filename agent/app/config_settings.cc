@@ -29,8 +29,9 @@ SettingCodec One(std::string type, std::string how, Get get, Parse parse, Format
   codec.read = [get, parse](Config& config, const std::vector<std::string>& texts) {
     if (texts.size() != 1) return false;
     auto value = parse(texts.front());
-    if (value) get(config) = *std::move(value);
-    return value.has_value();
+    if (!value) return false;
+    get(config) = *std::move(value);
+    return true;
   };
   codec.print = [get, format](const Config& config) {
     return std::vector<std::string>{format(get(config))};
