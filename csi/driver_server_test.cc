@@ -171,7 +171,8 @@ TEST_CASE("driver server: readiness may be asked for on another thread while it 
                        .node_name = "n",
                        .kubelet_root = node.dir.path(),
                        .version = "0",
-                       .ready = [] { return Status(); }},
+                       .ready = [] { return Status(); },
+                       .on_registered = [] {}},
                       node.volumes, node.registry, pool, clock, log);
   REQUIRE(server.Open().ok());
   std::atomic<int> asked = 0;

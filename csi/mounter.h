@@ -32,8 +32,8 @@ class Mounter {
 
   virtual Result<MountState> StateOf(const std::string& path) = 0;
   // Creates the directory if it is missing (0750, as upstream) and mounts a tmpfs on it: mode
-  // 0755, nosuid, nodev, noexec unless `executable`, and noswap if the kernel supports it (6.4).
-  // After an error nothing is mounted.
+  // 0755, nosuid, nodev, noexec unless `executable`, and noswap if the kernel supports it
+  // (Linux 6.4). After an error nothing is mounted.
   virtual Status Mount(const std::string& path, const TmpfsOptions& options) = 0;
   // Removes every mount on the path, the remaining content of the directory, and the directory. A
   // mount that is still in use is detached and ends with its last user. Ok if the path is absent.

@@ -48,7 +48,7 @@ using VolumePtr = std::shared_ptr<const Volume>;
 struct VolumeState {
   std::string provider;                 // "" = not known yet
   std::vector<ObjectVersion> versions;  // as last written
-  WallTime current_at{};                // when the content last matched the backend; 0 = not yet
+  WallTime current_at{};                // when the backend last confirmed the content; 0 = not yet
   std::string error;         // why the latest refresh failed, "" = it did not
   WallTime failing_since{};  // first of the failures in a row
   bool stale = false;        // last good values are served

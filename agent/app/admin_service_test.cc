@@ -326,11 +326,11 @@ TEST_CASE("admin: a peer that is neither root nor the agent's user is refused") 
   std::filesystem::permissions(bed.directory + "/run", std::filesystem::perms(0777));
   std::filesystem::permissions(bed.socket, std::filesystem::perms(0666));
   ssize_t as_nobody = -1;
-  std::thread nobody([&] {
+  std::thread other_user([&] {
     // The bare system call changes this thread only; SO_PEERCRED has its uid.
     if (syscall(SYS_setresuid, -1, 65534, -1) == 0) as_nobody = FirstBytes(bed.socket);
   });
-  nobody.join();
+  other_user.join();
   CHECK(as_nobody == 0);              // closed without a byte
   CHECK(FirstBytes(bed.socket) > 0);  // gRPC's greeting
 }

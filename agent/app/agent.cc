@@ -1,6 +1,7 @@
 #include "agent/app/agent.h"
 
 #include <malloc.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -204,12 +205,16 @@ void HardenProcess() {
 }
 
 void BindSymbolsNow(char** argv) {
-  constexpr char kVariable[] = "LD_BIND_NOW";
-  if (getenv(kVariable) != nullptr) return;
+  constexpr char kBindNow[] = "LD_BIND_NOW";
+  constexpr char kDone[] = "NODEKEEP_SYMBOLS_BOUND";
+  if (getenv(kDone) != nullptr) return;
+  // A loader in secure mode ignores the variable; one that was started as a program of its own is
+  // what /proc/self/exe names.
+  if (getauxval(AT_SECURE) != 0 || getauxval(AT_BASE) == 0) return;
   std::error_code failed;
   // By its path, so that the process keeps its name.
   const std::string program = std::filesystem::read_symlink("/proc/self/exe", failed).string();
-  if (failed || setenv(kVariable, "1", 1) != 0) return;
+  if (failed || setenv(kBindNow, "1", 1) != 0 || setenv(kDone, "1", 1) != 0) return;
   execv(program.c_str(), argv);
 }
 

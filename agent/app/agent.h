@@ -15,10 +15,10 @@ int RunAgent(const LoadedConfig& loaded);
 // No core dumps, no ptrace by other processes, few malloc arenas: for every command with secrets.
 void HardenProcess();
 
-// Starts the program anew, once, with all symbols of its libraries bound (LD_BIND_NOW): the first
-// call of a lazily bound function saves the vector registers on the stack, where what memcpy last
-// moved, a whole key or token with AVX-512, then stays. Before the first thread. Returns when that
-// has been done, or cannot be done.
+// Re-executes the program once with LD_BIND_NOW, so that all library symbols are bound at the
+// start: the first call of a lazily bound function saves the vector registers on the stack, and
+// with AVX-512 these can hold a whole key or token that memcpy moved. Call before the first thread.
+// Returns if it has been done already or cannot be done.
 void BindSymbolsNow(char** argv);
 
 }  // namespace nodekeep

@@ -361,7 +361,7 @@ TEST_CASE("get: --explain accepts the samples of every provider") {
     Bed bed;
     const int exit = bed.Run(
         {"get", "-f", fmt::format("{}/providers/{}/sample.yaml", NODEKEEP_SOURCE_DIR, entry.name),
-         "--explain"});
+         "--name", fmt::format("shop-{}", entry.name), "--explain"});
     INFO(bed.err);
     CHECK(exit == kExitOk);
     CHECK(bed.OutHas(fmt::format("provider: {}\n", entry.name)));

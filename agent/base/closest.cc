@@ -22,7 +22,7 @@ std::string Normalized(std::string_view word) {
   return normalized;
 }
 
-// Insertions, deletions, replacements, and swaps of two neighbouring letters, the commonest slip.
+// Insertions, deletions, replacements, and swaps of two adjacent letters, the most common typo.
 std::size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> rows(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   std::iota(rows[0].begin(), rows[0].end(), std::size_t{0});

@@ -1,7 +1,7 @@
 #pragma once
 
 // JSON written byte for byte as Go's encoding/json writes it (Go 1.22 and newer): upstream
-// providers are written in Go, and our files must be identical to theirs.
+// providers are written in Go, and users compare our files with theirs.
 
 #include <cstdint>
 #include <span>

@@ -64,7 +64,8 @@ class Reader {
       const Result<Event> event = ReadEvent();
       if (!event.ok()) return event.error();
       if (event->type == YAML_DOCUMENT_START_EVENT) return true;
-      if (event->type == YAML_STREAM_END_EVENT) return false;
+      // None comes after an error.
+      if (event->type == YAML_STREAM_END_EVENT || event->type == YAML_NO_EVENT) return false;
     }
   }
 

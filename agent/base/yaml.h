@@ -6,9 +6,9 @@
 // tests/integration/test_yaml.py compares the two readers and lists the differences.
 //
 // Scalars keep their spelling (0755, 1.0). Duplicate keys, keys that are not scalars, text after
-// the end of a document, NUL and other control characters and invalid UTF-8 are errors. Anchors and
-// aliases are expanded, merge keys (`<<`) merged: the reader sees a plain tree. Error texts begin
-// with "line L, column C: " and quote keys, never values.
+// the root node of a document, NUL and other control characters and invalid UTF-8 are errors.
+// Anchors and aliases are expanded, merge keys (`<<`) merged: the reader sees a plain tree. Error
+// texts begin with "line L, column C: " and quote keys, never values.
 
 #include <cstddef>
 #include <cstdint>

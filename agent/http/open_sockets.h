@@ -1,7 +1,7 @@
 #pragma once
 
-// The sockets that curl has open. While a transfer runs, curl does not tell its socket, but it
-// tells the ports.
+// The sockets that curl has open. While a transfer runs, curl does not report its socket, only
+// its ports.
 
 #include <curl/curl.h>
 

@@ -90,6 +90,8 @@ TEST_CASE("kubernetes: a Status becomes an error with the matching code and the 
        "kubernetes: GET /x: 403 Forbidden: pods is forbidden", 1},
       {"not found", 404, StatusBody(404, "NotFound", "pods \\\"a\\\" not found"),
        ErrorCode::kNotFound, "kubernetes: GET /x: 404 NotFound: pods \"a\" not found", 1},
+      {"request timeout", 408, StatusBody(408, "Timeout", "slow"), ErrorCode::kTransient,
+       "408 Timeout: slow (gave up after 3 attempts)", 3},
       {"conflict", 409, StatusBody(409, "Conflict", "uid"), ErrorCode::kConflict,
        "409 Conflict: uid", 1},
       {"gone", 410, StatusBody(410, "Expired", "too old"), ErrorCode::kConflict, "410 Expired", 1},

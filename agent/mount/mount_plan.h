@@ -50,7 +50,7 @@ Result<MountPlanPtr> PlanMount(const Context& context, const Provider& provider,
 // `request` is unchanged, and PlanMount returns the error.
 MountPlanPtr PlanKnownMount(const Provider& provider, MountRequest& request, ParseMemo& memo);
 
-// Plans a class that is not logged in, for `get --explain` and `validate`. Errors: those of Parse.
+// Plans a class without a token for the login: `get --explain`, `validate`. Errors: those of Parse.
 Result<MountPlanPtr> PlanWithoutToken(const Provider& provider, MountRequest request);
 
 }  // namespace nodekeep

@@ -99,7 +99,7 @@ TEST_CASE("logins: a login without pod identity is shared by all pods with the s
   const auto plan = [&](const std::string& pod, const std::string& digest) {
     auto options = std::make_shared<FakeOptions>();
     options->digest = digest;
-    options->shows_pod = false;
+    options->sends_pod_token = false;
     auto made = std::make_shared<ReadPlan>();
     made->identity = MakeIdentity("ns-of-" + pod, pod, "account-of-" + pod);
     made->login_keys = LoginKeysOf("fake", *options, made->identity);

@@ -8,8 +8,8 @@
 namespace nodekeep {
 namespace {
 
-// Per lease. Beyond it, only holders without a `gone` function are dropped; the others keep the
-// lease alive, so that none is revoked early.
+// Per lease. Beyond it, holders without a `gone` function are dropped first. Only with more holders
+// than this can a lease be revoked while such a holder still uses it.
 constexpr std::size_t kMaxHolders = 4096;
 
 // After a failed renewal: several tries before the lease ends, without flooding the backend.

@@ -61,7 +61,7 @@ TEST_CASE("policy: a mistyped reserved parameter is refused with the list of all
       {"another case of the name", "nodekeep/refreshafter", false, "nodekeep/refreshAfter"},
       {"another case of the prefix", "Nodekeep/refreshAfter", false, "nodekeep/refreshAfter"},
       {"shouted", "NODEKEEP/refreshAfter", false, "nodekeep/refreshAfter"},
-      {"a domain as prefix", "nodekeep.io/refreshAfter", false},
+      {"a domain as prefix", "nodekeep.io/refreshAfter", false, "nodekeep/refreshAfter"},
       {"a dash instead of the slash", "nodekeep-refreshAfter", false, "nodekeep/refreshAfter"},
       {"no separator", "nodekeeprefreshAfter", false, "nodekeep/refreshAfter"},
       {"nothing after the prefix", "nodekeep/", false},

@@ -29,14 +29,15 @@ struct Route {
 // The keys under which logins are looked up. Different identities or login settings never have the
 // same key: each part after the settings is tagged and contains neither spaces nor '='.
 //
-//   login                                 shared    own
-//   with the pod's token only             account   account + pod
-//   the same, pod uid unknown             account   account + pod + digest of its tokens
-//   the same, service account uid unknown ""        as above
-//   with other credentials                ""        as above + digest of the credentials
-//   sends nothing of the pod              ""        settings + digest of the credentials
+//   login                                 shared
+//   with the pod's token only             account
+//   the same, service account uid unknown ""
+//   with other credentials                ""
+//   sends nothing of the pod              ""; own = settings + digest of the credentials
 //
-// account = login settings + namespace + service account + its uid if known.
+// account = login settings + namespace + service account + its uid if known. Otherwise own =
+// account + pod, + a digest of its tokens if the pod's uid is unknown, + a digest of the
+// credentials if any.
 struct LoginKeys {
   std::string shared;  // "" = the login cannot be shared
   std::string own;

@@ -17,11 +17,11 @@ struct Login {
 };
 
 Login LoginOf(Identity identity, const std::string& login_text = "fake",
-              const std::string& digest = "", bool shows_pod = true) {
+              const std::string& digest = "", bool sends_pod_token = true) {
   Login login;
   login.options.login_text = login_text;
   login.options.digest = digest;
-  login.options.shows_pod = shows_pod;
+  login.options.sends_pod_token = sends_pod_token;
   login.identity = std::move(identity);
   return login;
 }

@@ -36,7 +36,8 @@ Command DescribeCommand(const Caller& caller, const std::string& path) {
   return {"describe-item", caller.Body().Text("name", path).Take()};
 }
 
-// Requests a single page, so that a large folder does not come in one reply.
+// The request for one page; automatic paging is disabled, so that a large folder does not come in
+// one reply.
 Command ListCommand(const Caller& caller, const std::string& folder, bool deep,
                     const std::string& page) {
   RequestBody body = caller.Body();
@@ -61,13 +62,13 @@ Result<Description> DescriptionIn(const Result<Json>& reply, const std::string& 
   return description;
 }
 
-void DescribeByListing(const Caller& caller, LargeFolders& crowded,
+void DescribeByListing(const Caller& caller, LargeFolders& large_folders,
                        const std::set<std::string>& paths, Descriptions& described) {
   const std::string account = caller.options.Endpoint();
   std::map<std::string, std::vector<std::string>> by_folder;
   for (const std::string& path : paths) by_folder[FolderOf(WithSlash(path))].push_back(path);
   std::erase_if(by_folder, [&](const auto& item) {
-    return item.second.size() < 2 || crowded.Has(account + item.first);
+    return item.second.size() < 2 || large_folders.Has(account + item.first);
   });
   if (by_folder.empty()) return;
   std::vector<Command> commands;
@@ -87,7 +88,7 @@ void DescribeByListing(const Caller& caller, LargeFolders& crowded,
     }
     const Json* items = ItemsOf(*reply);
     if (items == nullptr) continue;
-    if (items->size() > kListedPerItem * members.size()) crowded.Add(account + folder);
+    if (items->size() > kListedPerItem * members.size()) large_folders.Add(account + folder);
     for (const Json& item : items->array_range()) {
       const Description description = DescriptionOf(item);
       // Without a version, an entry of the list is of no use.
@@ -128,10 +129,10 @@ void LargeFolders::Add(const std::string& folder) {
   until_[folder] = clock_.Now() + kCrowdedFor;
 }
 
-Descriptions Describe(const Caller& caller, LargeFolders& crowded,
+Descriptions Describe(const Caller& caller, LargeFolders& large_folders,
                       const std::set<std::string>& paths) {
   Descriptions described;
-  DescribeByListing(caller, crowded, paths, described);
+  DescribeByListing(caller, large_folders, paths, described);
   std::vector<std::string> rest;
   std::vector<Command> commands;
   for (const std::string& path : paths) {

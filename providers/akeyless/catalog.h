@@ -1,6 +1,6 @@
 #pragma once
 
-// What there is: items as describe-item and list-items tell of them
+// Looks up items, their type, version and modification date, with describe-item and list-items
 // (docs/protocol/akeyless-api.md, "Items").
 
 #include <cstdint>
@@ -57,7 +57,7 @@ class LargeFolders {
 // describe-item, because only describe-item distinguishes a missing item from a denied one. Errors
 // begin with "can't describe item: <path>, error".
 using Descriptions = std::map<std::string, Result<Description>>;
-Descriptions Describe(const Caller& caller, LargeFolders& crowded,
+Descriptions Describe(const Caller& caller, LargeFolders& large_folders,
                       const std::set<std::string>& paths);
 // For an item that is known to exist.
 Result<Description> DescribeOne(const Caller& caller, const std::string& path);

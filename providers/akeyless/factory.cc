@@ -42,24 +42,25 @@ constexpr SettingKey kKeys[] = {
      "PEM certificate of the node for cert, together with certKeyFile"},
     {"certKeyFile", "NODEKEEP_AKEYLESS_CERT_KEY_FILE", Kind::kText, "", "PEM key of certFile"},
     {"uidTokenDirectory", "NODEKEEP_AKEYLESS_UID_TOKEN_DIRECTORY", Kind::kText, "",
-     "Directory of the node that keeps the newest token of each universal identity, sealed, for "
-     "the time after a restart; empty = in memory only"},
+     "Directory of the node that keeps the newest token of each universal identity, encrypted, so "
+     "that it survives a restart; empty = in memory only"},
     {"nodeIdentityGateways", "NODEKEEP_AKEYLESS_NODE_IDENTITY_GATEWAYS", Kind::kText, "",
      "Comma list of further URLs that credentials of the node may be sent to, besides gatewayUrl "
      "and fallbackGateways; * = whatever URL a class names, as upstream"},
     {"caFile", "NODEKEEP_AKEYLESS_CA_FILE", Kind::kText, "",
-     "PEM bundle that signs the gateways' certificates, instead of the system's"},
+     "PEM bundle of the CAs that sign the gateways' certificates, instead of the system's"},
     {"tlsServerName", "NODEKEEP_AKEYLESS_TLS_SERVER_NAME", Kind::kText, "",
      "Name expected in the gateways' certificates"},
     {"allowPlainHttp", "NODEKEEP_AKEYLESS_ALLOW_PLAIN_HTTP", Kind::kBool, "false",
-     "Call http:// gateways: tokens and secrets then travel unencrypted"},
+     "Call http:// gateways: tokens and secrets are then sent unencrypted"},
     {"legacyProbing", "NODEKEEP_AKEYLESS_LEGACY_PROBING", Kind::kBool, "false",
      "Log in by the first method that works, the node's cloud identities included, whatever type "
      "the class names, as upstream"},
     {"shareByServiceAccount", "NODEKEEP_AKEYLESS_SHARE_BY_SERVICE_ACCOUNT", Kind::kBool, "false",
-     "No access rule depends on the pod: a login with its token serves the whole service account"},
+     "Set it only if no access rule depends on the pod: a login with a pod's token then serves its "
+     "whole service account"},
     {"timeout", "NODEKEEP_AKEYLESS_TIMEOUT", Kind::kDuration, "30s",
-     "Of one exchange with a gateway"},
+     "Maximum time for one request to a gateway"},
 };
 
 // The first of the environment variables that is set; null when none is.

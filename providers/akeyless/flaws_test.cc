@@ -231,7 +231,7 @@ TEST_CASE("akeyless: a pod that is to log in as itself shows its own token") {
   CHECK(Contains(logins[1], Base64Encode("token of the pod")));
 }
 
-TEST_CASE("akeyless: a login outlives its mount, and is made anew before it ends") {
+TEST_CASE("akeyless: a login outlives its mount, and is renewed before it expires") {
   Bench bench;
   bench.gateways.Put("gw", "p-1", "/a", "v");
   for (int i = 0; i < 4; ++i) {
@@ -266,7 +266,7 @@ TEST_CASE("akeyless: one item under two names is read once and written twice") {
   CHECK(bench.http.Count("/get-secret-value") == 1);
 }
 
-TEST_CASE("akeyless: a refused describe-item is told as it is, not as an unknown type") {
+TEST_CASE("akeyless: a refused describe-item is reported as a refusal, not as an unknown type") {
   Bench bench;
   bench.gateways.Put("gw", "p-1", "/a", "v");
   const std::string error =

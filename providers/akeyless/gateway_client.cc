@@ -77,7 +77,7 @@ std::string Words(std::string_view text) {
   return words;
 }
 
-// A login names nothing that could be missing.
+// 404 and 410 at login mean a wrong port or path, not a missing item.
 ErrorCode LoginCode(int status) {
   return status == 404 || status == 410 ? ErrorCode::kInvalid : CodeOfStatus(status);
 }

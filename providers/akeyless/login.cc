@@ -72,7 +72,7 @@ Result<SecretBytes> TokenOf(const Options& options, const Identity& identity,
 }
 
 // Akeyless's service does not review Kubernetes tokens itself: it asks the gateway that has the
-// configuration, if it is told which (docs/protocol/akeyless-api.md, "Kubernetes login").
+// configuration, if the request names it (docs/protocol/akeyless-api.md, "Kubernetes login").
 constexpr char kNeedsGateway[] =
     "the auth configuration is on a gateway: name that one in nodekeep/k8sGatewayURL, or in "
     "akeylessGatewayURL";

@@ -5,19 +5,19 @@
 // Akeyless blocks a client for a while after five consecutive failed logins
 // (docs/protocol/akeyless-api.md, "Refusals and blocking"), and one access id may serve many pods.
 // So refusals are counted here, per gateway and access id. A credential is proven when its latest
-// login was accepted.
+// login or rotation was accepted.
 //   - A credential is held back after its second refusal in a row, longer after each further one.
 //   - After kMostRefusals in a row, only proven credentials are admitted until kHold has passed. An
 //     accepted login ends the row, here and at Akeyless.
 //   - The number of concurrent logins is limited so that, even if all are refused, there is no
-//     fifth refusal in a row. Proven credentials are limited by other proven ones only, so that
-//     refusals of other credentials do not keep them out; at least one at a time is admitted.
+//     fifth refusal in a row. For a proven credential only other proven ones in flight count, and
+//     at least one at a time is admitted, so that refusals of other credentials never keep it out.
 //   - Once a proven credential is refused, none of the account counts as proven until a login is
 //     accepted: the whole auth method may have been disabled.
 // A refused rotation of a universal identity counts as a refused login, as it does at Akeyless,
 // which also counts other nodes and other clients of the access id; those are not visible here.
 //
-// Thread-safe. Waits within the caller's context; makes no calls to others under the lock.
+// Thread-safe. Waits within the caller's context; no requests and no callbacks under the lock.
 
 #include <condition_variable>
 #include <cstddef>

@@ -84,8 +84,8 @@ const Json* StaticValue(const Json& reply, const Target& target, bool alone) {
 // One call of ItemReader::Read.
 class Batch {
  public:
-  Batch(const Caller& caller, const Clock& clock, LargeFolders& crowded)
-      : caller_(caller), clock_(clock), crowded_(crowded) {}
+  Batch(const Caller& caller, const Clock& clock, LargeFolders& large_folders)
+      : caller_(caller), clock_(clock), large_folders_(large_folders) {}
 
   std::vector<Result<Answer>> Run(std::span<const Question> questions);
 
@@ -112,7 +112,7 @@ class Batch {
 
   const Caller& caller_;
   const Clock& clock_;
-  LargeFolders& crowded_;
+  LargeFolders& large_folders_;
 
   std::vector<Target> targets_;
 };
@@ -145,7 +145,7 @@ std::vector<Result<Answer>> Batch::Run(std::span<const Question> questions) {
         break;
     }
   }
-  const Descriptions described = Describe(caller_, crowded_, paths);
+  const Descriptions described = Describe(caller_, large_folders_, paths);
   for (std::size_t i : single) ResolveItem(asks[i], described.at(asks[i].question->ref.path));
   ReadTargets();
   std::vector<Result<Answer>> made = Mint(caller_, clock_, orders);
@@ -365,7 +365,7 @@ std::vector<Result<Answer>> ItemReader::Read(const Context& context, const Optio
                                              const Credential& credential,
                                              std::span<const Question> questions) {
   const Caller caller{api_, context, options, credential};
-  return Batch(caller, clock_, crowded_).Run(questions);
+  return Batch(caller, clock_, large_folders_).Run(questions);
 }
 
 }  // namespace nodekeep::akeyless

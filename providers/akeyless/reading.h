@@ -30,11 +30,12 @@
 
 namespace nodekeep::akeyless {
 
-// Thread-safe; its only state is the set of crowded folders.
+// Thread-safe; its only state is the set of large folders.
 class ItemReader {
  public:
   // Both must outlive this object.
-  ItemReader(GatewayClient& api, const Clock& clock) : api_(api), clock_(clock), crowded_(clock) {}
+  ItemReader(GatewayClient& api, const Clock& clock)
+      : api_(api), clock_(clock), large_folders_(clock) {}
 
   // The i-th result answers the i-th question. Errors begin with "can't describe item", "can't get
   // secret value", "can't get certificate value" and so on, as upstream's do; "unsupported item
@@ -46,7 +47,7 @@ class ItemReader {
  private:
   GatewayClient& api_;
   const Clock& clock_;
-  LargeFolders crowded_;
+  LargeFolders large_folders_;
 };
 
 }  // namespace nodekeep::akeyless

@@ -145,7 +145,7 @@ TEST_CASE("akeyless read: an item that a list does not contain is described by i
   }
 }
 
-TEST_CASE("akeyless read: a crowded folder is listed once, then its items are described") {
+TEST_CASE("akeyless read: a large folder is listed once, then its items are described") {
   Bench bench;
   std::string items;
   for (int i = 0; i < 100; ++i) {

@@ -42,7 +42,7 @@ constexpr AccessType kProbing[] = {AccessType::kAccessKey, AccessType::kAwsIam,
 Error Invalid(std::string message) { return Error(ErrorCode::kInvalid, std::move(message)); }
 
 // Upstream ignores unknown keys. A misspelt extension key is an error instead, because ignoring it
-// would change whose credential is used.
+// would change whose credential is used: a narrower ClosestTo would accept more of them.
 Status CheckExtensionKeys(const SpcParameters& parameters) {
   constexpr std::string_view kExtensions[] = {kAuthAs};
   for (const auto& [key, value] : parameters.values()) {

@@ -329,6 +329,8 @@ TEST_CASE("akeyless: the error for a wrong parameter names the fix") {
   const Row rows[] = {
       {"misspelt authAs", {{"akeylessAuthAS", "pod"}}, "did you mean akeylessAuthAs?"},
       {"misspelt authAs by a letter", {{"akeylessAuthA", "pod"}}, "did you mean akeylessAuthAs?"},
+      {"authAs with dashes", {{"akeyless-auth-as", "pod"}}, "did you mean akeylessAuthAs?"},
+      {"authAs with swapped letters", {{"akeylessAtuhAs", "pod"}}, "did you mean akeylessAuthAs?"},
       {"authAs of an unknown value", {{"akeylessAuthAs", "Pod"}}, "use pod or agent"},
       {"authAs pod without a type",
        {{"akeylessAuthAs", "pod"}},

@@ -14,7 +14,7 @@
 // - Each node needs a first token of its own.
 // - The login guard admits every rotation; one that it holds back is made later.
 //
-// Thread-safe. Waits within the caller's context; makes no calls to others under the lock.
+// Thread-safe. Waits within the caller's context; no requests and no callbacks under the lock.
 
 #include <condition_variable>
 #include <map>

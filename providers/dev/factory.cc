@@ -9,7 +9,7 @@ std::span<const SettingKey> SettingsKeys() {
       {.name = "path",
        .environment = "NODEKEEP_DEV_PATH",
        .default_text = "/etc/nodekeep/dev-store.yaml",
-       .help = "file (YAML or JSON) or directory (one file per secret) that holds the secrets; it "
+       .help = "File (YAML or JSON) or directory (one file per secret) that holds the secrets; it "
                "is watched, and may appear later",
        .enables = true},  // a store for trying things out is not served unless asked for
   };

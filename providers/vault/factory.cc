@@ -16,7 +16,8 @@ constexpr SettingKey kKeys[] = {
     {"namespace", "VAULT_NAMESPACE", Kind::kText, "", "Namespace of classes that name none"},
     {"authMount", "NODEKEEP_VAULT_AUTH_MOUNT", Kind::kText, "kubernetes",
      "Where the kubernetes auth method is mounted"},
-    {"caFile", "VAULT_CACERT", Kind::kText, "", "PEM bundle that signs the server's certificate"},
+    {"caFile", "VAULT_CACERT", Kind::kText, "",
+     "PEM bundle of the CAs that sign the server's certificate"},
     {"caDirectory", "VAULT_CAPATH", Kind::kText, "",
      "Directory of PEM certificates, used when caFile is not set"},
     {"caPem", "VAULT_CACERT_BYTES", Kind::kText, "",
@@ -35,7 +36,8 @@ constexpr SettingKey kKeys[] = {
      "Comma list of [NAMESPACE:]PATH that classes may read, with GET, by tokenFile, approleRoleId "
      "or "
      "a client certificate as login; each stands for all below it; none when empty"},
-    {"timeout", "VAULT_CLIENT_TIMEOUT", Kind::kDuration, "30s", "Of one exchange with the server"},
+    {"timeout", "VAULT_CLIENT_TIMEOUT", Kind::kDuration, "30s",
+     "Maximum time for one request to the server"},
 };
 
 }  // namespace

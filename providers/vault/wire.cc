@@ -123,11 +123,10 @@ ErrorCode CodeOf(int status, Step step) {
     case 401: return step == Step::kLogin ? ErrorCode::kDenied : ErrorCode::kAuthExpired;
     case 404: return step == Step::kLogin ? ErrorCode::kInvalid : ErrorCode::kNotFound;
     case 410: return ErrorCode::kInvalid;
-    case 412: return ErrorCode::kTransient;
+    case 412:
     // Only health checks of standby nodes return these; from a load balancer they are temporary.
     case 472:
-    case 473:
-      return ErrorCode::kTransient;
+    case 473: return ErrorCode::kTransient;
     case 501: return ErrorCode::kPrecondition;  // not initialised: waiting does not help
     default: return CodeOfStatus(status);
   }

@@ -24,14 +24,14 @@ class FakeOptions final : public ProviderOptions {
  public:
   std::string LoginText() const override { return login_text; }
   std::string CredentialDigest(const Identity&) const override { return digest; }
-  bool SendsPodToken() const override { return shows_pod; }
+  bool SendsPodToken() const override { return sends_pod_token; }
   std::vector<std::pair<std::string, std::string>> Explain() const override {
     return {{"login", login_text}};
   }
 
   std::string login_text = "fake";
   std::string digest;
-  bool shows_pod = true;
+  bool sends_pod_token = true;
 };
 
 // A recorded call of the provider.

@@ -166,6 +166,7 @@ def test_only_settings_that_need_a_start_roll_the_daemonset(offline):
 
     assert mark({"config.policy.refreshAfter": "9m"}) == mark({"config.providers.vault.address": "https://v:8200"}) == mark({})
     assert mark({"config.mountBudget": "80s"}) != mark({})
+    assert mark({"config.providers.enabled": "{vault}"}) != mark({})
 
 
 @pytest.mark.parametrize("version, wanted", [("1.34", None), ("1.35", True)])

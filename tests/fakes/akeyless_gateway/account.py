@@ -25,7 +25,7 @@ SETTINGS = {
     "block_after": 5,                    # consecutive failed logins; 0 = never
     "block_seconds": 60,
     "block_status": 429,                 # unverified: 429 or 401
-    "names": "requested",                # keys of get-secret-value: as requested, or "item" for full names
+    "names": "requested",                # keys of get-secret-value: as requested (from clients' code; unverified), or "item" for full names
     "static_values": "string",           # "object": JSON formats arrive as JSON; clients accept both; unverified: when
     "missing_name": "fail",              # one missing name of several: "fail" the call, or "omit" it; unverified: which
     "unknown_version_status": 404,       # unverified
