@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import pathlib
 import subprocess
 
 import pytest
@@ -12,7 +11,7 @@ from bed.process import REPOSITORY, tool
 from harness.yaml_documents import DIFFERENCES, DOCUMENTS
 
 # What else is read besides DOCUMENTS.
-FILES = {"corpus": REPOSITORY / "tests" / "fuzz" / "corpus" / "yaml", "samples": REPOSITORY / "deploy" / "samples"}
+FILES = [*REPOSITORY.glob("tests/fuzz/corpus/yaml/*"), *REPOSITORY.glob("providers/*/sample*.yaml")]
 
 
 def tree(node: dict | None):
@@ -39,9 +38,7 @@ def readings(nodekeep_binary, tmp_path_factory):
     probe = nodekeep_binary.parent / "yaml-probe"
     if not os.access(probe, os.X_OK):
         pytest.fail(f"{probe} is not built: cmake --build {probe.parent} --target yaml-probe", pytrace=False)
-    texts: dict[str, pathlib.Path] = {
-        f"{kind}/{path.name}": path for kind, folder in FILES.items() for path in sorted(folder.iterdir())
-    }
+    texts = {str(path.relative_to(REPOSITORY)): path for path in sorted(FILES)}
     folder = tmp_path_factory.mktemp("yaml")
     for number, (name, text) in enumerate(DOCUMENTS.items()):
         texts[name] = folder / str(number)

@@ -474,7 +474,7 @@ _OWN_TYPES = "the field that is read decides the type, and refuses what does not
 _LIMITS = "over our limits on depth, expanded size and %TAG directives"
 _ONE_NULL_KEY = "all null keys and the empty key are one key; yaml.v3 loses entries"
 
-# Why a document, or a file of tests/fuzz/corpus/yaml ("corpus/..."), is read in another way than by yaml.v3.
+# Why a document, or a file of the repository, is read in another way than by yaml.v3.
 DIFFERENCES = {
     "alias over documents": "an anchor is known in its own document only, as the specification says",
     "byte order mark in a later document": "skipped, as the specification says; yaml.v3 makes it part of the key",
@@ -498,13 +498,13 @@ DIFFERENCES = {
     "tag that does not fit: int": _OWN_TYPES,
     "utf-16, big": "only UTF-8 is read",
     "utf-16, little": "only UTF-8 is read",
-    "corpus/bomb_chain": _LIMITS,
-    "corpus/bomb_wide": _LIMITS,
-    "corpus/deep_65": _LIMITS,
-    "corpus/deep_indent": _LIMITS,
-    "corpus/directive": _LATER,
-    "corpus/scalars": _NUMBERS,
-    "corpus/tag_directives": _LIMITS,
-    "corpus/tag_prefix": _LIMITS,
-    "corpus/utf16": "only UTF-8 is read",
+    "tests/fuzz/corpus/yaml/bomb_chain": _LIMITS,
+    "tests/fuzz/corpus/yaml/bomb_wide": _LIMITS,
+    "tests/fuzz/corpus/yaml/deep_65": _LIMITS,
+    "tests/fuzz/corpus/yaml/deep_indent": _LIMITS,
+    "tests/fuzz/corpus/yaml/directive": _LATER,
+    "tests/fuzz/corpus/yaml/scalars": _NUMBERS,
+    "tests/fuzz/corpus/yaml/tag_directives": _LIMITS,
+    "tests/fuzz/corpus/yaml/tag_prefix": _LIMITS,
+    "tests/fuzz/corpus/yaml/utf16": "only UTF-8 is read",
 }
