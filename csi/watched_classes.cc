@@ -13,7 +13,9 @@ Result<ClassPtr> WatchedClasses::Get(const Context& context, const std::string& 
   const Key key(namespace_name, name);
   if (const WatchPtr watch = Find(key)) {
     MutexLock lock(watch->mutex);
-    if (watch->value != nullptr) return watch->value;
+    // A class that was deleted between the read and the first list is never reported.
+    const bool gone = !watch->reported && watch->informer != nullptr && watch->informer->synced();
+    if (watch->value != nullptr && !gone) return watch->value;
     if (watch->error) {
       return watch->error->Prepend("failed to get secretproviderclass {}/{}, error", namespace_name,
                                    name);
@@ -39,8 +41,7 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
     MutexLock lock(mutex_);
     if (!watches_.try_emplace(key, watch).second) return;
   }
-  // The informer is destroyed before the other members of the watch, so its handler may use them.
-  watch->informer = std::make_unique<Informer>(
+  auto informer = std::make_unique<Informer>(
       loop_,
       Informer::Options{
           .selection = {.path = kSecretProviderClassResource.CollectionPath(key.first),
@@ -51,6 +52,7 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
                                                : Result<SecretProviderClass>(SecretProviderClass());
         {
           MutexLock lock(raw->mutex);
+          raw->reported = true;
           const bool same = next.ok() && change.after && raw->value != nullptr &&
                             raw->value->resource_version == next->resource_version;
           if (same) return;
@@ -64,6 +66,8 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
         }
         on_change_(key);
       });
+  MutexLock lock(watch->mutex);
+  watch->informer = std::move(informer);
 }
 
 void WatchedClasses::KeepOnly(const std::set<Key>& in_use) {

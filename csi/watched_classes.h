@@ -41,7 +41,9 @@ class WatchedClasses final : public ClassSource {
     ClassPtr value NODEKEEP_GUARDED_BY(mutex);  // parsed from the newest object
     // Why the newest object cannot be parsed.
     std::optional<Error> error NODEKEEP_GUARDED_BY(mutex);
-    std::unique_ptr<Informer> informer;
+    bool reported NODEKEEP_GUARDED_BY(mutex) = false;  // whether the watch has reported an object
+    // Last of what its handler uses, so that it is destroyed first.
+    std::unique_ptr<Informer> informer NODEKEEP_GUARDED_BY(mutex);
     bool unused = false;  // guarded by WatchedClasses::mutex_: at the last KeepOnly
   };
   using WatchPtr = std::shared_ptr<Watch>;

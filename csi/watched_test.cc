@@ -89,6 +89,28 @@ TEST_CASE("watched classes: a deleted class is an error with upstream's text, a 
   CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == "three");
 }
 
+TEST_CASE("watched classes: a class deleted between the read and the first list is not served") {
+  struct DeletedAfterRead final : ClassSource {
+    explicit DeletedAfterRead(Bench& its_bench) : bench(its_bench) {}
+    Result<ClassPtr> Get(const Context& context, const std::string& namespace_name,
+                         const std::string& name) override {
+      Result<ClassPtr> answer = bench.live.Get(context, namespace_name, name);
+      if (answer.ok()) bench.server.Remove(std::string(kClasses) + "/app");
+      return answer;
+    }
+    Bench& bench;
+  };
+  Bench bench;
+  bench.server.PutText(kClasses, Class("one"));
+  DeletedAfterRead live(bench);
+  WatchedClasses classes(bench.loop, live, [](const WatchedClasses::Key&) {});
+  REQUIRE(classes.Get(Context(), "shop", "app").ok());
+  bench.server.AwaitWatches(1);
+  const Result<ClassPtr> gone = classes.Get(Context(), "shop", "app");
+  REQUIRE_FALSE(gone.ok());
+  CHECK(gone.error().code() == ErrorCode::kNotFound);
+}
+
 TEST_CASE("watched classes: the last known class is served while the API server is down") {
   Bench bench;
   bench.server.PutText(kClasses, Class("one"));
