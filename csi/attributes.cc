@@ -31,6 +31,21 @@ VolumeFacts ReadVolumeFacts(const std::map<std::string, std::string>& attributes
           .pod_uid = Get(attributes, kPodUid)};
 }
 
+std::string NamespaceForShares(std::string_view attributes) {
+  constexpr std::string_view kUnknown = "(unknown)";
+  constexpr std::size_t kLongestNamespace = 63;  // a DNS label
+  // Quotes inside of values are escaped, so that only a key can match.
+  const std::string key = fmt::format("\"{}\":", kPodNamespace);
+  std::size_t at = attributes.find(key);
+  if (at == attributes.npos) return std::string(kUnknown);
+  at = attributes.find_first_not_of(' ', at + key.size());
+  if (at == attributes.npos || attributes[at] != '"') return std::string(kUnknown);
+  const std::string_view rest = attributes.substr(at + 1, kLongestNamespace + 1);
+  const std::size_t end = rest.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-");
+  if (end == 0 || end == rest.npos || rest[end] != '"') return std::string(kUnknown);
+  return std::string(rest.substr(0, end));
+}
+
 std::map<std::string, std::string> AttributesOf(const VolumeFacts& facts) {
   std::map<std::string, std::string> attributes = {{std::string(kEphemeral), "true"}};
   const std::pair<std::string_view, const std::string*> texts[] = {

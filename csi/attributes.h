@@ -34,6 +34,11 @@ struct VolumeFacts {
 };
 VolumeFacts ReadVolumeFacts(const std::map<std::string, std::string>& attributes);
 
+// The pod's namespace in the unparsed attributes of the provider protocol, to choose whose share of
+// the node parses them. "(unknown)", which is a share like any other, if it is not found. For that
+// only: the text is searched, not parsed.
+std::string NamespaceForShares(std::string_view attributes);
+
 // The inverse, for a volume that kubelet has not sent; fields that are "" are omitted.
 std::map<std::string, std::string> AttributesOf(const VolumeFacts& facts);
 

@@ -11,7 +11,18 @@
 namespace nodekeep {
 namespace {
 
+constexpr std::size_t kUnpublishThreads = 32;
+
 Error Missing(std::string text) { return Error(ErrorCode::kInvalid, std::move(text)); }
+
+CallRunner::Options CallOptions(Duration budget) {
+  return {.budget = budget,
+          .status_of = CsiStatusOf,
+          // Kubelet retries, and no volume was changed.
+          .status_when_pool_refuses = [](const Error& error) {
+            return MakeStatus(grpc::StatusCode::UNAVAILABLE, error.message());
+          }};
+}
 
 Result<std::optional<gid_t>> ReadGroup(const std::string& text) {
   if (text.empty()) return std::optional<gid_t>();
@@ -78,14 +89,11 @@ NodeService::NodeService(Options options, VolumeService& volumes, VolumeRegistry
     : options_(std::move(options)),
       volumes_(volumes),
       registry_(registry),
-      calls_({.budget = options_.budget,
-              .status_of = CsiStatusOf,
-              // Kubelet retries, and no volume was changed.
-              .status_when_pool_refuses =
-                  [](const Error& error) {
-                    return MakeStatus(grpc::StatusCode::UNAVAILABLE, error.message());
-                  }},
-             pool, clock) {}
+      unpublish_pool_({.max_threads = kUnpublishThreads,
+                       .name = "unpublish-pool",
+                       .on_exception = options_.on_exception}),
+      unpublishes_(CallOptions(options_.budget), unpublish_pool_, clock),
+      publishes_(CallOptions(options_.budget), pool, clock) {}
 
 grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     grpc::CallbackServerContext* context, const csi::v1::NodePublishVolumeRequest* request,
@@ -94,9 +102,13 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     Result<VolumePtr> volume = ReadPublish(*request);
     if (!volume.ok()) return FinishNow(context, CsiStatusOf(volume.error()));
     if (volumes_.PublishAgain(*volume)) return FinishNow(context, grpc::Status::OK);
-    return calls_.Run(context, [this, volume = *std::move(volume)](const Context& own) {
-      return volumes_.Publish(own, volume);
-    });
+    // Kubelet always sends one; "" would be the share of the node itself.
+    const std::string namespace_name =
+        (*volume)->namespace_name.empty() ? "(unknown)" : (*volume)->namespace_name;
+    return publishes_.Run(context, namespace_name,
+                          [this, volume = *std::move(volume)](const Context& own) {
+                            return volumes_.Publish(own, volume);
+                          });
   });
 }
 
@@ -113,7 +125,7 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
     if (Status plain = CheckTargetPath(request->target_path()); !plain.ok()) {
       return FinishNow(context, CsiStatusOf(plain.error()));
     }
-    return calls_.Run(context, [this, path = request->target_path()](const Context& own) {
+    return unpublishes_.Run(context, "", [this, path = request->target_path()](const Context& own) {
       return volumes_.Unpublish(own, path);
     });
   });
@@ -165,8 +177,10 @@ grpc::ServerUnaryReactor* NodeService::NodeGetInfo(grpc::CallbackServerContext* 
 }
 
 void NodeService::Stop(SteadyTime deadline) {
-  calls_.tracker().StopAccepting();
-  calls_.tracker().Drain(deadline);
+  publishes_.tracker().StopAccepting();
+  unpublishes_.tracker().StopAccepting();
+  publishes_.tracker().Drain(deadline);
+  unpublishes_.tracker().Drain(deadline);
 }
 
 }  // namespace nodekeep

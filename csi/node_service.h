@@ -58,7 +58,10 @@ class NodeService final : public csi::v1::Node::CallbackService {
   const Options options_;
   VolumeService& volumes_;
   VolumeRegistry& registry_;
-  CallRunner calls_;  // last: waits for the calls in flight
+  // Unpublishes never wait for the publishes of pods, which wait for backends.
+  WorkerPool unpublish_pool_;
+  CallRunner unpublishes_;  // these two last: they wait for the calls in flight
+  CallRunner publishes_;
 };
 
 }  // namespace nodekeep

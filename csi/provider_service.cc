@@ -113,10 +113,11 @@ grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* co
         return FinishNow(context, done->ok() ? grpc::Status::OK : CsiStatusOf(done->error()));
       }
     }
-    return calls_.Run(context, [this, request, read, response](const Context& own) -> Status {
+    const std::string namespace_name = NamespaceForShares(request->attributes());
+    return calls_.Run(context, namespace_name, [this, request, read, response](const Context& own) {
       if (!*read) *read = Read(*request);
       Result<Bundle> bundle = mounts_.Mount(own, provider_, *std::move(*read));
-      if (!bundle.ok()) return bundle.error();
+      if (!bundle.ok()) return Status(bundle.error());
       return PutBundle(*std::move(bundle), *response);
     });
   });

@@ -10,8 +10,6 @@
 namespace nodekeep {
 namespace {
 
-// Fewer than the pool's threads, so that mounts find free ones however many volumes are due.
-constexpr std::size_t kAtOnce = 16;
 // A provider that hangs holds each of its refreshes for the whole budget, so volumes that failed
 // the last time must not occupy all slots.
 constexpr std::size_t kFailingAtOnce = 4;
@@ -40,28 +38,17 @@ Rotation::~Rotation() {
 
 void Rotation::Run(std::stop_token stop) {
   const Context context(SteadyTime::max(), stop);
-  while (AwaitSlot(stop)) {
-    std::optional<Item> item = deps_.refreshes.Get(context);
-    if (!item) return;
+  while (std::optional<Item> item = deps_.refreshes.Get(context)) {
     const OnThrow put_off([&] { item->AddAfter(kAfterException); });
     const std::optional<VolumeRecord> record = deps_.registry.Find(item->key());
     if (!record) continue;
-    const bool failing = !record->state.error.empty();
+    const bool failing = !record->state.error.empty() || record->state.slow;
     if (AcquireSlot(failing)) {
-      Start(*item, failing, stop);
+      Start(*item, record->volume->namespace_name, failing, stop);
     } else {
       item->AddAfter(kNoSlot);
     }
   }
-}
-
-bool Rotation::AwaitSlot(std::stop_token stop) {
-  MutexLock lock(mutex_);
-  deps_.clock.WaitUntil(lock, changed_, stop, SteadyTime::max(), [this] {
-    mutex_.AssertHeld();
-    return running_ < kAtOnce;
-  });
-  return !stop.stop_requested();
 }
 
 bool Rotation::AcquireSlot(bool failing) {
@@ -80,19 +67,22 @@ void Rotation::ReleaseSlot(bool failing) {
   changed_.notify_all();
 }
 
-void Rotation::Start(Item& next, bool failing, std::stop_token stop) {
+void Rotation::Start(Item& next, const std::string& namespace_name, bool failing,
+                     std::stop_token stop) {
   const OnThrow not_started([&] { ReleaseSlot(failing); });
   // Shared, because tasks of a pool are copyable.
   const auto item = std::make_shared<Item>(std::move(next));
   const OnThrow put_off([&] { item->AddAfter(kAfterException); });
-  const Status posted = deps_.pool.Post([this, item, failing, stop] {
+  const Status posted = deps_.pool.Post(namespace_name, [this, item, namespace_name, failing,
+                                                         stop] {
     const OnExit over([&] {
       // Before the slot is released: the pool may keep the task longer than the queue lives.
       item->Done();
       ReleaseSlot(failing);
     });
     const OnThrow put_off([&] { item->AddAfter(kAfterException); });
-    const Context context(deps_.clock.Now() + options_.budget, stop);
+    const Context context =
+        Context(deps_.clock.Now() + options_.budget, stop).WithNamespace(namespace_name);
     const std::optional<SteadyTime> due = deps_.volumes.Refresh(context, item->key());
     if (due) item->AddAt(*due);
   });

@@ -4,8 +4,9 @@
 // refreshes each volume on the pool.
 //
 // The times are the agent's own, not those of kubelet's repeated requests: a refresh returns when
-// the next one is due, and a change that becomes known earlier adds the path to the queue. At most
-// 16 refreshes run at a time, and at most 4 of volumes whose latest refresh has failed.
+// the next one is due, and a change that becomes known earlier adds the path to the queue. The
+// queue limits how many refreshes run at a time, and shares them among namespaces; at most 4 are of
+// volumes whose latest refresh has failed or was slow.
 //
 // The destructor cancels running refreshes and waits for them.
 
@@ -22,6 +23,10 @@
 #include "csi/volume_service.h"
 
 namespace nodekeep {
+
+// Refreshes at a time, for the queue's Options::max_in_work. Fewer than the pool's threads, so that
+// mounts find free ones however many volumes are due.
+inline constexpr std::size_t kRefreshesAtOnce = 16;
 
 class Rotation {
  public:
@@ -46,13 +51,11 @@ class Rotation {
   using Item = Workqueue<std::string>::Item;
 
   void Run(std::stop_token stop);
-  // Waits until a refresh may start. False when stopped.
-  bool AwaitSlot(std::stop_token stop);
   // False when too many failing volumes are being refreshed.
   bool AcquireSlot(bool failing);
   void ReleaseSlot(bool failing);
   // Needs an acquired slot, and releases it at the end of the refresh. Moves from `next`.
-  void Start(Item& next, bool failing, std::stop_token stop);
+  void Start(Item& next, const std::string& namespace_name, bool failing, std::stop_token stop);
 
   const Options options_;
   const Dependencies deps_;

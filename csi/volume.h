@@ -52,6 +52,7 @@ struct VolumeState {
   std::string error;         // why the latest refresh failed, "" = it did not
   WallTime failing_since{};  // first of the failures in a row
   bool stale = false;        // last good values are served
+  bool slow = false;         // the latest refresh took long: counts as failing for its turn
   std::string mirror_error;  // why the mirrored objects do not match the content, "" = they do
   int mirror_failures = 0;   // in a row
 };

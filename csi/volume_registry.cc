@@ -39,6 +39,12 @@ std::optional<VolumeRecord> VolumeRegistry::Find(const std::string& target_path)
   return found->second;
 }
 
+std::string VolumeRegistry::NamespaceOf(const std::string& target_path) const {
+  MutexLock lock(mutex_);
+  const auto found = records_.find(target_path);
+  return found == records_.end() ? "" : found->second.volume->namespace_name;
+}
+
 std::vector<VolumeRecord> VolumeRegistry::List() const {
   MutexLock lock(mutex_);
   std::vector<VolumeRecord> records;

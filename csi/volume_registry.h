@@ -30,6 +30,8 @@ class VolumeRegistry {
 
   std::optional<VolumeRecord> Find(const std::string& target_path) const;
   std::vector<VolumeRecord> List() const;
+  // "" if the volume is not known.
+  std::string NamespaceOf(const std::string& target_path) const;
   // The target paths of the volumes that use a SecretProviderClass, in no particular order.
   std::vector<std::string> PathsOfClass(const std::string& namespace_name,
                                         const std::string& class_name) const;

@@ -9,6 +9,8 @@ namespace {
 
 // How long a refresh waits for the first list of the node's pods.
 constexpr Duration kFirstPodList = std::chrono::seconds(2);
+// A refresh that took longer gets its next turn only among the failing ones.
+constexpr Duration kSlowRefresh = std::chrono::seconds(5);
 constexpr Duration kShortestPeriod = std::chrono::milliseconds(500);
 
 // A failed mirror is tried again well before the next refresh, since an outage of the API server
@@ -328,7 +330,9 @@ std::optional<SteadyTime> VolumeService::Refresh(const Context& context,
   const Outcome outcome = Renew((*guard)->context(), *record);
   // Unpublished meanwhile, or the agent is stopping.
   if ((*guard)->context().stop().stop_requested()) return std::nullopt;
-  deps_.metrics.ObserveRotation(deps_.clock.Now() - begun);
+  const SteadyTime::duration took = deps_.clock.Now() - begun;
+  deps_.metrics.ObserveRotation(took);
+  deps_.registry.Update(target_path, [&](VolumeState& state) { state.slow = took > kSlowRefresh; });
   if (!outcome.status.ok()) return RefreshFailed(*record, outcome);
   const SteadyTime due = Succeeded(*record->volume, outcome);
   deps_.metrics.CountRotation(outcome.provider, outcome.changed);

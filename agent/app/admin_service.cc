@@ -197,7 +197,7 @@ grpc::ServerUnaryReactor* AdminService::Refresh(grpc::CallbackServerContext* con
                                                 const admin::v1::RefreshRequest* request,
                                                 admin::v1::RefreshResponse* response) {
   return Guarded(context, backend_.on_exception, [&] {
-    return refreshes_.Run(context, [this, request, response](const Context& own) {
+    return refreshes_.Run(context, "", [this, request, response](const Context& own) {
       return RefreshEntries(backend_, own, *request, *response);
     });
   });

@@ -29,7 +29,10 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       options_(config.driver),
       node_name_(config.node_name),
       metrics_(graph.metrics),
-      refreshes_({}, graph.clock, graph.rng),
+      refreshes_(
+          {.group_of = [this](const std::string& path) { return registry_.NamespaceOf(path); },
+           .max_in_work = kRefreshesAtOnce},
+          graph.clock, graph.rng),
       watches_({.http = graph.curl,
                 .connection = kube.connection(),
                 .clock = graph.clock,

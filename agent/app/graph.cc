@@ -83,12 +83,20 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
       gate_metrics(metrics),
       fetch_metrics(metrics),
       mount_metrics(metrics),
+      share_metrics(metrics),
       on_exception([this](std::string_view thread, std::string_view error) {
         agent_metrics.CountInternalError(thread);
         log.Error(kUnexpectedException, {{"thread", thread}, {"error", error}});
       }),
+      on_refusal([this](std::string_view resource, const std::string& namespace_name) {
+        share_metrics.CountRefusal(resource, namespace_name);
+      }),
+      shares(loaded.config, on_refusal),
       version_key(VersionKey(loaded.config, api_server, its_log)),
-      backend_pool({.max_threads = 64, .name = "backend-pool", .on_exception = on_exception}),
+      backend_pool({.max_threads = kBackendThreads,
+                    .name = "backend-pool",
+                    .on_exception = on_exception,
+                    .on_refusal = on_refusal}),
       curl({.on_exception = on_exception}),
       gate(curl, clock, rng, gate_metrics, GateOptions(loaded.config)),
       providers(gate, clock, log, version_key, on_exception),

@@ -12,9 +12,11 @@
 #include "agent/app/agent_metrics.h"
 #include "agent/app/config.h"
 #include "agent/app/provider_set.h"
+#include "agent/app/shares.h"
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/metrics.h"
+#include "agent/base/share_metrics.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/backend_gate.h"
@@ -49,7 +51,10 @@ class Graph {
   GateMetrics gate_metrics;
   FetchMetrics fetch_metrics;
   MountMetrics mount_metrics;
+  ShareMetrics share_metrics;
   const ExceptionReporter on_exception;  // into the log and a metric
+  const RefusalReporter on_refusal;      // into a metric
+  Shares shares;
   const SecretBytes version_key;
   WorkerPool backend_pool;  // calls to backends: a separate pool, because mounts wait for them
   CurlClient curl;

@@ -28,6 +28,18 @@ Context Context::WithStop(std::stop_token stop) const {
   return context;
 }
 
+Context Context::WithNamespace(const std::string& namespace_name) const {
+  Context context = *this;
+  context.namespace_ =
+      namespace_name.empty() ? nullptr : std::make_shared<const std::string>(namespace_name);
+  return context;
+}
+
+const std::string& Context::namespace_name() const {
+  static const std::string kNode;
+  return namespace_ ? *namespace_ : kNode;
+}
+
 Context Context::WithField(const std::string& name, std::string value) const {
   auto fields = fields_ ? std::make_shared<std::map<std::string, std::string>>(*fields_)
                         : std::make_shared<std::map<std::string, std::string>>();

@@ -43,6 +43,9 @@ class Context {
   Context WithDeadline(SteadyTime deadline) const;
   // Replaces the stop token; for work that is handed to another owner and outlives this caller.
   Context WithStop(std::stop_token stop) const;
+  // The namespace whose share of the node this work uses (shared_resource.h); "" = the node itself.
+  Context WithNamespace(const std::string& namespace_name) const;
+  const std::string& namespace_name() const;
   // Adds a field to every log line written for this request. Must not contain a secret.
   Context WithField(const std::string& name, std::string value) const;
   const std::map<std::string, std::string>& fields() const;
@@ -59,6 +62,7 @@ class Context {
  private:
   SteadyTime deadline_ = SteadyTime::max();
   std::stop_token stop_;
+  std::shared_ptr<const std::string> namespace_;  // null = the node itself
   std::shared_ptr<const std::map<std::string, std::string>> fields_;
   std::shared_ptr<LatestFailure> failure_;  // null = failures are not recorded
 };

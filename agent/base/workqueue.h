@@ -7,7 +7,7 @@
 // - A key that is added while it is being processed is processed again afterwards, so that no
 //   update is lost: the worker may have read before the update.
 // - A key waits until it is due. Due keys are handed out in the order of their due times; with
-//   `group_of`, round robin among the groups.
+//   `group_of`, round robin among the groups, and each group has its share of the keys in work.
 //
 // The queue holds keys, not objects: a worker reads the object when it gets the key, and the object
 // may have been deleted by then.
@@ -28,6 +28,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
 #include "agent/base/mutex.h"
+#include "agent/base/shared_resource.h"
 
 namespace nodekeep {
 
@@ -44,9 +45,10 @@ class Workqueue {
     Duration longest_retry = std::chrono::minutes(5);
     // The group of a key, for example its namespace: a pure function. Due keys of several groups
     // are handed out round robin, so that no group waits for all keys of another. Null = all keys
-    // are one group, in the order of their due times. A limit on the items in work per group would
-    // belong in TakeNext.
+    // are one group, in the order of their due times. Called without the lock.
     std::function<std::string(const Key&)> group_of{};
+    // Keys in work at a time, shared by the groups as a SharedResource. More wait, although due.
+    std::size_t max_in_work = SIZE_MAX / 2;
   };
 
   // Number of keys by state.
@@ -103,7 +105,10 @@ class Workqueue {
 
   // `clock` and `rng` must outlive the queue.
   Workqueue(Options options, const Clock& clock, Rng& rng)
-      : options_(std::move(options)), clock_(clock), rng_(rng) {}
+      : options_(std::move(options)),
+        clock_(clock),
+        rng_(rng),
+        in_work_({.name = "in_work", .capacity = options_.max_in_work}) {}
   Workqueue(const Workqueue&) = delete;
   Workqueue& operator=(const Workqueue&) = delete;
 
@@ -135,14 +140,14 @@ class Workqueue {
     entries_.erase(entry);
   }
 
-  // Waits until a key is due. nullopt when the context is over; at its deadline a key that is due
-  // is still handed out.
+  // Waits until a key is due and may be handed out. nullopt when the context is over; at its
+  // deadline such a key is still handed out.
   std::optional<Item> Get(const Context& context) {
     MutexLock lock(mutex_);
     while (!context.stop().stop_requested()) {
       const SteadyTime now = clock_.Now();
       CollectDue(now);
-      if (!due_.empty()) return Item(*this, TakeNext());
+      if (const auto group = NextGroup(); group != due_.end()) return Item(*this, TakeFrom(group));
       if (now >= context.deadline()) break;
       const SteadyTime next = delayed_.empty() ? SteadyTime::max() : delayed_.begin()->first.first;
       clock_.WaitUntil(lock, changed_, context.stop(), std::min(next, context.deadline()),
@@ -157,7 +162,7 @@ class Workqueue {
   Depth Measure() {
     MutexLock lock(mutex_);
     CollectDue(clock_.Now());
-    Depth depth{.delayed = delayed_.size(), .in_work = in_work_};
+    Depth depth{.delayed = delayed_.size(), .in_work = in_work_.used()};
     for (const auto& [group, keys] : due_) depth.due += keys.size();
     return depth;
   }
@@ -177,11 +182,13 @@ class Workqueue {
     bool is_due = false;
     // While it is in work:
     bool in_work = false;
+    SharedResource::Grant turn;
     bool removed = false;             // since it was handed out
     std::optional<SteadyTime> again;  // the earliest time requested since
     typename Order::node_type place;  // reused, because Done must not fail and so not allocate
   };
   using EntryRef = typename Entries::iterator;
+  using DueGroups = std::map<std::string, Order>;
 
   void Schedule(EntryRef ref, SteadyTime due) NODEKEEP_REQUIRES(mutex_) {
     Entry& entry = ref->second;
@@ -218,10 +225,17 @@ class Workqueue {
     }
   }
 
-  // Round robin: the first key of the group after latest_group_.
-  EntryRef TakeNext() NODEKEEP_REQUIRES(mutex_) {
+  // Round robin: the first group after latest_group_ that may have another key in work.
+  DueGroups::iterator NextGroup() NODEKEEP_REQUIRES(mutex_) {
     auto group = due_.upper_bound(latest_group_);
-    if (group == due_.end()) group = due_.begin();
+    for (std::size_t seen = 0; seen < due_.size(); ++seen, ++group) {
+      if (group == due_.end()) group = due_.begin();
+      if (in_work_.MayTake(group->first, 1)) return group;
+    }
+    return due_.end();
+  }
+
+  EntryRef TakeFrom(DueGroups::iterator group) NODEKEEP_REQUIRES(mutex_) {
     latest_group_ = group->first;
     const EntryRef ref = entries_.find(*group->second.begin()->second);
     ref->second.place = group->second.extract(group->second.begin());
@@ -229,7 +243,7 @@ class Workqueue {
     ref->second.is_queued = false;
     ref->second.is_due = false;
     ref->second.in_work = true;
-    ++in_work_;
+    ref->second.turn = in_work_.TakeExisting(latest_group_, 1);
     return ref;
   }
 
@@ -272,8 +286,13 @@ class Workqueue {
   void Finish(EntryRef ref) noexcept {
     MutexLock lock(mutex_);
     Entry& entry = ref->second;
-    --in_work_;
+    entry.turn = SharedResource::Grant();
     entry.in_work = false;
+    if (!due_.empty()) {
+      // One that had no turn may have one now.
+      ++changes_;
+      changed_.notify_all();
+    }
     if (!entry.again) {
       entries_.erase(ref);
       return;
@@ -284,14 +303,14 @@ class Workqueue {
   const Options options_;
   const Clock& clock_;
   Rng& rng_;
+  SharedResource in_work_;
 
   Mutex mutex_;
   std::condition_variable_any changed_;
   Entries entries_ NODEKEEP_GUARDED_BY(mutex_);
   Order delayed_ NODEKEEP_GUARDED_BY(mutex_);
-  std::map<std::string, Order> due_ NODEKEEP_GUARDED_BY(mutex_);  // by group; no group is empty
+  DueGroups due_ NODEKEEP_GUARDED_BY(mutex_);  // by group; no group is empty
   std::string latest_group_ NODEKEEP_GUARDED_BY(mutex_);
-  std::size_t in_work_ NODEKEEP_GUARDED_BY(mutex_) = 0;
   std::uint64_t added_ NODEKEEP_GUARDED_BY(mutex_) = 0;
   std::uint64_t changes_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };

@@ -364,5 +364,38 @@ TEST_CASE("workqueue: many workers never share a key, and the last update is pro
   CHECK(depth.in_work == 0);
 }
 
+std::string BeforeDash(const std::string& key) { return key.substr(0, key.find('-')); }
+
+TEST_CASE("workqueue: a group has its share of the keys in work, others find a turn at once") {
+  Setup setup({.group_of = BeforeDash, .max_in_work = 4});
+  for (const char* key : {"a-1", "a-2", "a-3", "a-4", "b-1"}) setup.queue.Add(key);
+  std::vector<Queue::Item> in_work;
+  while (std::optional<Queue::Item> item = setup.Next()) in_work.push_back(*std::move(item));
+  std::multiset<std::string> keys;
+  for (const Queue::Item& item : in_work) keys.insert(item.key());
+  CHECK(keys == std::multiset<std::string>{"a-1", "a-2", "b-1"});
+  CHECK(setup.queue.Measure().due == 2);
+
+  in_work.front().Done();
+  const std::optional<Queue::Item> next = setup.Next();
+  REQUIRE(next);
+  CHECK(next->key() == "a-3");
+}
+
+TEST_CASE("workqueue: a worker that waits gets a key when a turn becomes free") {
+  Setup setup({.max_in_work = 1});
+  setup.queue.Add("a");
+  setup.queue.Add("b");
+  std::optional<Queue::Item> first = setup.Next();
+  REQUIRE(first);
+  REQUIRE_FALSE(setup.Next());
+  std::thread worker([&] {
+    const std::optional<Queue::Item> second = setup.queue.Get(Context());
+    if (!second || second->key() != "b") std::terminate();
+  });
+  first->Done();
+  worker.join();
+}
+
 }  // namespace
 }  // namespace nodekeep

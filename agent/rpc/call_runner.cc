@@ -25,11 +25,14 @@ SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, const Clock& c
 // One call. Owned by gRPC from the return of its handler on; deletes itself in OnDone.
 class CallRunner::Reactor final : public grpc::ServerUnaryReactor {
  public:
-  Reactor(CallRunner& runner, const grpc::CallbackServerContext& context, Work work)
+  Reactor(CallRunner& runner, const grpc::CallbackServerContext& context,
+          const std::string& namespace_name, Work work)
       : runner_(runner),
         call_(runner.tracker_.Begin()),
         work_(std::move(work)),
-        context_(DeadlineOf(context, runner.clock_, runner.options_.budget), stop_.get_token()),
+        context_(
+            Context(DeadlineOf(context, runner.clock_, runner.options_.budget), stop_.get_token())
+                .WithNamespace(namespace_name)),
         on_stop_(runner.tracker_.stop_token(), [this] { stop_.request_stop(); }) {}
 
   bool accepted() const { return call_.accepted(); }
@@ -59,13 +62,15 @@ class CallRunner::Reactor final : public grpc::ServerUnaryReactor {
 CallRunner::CallRunner(Options options, WorkerPool& pool, const Clock& clock)
     : options_(std::move(options)), pool_(pool), clock_(clock), tracker_(clock) {}
 
-grpc::ServerUnaryReactor* CallRunner::Run(grpc::CallbackServerContext* context, Work work) {
-  auto call = std::make_unique<Reactor>(*this, *context, std::move(work));
+grpc::ServerUnaryReactor* CallRunner::Run(grpc::CallbackServerContext* context,
+                                          const std::string& namespace_name, Work work) {
+  auto call = std::make_unique<Reactor>(*this, *context, namespace_name, std::move(work));
   if (!call->accepted()) {
     call->Finish(StoppingStatus());
     return call.release();
   }
-  if (Status posted = pool_.Post([call = call.get()] { call->Execute(); }); !posted.ok()) {
+  if (Status posted = pool_.Post(namespace_name, [call = call.get()] { call->Execute(); });
+      !posted.ok()) {
     call->Finish(options_.status_when_pool_refuses
                      ? options_.status_when_pool_refuses(posted.error())
                      : StatusOf(posted.error()));

@@ -18,6 +18,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <functional>
+#include <string>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
@@ -44,7 +45,9 @@ class CallRunner {
   CallRunner(Options options, WorkerPool& pool, const Clock& clock);
 
   // The handler of the call must return the result. `work` may use the call's request and response.
-  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, Work work);
+  // `namespace_name`: whose share of the node the call uses (Context::namespace_name).
+  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context,
+                                const std::string& namespace_name, Work work);
 
   CallTracker& tracker() { return tracker_; }
 

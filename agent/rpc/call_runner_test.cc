@@ -65,7 +65,7 @@ struct Served {
                                      admin::v1::HealthResponse*) override {
       return Guarded(context, served_.Reporter(), [&] {
         if (served_.throw_in_handler) throw std::runtime_error("canary");
-        return served_.runner.Run(context, served_.work);
+        return served_.runner.Run(context, served_.namespace_name, served_.work);
       });
     }
 
@@ -73,6 +73,7 @@ struct Served {
     Served& served_;
   };
 
+  std::string namespace_name = "team-a";
   SystemClock clock;
   Logger log{LogLevel::kOff, LogFormat::kJson};
   Mutex mutex;

@@ -239,7 +239,7 @@ void LeaseKeeper::Start(std::function<void(const Context&)> call) {
     call(Context(clock_.Now() + options_.call_budget, stop_.get_token()));
   };
   // With a full pool, run on this thread rather than lose track of the lease.
-  if (!pool_.Post(run).ok()) run();
+  if (!pool_.Post("", run).ok()) run();
 }
 
 void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {

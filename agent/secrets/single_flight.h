@@ -5,7 +5,8 @@
 // Do takes several keys, because backends answer in batches: keys without a call in progress are
 // claimed and fetched by one call on the pool; for the others Do waits for the call in progress.
 // Each waiter keeps its own deadline. When a waiter gives up, the call continues within its own
-// budget, because the next pod will need the answer.
+// budget, because the next pod will need the answer. The call uses the share of the namespace of
+// the caller that started it.
 //
 // Thread-safe. No callback runs under the lock. The destructor cancels the calls in progress and
 // waits for them; no caller may be waiting in Do by then.
@@ -69,7 +70,9 @@ class SingleFlight {
       }
       if (!claimed.empty()) ++running_;
     }
-    if (!claimed.empty()) Start(claimed_keys, claimed, failure, std::move(call));
+    if (!claimed.empty()) {
+      Start(context.namespace_name(), claimed_keys, claimed, failure, std::move(call));
+    }
     return Await(context, flights);
   }
 
@@ -81,11 +84,13 @@ class SingleFlight {
     std::optional<Result<Value>> result;           // guarded by mutex_
   };
 
-  void Start(std::vector<Key> keys, std::vector<std::shared_ptr<Flight>> flights,
-             std::shared_ptr<LatestFailure> failure, Call call) {
-    const Context own =
-        Context(clock_.Now() + budget_, stop_.get_token()).WithLatestFailure(std::move(failure));
-    Status posted = pool_.Post([this, own, keys, flights, call = std::move(call)]() mutable {
+  void Start(const std::string& namespace_name, std::vector<Key> keys,
+             std::vector<std::shared_ptr<Flight>> flights, std::shared_ptr<LatestFailure> failure,
+             Call call) {
+    const Context own = Context(clock_.Now() + budget_, stop_.get_token())
+                            .WithNamespace(namespace_name)
+                            .WithLatestFailure(std::move(failure));
+    auto run = [this, own, keys, flights, call = std::move(call)]() mutable {
       std::vector<Result<Value>> results;
       try {
         results = call(own, keys);
@@ -97,7 +102,8 @@ class SingleFlight {
       // `call` may hold the last reference to a provider: release it while this object exists.
       call = nullptr;
       Finish(keys, flights, std::move(results));
-    });
+    };
+    const Status posted = pool_.Post(namespace_name, std::move(run));
     if (posted.ok()) return;
     std::vector<Result<Value>> refused(keys.size(), Result<Value>(posted.error()));
     Finish(keys, flights, std::move(refused));

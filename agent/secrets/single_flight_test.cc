@@ -283,13 +283,14 @@ TEST_CASE("single flight: a full pool is an error for every key, and leaves no f
   FakeClock clock;
   WorkerPool pool({.max_threads = 1, .max_queued = 1});
   std::latch busy(1), release(1), queued(1);
-  REQUIRE(pool.Post([&] {
-                busy.count_down();
-                release.wait();
-              })
+  REQUIRE(pool.Post("",
+                    [&] {
+                      busy.count_down();
+                      release.wait();
+                    })
               .ok());
   busy.wait();
-  REQUIRE(pool.Post([&] { queued.count_down(); }).ok());
+  REQUIRE(pool.Post("", [&] { queued.count_down(); }).ok());
   {
     Flights flights(pool, clock, kBudget);
     Results refused = flights.Do(Context(), {"a", "b"}, Answering());

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/base/mutex.h"
+#include "csi/rotation.h"
 #include "csi/volume_service.h"
 #include "tests/fakes/core.h"
 #include "tests/fakes/fake_mounter.h"
@@ -226,7 +227,7 @@ struct DriverNode {
   MirrorList mirror;
   EventList events;
   VolumeRegistry registry;
-  Workqueue<std::string> refreshes{{}, clock, core.rng};
+  Workqueue<std::string> refreshes{{.max_in_work = kRefreshesAtOnce}, clock, core.rng};
   VolumeService volumes{{},
                         {.mounter = mounter,
                          .classes = classes,

@@ -1,0 +1,20 @@
+#pragma once
+
+// What the namespaces of this node share, and how much there is of it: the one place where the
+// capacities are decided. Each resource is divided as agent/base/shared_resource.h describes, so
+// one namespace gets at most half. SECURITY.md has the same table for users.
+
+#include "agent/app/config.h"
+#include "agent/base/shared_resource.h"
+
+namespace nodekeep {
+
+// Threads for calls to backends and for mounts. A mount waits for its calls, so there are more.
+inline constexpr std::size_t kBackendThreads = 128;
+inline constexpr std::size_t kMountThreads = 256;
+
+struct Shares {
+  Shares(const Config& config, const RefusalReporter& on_refusal);
+};
+
+}  // namespace nodekeep
