@@ -1,5 +1,6 @@
 #include "agent/base/shared_resource.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace nodekeep {
@@ -14,7 +15,9 @@ struct SharedResource::State {
     if (amount > free) return false;
     if (namespace_name.empty()) return true;
     const auto found = by_namespace.find(namespace_name);
-    return found == by_namespace.end() || amount + found->second <= free;
+    const std::size_t held = found == by_namespace.end() ? 0 : found->second;
+    // The last unit goes to one that holds nothing.
+    return held + amount <= std::max<std::size_t>(free - amount, 1);
   }
 
   void Add(const std::string& namespace_name, std::size_t amount) NODEKEEP_REQUIRES(mutex) {

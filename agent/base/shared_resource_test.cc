@@ -20,6 +20,12 @@ TEST_CASE("shared resource: a namespace that is alone gets half") {
   CHECK(TakeAll(resource, "team-a").size() == 32);
 }
 
+TEST_CASE("shared resource: half is the limit for one large amount too") {
+  SharedResource resource({.name = "bytes", .capacity = 100});
+  CHECK_FALSE(resource.TryTake("a", 51));
+  CHECK(resource.TryTake("a", 50));
+}
+
 TEST_CASE("shared resource: later namespaces always find something free") {
   SharedResource resource({.name = "slots", .capacity = 64});
   std::vector<std::vector<SharedResource::Grant>> all;

@@ -239,7 +239,8 @@ TEST_CASE("call runner: a call that the pool refuses gets a status") {
     Served served({.budget = hours(1), .status_when_pool_refuses = row.mapping}, 0);
     const grpc::Status status = served.Call();
     CHECK(status.error_code() == row.want);
-    CHECK(status.error_message() == "too many requests are waiting on this node");
+    CHECK(status.error_message() ==
+          "too many requests of namespace team-a are waiting on this node");
   }
 }
 
