@@ -24,9 +24,9 @@
 
 namespace nodekeep {
 
-// Refreshes at a time, for the queue's Options::max_in_work. Fewer than the pool's threads, so that
-// mounts find free ones however many volumes are due.
-inline constexpr std::size_t kRefreshesAtOnce = 16;
+// Refreshes at a time, for the queue's Options::max_in_work; one namespace has at most half. Fewer
+// than the pool's threads, so that mounts find free ones however many volumes are due.
+inline constexpr std::size_t kRefreshesAtOnce = 32;
 
 class Rotation {
  public:
