@@ -20,6 +20,8 @@ from harness.akeyless import AkeylessTenant
 from harness.akeyless_sdk import AkeylessSdk, SdkProcess
 from harness.driver import Pod
 from harness.kubelet import Kubelet
+from harness.memory_limit import MemoryLimit, limit_of_the_chart
+from harness.stage import Stage, Teams
 from harness.tenant import Tenant
 
 _numbers = itertools.count(1)
@@ -208,6 +210,34 @@ def kubelet():
     """A fixture must list it before `start_agent`, so that the agent is stopped before kubelet's directories are removed."""
     with Kubelet() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def teams(cluster, openbao) -> Teams:
+    if os.geteuid() != 0:
+        pytest.fail("the CSI driver mounts file systems, and its memory is limited: run this as root", pytrace=False)
+    return Teams(cluster, openbao)
+
+
+@pytest.fixture
+def start_stage(kubelet, teams, start_agent, record_property):
+    """Starts the agent of a test with a hostile namespace; `settings`: of providers."""
+    with contextlib.ExitStack() as running:
+        def start(providers: tuple = ("vault",), settings: dict | None = None) -> Stage:
+            limit = running.enter_context(MemoryLimit(limit_of_the_chart()))
+            # Honest volumes are refreshed every second, so that a refresh is seen soon.
+            config = {"policy": {"refreshAfter": "1s"}, "providers": settings or {}}
+            agent = start_agent(providers=providers, config=config, kubeconfig=teams.kubeconfig, kubelet=kubelet,
+                                launcher=limit.launcher())
+            running.callback(agent.kill)  # before its cgroup is removed
+            return running.enter_context(Stage(teams, agent, kubelet, limit, record_property))
+
+        yield start
+
+
+@pytest.fixture
+def stage(start_stage) -> Stage:
+    return start_stage()
 
 
 @pytest.fixture

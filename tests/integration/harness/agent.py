@@ -22,11 +22,13 @@ NODE_NAME = "node-of-the-integration-tests"
 
 class Agent:
     """`config` is the YAML configuration as a dict. Sockets, ports and log file stay the same across restarts.
-    With a `kubelet` the agent is its CSI driver, and `start` returns once the registration socket exists."""
+    With a `kubelet` the agent is its CSI driver, and `start` returns once the registration socket exists. A `launcher` is a command
+    that becomes the one after it."""
 
     def __init__(self, binary: pathlib.Path, directory: pathlib.Path, *, config: dict | None = None,
                  providers: tuple = ("vault",), kubeconfig: pathlib.Path | None = None, log_level: str = "info",
-                 env: dict | None = None, kubelet: Kubelet | None = None, node_name: str = NODE_NAME, arguments: list = ()):
+                 env: dict | None = None, kubelet: Kubelet | None = None, node_name: str = NODE_NAME, arguments: list = (),
+                 launcher: list = ()):
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.binary = binary
@@ -39,7 +41,7 @@ class Agent:
         self.admin_socket = self._sockets / "admin.sock"
         self.http_address = f"127.0.0.1:{free_port()}"
         self._providers = providers
-        command = [binary, "run", "--config", self.config_file, "--provider-dir", self.provider_dir,
+        command = [*launcher, binary, "run", "--config", self.config_file, "--provider-dir", self.provider_dir,
                    "--admin-socket", self.admin_socket, "--http", self.http_address, "--providers", ",".join(providers),
                    "--node-name", node_name, "--log-level", log_level, *arguments]
         if kubeconfig is not None:
