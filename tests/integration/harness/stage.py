@@ -189,7 +189,7 @@ class Stage:
     # -- the hostile namespace
 
     def watch(self, server):
-        """Checks at the end what the server was shown. Returns the server."""
+        """Checks at the end what the hostile server was shown. Returns the server."""
         self._servers.append(server)
         return server
 
@@ -219,6 +219,7 @@ class Stage:
         return self.attack([volume]).outcomes()[0]
 
     def _failure_of(self, volume: Volume) -> CallFailed | None:
+        assert self.agent.running, "the agent has ended"
         try:
             self.kubelet.publish(volume)
         except CallFailed as failed:
@@ -304,17 +305,19 @@ class Stage:
             self._record("peak_mebibytes", f"{peak / 2**20:.0f}")
             print(f"memory: at most {peak / 2**20:.0f} of {self.limit.limit / 2**20:.0f} MiB")
         assert self.limit.kills() == 0, "the agent was killed because it used more memory than the chart allows"
-        assert self.agent.running and self.agent.pid == self._pid
-        assert max(map(len, self.agent.log_path.read_bytes().splitlines()), default=0) <= MAX_LOG_LINE
+        assert self.agent.running and self.agent.pid == self._pid, "the agent has ended"
+        longest = max(map(len, self.agent.log_path.read_bytes().splitlines()), default=0)
+        assert longest <= MAX_LOG_LINE, f"a line of the log has {longest} bytes"
         errors = [outcome.message for attack in self._attacks for outcome in attack.ended() if outcome is not None]
-        assert max(map(len, errors), default=0) <= MAX_MESSAGE
+        longest = max(map(len, errors), default=0)
+        assert longest <= MAX_MESSAGE, f"an error of a hostile pod has {longest} characters"
         self.check_shown(b"\n".join(server.received() for server in self._servers), "a hostile server")
         self.check_shown("\n".join(errors).encode(), "an error of a hostile pod")
-        assert self.agent.metric("nodekeep_internal_errors_total") == 0
+        assert self.agent.metric("nodekeep_internal_errors_total") == 0, "an exception in the agent: see its log"
 
     def check_shown(self, text: bytes, to: str) -> None:
         """Nothing of the node and of the honest namespaces is in `text`."""
-        known = {"the agent's token": [self.teams.agent_token], **{team.namespace: team.seen for team in self.teams.honest}}
+        known = {"the agent": [self.teams.agent_token], **{team.namespace: team.seen for team in self.teams.honest}}
         for owner, needles in known.items():
             for needle in needles:
-                assert needle.encode() not in text and base64.b64encode(needle.encode()) not in text, f"{to} was shown {owner}'s {needle}"
+                assert needle.encode() not in text and base64.b64encode(needle.encode()) not in text, f"{to} was shown {owner}: {needle[:40]}"
