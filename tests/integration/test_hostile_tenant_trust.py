@@ -87,7 +87,7 @@ def test_a_directory_of_authorities_shows_no_other_pods(stage):
 
     Right: the error names the directory, and nothing in it.
     """
-    victims = [team.pod().uid for team in stage.teams.honest]
+    victims = ["victim", *(team.pod().uid for team in stage.teams.honest)]
     for uid in victims:
         volume = stage.kubelet.root / "pods" / uid / "volumes" / "kubernetes.io~secret" / "tls"
         volume.mkdir(parents=True)
