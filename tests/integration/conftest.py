@@ -221,12 +221,12 @@ def teams(cluster, openbao) -> Teams:
 
 @pytest.fixture
 def start_stage(kubelet, teams, start_agent, record_property):
-    """Starts the agent of a test with a hostile namespace; `settings`: of providers."""
+    """Starts the agent of a test with a hostile namespace; `settings`: of providers. Honest volumes are refreshed every second by
+    default, so that a refresh is seen soon."""
     with contextlib.ExitStack() as running:
-        def start(providers: tuple = ("vault",), settings: dict | None = None) -> Stage:
+        def start(providers: tuple = ("vault",), settings: dict | None = None, refresh_after: str = "1s") -> Stage:
             limit = running.enter_context(MemoryLimit(limit_of_the_chart()))
-            # Honest volumes are refreshed every second, so that a refresh is seen soon.
-            config = {"policy": {"refreshAfter": "1s"}, "providers": settings or {}}
+            config = {"policy": {"refreshAfter": refresh_after}, "providers": settings or {}}
             agent = start_agent(providers=providers, config=config, kubeconfig=teams.kubeconfig, kubelet=kubelet,
                                 launcher=limit.launcher())
             running.callback(agent.kill)  # before its cgroup is removed

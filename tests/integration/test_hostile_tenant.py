@@ -118,7 +118,7 @@ def test_thousands_of_fallback_gateways_open_no_breaker_for_others(start_stage):
 
 
 def test_answers_that_grow_when_they_are_parsed_cost_little(stage):
-    """Attack: answers of 10 MB and of 3.9 MB that consist of empty JSON objects, a hundred times as large when parsed, in many mounts.
+    """Attack: in many mounts, answers of 10 MB and of 3.9 MB, all empty JSON objects, which are a hundred times as large when parsed.
 
     Right: these mounts fail, and the agent's memory stays within its limit.
     """
@@ -226,11 +226,12 @@ def test_a_class_of_nearly_a_megabyte_costs_little(stage, parameter, text):
         assert evil.reads() == 0
 
 
-def test_an_interval_of_a_millisecond_is_not_obeyed(stage):
+def test_an_interval_of_a_millisecond_is_not_obeyed(start_stage):
     """Attack: classes at a shared server with nodekeep/refreshAfter: 1ms, which use up the rate of requests to it.
 
     Right: the node's shortest interval of 10 seconds is used.
     """
+    stage = start_stage(refresh_after="10s")
     with SharedVault(stage.teams, lambda request: secret()) as shared:
         volumes = many(stage, [shared.url], sized(30, 60), ("f", "evil/one", "k"), **{"nodekeep/refreshAfter": "1ms"})
         assert stage.attack(volumes).errors() == []

@@ -58,11 +58,13 @@ def test_a_redirect_brings_no_token_to_another_host(stage):
     Right: no request arrives there, nor at the metadata address of clouds.
     """
     with FakeVault(first=30) as other, stage.watch(HostileServer()) as evil, stage.watch(FakeVault()) as after_login:
-        targets = (other.url, other.url.replace("http://", "http://127.0.0.2@"), "http://169.254.169.254", "http://[::1]:1", "file://")
+        with_user = other.url.replace("http://", "http://127.0.0.2@")
+        targets = (other.url, with_user, "http://169.254.169.254", "http://[::1]:1", "file://")
         for status, target in itertools.product((301, 302, 307, 308), targets):
             # Of the second server only the read, which has a token, is redirected.
             evil.answer = after_login.read = lambda request: Answer(status, headers={"Location": target + request.path})
-            volumes = [stage.evil_volume(stage.evil_class(vault_class(server.url, "web", ONE))) for server in (evil, after_login)]
+            classes = [stage.evil_class(vault_class(server.url, "web", ONE)) for server in (evil, after_login)]
+            volumes = [stage.evil_volume(spc) for spc in classes]
             assert len(stage.attack(volumes).errors()) == 2, (status, target)
             assert other.requests == [], (status, target)
         assert evil.requests and after_login.reads()
@@ -97,7 +99,7 @@ def test_a_directory_of_authorities_shows_no_other_pods(stage):
         error = stage.publish(stage.evil_volume(spc))
         assert error is not None and str(directory) in error.message, error
         rest = error.message.replace(str(directory), "")
-        assert not any(uid in rest for uid in victims) and "tls.crt" not in rest and "kubernetes.io~secret" not in rest, error.message
+        assert not any(text in rest for text in (*victims, "tls.crt", "kubernetes.io~secret")), error.message
     stage.work()
 
 

@@ -229,8 +229,8 @@ class Stage:
     # -- the honest namespaces
 
     def work(self, shared: SharedVault | None = None) -> None:
-        """Each honest namespace starts a pod, has kubelet repeat its publish, changes its secret, sees the change in its volumes, and
-        ends a pod; meanwhile the agent's health is asked. With `shared`, the secrets are those of that server. Fills `took`.
+        """Each honest namespace starts a pod, has kubelet repeat its publish, changes its secret, sees the change in its volumes,
+        and ends a pod; meanwhile the agent's health is asked. With `shared`, the secrets are those of that server. Fills `took`.
         """
         began = time.monotonic()
         pods = {team.namespace: team.pod() for team in self.teams.honest}
@@ -320,4 +320,5 @@ class Stage:
         known = {"the agent": [self.teams.agent_token], **{team.namespace: team.seen for team in self.teams.honest}}
         for owner, needles in known.items():
             for needle in needles:
-                assert needle.encode() not in text and base64.b64encode(needle.encode()) not in text, f"{to} was shown {owner}: {needle[:40]}"
+                for form in (needle.encode(), base64.b64encode(needle.encode())):
+                    assert form not in text, f"{to} was shown something of {owner}: {needle[:40]}"
