@@ -277,6 +277,7 @@ class Stage:
     def check_health(self) -> None:
         for path in ("/healthz", "/readyz"):
             assert self.agent.http(path)[0] == 200, path
+        self.agent.cli("healthcheck")  # over the admin socket
 
     def _publish(self, team: Team, spc: str) -> Volume:
         volume = self.kubelet.volume(team.pod(), spc)
