@@ -13,32 +13,14 @@
 #include <filesystem>
 #include <thread>
 
+#include "agent/base/file_descriptor.h"
+
 namespace nodekeep {
 namespace {
 
 constexpr std::string_view kThread = "accept";
 // After a temporary failure such as ENOMEM.
 constexpr std::chrono::milliseconds kPollPause(100);
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd = -1) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.Release()) {}
-  FileDescriptor& operator=(FileDescriptor&&) = delete;
-
-  int get() const { return fd_; }
-  int Release() {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-
- private:
-  int fd_;
-};
 
 Error SystemError(const std::string& path, std::string_view step) {
   const int code = errno;
@@ -56,6 +38,21 @@ Result<sockaddr_un> AddressOf(const std::string& path) {
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
+}
+
+// Creates the directories above `path` that do not exist, with mode 0755 whatever the umask: with
+// more, others could replace the socket; with less, its clients could not reach it.
+Status MakeDirectories(const std::string& path) {
+  std::filesystem::path directory;
+  for (const std::filesystem::path& name : std::filesystem::path(path).parent_path()) {
+    directory /= name;
+    if (mkdir(directory.c_str(), 0700) == 0) {
+      if (chmod(directory.c_str(), 0755) != 0) return SystemError(path, "set its directory's mode");
+    } else if (errno != EEXIST) {
+      return SystemError(path, "create its directory");
+    }
+  }
+  return {};
 }
 
 FileDescriptor NewSocket() {
@@ -174,12 +171,7 @@ Result<std::unique_ptr<UnixListener>> UnixListener::Bind(const std::string& path
                                                          ExceptionReporter on_exception) {
   Result<sockaddr_un> address = AddressOf(path);
   if (!address.ok()) return address.error();
-  std::error_code failed;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
-  if (failed) {
-    return Error::Format(ErrorCode::kInvalid, "socket {}: create its directory: {}", path,
-                         failed.message());
-  }
+  if (Status made = MakeDirectories(path); !made.ok()) return made.error();
   if (Status clear = ClearStale(path, *address); !clear.ok()) return clear.error();
 
   FileDescriptor listener = NewSocket();

@@ -107,6 +107,34 @@ TEST_CASE("unix listener: passes on usable connections, on a socket of mode 0600
   close(client);
 }
 
+TEST_CASE("unix listener: created directories have mode 0755 whatever the umask") {
+  struct Row {
+    std::string name;
+    mode_t umask;
+  };
+  const Row rows[] = {{"none", 0}, {"usual", 022}, {"strict", 077}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TempDir dir;
+    std::filesystem::create_directory(dir / "own");
+    std::filesystem::permissions(dir / "own", std::filesystem::perms(0700));
+    const mode_t before = umask(row.umask);
+    auto listener = UnixListener::Bind(
+        dir / "own/new/parents/x.sock", [](int fd) { close(fd); }, Quiet());
+    umask(before);
+    REQUIRE(listener.ok());
+    const auto mode = [&](const std::string& path) {
+      struct stat info;
+      REQUIRE(lstat((dir / path).c_str(), &info) == 0);
+      return info.st_mode & 07777;
+    };
+    CHECK(mode("own") == 0700);  // it was there before
+    CHECK(mode("own/new") == 0755);
+    CHECK(mode("own/new/parents") == 0755);
+    CHECK(mode("own/new/parents/x.sock") == 0600);
+  }
+}
+
 TEST_CASE("unix listener: the socket is removed on destruction") {
   TempDir dir;
   const std::string path = dir / "vault.sock";
