@@ -331,11 +331,19 @@ int CurlTransfer::StatusCode() const {
 }
 
 std::string CurlTransfer::Connection() const {
-  long local_port = 0;
-  long remote_port = 0;
-  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &local_port);
-  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &remote_port);
-  return local_port == 0 ? "" : ConnectionName(local_port, remote_port);
+  if (!easy_) return "";
+  const auto end = [this](CURLINFO address, CURLINFO port) {
+    char* text = nullptr;  // owned by the handle
+    SocketEnd found;
+    curl_easy_getinfo(easy_.get(), port, &found.port);
+    if (curl_easy_getinfo(easy_.get(), address, &text) == CURLE_OK && text != nullptr) {
+      found.address = text;
+    }
+    return found;
+  };
+  const SocketEnd local = end(CURLINFO_LOCAL_IP, CURLINFO_LOCAL_PORT);
+  if (local.port == 0) return "";
+  return ConnectionName(local, end(CURLINFO_PRIMARY_IP, CURLINFO_PRIMARY_PORT));
 }
 
 std::string CurlTransfer::Step() const {

@@ -1,11 +1,13 @@
 #include "agent/http/open_sockets.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 namespace nodekeep {
@@ -15,14 +17,25 @@ namespace {
 // system calls.
 constexpr std::size_t kForgetAfter = 64;
 
-long PortOf(const sockaddr_storage& address) {
+using AddressText = std::array<char, INET6_ADDRSTRLEN>;
+
+// The text is written to `text`. Without address and port when the socket is not an IP one.
+SocketEnd EndOf(const sockaddr_storage& address, AddressText& text) {
+  const void* number = nullptr;
+  long port = 0;
   if (address.ss_family == AF_INET) {
-    return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    number = &v4.sin_addr;
+    port = ntohs(v4.sin_port);
+  } else if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+    number = &v6.sin6_addr;
+    port = ntohs(v6.sin6_port);
+  } else {
+    return {};
   }
-  if (address.ss_family == AF_INET6) {
-    return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
-  }
-  return 0;
+  if (inet_ntop(address.ss_family, number, text.data(), text.size()) == nullptr) return {};
+  return {text.data(), port};
 }
 
 // "" when the socket is not connected, or has no ports.
@@ -33,13 +46,16 @@ std::string NameOf(curl_socket_t socket) {
   if (getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size) != 0) return "";
   size = sizeof remote;
   if (getpeername(socket, reinterpret_cast<sockaddr*>(&remote), &size) != 0) return "";
-  return PortOf(local) == 0 ? "" : ConnectionName(PortOf(local), PortOf(remote));
+  AddressText local_text;
+  AddressText remote_text;
+  const SocketEnd local_end = EndOf(local, local_text);
+  return local_end.port == 0 ? "" : ConnectionName(local_end, EndOf(remote, remote_text));
 }
 
 }  // namespace
 
-std::string ConnectionName(long local_port, long remote_port) {
-  return fmt::format("{} to {}", local_port, remote_port);
+std::string ConnectionName(const SocketEnd& local, const SocketEnd& remote) {
+  return fmt::format("{} {} to {} {}", local.address, local.port, remote.address, remote.port);
 }
 
 void OpenSockets::MarkReceived(const std::string& connection, SteadyTime when) {

@@ -1,7 +1,7 @@
 #pragma once
 
 // The sockets that curl has open. While a transfer runs, curl does not report its socket, only
-// its ports.
+// the addresses and ports of both ends.
 
 #include <curl/curl.h>
 
@@ -14,8 +14,15 @@
 
 namespace nodekeep {
 
-// "49152 to 6443". Unique enough, because all local ends are on this machine at the same time.
-std::string ConnectionName(long local_port, long remote_port);
+// One end of a connection. `address` has inet_ntop's form.
+struct SocketEnd {
+  std::string_view address;
+  long port = 0;
+};
+
+// "10.0.0.5 49152 to 10.0.0.9 6443". Unique among open connections; ports alone are not, because
+// the kernel gives out a local port once for each remote address.
+std::string ConnectionName(const SocketEnd& local, const SocketEnd& remote);
 
 // Not thread-safe. Must outlive every handle that it is passed to.
 class OpenSockets {
