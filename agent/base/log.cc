@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "agent/base/go_json.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep {
 namespace {
@@ -34,8 +35,16 @@ std::string_view LevelName(LogLevel level) {
   return "info";
 }
 
+// One line has to stay readable and cheap, whatever a class or a backend has made of an error.
+constexpr std::size_t kMaxValue = 2048;
+
+std::string Shortened(std::string_view text) {
+  if (text.size() <= kMaxValue) return std::string(text);
+  return fmt::format("{} ({} bytes)", Excerpt(text, kMaxValue), text.size());
+}
+
 std::string JsonValue(const Logger::Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return GoJsonString(*text);
+  if (const auto* text = std::get_if<std::string>(&value)) return GoJsonString(Shortened(*text));
   if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
   if (const auto* number = std::get_if<double>(&value)) {
     return std::isfinite(*number) ? fmt::format("{:.3f}", *number) : "null";
@@ -45,12 +54,13 @@ std::string JsonValue(const Logger::Value& value) {
 
 // Quoted only where the end of the value would be unclear, or where a terminal would interpret it.
 std::string TextValue(const Logger::Value& value) {
-  const auto* text = std::get_if<std::string>(&value);
-  if (text == nullptr) return JsonValue(value);
-  const bool plain = !text->empty() && std::all_of(text->begin(), text->end(), [](char c) {
+  const auto* whole = std::get_if<std::string>(&value);
+  if (whole == nullptr) return JsonValue(value);
+  const std::string text = Shortened(*whole);
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) > 0x20 && c != 0x7F && c != '"' && c != '=' && c != '\\';
   });
-  return plain ? *text : GoJsonString(*text);
+  return plain ? text : GoJsonString(text);
 }
 
 }  // namespace
@@ -103,7 +113,7 @@ void Logger::Write(LogLevel level, const Context& context, std::string_view even
     line = fmt::format(R"({{"time":"{}","level":"{}","event":{})", now, LevelName(level),
                        GoJsonString(event));
     for (const auto& [name, value] : context.fields()) {
-      line += fmt::format(",{}:{}", GoJsonString(name), GoJsonString(value));
+      line += fmt::format(",{}:{}", GoJsonString(name), JsonValue(Value(value)));
     }
     for (const Field& field : fields) {
       line += fmt::format(",{}:{}", GoJsonString(field.name), JsonValue(field.value));

@@ -3,7 +3,8 @@
 // Structured logs: one line per event, JSON or text, to standard error.
 //
 // A field value is a string, a number or a boolean; SecretBytes does not convert to any of them, so
-// logging a secret does not compile. Thread-safe.
+// logging a secret does not compile. A string over 2 KiB is cut between characters, and its length
+// is appended: "... (3600000 bytes)". Thread-safe.
 
 #include <cstdint>
 #include <initializer_list>

@@ -78,6 +78,36 @@ TEST_CASE("log: a text event is one line, values quoted only where needed") {
   CHECK(line.find('\n') == line.size() - 1);
 }
 
+TEST_CASE("log: a long field is cut at 2 KiB, between characters, and marked") {
+  struct Row {
+    std::string name, value, logged;
+  };
+  const std::string longest(2048, 'x');
+  std::string wide = longest;  // its two-byte character would be cut in the middle
+  wide.replace(2047, 1, "\u00e4");
+  const Row rows[] = {
+      {"longest", longest, longest},
+      {"one more", longest + "y", longest + "... (2049 bytes)"},
+      {"megabytes", std::string(3'600'000, 'x'), longest + "... (3600000 bytes)"},
+      {"character at the limit", wide, std::string(2047, 'x') + "... (2049 bytes)"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const auto write = [&](LogFormat format) {
+      return Captured([&] {
+        Logger logger(LogLevel::kInfo, format);
+        logger.Write(LogLevel::kWarn, Context().WithField("of_context", row.value), "mount failed",
+                     {{"error", row.value}});
+      });
+    };
+    const Result<Json> json = ParseJson(write(LogFormat::kJson));
+    REQUIRE(json.ok());
+    CHECK(TextOf(Find(*json, {"error"})) == row.logged);
+    CHECK(TextOf(Find(*json, {"of_context"})) == row.logged);
+    CHECK(write(LogFormat::kText).size() < 5000);
+  }
+}
+
 TEST_CASE("log: events below the level are not written, and the level can change") {
   const std::string text = Captured([] {
     Logger logger(LogLevel::kWarn, LogFormat::kText);

@@ -53,6 +53,11 @@ std::string_view Utf8Prefix(std::string_view text, std::size_t limit) {
   return text.substr(0, limit);
 }
 
+std::string Excerpt(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return std::string(text);
+  return std::string(Utf8Prefix(text, limit)) + "...";
+}
+
 std::string OneLine(std::string_view text, std::size_t limit) {
   std::string line;
   for (unsigned char c : text) {
@@ -64,8 +69,7 @@ std::string OneLine(std::string_view text, std::size_t limit) {
     }
   }
   if (line.ends_with(' ')) line.pop_back();
-  if (line.size() > limit) line = std::string(Utf8Prefix(line, limit)) + "...";
-  return line;
+  return Excerpt(line, limit);
 }
 
 std::string ReplaceInvalidUtf8(std::string_view text) {

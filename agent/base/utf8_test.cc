@@ -52,5 +52,24 @@ TEST_CASE("utf8: untrusted text becomes one line of bounded length") {
   CHECK(OneLine("ab\xE2\x82\xAC", 4) == "ab...");
 }
 
+TEST_CASE("utf8: an excerpt is cut between characters and marked") {
+  struct Row {
+    std::string name, text;
+    std::size_t limit;
+    std::string excerpt;
+  };
+  const Row rows[] = {
+      {"empty", "", 3, ""},
+      {"at the limit", "abc", 3, "abc"},
+      {"over it", "abcd", 3, "abc..."},
+      {"inside a character", "ab\u00e4", 3, "ab..."},
+      {"no room", "\u00e4", 1, "..."},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(Excerpt(row.text, row.limit) == row.excerpt);
+  }
+}
+
 }  // namespace
 }  // namespace nodekeep
