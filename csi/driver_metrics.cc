@@ -1,6 +1,6 @@
 #include "csi/driver_metrics.h"
 
-#include <string>
+#include <utility>
 
 #include "agent/base/mutex.h"
 
@@ -14,14 +14,21 @@ const prometheus::Histogram::BucketBoundaries kRotationBuckets = {
 
 const prometheus::Labels kLinux = {{"os_type", "linux"}};
 
-prometheus::Labels Linux(std::string_view provider) {
-  return {{"os_type", "linux"}, {"provider", std::string(provider)}};
+constexpr std::size_t kMaxErrorTypes = 64;
+constexpr std::size_t kMaxErrorTypeBytes = 64;
+
+bool IsErrorType(std::string_view text) {
+  constexpr std::string_view kAllowed =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  return text.size() <= kMaxErrorTypeBytes &&
+         text.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
 }  // namespace
 
-DriverMetrics::DriverMetrics(MetricsRegistry& registry)
-    : publishes_(registry.Counter("node_publish_total", "Volumes published, repeats included.")),
+DriverMetrics::DriverMetrics(MetricsRegistry& registry, IsProvider is_provider)
+    : is_provider_(std::move(is_provider)),
+      publishes_(registry.Counter("node_publish_total", "Volumes published, repeats included.")),
       publish_errors_(
           registry.Counter("node_publish_error_total", "Volumes that could not be published.")),
       unpublishes_(registry.Counter("node_unpublish_total", "Volumes unpublished.")),
@@ -49,13 +56,40 @@ DriverMetrics::DriverMetrics(MetricsRegistry& registry)
                                    "Kubernetes Events that could not be written.")
                           .Add({})) {}
 
+std::string DriverMetrics::ProviderLabel(std::string_view provider) {
+  if (provider.empty()) return "";
+  std::string name(provider);
+  {
+    MutexLock lock(mutex_);
+    if (providers_.contains(name)) return name;
+  }
+  if (!is_provider_(name)) return "unknown";
+  MutexLock lock(mutex_);
+  providers_.insert(name);  // it keeps its label while its socket is away
+  return name;
+}
+
+std::string DriverMetrics::ErrorTypeLabel(std::string_view error_type) {
+  if (!IsErrorType(error_type)) return "other";
+  MutexLock lock(mutex_);
+  if (!error_types_.contains(error_type)) {
+    if (error_types_.size() >= kMaxErrorTypes) return "other";
+    error_types_.emplace(error_type);
+  }
+  return std::string(error_type);
+}
+
+prometheus::Labels DriverMetrics::Linux(std::string_view provider) {
+  return {{"os_type", "linux"}, {"provider", ProviderLabel(provider)}};
+}
+
 void DriverMetrics::CountPublish(std::string_view provider) {
   publishes_.Add(Linux(provider)).Increment();
 }
 
 void DriverMetrics::CountPublishError(std::string_view provider, std::string_view error_type) {
   prometheus::Labels labels = Linux(provider);
-  labels["error_type"] = error_type;
+  labels["error_type"] = ErrorTypeLabel(error_type);
   publish_errors_.Add(labels).Increment();
 }
 
@@ -72,7 +106,7 @@ void DriverMetrics::CountRotation(std::string_view provider, bool rotated) {
 void DriverMetrics::CountRotationError(std::string_view provider, std::string_view error_type) {
   prometheus::Labels labels = Linux(provider);
   labels["rotated"] = "false";
-  labels["error_type"] = error_type;
+  labels["error_type"] = ErrorTypeLabel(error_type);
   rotation_errors_.Add(labels).Increment();
 }
 

@@ -37,6 +37,7 @@ class ForeignProviders final : public VolumeSource {
   Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
                 const std::vector<ObjectVersion>& known) override;
   bool MayWriteItself(const SecretProviderClass&) const override { return true; }
+  bool Serves(const std::string& provider) const override { return SocketOf(provider).ok(); }
 
  private:
   Result<std::string> SocketOf(const std::string& provider) const;

@@ -37,6 +37,8 @@ class VolumeSource {
   // Whether the provider may write into the volume itself, which must be mounted before it is
   // asked (docs/protocol/csi-provider.md, "Handling of a reply").
   virtual bool MayWriteItself(const SecretProviderClass& spc) const = 0;
+  // Whether this node has a provider of that name now.
+  virtual bool Serves(const std::string& provider) const = 0;
 };
 
 // The parameters of the class overlaid with the volume's attributes, without tokens: what the
@@ -55,6 +57,9 @@ class MountVolumeSource final : public VolumeSource {
                 const std::vector<ObjectVersion>& known) override;
   bool MayWriteItself(const SecretProviderClass& spc) const override {
     return !mounts_.Serves(spc.provider);
+  }
+  bool Serves(const std::string& provider) const override {
+    return mounts_.Serves(provider) || others_.Serves(provider);
   }
 
  private:

@@ -28,7 +28,8 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       kube_(kube),
       options_(config.driver),
       node_name_(config.node_name),
-      metrics_(graph.metrics),
+      metrics_(graph.metrics,
+               [this](const std::string& provider) { return source_.Serves(provider); }),
       refreshes_(
           {.group_of = [this](const std::string& path) { return registry_.NamespaceOf(path); },
            .max_in_work = kRefreshesAtOnce},

@@ -79,6 +79,7 @@ class NoForeignProviders final : public VolumeSource {
         ""};
   }
   bool MayWriteItself(const SecretProviderClass&) const override { return true; }
+  bool Serves(const std::string&) const override { return false; }
 
   std::function<void(const Context&)> before_answer;
 };
@@ -217,7 +218,8 @@ struct DriverNode {
        .clock = clock,
        .log = core.log,
        .metrics = core.mount_metrics}};
-  DriverMetrics driver_metrics{core.metrics};
+  DriverMetrics driver_metrics{
+      core.metrics, [this](const std::string& provider) { return source.Serves(provider); }};
   TempDir dir;
   FakeMounter mounter;
   FakeClasses classes;
