@@ -16,6 +16,10 @@
 
 namespace nodekeep {
 
+// Memory that a class takes, about. Classes over kMaxKeptClass are read whenever they are needed.
+std::size_t SizeOf(const SecretProviderClass& spc);
+inline constexpr std::size_t kMaxKeptClass = 128u << 10;
+
 // Thread-safe.
 class ClassSource {
  public:
@@ -30,7 +34,8 @@ class ClassSource {
 
 // Reads from the API server. Concurrent calls for a class share one request, and its response is
 // reused for `fresh_for`: a hundred pods of one class that start together need one read. A class
-// that does not exist is always read again, as classes are often created just after their pods.
+// that does not exist is always read again, as classes are often created just after their pods. The
+// memory of the classes that are kept is bounded; a namespace that needs much displaces its own.
 //
 // Thread-safe.
 class KubeClassSource final : public ClassSource {
@@ -38,7 +43,7 @@ class KubeClassSource final : public ClassSource {
   struct Options {
     Duration fresh_for = std::chrono::seconds(5);
     Duration budget = std::chrono::seconds(20);  // for one request
-    std::size_t max_classes = 1024;
+    std::size_t max_bytes = 8u << 20;            // of the classes that are kept (SizeOf)
   };
 
   // `client`, `pool` and `clock` must outlive this object.
@@ -52,10 +57,14 @@ class KubeClassSource final : public ClassSource {
   struct Seen {
     ClassPtr value;
     SteadyTime at;
+    std::size_t bytes = 0;
   };
 
   Result<ClassPtr> Read(const Context& context, const Key& key);
   Result<ClassPtr> Store(const Key& key, Result<ClassPtr> answer);
+  // Erases the oldest class of the namespace that holds the most. Precondition: seen_ is not empty.
+  void EraseOne() NODEKEEP_REQUIRES(mutex_);
+  void Erase(std::map<Key, Seen>::iterator entry) NODEKEEP_REQUIRES(mutex_);
 
   const Options options_;
   KubeClient& client_;
@@ -63,6 +72,7 @@ class KubeClassSource final : public ClassSource {
 
   Mutex mutex_;
   std::map<Key, Seen> seen_ NODEKEEP_GUARDED_BY(mutex_);
+  std::size_t bytes_ NODEKEEP_GUARDED_BY(mutex_) = 0;  // of seen_
 
   SingleFlight<Key, ClassPtr> flights_;  // last: its calls use all of the above
 };

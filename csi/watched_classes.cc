@@ -4,14 +4,51 @@
 #include "csi/secrets_store_api.h"
 
 namespace nodekeep {
+namespace {
 
-WatchedClasses::WatchedClasses(WatchLoop& loop, ClassSource& live, OnChange on_change)
-    : loop_(loop), live_(live), on_change_(std::move(on_change)) {}
+ClassPtr UnlessLarge(const ClassPtr& spc) { return SizeOf(*spc) > kMaxKeptClass ? nullptr : spc; }
+
+}  // namespace
+
+WatchedClasses::Watch::Watch(const ClassPtr& seen, SharedResource::Grant its_grant)
+    : version(seen->resource_version), value(UnlessLarge(seen)), grant(std::move(its_grant)) {}
+
+Json WatchedClasses::Watch::Keep(const Json& object) {
+  Result<SecretProviderClass> spc = ReadSecretProviderClass(object);
+  if (spc.ok()) {
+    parsed.emplace(std::make_shared<const SecretProviderClass>(*std::move(spc)));
+  } else {
+    parsed.emplace(spc.error());
+  }
+  Json kept;
+  if (const Json* number = nodekeep::Find(object, {"metadata", "resourceVersion"})) {
+    kept["version"] = *number;
+  }
+  return kept;
+}
+
+bool WatchedClasses::Watch::Update(bool is_gone) {
+  std::optional<Result<ClassPtr>> next = std::exchange(parsed, std::nullopt);
+  MutexLock lock(mutex);
+  reported = true;
+  const bool is_valid = !is_gone && next && next->ok();
+  if (is_valid && (**next)->resource_version == version) return false;
+  value = is_valid ? UnlessLarge(**next) : nullptr;
+  version = is_valid ? (**next)->resource_version : "";
+  error.reset();
+  if (!is_gone && next && !next->ok()) error = next->error();
+  return true;
+}
+
+WatchedClasses::WatchedClasses(WatchLoop& loop, ClassSource& live, SharedResource& watches,
+                               OnChange on_change)
+    : loop_(loop), live_(live), shares_(watches), on_change_(std::move(on_change)) {}
 
 Result<ClassPtr> WatchedClasses::Get(const Context& context, const std::string& namespace_name,
                                      const std::string& name) {
   const Key key(namespace_name, name);
-  if (const WatchPtr watch = Find(key)) {
+  const WatchPtr watch = Find(key);
+  if (watch != nullptr) {
     MutexLock lock(watch->mutex);
     // A class that was deleted between the read and the first list is never reported.
     const bool gone = !watch->reported && watch->informer != nullptr && watch->informer->synced();
@@ -21,9 +58,9 @@ Result<ClassPtr> WatchedClasses::Get(const Context& context, const std::string& 
                                    name);
     }
   }
-  // Not watched, or created so recently that the watch has not reported it.
+  // Not watched, too large, or created so recently that the watch has not reported it.
   Result<ClassPtr> answer = live_.Get(context, namespace_name, name);
-  if (answer.ok()) Start(key, *answer);
+  if (answer.ok() && watch == nullptr) Start(key, *answer);
   return answer;
 }
 
@@ -35,8 +72,10 @@ WatchedClasses::WatchPtr WatchedClasses::Find(const Key& key) {
   return found->second;
 }
 
-void WatchedClasses::Start(const Key& key, ClassPtr seen) {
-  const auto watch = std::make_shared<Watch>(std::move(seen));
+void WatchedClasses::Start(const Key& key, const ClassPtr& seen) {
+  std::optional<SharedResource::Grant> grant = shares_.TryTake(key.first, 1);
+  if (!grant) return;
+  const auto watch = std::make_shared<Watch>(seen, *std::move(grant));
   {
     MutexLock lock(mutex_);
     if (!watches_.try_emplace(key, watch).second) return;
@@ -45,26 +84,10 @@ void WatchedClasses::Start(const Key& key, ClassPtr seen) {
       loop_,
       Informer::Options{
           .selection = {.path = kSecretProviderClassResource.CollectionPath(key.first),
-                        .field_selector = "metadata.name=" + key.second}},
+                        .field_selector = "metadata.name=" + key.second},
+          .keep = [raw = watch.get()](const Json& object) { return raw->Keep(object); }},
       [this, key, raw = watch.get()](const ObjectChange& change) {
-        Result<SecretProviderClass> next = change.after
-                                               ? ReadSecretProviderClass(*change.after)
-                                               : Result<SecretProviderClass>(SecretProviderClass());
-        {
-          MutexLock lock(raw->mutex);
-          raw->reported = true;
-          const bool same = next.ok() && change.after && raw->value != nullptr &&
-                            raw->value->resource_version == next->resource_version;
-          if (same) return;
-          raw->value = nullptr;
-          raw->error.reset();
-          if (!next.ok()) {
-            raw->error = next.error();
-          } else if (change.after) {
-            raw->value = std::make_shared<const SecretProviderClass>(*std::move(next));
-          }
-        }
-        on_change_(key);
+        if (raw->Update(change.after == nullptr)) on_change_(key);
       });
   MutexLock lock(watch->mutex);
   watch->informer = std::move(informer);

@@ -6,6 +6,7 @@
 #include "csi/watched_pods.h"
 #include "tests/fakes/fake_api_server.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/http_server.h"
 
 namespace nodekeep {
 namespace {
@@ -50,7 +51,8 @@ struct Bench {
   int changes = 0;
   WatchLoop loop{WatchDependencies{server, connection, clock, rng, log, WatchPolicy{}}};
   KubeClassSource live{{.fresh_for = Duration::zero()}, client, pool, clock};
-  WatchedClasses classes{loop, live, [this](const WatchedClasses::Key&) {
+  SharedResource watches{{.name = "class_watches", .capacity = 8}};
+  WatchedClasses classes{loop, live, watches, [this](const WatchedClasses::Key&) {
                            MutexLock lock(mutex);
                            ++changes;
                            changed.notify_all();
@@ -103,7 +105,7 @@ TEST_CASE("watched classes: a class deleted between the read and the first list 
   Bench bench;
   bench.server.PutText(kClasses, Class("one"));
   DeletedAfterRead live(bench);
-  WatchedClasses classes(bench.loop, live, [](const WatchedClasses::Key&) {});
+  WatchedClasses classes(bench.loop, live, bench.watches, [](const WatchedClasses::Key&) {});
   REQUIRE(classes.Get(Context(), "shop", "app").ok());
   bench.server.AwaitWatches(1);
   const Result<ClassPtr> gone = classes.Get(Context(), "shop", "app");
@@ -133,6 +135,124 @@ TEST_CASE("watched classes: the watch of an unused class ends") {
   bench.classes.KeepOnly({});
   CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == "one");
   CHECK(bench.server.Count("GET", "secretproviderclasses") == 2);
+}
+
+TEST_CASE("watched classes: over the share of its namespace, a class is read for each use") {
+  Bench bench;
+  const auto put = [&](const std::string& namespace_name, const std::string& name) {
+    std::string text = Class("one");
+    text.replace(text.find("\"app\""), 5, "\"" + name + "\"");
+    bench.server.PutText("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/" + namespace_name +
+                             "/secretproviderclasses",
+                         text);
+  };
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = fmt::format("c{}", i);
+    put("greedy", name);
+    for (int uses = 0; uses < 3; ++uses) {
+      CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "greedy", name)) == "one");
+    }
+  }
+  // Half of eight are watched, 16 others are read three times.
+  bench.server.AwaitWatches(4);
+  CHECK(bench.watches.used() == 4);
+  CHECK(bench.server.Count("GET", "greedy/secretproviderclasses") == 4 + 16 * 3);
+  put("shop", "app");
+  CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == "one");
+  bench.server.AwaitWatches(5);
+  bench.classes.KeepOnly({});
+  bench.classes.KeepOnly({});
+  CHECK(bench.watches.used() == 0);
+}
+
+TEST_CASE("watched classes: a large class is watched, but not kept in memory") {
+  Bench bench;
+  const auto requests = [&] { return bench.server.Count("GET", "secretproviderclasses"); };
+  const std::string large(kMaxKeptClass, 'x');
+  bench.server.PutText(kClasses, Class(large));
+  for (int i = 0; i < 3; ++i) {
+    CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == large);
+  }
+  CHECK(requests() == 3);
+  bench.server.AwaitWatches(1);
+  bench.server.PutText(kClasses, Class("one"));
+  bench.AwaitChanges(1);
+  CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == "one");
+  CHECK(requests() == 3);
+  bench.server.PutText(kClasses, Class(large + "y"));
+  bench.AwaitChanges(2);
+  CHECK(bench.ObjectsOf(bench.classes.Get(Context(), "shop", "app")) == large + "y");
+  CHECK(requests() == 4);
+}
+
+TEST_CASE("class source: the classes that are kept are bounded in bytes, per namespace") {
+  Bench bench;
+  KubeClassSource source({.fresh_for = std::chrono::hours(1), .max_bytes = 400'000}, bench.client,
+                         bench.pool, bench.clock);
+  const auto put = [&](const std::string& namespace_name, int number, std::size_t size) {
+    std::string text = Class(std::string(size, 'x'));
+    text.replace(text.find("\"app\""), 5, fmt::format("\"c{}\"", number));
+    bench.server.PutText("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/" + namespace_name +
+                             "/secretproviderclasses",
+                         text);
+  };
+  const auto get = [&](const std::string& namespace_name, int number) {
+    CHECK(source.Get(Context(), namespace_name, fmt::format("c{}", number)).ok());
+    bench.clock.Advance(std::chrono::milliseconds(1));
+  };
+  const auto reads = [&](const std::string& namespace_name) {
+    return bench.server.Count("GET", namespace_name + "/secretproviderclasses");
+  };
+  put("shop", 0, 10'000);
+  get("shop", 0);
+  for (int i = 0; i < 50; ++i) {
+    put("greedy", i, 40'000);
+    get("greedy", i);
+  }
+  get("shop", 0);
+  CHECK(reads("shop") == 1);  // still kept
+  get("greedy", 49);
+  CHECK(reads("greedy") == 50);
+  get("greedy", 0);
+  CHECK(reads("greedy") == 51);      // displaced by the later ones
+  put("greedy", 50, kMaxKeptClass);  // too large to be kept
+  get("greedy", 50);
+  get("greedy", 50);
+  CHECK(reads("greedy") == 53);
+  get("greedy", 49);
+  CHECK(reads("greedy") == 53);
+}
+
+TEST_CASE("watches: with HTTP/1.1 none waits for a connection") {
+  constexpr std::size_t kWatches = 40;
+  HttpServer server([](const HttpServer::Request& request, HttpServer::Connection& connection) {
+    if (request.target.find("watch=true") == std::string::npos) {
+      connection.Write(
+          HttpServer::Reply(200, R"({"metadata":{"resourceVersion":"1"},"items":[]})"));
+      return;
+    }
+    connection.Write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    connection.AwaitClientClose();
+  });
+  KubeConnection connection;
+  connection.server = server.url();
+  SystemClock clock;
+  FakeRng rng;
+  Logger log(LogLevel::kOff, LogFormat::kText);
+  CurlClient http(WatchConnections(kWatches, {}));
+  WatchLoop loop({http, connection, clock, rng, log});
+  std::vector<std::unique_ptr<Informer>> informers;
+  for (std::size_t i = 0; i < kWatches; ++i) {
+    informers.push_back(std::make_unique<Informer>(
+        loop,
+        Informer::Options{
+            .selection = {.path = kClasses, .field_selector = fmt::format("metadata.name=c{}", i)}},
+        [](const ObjectChange&) {}));
+  }
+  for (const auto& informer : informers) {
+    CHECK(informer->AwaitSynced(Context(clock.Now() + std::chrono::seconds(30), {})).ok());
+  }
+  server.AwaitRequests(2 * kWatches);  // a list and a watch each; no watch has ended
 }
 
 TEST_CASE("watched pods: the pods of this node with the fields that the driver needs") {

@@ -46,7 +46,7 @@ void FillLeases(const AdminBackend& backend, admin::v1::StatusResponse& response
 }
 
 void FillBackends(const AdminBackend& backend, admin::v1::StatusResponse& response) {
-  for (const BackendState& state : backend.gate.States()) {
+  for (const BackendState& state : backend.backends()) {
     admin::v1::Backend& line = *response.add_backends();
     line.set_host(state.host);
     line.set_breaker_open(state.breaker_open);

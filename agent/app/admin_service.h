@@ -48,7 +48,7 @@ struct AdminBackend {
   LeaseKeeper& leases;
   MountLedger& ledger;
   Fetcher& fetcher;
-  BackendGate& gate;
+  std::function<std::vector<BackendState>()> backends;  // thread-safe
   Sealer& sealer;
   const Clock& clock;
   std::string version;

@@ -73,15 +73,16 @@ struct Bed {
             .leases = core.leases,
             .ledger = ledger,
             .fetcher = core.fetcher,
-            .gate = gate,
+            .backends = [this] { return gate.States(); },
             .sealer = *core.sealer,
             .clock = clock,
             .version = "1.2.3",
             .node = "node-a",
-            .state = [this] {
-              MutexLock lock(mutex);
-              return state;
-            }};
+            .state =
+                [this] {
+                  MutexLock lock(mutex);
+                  return state;
+                }};
   }
 
   void Open() {

@@ -84,8 +84,8 @@ class Agent {
     auto admin = AdminServer::Open(
         config.admin_socket,
         AdminBackend{graph_.cache, graph_.credentials, graph_.leases, graph_.ledger, graph_.fetcher,
-                     graph_.gate, *graph_.sealer, graph_.clock, std::string(Version()),
-                     config.node_name, [this] { return State(); },
+                     [this] { return graph_.BackendStates(); }, *graph_.sealer, graph_.clock,
+                     std::string(Version()), config.node_name, [this] { return State(); },
                      [this] { return driver_ ? driver_->Volumes() : std::vector<VolumeRecord>(); },
                      [this] {
                        if (driver_) driver_->RefreshAll();

@@ -34,7 +34,8 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
           {.group_of = [this](const std::string& path) { return registry_.NamespaceOf(path); },
            .max_in_work = kRefreshesAtOnce},
           graph.clock, graph.rng),
-      watches_({.http = graph.curl,
+      watch_connections_(WatchConnections(kClassWatches + 1, graph.on_exception)),
+      watches_({.http = watch_connections_,
                 .connection = kube.connection(),
                 .clock = graph.clock,
                 .rng = graph.rng,
@@ -42,7 +43,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                 .policy = {.user_agent = "nodekeep/" + std::string(Version())},
                 .on_exception = graph.on_exception}),
       live_classes_({}, kube, graph.backend_pool, graph.clock),
-      classes_(watches_, live_classes_,
+      classes_(watches_, live_classes_, graph.shares.class_watches,
                [this](const WatchedClasses::Key& key) {
                  for (const std::string& path : registry_.PathsOfClass(key.first, key.second)) {
                    refreshes_.Add(path);

@@ -68,6 +68,7 @@ class Driver {
   LinuxMounter mounter_;
   VolumeRegistry registry_;
   Workqueue<std::string> refreshes_;  // target paths
+  CurlClient watch_connections_;      // used by watches only, which occupy them
   WatchLoop watches_;
   KubeClassSource live_classes_;
   WatchedClasses classes_;

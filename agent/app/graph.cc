@@ -2,7 +2,9 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 #include "agent/app/version.h"
 #include "agent/app/version_key.h"
@@ -20,6 +22,13 @@ BackendGate::Options GateOptions(const Config& config) {
   options.rate.rate = config.fetch.rate_per_second;
   options.rate.burst = config.fetch.burst;
   options.max_concurrent = static_cast<std::size_t>(config.fetch.concurrency);
+  return options;
+}
+
+BackendGate::Options KubeGateOptions(const Config& config) {
+  BackendGate::Options options = GateOptions(config);
+  // As for watches (ReadKubeAnswer): the node depends on the API server.
+  options.longest_hold = std::chrono::seconds(30);
   return options;
 }
 
@@ -111,9 +120,15 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
                .stale_patience = loaded.config.fetch.stale_patience},
               cache, credentials, leases, backend_pool, clock, rng, fetch_metrics),
       ledger(clock),
+      kube_curl(api_server ? std::make_unique<CurlClient>(
+                                 CurlClient::Options{.on_exception = on_exception})
+                           : nullptr),
+      kube_gate(api_server ? std::make_unique<BackendGate>(*kube_curl, clock, rng, gate_metrics,
+                                                           KubeGateOptions(loaded.config))
+                           : nullptr),
       kube(api_server
                ? std::make_unique<KubeClient>(
-                     gate, *std::move(api_server), clock, rng,
+                     *kube_gate, *std::move(api_server), clock, rng,
                      KubeClient::Options{.user_agent = fmt::format("nodekeep/{}", Version())})
                : nullptr),
       tokens(kube ? std::make_unique<KubeTokenSource>(*kube) : nullptr),
@@ -134,6 +149,18 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
 }
 
 Graph::~Graph() = default;
+
+std::vector<BackendState> Graph::BackendStates() const {
+  std::vector<BackendState> states = gate.States();
+  if (kube_gate) {
+    std::vector<BackendState> own = kube_gate->States();
+    states.insert(states.end(), std::make_move_iterator(own.begin()),
+                  std::make_move_iterator(own.end()));
+  }
+  std::sort(states.begin(), states.end(),
+            [](const auto& a, const auto& b) { return a.host < b.host; });
+  return states;
+}
 
 Status Graph::Reconfigure(const LoadedConfig& loaded) {
   if (Status made = providers.Configure(loaded.config, loaded.sources.providers); !made.ok()) {

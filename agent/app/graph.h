@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "agent/app/agent_metrics.h"
 #include "agent/app/config.h"
@@ -40,6 +41,9 @@ class Graph {
   static Result<std::unique_ptr<Graph>> Create(const LoadedConfig& loaded, Logger& log);
   ~Graph();
 
+  // The hosts of both gates, sorted by name; `nodekeep status` shows them.
+  std::vector<BackendState> BackendStates() const;
+
   // Applies the live settings (config_settings.h) of `loaded`. On an error nothing has changed.
   Status Reconfigure(const LoadedConfig& loaded);
 
@@ -66,7 +70,12 @@ class Graph {
   LeaseKeeper leases;
   Fetcher fetcher;
   MountLedger ledger;
-  const std::unique_ptr<KubeClient> kube;  // null without an API server, as is `tokens`
+  // Null without an API server, as are `kube` and `tokens`. The API server has connections, limits
+  // and a breaker of its own: what a class makes the agent send to a backend, even to one with the
+  // API server's address, does not affect it.
+  const std::unique_ptr<CurlClient> kube_curl;
+  const std::unique_ptr<BackendGate> kube_gate;
+  const std::unique_ptr<KubeClient> kube;
   const std::unique_ptr<TokenSource> tokens;
   MountService mounts;
 

@@ -2,6 +2,8 @@
 
 namespace nodekeep {
 
-Shares::Shares(const Config&, const RefusalReporter&) {}
+Shares::Shares(const Config&, const RefusalReporter& on_refusal)
+    : class_watches(
+          {.name = "class_watches", .capacity = kClassWatches, .on_refusal = on_refusal}) {}
 
 }  // namespace nodekeep

@@ -13,8 +13,13 @@ namespace nodekeep {
 inline constexpr std::size_t kBackendThreads = 128;
 inline constexpr std::size_t kMountThreads = 256;
 
+// Watches of SecretProviderClasses. A class without one is read again for each mount and refresh.
+inline constexpr std::size_t kClassWatches = 256;
+
 struct Shares {
   Shares(const Config& config, const RefusalReporter& on_refusal);
+
+  SharedResource class_watches;
 };
 
 }  // namespace nodekeep

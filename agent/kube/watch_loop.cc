@@ -13,6 +13,14 @@ constexpr Duration kAfterException = std::chrono::seconds(1);
 
 }  // namespace
 
+CurlClient::Options WatchConnections(std::size_t watches, ExceptionReporter on_exception) {
+  constexpr std::size_t kBeingReplaced = 16;
+  CurlClient::Options options;
+  options.max_connections_per_host = options.max_connections = watches + kBeingReplaced;
+  options.on_exception = std::move(on_exception);
+  return options;
+}
+
 void WatchLoop::Waker::Wake() {
   MutexLock lock(mutex_);
   woken_ = true;

@@ -3,7 +3,8 @@
 // The thread on which all Informers of the agent run.
 //
 // When data arrives for one member, or the time that a member requested has come, all members are
-// called one after the other on one thread. So fifty watches take one thread and one connection.
+// called one after the other on one thread. So fifty watches take one thread and, with HTTP/2, one
+// connection.
 
 #include <condition_variable>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
 #include "agent/base/thread_guard.h"
+#include "agent/http/curl_client.h"
 #include "agent/http/http_stream.h"
 #include "agent/http/retry.h"
 #include "agent/kube/kubeconfig.h"
@@ -46,6 +48,11 @@ struct WatchDependencies {
   WatchPolicy policy{};
   ExceptionReporter on_exception{};  // for exceptions of the loop's thread, "watch"
 };
+
+// Options of a client for `watches` watches at a time, used by nothing else. With HTTP/1.1 each
+// watch occupies a connection, so there is one for each, and some for watches that are being
+// replaced.
+CurlClient::Options WatchConnections(std::size_t watches, ExceptionReporter on_exception);
 
 // Thread-safe. Every member must be removed before the loop is destroyed.
 class WatchLoop {

@@ -22,10 +22,12 @@ CONTROLLERS = ("serviceaccount-controller", "serviceaccount-token-controller", "
 class Cluster:
     """Attributes once started: `url`, `ca` (CertificateAuthority), `kubeconfig` (path, cluster admin), `issuer`, `signing_key`."""
 
-    def __init__(self, directory: pathlib.Path, *, more_controllers: tuple = (), audit: bool = False):
+    def __init__(self, directory: pathlib.Path, *, more_controllers: tuple = (), audit: bool = False,
+                 http2: bool = True):
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self._controllers = CONTROLLERS + more_controllers
+        self._http2 = http2
         self.audit_log = directory / "audit.log" if audit else None
         # Looked up first, so that a missing program is reported at once.
         self._programs = {name: tool(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager")}
@@ -59,7 +61,7 @@ class Cluster:
             f"--service-account-key-file={self.signing_key.public}",
             f"--service-account-signing-key-file={self.signing_key.private}", f"--api-audiences={self.issuer}",
             "--authorization-mode=Node,RBAC", "--allow-privileged=true", "--enable-admission-plugins=NodeRestriction",
-            *self._audit_arguments(),
+            f"--disable-http2-serving={str(not self._http2).lower()}", *self._audit_arguments(),
         ])
         self._wait_for_api_server()
         self.kubeconfig = self.write_kubeconfig("admin", certificate=self.admin)
