@@ -14,6 +14,7 @@ namespace {
 
 // Limits a message, because a server that is not an API server may send a whole HTML page.
 constexpr std::size_t kMaxMessage = 500;
+constexpr Duration kLongestWait = std::chrono::seconds(30);
 
 ErrorCode CodeOf(int status) {
   switch (status) {
@@ -27,8 +28,7 @@ ErrorCode CodeOf(int status) {
 
 std::string Shortened(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
-  if (text.size() <= kMaxMessage) return text;
-  return ReplaceInvalidUtf8(text.substr(0, kMaxMessage)) + "...";
+  return Excerpt(text, kMaxMessage);
 }
 
 // The body of a failure is a Status object:
@@ -54,7 +54,7 @@ Error FailureOf(const HttpResponse& response, WallTime now) {
     wait = std::chrono::seconds(std::min<std::int64_t>(*seconds, 3600));
   }
   if (!wait) return error;
-  return std::move(error).WithRetryAfter(*wait);
+  return std::move(error).WithRetryAfter(std::min(*wait, kLongestWait));
 }
 
 Result<SecretBytes> BearerToken(const KubeConnection& connection) {

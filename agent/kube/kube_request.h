@@ -30,7 +30,8 @@ Result<HttpRequest> MakeKubeRequest(const KubeConnection& connection, std::strin
                                     const KubeCall& call);
 
 // Returns the object of a 2xx response, else the error from its Status (codes: see KubeClient) with
-// the server's retry delay. kInternal if the response is not JSON.
+// the server's retry delay, at most 30 seconds: the node depends on the API server, so it asks
+// again soon after an overload is over. kInternal if the response is not JSON.
 Result<Json> ReadKubeAnswer(const HttpResponse& response, WallTime now);
 
 // Appends "name=value" to the query of `path`; percent-encodes the value.

@@ -13,7 +13,7 @@
 // accepts a watch from a version in its future, and sends no events.
 //
 // Consecutive failures are retried after exponentially growing delays with jitter, and not before
-// the server's Retry-After.
+// the server's Retry-After, which counts for at most 30 seconds.
 //
 // Not thread-safe: called on the watch loop's thread only, and calls its target there.
 
