@@ -13,7 +13,6 @@ find_package(prometheus-cpp REQUIRED)
 pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
-pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
 # One binary, static as far as Debian's archives go: gRPC, Protobuf, Abseil, RE2, c-ares and libyaml
 # are linked in, which also saves the relocations of sixty shared libraries in resident memory.
