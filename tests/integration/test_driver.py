@@ -107,6 +107,15 @@ def test_kubelet_is_told_who_the_driver_is_and_where(agent, kubelet):
     Agent.wait_for(lambda: agent.http("/readyz")[0] == 200, "readiness", 10)
 
 
+def test_an_agent_that_waits_for_kubelet_is_alive_and_not_ready(kubelet, start_agent, cluster):
+    agent = start_agent(providers=("dev",), kubeconfig=cluster.kubeconfig, kubelet=kubelet)
+    assert agent.cli("healthcheck", "--live").stdout == "ok\n"
+    assert agent.http("/healthz") == (200, "ok\n")
+    waiting = agent.cli("healthcheck", check=False)
+    assert waiting.returncode == 1 and "not ready" in waiting.stderr
+    assert agent.http("/readyz")[0] == 503
+
+
 def test_a_first_volume_and_its_end(agent, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), classes.create())
     kubelet.publish(volume)
