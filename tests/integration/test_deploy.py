@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bed.cluster import Cluster
-from bed.helm import CHART, NAMESPACE, RELEASE, Helm
+from bed.helm import CHART, IMAGE, NAMESPACE, RELEASE, Helm
 from bed.json_client import JsonClient, Reply
 from bed.kubectl import Kubectl
 from bed.process import REPOSITORY, tool, wait_for
@@ -30,7 +30,7 @@ EVERYTHING = {**MIRRORING, "podTokens.create": "true", "config.versionKeySecret"
               "image.digest": "sha256:" + "0" * 64, "env[0].name": "VAULT_ADDR", "env[0].value": "https://vault:8200",
               "podAnnotations.team": "shop", "csiDriver.tokenRequests[0].audience": "sts.amazonaws.com"}
 PROVIDER_WITH_KEY = {**PROVIDER, "config.versionKeySecret": KEY, "provider.watchPods": "false"}
-VALUE_SETS = {"driver": DRIVER, "driver, mirroring": MIRRORING, "driver, everything": EVERYTHING, "provider": PROVIDER,
+VALUE_SETS = {"driver": DRIVER, "driver, network policy": {**DRIVER, "networkPolicy.enabled": "true"}, "driver, mirroring": MIRRORING, "driver, everything": EVERYTHING, "provider": PROVIDER,
               "provider, version key": PROVIDER_WITH_KEY, "provider, login token": LOGIN_TOKEN}
 
 value_sets = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS.keys())
@@ -79,7 +79,7 @@ def config_errors(binary: pathlib.Path, objects: list[dict], directory: pathlib.
 
 @value_sets
 def test_helm_lint_finds_nothing_to_complain_about(offline, values):
-    settings = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    settings = [part for name, value in (IMAGE | values).items() for part in ("--set", f"{name}={value}")]
     done = offline.run("lint", "--strict", CHART, *settings)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -138,6 +138,38 @@ def test_a_login_token_has_an_audience_of_its_own_and_is_not_that_of_the_api_ser
     own = {**LOGIN_TOKEN, "config.providers.akeyless.serviceAccountTokenFile": "/own/token"}
     container = only(offline.render(own), "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
     assert not [variable for variable in container["env"] if "TOKEN_FILE" in variable["name"]]
+
+
+def test_the_image_is_named_by_the_operator(offline):
+    assert "image.repository is missing: name the repository" in offline.refusal({**ENABLED, "image.repository": ""})
+    digest = "sha256:" + "0" * 64
+    for values, image in (({}, "registry.example.com/nodekeep:0.1.0"), ({"image.tag": "x"}, "registry.example.com/nodekeep:x"),
+                          ({"image.tag": "x", "image.digest": digest}, f"registry.example.com/nodekeep@{digest}")):
+        container = only(offline.render({**ENABLED, **values}), "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
+        assert container["image"] == image
+
+
+@pytest.mark.parametrize("values", [DRIVER, PROVIDER])
+def test_liveness_does_not_depend_on_the_port_that_other_pods_can_reach(offline, values):
+    container = only(offline.render(values), "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
+    assert container["livenessProbe"]["exec"]["command"] == ["/usr/bin/nodekeep", "healthcheck", "--live", "--timeout", "8s"]
+    other = offline.render({**values, "config.adminSocket": "/run/nodekeep/other.sock"})
+    container = only(other, "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "NODEKEEP_ADMIN_SOCKET", "value": "/run/nodekeep/other.sock"} in container["env"]
+
+
+def test_a_network_policy_admits_the_named_peers_to_the_port_of_the_metrics_and_nobody_else(offline):
+    assert not [made for made in offline.render(DRIVER) if made["kind"] == "NetworkPolicy"]
+    monitoring = "kubernetes\\.io/metadata\\.name"
+    peers = {"networkPolicy.enabled": "true", f"networkPolicy.from[0].namespaceSelector.matchLabels.{monitoring}": "monitoring"}
+    objects = offline.render({**DRIVER, **peers})
+    policy = only(objects, "NetworkPolicy")["spec"]
+    template = only(objects, "DaemonSet")["spec"]["template"]
+    assert policy["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert policy["policyTypes"] == ["Ingress"]
+    assert policy["ingress"] == [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+                                  "ports": [{"protocol": "TCP", "port": "http"}]}]
+    assert only(offline.render({**DRIVER, "networkPolicy.enabled": "true"}), "NetworkPolicy")["spec"]["ingress"] == []
 
 
 def test_another_kubelet_root_and_driver_name_go_everywhere(offline):
@@ -228,6 +260,7 @@ REFUSED = {
     "an invalid digest": Refused({"image.digest": "sha256:abc"}, "/image/digest"),
     "a token lifetime that is too short": Refused({"csiDriver.tokenRequests[0].audience": "vault",
                                              "csiDriver.tokenRequests[0].expirationSeconds": "60"}, "expirationSeconds"),
+    "a network peer that is not one": Refused({"networkPolicy.from[0]": "monitoring"}, "/networkPolicy/from/0"),
     "no provider directory": Refused({"config.providerDirs": "null"}, "providerDirs"),
     "a service account that is not created": Refused({**ENABLED, "serviceAccount.create": "false"}, "serviceAccount.name"),
     "no provider": Refused({"config.providers.enabled": "{}"}, "/config/providers/enabled"),

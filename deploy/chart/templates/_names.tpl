@@ -27,11 +27,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end -}}
 
+{{/* Without a registry, a container runtime would pull the name from a public one, where it may belong to anybody. */}}
 {{- define "nodekeep.image" -}}
+{{- $repository := required "image.repository is missing: name the repository that you pushed the image to, such as registry.example.com/nodekeep" .Values.image.repository -}}
 {{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{ $repository }}@{{ .Values.image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
 

@@ -11,10 +11,11 @@ from bed.process import REPOSITORY, tool
 CHART = REPOSITORY / "deploy" / "chart"
 NAMESPACE = "kube-system"
 RELEASE = "nodekeep"
+IMAGE = {"image.repository": "registry.example.com/nodekeep"}
 
 
 class Helm:
-    """Values are given as `--set` takes them: {"mirroring.enabled": "true"}."""
+    """Values are given as `--set` takes them: {"mirroring.enabled": "true"}; IMAGE is added where no other is given."""
 
     def __init__(self, directory: pathlib.Path, kubeconfig: pathlib.Path | None = None):
         homes = {f"HELM_{name}_HOME": str(directory / "helm" / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
@@ -50,4 +51,4 @@ class Helm:
 
 
 def _settings(values: dict) -> list[str]:
-    return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    return [part for name, value in (IMAGE | values).items() for part in ("--set", f"{name}={value}")]
