@@ -22,8 +22,12 @@ LoginText::LoginText(std::string_view method, std::string_view endpoint, const T
 }
 
 LoginText& LoginText::Part(std::string_view name, std::string_view value) {
-  text_ += fmt::format(" {}={}:{}", name, value.size(), value);
+  text_ += fmt::format(" {}={}:{}", name, value.size(), ShortKeyPart(value));
   return *this;
+}
+
+std::string ShortKeyPart(std::string_view text) {
+  return text.size() <= kMaxKeyPart ? std::string(text) : "sha256-" + Sha256Hex(text);
 }
 
 }  // namespace nodekeep

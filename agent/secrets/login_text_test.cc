@@ -53,4 +53,20 @@ TEST_CASE("login text: keys are digested") {
   CHECK(LoginText("cert", "https://a", tls, "").Take().find("CANARY") == std::string::npos);
 }
 
+TEST_CASE("login text: long values are digested, and still differ") {
+  const auto text = [](const std::string& endpoint, const std::string& role) {
+    return LoginText("k8s", endpoint, TlsSettings(), "").Part("role", role).Take();
+  };
+  const std::string longest(kMaxKeyPart, 'r');
+  CHECK(text("https://a", longest).find(longest) != std::string::npos);
+  const std::string huge(900'000, 'r');
+  const std::set<std::string> texts = {text("https://a", huge), text("https://a", huge + "r"),
+                                       text("https://a", "x" + huge), text("https://a" + huge, "r"),
+                                       text("https://b" + huge, "r"),
+                                       // As long as the digest of the first, and equal to it.
+                                       text("https://a", ShortKeyPart(huge))};
+  CHECK(texts.size() == 6);
+  for (const std::string& one : texts) CHECK(one.size() < 1024);
+}
+
 }  // namespace nodekeep

@@ -4,12 +4,25 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/secrets/login_text.h"
 
 namespace nodekeep {
 namespace {
 
-// Without spaces, '=' and '/', which separate the parts.
-std::string Part(const std::string& text) { return PercentEncode(text, false); }
+// Above what LoginText makes of ordinary values.
+constexpr std::size_t kMaxLoginText = 4096;
+
+// Without spaces, '=' and '/', which separate the parts. The mark of a digest is one that no
+// encoded text contains.
+std::string Part(const std::string& text) {
+  return text.size() <= kMaxKeyPart ? PercentEncode(text, false) : '#' + Sha256Hex(text);
+}
+
+// For texts that are not made with LoginText. One that begins with the mark is digested as well.
+std::string SettingsOf(const ProviderOptions& options) {
+  std::string text = options.LoginText();
+  return text.size() <= kMaxLoginText && !text.starts_with('#') ? text : '#' + Sha256Hex(text);
+}
 
 // Digest of the request's tokens; replaces the pod's uid if kubelet sent none.
 std::string TokenDigest(const Identity& identity) {
@@ -26,10 +39,10 @@ LoginKeys LoginKeysOf(const std::string& provider, const ProviderOptions& option
                       const Identity& identity) {
   const std::string digest = options.CredentialDigest(identity);
   if (!options.SendsPodToken()) {
-    return {"", fmt::format("{} {} any-pod credential={}", provider, options.LoginText(),
+    return {"", fmt::format("{} {} any-pod credential={}", provider, SettingsOf(options),
                             Part(digest))};
   }
-  std::string account = fmt::format("{} {} {}/{}", provider, options.LoginText(),
+  std::string account = fmt::format("{} {} {}/{}", provider, SettingsOf(options),
                                     Part(identity.namespace_name), Part(identity.service_account));
   if (!identity.service_account_uid.empty()) {
     account += fmt::format(" sa-uid={}", Part(identity.service_account_uid));

@@ -24,10 +24,12 @@ struct Route {
   std::shared_ptr<Backend> backend;  // kept alive across a configuration reload
   std::shared_ptr<const ProviderOptions> options;
   Policy policy;
+  std::size_t options_bytes = 0;  // about what `options` occupies, for tables of routes
 };
 
 // The keys under which logins are looked up. Different identities or login settings never have the
-// same key: each part after the settings is tagged and contains neither spaces nor '='.
+// same key: each part after the settings is tagged and contains neither spaces nor '='. Long parts
+// are replaced by digests, so a key has a few KiB at most.
 //
 //   login                                 shared
 //   with the pod's token only             account

@@ -1,8 +1,11 @@
 #include "agent/secrets/read_plan.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <functional>
+#include <set>
 #include <string>
 
+#include "agent/base/digest.h"
 #include "tests/fakes/core.h"
 
 namespace nodekeep {
@@ -131,6 +134,35 @@ TEST_CASE("login keys: without a pod uid a token digest distinguishes callers") 
   CHECK(a != none);
   CHECK(a == LoginOf(WithToken(no_pod.Clone(), "hunter2-a")).Keys().own);
   CHECK(a.find("hunter2") == std::string::npos);
+}
+
+TEST_CASE("login keys: long parts are digested, and still differ") {
+  const std::string huge(900'000, 'x');
+  struct Row {
+    std::string name;
+    std::function<void(Login&, const std::string&)> set;
+  };
+  const Row rows[] = {
+      {"settings", [](Login& l, const std::string& text) { l.options.login_text = text; }},
+      {"credential", [](Login& l, const std::string& text) { l.options.digest = text; }},
+      {"namespace", [](Login& l, const std::string& text) { l.identity.namespace_name = text; }},
+      {"account", [](Login& l, const std::string& text) { l.identity.service_account = text; }},
+      {"account uid",
+       [](Login& l, const std::string& text) { l.identity.service_account_uid = text; }},
+      {"pod", [](Login& l, const std::string& text) { l.identity.pod->name = text; }},
+      {"pod uid", [](Login& l, const std::string& text) { l.identity.pod->uid = text; }},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    std::set<std::string> keys;
+    for (const std::string& text : {huge, huge + "y", Sha256Hex(huge), "#" + Sha256Hex(huge)}) {
+      Login login = LoginOf(Web());
+      row.set(login, text);
+      keys.insert(login.Keys().own);
+      CHECK(login.Keys().own.size() < 8192);
+    }
+    CHECK(keys.size() == 4);
+  }
 }
 
 }  // namespace nodekeep
