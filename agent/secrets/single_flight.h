@@ -6,7 +6,8 @@
 // claimed and fetched by one call on the pool; for the others Do waits for the call in progress.
 // Each waiter keeps its own deadline. When a waiter gives up, the call continues within its own
 // budget, because the next pod will need the answer. The call uses the share of the namespace of
-// the caller that started it.
+// the caller that started it, and may have to wait for it: callers of different namespaces should
+// use different keys.
 //
 // Thread-safe. No callback runs under the lock. The destructor cancels the calls in progress and
 // waits for them; no caller may be waiting in Do by then.
@@ -20,6 +21,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
 #include "agent/base/mutex.h"
+#include "agent/base/on_exit.h"
 #include "agent/base/result.h"
 #include "agent/base/worker_pool.h"
 
@@ -59,19 +61,26 @@ class SingleFlight {
     const auto failure = std::make_shared<LatestFailure>();
     {
       MutexLock lock(mutex_);
+      const OnThrow unclaim([&] {
+        mutex_.AssertHeld();
+        for (const Key& key : claimed_keys) flights_.erase(key);
+      });
       for (const Key& key : keys) {
-        std::shared_ptr<Flight>& flight = flights_[key];
-        if (flight == nullptr) {
-          flight = std::make_shared<Flight>(failure);
-          claimed_keys.push_back(key);
-          claimed.push_back(flight);
+        const auto known = flights_.find(key);
+        if (known != flights_.end()) {
+          flights.push_back(known->second);
+          continue;
         }
-        flights.push_back(flight);
+        flights.push_back(std::make_shared<Flight>(failure));
+        claimed.push_back(flights.back());
+        claimed_keys.push_back(key);
+        flights_[key] = flights.back();
       }
       if (!claimed.empty()) ++running_;
     }
     if (!claimed.empty()) {
-      Start(context.namespace_name(), claimed_keys, claimed, failure, std::move(call));
+      Start(context.namespace_name(), std::move(claimed_keys), std::move(claimed), failure,
+            std::move(call));
     }
     return Await(context, flights);
   }
@@ -84,9 +93,12 @@ class SingleFlight {
     std::optional<Result<Value>> result;           // guarded by mutex_
   };
 
+  // The keys are claimed: whatever fails, they must be finished.
   void Start(const std::string& namespace_name, std::vector<Key> keys,
              std::vector<std::shared_ptr<Flight>> flights, std::shared_ptr<LatestFailure> failure,
              Call call) {
+    const OnThrow refuse(
+        [&] { Finish(keys, flights, std::vector<Result<Value>>(keys.size(), Unexpected())); });
     const Context own = Context(clock_.Now() + budget_, stop_.get_token())
                             .WithNamespace(namespace_name)
                             .WithLatestFailure(std::move(failure));
@@ -113,6 +125,7 @@ class SingleFlight {
               std::vector<Result<Value>> results) {
     // Notify under the lock: once `running_` is seen as 0, this object may be destroyed.
     MutexLock lock(mutex_);
+    if (flights.front()->result) return;  // posted although Post threw
     for (std::size_t i = 0; i < keys.size(); ++i) {
       flights[i]->result = std::move(results[i]);
       flights_.erase(keys[i]);

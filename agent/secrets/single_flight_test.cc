@@ -344,4 +344,45 @@ TEST_CASE("single flight: the captures of a call are released before its waiters
   CHECK(watched.expired());
 }
 
+namespace {
+
+// Its copies throw when told to.
+struct BrittleKey {
+  BrittleKey() = default;
+  BrittleKey(const BrittleKey&) {
+    if (--copies_left == 0) throw std::runtime_error("a copy that fails");
+  }
+  bool operator<(const BrittleKey&) const { return false; }
+
+  static inline std::atomic<int> copies_left = 0;
+};
+
+}  // namespace
+
+TEST_CASE("single flight: an exception while a call is started leaves nothing behind") {
+  SystemClock clock;
+  WorkerPool pool({});
+  const std::vector<BrittleKey> keys(1);
+  int failures = 0;
+  for (bool threw = true; threw;) {
+    SingleFlight<BrittleKey, int> flights(pool, clock, std::chrono::seconds(10));
+    const auto ask = [&] {
+      return flights.Do(Context(), keys, [](const Context&, const std::vector<BrittleKey>&) {
+        return std::vector<Result<int>>{1};
+      });
+    };
+    BrittleKey::copies_left = failures + 1;
+    threw = false;
+    try {
+      (void)ask();
+    } catch (const std::runtime_error&) {
+      threw = true;
+      ++failures;
+    }
+    BrittleKey::copies_left = 0;
+    CHECK(ask().front().ok());
+  }
+  CHECK(failures > 2);
+}
+
 }  // namespace nodekeep
