@@ -27,15 +27,15 @@ std::string Associated(const EntryKey& key, const std::string& version) {
   return text;
 }
 
+}  // namespace
+
 std::size_t SizeOf(const EntryKey& key) {
   return key.scope.size() + key.ref.provider.size() + key.ref.endpoint.size() +
          key.ref.path.size() + key.ref.version.size() + key.ref.request.size();
 }
 
-}  // namespace
-
 Cache::Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, FetchMetrics& metrics)
-    : sealer_(sealer), clock_(clock), metrics_(metrics), max_bytes_(max_bytes) {}
+    : sealer_(sealer), clock_(clock), metrics_(metrics), entries_(max_bytes) {}
 
 std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& policy,
                                             std::uint64_t login) {
@@ -44,20 +44,18 @@ std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& p
     SealedBytes sealed;
     {
       MutexLock lock(mutex_);
-      auto found = entries_.find(key);
-      if (found == entries_.end()) return std::nullopt;
-      const Entry& entry = found->second;
-      if (entry.failure) {
-        if (clock_.Now() >= entry.failure_until) {
-          Erase(found);
+      const Entry* entry = entries_.Use(key);
+      if (entry == nullptr) return std::nullopt;
+      if (entry->failure) {
+        if (clock_.Now() >= entry->failure_until) {
+          Erase(key);
           return std::nullopt;
         }
-        if (entry.failed_login != 0 && entry.failed_login != login) return std::nullopt;
-        return Result<CacheHit>(*entry.failure);
+        if (entry->failed_login != 0 && entry->failed_login != login) return std::nullopt;
+        return Result<CacheHit>(*entry->failure);
       }
-      least_recent_first_.splice(least_recent_first_.end(), least_recent_first_, entry.place);
-      hit = HitOf(entry, policy);
-      sealed = entry.sealed;
+      hit = HitOf(*entry, policy);
+      sealed = entry->sealed;
     }
     Result<SecretBytes> plain = sealer_.Unseal(Associated(key, hit.version), sealed);
     if (plain.ok()) {
@@ -89,22 +87,22 @@ CacheHit Cache::HitOf(const Entry& entry, const Policy& policy) const {
 
 bool Cache::EvictUnreadable(const EntryKey& key, const SealedBytes& sealed) {
   MutexLock lock(mutex_);
-  auto found = entries_.find(key);
-  if (found == entries_.end()) return true;
-  if (found->second.sealed.bytes != sealed.bytes) return false;
-  Erase(found);
+  const Entry* entry = entries_.Find(key);
+  if (entry == nullptr) return true;
+  if (entry->sealed.bytes != sealed.bytes) return false;
+  Erase(key);
   return true;
 }
 
 std::string Cache::KnownVersion(const EntryKey& key) const {
   MutexLock lock(mutex_);
-  auto found = entries_.find(key);
-  if (found == entries_.end() || found->second.failure) return "";
+  const Entry* entry = entries_.Find(key);
+  if (entry == nullptr || entry->failure) return "";
   // A minted answer is replaced, never confirmed.
-  return found->second.lifetime > Duration::zero() ? "" : found->second.version;
+  return entry->lifetime > Duration::zero() ? "" : entry->version;
 }
 
-void Cache::Store(const EntryKey& key, const Answer& answer) {
+void Cache::Store(const EntryKey& key, const Answer& answer, const std::string& namespace_name) {
   Entry entry;
   entry.version = answer.version;
   entry.stored = clock_.Now();
@@ -120,37 +118,37 @@ void Cache::Store(const EntryKey& key, const Answer& answer) {
     MutexLock lock(mutex_);
     // A rotation that began meanwhile does not re-seal this entry and drops its key: seal again.
     if (entry.sealed.key_number != sealer_.key_number() && !entry.sealed.bytes.empty()) continue;
-    Insert(key, std::move(entry));
+    Insert(namespace_name, key, std::move(entry));
     return;
   }
 }
 
 bool Cache::Confirm(const EntryKey& key, const std::string& version) {
   MutexLock lock(mutex_);
-  auto found = entries_.find(key);
-  if (found == entries_.end() || found->second.failure || found->second.version != version ||
-      found->second.lifetime > Duration::zero()) {
+  Entry* entry = entries_.Find(key);
+  if (entry == nullptr || entry->failure || entry->version != version ||
+      entry->lifetime > Duration::zero()) {
     return false;
   }
-  found->second.stored = clock_.Now();
-  found->second.expired = false;
+  entry->stored = clock_.Now();
+  entry->expired = false;
   return true;
 }
 
 void Cache::StoreFailure(const EntryKey& key, const Error& error, Duration remember_for,
-                         std::uint64_t login) {
+                         std::uint64_t login, const std::string& namespace_name) {
   Entry entry;
   entry.failure = error;
   entry.stored = clock_.Now();
   entry.failure_until = entry.stored + remember_for;
   entry.failed_login = login;
   MutexLock lock(mutex_);
-  Insert(key, std::move(entry));
+  Insert(namespace_name, key, std::move(entry));
 }
 
 Cache::Entry* Cache::FindLease(const EntryKey& key, const std::string& lease) {
-  auto found = entries_.find(key);
-  return found != entries_.end() && found->second.lease == lease ? &found->second : nullptr;
+  Entry* entry = entries_.Find(key);
+  return entry != nullptr && entry->lease == lease ? entry : nullptr;
 }
 
 void Cache::ExtendLease(const EntryKey& key, const std::string& lease, Duration lifetime) {
@@ -168,74 +166,71 @@ void Cache::ExpireLease(const EntryKey& key, const std::string& lease) {
 
 void Cache::EvictLease(const EntryKey& key, const std::string& lease) {
   MutexLock lock(mutex_);
-  if (FindLease(key, lease) != nullptr) Erase(entries_.find(key));
+  if (FindLease(key, lease) != nullptr) Erase(key);
 }
 
 void Cache::Evict(const EntryKey& key) {
   MutexLock lock(mutex_);
-  auto found = entries_.find(key);
-  if (found != entries_.end()) Erase(found);
+  Erase(key);
 }
 
 void Cache::EvictScope(const std::string& scope) {
   MutexLock lock(mutex_);
-  auto found = entries_.lower_bound(EntryKey{scope, {}});
-  while (found != entries_.end() && found->first.scope == scope) Erase(found++);
+  entries_.EraseWhile({scope, {}}, [&](const EntryKey& key) { return key.scope == scope; });
+  CountEntries();
 }
 
 void Cache::Expire(const EntryKey& key) {
   MutexLock lock(mutex_);
-  auto found = entries_.find(key);
-  if (found == entries_.end()) return;
-  if (found->second.failure) {
-    Erase(found);
-  } else if (found->second.lifetime == Duration::zero()) {
-    found->second.expired = true;
+  Entry* entry = entries_.Find(key);
+  if (entry == nullptr) return;
+  if (entry->failure) {
+    Erase(key);
+  } else if (entry->lifetime == Duration::zero()) {
+    entry->expired = true;
   }
 }
 
 std::size_t Cache::Flush() {
   MutexLock lock(mutex_);
-  const std::size_t count = entries_.size();
-  entries_.clear();
-  least_recent_first_.clear();
-  bytes_ = 0;
-  metrics_.SetCache(0, 0);
+  const std::size_t count = entries_.count();
+  entries_.Clear();
+  CountEntries();
   return count;
 }
 
 std::vector<EntryInfo> Cache::List() const {
   MutexLock lock(mutex_);
   std::vector<EntryInfo> list;
-  list.reserve(entries_.size());
-  for (const auto& [key, entry] : entries_) {
+  list.reserve(entries_.count());
+  entries_.ForEach([&](const EntryKey& key, const Entry& entry, std::size_t bytes) {
     EntryInfo info;
     info.key = key;
     info.version = entry.version;
-    info.bytes = entry.bytes;
+    info.bytes = bytes;
     info.age = std::chrono::duration_cast<Duration>(clock_.Now() - entry.stored);
     info.minted = entry.lifetime > Duration::zero();
     info.expired = entry.expired;
     if (entry.failure) info.failure = entry.failure->code();
     list.push_back(std::move(info));
-  }
+  });
   return list;
 }
 
 std::size_t Cache::bytes() const {
   MutexLock lock(mutex_);
-  return bytes_;
+  return entries_.size();
 }
 
 std::size_t Cache::max_bytes() const {
   MutexLock lock(mutex_);
-  return max_bytes_;
+  return entries_.capacity();
 }
 
 void Cache::SetMaxBytes(std::size_t max_bytes) {
   MutexLock lock(mutex_);
-  max_bytes_ = max_bytes;
-  Shrink();
+  entries_.SetCapacity(max_bytes);
+  CountEntries();
 }
 
 void Cache::RotateKey() {
@@ -245,9 +240,9 @@ void Cache::RotateKey() {
   {
     // Entries stored after this snapshot are sealed under the new key.
     MutexLock lock(mutex_);
-    for (const auto& [key, entry] : entries_) {
+    entries_.ForEach([&](const EntryKey& key, const Entry& entry, std::size_t) {
       if (!entry.failure) keys.push_back(key);
-    }
+    });
   }
   for (const EntryKey& key : keys) Reseal(key);
   sealer_.ForgetPrevious();
@@ -258,10 +253,10 @@ void Cache::Reseal(const EntryKey& key) {
   std::string associated;
   {
     MutexLock lock(mutex_);
-    auto found = entries_.find(key);
-    if (found == entries_.end() || found->second.failure) return;
-    old = found->second.sealed;
-    associated = Associated(key, found->second.version);
+    const Entry* entry = entries_.Find(key);
+    if (entry == nullptr || entry->failure) return;
+    old = entry->sealed;
+    associated = Associated(key, entry->version);
   }
   Result<SecretBytes> plain = sealer_.Unseal(associated, old);
   if (!plain.ok()) {
@@ -270,39 +265,25 @@ void Cache::Reseal(const EntryKey& key) {
   }
   SealedBytes renewed = sealer_.Seal(associated, *plain);
   MutexLock lock(mutex_);
-  auto found = entries_.find(key);
+  Entry* entry = entries_.Find(key);
   // Replaced meanwhile: already sealed under the new key.
-  if (found == entries_.end() || found->second.sealed.bytes != old.bytes) return;
-  found->second.sealed = std::move(renewed);
+  if (entry == nullptr || entry->sealed.bytes != old.bytes) return;
+  entry->sealed = std::move(renewed);
 }
 
-void Cache::Insert(const EntryKey& key, Entry entry) {
-  auto found = entries_.find(key);
-  if (found != entries_.end()) Erase(found);
-  entry.bytes = kEntryOverhead + SizeOf(key) + entry.sealed.bytes.size() + entry.version.size() +
-                entry.lease.size();
-  if (entry.failure) entry.bytes += entry.failure->message().size();
-  if (entry.bytes <= max_bytes_) {
-    bytes_ += entry.bytes;
-    auto [place, inserted] = entries_.emplace(key, std::move(entry));
-    place->second.place =
-        least_recent_first_.insert(least_recent_first_.end(), &place->first);
-    Shrink();
-  }
-  metrics_.SetCache(entries_.size(), bytes_);
+void Cache::Insert(const std::string& namespace_name, const EntryKey& key, Entry entry) {
+  std::size_t bytes = kEntryOverhead + SizeOf(key) + entry.sealed.bytes.size() +
+                      entry.version.size() + entry.lease.size();
+  if (entry.failure) bytes += entry.failure->message().size();
+  entries_.Put(namespace_name, key, std::move(entry), bytes);
+  CountEntries();
 }
 
-void Cache::Erase(std::map<EntryKey, Entry>::iterator found) {
-  bytes_ -= found->second.bytes;
-  least_recent_first_.erase(found->second.place);
-  entries_.erase(found);
-  metrics_.SetCache(entries_.size(), bytes_);
+void Cache::Erase(const EntryKey& key) {
+  entries_.Erase(key);
+  CountEntries();
 }
 
-void Cache::Shrink() {
-  while (bytes_ > max_bytes_ && !least_recent_first_.empty()) {
-    Erase(entries_.find(*least_recent_first_.front()));
-  }
-}
+void Cache::CountEntries() { metrics_.SetCache(entries_.count(), entries_.size()); }
 
 }  // namespace nodekeep

@@ -1,6 +1,7 @@
 #pragma once
 
-// The secrets of this node, encrypted, in an LRU cache limited in bytes.
+// The secrets of this node, encrypted, in an LRU cache limited in bytes, which the namespaces share
+// (fair_table.h): one that fills it displaces its own entries only.
 //
 // Every key contains the scope of the login that fetched the entry, so that only identities that
 // may share that login can find the entry. Entries are sealed at rest (Sealer); Find opens one.
@@ -15,14 +16,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/fair_table.h"
 #include "agent/base/mutex.h"
 #include "agent/secrets/fetch_metrics.h"
 #include "agent/secrets/policy.h"
@@ -38,6 +38,9 @@ struct EntryKey {
 
   auto operator<=>(const EntryKey&) const = default;
 };
+
+// Bytes of its texts.
+std::size_t SizeOf(const EntryKey& key);
 
 struct CacheHit {
   std::shared_ptr<const SecretBytes> value;
@@ -72,13 +75,14 @@ class Cache {
   std::string KnownVersion(const EntryKey& key) const;
 
   // Stores an answer that is not `unchanged`. Entries larger than max_bytes are not stored.
-  void Store(const EntryKey& key, const Answer& answer);
+  // `namespace_name`: whose share of the cache the entry uses; "" = the node's.
+  void Store(const EntryKey& key, const Answer& answer, const std::string& namespace_name = "");
   // The backend confirmed `version` as current: the entry's age restarts. False if that version is
   // no longer cached.
   bool Confirm(const EntryKey& key, const std::string& version);
   // With a `login` (Session::login), the entry applies to that login only; a new one reads again.
   void StoreFailure(const EntryKey& key, const Error& error, Duration remember_for,
-                    std::uint64_t login = 0);
+                    std::uint64_t login = 0, const std::string& namespace_name = "");
 
   void Evict(const EntryKey& key);
   void EvictScope(const std::string& scope);
@@ -117,15 +121,15 @@ class Cache {
     std::optional<Error> failure;
     SteadyTime failure_until;
     std::uint64_t failed_login = 0;
-    std::size_t bytes = 0;
-    std::list<const EntryKey*>::iterator place;
   };
+  using Entries = FairTable<EntryKey, Entry>;
 
   CacheHit HitOf(const Entry& entry, const Policy& policy) const NODEKEEP_REQUIRES(mutex_);
   Entry* FindLease(const EntryKey& key, const std::string& lease) NODEKEEP_REQUIRES(mutex_);
-  void Insert(const EntryKey& key, Entry entry) NODEKEEP_REQUIRES(mutex_);
-  void Erase(std::map<EntryKey, Entry>::iterator found) NODEKEEP_REQUIRES(mutex_);
-  void Shrink() NODEKEEP_REQUIRES(mutex_);
+  void Insert(const std::string& namespace_name, const EntryKey& key, Entry entry)
+      NODEKEEP_REQUIRES(mutex_);
+  void Erase(const EntryKey& key) NODEKEEP_REQUIRES(mutex_);
+  void CountEntries() NODEKEEP_REQUIRES(mutex_);
 
   // Evicts an entry that does not open. False if it has been re-sealed meanwhile and was kept.
   bool EvictUnreadable(const EntryKey& key, const SealedBytes& sealed);
@@ -137,10 +141,7 @@ class Cache {
   Mutex rotating_;  // one rotation at a time; taken before mutex_
 
   mutable Mutex mutex_;
-  std::size_t max_bytes_ NODEKEEP_GUARDED_BY(mutex_);
-  std::size_t bytes_ NODEKEEP_GUARDED_BY(mutex_) = 0;
-  std::map<EntryKey, Entry> entries_ NODEKEEP_GUARDED_BY(mutex_);
-  std::list<const EntryKey*> least_recent_first_ NODEKEEP_GUARDED_BY(mutex_);  // keys of entries_
+  Entries entries_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

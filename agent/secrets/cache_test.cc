@@ -328,6 +328,27 @@ TEST_CASE("cache: the least recently used entry is evicted first") {
   CHECK(Look(shelf.cache, KeyOf("k6")) == value);
 }
 
+TEST_CASE("cache: a namespace that fills it displaces its own entries, not those of others") {
+  Shelf shelf(100'000);
+  const std::string value(1000, 'v');
+  for (int i = 0; i < 10; ++i) {
+    shelf.cache.Store(KeyOf("q" + std::to_string(i), "quiet"), AnswerOf(value), "quiet");
+  }
+  for (int i = 0; i < 1000; ++i) {
+    const EntryKey key = KeyOf("g" + std::to_string(i), "greedy");
+    if (i % 2 == 0) {
+      shelf.cache.Store(key, AnswerOf(value), "greedy");
+    } else {
+      shelf.cache.StoreFailure(key, Error(ErrorCode::kNotFound, value), hours(1), 0, "greedy");
+    }
+  }
+  for (int i = 0; i < 10; ++i) {
+    CHECK(Look(shelf.cache, KeyOf("q" + std::to_string(i), "quiet")) == value);
+  }
+  INFO("it has all that the others leave");
+  CHECK(shelf.cache.bytes() > 95'000);
+}
+
 TEST_CASE("cache: its size never exceeds max_bytes, however many or large the entries") {
   constexpr std::size_t kBudget = 50'000;
   Shelf shelf(kBudget);
