@@ -1,6 +1,5 @@
 #include "agent/secrets/credential_cache.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "agent/base/mutex.h"
@@ -33,17 +32,14 @@ std::optional<Error> ExpiredToken(const ReadPlan& plan, WallTime now) {
   return std::nullopt;
 }
 
-// Removes the oldest items until the map fits its bound, and returns them.
-template <typename Map, typename Age>
-std::vector<typename Map::node_type> Bound(Map& map, std::size_t bound, Age age) {
-  std::vector<typename Map::node_type> oldest;
-  while (map.size() > bound) {
-    oldest.push_back(
-        map.extract(std::min_element(map.begin(), map.end(), [&](const auto& a, const auto& b) {
-          return age(a.second) < age(b.second);
-        })));
-  }
-  return oldest;
+// Tree and list nodes of an item, besides its texts.
+constexpr std::size_t kItemOverhead = 256;
+// Far above any real token; a backend's answer decides how long it is, and it is kept.
+constexpr std::size_t kMaxToken = 256 * 1024;
+
+std::size_t SizeOf(const Session& session) {
+  return sizeof(Session) + kItemOverhead + 2 * session.scope.size() + session.token.bytes.size() +
+         session.route.options_bytes;
 }
 
 }  // namespace
@@ -69,6 +65,11 @@ CredentialCache::CredentialCache(Options options, WorkerPool& pool, const Clock&
       log_(log),
       metrics_(metrics),
       sealer_(Sealer::Create()),
+      sessions_(options.max_session_bytes),
+      known_scopes_(options.max_table_bytes),
+      never_shared_(options.max_table_bytes),
+      denials_(options.max_table_bytes),
+      refused_pods_(options.max_table_bytes),
       flights_(pool, clock, options.login_budget) {}
 
 Result<SessionPtr> CredentialCache::Get(const Context& context, const ReadPlanPtr& plan,
@@ -113,8 +114,8 @@ Result<CredentialCache::AttemptPtr> CredentialCache::LogInOnce(const Context& co
   auto made = std::make_shared<std::atomic<bool>>(false);
   Result<AttemptPtr> attempt =
       flights_
-          .Do(context, {MayShare(keys) ? keys.shared : keys.own},
-              [this, plan, made](const Context& own, const std::vector<std::string>&) {
+          .Do(context, {{context.namespace_name(), MayShare(keys) ? keys.shared : keys.own}},
+              [this, plan, made](const Context& own, const std::vector<FlightKey>&) {
                 AttemptPtr done = LogIn(own, *plan);
                 *made = done->session != nullptr && !done->made_by.empty();
                 return std::vector<Result<AttemptPtr>>{std::move(done)};
@@ -141,6 +142,12 @@ CredentialCache::AttemptPtr CredentialCache::LogIn(const Context& context, const
   Result<Credential> credential = retry.Run(context, [&] {
     return plan.route.backend->Authenticate(context, *plan.route.options, plan.identity);
   });
+  if (credential.ok() && credential->token.size() > kMaxToken) {
+    credential =
+        Error::Format(ErrorCode::kTooLarge,
+                      "the login of {} returned a token of {} bytes; at most {} are allowed",
+                      plan.route.provider, credential->token.size(), kMaxToken);
+  }
   metrics_.CountLogin(plan.route.provider,
                       credential.ok() ? "ok" : ErrorCodeName(credential.error().code()));
   if (credential.ok()) {
@@ -150,7 +157,7 @@ CredentialCache::AttemptPtr CredentialCache::LogIn(const Context& context, const
   log_.Warn("login failed", {{"provider", plan.route.provider},
                              {"pod", plan.identity.Text()},
                              {"error", credential.error().message()}});
-  if (credential.error().IsFinal()) RememberDenial(keys, credential.error());
+  if (credential.error().IsFinal()) RememberDenial(plan, credential.error());
   attempt->error = credential.error();
   return attempt;
 }
@@ -174,87 +181,99 @@ SessionPtr CredentialCache::Keep(const ReadPlan& plan, Credential credential) {
                       credential.service_account_uid == plan.identity.service_account_uid;
   std::shared_ptr<Session> session =
       Make(shared ? keys.shared : keys.own, std::move(credential), plan.route);
-  Slots::node_type unshared, former;
-  std::vector<Slots::node_type> oldest;
+  session->namespace_name = plan.identity.namespace_name;
+  session->of_one_pod = !shared && plan.route.options->SendsPodToken();
+  const auto remember = [&](Times& table, const std::string& key) {
+    mutex_.AssertHeld();
+    table.Put(session->namespace_name, key, session->obtained, kItemOverhead + key.size());
+  };
+  Slots::Removed unshared, replaced;
   MutexLock lock(mutex_);
   session->number = session->login = next_number_++;
   if (shared) {
-    never_shared_.erase(keys.shared);
-    denials_.erase(keys.shared);
+    never_shared_.Erase(keys.shared);
+    denials_.Erase(keys.shared);
   } else if (!keys.shared.empty()) {
     // The latest reply decides: a login shared until now is no longer shared.
-    if (never_shared_.size() >= options_.max_sessions) never_shared_.clear();
-    never_shared_.insert(keys.shared);
-    unshared = sessions_.extract(keys.shared);
-    known_scopes_.erase(keys.shared);
+    remember(never_shared_, keys.shared);
+    unshared = sessions_.Erase(keys.shared);
+    known_scopes_.Erase(keys.shared);
   }
-  denials_.erase(keys.own);
-  refused_pods_.erase(keys.own);
-  former = sessions_.extract(session->scope);
-  sessions_[session->scope] = {session, session->obtained};
-  known_scopes_[session->scope] = session->obtained;
-  oldest = Bound(sessions_, options_.max_sessions, [](const Slot& slot) { return slot.used; });
-  Bound(known_scopes_, options_.max_sessions, [](SteadyTime t) { return t; });
+  denials_.Erase(keys.own);
+  refused_pods_.Erase(keys.own);
+  replaced = Store(session, session->obtained);
+  remember(known_scopes_, session->scope);
   return session;
+}
+
+CredentialCache::Slots::Removed CredentialCache::Store(const SessionPtr& session, SteadyTime used) {
+  return sessions_.Put(session->namespace_name, session->scope, {session, used}, SizeOf(*session));
+}
+
+bool CredentialCache::Touch(Times& table, const std::string& key) {
+  SteadyTime* used = table.Use(key);
+  if (used != nullptr) *used = clock_.Now();
+  return used != nullptr;
 }
 
 SessionPtr CredentialCache::Use(const LoginKeys& keys) {
   MutexLock lock(mutex_);
-  const bool refused = refused_pods_.contains(keys.own);
+  const bool refused = Touch(refused_pods_, keys.own);
   for (const std::string* scope : {&keys.own, &keys.shared}) {
     if (refused && scope == &keys.shared) continue;
-    auto found = sessions_.find(*scope);
-    if (found == sessions_.end()) continue;
+    Slot* slot = sessions_.Use(*scope);
+    if (slot == nullptr) continue;
     const SteadyTime now = clock_.Now();
-    if (now >= found->second.session->credential.expires) continue;
-    found->second.used = now;
-    return found->second.session;
+    if (now >= slot->session->credential.expires) continue;
+    slot->used = now;
+    return slot->session;
   }
   return nullptr;
 }
 
 std::optional<Error> CredentialCache::RememberedDenial(const LoginKeys& keys) const {
   MutexLock lock(mutex_);
-  auto own = denials_.find(keys.own);
-  if (own != denials_.end() && clock_.Now() < own->second.until) return own->second.error;
+  const Denial* own = denials_.Find(keys.own);
+  if (own != nullptr && clock_.Now() < own->until) return own->error;
   if (const Error* account = AccountDenial(keys)) return *account;
   return std::nullopt;
 }
 
 const Error* CredentialCache::AccountDenial(const LoginKeys& keys) const {
-  auto account = denials_.find(keys.shared);
-  if (account == denials_.end() || clock_.Now() >= account->second.until) return nullptr;
-  return account->second.pods.size() >= kAccountDenialThreshold ? &account->second.error : nullptr;
+  const Denial* account = denials_.Find(keys.shared);
+  if (account == nullptr || clock_.Now() >= account->until) return nullptr;
+  return account->pods.size() >= kAccountDenialThreshold ? &account->error : nullptr;
 }
 
-void CredentialCache::RememberDenial(const LoginKeys& keys, const Error& error) {
-  const SteadyTime until = clock_.Now() + options_.remember_denial;
+void CredentialCache::RememberDenial(const ReadPlan& plan, const Error& error) {
+  const LoginKeys& keys = plan.login_keys;
+  const std::string& namespace_name = plan.identity.namespace_name;
   MutexLock lock(mutex_);
+  const SteadyTime now = clock_.Now();
   for (const std::string* key : {&keys.own, &keys.shared}) {
     if (key->empty()) continue;
-    auto [place, inserted] = denials_.try_emplace(*key, Denial{until, {}, error});
-    Denial& denial = place->second;
-    if (clock_.Now() >= denial.until) denial.pods.clear();
-    denial.until = until;
-    denial.error = error;
+    const Denial* former = denials_.Find(*key);
+    Denial denial{now + options_.remember_denial, {}, error};
+    if (former != nullptr && now < former->until) denial.pods = former->pods;
     if (denial.pods.size() < kAccountDenialThreshold) denial.pods.insert(keys.own);
+    std::size_t bytes = kItemOverhead + key->size() + error.message().size();
+    for (const std::string& pod : denial.pods) bytes += kItemOverhead + pod.size();
+    denials_.Put(namespace_name, *key, std::move(denial), bytes);
   }
-  refused_pods_[keys.own] = clock_.Now();
-  Bound(denials_, options_.max_sessions, [](const Denial& d) { return d.until; });
-  Bound(refused_pods_, options_.max_sessions, [](SteadyTime t) { return t; });
+  refused_pods_.Put(namespace_name, keys.own, now, kItemOverhead + keys.own.size());
 }
 
-bool CredentialCache::MayShare(const LoginKeys& keys) const {
+bool CredentialCache::MayShare(const LoginKeys& keys) {
   MutexLock lock(mutex_);
-  return !keys.shared.empty() && !never_shared_.contains(keys.shared);
+  return !keys.shared.empty() && !Touch(never_shared_, keys.shared);
 }
 
-std::vector<std::string> CredentialCache::KnownScopes(const LoginKeys& keys) const {
+std::vector<std::string> CredentialCache::KnownScopes(const LoginKeys& keys) {
   std::vector<std::string> scopes;
   MutexLock lock(mutex_);
-  if (refused_pods_.contains(keys.own)) return scopes;
+  if (Touch(refused_pods_, keys.own)) return scopes;
   for (const std::string* scope : {&keys.own, &keys.shared}) {
-    if (!scope->empty() && known_scopes_.contains(*scope)) scopes.push_back(*scope);
+    if (!scope->empty() && Touch(known_scopes_, *scope)) scopes.push_back(*scope);
   }
   return scopes;
 }
@@ -267,12 +286,12 @@ std::vector<std::string> CredentialCache::RefusedScopes(const LoginKeys& keys) c
 }
 
 void CredentialCache::Drop(const Session& session) {
-  Slots::node_type gone;
+  Slots::Removed gone;
   MutexLock lock(mutex_);
-  auto found = sessions_.find(session.scope);
+  const Slot* slot = sessions_.Find(session.scope);
   // Compared by login, not by number: a renewal keeps the token.
-  if (found != sessions_.end() && found->second.session->login == session.login) {
-    gone = sessions_.extract(found);
+  if (slot != nullptr && slot->session->login == session.login) {
+    gone = sessions_.Erase(session.scope);
   }
 }
 
@@ -280,61 +299,62 @@ SessionPtr CredentialCache::Replace(const Session& old, Credential renewed) {
   std::shared_ptr<Session> session = Make(old.scope, std::move(renewed), old.route);
   session->login = old.login;
   session->logged_in = old.logged_in;
-  SessionPtr former;
+  session->namespace_name = old.namespace_name;
+  session->of_one_pod = old.of_one_pod;
+  Slots::Removed replaced;
   MutexLock lock(mutex_);
   session->number = next_number_++;
-  auto found = sessions_.find(old.scope);
-  if (found != sessions_.end() && found->second.session->number == old.number) {
-    former = std::exchange(found->second.session, session);
-  }
+  const Slot* slot = sessions_.Find(old.scope);
+  if (slot != nullptr && slot->session->number == old.number) replaced = Store(session, slot->used);
   return session;
 }
 
 void CredentialCache::Forget(const std::vector<std::string>& scopes) {
-  std::vector<Slots::node_type> gone;
+  std::vector<Slots::Removed> gone;
   MutexLock lock(mutex_);
   for (const std::string& scope : scopes) {
-    known_scopes_.erase(scope);
-    gone.push_back(sessions_.extract(scope));
+    known_scopes_.Erase(scope);
+    gone.push_back(sessions_.Erase(scope));
   }
 }
 
 bool CredentialCache::DropUnused(const Session& session) {
-  Slots::node_type gone;
+  Slots::Removed gone;
   MutexLock lock(mutex_);
-  auto found = sessions_.find(session.scope);
-  if (found == sessions_.end() || found->second.session->number != session.number ||
-      found->second.used > session.obtained) {
+  const Slot* slot = sessions_.Find(session.scope);
+  if (slot == nullptr || slot->session->number != session.number || slot->used > session.obtained) {
     return false;
   }
-  gone = sessions_.extract(found);
+  gone = sessions_.Erase(session.scope);
   return true;
 }
 
 void CredentialCache::ForgetExpired() {
   const SteadyTime now = clock_.Now();
-  std::vector<Slots::node_type> gone;
+  Slots::Removed gone;
   MutexLock lock(mutex_);
-  for (auto slot = sessions_.begin(); slot != sessions_.end();) {
-    const auto next = std::next(slot);
-    if (now >= slot->second.session->credential.expires) gone.push_back(sessions_.extract(slot));
-    slot = next;
+  gone = sessions_.EraseIf([&](const std::string&, const Slot& slot) {
+    return now >= slot.session->credential.expires;
+  });
+  denials_.EraseIf([&](const std::string&, const Denial& denial) { return now >= denial.until; });
+  for (Times* table : {&known_scopes_, &never_shared_, &refused_pods_}) {
+    table->EraseIf(
+        [&](const std::string&, SteadyTime used) { return now >= used + options_.forget_unused; });
   }
-  std::erase_if(denials_, [&](const auto& item) { return now >= item.second.until; });
 }
 
 SessionPtr CredentialCache::Find(const std::string& scope) const {
   MutexLock lock(mutex_);
-  auto found = sessions_.find(scope);
-  if (found == sessions_.end()) return nullptr;
-  const SessionPtr& session = found->second.session;
-  return clock_.Now() < session->credential.expires ? session : nullptr;
+  const Slot* slot = sessions_.Find(scope);
+  return slot != nullptr && clock_.Now() < slot->session->credential.expires ? slot->session
+                                                                             : nullptr;
 }
 
 std::vector<SessionPtr> CredentialCache::Sessions() const {
   MutexLock lock(mutex_);
   std::vector<SessionPtr> all;
-  for (const auto& [scope, slot] : sessions_) all.push_back(slot.session);
+  sessions_.ForEach(
+      [&](const std::string&, const Slot& slot, std::size_t) { all.push_back(slot.session); });
   return all;
 }
 

@@ -21,12 +21,15 @@
 //   3 or more                    the same; and for every pod of the account: no new login for that
 //                                time. The shared scope counts as refused (RefusedScopes).
 //
+// All tables are bounded in bytes and shared by the namespaces of the pods that logged in
+// (fair_table.h): a namespace with very many logins or refusals displaces its own. What is kept of
+// a pod is forgotten a day after its last request (Options::forget_unused).
+//
 // Thread-safe. Backend calls run on the pool and never under the lock. Sessions are destroyed
 // without the lock too: one may hold the last reference to a provider from before a reload, whose
 // destructor waits for its threads.
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -34,6 +37,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/fair_table.h"
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
 #include "agent/base/worker_pool.h"
@@ -54,6 +58,8 @@ struct Session {
   SteadyTime logged_in;
   SteadyTime obtained;    // logged in or renewed
   Credential credential;  // without the token
+  std::string namespace_name;  // whose share its renewal uses: that of the pod that logged in
+  bool of_one_pod = false;     // no other pod can use it
   Route route;
   SealedBytes token;
   std::shared_ptr<Sealer> sealer;
@@ -72,7 +78,10 @@ class CredentialCache {
     Duration remember_denial = std::chrono::seconds(10);
     // How long to wait for a new login while the old one still works.
     Duration patience = std::chrono::seconds(2);
-    std::size_t max_sessions = 4096;
+    std::size_t max_session_bytes = 32 << 20;
+    std::size_t max_table_bytes = 4 << 20;  // of each other table
+    // How long a proof or a refusal is remembered without a request of its pod.
+    Duration forget_unused = std::chrono::hours(24);
   };
 
   CredentialCache(Options options, WorkerPool& pool, const Clock& clock, Rng& rng, Logger& log,
@@ -89,7 +98,7 @@ class CredentialCache {
   //   succeeded               its own and its account's, as far as proven
   //   none                    its account's, if a login of the account is shared
   //   refused                 none
-  std::vector<std::string> KnownScopes(const LoginKeys& keys) const;
+  std::vector<std::string> KnownScopes(const LoginKeys& keys);
   // The scopes that a refused login of this identity invalidates: the pod's own, and that of its
   // account once the account itself counts as refused.
   std::vector<std::string> RefusedScopes(const LoginKeys& keys) const;
@@ -103,7 +112,7 @@ class CredentialCache {
   // Removes the session if it has not been used again since it was obtained. True: it was removed,
   // and the caller may revoke it.
   bool DropUnused(const Session& session);
-  // Removes expired logins and expired denials.
+  // Removes expired logins and denials, and what was not used for Options::forget_unused.
   void ForgetExpired();
 
   // The live session of a scope, or null.
@@ -123,7 +132,14 @@ class CredentialCache {
     SessionPtr session;
     SteadyTime used;
   };
-  using Slots = std::map<std::string, Slot>;
+  using Slots = FairTable<std::string, Slot>;
+  using Times = FairTable<std::string, SteadyTime>;  // of the last use
+  // Different namespaces do not wait for each other's flights, which use shares of the pool.
+  struct FlightKey {
+    std::string namespace_name;
+    std::string scope;
+    auto operator<=>(const FlightKey&) const = default;
+  };
 
   struct Denial {
     SteadyTime until;
@@ -135,11 +151,14 @@ class CredentialCache {
                                std::size_t& logins);
   AttemptPtr LogIn(const Context& context, const ReadPlan& plan);
   std::shared_ptr<Session> Make(const std::string& scope, Credential credential, Route route) const;
+  Slots::Removed Store(const SessionPtr& session, SteadyTime used) NODEKEEP_REQUIRES(mutex_);
   SessionPtr Keep(const ReadPlan& plan, Credential credential);
   SessionPtr Use(const LoginKeys& keys);
   std::optional<Error> RememberedDenial(const LoginKeys& keys) const;
-  void RememberDenial(const LoginKeys& keys, const Error& error);
-  bool MayShare(const LoginKeys& keys) const;
+  void RememberDenial(const ReadPlan& plan, const Error& error);
+  bool MayShare(const LoginKeys& keys);
+  // Whether `key` is in `table`; if so, it is used now.
+  bool Touch(Times& table, const std::string& key) NODEKEEP_REQUIRES(mutex_);
   // Null if the account does not count as refused.
   const Error* AccountDenial(const LoginKeys& keys) const NODEKEEP_REQUIRES(mutex_);
 
@@ -154,15 +173,15 @@ class CredentialCache {
   mutable Mutex mutex_;
   // By scope; may contain expired sessions. Removed sessions are destroyed after unlocking.
   Slots sessions_ NODEKEEP_GUARDED_BY(mutex_);
-  std::map<std::string, SteadyTime> known_scopes_ NODEKEEP_GUARDED_BY(mutex_);  // last proven
+  Times known_scopes_ NODEKEEP_GUARDED_BY(mutex_);
   // LoginKeys::shared whose latest login was not shareable.
-  std::set<std::string> never_shared_ NODEKEEP_GUARDED_BY(mutex_);
-  std::map<std::string, Denial> denials_ NODEKEEP_GUARDED_BY(mutex_);
-  // LoginKeys::own of pods whose last login was refused, and the time of that refusal.
-  std::map<std::string, SteadyTime> refused_pods_ NODEKEEP_GUARDED_BY(mutex_);
+  Times never_shared_ NODEKEEP_GUARDED_BY(mutex_);
+  FairTable<std::string, Denial> denials_ NODEKEEP_GUARDED_BY(mutex_);
+  // LoginKeys::own of pods whose last login was refused.
+  Times refused_pods_ NODEKEEP_GUARDED_BY(mutex_);
   std::uint64_t next_number_ NODEKEEP_GUARDED_BY(mutex_) = 1;
 
-  SingleFlight<std::string, AttemptPtr> flights_;
+  SingleFlight<FlightKey, AttemptPtr> flights_;
 };
 
 }  // namespace nodekeep

@@ -542,7 +542,7 @@ TEST_CASE("logins: a forgotten identity has no known scope until it logs in agai
   CHECK(bench.TokenOf(plan) == "token-2");
 }
 
-TEST_CASE("logins: sessions stay within max_sessions") {
+TEST_CASE("logins: a namespace with very many logins displaces its own, not those of others") {
   FakeClock clock;
   auto backend = std::make_shared<FakeProvider>(clock);
   FakeRng rng;
@@ -550,20 +550,106 @@ TEST_CASE("logins: sessions stay within max_sessions") {
   MetricsRegistry registry;
   FetchMetrics metrics(registry);
   WorkerPool pool({});
-  CredentialCache credentials({.retry = {}, .max_sessions = 10}, pool, clock, rng, log, metrics);
+  CredentialCache credentials(
+      {.retry = {}, .max_session_bytes = 64 << 10, .max_table_bytes = 16 << 10}, pool, clock, rng,
+      log, metrics);
+  const auto plan_of = [&](const std::string& whose, const std::string& name) {
+    return FakePlan(backend, "a", MakeIdentity(whose, name, name))->read;
+  };
   std::size_t logins = 0;
-  for (int i = 0; i < 50; ++i) {
-    const std::string name = "web-" + std::to_string(i);
-    const ReadPlanPtr plan = FakePlan(backend, "a", MakeIdentity("shop", name, name))->read;
-    REQUIRE(credentials.Get(Context(), plan, logins).ok());
+  REQUIRE(credentials.Get(Context(), plan_of("quiet", "web"), logins).ok());
+  for (int i = 0; i < 200; ++i) {
+    REQUIRE(credentials.Get(Context(), plan_of("shop", "web-" + std::to_string(i)), logins).ok());
     clock.Advance(Duration(1));
   }
-  CHECK(credentials.Sessions().size() == 10);
-  const auto keys_of = [&](const std::string& name) {
-    return FakePlan(backend, "a", MakeIdentity("shop", name, name))->read->login_keys;
+  CHECK(credentials.Sessions().size() > 5);
+  CHECK(credentials.Sessions().size() < 100);
+  CHECK(!credentials.KnownScopes(plan_of("shop", "web-199")->login_keys).empty());
+  CHECK(credentials.KnownScopes(plan_of("shop", "web-0")->login_keys).empty());
+  CHECK(!credentials.KnownScopes(plan_of("quiet", "web")->login_keys).empty());
+  logins = 0;
+  REQUIRE(credentials.Get(Context(), plan_of("quiet", "web"), logins).ok());
+  CHECK(logins == 0);
+
+  INFO("refusals as well");
+  backend->FailLogins({No()});
+  CHECK_FALSE(credentials.Get(Context(), plan_of("quiet", "refused"), logins).ok());
+  backend->FailLoginsAlways(No());
+  for (int i = 0; i < 200; ++i) {
+    (void)credentials.Get(Context(), plan_of("shop", "bad-" + std::to_string(i)), logins);
+  }
+  backend->ClearFaults();
+  CHECK_FALSE(credentials.Get(Context(), plan_of("quiet", "refused"), logins).ok());
+  CHECK(credentials.Get(Context(), plan_of("shop", "bad-0"), logins).ok());
+}
+
+TEST_CASE("logins: what is kept of a pod is forgotten a day after its last request") {
+  Bench bench;
+  bench.backend->SetSharing(Sharing::kServiceAccount);
+  const ReadPlanPtr asking = bench.Plan("asks", "shop", "one");
+  const ReadPlanPtr silent = bench.Plan("silent", "shop", "two");
+  (void)bench.Get(asking);
+  (void)bench.Get(silent);
+  const auto known = [&](const ReadPlanPtr& plan) {
+    return bench.core.credentials.KnownScopes(plan->login_keys).size();
   };
-  CHECK(!credentials.KnownScopes(keys_of("web-49")).empty());
-  CHECK(credentials.KnownScopes(keys_of("web-0")).empty());
+  for (int hour = 0; hour < 24; ++hour) {
+    bench.clock.Advance(minutes(60));
+    bench.core.credentials.ForgetExpired();
+    CHECK(known(asking) == 1);
+  }
+  CHECK(known(silent) == 0);
+}
+
+TEST_CASE("logins: a token too long to keep is refused") {
+  Bench bench;
+  bench.backend->SetLoginHandler([](const Context&, const Identity&) -> Result<Credential> {
+    Credential credential;
+    credential.token = SecretBytes(std::string(1 << 20, 't'));
+    return credential;
+  });
+  Result<SessionPtr> session = bench.Get(bench.Plan("web-1"));
+  REQUIRE_FALSE(session.ok());
+  CHECK(session.error().code() == ErrorCode::kTooLarge);
+  CHECK(session.error().message().size() < 200);
+}
+
+TEST_CASE("logins: a namespace does not wait for the login of another one") {
+  Bench bench;
+  const auto plan = [&](const std::string& pod) {
+    auto options = std::make_shared<FakeOptions>();
+    options->digest = "shared";
+    options->sends_pod_token = false;
+    auto made = std::make_shared<ReadPlan>();
+    made->identity = MakeIdentity("ns-of-" + pod, pod, "web");
+    made->login_keys = LoginKeysOf("fake", *options, made->identity);
+    made->route = {"fake", bench.backend, options, Policy()};
+    return made;
+  };
+  std::atomic<bool> hang = true;
+  std::atomic<std::size_t> started = 0;
+  bench.backend->SetLoginHandler([&](const Context& context,
+                                     const Identity& identity) -> Result<Credential> {
+    ++started;
+    while (identity.namespace_name == "ns-of-slow" && hang && !context.stop().stop_requested()) {
+      std::this_thread::yield();
+    }
+    Credential credential;
+    credential.token = SecretBytes("t");
+    return credential;
+  });
+  std::size_t logins = 0;
+  {
+    std::jthread slow([&] {
+      std::size_t count = 0;
+      (void)bench.core.credentials.Get(Context().WithNamespace("ns-of-slow"), plan("slow"), count);
+    });
+    while (started == 0) std::this_thread::yield();
+    CHECK(
+        bench.core.credentials.Get(Context().WithNamespace("ns-of-web"), plan("web"), logins).ok());
+    hang = false;
+  }
+  CHECK(logins == 1);
 }
 
 TEST_CASE("logins: destruction cancels a login in progress") {
