@@ -61,6 +61,7 @@ class Graph {
   Shares shares;
   const SecretBytes version_key;
   WorkerPool backend_pool;  // calls to backends: a separate pool, because mounts wait for them
+  WorkerPool lease_pool;    // renewals and revocations
   CurlClient curl;
   BackendGate gate;
   ProviderSet providers;

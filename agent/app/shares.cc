@@ -1,9 +1,16 @@
 #include "agent/app/shares.h"
 
 namespace nodekeep {
+namespace {
+
+constexpr std::size_t kClassBytes = std::size_t{48} << 20;
+
+}  // namespace
 
 Shares::Shares(const Config&, const RefusalReporter& on_refusal)
     : class_watches(
-          {.name = "class_watches", .capacity = kClassWatches, .on_refusal = on_refusal}) {}
+          {.name = "class_watches", .capacity = kClassWatches, .on_refusal = on_refusal}),
+      leases({.name = "leases", .capacity = kLeases, .on_refusal = on_refusal}),
+      class_bytes({.name = "class_bytes", .capacity = kClassBytes, .on_refusal = on_refusal}) {}
 
 }  // namespace nodekeep

@@ -16,10 +16,16 @@ inline constexpr std::size_t kMountThreads = 256;
 // Watches of SecretProviderClasses. A class without one is read again for each mount and refresh.
 inline constexpr std::size_t kClassWatches = 256;
 
+// Threads that renew and revoke leases and logins: apart from the mounts, which never delay them.
+inline constexpr std::size_t kLeaseThreads = 32;
+inline constexpr std::size_t kLeases = 8192;
+
 struct Shares {
   Shares(const Config& config, const RefusalReporter& on_refusal);
 
   SharedResource class_watches;
+  SharedResource leases;       // of dynamic credentials
+  SharedResource class_bytes;  // parsed SecretProviderClasses, and parsing them
 };
 
 }  // namespace nodekeep

@@ -100,6 +100,7 @@ class LeaseClient {
   // Returns the same token with a later expiry. kDenied and kInvalid mean: log in again.
   virtual Result<Credential> RenewCredential(const Context& context, const ProviderOptions& options,
                                              const Credential& credential) = 0;
+  // The backend also ends the leases that were obtained with it.
   virtual Status RevokeCredential(const Context& context, const ProviderOptions& options,
                                   const Credential& credential) = 0;
   // Returns the lease with its new lifetime. A shorter one than before means: its maximum is near.

@@ -10,11 +10,15 @@
 namespace nodekeep {
 namespace {
 
+// Of remembered denials. Their keys contain refs, whose length is a class's choice.
+constexpr std::size_t kDenialBytes = 4 << 20;
+
 // The state of one read during a request.
 struct Known {
   const PlannedRead* read = nullptr;
   SharedSecret value;  // to be served
   SharedSecret stale;  // last good value, to be served while the backend is down
+  std::string stale_scope;
   std::string stale_lease;
   Duration stale_age = Duration::zero();
   std::optional<Error> failure;
@@ -79,6 +83,7 @@ Fetcher::Fetcher(Options options, Cache& cache, CredentialCache& credentials, Le
       rng_(rng),
       metrics_(metrics),
       fingerprint_key_(RandomBytes(32)),
+      denials_(kDenialBytes),
       flights_(pool, clock, options_.fetch_budget) {}
 
 Fetcher::Round Fetcher::Begin(const ReadPlanPtr& plan) const {
@@ -150,8 +155,10 @@ void Fetcher::LookUp(Round& round, const std::string& scope) {
     }
     CacheHit& hit = **found;
     if (hit.fresh || (hit.permanent && alive)) {
-      if (!hit.lease.empty() && !leases_.Hold(hit.lease, round.plan->holder)) {
-        cache_.EvictLease(key, hit.lease);
+      if (Status held = HoldLease(key, hit.lease, *round.plan); !held.ok()) {
+        if (held.error().code() == ErrorCode::kNotFound) continue;
+        state.failure = held.error();
+        state.remembered = true;
         continue;
       }
       // The live login proves that the identity may still read this entry.
@@ -160,6 +167,7 @@ void Fetcher::LookUp(Round& round, const std::string& scope) {
       state.failure.reset();
     } else if (hit.usable) {
       state.stale = hit.value;
+      state.stale_scope = scope;
       state.stale_lease = hit.lease;
       state.stale_age = hit.age;
     }
@@ -179,17 +187,21 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
   const std::vector<Known*> missing = round.Missing();
   std::vector<SecretRef> refs;
   for (const Known* state : missing) refs.push_back(*state->read->ref);
-  std::vector<Result<Served>> answers = FetchOnce(
-      context, {session, round.plan->route, round.begun}, refs, round.report.backend_reads);
+  std::vector<Result<Served>> answers =
+      FetchOnce(context, {session, round.plan->route, round.begun, round.plan->holder.name}, refs,
+                round.report.backend_reads);
   for (std::size_t i = 0; i < missing.size(); ++i) {
     Known& state = *missing[i];
     if (!answers[i].ok()) {
       state.failure = answers[i].error();
-    } else if (!answers[i]->lease.empty() && !leases_.Hold(answers[i]->lease, round.plan->holder)) {
-      cache_.EvictLease({session->scope, refs[i]}, answers[i]->lease);
-      state.failure = Error::Format(ErrorCode::kTransient,
-                                    "the lease of {} ended before it could be served; mount again",
-                                    refs[i].Text());
+    } else if (Status held = HoldLease({session->scope, refs[i]}, answers[i]->lease, *round.plan);
+               !held.ok()) {
+      state.failure =
+          held.error().code() != ErrorCode::kNotFound
+              ? held.error()
+              : Error::Format(ErrorCode::kTransient,
+                              "the lease of {} ended before it could be served; mount again",
+                              refs[i].Text());
     } else {
       state.value = answers[i]->value;
     }
@@ -198,36 +210,48 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
   return {};
 }
 
+// As LeaseKeeper::Hold; evicts the entry of a lease that has ended. Ok without a lease.
+Status Fetcher::HoldLease(const EntryKey& key, const std::string& lease, const ReadPlan& plan) {
+  if (lease.empty()) return {};
+  Status held = leases_.Hold(key, lease, plan.holder);
+  if (!held.ok() && held.error().code() == ErrorCode::kNotFound) cache_.EvictLease(key, lease);
+  return held;
+}
+
 // Whether a denial of this request may be due to the cached login.
 bool Fetcher::ShouldReauthenticate(Round& round, const Session& session) {
   const SteadyTime now = clock_.Now();
   MutexLock lock(mutex_);
   for (const Known& state : round.known) {
     if (!state.failure || !state.failure->IsDenial() || state.remembered) continue;
-    auto found = denials_.find({session.scope, *state.read->ref});
-    if (found == denials_.end() || now >= found->second.until) return true;
+    const ConfirmedDenial* denial = denials_.Find({session.scope, *state.read->ref});
+    if (denial == nullptr || now >= denial->until) return true;
   }
   return false;
 }
 
-void Fetcher::RememberDenial(const EntryKey& key) {
-  constexpr std::size_t kMaxDenials = 4096;
+void Fetcher::RememberDenial(const EntryKey& key, const std::string& namespace_name) {
+  constexpr std::size_t kItemOverhead = 512;
   const SteadyTime now = clock_.Now();
   MutexLock lock(mutex_);
-  if (denials_.size() >= kMaxDenials) {
-    std::erase_if(denials_, [&](const auto& item) { return now >= item.second.until; });
-    if (denials_.size() >= kMaxDenials) denials_.clear();
-  }
-  ConfirmedDenial& denial = denials_[key];
+  const ConfirmedDenial* former = denials_.Find(key);
+  ConfirmedDenial denial = former != nullptr ? *former : ConfirmedDenial();
   denial.wait = denial.wait == Duration::zero()
                     ? options_.confirm_denial
                     : std::min(denial.wait * 2, options_.confirm_denial_longest);
   denial.until = now + denial.wait;
+  denials_.Put(namespace_name, key, denial, kItemOverhead + SizeOf(key));
+  if (now < next_sweep_) return;
+  // Kept a while after their end, for the doubling of the wait.
+  denials_.EraseIf([&](const EntryKey&, const ConfirmedDenial& item) {
+    return now >= item.until + options_.confirm_denial_longest;
+  });
+  next_sweep_ = now + options_.confirm_denial_longest;
 }
 
 void Fetcher::ForgetDenial(const EntryKey& key) {
   MutexLock lock(mutex_);
-  denials_.erase(key);
+  denials_.Erase(key);
 }
 
 // The cached login may have been revoked or have lost its policy: log in again and repeat the read
@@ -254,7 +278,8 @@ std::vector<Result<Fetcher::Served>> Fetcher::FetchOnce(const Context& context, 
                                                         std::size_t& reads) {
   std::vector<FlightKey> keys;
   for (const SecretRef& ref : refs) {
-    keys.push_back({EntryKey{ask.session->scope, ref}, ask.session->login});
+    keys.push_back(
+        {context.namespace_name(), EntryKey{ask.session->scope, ref}, ask.session->login});
   }
   auto count = std::make_shared<std::atomic<std::size_t>>(0);
   std::vector<Result<Served>> answers = flights_.Do(
@@ -313,7 +338,7 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
       metrics_.CountBackendRead(ask.route.provider,
                                 answers[j].ok() ? "ok" : ErrorCodeName(answers[j].error().code()));
       Result<Served>& result = results[open[j]];
-      result = Keep(ask, questions[j], std::move(answers[j]));
+      result = Keep(ask, context.namespace_name(), questions[j], std::move(answers[j]));
       if (result.ok() || !result.error().IsTransient()) continue;
       // A ref whose Retry-After exceeds the time left is not retried and does not delay the others.
       if (!retry.FitsRetryAfter(context, result.error())) continue;
@@ -328,8 +353,8 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
   return results;
 }
 
-Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
-                                      Result<Answer> answer) {
+Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const std::string& namespace_name,
+                                      const Question& question, Result<Answer> answer) {
   const EntryKey key{ask.session->scope, question.ref};
   if (!answer.ok()) {
     const Error& error = answer.error();
@@ -337,8 +362,8 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
       // A new login may be allowed to read it; until then the old value is not served.
       const bool final = !error.IsDenial() || ask.fresh_login();
       cache_.StoreFailure(key, error, ask.route.policy.remember_failure,
-                          final ? 0 : ask.session->login);
-      if (final && error.IsDenial()) RememberDenial(key);
+                          final ? 0 : ask.session->login, namespace_name);
+      if (final && error.IsDenial()) RememberDenial(key, namespace_name);
     }
     return error;
   }
@@ -358,13 +383,14 @@ Result<Fetcher::Served> Fetcher::Keep(const Ask& ask, const Question& question,
       answer->lease.reset();
     } else {
       // Before Store, so that each caller that finds the entry can hold its lease.
-      leases_.Add(key, ask.session, *answer->lease);
+      Status added = leases_.Add(key, ask.session, *answer->lease, {namespace_name, ask.volume});
+      if (!added.ok()) return added.error();
       // A lease limited only by a renewable login is kept alive like a renewable lease.
       answer->lease->renewable |=
           ask.session->credential.renewable && answer->lifetime < answer->lease->lifetime;
     }
   }
-  cache_.Store(key, *answer);
+  cache_.Store(key, *answer, namespace_name);
   return Served{std::make_shared<const SecretBytes>(std::move(answer->value)),
                 answer->lease ? answer->lease->id : ""};
 }
@@ -386,8 +412,11 @@ Answers Fetcher::ServeStaleOr(Round& round, const Error& why) {
   for (Known& state : round.known) {
     if (state.value || !state.stale) continue;
     if (state.failure && !state.failure->IsTransient()) continue;
-    if (!state.stale_lease.empty() && !leases_.Hold(state.stale_lease, round.plan->holder))
+    if (!state.stale_lease.empty() &&
+        !leases_.Hold({state.stale_scope, *state.read->ref}, state.stale_lease, round.plan->holder)
+             .ok()) {
       continue;
+    }
     state.value = state.stale;
     state.failure.reset();
     ++round.report.stale;
@@ -445,7 +474,7 @@ RefreshReport Fetcher::Refresh(const Context& context,
     for (const SecretRef& ref : refs) before.push_back(Fingerprint({scope, ref}));
     std::size_t reads = 0;
     std::vector<Result<Served>> answers =
-        FetchOnce(context, {session, session->route, clock_.Now()}, refs, reads);
+        FetchOnce(context, {session, session->route, clock_.Now(), ""}, refs, reads);
     for (std::size_t i = 0; i < refs.size(); ++i) {
       ++report.asked;
       if (!answers[i].ok()) {

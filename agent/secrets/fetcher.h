@@ -12,6 +12,7 @@
 //                                      served before, and the report says so; else the error
 //   denied, cached login               one more read with a new login, unless a denial of this ref
 //                                      was confirmed recently (Options::confirm_denial)
+//   a lease beyond the bounds          the error (LeaseKeeper)
 //   denied, new login; "not found"     the error, remembered in place of the cached value; no stale
 //                                      value
 //   login refused                      the error; all entries of the refused scopes are evicted
@@ -21,13 +22,13 @@
 // Thread-safe. Blocks the caller until its context ends at the latest.
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/fair_table.h"
 #include "agent/base/mutex.h"
 #include "agent/base/worker_pool.h"
 #include "agent/http/retry.h"
@@ -93,7 +94,9 @@ class Fetcher {
     SharedSecret value;
     std::string lease;  // id, "" = none
   };
+  // Different namespaces do not wait for each other's flights, which use shares of the pool.
   struct FlightKey {
+    std::string namespace_name;
     EntryKey entry;
     std::uint64_t login = 0;  // so that a new login does not join the calls of a refused one
     auto operator<=>(const FlightKey&) const = default;
@@ -103,6 +106,7 @@ class Fetcher {
     SessionPtr session;
     Route route;
     SteadyTime begun;
+    std::string volume;  // name of the lease holder
 
     bool fresh_login() const { return session->logged_in >= begun; }
   };
@@ -118,6 +122,7 @@ class Fetcher {
   bool FindInMemory(Round& round);
   void CountHits(const Round& round);
   Status AskBackend(const Context& context, Round& round, const SessionPtr& session);
+  Status HoldLease(const EntryKey& key, const std::string& lease, const ReadPlan& plan);
   bool ShouldReauthenticate(Round& round, const Session& session);
   Status AskWithNewLogin(const Context& context, Round& round, const SessionPtr& denied);
   Answers LoginFailed(Round& round, const Error& why);
@@ -131,8 +136,9 @@ class Fetcher {
                                         const std::vector<SecretRef>& refs, std::size_t& reads);
   std::vector<Result<Served>> CallBackend(const Context& context, const Ask& ask,
                                           const std::vector<FlightKey>& keys, std::size_t& reads);
-  Result<Served> Keep(const Ask& ask, const Question& question, Result<Answer> answer);
-  void RememberDenial(const EntryKey& key);
+  Result<Served> Keep(const Ask& ask, const std::string& namespace_name, const Question& question,
+                      Result<Answer> answer);
+  void RememberDenial(const EntryKey& key, const std::string& namespace_name);
   void ForgetDenial(const EntryKey& key);
   std::string Fingerprint(const EntryKey& key);
 
@@ -146,7 +152,9 @@ class Fetcher {
   const SecretBytes fingerprint_key_;
 
   Mutex mutex_;
-  std::map<EntryKey, ConfirmedDenial> denials_ NODEKEEP_GUARDED_BY(mutex_);
+  FairTable<EntryKey, ConfirmedDenial> denials_ NODEKEEP_GUARDED_BY(mutex_);  // bounded in bytes
+
+  SteadyTime next_sweep_ NODEKEEP_GUARDED_BY(mutex_);  // of denials_
 
   SingleFlight<FlightKey, Served> flights_;
 };

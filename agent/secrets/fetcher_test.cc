@@ -448,6 +448,40 @@ TEST_CASE("fetch: a mount ends with its deadline, and a read with its own budget
   CHECK(patient == "no: deadline_exceeded");
 }
 
+TEST_CASE("fetch: a namespace does not wait for the read of another one that shares its login") {
+  FetcherFixture bench;
+  const auto plan = [&](const std::string& whose) {
+    auto shared = std::make_shared<FakeOptions>();
+    shared->digest = "credential of the node";
+    shared->sends_pod_token = false;
+    auto read = CopyOf(*FakePlan(bench.backend, "a", MakeIdentity(whose, "web", "web"))->read);
+    read->route.options = shared;
+    read->login_keys = LoginKeysOf("fake", *shared, read->identity);
+    return read;
+  };
+  std::atomic<bool> hang = true;
+  std::atomic<std::size_t> started = 0;
+  bench.backend->SetReader(
+      [&](const Context& context, const Credential&, const Question&) -> Result<Answer> {
+        ++started;
+        while (context.namespace_name() == "slow" && hang && !context.stop().stop_requested()) {
+          std::this_thread::yield();
+        }
+        Answer answer;
+        answer.value = SecretBytes("v");
+        return answer;
+      });
+  {
+    std::jthread slow(
+        [&] { (void)bench.core.fetcher.Read(Context().WithNamespace("slow"), plan("slow")); });
+    while (started == 0) std::this_thread::yield();
+    CHECK(bench.core.fetcher.Read(Context().WithNamespace("shop"), plan("shop")).values.at(0).ok());
+    hang = false;
+  }
+  CHECK(bench.backend->logins() == 1);
+  CHECK(bench.backend->reads() == 2);
+}
+
 TEST_CASE("fetch: ReadFromMemory returns only cached, fresh values, and makes no call") {
   FetcherFixture bench;
   bench.backend->SetValue("a", "v");

@@ -12,6 +12,10 @@ namespace {
 // than this can a lease be revoked while such a holder still uses it.
 constexpr std::size_t kMaxHolders = 4096;
 
+// A lease counts once more for each so many bytes of its texts, which the class and its server
+// choose.
+constexpr std::size_t kBytesPerLease = 4096;
+
 // After a failed renewal: several tries before the lease ends, without flooding the backend.
 Duration RetryDelay(Duration lifetime) {
   return std::max<Duration>(lifetime / 12, std::chrono::seconds(5));
@@ -36,11 +40,13 @@ Duration WithinLogin(Duration lifetime, const Session& session, SteadyTime now) 
 }
 
 LeaseKeeper::LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials,
-                         WorkerPool& pool, const Clock& clock, Logger& log, FetchMetrics& metrics)
+                         WorkerPool& pool, SharedResource& leases, const Clock& clock, Logger& log,
+                         FetchMetrics& metrics)
     : options_(std::move(options)),
       cache_(cache),
       credentials_(credentials),
       pool_(pool),
+      shares_(leases),
       clock_(clock),
       log_(log),
       metrics_(metrics),
@@ -49,7 +55,6 @@ LeaseKeeper::LeaseKeeper(Options options, Cache& cache, CredentialCache& credent
       }) {}
 
 LeaseKeeper::~LeaseKeeper() {
-  // Stops the calls first: with a full pool, the thread runs one itself.
   stop_.request_stop();
   thread_.request_stop();
   thread_.join();
@@ -61,61 +66,133 @@ void LeaseKeeper::Run(std::stop_token stop) {
   while (Sleep(context, clock_, options_.tick).ok()) Tick();
 }
 
-void LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Lease& lease) {
+Status LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Lease& lease,
+                        const LeaseOrigin& origin) {
+  const LeaseKey id{key.scope, lease.id};
+  std::optional<SharedResource::Grant> share =
+      shares_.TryTake(origin.namespace_name, 1 + (SizeOf(key) + lease.id.size()) / kBytesPerLease);
   const SteadyTime now = clock_.Now();
   Held held;
   held.key = key;
+  held.origin = origin;
   held.login = session->login;
   held.lease = lease;
   held.granted_end = now + std::max(lease.lifetime, Duration(1));
   if (!lease.renewable) held.reissue_from = now + lease.lifetime * 2 / 3;
   held.unheld_since = now;
-  MutexLock lock(mutex_);
-  if (auto same = leases_.find(lease.id); same != leases_.end()) {
-    held.holders = std::move(same->second.holders);
-    Remove(lease.id);
+  std::optional<Error> refused;
+  if (!share) {
+    refused =
+        Error::Format(ErrorCode::kPrecondition,
+                      "{}: the volumes of namespace {} have as many leases on this node as one "
+                      "namespace may have; use fewer dynamic secrets",
+                      key.ref.Text(), origin.namespace_name);
+  } else {
+    held.share = *std::move(share);
+    MutexLock lock(mutex_);
+    const auto same = leases_.find(id);
+    Volume& volume = volumes_[origin.volume];
+    if (same == leases_.end() && !origin.volume.empty() &&
+        volume.obtained >= options_.max_per_volume) {
+      refused =
+          Error::Format(ErrorCode::kPrecondition,
+                        "{}: the volume has {} leases already, as many as one volume may have; "
+                        "divide its dynamic secrets among several volumes",
+                        key.ref.Text(), volume.obtained);
+    } else {
+      ++volume.obtained;
+      if (same != leases_.end()) {
+        for (const auto& [name, gone] : same->second.holders) ++volumes_[name].held;
+        held.holders = same->second.holders;
+        Remove(id);
+      }
+      Owner& owner = owners_[held.login];
+      if (!owner.session || owner.session->number < session->number) owner.session = session;
+      owner.leases.insert(id);
+      held.ending = owner.revoking;
+      held.busy = owner.revoking;
+      // The login may have been renewed while it obtained the lease.
+      held.ends = now + WithinLogin(lease.lifetime, *owner.session, now);
+      held.next_try = now + Left(held.ends, now) * 2 / 3;
+      of_entry_[key].push_back(lease.id);
+      leases_[id] = std::move(held);
+    }
   }
-  Owner& owner = owners_[held.login];
-  if (!owner.session || owner.session->number < session->number) owner.session = session;
-  owner.leases.insert(lease.id);
-  // The login may have been renewed while it obtained the lease.
-  held.ends = now + WithinLogin(lease.lifetime, *owner.session, now);
-  held.next_try = now + Left(held.ends, now) * 2 / 3;
-  of_entry_[key].push_back(lease.id);
-  leases_[lease.id] = std::move(held);
+  if (!refused) return {};
+  RevokeRefused(session, lease, origin);
+  return *refused;
 }
 
-bool LeaseKeeper::Hold(const std::string& lease, const LeaseHolder& holder) {
+void LeaseKeeper::RevokeRefused(const SessionPtr& session, const Lease& lease,
+                                const LeaseOrigin& origin) {
+  const std::string& provider = session->route.provider;
+  const bool started = Start(origin.namespace_name, [session, lease](const Context& context) {
+    Result<Credential> credential = session->Open();
+    if (!credential.ok()) return;
+    (void)session->route.backend->lease_client()->RevokeLease(context, *session->route.options,
+                                                              *credential, lease);
+  });
+  // Without a place in the queue of the pool it ends after its lifetime.
+  metrics_.CountLeaseEvent(provider, started ? "refused" : "lost");
+}
+
+Status LeaseKeeper::Hold(const EntryKey& key, const std::string& lease, const LeaseHolder& holder) {
   MutexLock lock(mutex_);
-  auto found = leases_.find(lease);
-  if (found == leases_.end()) return false;
-  Held& held = found->second;
   const SteadyTime now = clock_.Now();
-  if (held.ending || now >= held.ends) return false;
+  auto found = leases_.find({key.scope, lease});
+  if (found == leases_.end() || found->second.ending || now >= found->second.ends) {
+    return Error::Format(ErrorCode::kNotFound, "the lease of {} has ended", key.ref.Text());
+  }
+  Held& held = found->second;
+  if (!held.holders.contains(holder.name)) {
+    std::size_t& count = volumes_[holder.name].held;
+    if (count >= options_.max_per_volume) {
+      return Error::Format(ErrorCode::kPrecondition,
+                           "{}: the volume uses {} leases already, as many as one volume may use; "
+                           "divide its dynamic secrets among several volumes",
+                           key.ref.Text(), count);
+    }
+    ++count;
+  }
   held.holders[holder.name] = holder.gone;
   if (held.holders.size() > kMaxHolders) {
     auto unwatched = std::find_if(held.holders.begin(), held.holders.end(),
                                   [](const auto& item) { return item.second == nullptr; });
-    if (unwatched != held.holders.end()) held.holders.erase(unwatched);
+    if (unwatched != held.holders.end()) EraseHolder(held, std::string(unwatched->first));
   }
   for (const std::string& other : of_entry_[held.key]) {
     if (other == lease) continue;
-    Held& former = leases_.at(other);
-    if (former.holders.erase(holder.name) > 0 && former.holders.empty()) former.unheld_since = now;
+    Held& former = leases_.at({key.scope, other});
+    if (!former.holders.contains(holder.name)) continue;
+    EraseHolder(former, holder.name);
+    if (former.holders.empty()) former.unheld_since = now;
   }
-  return true;
+  return {};
+}
+
+void LeaseKeeper::EraseHolder(Held& held, const std::string& holder) {
+  if (held.holders.erase(holder) == 0) return;
+  --volumes_[holder].held;
+  ForgetIfUnused(holder);
+}
+
+void LeaseKeeper::ForgetIfUnused(const std::string& volume) {
+  const auto found = volumes_.find(volume);
+  if (found != volumes_.end() && found->second.held == 0 && found->second.obtained == 0) {
+    volumes_.erase(found);
+  }
 }
 
 std::vector<LeaseInfo> LeaseKeeper::List() const {
   MutexLock lock(mutex_);
   std::vector<LeaseInfo> list;
-  for (const auto& [id, held] : leases_) {
+  for (const auto& [lease, held] : leases_) {
     LeaseInfo info;
     info.ref = held.key.ref.Text();
     info.scope = held.key.scope;
     info.left = std::max(Left(held.ends, clock_.Now()), Duration::zero());
     info.holders = held.holders.size();
-    info.retiring = held.ending || of_entry_.at(held.key).back() != id;
+    info.retiring = held.ending || of_entry_.at(held.key).back() != lease.id;
     list.push_back(std::move(info));
   }
   return list;
@@ -129,25 +206,83 @@ void LeaseKeeper::Tick() {
 }
 
 void LeaseKeeper::DropGoneHolders() {
-  std::map<std::string, std::map<std::string, IsGone>> all;
+  std::map<LeaseKey, std::map<std::string, IsGone>> all;
   {
     MutexLock lock(mutex_);
-    for (const auto& [id, held] : leases_) {
-      if (!held.ending) all[id] = held.holders;
+    for (const auto& [lease, held] : leases_) {
+      if (!held.ending) all[lease] = held.holders;
     }
   }
-  for (auto& [id, holders] : all) {
+  for (auto& [lease, holders] : all) {
     std::erase_if(holders, [](const auto& item) { return !item.second || !item.second(); });
   }
   MutexLock lock(mutex_);
-  for (const auto& [id, gone] : all) {
-    auto found = leases_.find(id);
+  for (const auto& [lease, gone] : all) {
+    auto found = leases_.find(lease);
     if (found == leases_.end() || gone.empty()) continue;
     Held& held = found->second;
-    for (const auto& [name, holder] : gone) held.holders.erase(name);
+    for (const auto& [name, holder] : gone) EraseHolder(held, name);
     // From here on Hold refuses the lease; a mount that is about to serve it holds it already.
-    if (held.holders.empty()) held.ending = true;
+    if (held.holders.empty()) held.ending = held.abandoned = true;
   }
+}
+
+std::vector<SessionPtr> LeaseKeeper::AbandonedLogins() {
+  std::vector<SessionPtr> logins;
+  for (auto& [login, owner] : owners_) {
+    if (!owner.session->of_one_pod || owner.revoke_each || owner.revoking) continue;
+    const bool all = std::all_of(owner.leases.begin(), owner.leases.end(), [&](const LeaseKey& id) {
+      mutex_.AssertHeld();
+      const Held& held = leases_.at(id);
+      return held.abandoned && !held.busy;
+    });
+    if (!all) continue;
+    owner.revoking = true;
+    for (const LeaseKey& id : owner.leases) leases_.at(id).busy = true;
+    logins.push_back(owner.session);
+  }
+  return logins;
+}
+
+void LeaseKeeper::RevokeAbandoned(const SessionPtr& session) {
+  const Error later(ErrorCode::kTransient, "not revoked yet");
+  const bool started =
+      Start(session->namespace_name, [this, session, later](const Context& context) {
+        const OnThrow again([&] { EndRevocation(session->login, later); });
+        RevokeWithLeases(context, session);
+      });
+  if (!started) EndRevocation(session->login, later);
+}
+
+void LeaseKeeper::RevokeWithLeases(const Context& context, const SessionPtr& session) {
+  credentials_.Drop(*session);
+  EndRevocation(session->login, RevokeLogin(context, session));
+}
+
+void LeaseKeeper::EndRevocation(std::uint64_t login, const Status& revoked) {
+  std::vector<EntryKey> ended;
+  std::vector<LeaseKey> leases;
+  {
+    MutexLock lock(mutex_);
+    const auto found = owners_.find(login);
+    if (found == owners_.end()) return;
+    Owner& owner = found->second;
+    owner.revoking = false;
+    owner.revoke_each = !revoked.ok() && revoked.error().IsFinal();
+    leases.assign(owner.leases.begin(), owner.leases.end());
+    for (const LeaseKey& id : leases) {
+      leases_.at(id).busy = false;
+      ended.push_back(leases_.at(id).key);
+      if (revoked.ok()) Remove(id);  // with the last one, removes the owner
+    }
+  }
+  for (std::size_t i = 0; i < leases.size(); ++i) {
+    cache_.EvictLease(ended[i], leases[i].id);
+    if (revoked.ok()) metrics_.CountLeaseEvent(ended[i].ref.provider, "revoked");
+  }
+  if (!revoked.ok()) return;
+  log_.Info("leases revoked with their login",
+            {{"scope", leases.front().scope}, {"leases", leases.size()}});
 }
 
 LeaseKeeper::Step LeaseKeeper::NextStep(const Held& held, SteadyTime now) const {
@@ -160,59 +295,83 @@ LeaseKeeper::Step LeaseKeeper::NextStep(const Held& held, SteadyTime now) const 
 }
 
 void LeaseKeeper::RenewLeases() {
-  std::vector<std::pair<std::string, LeaseCall>> calls;
+  struct Due {
+    std::string namespace_name;
+    LeaseKey lease;
+    LeaseCall call;
+  };
+  std::vector<Due> calls;
+  std::vector<SessionPtr> logins;
   std::size_t started = 0;
+  std::size_t revoked = 0;
   const OnThrow free_the_others([&] {
-    for (; started < calls.size(); ++started) TryLater(calls[started].first);
+    for (; started < calls.size(); ++started) TryLater(calls[started].lease);
+    for (; revoked < logins.size(); ++revoked) {
+      EndRevocation(logins[revoked]->login, Error(ErrorCode::kTransient, "not revoked yet"));
+    }
   });
   std::vector<std::pair<EntryKey, std::string>> aged;
   {
     MutexLock lock(mutex_);
     const SteadyTime now = clock_.Now();
-    std::vector<std::string> over;
-    for (auto& [id, held] : leases_) {
+    std::vector<LeaseKey> over;
+    logins = AbandonedLogins();
+    for (auto& [lease, held] : leases_) {
       const Step step = NextStep(held, now);
-      if (step == Step::kOver) over.push_back(id);
-      if (step == Step::kRenew) calls.emplace_back(id, &LeaseKeeper::RenewLease);
-      if (step == Step::kRevoke) calls.emplace_back(id, &LeaseKeeper::RevokeLease);
-      held.busy |= step == Step::kRenew || step == Step::kRevoke;
+      if (step == Step::kOver) over.push_back(lease);
+      if (step == Step::kRenew || step == Step::kRevoke) {
+        calls.push_back(
+            {held.origin.namespace_name, lease,
+             step == Step::kRenew ? &LeaseKeeper::RenewLease : &LeaseKeeper::RevokeLease});
+        held.busy = true;
+      }
       held.ending |= step == Step::kRevoke;
       if (now < held.reissue_from) continue;
-      aged.push_back({held.key, id});
+      aged.push_back({held.key, lease.id});
       held.reissue_from = SteadyTime::max();
     }
-    for (const std::string& id : over) Remove(id);
+    for (const LeaseKey& lease : over) Remove(lease);
   }
   for (const auto& [key, id] : aged) cache_.ExpireLease(key, id);
-  while (started < calls.size()) {
-    const auto& [id, call] = calls[started++];
-    StartFor(id, call);
+  for (; revoked < logins.size(); ++revoked) RevokeAbandoned(logins[revoked]);
+  for (; started < calls.size(); ++started) {
+    StartFor(calls[started].namespace_name, calls[started].lease, calls[started].call);
   }
 }
 
-void LeaseKeeper::StartFor(const std::string& id, LeaseCall call) {
-  Start([this, id, call](const Context& context) {
-    const OnThrow again([&] { TryLater(id); });
-    (this->*call)(context, id);
+void LeaseKeeper::StartFor(const std::string& namespace_name, const LeaseKey& lease,
+                           LeaseCall call) {
+  const bool started = Start(namespace_name, [this, lease, call](const Context& context) {
+    const OnThrow again([&] {
+      MutexLock lock(mutex_);
+      const auto found = leases_.find(lease);
+      if (found == leases_.end()) return;
+      found->second.busy = false;
+      found->second.next_try = clock_.Now() + RetryDelay(found->second.lease.lifetime);
+    });
+    (this->*call)(context, lease);
   });
+  if (!started) TryLater(lease);
 }
 
-void LeaseKeeper::TryLater(const std::string& id) {
+void LeaseKeeper::TryLater(const LeaseKey& lease) {
   MutexLock lock(mutex_);
-  const auto found = leases_.find(id);
-  if (found == leases_.end()) return;
-  found->second.busy = false;
-  found->second.next_try = clock_.Now() + RetryDelay(found->second.lease.lifetime);
+  const auto found = leases_.find(lease);
+  if (found != leases_.end()) found->second.busy = false;
 }
 
-void LeaseKeeper::Remove(const std::string& id) {
-  auto found = leases_.find(id);
+void LeaseKeeper::Remove(const LeaseKey& lease) {
+  auto found = leases_.find(lease);
   if (found == leases_.end()) return;
-  auto entry = of_entry_.find(found->second.key);
-  std::erase(entry->second, id);
+  Held& held = found->second;
+  while (!held.holders.empty()) EraseHolder(held, std::string(held.holders.begin()->first));
+  --volumes_[held.origin.volume].obtained;
+  ForgetIfUnused(held.origin.volume);
+  auto entry = of_entry_.find(held.key);
+  std::erase(entry->second, lease.id);
   if (entry->second.empty()) of_entry_.erase(entry);
-  auto owner = owners_.find(found->second.login);
-  owner->second.leases.erase(id);
+  auto owner = owners_.find(held.login);
+  owner->second.leases.erase(lease);
   if (owner->second.leases.empty()) owners_.erase(owner);
   leases_.erase(found);
 }
@@ -225,24 +384,27 @@ void LeaseKeeper::Drain() {
   });
 }
 
-void LeaseKeeper::Start(std::function<void(const Context&)> call) {
+bool LeaseKeeper::Start(const std::string& namespace_name,
+                        std::function<void(const Context&)> call) {
   {
     MutexLock lock(mutex_);
     ++calls_;
   }
-  auto run = [this, call = std::move(call)] {
-    const OnExit over([this] {
-      MutexLock lock(mutex_);
-      --calls_;
-      changed_.notify_all();
-    });
-    call(Context(clock_.Now() + options_.call_budget, stop_.get_token()));
-  };
-  // With a full pool, run on this thread rather than lose track of the lease.
-  if (!pool_.Post("", run).ok()) run();
+  // Released with the task, whether it has run, was refused, or threw.
+  std::shared_ptr<void> counted(nullptr, [this](void*) {
+    MutexLock lock(mutex_);
+    --calls_;
+    changed_.notify_all();
+  });
+  return pool_
+      .Post(namespace_name,
+            [this, counted = std::move(counted), call = std::move(call)] {
+              call(Context(clock_.Now() + options_.call_budget, stop_.get_token()));
+            })
+      .ok();
 }
 
-void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {
+void LeaseKeeper::RenewLease(const Context& context, const LeaseKey& id) {
   SessionPtr session;
   Lease lease;
   EntryKey key;
@@ -276,15 +438,15 @@ void LeaseKeeper::RenewLease(const Context& context, const std::string& id) {
   metrics_.CountLeaseEvent(key.ref.provider, error.IsFinal() ? "lost" : "renewal_delayed");
   if (!error.IsFinal()) return;
   if (gone) {
-    cache_.EvictLease(key, id);
+    cache_.EvictLease(key, id.id);
   } else {
-    cache_.ExpireLease(key, id);
+    cache_.ExpireLease(key, id.id);
   }
   log_.Warn("lease cannot be extended; the next mount gets new credentials",
             {{"ref", key.ref.Text()}, {"reason", error.message()}});
 }
 
-void LeaseKeeper::Renewed(const std::string& id, const Session& session, const Lease& granted) {
+void LeaseKeeper::Renewed(const LeaseKey& id, const Session& session, const Lease& granted) {
   EntryKey key;
   Duration left;
   bool at_end = false;
@@ -305,15 +467,15 @@ void LeaseKeeper::Renewed(const std::string& id, const Session& session, const L
     held.next_try = now + left * 2 / 3;
     held.lease.renewable = !at_end;
   }
-  cache_.ExtendLease(key, id, left);
+  cache_.ExtendLease(key, id.id, left);
   metrics_.CountLeaseEvent(key.ref.provider, at_end ? "at_maximum" : "renewed");
   if (!at_end) return;
-  cache_.ExpireLease(key, id);
+  cache_.ExpireLease(key, id.id);
   log_.Info("lease is near its maximum; the next mount gets new credentials",
             {{"ref", key.ref.Text()}, {"left_ms", left.count()}});
 }
 
-void LeaseKeeper::RevokeLease(const Context& context, const std::string& id) {
+void LeaseKeeper::RevokeLease(const Context& context, const LeaseKey& id) {
   SessionPtr session;
   Lease lease;
   EntryKey key;
@@ -325,7 +487,7 @@ void LeaseKeeper::RevokeLease(const Context& context, const std::string& id) {
     lease = found->second.lease;
     key = found->second.key;
   }
-  cache_.EvictLease(key, id);
+  cache_.EvictLease(key, id.id);
   Result<Credential> credential = session->Open();
   Status revoked = credential.ok() ? session->route.backend->lease_client()->RevokeLease(
                                          context, *session->route.options, *credential, lease)
@@ -381,23 +543,36 @@ void LeaseKeeper::RenewLogins() {
       due.push_back(session);
     }
   }
-  for (const SessionPtr& session : due) {
-    Start([this, session](const Context& context) {
-      const OnExit over([&] {
-        MutexLock lock(mutex_);
-        renewals_[session->login].busy = false;
-      });
-      bool owns = false;
-      {
-        MutexLock lock(mutex_);
-        owns = owners_.contains(session->login);
-      }
-      if (!owns && credentials_.DropUnused(*session)) {
-        RevokeLogin(context, session);
-      } else {
-        RenewLogin(context, session);
-      }
+  std::size_t started = 0;
+  const auto not_busy = [this](const Session& session) {
+    MutexLock lock(mutex_);
+    renewals_[session.login].busy = false;
+  };
+  const OnThrow free_the_others([&] {
+    for (; started < due.size(); ++started) not_busy(*due[started]);
+  });
+  for (; started < due.size(); ++started) {
+    const SessionPtr& session = due[started];
+    const bool posted = Start(session->namespace_name, [=, this](const Context& context) {
+      const OnExit over([&] { not_busy(*session); });
+      KeepLogin(context, session);
     });
+    if (posted) continue;
+    MutexLock lock(mutex_);
+    renewals_[session->login] = Renewal();  // at the next tick
+  }
+}
+
+void LeaseKeeper::KeepLogin(const Context& context, const SessionPtr& session) {
+  bool owns = false;
+  {
+    MutexLock lock(mutex_);
+    owns = owners_.contains(session->login);
+  }
+  if (!owns && credentials_.DropUnused(*session)) {
+    (void)RevokeLogin(context, session);
+  } else {
+    RenewLogin(context, session);
   }
 }
 
@@ -433,24 +608,25 @@ void LeaseKeeper::PutOffEnds(const SessionPtr& renewed) {
     if (owner == owners_.end()) return;
     owner->second.session = renewed;
     const SteadyTime now = clock_.Now();
-    for (const std::string& id : owner->second.leases) {
-      Held& held = leases_.at(id);
+    for (const LeaseKey& lease : owner->second.leases) {
+      Held& held = leases_.at(lease);
       if (held.lease.renewable) continue;
       held.ends = std::min(held.granted_end, renewed->credential.expires);
       // Never zero, which would mean "does not end".
-      extensions.push_back({held.key, id, std::max(Left(held.ends, now), Duration(1))});
+      extensions.push_back({held.key, lease.id, std::max(Left(held.ends, now), Duration(1))});
     }
   }
   for (const Extension& one : extensions) cache_.ExtendLease(one.key, one.lease, one.left);
 }
 
-void LeaseKeeper::RevokeLogin(const Context& context, const SessionPtr& session) {
+Status LeaseKeeper::RevokeLogin(const Context& context, const SessionPtr& session) {
   Result<Credential> credential = session->Open();
-  if (!credential.ok()) return;
+  if (!credential.ok()) return credential.error();
   Status revoked = session->route.backend->lease_client()->RevokeCredential(
       context, *session->route.options, *credential);
   metrics_.CountLeaseEvent(session->route.provider,
                            revoked.ok() ? "login_given_back" : "login_not_given_back");
+  return revoked;
 }
 
 }  // namespace nodekeep

@@ -14,6 +14,11 @@
 //   failed on another object)
 //   a holder has no `gone` function     kept until its maximum: better a lease that lasts too long
 //                                       than a running pod without credentials
+//   beyond Options::max_per_volume, or  refused, hence an error of its mount, and revoked
+//   the share of its namespace
+//
+// Where all leases of a login end because their pods are gone, and no other pod can use the login,
+// the login is revoked instead: the backend ends the leases with it.
 //
 //   login, when its renewal is due      action
 //   owns leases                         renewed, even if the pods use a newer login
@@ -22,7 +27,9 @@
 //
 // After a cache entry has expired, the next read obtains new credentials.
 //
-// Thread-safe. Owns one thread; backend calls run on the pool.
+// Thread-safe. Owns one thread; backend calls run on the pool, with the share of the namespace
+// whose mount obtained the lease or the login. What the pool refuses is tried again at a later
+// tick.
 
 #include <functional>
 #include <map>
@@ -34,6 +41,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
+#include "agent/base/shared_resource.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/secrets/cache.h"
@@ -56,26 +64,37 @@ struct LeaseInfo {
 // of the login.
 Duration WithinLogin(Duration lifetime, const Session& session, SteadyTime now);
 
+// The mount that obtained a lease.
+struct LeaseOrigin {
+  std::string namespace_name;
+  std::string volume;  // LeaseHolder::name; "" = none
+};
+
 class LeaseKeeper {
  public:
   struct Options {
     Duration tick = std::chrono::seconds(5);
     Duration grace = std::chrono::minutes(5);  // between the last use of a lease and its revocation
     Duration call_budget = std::chrono::seconds(10);
+    std::size_t max_per_volume = 256;  // that its mounts obtained, and that it holds
     ExceptionReporter on_exception{};  // for the thread of this object, "leases"
   };
 
+  // `pool`: for these calls only, so that they never wait for mounts. `leases`: how many there may
+  // be; one with a long id or ref counts as several.
   LeaseKeeper(Options options, Cache& cache, CredentialCache& credentials, WorkerPool& pool,
-              const Clock& clock, Logger& log, FetchMetrics& metrics);
+              SharedResource& leases, const Clock& clock, Logger& log, FetchMetrics& metrics);
   ~LeaseKeeper();
 
   // Adds a lease that came with the answer for `key`; `session` owns it. Must be called before the
-  // entry is stored.
-  void Add(const EntryKey& key, const SessionPtr& session, const Lease& lease);
+  // entry is stored. Errors, final: there are too many leases; it is revoked and must not be
+  // served.
+  Status Add(const EntryKey& key, const SessionPtr& session, const Lease& lease,
+             const LeaseOrigin& origin);
   // Registers `holder`, which replaces its hold on other leases of the same entry. Must be called
-  // before the lease's credentials are served. False: the lease has ended or is being revoked, and
-  // must not be served.
-  bool Hold(const std::string& lease, const LeaseHolder& holder);
+  // before the lease's credentials are served. Errors: kNotFound: the lease has ended or is being
+  // revoked, and must not be served; kPrecondition: `holder` has too many leases.
+  Status Hold(const EntryKey& key, const std::string& lease, const LeaseHolder& holder);
 
   std::vector<LeaseInfo> List() const;
 
@@ -86,8 +105,16 @@ class LeaseKeeper {
 
  private:
   using IsGone = std::function<bool()>;  // LeaseHolder::gone
+  // An id is the choice of a backend, so it is unique within a scope only.
+  struct LeaseKey {
+    std::string scope;
+    std::string id;
+    auto operator<=>(const LeaseKey&) const = default;
+  };
   struct Held {
     EntryKey key;
+    LeaseOrigin origin;
+    SharedResource::Grant share;
     std::uint64_t login = 0;  // Session::login of its owner
     Lease lease;              // as granted
     SteadyTime granted_end;   // end of the granted lifetime
@@ -97,11 +124,18 @@ class LeaseKeeper {
     SteadyTime unheld_since;                // valid while there are no holders
     std::map<std::string, IsGone> holders;  // by name
     bool ending = false;      // to be revoked; must not be served
+    bool abandoned = false;   // ending because all its holders are gone
     bool busy = false;        // a call is in progress
   };
   struct Owner {
     SessionPtr session;  // its latest renewal
-    std::set<std::string> leases;
+    std::set<LeaseKey> leases;
+    bool revoking = false;     // with all leases
+    bool revoke_each = false;  // the backend does not revoke the login
+  };
+  struct Volume {
+    std::size_t obtained = 0;
+    std::size_t held = 0;
   };
   struct Renewal {
     SteadyTime next_try;
@@ -110,31 +144,46 @@ class LeaseKeeper {
   enum class Step { kNothing, kRenew, kRevoke, kOver };
 
   void Run(std::stop_token stop);
-  void Start(std::function<void(const Context&)> call);
-  // Starts `call` for a lease marked `busy`. The mark is cleared when the call ends or throws.
-  using LeaseCall = void (LeaseKeeper::*)(const Context&, const std::string& id);
-  void StartFor(const std::string& id, LeaseCall call);
-  // After an exception: clears `busy` and schedules the next try.
-  void TryLater(const std::string& id);
+  // False: the pool has refused it.
+  bool Start(const std::string& namespace_name, std::function<void(const Context&)> call);
+  // Starts `call` for a lease marked `busy`. The mark is cleared when the call ends or throws, or
+  // the pool refuses it.
+  using LeaseCall = void (LeaseKeeper::*)(const Context&, const LeaseKey& lease);
+  void StartFor(const std::string& namespace_name, const LeaseKey& lease, LeaseCall call);
+  // Clears `busy`, for a call that was not started.
+  void TryLater(const LeaseKey& lease);
+  // For a lease that was never added.
+  void RevokeRefused(const SessionPtr& session, const Lease& lease, const LeaseOrigin& origin);
 
   void DropGoneHolders();
+  // Marks logins to be revoked with all their leases, and those leases as `busy`.
+  std::vector<SessionPtr> AbandonedLogins() NODEKEEP_REQUIRES(mutex_);
+  void RevokeAbandoned(const SessionPtr& session);
+  void RevokeWithLeases(const Context& context, const SessionPtr& session);
+  // After a revocation with all leases: removes them, or leaves them to another try.
+  void EndRevocation(std::uint64_t login, const Status& revoked);
   void RenewLeases();
-  void RenewLease(const Context& context, const std::string& id);
-  void Renewed(const std::string& id, const Session& session, const Lease& granted);
-  void RevokeLease(const Context& context, const std::string& id);
+  void RenewLease(const Context& context, const LeaseKey& lease);
+  void Renewed(const LeaseKey& lease, const Session& session, const Lease& granted);
+  void RevokeLease(const Context& context, const LeaseKey& lease);
   void RenewLogins();
+  // Renews a login that is due, or revokes it if it is not used any more.
+  void KeepLogin(const Context& context, const SessionPtr& session);
   void RenewLogin(const Context& context, const SessionPtr& session);
   void PutOffEnds(const SessionPtr& renewed);
-  void RevokeLogin(const Context& context, const SessionPtr& session);
+  Status RevokeLogin(const Context& context, const SessionPtr& session);
 
   Step NextStep(const Held& held, SteadyTime now) const NODEKEEP_REQUIRES(mutex_);
-  void Remove(const std::string& id) NODEKEEP_REQUIRES(mutex_);
+  void Remove(const LeaseKey& lease) NODEKEEP_REQUIRES(mutex_);
+  void EraseHolder(Held& held, const std::string& holder) NODEKEEP_REQUIRES(mutex_);
+  void ForgetIfUnused(const std::string& volume) NODEKEEP_REQUIRES(mutex_);
   std::map<std::uint64_t, SessionPtr> Logins() const NODEKEEP_REQUIRES(mutex_);
 
   const Options options_;
   Cache& cache_;
   CredentialCache& credentials_;
   WorkerPool& pool_;
+  SharedResource& shares_;
   const Clock& clock_;
   Logger& log_;
   FetchMetrics& metrics_;
@@ -142,7 +191,8 @@ class LeaseKeeper {
 
   mutable Mutex mutex_;
   std::condition_variable_any changed_;
-  std::map<std::string, Held> leases_ NODEKEEP_GUARDED_BY(mutex_);  // by lease id
+  std::map<LeaseKey, Held> leases_ NODEKEEP_GUARDED_BY(mutex_);
+  std::map<std::string, Volume> volumes_ NODEKEEP_GUARDED_BY(mutex_);  // by LeaseHolder::name
   // Lease ids, newest last.
   std::map<EntryKey, std::vector<std::string>> of_entry_ NODEKEEP_GUARDED_BY(mutex_);
   std::map<std::uint64_t, Owner> owners_ NODEKEEP_GUARDED_BY(mutex_);      // logins that own leases

@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "agent/base/mutex.h"
 #include "tests/fakes/core.h"
@@ -42,7 +43,8 @@ class Directories {
 
 // A backend with dynamic credentials at "db", leased for an hour.
 struct Bench {
-  explicit Bench(ExceptionReporter report = {}) : on_exception(std::move(report)) {
+  explicit Bench(ExceptionReporter report = {}, CoreOptions options = {})
+      : on_exception(std::move(report)), core(clock, With(std::move(options), on_exception)) {
     backend->EnableLeases();
     backend->SetMinted("db", "credentials", hours(1), "lease");
     backend->SetValue("kv", "v");
@@ -83,7 +85,14 @@ struct Bench {
   FakeClock clock;
   Directories directories;
   std::shared_ptr<FakeProvider> backend = std::make_shared<FakeProvider>(clock);
-  Core core{clock, {.retry = {.attempts = 1}, .on_exception = on_exception}};
+  Core core;
+
+ private:
+  static CoreOptions With(CoreOptions options, const ExceptionReporter& on_exception) {
+    options.retry = {.attempts = 1};
+    options.on_exception = on_exception;
+    return options;
+  }
 };
 
 using Names = std::vector<std::string>;
@@ -593,6 +602,177 @@ TEST_CASE("lease: destruction cancels a renewal in progress") {
   }
   CHECK(backend.use_count() == 1);
   CHECK(backend->Count("renew-lease") == 1);
+}
+
+TEST_CASE("lease: equal ids of different backends are different leases") {
+  Bench bench;
+  auto other = std::make_shared<FakeProvider>(bench.clock);
+  other->EnableLeases();
+  other->SetMinted("db", "credentials", hours(1), "lease");
+  bench.directories.Add(Bench::Directory("other"));
+  const MountPlanPtr plan = FakePlan(
+      other, "db", MakeIdentity("hostile", "other", "web"), {},
+      {.directory_exists = [&](const std::string& path) { return bench.directories.Has(path); }});
+  CHECK(bench.Mount("web-1") == "ok");
+  REQUIRE(bench.core.Fetch(plan).ok());
+  REQUIRE(bench.core.leases.List().size() == 2);
+
+  bench.clock.Advance(minutes(40));
+  bench.Tick();
+  CHECK(bench.Calls("renew-lease") == Names{"lease.1"});
+  CHECK(other->Count("renew-lease") == 1);
+  bench.directories.Remove(Bench::Directory("other"));
+  bench.Tick();
+  CHECK(other->Count("revoke-lease") == 1);
+  CHECK(bench.Calls("revoke-lease").empty());
+  CHECK(bench.Mount("web-1") == "ok");
+  CHECK(bench.backend->reads("db") == 1);
+}
+
+namespace {
+
+// A minted path per number, and the objects of a class that reads them all.
+std::string Mint(FakeProvider& backend, int count, const std::string& prefix = "d") {
+  std::string objects;
+  for (int i = 0; i < count; ++i) {
+    const std::string path = prefix + std::to_string(i);
+    backend.SetMinted(path, "credentials", hours(1), path);
+    objects += (i > 0 ? "," : "") + path;
+  }
+  return objects;
+}
+
+}  // namespace
+
+TEST_CASE("lease: a volume has at most 256 leases; what is refused is named and revoked") {
+  Bench bench;
+  const std::string objects = Mint(*bench.backend, 300);
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    bench.directories.Add(Bench::Directory("web-1"));
+    Result<Bundle> bundle = bench.core.Fetch(bench.Plan("web-1", objects));
+    REQUIRE_FALSE(bundle.ok());
+    CHECK(bundle.error().code() == ErrorCode::kPrecondition);
+    CHECK(bundle.error().message().find("d256: the volume has 256 leases") != std::string::npos);
+    bench.core.leases.Drain();
+    CHECK(bench.core.leases.List().size() == 256);
+    CHECK(bench.Calls("revoke-lease").size() + 256 == bench.backend->reads());
+  }
+  INFO("a smaller volume of the same account is served, also with leases that it did not obtain");
+  CHECK(bench.Mount("web-2", Mint(*bench.backend, 256)) == "ok");
+  CHECK(bench.Mount("web-3", "db") == "ok");
+  INFO("but it cannot hold more of them than it could obtain");
+  Result<Bundle> bundle = bench.core.Fetch(bench.Plan("web-2", Mint(*bench.backend, 256) + ",db"));
+  REQUIRE_FALSE(bundle.ok());
+  CHECK(bundle.error().message().find("db: the volume uses 256 leases") != std::string::npos);
+  CHECK(bench.Mount("web-3", "db") == "ok");
+}
+
+TEST_CASE("lease: leases are a share of the namespace, which is given back when they end") {
+  Bench bench({}, {.max_leases = 20});
+  const auto mount = [&](const std::string& whose, const std::string& pod,
+                         const std::string& objects) {
+    bench.directories.Add(Bench::Directory(pod));
+    const MountPlanPtr plan = FakePlan(
+        bench.backend, objects, MakeIdentity(whose, pod, "web"), {},
+        {.directory_exists = [&](const std::string& path) { return bench.directories.Has(path); }});
+    Result<Bundle> bundle = bench.core.Fetch(plan, Context().WithNamespace(whose));
+    bench.core.leases.Drain();
+    return bundle.ok() ? "ok" : bundle.error().message();
+  };
+  const std::string six = Mint(*bench.backend, 6);
+  CHECK(mount("greedy", "a", six) == "ok");
+  CHECK(mount("greedy", "b", Mint(*bench.backend, 6, "e")).find("namespace greedy") !=
+        std::string::npos);
+  CHECK(bench.core.leases.List().size() == 10);
+  CHECK(bench.Calls("revoke-lease").size() == 2);
+  CHECK(mount("honest", "c", "db") == "ok");
+  CHECK(mount("greedy", "a", six) == "ok");
+
+  bench.directories.Remove(Bench::Directory("a"));
+  bench.Pass(minutes(6));
+  CHECK(bench.core.lease_shares.used() == 5);  // b still holds the four that it got
+  CHECK(mount("greedy", "b", Mint(*bench.backend, 6, "e")) == "ok");
+}
+
+TEST_CASE("lease: a lease with a very long id counts as many") {
+  Bench bench({}, {.max_leases = 100});
+  bench.backend->SetMinted("long", "credentials", hours(1), std::string(40 * 4096, 'i'));
+  CHECK(bench.Mount("web-1", "long") == "ok");
+  CHECK(bench.core.lease_shares.used() == 41);
+}
+
+TEST_CASE("lease: the leases of one namespace that hang delay those of no other") {
+  Bench bench({}, {.lease_threads = 4});
+  auto hanging = std::make_shared<FakeProvider>(bench.clock);
+  hanging->EnableLeases();
+  const MountPlanPtr plan =
+      FakePlan(hanging, Mint(*hanging, 50), MakeIdentity("hostile", "x", "w"));
+  REQUIRE(bench.core.Fetch(plan, Context().WithNamespace("hostile")).ok());
+  REQUIRE(bench.core.Fetch(bench.Plan("web-1"), Context().WithNamespace("shop")).ok());
+  hanging->CloseLeases();
+  bench.clock.Advance(minutes(40));
+  bench.core.leases.Tick();
+  REQUIRE(hanging->AwaitWaiting(2));
+  while (bench.Calls("renew-lease").empty()) std::this_thread::yield();
+  CHECK(hanging->Count("renew-lease") == 2);
+  hanging->Open();
+  bench.core.leases.Drain();
+  CHECK(hanging->Count("renew-lease") == 50);
+}
+
+TEST_CASE("lease: a call that the pool refuses is made at a later tick, never by the tick") {
+  Bench bench({}, {.lease_threads = 1, .lease_places = 1});
+  const std::string objects = Mint(*bench.backend, 10);
+  REQUIRE(bench.Mount("web-1", objects) == "ok");
+  bench.clock.Advance(minutes(40));
+  bench.backend->CloseLeases();
+  // Does not wait for a call.
+  bench.core.leases.Tick();
+  REQUIRE(bench.backend->AwaitWaiting(1));
+  bench.backend->Open();
+  for (int tick = 0; tick < 20 && bench.Calls("renew-lease").size() < 10; ++tick) bench.Tick();
+  CHECK(bench.Calls("renew-lease").size() == 10);
+  CHECK(bench.Mount("web-1", objects) == "ok");
+  CHECK(bench.backend->reads() == 10);
+}
+
+TEST_CASE("lease: the login of a pod that is gone is revoked once instead of its leases") {
+  struct Row {
+    std::string name;
+    Sharing sharing;
+    std::vector<Error> faults;  // of revocations, also those of the login
+    bool all_gone;
+    std::size_t logins, leases;  // revocations
+  };
+  const Row rows[] = {
+      {"its own login", Sharing::kPod, {}, true, 1, 0},
+      {"its own login, the backend is down at first", Sharing::kPod, {Down()}, true, 2, 0},
+      {"its own login, which may not be revoked", Sharing::kPod, {No()}, true, 1, 5},
+      {"a login of the account", Sharing::kServiceAccount, {}, true, 0, 5},
+      {"another volume of the pod remains", Sharing::kPod, {}, false, 0, 5},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.backend->SetSharing(row.sharing);
+    REQUIRE(bench.Mount("web-1", Mint(*bench.backend, 5)) == "ok");
+    if (!row.all_gone) {
+      auto plan = CopyOf(*bench.Plan("web-1", "db")->read);
+      plan->holder.name += " second";
+      plan->holder.gone = [] { return false; };
+      REQUIRE(bench.core.fetcher.Read(Context(), plan).values.at(0).ok());
+    }
+    bench.backend->FailLoginRevocations(row.faults);
+    bench.directories.Remove(Bench::Directory("web-1"));
+    bench.Tick();
+    bench.Tick();
+    bench.Tick();
+    CHECK(bench.Calls("revoke-login").size() == row.logins);
+    CHECK(bench.Calls("revoke-lease").size() == row.leases);
+    CHECK(bench.core.leases.List().size() == (row.all_gone ? 0 : 1));
+    CHECK(bench.core.lease_shares.used() == (row.all_gone ? 0 : 1));
+    CHECK(bench.core.credentials.Sessions().empty() == (row.logins > 0));
+  }
 }
 
 TEST_CASE("lease: a lease call that throws is retried") {

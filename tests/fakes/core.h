@@ -27,6 +27,9 @@ struct CoreOptions {
   Duration lease_tick = std::chrono::hours(24);
   LogLevel log_level = LogLevel::kOff;
   std::size_t pool_threads = 128;
+  std::size_t lease_threads = 32;
+  std::size_t lease_places = 4096;  // in the queue of those threads
+  std::size_t max_leases = 8192;
   ExceptionReporter on_exception{};  // of the pool
 };
 
@@ -43,7 +46,12 @@ struct Core {
                      .login_budget = options.login_budget,
                      .remember_denial = options.remember_denial},
                     pool, clock, rng, log, fetch_metrics),
-        leases({.tick = options.lease_tick}, cache, credentials, pool, clock, log, fetch_metrics),
+        lease_pool({.max_threads = options.lease_threads,
+                    .max_queued = options.lease_places,
+                    .on_exception = options.on_exception}),
+        lease_shares({.name = "leases", .capacity = options.max_leases}),
+        leases({.tick = options.lease_tick}, cache, credentials, lease_pool, lease_shares, clock,
+               log, fetch_metrics),
         fetcher({.retry = options.retry,
                  .fetch_budget = options.fetch_budget,
                  .stale_patience = options.stale_patience},
@@ -68,8 +76,11 @@ struct Core {
   std::unique_ptr<Sealer> sealer;
   Cache cache;
   CredentialCache credentials;
+  WorkerPool lease_pool;
+  SharedResource lease_shares;
   LeaseKeeper leases;
   Fetcher fetcher;
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 32 << 20}};
   const SecretBytes version_key{"the version key of the tests"};
 };
 

@@ -66,6 +66,7 @@ void FakeProvider::ClearFaults() {
   login_faults_.clear();
   renewal_faults_.clear();
   revocation_faults_.clear();
+  login_revocation_faults_.clear();
 }
 
 void FakeProvider::SetReader(Reader reader) {
@@ -112,6 +113,11 @@ void FakeProvider::FailRenewals(std::vector<Error> errors) {
 void FakeProvider::FailRevocations(std::vector<Error> errors) {
   MutexLock lock(mutex_);
   revocation_faults_.insert(revocation_faults_.end(), errors.begin(), errors.end());
+}
+
+void FakeProvider::FailLoginRevocations(std::vector<Error> errors) {
+  MutexLock lock(mutex_);
+  login_revocation_faults_.insert(login_revocation_faults_.end(), errors.begin(), errors.end());
 }
 
 void FakeProvider::SetRenewedLifetime(Duration lifetime) {
@@ -282,7 +288,10 @@ Status FakeProvider::RevokeCredential(const Context&, const ProviderOptions&,
   MutexLock lock(mutex_);
   const std::string token(credential.token.Reveal());
   calls_.push_back({"revoke-login", token, token});
-  return {};
+  if (login_revocation_faults_.empty()) return {};
+  const Error fault = login_revocation_faults_.front();
+  login_revocation_faults_.pop_front();
+  return fault;
 }
 
 Result<Lease> FakeProvider::RenewLease(const Context& context, const ProviderOptions&,

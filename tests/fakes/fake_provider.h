@@ -81,6 +81,8 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   void FailRenewals(std::vector<Error> errors);
   // The same for revocations of leases.
   void FailRevocations(std::vector<Error> errors);
+  // The same for revocations of logins.
+  void FailLoginRevocations(std::vector<Error> errors);
   // The next renewal of a lease or a login, or revocation of a lease, throws, to simulate a bug.
   void ThrowOnce() { throws_ = true; }
   // The lifetime that renewals grant; zero = the previous lifetime.
@@ -160,6 +162,7 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
   std::vector<std::string> refused_tokens_ NODEKEEP_GUARDED_BY(mutex_);
   std::deque<Error> renewal_faults_ NODEKEEP_GUARDED_BY(mutex_);
   std::deque<Error> revocation_faults_ NODEKEEP_GUARDED_BY(mutex_);
+  std::deque<Error> login_revocation_faults_ NODEKEEP_GUARDED_BY(mutex_);
   Duration renewed_lifetime_ NODEKEEP_GUARDED_BY(mutex_) = Duration::zero();
   std::atomic<bool> throws_ = false;
   bool closed_ NODEKEEP_GUARDED_BY(mutex_) = false;
