@@ -111,7 +111,8 @@ struct Server {
        .ledger = ledger,
        .clock = clock,
        .log = core.log,
-       .metrics = core.mount_metrics}};
+       .metrics = core.mount_metrics,
+       .class_bytes = core.class_bytes}};
   WorkerPool pool{{.on_exception = Reporter()}};
   TempDir dir;
   ProviderService service;

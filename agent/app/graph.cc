@@ -143,7 +143,8 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
               .ledger = ledger,
               .clock = clock,
               .log = log,
-              .metrics = mount_metrics}),
+              .metrics = mount_metrics,
+              .class_bytes = shares.class_bytes}),
       upkeep_([this, rotation = loaded.config.cache.key_rotation](std::stop_token stop) {
         RunGuarded("upkeep", stop, clock, on_exception, [&] { Upkeep(stop, rotation); });
       }) {

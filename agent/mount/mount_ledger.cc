@@ -7,8 +7,14 @@
 namespace nodekeep {
 namespace {
 
-std::size_t SizeOf(const MountRecord& record) {
-  return record.refs.size() + record.objects.size();
+// Strings and nodes of a record, besides its texts.
+constexpr std::size_t kRecordOverhead = 1024;
+// An error text may quote what a backend sent.
+constexpr std::size_t kMaxErrorText = 4096;
+
+std::size_t SizeOf(const SecretRef& ref) {
+  return sizeof(SecretRef) + ref.endpoint.size() + ref.path.size() + ref.version.size() +
+         ref.request.size();
 }
 
 }  // namespace
@@ -22,10 +28,19 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
   record.pod_uid = identity.PodUid();
   record.service_account = identity.service_account;
   record.target_path = plan.target_path;
+  std::size_t bytes = kRecordOverhead + 2 * record.target_path.size();
   for (const Projection& projection : plan.parsed->mount.projections) {
+    const std::size_t size = sizeof(std::string) + projection.object.size();
+    if (bytes + size > max_record_) break;
+    bytes += size;
     record.objects.push_back(projection.object);
   }
-  for (const PlannedRead& read : plan.parsed->reads) record.refs.push_back(*read.ref);
+  for (const PlannedRead& read : plan.parsed->reads) {
+    const std::size_t size = SizeOf(*read.ref);
+    if (bytes + size > max_record_) break;
+    bytes += size;
+    record.refs.push_back(*read.ref);
+  }
   record.at = clock_.Wall();
   record.took = took;
   if (outcome.ok()) {
@@ -33,33 +48,26 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
     record.outcome = outcome->stale > 0 ? "stale" : "ok";
   } else {
     record.outcome = ErrorCodeName(outcome.error().code());
-    record.error = outcome.error().message();
+    record.error = outcome.error().message().substr(0, kMaxErrorText);
+    bytes += record.error.size();
   }
 
   std::string key = record.namespace_name + "/" + record.pod + "/" + record.pod_uid + " " +
                     record.provider + " " + record.target_path;
   MutexLock lock(mutex_);
-  MountRecord& place = records_[key];
-  by_number_.erase(place.number);
-  refs_ -= SizeOf(place);
-  record.mounts = place.mounts + 1;
+  const MountRecord* former = records_.Find(key);
+  record.mounts = former != nullptr ? former->mounts + 1 : 1;
   record.number = next_number_++;
-  refs_ += SizeOf(record);
-  by_number_[record.number] = std::move(key);
-  place = std::move(record);
-  while (records_.size() > 1 && (records_.size() > max_records_ || refs_ > max_refs_)) {
-    const auto oldest = records_.find(by_number_.begin()->second);
-    refs_ -= SizeOf(oldest->second);
-    records_.erase(oldest);
-    by_number_.erase(by_number_.begin());
-  }
+  records_.Put(identity.namespace_name, key, std::move(record), bytes);
 }
 
 std::vector<MountRecord> MountLedger::List() const {
   std::vector<MountRecord> list;
   {
     MutexLock lock(mutex_);
-    for (const auto& [key, record] : records_) list.push_back(record);
+    records_.ForEach([&](const std::string&, const MountRecord& record, std::size_t) {
+      list.push_back(record);
+    });
   }
   std::sort(list.begin(), list.end(),
             [](const MountRecord& a, const MountRecord& b) { return a.number > b.number; });
@@ -69,10 +77,10 @@ std::vector<MountRecord> MountLedger::List() const {
 std::vector<SecretRef> MountLedger::RefsOfPod(const std::string& pod) const {
   std::vector<SecretRef> refs;
   MutexLock lock(mutex_);
-  for (const auto& [key, record] : records_) {
-    if (record.namespace_name + "/" + record.pod != pod) continue;
+  records_.ForEach([&](const std::string&, const MountRecord& record, std::size_t) {
+    if (record.namespace_name + "/" + record.pod != pod) return;
     refs.insert(refs.end(), record.refs.begin(), record.refs.end());
-  }
+  });
   return refs;
 }
 

@@ -2,14 +2,15 @@
 
 // The latest mount of each volume and its outcome, for `nodekeep status`.
 //
-// One record per pod, provider and volume. The number of records and of refs is limited; the oldest
-// record is dropped first. Contains names and times, never values. Thread-safe.
+// One record per pod, provider and volume. Bounded in bytes, shared by namespaces: the oldest
+// record of the namespace that has most is dropped first. Contains names and times, never values.
+// Thread-safe.
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/fair_table.h"
 #include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/mount/mount_plan.h"
@@ -37,10 +38,9 @@ struct MountRecord {
 
 class MountLedger {
  public:
-  // The newest record is kept even if it exceeds max_refs.
-  explicit MountLedger(const Clock& clock, std::size_t max_records = 2048,
-                       std::size_t max_refs = 65536)
-      : clock_(clock), max_records_(max_records), max_refs_(max_refs) {}
+  // A record of more than an eighth of `max_bytes` lists only the first objects and refs.
+  explicit MountLedger(const Clock& clock, std::size_t max_bytes = 8 << 20)
+      : clock_(clock), max_record_(max_bytes / 8), records_(max_bytes) {}
 
   void Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took);
   // Most recent first.
@@ -50,15 +50,11 @@ class MountLedger {
 
  private:
   const Clock& clock_;
-  const std::size_t max_records_;
-  const std::size_t max_refs_;
+  const std::size_t max_record_;
 
   mutable Mutex mutex_;
   // By pod, provider and volume.
-  std::map<std::string, MountRecord> records_ NODEKEEP_GUARDED_BY(mutex_);
-  // Keys of records_, oldest first.
-  std::map<std::uint64_t, std::string> by_number_ NODEKEEP_GUARDED_BY(mutex_);
-  std::size_t refs_ NODEKEEP_GUARDED_BY(mutex_) = 0;  // refs and objects of all records
+  FairTable<std::string, MountRecord> records_ NODEKEEP_GUARDED_BY(mutex_);
   std::uint64_t next_number_ NODEKEEP_GUARDED_BY(mutex_) = 1;
 };
 

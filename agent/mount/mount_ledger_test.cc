@@ -9,9 +9,10 @@
 namespace nodekeep {
 namespace {
 
-MountPlanPtr PlanOf(const FakeClock& clock, const std::string& pod, const std::string& objects) {
+MountPlanPtr PlanOf(const FakeClock& clock, const std::string& pod, const std::string& objects,
+                    const std::string& namespace_name = "shop") {
   return FakePlan(std::make_shared<FakeProvider>(clock), objects,
-                  MakeIdentity("shop", pod, "web"));
+                  MakeIdentity(namespace_name, pod, "web"));
 }
 
 }  // namespace
@@ -72,7 +73,7 @@ TEST_CASE("ledger: a volume has one record of its latest mount and the number of
 TEST_CASE("ledger: the oldest record is dropped first, even if the wall clock was set back") {
   for (const Duration jump : {Duration::zero(), Duration(-std::chrono::hours(24))}) {
     FakeClock clock;
-    MountLedger ledger(clock, 3);
+    MountLedger ledger(clock, 3800);  // three records
     for (int i = 0; i < 3; ++i) {
       ledger.Record(*PlanOf(clock, "old-" + std::to_string(i), "a"), ReadReport(), Duration(1));
     }
@@ -86,22 +87,37 @@ TEST_CASE("ledger: the oldest record is dropped first, even if the wall clock wa
   }
 }
 
-TEST_CASE("ledger: records of classes with very many objects displace older records") {
+TEST_CASE("ledger: a namespace with very many records displaces its own") {
   FakeClock clock;
-  MountLedger ledger(clock, 100, 50);
+  MountLedger ledger(clock, 64 << 10);
   std::string objects = "o0";
   for (int i = 1; i < 10; ++i) objects += ",o" + std::to_string(i);
-  for (int i = 0; i < 20; ++i) {
+  ledger.Record(*PlanOf(clock, "quiet", objects, "other"), ReadReport(), Duration(1));
+  for (int i = 0; i < 1000; ++i) {
     ledger.Record(*PlanOf(clock, "p" + std::to_string(i), objects), ReadReport(), Duration(1));
   }
-  // Ten objects and ten refs each.
-  REQUIRE(ledger.List().size() == 2);
-  CHECK(ledger.List()[0].pod == "p19");
+  const std::vector<MountRecord> list = ledger.List();
+  CHECK(list.size() > 10);
+  CHECK(list.size() < 64);
+  CHECK(list.front().pod == "p999");
+  CHECK(list.back().pod == "quiet");
+  CHECK(list.back().refs.size() == 10);
+}
 
-  for (int i = 0; i < 200; ++i) objects += ",x" + std::to_string(i);
-  ledger.Record(*PlanOf(clock, "huge", objects), ReadReport(), Duration(1));
-  REQUIRE(ledger.List().size() == 1);
-  CHECK(ledger.List()[0].objects.size() == 210);
+TEST_CASE("ledger: a record with very many objects lists the first of them") {
+  FakeClock clock;
+  MountLedger ledger(clock, 64 << 10);
+  ledger.Record(*PlanOf(clock, "small", "a"), ReadReport(), Duration(1));
+  std::string objects = "o0";
+  for (int i = 1; i < 1000; ++i) objects += ",o" + std::to_string(i);
+  ledger.Record(*PlanOf(clock, "huge", objects),
+                Error(ErrorCode::kDenied, std::string(1 << 20, 'e')), Duration(1));
+  const std::vector<MountRecord> list = ledger.List();
+  REQUIRE(list.size() == 2);
+  CHECK(list[0].objects.size() > 10);
+  CHECK(list[0].objects.size() < 1000);
+  CHECK(list[0].objects.front() == "o0");
+  CHECK(list[0].error.size() < 10'000);
 }
 
 TEST_CASE("ledger: RefsOfPod returns the refs of all volumes of exactly that pod") {

@@ -85,7 +85,8 @@ MountPlanPtr MakePlan(const Provider& provider, ParsedClassPtr parsed, MountRequ
   read->identity = std::move(request.identity);
   read->audiences = mount.audiences;
   read->reads = {parsed, &parsed->reads};
-  read->route = {request.provider, provider.backend, mount.options, mount.policy};
+  read->route = {request.provider, provider.backend, mount.options, mount.policy,
+                 parsed->options_bytes};
   auto plan = std::make_shared<MountPlan>();
   plan->read = std::move(read);
   plan->dialect = provider.spc;
@@ -97,7 +98,7 @@ MountPlanPtr MakePlan(const Provider& provider, ParsedClassPtr parsed, MountRequ
 Result<ParsedClassPtr> Parse(const Provider& provider, const SpcInput& input) {
   Result<ParsedMount> mount = provider.spc->Parse(input);
   if (!mount.ok()) return mount.error();
-  return MakeParsedClass(*std::move(mount));
+  return MakeParsedClass(*std::move(mount), BytesOf(input));
 }
 
 }  // namespace
@@ -139,7 +140,9 @@ Result<MountPlanPtr> PlanMount(const Context& context, const Provider& provider,
   // Moved back afterwards: MakePlan reads credentials from the parameters.
   SpcInput input{std::move(request.parameters), request.mode};
   Result<ParsedClassPtr> parsed =
-      options.memo != nullptr ? options.memo->Parse(provider.spc, input) : Parse(provider, input);
+      options.memo != nullptr
+          ? options.memo->Parse(request.identity.namespace_name, provider.spc, input)
+          : Parse(provider, input);
   request.parameters = std::move(input.parameters);
   if (!parsed.ok()) return parsed.error();
   const ParsedMount& mount = (*parsed)->mount;

@@ -40,8 +40,8 @@ struct PlanOptions {
   DirectoryExists directory_exists = DirectoryIsThere;
 };
 
-// `provider` must have a SecretProviderClass dialect. Errors: those of Parse; kPrecondition if the
-// login needs a token and there is none.
+// `provider` must have a SecretProviderClass dialect. Errors: those of Parse and of ParseMemo;
+// kPrecondition if the login needs a token and there is none.
 Result<MountPlanPtr> PlanMount(const Context& context, const Provider& provider,
                                MountRequest request, const PlanOptions& options);
 

@@ -1,13 +1,24 @@
 #include "agent/mount/mount_plan.h"
 
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
+#include <latch>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "agent/base/codecs.h"
 #include "tests/fakes/core.h"
+#include "tests/fakes/together.h"
+
+#ifdef NODEKEEP_SANITIZED
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();  // of the sanitizer's allocator
+#endif
 
 namespace nodekeep {
 namespace {
@@ -24,6 +35,7 @@ class OneFileProvider final : public Backend, public SpcDialect {
   Result<ParsedMount> Parse(const SpcInput& input) const override {
     ++parses;
     parameters = input.parameters;
+    if (while_parsing) while_parsing();
     if (parse_error) return *parse_error;
     ParsedMount mount;
     mount.options = std::make_shared<PlainOptions>();
@@ -54,9 +66,19 @@ class OneFileProvider final : public Backend, public SpcDialect {
   std::string mount_error;
   std::vector<std::string> credential_parameters;
   std::optional<Error> parse_error;
+  std::function<void()> while_parsing;
   mutable int parses = 0;
   mutable std::map<std::string, std::string> parameters;  // of the last Parse
 };
+
+// Bytes that are allocated now.
+std::size_t HeapInUse() {
+#ifdef NODEKEEP_SANITIZED
+  return __sanitizer_get_current_allocated_bytes();
+#else
+  return mallinfo2().uordblks + mallinfo2().hblkhd;
+#endif
+}
 
 // Returns the token "made-for-<audience>", or `error`.
 class FakeTokenSource final : public TokenSource {
@@ -335,42 +357,46 @@ TEST_CASE("parse memo: a class is parsed once for all pods that mount it") {
   for (const Row& row : rows) {
     INFO(row.name);
     auto provider = std::make_shared<OneFileProvider>();
-    ParseMemo memo;
+    SharedResource class_bytes{{.name = "class_bytes", .capacity = 32 << 20}};
+    ParseMemo memo(class_bytes);
     MountRequest request = RequestWith("");
     CHECK(memo.Find(provider, InputOf(request)) == nullptr);
-    REQUIRE(memo.Parse(provider, InputOf(request)).ok());
+    REQUIRE(memo.Parse("shop", provider, InputOf(request)).ok());
     row.change(request);
     CHECK((memo.Find(provider, InputOf(request)) != nullptr) == (row.parses == 1));
-    REQUIRE(memo.Parse(provider, InputOf(request)).ok());
+    REQUIRE(memo.Parse("shop", provider, InputOf(request)).ok());
     CHECK(provider->parses == row.parses);
   }
 }
 
 TEST_CASE("parse memo: errors and results of a destroyed provider are not reused") {
-  ParseMemo memo;
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 32 << 20}};
+  ParseMemo memo(class_bytes);
   const SpcInput input = InputOf(RequestWith(""));
   auto provider = std::make_shared<OneFileProvider>();
   provider->parse_error = Error(ErrorCode::kInvalid, "missing 'roleName'");
-  CHECK_FALSE(memo.Parse(provider, input).ok());
+  CHECK_FALSE(memo.Parse("shop", provider, input).ok());
   provider->parse_error.reset();
-  CHECK(memo.Parse(provider, input).ok());
+  CHECK(memo.Parse("shop", provider, input).ok());
   CHECK(provider->parses == 2);
 
   auto reloaded = std::make_shared<OneFileProvider>();
   reloaded->audiences = {"new"};
   CHECK(memo.Find(reloaded, input) == nullptr);
-  Result<ParsedClassPtr> parsed = memo.Parse(reloaded, input);
+  Result<ParsedClassPtr> parsed = memo.Parse("shop", reloaded, input);
   REQUIRE(parsed.ok());
   CHECK((*parsed)->mount.audiences == std::vector<std::string>{"new"});
 }
 
-TEST_CASE("parse memo: the least recently used entry is dropped first") {
-  ParseMemo memo(2);
+TEST_CASE("parse memo: the namespace's least recently used class is dropped first") {
+  // Room for one parsed class, but not for two, beside what the parsing of another takes.
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 48 << 10}};
+  ParseMemo memo(class_bytes);
   auto provider = std::make_shared<OneFileProvider>();
   const auto ask = [&](const std::string& role) {
     SpcInput input = InputOf(RequestWith(""));
     input.parameters["roleName"] = role;
-    REQUIRE(memo.Parse(provider, input).ok());
+    REQUIRE(memo.Parse("shop", provider, input).ok());
     return provider->parses;
   };
   CHECK(ask("a") == 1);
@@ -381,10 +407,136 @@ TEST_CASE("parse memo: the least recently used entry is dropped first") {
   CHECK(ask("b") == 4);
 }
 
+TEST_CASE("parse memo: what a parsed class is charged is what it occupies") {
+  FakeClock clock;
+  const FakeProvider provider(clock);
+  struct Row {
+    std::string name;
+    std::size_t objects, path;
+  };
+  const Row rows[] = {{"one object", 1, 5},
+                      {"very many short objects", 5000, 5},
+                      {"long paths", 300, 900},
+                      {"one very long path", 1, 200'000}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    SpcInput input;
+    for (std::size_t i = 0; i < row.objects; ++i) {
+      const std::string number = std::to_string(i);
+      input.parameters["objects"] += number + std::string(row.path, 'p') + ",";
+    }
+    Result<ParsedMount> mount = provider.Parse(input);
+    REQUIRE(mount.ok());
+    const std::size_t charged = MemoryOf(*mount, BytesOf(input));
+    const std::size_t before = HeapInUse();
+    const ParsedClassPtr parsed = MakeParsedClass(*mount, BytesOf(input));
+    const std::size_t real = HeapInUse() - before;
+    INFO("charged " << charged << ", real " << real);
+    CHECK(charged >= real);
+    CHECK(charged <= 2 * real + 2 * BytesOf(input) + 8192);  // the options are not in `real`
+  }
+}
+
+TEST_CASE("parse memo: classes in use and cached stay within the share of their namespace") {
+  constexpr std::size_t kCapacity = 1 << 20;
+  std::vector<std::string> refusals;
+  SharedResource class_bytes{{.name = "class_bytes",
+                              .capacity = kCapacity,
+                              .on_refusal = [&](std::string_view, const std::string& whose) {
+                                refusals.push_back(whose);
+                              }}};
+  ParseMemo memo(class_bytes);
+  auto provider = std::make_shared<OneFileProvider>();
+  const auto parse = [&](const std::string& whose, int number, std::size_t size) {
+    SpcInput input = InputOf(RequestWith(""));
+    input.parameters["roleName"] = std::to_string(number) + std::string(size, 'r');
+    return memo.Parse(whose, provider, input);
+  };
+  REQUIRE(parse("honest", 0, 100).ok());
+  const int parses = provider->parses;
+
+  INFO("cached classes give way to others of their namespace");
+  for (int i = 1; i < 200; ++i) REQUIRE(parse("greedy", i, 1000).ok());
+  CHECK(class_bytes.used() <= kCapacity / 2 + (64 << 10));
+  CHECK(refusals.empty());
+  REQUIRE(parse("honest", 0, 100).ok());
+  CHECK(provider->parses == parses + 199);
+
+  INFO("classes in use do not, so the next one is refused");
+  std::vector<ParsedClassPtr> in_use;
+  std::string refused;
+  for (int i = 200; i < 400 && refused.empty(); ++i) {
+    Result<ParsedClassPtr> parsed = parse("greedy", i, 1000);
+    if (parsed.ok()) {
+      in_use.push_back(*parsed);
+    } else {
+      refused = parsed.error().message();
+    }
+  }
+  CHECK(in_use.size() > 5);
+  CHECK(in_use.size() < 100);
+  CHECK(refused.find("namespace greedy") != std::string::npos);
+  CHECK(refusals == std::vector<std::string>{"greedy"});
+  CHECK(parse("honest", 1, 100).ok());
+
+  in_use.clear();
+  CHECK(parse("greedy", 500, 1000).ok());
+}
+
+TEST_CASE("parse memo: without room for more, a namespace parses one class after the other") {
+  // Parsing one takes more than a third.
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 48 << 10}};
+  ParseMemo memo(class_bytes);
+  auto provider = std::make_shared<OneFileProvider>();
+  std::atomic<int> parsing = 0, most = 0;
+  provider->while_parsing = [&] {
+    most = std::max<int>(most, ++parsing);
+    std::this_thread::yield();
+    --parsing;
+  };
+  std::atomic<int> refused = 0;
+  auto pods = RunConcurrently(20, [&](std::size_t i) {
+    SpcInput input = InputOf(RequestWith(""));
+    input.parameters["roleName"] = std::to_string(i);
+    if (!memo.Parse("shop", provider, input).ok()) ++refused;
+  });
+  pods.clear();
+  CHECK(refused == 0);
+  CHECK(most == 1);
+  CHECK(provider->parses == 20);
+}
+
+TEST_CASE("parse memo: pods that mount at the same time parse their class once") {
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 32 << 20}};
+  ParseMemo memo(class_bytes);
+  auto provider = std::make_shared<OneFileProvider>();
+  std::latch entered(1), leave(1);
+  provider->while_parsing = [&] {
+    entered.count_down();
+    leave.wait();
+  };
+  constexpr std::size_t kPods = 20;
+  std::vector<ParsedClassPtr> parsed(kPods);
+  std::atomic<std::size_t> asking = 0;
+  auto pods = RunConcurrently(kPods, [&](std::size_t i) {
+    // The others ask while the first parses.
+    if (i > 0) entered.wait();
+    ++asking;
+    Result<ParsedClassPtr> result = memo.Parse("shop", provider, InputOf(RequestWith("")));
+    if (result.ok()) parsed[i] = *result;
+  });
+  while (asking < kPods) std::this_thread::yield();
+  leave.count_down();
+  pods.clear();
+  CHECK(provider->parses == 1);
+  for (const ParsedClassPtr& one : parsed) CHECK((one != nullptr && one == parsed[0]));
+}
+
 TEST_CASE("known mount: planned without parsing or waiting, with the current request's identity") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault"};
-  ParseMemo memo;
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 32 << 20}};
+  ParseMemo memo(class_bytes);
   MountRequest first = RequestWith(TokensText({{"vault", Jwt("shop", "web", "sa-uid")}}));
   CHECK(PlanKnownMount(ProviderOf(provider), first, memo) == nullptr);
   REQUIRE(PlanMount(Context(), ProviderOf(provider), std::move(first), {.memo = &memo}).ok());
@@ -404,7 +556,8 @@ TEST_CASE("known mount: planned without parsing or waiting, with the current req
 TEST_CASE("known mount: each mount uses the credential of the class before that of the Secret") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->credential_parameters = {"accessKey", "absent"};
-  ParseMemo memo;
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 32 << 20}};
+  ParseMemo memo(class_bytes);
   const auto request = [](const std::string& in_class) {
     MountRequest values = RequestWith("");
     values.parameters["accessKey"] = in_class;
@@ -431,7 +584,8 @@ TEST_CASE("known mount: each mount uses the credential of the class before that 
 TEST_CASE("known mount: a request without a token for the login is left to PlanMount") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault"};
-  ParseMemo memo;
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 32 << 20}};
+  ParseMemo memo(class_bytes);
   FakeTokenSource source;
   REQUIRE(PlanMount(Context(), ProviderOf(provider), RequestWith(""),
                     {.tokens = &source, .memo = &memo})
@@ -470,7 +624,7 @@ TEST_CASE("plan: Explain prints everything except secrets") {
   mount.projections[0].mode = 0400;
   mount.projections[1].encoding = "base64";
   mount.projections[2].ref.version = "3";
-  const MountPlan plan{made->read, made->dialect, MakeParsedClass(mount), made->target_path};
+  const MountPlan plan{made->read, made->dialect, MakeParsedClass(mount, 0), made->target_path};
 
   CHECK(plan.Explain() ==
         "provider: fake\n"

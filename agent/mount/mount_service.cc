@@ -24,7 +24,9 @@ std::string RefList(const MountPlan& plan) {
 }  // namespace
 
 MountService::MountService(Options options, Dependencies dependencies)
-    : options_(std::move(options)), dependencies_(std::move(dependencies)) {}
+    : options_(std::move(options)),
+      dependencies_(std::move(dependencies)),
+      parsed_(dependencies_.class_bytes) {}
 
 Result<Bundle> MountService::Mount(const Context& context, const std::string& name,
                                    Result<MountRequest> request) {

@@ -39,6 +39,7 @@ class MountService {
     const Clock& clock;
     Logger& log;
     MountMetrics& metrics;
+    SharedResource& class_bytes;  // see ParseMemo
   };
 
   MountService(Options options, Dependencies dependencies);

@@ -1,11 +1,49 @@
 #include "agent/mount/parsed_class.h"
 
 #include <map>
+#include <utility>
 
 namespace nodekeep {
+namespace {
 
-ParsedClassPtr MakeParsedClass(ParsedMount mount) {
+// Besides texts: a provider's options with their TLS settings, the nodes of the class itself.
+constexpr std::size_t kOptionsOverhead = 4096;
+// Parsed options keep a text and sometimes a part of it again.
+constexpr std::size_t kOptionsPerByte = 2;
+
+// What a string occupies on the heap, as glibc allocates it.
+std::size_t HeapOf(const std::string& text) {
+  return text.size() <= 15 ? 0 : (text.size() + 1 + 8 + 15) / 16 * 16;
+}
+
+}  // namespace
+
+std::size_t BytesOf(const SpcInput& input) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : input.parameters) bytes += name.size() + value.size();
+  return bytes;
+}
+
+std::size_t MemoryOf(const ParsedMount& mount, std::size_t parameters_bytes) {
+  std::size_t bytes = sizeof(ParsedClass) + kOptionsOverhead + kOptionsPerByte * parameters_bytes;
+  for (const Projection& projection : mount.projections) {
+    bytes += sizeof(Projection) + sizeof(PlannedRead) + sizeof(std::size_t);
+    for (const std::string* text :
+         {&projection.object, &projection.ref.provider, &projection.ref.endpoint,
+          &projection.ref.path, &projection.ref.version, &projection.ref.request, &projection.path,
+          &projection.field, &projection.encoding, &projection.version_seed,
+          &projection.read_error}) {
+      bytes += HeapOf(*text);
+    }
+  }
+  return bytes;
+}
+
+ParsedClassPtr MakeParsedClass(ParsedMount mount, std::size_t parameters_bytes,
+                               SharedResource::Grant share) {
   auto parsed = std::make_shared<ParsedClass>();
+  parsed->options_bytes = kOptionsOverhead + kOptionsPerByte * parameters_bytes;
+  parsed->share = std::move(share);
   // A copy, because it has no spare capacity: it stays in memory as long as the class is mounted.
   parsed->mount = mount;
   std::vector<PlannedRead>& reads = parsed->reads;

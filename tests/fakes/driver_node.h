@@ -217,7 +217,8 @@ struct DriverNode {
        .ledger = ledger,
        .clock = clock,
        .log = core.log,
-       .metrics = core.mount_metrics}};
+        .metrics = core.mount_metrics,
+        .class_bytes = core.class_bytes}};
   DriverMetrics driver_metrics{
       core.metrics, [this](const std::string& provider) { return source.Serves(provider); }};
   TempDir dir;
