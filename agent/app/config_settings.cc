@@ -409,7 +409,8 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
       {.path = "cache.maxBytes",
        .environment = "NODEKEEP_CACHE_MAX_BYTES",
        .codec = ByteSize([](auto& config) -> auto& { return config.cache.max_bytes; }),
-       .help = "Memory for cached secrets; the least recently used are evicted first",
+       .help = "Memory for cached secrets; beyond it, the least recently used of the namespace that "
+               "has most are evicted",
        .live = true},
       {.path = "cache.keyRotation",
        .environment = "NODEKEEP_CACHE_KEY_ROTATION",
