@@ -17,9 +17,11 @@ namespace {
 // duplicate keys, and loses the signs of -0 and 1e+5.
 class Builder final : public jsoncons::json_visitor {
  public:
-  explicit Builder(std::string_view source) : source_(source) {}
+  explicit Builder(std::string_view source)
+      : source_(source), values_left_(MaxJsonValues(source.size()) + 1) {}
 
   Json Take() { return std::move(result_); }
+  bool has_too_many_values() const { return values_left_ == 0; }
 
  private:
   struct Frame {
@@ -28,6 +30,13 @@ class Builder final : public jsoncons::json_visitor {
     std::vector<std::pair<std::string, Json>> members;
     Json array{jsoncons::json_array_arg};
   };
+
+  // False: no further value is allowed; parsing then stops.
+  bool Pay(std::error_code& ec) {
+    if (--values_left_ > 0) return true;
+    ec = jsoncons::json_errc::source_error;
+    return false;
+  }
 
   void Add(Json value) {
     if (frames_.empty()) {
@@ -52,9 +61,17 @@ class Builder final : public jsoncons::json_visitor {
     return object;
   }
 
-  void Open(bool is_object) {
+  bool Open(bool is_object, std::error_code& ec) {
+    if (!Pay(ec)) return false;
     frames_.emplace_back();
     frames_.back().is_object = is_object;
+    return true;
+  }
+
+  bool Scalar(Json value, std::error_code& ec) {
+    if (!Pay(ec)) return false;
+    Add(std::move(value));
+    return true;
   }
 
   void Close() {
@@ -65,18 +82,16 @@ class Builder final : public jsoncons::json_visitor {
 
   void visit_flush() override {}
   bool visit_begin_object(jsoncons::semantic_tag, const jsoncons::ser_context&,
-                          std::error_code&) override {
-    Open(true);
-    return true;
+                          std::error_code& ec) override {
+    return Open(true, ec);
   }
   bool visit_end_object(const jsoncons::ser_context&, std::error_code&) override {
     Close();
     return true;
   }
   bool visit_begin_array(jsoncons::semantic_tag, const jsoncons::ser_context&,
-                         std::error_code&) override {
-    Open(false);
-    return true;
+                         std::error_code& ec) override {
+    return Open(false, ec);
   }
   bool visit_end_array(const jsoncons::ser_context&, std::error_code&) override {
     Close();
@@ -87,19 +102,15 @@ class Builder final : public jsoncons::json_visitor {
     frames_.back().key.assign(name.data(), name.size());
     return true;
   }
-  bool visit_null(jsoncons::semantic_tag, const jsoncons::ser_context&, std::error_code&) override {
-    Add(Json::null());
-    return true;
+  bool visit_null(jsoncons::semantic_tag, const jsoncons::ser_context&,
+                  std::error_code& ec) override {
+    return Scalar(Json::null(), ec);
   }
   bool visit_string(const string_view_type& value, jsoncons::semantic_tag tag,
-                    const jsoncons::ser_context& context, std::error_code&) override {
-    if (tag == jsoncons::semantic_tag::none) {
-      Add(Json(value));
-    } else {
-      const std::string_view rest = source_.substr(context.begin_position());
-      Add(Json(rest.substr(0, rest.find_first_not_of("+-.0123456789Ee")), tag));
-    }
-    return true;
+                    const jsoncons::ser_context& context, std::error_code& ec) override {
+    if (tag == jsoncons::semantic_tag::none) return Scalar(Json(value), ec);
+    const std::string_view rest = source_.substr(context.begin_position());
+    return Scalar(Json(rest.substr(0, rest.find_first_not_of("+-.0123456789Ee")), tag), ec);
   }
   bool visit_byte_string(const jsoncons::byte_string_view&, jsoncons::semantic_tag,
                          const jsoncons::ser_context&, std::error_code& ec) override {
@@ -107,15 +118,13 @@ class Builder final : public jsoncons::json_visitor {
     return false;
   }
   bool visit_uint64(std::uint64_t value, jsoncons::semantic_tag, const jsoncons::ser_context&,
-                    std::error_code&) override {
-    Add(Json(value));
-    return true;
+                    std::error_code& ec) override {
+    return Scalar(Json(value), ec);
   }
   bool visit_int64(std::int64_t value, jsoncons::semantic_tag, const jsoncons::ser_context&,
-                   std::error_code&) override {
+                   std::error_code& ec) override {
     // The parser calls this only for numbers with a minus sign.
-    Add(value == 0 ? Json("-0", jsoncons::semantic_tag::bigint) : Json(value));
-    return true;
+    return Scalar(value == 0 ? Json("-0", jsoncons::semantic_tag::bigint) : Json(value), ec);
   }
   bool visit_half(std::uint16_t, jsoncons::semantic_tag, const jsoncons::ser_context&,
                   std::error_code& ec) override {
@@ -123,17 +132,16 @@ class Builder final : public jsoncons::json_visitor {
     return false;
   }
   bool visit_double(double value, jsoncons::semantic_tag, const jsoncons::ser_context&,
-                    std::error_code&) override {
-    Add(Json(value));
-    return true;
+                    std::error_code& ec) override {
+    return Scalar(Json(value), ec);
   }
   bool visit_bool(bool value, jsoncons::semantic_tag, const jsoncons::ser_context&,
-                  std::error_code&) override {
-    Add(Json(value));
-    return true;
+                  std::error_code& ec) override {
+    return Scalar(Json(value), ec);
   }
 
   const std::string_view source_;
+  std::size_t values_left_;  // one more than may follow
   std::vector<Frame> frames_;
   Json result_;
 };
@@ -166,6 +174,11 @@ Result<Json> Parse(std::string_view text) {
   parser.parse_some(builder, failure);
   if (!failure) parser.finish_parse(builder, failure);
   if (!failure) parser.check_done(failure);
+  if (builder.has_too_many_values()) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "line {}, column {}: more than {} values, the most for {} bytes",
+                         parser.line(), parser.column(), MaxJsonValues(text.size()), text.size());
+  }
   if (failure) return ParseFailure(failure, parser.line(), parser.column());
   return builder.Take();
 }

@@ -8,6 +8,7 @@
 // - operator== compares numbers as float64: compare the GoJson texts.
 // Object keys are sorted bytewise; of duplicate keys the last wins.
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <jsoncons/json.hpp>
@@ -26,9 +27,14 @@ using Json = jsoncons::json;
 // Maximum nesting of arrays and objects.
 inline constexpr int kMaxJsonDepth = 64;
 
+// How many values a text of that many bytes may have, nested ones and containers counted. A value
+// takes many times the memory of the two bytes it can be written with.
+constexpr std::size_t MaxJsonValues(std::size_t text_bytes) { return 10'000 + text_bytes / 16; }
+
 // Parses exactly one JSON value (RFC 8259; no comments, nothing after it). Invalid UTF-8 becomes
 // U+FFFD, as in Go; a lone surrogate escape is refused. Errors are kInvalid: "unexpected end of
 // JSON input" for text that is empty or truncated, else line, column and reason; never content.
+// Text with more than MaxJsonValues values is refused before they are all built.
 Result<Json> ParseJson(std::string_view text);
 
 // Compact, keys sorted, strings as GoJsonString, numbers in their original text.

@@ -94,6 +94,49 @@ TEST_CASE("json: 64 levels are parsed, deeper nesting is refused") {
   CHECK_FALSE(ParseJson(objects).ok());
 }
 
+TEST_CASE("json: text with more values than its size justifies is refused") {
+  const auto list = [](std::string_view item, std::size_t count) {
+    std::string text = R"({"data":{"k":[)";
+    for (std::size_t i = 0; i < count; ++i) text.append(i == 0 ? "" : ",").append(item);
+    return text + "]}}";
+  };
+  struct Row {
+    std::string name, text;
+    bool fits;
+  };
+  const Row rows[] = {
+      {"few", list("{}", 9'000), true},
+      {"objects", list("{}", 100'000), false},
+      {"lists", list("[]", 100'000), false},
+      {"objects in objects", list(R"({"":{"":{}}})", 100'000), false},
+      {"digits", list("1", 100'000), false},
+      {"long numbers", list("1e5", 100'000), false},
+      {"literals", list("null", 100'000), false},
+      {"empty strings", list(R"("")", 100'000), false},
+      {"strings of some length", list(R"("0123456789abcdef")", 100'000), true},
+      {"one long string", list('"' + std::string(4 << 20, 'x') + '"', 1), true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const Result<Json> json = ParseJson(row.text);
+    CHECK(json.ok() == row.fits);
+    if (json.ok()) continue;
+    CHECK(json.error().code() == ErrorCode::kInvalid);
+    CHECK(json.error().message().find(fmt::format("more than {} values, the most for {} bytes",
+                                                  MaxJsonValues(row.text.size()),
+                                                  row.text.size())) != std::string::npos);
+  }
+  INFO("the limit itself is allowed");
+  const auto of_32000_bytes = [](std::size_t items) {
+    std::string text = "[1";
+    for (std::size_t i = 1; i < items; ++i) text += ",1";
+    return text + "]" + std::string(32'000 - text.size() - 1, ' ');
+  };
+  CHECK(MaxJsonValues(32'000) == 12'000);
+  CHECK(ParseJson(of_32000_bytes(11'999)).ok());
+  CHECK_FALSE(ParseJson(of_32000_bytes(12'000)).ok());
+}
+
 TEST_CASE("json: an object with many keys in the worst order is parsed in reasonable time") {
   std::string text = "{";
   for (int i = 200'000; i > 0; --i) text += fmt::format("\"{:06}\":{},", i, i);
