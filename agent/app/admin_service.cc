@@ -54,6 +54,8 @@ void FillBackends(const AdminBackend& backend, admin::v1::StatusResponse& respon
     line.set_rate_per_second(state.rate);
     line.set_in_flight(state.in_flight);
     line.set_last_error(state.last_error);
+    line.mutable_held_namespaces()->Assign(state.held_namespaces.begin(),
+                                           state.held_namespaces.end());
   }
 }
 

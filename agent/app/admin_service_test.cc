@@ -134,9 +134,11 @@ TEST_CASE("admin: status shows sockets, cache, backends and mounts, but no value
   bed.Mount("web", "db,lease");
   bed.Mount("late", "gone");
   bed.clock.Advance(std::chrono::seconds(30));
-  HttpRequest request;
-  request.url = "https://vault.example:8200/v1/x";
-  (void)bed.gate.Send(Context(), std::move(request));
+  for (int i = 0; i < 5; ++i) {
+    HttpRequest request;
+    request.url = "https://vault.example:8200/v1/x";
+    (void)bed.gate.Send(Context().WithNamespace("shop"), std::move(request));
+  }
 
   const auto status = bed.Client().GetStatus();
   REQUIRE(status.ok());
@@ -159,6 +161,10 @@ TEST_CASE("admin: status shows sockets, cache, backends and mounts, but no value
   REQUIRE(status->backends().size() == 1);
   CHECK(status->backends(0).host() == "https://vault.example:8200");
   CHECK(status->backends(0).last_error().find("connection refused") != std::string::npos);
+  CHECK(status->backends(0).breaker_open());
+  CHECK(status->backends(0).held_for_seconds() > 0);
+  REQUIRE(status->backends(0).held_namespaces().size() == 1);
+  CHECK(status->backends(0).held_namespaces(0) == "shop");
   REQUIRE(status->mounts().size() == 2);
   const bool late_first = status->mounts(0).pod() == "late";
   const auto& good = status->mounts(late_first ? 1 : 0);

@@ -3,14 +3,21 @@
 // Per-host rate limit, concurrency limit and circuit breaker, between providers and the network.
 //
 // For each backend host (scheme, host and port, or unix socket):
-// - a rate limit and a bound on concurrent requests; callers wait for both;
-// - a hold while the backend throttles: nothing is sent;
+// - a rate limit and a bound on concurrent requests, besides the bound over all hosts; callers wait
+//   for them. The concurrent requests are shared by namespaces (shared_resource.h), and waiting
+//   requests are sent in turn by namespace, those of the node itself ("") first;
+// - a hold and a lower rate while the backend throttles;
 // - a circuit breaker that fails requests at once while the backend is down.
 //
-// A host serves many tenants, so the breaker counts only failures that affect all of them: no
+// Holds, lower rates and breakers are those of one namespace at one host: what its requests meet
+// may be its own doing. They apply to all of the host once two namespaces report the same, or the
+// node's own requests do.
+//
+// A host serves many tenants, so the breakers count only failures that affect all of them: no
 // response while no other request got one either, and a response that reports the whole server as
 // down. HttpRequest::server_state interprets responses per backend. A failure that may be limited
-// to one path or one class (ServerState::kUnknown, Error::of_request) neither opens nor closes it.
+// to one path or one class (ServerState::kUnknown, Error::of_request) neither opens nor closes
+// them. A response to any namespace closes those of all.
 //
 // Thread-safe. No lock is held while the inner client works or a caller sleeps.
 
@@ -18,11 +25,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/mutex.h"
+#include "agent/base/shared_resource.h"
 #include "agent/http/circuit_breaker.h"
 #include "agent/http/gate_metrics.h"
 #include "agent/http/http_client.h"
@@ -33,10 +42,13 @@ namespace nodekeep {
 // One backend host as `nodekeep status` shows it.
 struct BackendState {
   std::string host;
-  bool breaker_open = false;
-  std::string last_error;  // "" = none since the start
-  Duration held_for{};     // nothing is sent for this long; zero = not held back
-  double rate = 0;         // requests per second allowed now
+  bool breaker_open = false;  // for all, or for one of held_namespaces
+  std::string last_error;     // "" = none since the start
+  Duration held_for{};        // nothing is sent for this long; zero = not held back
+  // The namespaces that are held back while the others are not; `held_for` is then the longest of
+  // theirs.
+  std::vector<std::string> held_namespaces;
+  double rate = 0;  // requests per second allowed now
   std::size_t in_flight = 0;
 };
 
@@ -45,12 +57,14 @@ class BackendGate final : public HttpClient {
   struct Options {
     TokenBucket::Options rate;
     CircuitBreaker::Options breaker;
-    std::size_t max_concurrent = 64;                   // requests per host
+    std::size_t max_concurrent = 128;     // requests per host; one namespace alone gets half
+    SharedResource* in_flight = nullptr;  // requests over all hosts, for one gate; null = unbounded
     Duration longest_hold = std::chrono::seconds(60);  // limit for Retry-After
-    // A request that ends at its caller's deadline counts as a failure of the backend only after
-    // this long, because a short deadline is no evidence of a failure.
+    // A request that is ended by its own or its caller's time limit counts as a failure of the
+    // backend only after this long, because a short limit is no evidence of a failure.
     Duration hung_after = std::chrono::seconds(5);
-    std::size_t max_hosts = 1024;  // tracked; the least recently used one is dropped
+    // Tracked. Over it, the namespace that alone uses the most hosts loses its least recently used.
+    std::size_t max_hosts = 1024;
   };
 
   BackendGate(HttpClient& inner, const Clock& clock, Rng& rng, GateMetrics& metrics,
@@ -68,22 +82,45 @@ class BackendGate final : public HttpClient {
 
  private:
   struct Host;
+  struct Tenant;
   struct Pending;
+  struct Line;
+  struct Caller;
   struct Decision;
   using Hosts = std::list<std::shared_ptr<Host>>;
   using Results = std::vector<std::optional<Result<HttpResponse>>>;
 
-  std::shared_ptr<Host> FindHost(const std::string& name);
-  // Waits until at least one request may be sent, then removes all such requests from `pending` and
-  // returns them. Removes refused requests too and sets their errors in `results`; returns an empty
-  // vector when all were refused.
-  std::vector<Pending> Admit(const Context& context, std::list<Pending>& pending, Results& results);
-  Decision Decide(Host& host, const Context& context, SteadyTime now) NODEKEEP_REQUIRES(mutex_);
-  void RecordOutcome(const Pending& sent, const Result<HttpResponse>& result, SteadyTime started);
+  Line& FindLine(Caller& caller, const std::string& host_name);
+  std::shared_ptr<Host> FindHost(const std::string& name, const std::string& namespace_name)
+      NODEKEEP_REQUIRES(mutex_);
+  bool EvictHost() NODEKEEP_REQUIRES(mutex_);
+  std::shared_ptr<Tenant> FindTenant(Host& host, const std::string& namespace_name, SteadyTime now)
+      NODEKEEP_REQUIRES(mutex_);
+
+  // Waits until at least one request may be sent, then removes all such requests from the lines of
+  // `caller` and returns them. Removes refused requests too and sets their errors in `results`;
+  // returns an empty vector when all were refused.
+  std::vector<Pending> Admit(Caller& caller, Results& results);
+  Decision Decide(const Line& line, SteadyTime now) NODEKEEP_REQUIRES(mutex_);
+  void Join(Line& line) NODEKEEP_REQUIRES(mutex_);
+  void Leave(Line& line) NODEKEEP_REQUIRES(mutex_);
+  // Admits, in turn, all waiting requests of the host that may be sent now, and wakes their
+  // callers.
+  void Serve(const std::shared_ptr<Host>& host, SteadyTime now) NODEKEEP_REQUIRES(mutex_);
+  // Lets the waiting callers of the host decide again.
+  static void WakeAll(Host& host);
+  bool TakeSlots(const std::shared_ptr<Host>& host, Tenant& tenant, Pending& pending,
+                 SteadyTime now) NODEKEEP_REQUIRES(mutex_);
+
+  void RecordOutcome(Pending& sent, const Result<HttpResponse>& result, SteadyTime started);
   void RecordResponse(const Pending& sent, const HttpResponse& response, SteadyTime now)
       NODEKEEP_REQUIRES(mutex_);
   void RecordError(const Pending& sent, const Error& error, SteadyTime started, SteadyTime now)
       NODEKEEP_REQUIRES(mutex_);
+  void Throttle(Host& host, Tenant& tenant, Duration hold, SteadyTime now)
+      NODEKEEP_REQUIRES(mutex_);
+  static void Answered(const Pending& sent, SteadyTime now);
+  static void Failed(const Pending& sent, SteadyTime now, const std::string& reason);
 
   HttpClient& inner_;
   const Clock& clock_;
@@ -92,8 +129,11 @@ class BackendGate final : public HttpClient {
   const Options options_;
 
   mutable Mutex mutex_;
-  Hosts by_use_ NODEKEEP_GUARDED_BY(mutex_);  // last used first
+  // By owner (see Host); last used first.
+  std::map<std::string, Hosts> by_use_ NODEKEEP_GUARDED_BY(mutex_);
   std::map<std::string, Hosts::iterator> by_name_ NODEKEEP_GUARDED_BY(mutex_);
+  // Hosts with requests that wait for a place in Options::in_flight.
+  std::set<std::shared_ptr<Host>> short_of_slots_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

@@ -30,7 +30,9 @@ std::vector<HttpRequest> GetMany(int count, const std::string& host = kHost) {
 
 struct Fixture {
   explicit Fixture(BackendGate::Options options = {})
-      : gate(http, clock, rng, gate_metrics, options) {}
+      : gate(http, clock, rng, gate_metrics, options) {
+    gate_metrics.NameHosts({kHost});
+  }
 
   Context For(Duration time) const { return Context().WithDeadline(clock.Now() + time); }
   BackendState State() const { return gate.States().front(); }

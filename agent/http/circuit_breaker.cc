@@ -9,25 +9,39 @@ CircuitBreaker::Pass CircuitBreaker::Admit() {
   return Pass{period_, open_};
 }
 
-void CircuitBreaker::Succeeded(const Pass& pass) {
-  if (pass.period != period_) return;
+bool CircuitBreaker::Succeeded(const Pass& pass) {
+  if (pass.period != period_) return false;
+  Close();
+  return true;
+}
+
+bool CircuitBreaker::Failed(const Pass& pass, SteadyTime now, std::string reason) {
+  if (pass.period != period_) return false;
+  ++failures_;
+  last_failure_ = std::move(reason);
+  if (!pass.is_probe && failures_ < options_.failures) return false;
+  Open(now);
+  return true;
+}
+
+void CircuitBreaker::Abandoned(const Pass& pass) {
+  if (pass.period == period_ && pass.is_probe) probing_ = false;
+}
+
+void CircuitBreaker::Trip(SteadyTime now, int failures, std::string reason) {
+  if (HeldFor(now) > Duration::zero()) return;
+  failures_ = failures;
+  last_failure_ = std::move(reason);
+  Open(now);
+}
+
+void CircuitBreaker::Close() {
   failures_ = 0;
   if (!open_) return;
   open_ = false;
   probing_ = false;
   delay_ = Duration::zero();
   ++period_;
-}
-
-void CircuitBreaker::Failed(const Pass& pass, SteadyTime now, std::string reason) {
-  if (pass.period != period_) return;
-  ++failures_;
-  last_failure_ = std::move(reason);
-  if (pass.is_probe || failures_ >= options_.failures) Open(now);
-}
-
-void CircuitBreaker::Abandoned(const Pass& pass) {
-  if (pass.period == period_ && pass.is_probe) probing_ = false;
 }
 
 Duration CircuitBreaker::HeldFor(SteadyTime now) const {

@@ -36,11 +36,18 @@ class CircuitBreaker {
   bool Refuses(SteadyTime now) const { return open_ && (probing_ || now < held_until_); }
   // Precondition: Refuses is false now.
   Pass Admit();
-  void Succeeded(const Pass& pass);
-  // `reason` goes into the errors of requests that are refused later.
-  void Failed(const Pass& pass, SteadyTime now, std::string reason);
+  // False: outdated, ignored.
+  bool Succeeded(const Pass& pass);
+  // `reason` goes into the errors of requests that are refused later. True: this opened it, or
+  // opened it again.
+  bool Failed(const Pass& pass, SteadyTime now, std::string reason);
   // The request ended without information about the backend, for example because it was cancelled.
   void Abandoned(const Pass& pass);
+
+  // For what others observed of the same backend: opens it as a failed probe does, unless it is
+  // held already, and closes it as a successful one does.
+  void Trip(SteadyTime now, int failures, std::string reason);
+  void Close();
 
   bool open() const { return open_; }
   // Time until a probe may pass; zero when one may pass now, or is under way.

@@ -89,6 +89,9 @@ std::string Table(const StatusResponse& status) {
     std::string state = backend.breaker_open() ? "down" : "up";
     if (backend.held_for_seconds() > 0) {
       state += ", held back " + ShortDuration(backend.held_for_seconds());
+      if (!backend.held_namespaces().empty()) {
+        state += fmt::format(" for {}", fmt::join(backend.held_namespaces(), ", "));
+      }
     }
     backends.Add({backend.host(), state, fmt::format("{:.0f}/s", backend.rate_per_second()),
                   fmt::format("{}", backend.in_flight()),
