@@ -74,17 +74,21 @@ class MaterialReader {
 };
 
 Result<std::unique_ptr<CurlTransfer>> PrepareTransfer(HttpRequest request,
-                                                      MaterialReader& materials) {
+                                                      MaterialReader& materials,
+                                                      std::optional<AnswerShare> share) {
   Result<std::shared_ptr<const TlsMaterial>> material = materials.Read(request.tls);
   if (!material.ok()) {
     Result<Origin> origin = ParseOrigin(request);
     if (!origin.ok()) return origin.error();
     return material.error().Prepend("TLS settings for {}", origin->text);
   }
-  return CurlTransfer::Prepare(std::move(request), *std::move(material));
+  auto transfer = CurlTransfer::Prepare(std::move(request), *std::move(material));
+  if (transfer.ok() && share) (*transfer)->SetShare(*std::move(share));
+  return transfer;
 }
 
-std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest> requests) {
+std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest> requests,
+                                 SharedResource* answer_bytes) {
   constexpr Duration kLongest = std::chrono::hours(24);  // keeps the sum below from overflowing
   const SteadyTime now = std::chrono::steady_clock::now();
   MaterialReader materials;
@@ -92,7 +96,11 @@ std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest
   batch->answers.resize(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const SteadyTime timeout = now + std::min(requests[i].timeout, kLongest);
-    auto transfer = PrepareTransfer(std::move(requests[i]), materials);
+    std::optional<AnswerShare> share;
+    if (answer_bytes != nullptr && !context.namespace_name().empty()) {
+      share = AnswerShare{context.namespace_name(), answer_bytes};
+    }
+    auto transfer = PrepareTransfer(std::move(requests[i]), materials, std::move(share));
     if (!transfer.ok()) {
       batch->answers[i] = transfer.error();
       continue;
@@ -205,7 +213,7 @@ void CurlClient::Loop::MakeMulti() {
                     static_cast<long>(options_.max_connections_per_host));
   curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS,
                     static_cast<long>(options_.max_connections));
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options_.max_connections));
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options_.max_idle_connections));
 }
 
 bool CurlClient::Loop::Submit(std::shared_ptr<Batch> batch) {
@@ -413,6 +421,7 @@ CurlClient::CurlClient(Options options) {
   // Thread-safe in curl. No curl_global_cleanup: other clients of this process need the state too.
   [[maybe_unused]] static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   const ExceptionReporter report = options.on_exception;
+  answer_bytes_ = options.answer_bytes;
   loop_ = std::make_shared<Loop>(std::move(options));
   // Signals are handled by the main thread, and a write to a closed connection must not raise
   // SIGPIPE. Curl's resolver threads inherit the mask.
@@ -439,7 +448,7 @@ std::vector<Result<HttpResponse>> CurlClient::SendAll(const Context& context,
                                                       std::vector<HttpRequest> requests) {
   // Keeps the loop alive: the client may be destroyed before this call has returned.
   const std::shared_ptr<Loop> loop = loop_;
-  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(requests));
+  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(requests), answer_bytes_);
   if (batch->unanswered > 0 && loop->Submit(batch)) {
     const std::stop_callback leave(context.stop(), [&] { loop->Cancel(batch); });
     MutexLock lock(batch->mutex);
@@ -462,7 +471,7 @@ void CurlClient::Open(const Context& context, HttpRequest request,
   const std::shared_ptr<Loop> loop = loop_;
   std::vector<HttpRequest> one;
   one.push_back(std::move(request));
-  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(one));
+  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(one), answer_bytes_);
   if (batch->unanswered == 0) {
     receiver->OnEnd(*std::move(batch->answers.front()));
     return;

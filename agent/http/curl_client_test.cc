@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/base/mutex.h"
+#include "agent/http/curl_transfer.h"
 #include "tests/fakes/http_server.h"
 
 namespace {
@@ -218,6 +219,54 @@ TEST_CASE("curl: errors name the host and the step, and nothing from the request
     CHECK(response.error().message().find(row.words) != std::string::npos);
     CHECK(response.error().message().find(server.url()) != std::string::npos);
     CHECK(response.error().message().find("s3cret") == std::string::npos);
+  }
+}
+
+TEST_CASE("curl: answers use the share of their namespace while they are received and held") {
+  std::atomic<bool> announces = true;
+  HttpServer server([&](const HttpServer::Request& request, HttpServer::Connection& connection) {
+    const std::string body(std::stoul(request.target.substr(1)), 'x');
+    if (announces) {
+      connection.Write(HttpServer::Reply(200, body));
+    } else {
+      connection.Write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body);
+      connection.Close();
+    }
+  });
+  constexpr std::size_t kKilo = 1000;
+  std::vector<std::string> refused;
+  SharedResource bytes({.name = "answer_bytes",
+                        .capacity = 400 * kKilo * kBytesPerAnswerByte,
+                        .on_refusal = [&](std::string_view, const std::string& namespace_name) {
+                          refused.push_back(namespace_name);
+                        }});
+  CurlClient::Options options;
+  options.answer_bytes = &bytes;
+  CurlClient client(options);
+  const auto send = [&](const std::string& namespace_name, std::size_t size) {
+    return client.Send(Context().WithNamespace(namespace_name),
+                       Get(fmt::format("{}/{}", server.url(), size)));
+  };
+  for (const bool announced : {true, false}) {
+    INFO((announced ? "with" : "without") << " Content-Length");
+    announces = announced;
+    refused.clear();
+    {
+      const auto first = send("a", 150 * kKilo);
+      REQUIRE(first.ok());
+      CHECK(bytes.used() >= 150 * kKilo * kBytesPerAnswerByte);
+      const auto second = send("a", 150 * kKilo);
+      REQUIRE(!second.ok());
+      CHECK(second.error().code() == ErrorCode::kThrottled);
+      CHECK(second.error().message().find("the answers that namespace a is reading use more than "
+                                          "its share of the node's memory") != std::string::npos);
+      CHECK(refused == std::vector<std::string>{"a"});
+      CHECK(send("b", 100 * kKilo).ok());
+      INFO("the node's own requests are not limited");
+      CHECK(send("", 1000 * kKilo).ok());
+    }
+    CHECK(bytes.used() == 0);
+    CHECK(send("a", 150 * kKilo).ok());
   }
 }
 
@@ -434,7 +483,9 @@ TEST_CASE("curl: idle connections are closed even without another request") {
 
 TEST_CASE("curl: many callers share few connections, and each gets its own responses") {
   HttpServer server(Echo);
-  CurlClient client{{}};
+  CurlClient::Options options;
+  options.max_connections_per_host = 16;
+  CurlClient client(options);
   std::atomic<int> right = 0;
   std::vector<std::jthread> callers;
   for (int caller = 0; caller < 64; ++caller) {

@@ -298,13 +298,27 @@ bool CurlTransfer::TakeBody(std::string_view bytes) {
       const std::size_t length = static_cast<std::size_t>(announced);
       too_large_ = length > request_.max_response_bytes;
       if (too_large_) return false;
+      if (!PayForBody(std::min(length, kMaxReserve))) return false;
       response_.body.Reserve(std::min(length, kMaxReserve));
     }
   }
   too_large_ = response_.body.size() + bytes.size() > request_.max_response_bytes;
-  if (too_large_) return false;
+  if (too_large_ || !PayForBody(response_.body.size() + bytes.size())) return false;
   response_.body.Append(bytes);
   return true;
+}
+
+bool CurlTransfer::PayForBody(std::size_t size) {
+  const std::size_t wanted = size * kBytesPerAnswerByte;
+  if (share_.bytes == nullptr || wanted <= response_.memory.amount()) return true;
+  if (response_.memory.amount() > 0) {
+    over_share_ = !response_.memory.Resize(wanted);
+  } else if (auto granted = share_.bytes->TryTake(share_.namespace_name, wanted)) {
+    response_.memory = *std::move(granted);
+  } else {
+    over_share_ = true;
+  }
+  return !over_share_;
 }
 
 Result<HttpResponse> CurlTransfer::Finish(CURLcode code) {
@@ -396,6 +410,13 @@ Error CurlTransfer::Failure(CURLcode code) const {
       if (receiver_is_full_) {
         return Error::Format(ErrorCode::kTooLarge,
                              "read the answer of {}: it is more than can be kept", host);
+      }
+      if (over_share_) {
+        return Error::Format(ErrorCode::kThrottled,
+                             "read the answer of {}: with its {} bytes, the answers that namespace "
+                             "{} is reading use more than its share of the node's memory: read "
+                             "less at a time",
+                             host, body_bytes_, share_.namespace_name);
       }
       return Error::Format(
           ErrorCode::kTooLarge, "read the answer of {}: it is larger than the limit of {} bytes",

@@ -12,6 +12,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/clock.h"
@@ -24,6 +25,15 @@
 
 namespace nodekeep {
 
+// Memory that a byte of a body stands for: the tree parsed from it, and copies of its values.
+inline constexpr std::size_t kBytesPerAnswerByte = 8;
+
+// Whose share of the node's memory for answers a transfer uses.
+struct AnswerShare {
+  std::string namespace_name;
+  SharedResource* bytes = nullptr;
+};
+
 class CurlTransfer {
  public:
   // `material`: the files of request.tls; null when request.tls is null.
@@ -31,6 +41,8 @@ class CurlTransfer {
                                                        std::shared_ptr<const TlsMaterial> material);
   // Sends the body of a 2xx response to `receiver` instead of into the response. Call before Open.
   void SetReceiver(HttpReceiver* receiver) { receiver_ = receiver; }
+  // Without it the body's memory is not charged. Call before Open.
+  void SetShare(AnswerShare share) { share_ = std::move(share); }
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
@@ -68,6 +80,8 @@ class CurlTransfer {
   std::size_t Receive(std::string_view bytes, bool (CurlTransfer::*take)(std::string_view));
   bool TakeHeader(std::string_view line);
   bool TakeBody(std::string_view bytes);
+  // False: the body may not grow to `size`.
+  bool PayForBody(std::size_t size);
   int StatusCode() const;
 
   void BuildHeaders();
@@ -86,6 +100,7 @@ class CurlTransfer {
   std::shared_ptr<const TlsMaterial> material_;
   std::string url_;
   HttpReceiver* receiver_ = nullptr;
+  AnswerShare share_;
   std::vector<SecretBytes> header_lines_;  // zero-terminated
   std::vector<curl_slist> header_list_;    // points into header_lines_
   std::string connect_to_;
@@ -103,6 +118,7 @@ class CurlTransfer {
   bool headers_complete_ = false;
   bool too_large_ = false;
   bool receiver_is_full_ = false;
+  bool over_share_ = false;
   std::exception_ptr thrown_;
 };
 

@@ -17,6 +17,7 @@
 #include "agent/base/context.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/base/shared_resource.h"
 
 namespace nodekeep {
 
@@ -69,7 +70,8 @@ struct HttpRequest {
   bool at_most_once = false;                    // never resent: the server may already have acted
   Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter
   Duration idle_timeout = Duration::max();      // without any received bytes; then kTransient
-  std::size_t max_response_bytes = 10u << 20;
+  // What one volume may hold; lists and the like set their own.
+  std::size_t max_response_bytes = 4u << 20;
   // How BackendGate interprets responses of this backend. A pure function, because requests outlive
   // their caller.
   ServerState (*server_state)(const HttpResponse&) = StateByStatus;
@@ -81,6 +83,7 @@ struct HttpResponse {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   SecretBytes body;
+  SharedResource::Grant memory;  // for the body and what is parsed from it; see CurlClient
 
   // The first header of that (lower-case) name, or "".
   std::string_view Header(std::string_view name) const;
@@ -94,7 +97,7 @@ class HttpClient {
   // Errors per request: kTransient (resolve, connect, TLS handshake, connection lost, timeout; the
   // text names the failing step), kInvalid (bad URL; certificate not trusted; the text says what to
   // set), kTooLarge (response over max_response_bytes), kDeadlineExceeded and kCancelled (the
-  // context), kThrottled (refused by a local limit, see BackendGate).
+  // context), kThrottled (refused by a local limit, see BackendGate and CurlClient).
   virtual std::vector<Result<HttpResponse>> SendAll(const Context& context,
                                                     std::vector<HttpRequest> requests) = 0;
 

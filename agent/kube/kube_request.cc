@@ -15,6 +15,8 @@ namespace {
 // Limits a message, because a server that is not an API server may send a whole HTML page.
 constexpr std::size_t kMaxMessage = 500;
 constexpr Duration kLongestWait = std::chrono::seconds(30);
+// A page of a list; one object has at most some MiB.
+constexpr std::size_t kMaxAnswerBytes = 10u << 20;
 
 ErrorCode CodeOf(int status) {
   switch (status) {
@@ -84,6 +86,7 @@ Result<HttpRequest> MakeKubeRequest(const KubeConnection& connection, std::strin
   request.method = call.method;
   request.url = connection.server + call.path;
   request.tls = connection.tls;
+  request.max_response_bytes = kMaxAnswerBytes;
   request.headers.push_back({"Accept", SecretBytes(Accept(call.answer))});
   request.headers.push_back({"User-Agent", SecretBytes(user_agent)});
   if (!call.body.empty()) {
