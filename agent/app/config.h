@@ -44,7 +44,7 @@ struct Config {
     Duration stale_patience = std::chrono::seconds(2);
     int rate_per_second = 100;  // per backend host, as are the two below
     int burst = 200;
-    int concurrency = 64;
+    int concurrency = 128;  // one namespace alone gets half
   };
 
   // The CSI driver.

@@ -444,7 +444,7 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .environment = "NODEKEEP_FETCH_CONCURRENCY",
        .codec = Count(
            1, 1000, [](auto& config) -> auto& { return config.fetch.concurrency; }),
-       .help = "Requests in flight to one backend host"},
+       .help = "Requests in flight to one backend host; one namespace alone may have half of them"},
   };
   AddPolicy(
       settings, "policy", [](auto& config) -> auto& { return config.policy; });

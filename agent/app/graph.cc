@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iterator>
 
+#include "agent/app/configured_hosts.h"
 #include "agent/app/version.h"
 #include "agent/app/version_key.h"
 #include "agent/base/digest.h"
@@ -17,11 +18,23 @@ namespace {
 // How often heap memory that a burst of mounts has freed is returned to the system.
 constexpr Duration kTrimEvery = std::chrono::seconds(20);
 
-BackendGate::Options GateOptions(const Config& config) {
+BackendGate::Options GateOptions(const Config& config, Shares& shares) {
   BackendGate::Options options;
   options.rate.rate = config.fetch.rate_per_second;
   options.rate.burst = config.fetch.burst;
   options.max_concurrent = static_cast<std::size_t>(config.fetch.concurrency);
+  options.in_flight = &shares.backend_requests;
+  return options;
+}
+
+// With HTTP/1.1 each request in flight has a connection.
+CurlClient::Options CurlOptions(const Config& config, Shares& shares,
+                                const ExceptionReporter& on_exception) {
+  CurlClient::Options options;
+  options.max_connections_per_host = static_cast<std::size_t>(config.fetch.concurrency);
+  options.max_connections = kBackendRequests;
+  options.answer_bytes = &shares.answer_bytes;
+  options.on_exception = on_exception;
   return options;
 }
 
@@ -83,6 +96,7 @@ Result<std::unique_ptr<Graph>> Graph::Create(const LoadedConfig& loaded, Logger&
       !made.ok()) {
     return made.error();
   }
+  graph->gate_metrics.NameHosts(ConfiguredHosts(loaded.config));
   return graph;
 }
 
@@ -111,8 +125,8 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
                   .name = "lease-pool",
                   .on_exception = on_exception,
                   .on_refusal = on_refusal}),
-      curl({.on_exception = on_exception}),
-      gate(curl, clock, rng, gate_metrics, GateOptions(loaded.config)),
+      curl(CurlOptions(loaded.config, shares, on_exception)),
+      gate(curl, clock, rng, gate_metrics, GateOptions(loaded.config, shares)),
       providers(gate, clock, log, version_key, on_exception),
       sealer(Sealer::Create()),
       cache(loaded.config.cache.max_bytes, *sealer, clock, fetch_metrics),
@@ -172,6 +186,7 @@ Status Graph::Reconfigure(const LoadedConfig& loaded) {
   if (Status made = providers.Configure(loaded.config, loaded.sources.providers); !made.ok()) {
     return made;
   }
+  gate_metrics.NameHosts(ConfiguredHosts(loaded.config));
   log.SetLevel(loaded.config.log_level);
   cache.SetMaxBytes(loaded.config.cache.max_bytes);
   return {};

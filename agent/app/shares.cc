@@ -4,6 +4,7 @@ namespace nodekeep {
 namespace {
 
 constexpr std::size_t kClassBytes = std::size_t{48} << 20;
+constexpr std::size_t kAnswerBytes = std::size_t{128} << 20;
 
 }  // namespace
 
@@ -11,6 +12,8 @@ Shares::Shares(const Config&, const RefusalReporter& on_refusal)
     : class_watches(
           {.name = "class_watches", .capacity = kClassWatches, .on_refusal = on_refusal}),
       leases({.name = "leases", .capacity = kLeases, .on_refusal = on_refusal}),
-      class_bytes({.name = "class_bytes", .capacity = kClassBytes, .on_refusal = on_refusal}) {}
+      class_bytes({.name = "class_bytes", .capacity = kClassBytes, .on_refusal = on_refusal}),
+      backend_requests({.name = "backend_requests", .capacity = kBackendRequests}),
+      answer_bytes({.name = "answer_bytes", .capacity = kAnswerBytes, .on_refusal = on_refusal}) {}
 
 }  // namespace nodekeep

@@ -20,12 +20,20 @@ inline constexpr std::size_t kClassWatches = 256;
 inline constexpr std::size_t kLeaseThreads = 32;
 inline constexpr std::size_t kLeases = 8192;
 
+// Requests in flight to all backend hosts together; one host has fetch.concurrency.
+inline constexpr std::size_t kBackendRequests = 256;
+
 struct Shares {
   Shares(const Config& config, const RefusalReporter& on_refusal);
 
   SharedResource class_watches;
   SharedResource leases;       // of dynamic credentials
   SharedResource class_bytes;  // parsed SecretProviderClasses, and parsing them
+  // Requests over a share wait, so none is refused.
+  SharedResource backend_requests;
+  // Memory for answers of backends, from their first byte until they are parsed; an answer is
+  // charged with a multiple of its size (curl_transfer.h).
+  SharedResource answer_bytes;
 };
 
 }  // namespace nodekeep
