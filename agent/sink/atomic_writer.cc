@@ -1,5 +1,7 @@
 #include "agent/sink/atomic_writer.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -79,6 +81,10 @@ class SetWrite {
   Result<WriteOutcome> Run() {
     if (Status compared = CompareWithOldSet(); !compared.ok()) return Abandon(compared.error());
     if (outcome_.changed) {
+      if (options_.reserve) {
+        Status reserved = options_.reserve(TmpfsSizeOf(files_));
+        if (!reserved.ok()) return Abandon(reserved.error());
+      }
       if (Status written = WriteNewSet(); !written.ok()) return Abandon(written.error());
     }
     if (Status linked = LinkNewNames(); !linked.ok()) return Abandon(linked.error());
@@ -233,12 +239,39 @@ class SetWrite {
 
 }  // namespace
 
+std::size_t TmpfsSizeOf(const std::vector<BundleFile>& files) {
+  static const auto kPage = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::size_t bytes = 0;
+  // The files, the set's directory, the two links to it, a temporary link.
+  std::size_t inodes = files.size() + 4;
+  std::vector<std::string_view> paths;
+  for (const BundleFile& file : files) {
+    bytes += (file.contents.size() + kPage - 1) / kPage * kPage;
+    paths.push_back(file.path);
+  }
+  // Sorted, a path shares its directories with the one before it or with none.
+  std::sort(paths.begin(), paths.end());
+  std::string_view before;
+  for (const std::string_view path : paths) {
+    const auto differ = std::mismatch(path.begin(), path.end(), before.begin(), before.end());
+    const auto new_directories = std::count(differ.first, path.end(), '/');
+    const bool new_link = std::find(path.begin(), differ.first, '/') == differ.first;
+    inodes += static_cast<std::size_t>(new_directories) + (new_link ? 1 : 0);
+    before = path;
+  }
+  return bytes + inodes * kTmpfsInodeBytes;
+}
+
 AtomicWriter::AtomicWriter(std::string directory, const Clock& clock, Options options)
+    : path_(std::move(directory)), clock_(clock), options_(std::move(options)) {}
+
+AtomicWriter::AtomicWriter(Directory directory, const Clock& clock, Options options)
     : directory_(std::move(directory)), clock_(clock), options_(std::move(options)) {}
 
 Result<WriteOutcome> AtomicWriter::Write(const std::vector<BundleFile>& files) const {
   if (Status valid = CheckFiles(files); !valid.ok()) return valid.error();
-  Result<Directory> volume = Directory::Open(directory_);
+  if (directory_) return SetWrite(*directory_, files, clock_, options_).Run();
+  Result<Directory> volume = Directory::Open(path_);
   if (!volume.ok()) return volume.error();
   return SetWrite(*volume, files, clock_, options_).Run();
 }

@@ -20,6 +20,7 @@
 // one writer at a time. Files and directories that the writer did not create stay in place, and
 // symbolic links are not followed out of the directory.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
 #include "agent/secrets/bundle.h"
+#include "agent/sink/directory.h"
 
 namespace nodekeep {
 
@@ -43,12 +45,18 @@ struct WriteOutcome {
   std::vector<std::string> leftovers;
 };
 
+// The memory that a set takes on a tmpfs, at most: whole pages, inodes, and the links to it.
+std::size_t TmpfsSizeOf(const std::vector<BundleFile>& files);
+
 class AtomicWriter {
  public:
   struct Options {
     // Owner of the files; nullopt: this process. Directories always belong to this process.
     std::optional<uid_t> uid;
     std::optional<gid_t> gid;
+    // Called before a new set is written, with the bytes that it takes (TmpfsSizeOf). An error
+    // ends the write: the old set stays.
+    std::function<Status(std::size_t)> reserve{};
   };
 
   // `directory` must exist when Write is called. `clock` is for the names of sets and must outlive
@@ -56,6 +64,8 @@ class AtomicWriter {
   AtomicWriter(std::string directory, const Clock& clock, Options options);
   AtomicWriter(std::string directory, const Clock& clock)
       : AtomicWriter(std::move(directory), clock, Options()) {}
+  // For a directory that is open: whatever happens to its path, all is written into it.
+  AtomicWriter(Directory directory, const Clock& clock, Options options);
 
   // `files` is the complete set: files not in it are removed. Modes are applied, 0000 included.
   // Errors name the file and the step, and say which set is visible ("the old set stays"): kInvalid
@@ -65,7 +75,8 @@ class AtomicWriter {
   Result<WriteOutcome> Write(const Bundle& bundle) const { return Write(bundle.files); }
 
  private:
-  const std::string directory_;
+  const std::string path_;
+  const std::optional<Directory> directory_;  // empty: Write opens `path_`
   const Clock& clock_;
   const Options options_;
 };

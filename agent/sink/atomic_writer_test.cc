@@ -627,6 +627,73 @@ TEST_CASE("a volume without free inodes keeps the old set, whichever step fails"
   CHECK(failures >= 3);
 }
 
+TEST_CASE("a set takes no more of a tmpfs than TmpfsSizeOf says, and little less") {
+  struct Row {
+    std::string name;
+    std::vector<FileText> files;
+  };
+  std::vector<FileText> many;
+  for (int i = 0; i < 300; ++i) many.push_back({"d" + std::to_string(i) + "/f", "x"});
+  const Row rows[] = {
+      {"none", {}},
+      {"empty files", {{"a", ""}, {"b", ""}}},
+      {"one byte over a page", {{"a", std::string(4097, 'x')}}},
+      {"common directories", {{"d/e/a", "x"}, {"d/e/b", "x"}, {"d/c", "x"}, {"f", "x"}}},
+      {"many small files", many},
+      {"a large one", {{"a", std::string(3'000'000, 'x')}}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    SmallTmpfs volume("size=8m,mode=0755");
+    Result<Directory> root = Directory::OpenTmpfs(volume.path());
+    REQUIRE(root.ok());
+    const std::size_t empty = *root->TmpfsBytes();
+    MustWrite(volume.path(), row.files);
+    const std::size_t taken = *root->TmpfsBytes() - empty;
+    const std::size_t said = TmpfsSizeOf(Files(row.files));
+    CHECK(taken <= said);
+    CHECK(said <= taken + 4 * kTmpfsInodeBytes);
+  }
+}
+
+TEST_CASE("a new set is written only if there is memory for it; an equal one needs none") {
+  SmallTmpfs volume("size=1m,mode=0755");
+  std::vector<std::size_t> asked;
+  Status answer;
+  AtomicWriter::Options options;
+  options.reserve = [&](std::size_t bytes) {
+    asked.push_back(bytes);
+    return answer;
+  };
+  const AtomicWriter writer(volume.path(), TheClock(), options);
+  const std::vector<FileText> old = {{"a", "old"}};
+  REQUIRE(writer.Write(Files(old)).ok());
+  REQUIRE(writer.Write(Files(old)).ok());
+  CHECK(asked == std::vector{TmpfsSizeOf(Files(old))});
+  answer = Error(ErrorCode::kPrecondition, "no memory");
+  const Result<WriteOutcome> refused = writer.Write(Files({{"a", "new"}, {"b", "new"}}));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message() == "no memory: the old set stays");
+  CHECK(Look(volume.path()) == ViewOf(old));
+  CHECK(Names(volume.path()) == Strings{"..data", "..set", "a"});
+}
+
+TEST_CASE("an open volume is written even if it is unmounted meanwhile, the disk below never") {
+  TempDir dir;
+  const std::string path = dir / "volume";
+  fs::create_directory(path);
+  CHECK(Directory::OpenTmpfs(path).error().message() ==
+        "open \"" + path + "\": no tmpfs is mounted on it, so nothing is written");
+  REQUIRE(mount("tmpfs", path.c_str(), "tmpfs", 0, "size=1m,mode=0755") == 0);
+  Result<Directory> root = Directory::OpenTmpfs(path);
+  REQUIRE(root.ok());
+  fs::create_directory(path + "/inner");
+  CHECK(Directory::OpenTmpfs(path + "/inner").error().code() == ErrorCode::kPrecondition);
+  REQUIRE(umount2(path.c_str(), MNT_DETACH) == 0);
+  CHECK(AtomicWriter(*std::move(root), TheClock(), {}).Write(Files({{"a", "secret"}})).ok());
+  CHECK(fs::is_empty(path));
+}
+
 TEST_CASE("an unusable directory is an error that names it") {
   TempDir parent;
   parent.Write("file", "x");

@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -105,6 +107,31 @@ Result<Directory> Directory::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return Failure("open", path);
   return Directory(fd);
+}
+
+Result<Directory> Directory::OpenTmpfs(const std::string& path) {
+  Result<Directory> root = Open(path);
+  if (!root.ok()) return root;
+  // The parent is looked up from the descriptor, so both facts are of the same mount.
+  struct stat own;
+  struct stat parent;
+  struct statfs system;
+  if (fstat(root->fd_, &own) != 0 || fstatat(root->fd_, "..", &parent, 0) != 0 ||
+      fstatfs(root->fd_, &system) != 0) {
+    return Failure("look at", path);
+  }
+  if (own.st_dev == parent.st_dev || system.f_type != TMPFS_MAGIC) {
+    return Error::Format(ErrorCode::kPrecondition,
+                         "open \"{}\": no tmpfs is mounted on it, so nothing is written", path);
+  }
+  return root;
+}
+
+Result<std::size_t> Directory::TmpfsBytes() const {
+  struct statfs system;
+  if (fstatfs(fd_, &system) != 0) return Failure("look at", ".");
+  return (system.f_blocks - system.f_bfree) * static_cast<std::size_t>(system.f_bsize) +
+         (system.f_files - system.f_ffree) * kTmpfsInodeBytes;
 }
 
 Directory::~Directory() {

@@ -28,6 +28,9 @@ struct FileAttributes {
   std::optional<gid_t> gid;
 };
 
+// What a tmpfs takes for a file, link or directory besides its pages: an inode and its name.
+inline constexpr std::size_t kTmpfsInodeBytes = 1024;
+
 class Directory {
  public:
   enum class Kind { kDirectory, kLink, kOther };
@@ -38,6 +41,10 @@ class Directory {
 
   // Follows symbolic links in `path` itself, which comes from the caller, not from the volume.
   static Result<Directory> Open(const std::string& path);
+  // Opens the root of a tmpfs that is mounted on `path`. Errors: kPrecondition for any other
+  // directory. The file system stays as long as the directory is open, so writes end in it even if
+  // it is unmounted meanwhile.
+  static Result<Directory> OpenTmpfs(const std::string& path);
   ~Directory();
   Directory(Directory&& other) noexcept;
   Directory& operator=(Directory&& other) noexcept;
@@ -47,6 +54,9 @@ class Directory {
   Result<std::vector<Entry>> List() const;
   // Everything except directories, at any depth, as sorted relative paths.
   Result<std::vector<std::string>> ListFiles() const;
+
+  // Bytes of memory that the files of this tmpfs take. Precondition: opened by OpenTmpfs.
+  Result<std::size_t> TmpfsBytes() const;
 
   // Creates a directory with mode 0755 regardless of the umask. False: the name exists.
   Result<bool> Make(const std::string& name) const;
