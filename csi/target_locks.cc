@@ -1,6 +1,7 @@
 #include "csi/target_locks.h"
 
 #include "agent/base/mutex.h"
+#include "agent/base/on_exit.h"
 
 namespace nodekeep {
 
@@ -46,8 +47,14 @@ Result<TargetLocks::GuardPtr> TargetLocks::Wait(MutexLock& lock, const Context& 
                          "an operation on the volume at {} is still under way; it is tried again",
                          path);
   }
+  // The entry first: without memory for it, the destructor of a guard would lock `mutex_` again.
+  Guard*& locked = locked_[path];
+  const OnThrow undo([&] {
+    mutex_.AssertHeld();
+    locked_.erase(path);
+  });
   GuardPtr guard(new Guard(*this, path, context));
-  locked_[path] = guard.get();
+  locked = guard.get();
   return guard;
 }
 
