@@ -1,6 +1,7 @@
 #include "csi/kube_mirror.h"
 
 #include <filesystem>
+#include <optional>
 
 #include "agent/base/read_file.h"
 #include "agent/sink/mirror_secrets.h"
@@ -25,47 +26,69 @@ std::string ClaimName(const std::string& target_path) {
   return parts ? parts->pod_uid + "/" + parts->volume_name : target_path;
 }
 
-// The files of a volume whose provider wrote them itself. Iterates with `increment`, because a
-// range loop throws when the volume is removed meanwhile.
-Result<std::vector<BundleFile>> ReadFiles(const std::string& root) {
+struct OwnFiles {
   std::vector<BundleFile> files;
-  std::size_t left = kMaxFilesBytes;
-  std::error_code failed;
-  const auto add = [&](const std::string& path, const std::string& relative) -> Status {
-    Result<SecretBytes> contents = ReadFile(path, left);
-    if (!contents.ok() && contents.error().code() == ErrorCode::kTooLarge) {
-      return Error::Format(ErrorCode::kTooLarge,
-                           "read {}: the files of the volume are more than {} bytes together", path,
-                           kMaxFilesBytes);
-    }
-    if (!contents.ok()) return contents.error();
-    left -= contents->size();
-    files.push_back({relative, 0644, *std::move(contents)});
-    return {};
-  };
-  for (fs::directory_iterator at(root, failed), end; !failed && at != end; at.increment(failed)) {
-    const fs::path entry = at->path();
-    const std::string name = entry.filename().string();
-    if (name.starts_with("..")) continue;
-    if (!fs::is_directory(entry, failed)) {
-      if (failed) break;
-      if (Status added = add(entry, name); !added.ok()) return added.error();
-      continue;
-    }
-    for (fs::recursive_directory_iterator below(entry, failed), last; !failed && below != last;
-         below.increment(failed)) {
-      if (!below->is_regular_file(failed)) continue;
-      const std::string relative = below->path().lexically_relative(entry).string();
-      if (Status added = add(below->path(), name + "/" + relative); !added.ok()) {
-        return added.error();
+  std::optional<Error> unreadable;  // the first file or directory that cannot be read
+};
+
+// Reads the files of a volume whose provider wrote them itself; what cannot be read is left out.
+class OwnFilesReader {
+ public:
+  OwnFiles Read(const std::string& root) {
+    // Iterates with `increment`: a range loop throws when the volume is removed meanwhile.
+    std::error_code failed;
+    for (fs::directory_iterator at(root, failed), end; !failed && at != end; at.increment(failed)) {
+      const fs::path entry = at->path();
+      const std::string name = entry.filename().string();
+      if (name.starts_with("..")) continue;
+      std::error_code unknown;
+      if (fs::is_directory(entry, unknown)) {
+        AddDirectory(entry, name);
+      } else {
+        Add(entry, name);
       }
     }
+    Note(failed, root);
+    return std::move(own_);
   }
-  if (failed) {
-    return Error::Format(ErrorCode::kInternal, "read the files of {}: {}", root, failed.message());
+
+ private:
+  void AddDirectory(const fs::path& directory, const std::string& name) {
+    std::error_code failed;
+    for (fs::recursive_directory_iterator at(directory, failed), end; !failed && at != end;
+         at.increment(failed)) {
+      std::error_code unknown;
+      const bool is_file = at->is_regular_file(unknown);
+      Note(unknown, at->path());
+      if (is_file) Add(at->path(), name + "/" + at->path().lexically_relative(directory).string());
+    }
+    Note(failed, directory);
   }
-  return files;
-}
+
+  void Add(const std::string& path, const std::string& relative) {
+    Result<SecretBytes> contents = ReadFile(path, left_);
+    if (contents.ok()) {
+      left_ -= contents->size();
+      own_.files.push_back({relative, 0644, *std::move(contents)});
+    } else if (contents.error().code() == ErrorCode::kTooLarge) {
+      Note(Error::Format(ErrorCode::kTooLarge,
+                         "read {}: the files of the volume are more than {} bytes together", path,
+                         kMaxFilesBytes));
+    } else {
+      Note(contents.error());
+    }
+  }
+
+  void Note(const std::error_code& failed, const std::string& path) {
+    if (failed) Note(Error::Format(ErrorCode::kInternal, "read {}: {}", path, failed.message()));
+  }
+  void Note(Error error) {
+    if (!own_.unreadable) own_.unreadable = std::move(error);
+  }
+
+  OwnFiles own_;
+  std::size_t left_ = kMaxFilesBytes;
+};
 
 bool WantsSecrets(const SecretProviderClass& spc) {
   return spc.secret_objects.is_array() && !spc.secret_objects.empty();
@@ -101,18 +124,14 @@ Status KubeMirror::Converge(const Context& caller, const Volume& volume,
     owners->push_back(*status);
   }
   const SecretClaim claim = ClaimOf(volume, spc, *std::move(owners));
-  Result<std::vector<BundleFile>> own_files = std::vector<BundleFile>();
-  if (content.untouched) own_files = ReadFiles(volume.target_path);
+  OwnFiles own;
+  if (content.untouched) own = OwnFilesReader().Read(volume.target_path);
   std::vector<Error> errors;
-  if (own_files.ok()) {
-    errors = MirrorSecrets(context, secrets_, spc.secret_objects,
-                           content.untouched ? *own_files : content.bundle.files, claim)
-                 .errors;
-  } else {
-    // The Secrets are in use: claim them, so that their last state is not deleted.
-    ClaimSecrets(secrets_, spc.secret_objects, claim);
-    errors.push_back(own_files.error());
-  }
+  if (own.unreadable) errors.push_back(*std::move(own.unreadable));
+  const MirrorOutcome written =
+      MirrorSecrets(context, secrets_, spc.secret_objects,
+                    content.untouched ? own.files : content.bundle.files, claim);
+  errors.insert(errors.end(), written.errors.begin(), written.errors.end());
   if (!status.ok()) errors.push_back(status.error());
   if (errors.empty()) return {};
   std::string all;

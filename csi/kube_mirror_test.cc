@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <functional>
@@ -154,7 +155,12 @@ TEST_CASE("mirror: files that a provider wrote itself are read from the volume")
   CHECK(fixture.http.Requests()[2].body.find(R"("data":{"k":"dGhlaXJz"})") != std::string::npos);
 }
 
-TEST_CASE("mirror: a file that cannot be read is an error, and its Secret stays claimed") {
+TEST_CASE(
+    "mirror: a file that cannot be read is an error, its Secret stays claimed, the others are "
+    "written") {
+  const std::string objects =
+      R"([{"secretName":"other","type":"Opaque","data":[{"objectName":"unreadable","key":"k"}]},)" +
+      kOne.substr(1);
   struct Row {
     std::string name;
     std::function<void(const std::string& path)> make;
@@ -183,18 +189,24 @@ TEST_CASE("mirror: a file that cannot be read is an error, and its Secret stays 
     VolumeContent content = Content();
     content.bundle.files.clear();
     content.untouched = true;
-    const Status mirrored = fixture.mirror.Converge(Context(), volume, Class(kOne), content);
+    const Status mirrored = fixture.mirror.Converge(Context(), volume, Class(objects), content);
     REQUIRE_FALSE(mirrored.ok());
-    CHECK(mirrored.error().message() == "read " + path + ": " + row.want);
-    CHECK(fixture.Calls() == std::vector<std::string>{"POST secretproviderclasspodstatuses"});
+    CHECK(mirrored.error().message().starts_with(
+        "read " + path + ": " + row.want +
+        "; file matching objectName unreadable not found in the pod"));
+    CHECK(fixture.Calls() == std::vector<std::string>{"POST secretproviderclasspodstatuses",
+                                                      "GET app-db", "PATCH app-db",
+                                                      "PATCH app-db"});
+    CHECK(fixture.http.Requests()[2].body.find(R"("data":{"k":"dGhlaXJz"})") != std::string::npos);
     // A Secret without claims is deleted a minute after its last claim was released.
     fixture.clock.Advance(std::chrono::hours(1));
     CHECK(fixture.mirror.Sweep(Context()).empty());
-    CHECK(fixture.http.Count() == 1);
+    CHECK(fixture.http.Count() == 4);
     fixture.mirror.Forget(volume.target_path);
     fixture.clock.Advance(std::chrono::minutes(1));
     CHECK(fixture.mirror.Sweep(Context()).empty());
-    CHECK(fixture.Calls().back() == "GET app-db");
+    const std::vector<std::string> calls = fixture.Calls();
+    CHECK(std::count(calls.begin(), calls.end(), "GET other") == 1);
   }
 }
 
