@@ -338,6 +338,31 @@ spec:
   CHECK(needed[2]["classes"][0]["unlessSecret"].as_bool());
 }
 
+TEST_CASE("validate: a class that asks to be refreshed too often is noted, not refused") {
+  Bed bed;
+  const auto text = [](const std::string& provider, const std::string& parameters) {
+    return "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
+           "metadata: {name: " +
+           provider +
+           ", namespace: shop}\n"
+           "spec: {provider: " +
+           provider + ", parameters: {nodekeep/refreshAfter: 5s, " + parameters + "}}\n---\n";
+  };
+  const std::string classes = bed.Write(
+      "classes.yaml",
+      text("vault",
+           R"(roleName: r, objects: "- {objectName: a, secretPath: kv/x, secretKey: k}")") +
+          text("dev", R"(objects: "- {objectName: a}")"));
+  CHECK(bed.Run({"validate", "-f", classes}) == kExitOk);
+  CHECK(bed.OutHas("note: " + classes +
+                   ": SecretProviderClass shop/vault: nodekeep/refreshAfter is "
+                   "5s; the node allows no less than 10s (policy.refreshAfterMin), which is used\n"
+                   "ok: 2 SecretProviderClasses"));
+  const std::string config = bed.Write("nodekeep.yaml", "policy: {refreshAfterMin: 5s}\n");
+  CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
+  CHECK_FALSE(bed.OutHas("note: "));
+}
+
 TEST_CASE("validate: the environment of the shell is ignored") {
   Bed bed;
   bed.environment = {{"NODEKEEP_LOG_LEVEL", "loud"}};

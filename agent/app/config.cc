@@ -294,6 +294,9 @@ void FillComputedDefaults(LoadedConfig& loaded) {
     }
   }
   config.enabled_providers = std::move(enabled);
+  for (auto& [name, provider] : config.providers) {
+    provider.policy.refresh_after_min = config.policy.refresh_after_min;
+  }
 }
 
 }  // namespace

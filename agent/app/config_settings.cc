@@ -284,7 +284,7 @@ Setting ProviderSetting(const std::string& provider, const SettingKey& key) {
   return setting;
 }
 
-// The three keys of a policy; `get` returns a reference to it.
+// The keys of a policy; `get` returns a reference to it.
 template <typename Get>
 void AddPolicy(std::vector<Setting>& settings, const std::string& section, Get get) {
   const bool is_default = section == "policy";
@@ -299,6 +299,12 @@ void AddPolicy(std::vector<Setting>& settings, const std::string& section, Get g
   add("refreshAfter",
       DurationOf([get](auto& config) -> auto& { return get(config).refresh_after; }),
       "Age from which a cached value is read again from the backend");
+  if (is_default) {
+    add("refreshAfterMin",
+        DurationOf([get](auto& config) -> auto& { return get(config).refresh_after_min; }),
+        "Shortest nodekeep/refreshAfter that a class gets, unless policy.refreshAfter is shorter; "
+        "0 = no limit. Not for the dev provider");
+  }
   add("serveStaleFor",
       DurationOf([get](auto& config) -> auto& { return get(config).serve_stale_for; }),
       "Age up to which the last good value is served while the backend is down; 0 = never, else "

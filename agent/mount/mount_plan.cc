@@ -120,8 +120,10 @@ std::string MountPlan::Explain() const {
                         audience.empty() ? "the cluster's default" : audience,
                         identity.Token(audience) != nullptr ? "present" : "absent");
   }
-  text += fmt::format("refresh after: {}\nserve stale for: {}\n",
+  const std::string floor = TextOfFloor(mount.policy);
+  text += fmt::format("refresh after: {}{}\nserve stale for: {}\n",
                       FormatDuration(mount.policy.refresh_after),
+                      floor.empty() ? "" : fmt::format(" ({})", floor),
                       FormatDuration(mount.policy.serve_stale_for));
   text += fmt::format("backend reads when nothing is cached: {}\n", parsed->reads.size());
   for (const Projection& projection : mount.projections) {

@@ -641,6 +641,17 @@ TEST_CASE("plan: Explain prints everything except secrets") {
         "file: app-cert (mode 0644) <- fake:app/cert@3, optional\n");
 }
 
+TEST_CASE("plan: Explain says that the class asks for a shorter age than the node allows") {
+  FakeClock clock;
+  const MountPlanPtr made = FakePlan(std::make_shared<FakeProvider>(clock), "a", Identity());
+  ParsedMount mount = made->parsed->mount;
+  mount.policy = *ReadPolicy({{"nodekeep/refreshAfter", "1ms"}}, Policy(), {});
+  const MountPlan plan{made->read, made->dialect, MakeParsedClass(mount), made->target_path};
+  CHECK(plan.Explain().find(
+            "\nrefresh after: 10s (nodekeep/refreshAfter is 1ms; the node allows no "
+            "less than 10s (policy.refreshAfterMin), which is used)\n") != std::string::npos);
+}
+
 TEST_CASE("plan: Explain without a pod prints \"(no pod)\"") {
   FakeClock clock;
   const MountPlanPtr plan = FakePlan(std::make_shared<FakeProvider>(clock), "a", Identity());

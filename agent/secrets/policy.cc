@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/base/closest.h"
 #include "agent/base/comma_list.h"
@@ -61,7 +62,19 @@ Result<Policy> ReadPolicy(const std::map<std::string, std::string>& attributes,
       !status.ok()) {
     return status.error();
   }
+  const Duration floor = std::min(defaults.refresh_after_min, defaults.refresh_after);
+  if (policy.refresh_after < floor) {
+    policy.refresh_after_asked = std::exchange(policy.refresh_after, floor);
+  }
   return policy;
+}
+
+std::string TextOfFloor(const Policy& policy) {
+  if (!policy.refresh_after_asked) return "";
+  return fmt::format(
+      "nodekeep/refreshAfter is {}; the node allows no less than {} "
+      "(policy.refreshAfterMin), which is used",
+      FormatDuration(*policy.refresh_after_asked), FormatDuration(policy.refresh_after));
 }
 
 Status MarkOptional(const std::map<std::string, std::string>& attributes,

@@ -4,6 +4,7 @@
 // the configuration.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,16 +26,26 @@ struct Policy {
   Duration serve_stale_for = std::chrono::hours(1);
   // How long a denial or "not found" is remembered.
   Duration remember_failure = std::chrono::seconds(10);
+  // The shortest refresh_after that a class gets: what it asks for beyond that would be paid by the
+  // node and the backend, which it shares with others.
+  Duration refresh_after_min = std::chrono::seconds(10);
+  // Of a class: what it asked for, where refresh_after_min was used instead.
+  std::optional<Duration> refresh_after_asked{};
 
   bool operator==(const Policy&) const = default;
 };
 
 // Overrides `defaults` with `nodekeep/refreshAfter` and `nodekeep/serveStaleFor`; neither may be
-// longer than kLongestAge. `known` lists the other reserved keys that the dialect supports
-// ("nodekeep/auth"). Any other key that begins with `nodekeep/`, or differs from it only in case or
-// punctuation ("nodekeep.io/", "Nodekeep/"), is an error that lists the allowed keys.
+// longer than kLongestAge. A class that asks for a shorter age than refresh_after_min gets that, or
+// the default refresh_after if it is even shorter. `known` lists the other reserved keys that the
+// dialect supports ("nodekeep/auth"). Any other key that begins with `nodekeep/`, or differs from it
+// only in case or punctuation ("nodekeep.io/", "Nodekeep/"), is an error that lists the allowed
+// keys.
 Result<Policy> ReadPolicy(const std::map<std::string, std::string>& attributes,
                           const Policy& defaults, std::initializer_list<std::string_view> known);
+
+// For users: that the class asked for a shorter age than the node allows; "" if it did not.
+std::string TextOfFloor(const Policy& policy);
 
 // Marks the objects named by `nodekeep/optional` (comma list, or "*"). An unknown name is an error.
 struct Projection;

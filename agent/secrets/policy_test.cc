@@ -48,6 +48,40 @@ TEST_CASE("policy: parameters of the class override the defaults") {
   }
 }
 
+TEST_CASE("policy: a class gets no shorter refresh age than the node allows") {
+  struct Row {
+    std::string name;
+    std::string asked;
+    Duration floor, standard;
+    Duration want;
+    std::string text;
+  };
+  const std::string ten =
+      "; the node allows no less than 10s (policy.refreshAfterMin), which is used";
+  const Row rows[] = {
+      {"below", "1ms", seconds(10), seconds(120), seconds(10),
+       "nodekeep/refreshAfter is 1ms" + ten},
+      {"zero", "0", seconds(10), seconds(120), seconds(10), "nodekeep/refreshAfter is 0s" + ten},
+      {"equal", "10s", seconds(10), seconds(120), seconds(10), ""},
+      {"above", "11s", seconds(10), seconds(120), seconds(11), ""},
+      {"a lower floor", "1s", seconds(1), seconds(120), seconds(1), ""},
+      {"no floor", "0", seconds(0), seconds(120), seconds(0), ""},
+      {"the operator's own default is shorter", "2s", seconds(10), seconds(2), seconds(2), ""},
+      {"not asked", "", seconds(10), seconds(1), seconds(1), ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Attributes attributes;
+    if (!row.asked.empty()) attributes["nodekeep/refreshAfter"] = row.asked;
+    const Policy defaults{.refresh_after = row.standard, .refresh_after_min = row.floor};
+    const Result<Policy> policy = ReadPolicy(attributes, defaults, {});
+    REQUIRE(policy.ok());
+    CHECK(policy->refresh_after == row.want);
+    CHECK(TextOfFloor(*policy) == row.text);
+  }
+  CHECK(Policy().refresh_after_min == seconds(10));
+}
+
 TEST_CASE("policy: a mistyped reserved parameter is refused with the list of allowed keys") {
   struct Row {
     std::string name, key;

@@ -117,7 +117,10 @@ Error NoObjects(const SpcInput& input) {
 Result<ParsedMount> ParseMount(const SpcInput& input, const std::string& store_path,
                                const Policy& defaults) {
   ParsedMount mount;
-  Result<Policy> policy = ReadPolicy(input.parameters, defaults, {});
+  // A local file may be read as often as a class likes.
+  Policy own_defaults = defaults;
+  own_defaults.refresh_after_min = Duration::zero();
+  Result<Policy> policy = ReadPolicy(input.parameters, own_defaults, {});
   if (!policy.ok()) return policy.error();
   mount.policy = *policy;
   auto objects = input.parameters.find("objects");

@@ -183,7 +183,7 @@ Result<ParsedMount> FakeProvider::Parse(const SpcInput& input) const {
   if (mount.projections.empty()) {
     return Error(ErrorCode::kInvalid, "parameter objects: name at least one path");
   }
-  Result<Policy> policy = ReadPolicy(input.parameters, Policy(), {});
+  Result<Policy> policy = ReadPolicy(input.parameters, {.refresh_after_min = Duration::zero()}, {});
   if (!policy.ok()) return policy.error();
   mount.policy = *policy;
   if (Status marked = MarkOptional(input.parameters, mount.projections); !marked.ok()) {

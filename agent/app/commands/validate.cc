@@ -32,6 +32,8 @@ struct InputFile {
 struct Report {
   std::vector<Finding> findings;
   NeededSettings needs;
+  // What the node will do otherwise than the class says; not findings, because the class works.
+  std::vector<Finding> notes;
   std::size_t configs = 0;
   std::size_t classes = 0;
   std::size_t skipped = 0;  // Kubernetes objects of other kinds
@@ -123,6 +125,11 @@ void CheckClass(const SpcManifest& manifest, const LoadedConfig& loaded,
     report.findings.push_back(manifest.FindingOfParseError(parsed.error(), file.text));
     return;
   }
+  if (std::string floor = TextOfFloor(parsed->policy); !floor.empty()) {
+    report.notes.push_back({.source = manifest.file,
+                            .field = "SecretProviderClass " + NameOf(manifest),
+                            .message = std::move(floor)});
+  }
   for (const NeededSetting& needed : parsed->options->NeededSettings()) {
     const SettingValues& in_force = loaded.config.providers.at(manifest.provider).values;
     report.needs.Add(fmt::format("providers.{}.{}", manifest.provider, needed.key), needed,
@@ -146,9 +153,9 @@ void CheckFile(const InputFile& file, const LoadedConfig& loaded, OfflineProvide
   report.classes += check.classes.size();
 }
 
-Json ReportJson(const Report& report) {
-  Json findings(jsoncons::json_array_arg);
-  for (const Finding& finding : report.findings) {
+Json ListOf(const std::vector<Finding>& findings) {
+  Json list(jsoncons::json_array_arg);
+  for (const Finding& finding : findings) {
     Json line(jsoncons::json_object_arg);
     line["file"] = finding.source;
     line["line"] = finding.line;
@@ -156,10 +163,15 @@ Json ReportJson(const Report& report) {
     line["field"] = finding.field;
     line["message"] = finding.message;
     line["fix"] = finding.fix;
-    findings.push_back(std::move(line));
+    list.push_back(std::move(line));
   }
+  return list;
+}
+
+Json ReportJson(const Report& report) {
   Json json(jsoncons::json_object_arg);
-  json["findings"] = std::move(findings);
+  json["findings"] = ListOf(report.findings);
+  json["notes"] = ListOf(report.notes);
   json["neededSettings"] = report.needs.ToJson();
   json["configurations"] = report.configs;
   json["classes"] = report.classes;
@@ -174,6 +186,7 @@ std::string Count(std::size_t count, std::string_view one, std::string_view many
 std::string ReportText(const Report& report) {
   std::string text;
   for (const Finding& finding : report.findings) text += Printable(finding.Text()) + "\n";
+  for (const Finding& note : report.notes) text += "note: " + Printable(note.Text()) + "\n";
   text += report.findings.empty() ? "ok" : Count(report.findings.size(), "finding", "findings");
   text += ": " + Count(report.classes, "SecretProviderClass", "SecretProviderClasses") + ", " +
           Count(report.configs, "configuration", "configurations");

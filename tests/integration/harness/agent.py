@@ -21,7 +21,8 @@ NODE_NAME = "node-of-the-integration-tests"
 
 
 class Agent:
-    """`config` is the YAML configuration as a dict. Sockets, ports and log file stay the same across restarts.
+    """`config` is the YAML configuration as a dict; unless it says otherwise, a class is refreshed as often as it asks.
+    Sockets, ports and log file stay the same across restarts.
     With a `kubelet` the agent is its CSI driver, and `start` returns once the registration socket exists. A `launcher` is a command
     that becomes the one after it."""
 
@@ -33,7 +34,8 @@ class Agent:
         self.directory = directory
         self.binary = binary
         self.config_file = directory / "nodekeep.yaml"
-        self.config_file.write_text(yaml.safe_dump(config) if config else "")
+        config = config or {}
+        self.config_file.write_text(yaml.safe_dump({**config, "policy": {"refreshAfterMin": "0s", **config.get("policy", {})}}))
         # Not below the test's directory: the path of a socket has 107 bytes at most.
         self._sockets = pathlib.Path(tempfile.mkdtemp(prefix="nodekeep-it-"))
         self.provider_dir = self._sockets / "providers"
