@@ -49,6 +49,8 @@ struct VolumeState {
   std::string provider;                 // "" = not known yet
   std::vector<ObjectVersion> versions;  // as last written
   WallTime current_at{};                // when the backend last confirmed the content; 0 = not yet
+  // Of the class, when it was last read; zero: not known, or the default.
+  Duration refresh_after = Duration::zero();
   std::string error;         // why the latest refresh failed, "" = it did not
   WallTime failing_since{};  // first of the failures in a row
   bool stale = false;        // last good values are served

@@ -265,6 +265,7 @@ SteadyTime VolumeService::Succeeded(const Volume& volume, const Outcome& outcome
     state.mirror_failures = mirror_failures;
     state.provider = outcome.provider;
     state.versions = outcome.versions;
+    state.refresh_after = outcome.report.refresh_after;
     state.stale = outcome.report.stale > 0;
     if (state.stale) {
       if (state.error.empty()) state.failing_since = now;
@@ -325,7 +326,7 @@ std::optional<SteadyTime> VolumeService::Refresh(const Context& context,
   const std::optional<VolumeRecord> record = deps_.registry.Find(target_path);
   if (!record) return std::nullopt;
   if (HasEnded((*guard)->context(), *record->volume)) {
-    return NextRefresh(*record->volume, Duration::zero());
+    return NextRefresh(*record->volume, record->state.refresh_after);
   }
   const Outcome outcome = Renew((*guard)->context(), *record);
   // Unpublished meanwhile, or the agent is stopping.
@@ -405,7 +406,7 @@ SteadyTime VolumeService::RefreshFailed(const VolumeRecord& record, const Outcom
   });
   deps_.log.Warn("rotation failed",
                  {{"pod", volume.Text()}, {"class", volume.class_name}, {"error", message}});
-  const SteadyTime due = NextRefresh(volume, Duration::zero());
+  const SteadyTime due = NextRefresh(volume, record.state.refresh_after);
   // One event per reason, not one per try. A recovered volume has no tokens until kubelet's next
   // request, which is not a failure.
   if (record.state.error == message || volume.recovered) return due;

@@ -492,4 +492,36 @@ TEST_CASE("driver: new tokens make a failed refresh due at once") {
   CHECK(node.TakeDue().size() == 1);
 }
 
+TEST_CASE("driver: a failed refresh is tried again at the interval of the class") {
+  struct Row {
+    std::string name;
+    std::string asked;
+    seconds not_yet, due;
+  };
+  // The interval is 5 % longer, and refreshes of a class have a common phase, so the next one is
+  // due between half an interval and one and a half from now.
+  const Row rows[] = {{"shorter than the default", "20s", seconds(10), seconds(32)},
+                      {"longer than the default", "10m", seconds(300), seconds(950)}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    DriverNode node;
+    auto spc = DriverNode::Class();
+    spc.parameters["nodekeep/refreshAfter"] = row.asked;
+    node.classes.Set(spc);
+    const VolumePtr volume = node.MakeVolume();
+    REQUIRE(node.Publish(volume).ok());
+    node.clock.Advance(minutes(20));
+    CHECK(node.TakeDue().size() == 1);
+    node.backend->Remove("db");
+    for (int failure = 0; failure < 2; ++failure) {
+      node.Refresh(volume);
+      REQUIRE_FALSE(node.StateOf(*volume).error.empty());
+      node.clock.Advance(row.not_yet);
+      CHECK(node.TakeDue().empty());
+      node.clock.Advance(row.due - row.not_yet);
+      CHECK(node.TakeDue().size() == 1);
+    }
+  }
+}
+
 }  // namespace nodekeep
