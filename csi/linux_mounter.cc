@@ -23,6 +23,9 @@ Error SystemError(std::string_view step, const std::string& path, int code) {
                        forbidden ? "; the driver needs to run as root with CAP_SYS_ADMIN" : "");
 }
 
+// Files of which a volume may have more than pages: empty ones, links, directories.
+constexpr std::uint64_t kFewInodes = 64;
+
 // The errors of stat and opendir for a mount whose file system is gone.
 bool MeansStale(int code) {
   return code == ENOTCONN || code == ESTALE || code == EIO || code == EACCES || code == EHOSTDOWN ||
@@ -73,7 +76,8 @@ Status LinuxMounter::Mount(const std::string& path, const TmpfsOptions& options)
   unsigned long flags = MS_NOSUID | MS_NODEV;
   if (!options.executable) flags |= MS_NOEXEC;
   const std::string plain =
-      fmt::format("mode=0755,size={}{}", options.size,
+      fmt::format("mode=0755,size={},nr_inodes={}{}", options.size,
+                  options.size / kTmpfsInodeBytes + kFewInodes,
                   options.group ? fmt::format(",gid={}", *options.group) : "");
   const auto mounts = [&](const std::string& data) {
     return mount("tmpfs", path.c_str(), "tmpfs", flags, data.c_str()) == 0;
@@ -86,6 +90,14 @@ Status LinuxMounter::Mount(const std::string& path, const TmpfsOptions& options)
   const int code = errno;
   if (made) rmdir(path.c_str());
   return SystemError("mount a tmpfs on", path, code);
+}
+
+Result<Directory> LinuxMounter::Open(const std::string& path) { return Directory::OpenTmpfs(path); }
+
+Result<std::size_t> LinuxMounter::MemoryOf(const std::string& path) {
+  Result<Directory> volume = Open(path);
+  if (!volume.ok()) return volume.error();
+  return volume->TmpfsBytes();
 }
 
 Status LinuxMounter::Clear(const std::string& path) {

@@ -13,6 +13,8 @@ class LinuxMounter final : public Mounter {
  public:
   Result<MountState> StateOf(const std::string& path) override;
   Status Mount(const std::string& path, const TmpfsOptions& options) override;
+  Result<Directory> Open(const std::string& path) override;
+  Result<std::size_t> MemoryOf(const std::string& path) override;
   Status Clear(const std::string& path) override;
 
  private:

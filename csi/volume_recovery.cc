@@ -69,6 +69,7 @@ bool VolumeRecovery::Claim(const Context& context, const std::vector<VolumePtr>&
 
 void VolumeRecovery::Register(const VolumePtr& volume) {
   const std::string& target = volume->target_path;
+  deps_.budget.Recover(*volume);
   // A volume without its secrets cannot be refreshed; kubelet's next request contains them.
   const bool is_new = !volume->lacks_secrets && !deps_.registry.Recover(volume);
   if (is_new) deps_.refreshes.Add(target);
@@ -78,6 +79,7 @@ void VolumeRecovery::Register(const VolumePtr& volume) {
     // In this order: a concurrent publish leaves an extra path in the queue, not a missing one.
     deps_.refreshes.Remove(target);
     deps_.registry.Remove(target);
+    deps_.budget.Release(target);
     deps_.mirror.Forget(target);
   } else if (is_new) {
     deps_.log.Info("volume recovered", {{"pod", volume->Text()}, {"target", target}});

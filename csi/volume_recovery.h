@@ -16,6 +16,7 @@
 #include "csi/class_source.h"
 #include "csi/mounter.h"
 #include "csi/pod_source.h"
+#include "csi/volume_budget.h"
 #include "csi/volume_mirror.h"
 #include "csi/volume_registry.h"
 
@@ -34,6 +35,7 @@ class VolumeRecovery {
     ClassSource& classes;
     VolumeMirror& mirror;
     VolumeRegistry& registry;
+    VolumeBudget& budget;
     Workqueue<std::string>& refreshes;  // target paths
     const Clock& clock;
     Logger& log;

@@ -42,6 +42,7 @@ struct Restarted : DriverNode {
                            .classes = classes,
                            .mirror = mirror,
                            .registry = registry,
+                           .budget = budget,
                            .refreshes = refreshes,
                            .clock = clock,
                            .log = core.log}};
@@ -56,6 +57,27 @@ TEST_CASE("recovery: the volumes on the node are registered, claimed and due at 
   CHECK(node.Known(volume));
   CHECK(node.Claimed(volume));
   CHECK(node.TakeDue().size() == 1);
+}
+
+TEST_CASE("recovery: volumes count with what they hold, also beyond the share, until unpublish") {
+  Restarted node;
+  std::vector<VolumePtr> volumes;
+  // The second lacks its secrets, so it is not registered.
+  for (const bool has_secret_ref : {false, true}) {
+    volumes.push_back(node.Left(has_secret_ref ? "web-2" : "web-1", "app", has_secret_ref));
+  }
+  const std::size_t each = 4096 + 2 * kTmpfsInodeBytes;
+  node.volume_bytes.SetCapacity(each);
+  CHECK(node.recovery.Run(Context()));
+  CHECK(node.recovery.Run(Context()));  // counted once
+  REQUIRE(node.volume_bytes.List().size() == 1);
+  CHECK(node.volume_bytes.List()[0].namespace_name == "shop");
+  CHECK(node.volume_bytes.used() == 2 * each);
+  CHECK(node.refusals.empty());
+  for (const VolumePtr& volume : volumes) {
+    REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
+  }
+  CHECK(node.volume_bytes.used() == 0);
 }
 
 TEST_CASE("recovery: an unreadable vol_data.json is logged once; the other volumes are found") {
@@ -73,6 +95,7 @@ TEST_CASE("recovery: an unreadable vol_data.json is logged once; the other volum
                            .classes = node.classes,
                            .mirror = node.mirror,
                            .registry = node.registry,
+                           .budget = node.budget,
                            .refreshes = node.refreshes,
                            .clock = node.clock,
                            .log = log});
@@ -124,6 +147,7 @@ TEST_CASE("recovery: a volume unpublished meanwhile leaves neither record nor cl
   CHECK_FALSE(node.Known(volume));
   CHECK_FALSE(node.Claimed(volume));
   CHECK(node.TakeDue().empty());
+  CHECK(node.volume_bytes.used() == 0);
 }
 
 TEST_CASE("recovery: a volume that lacks its secrets is claimed before it is registered") {

@@ -1,7 +1,6 @@
 #include "csi/volume_service.h"
 
 #include "agent/base/on_exit.h"
-#include "agent/sink/atomic_writer.h"
 #include "csi/volume_scan.h"
 
 namespace nodekeep {
@@ -30,7 +29,7 @@ bool NeedsExecution(const Bundle& bundle) {
 }
 
 // The system's error, "no space left on device", does not point users to driver.volumeSize.
-Error NoRoom(const Error& error, const Bundle& bundle, std::uint64_t volume_size) {
+Error NoSpace(const Error& error, const Bundle& bundle, std::uint64_t volume_size) {
   if (error.code() != ErrorCode::kTooLarge) return error;
   std::size_t bytes = 0;
   for (const BundleFile& file : bundle.files) bytes += file.contents.size();
@@ -107,7 +106,7 @@ VolumeService::Outcome VolumeService::PublishLocked(const Context& context,
   Result<MountState> state = deps_.mounter.StateOf(path);
   if (!state.ok()) return Outcome::Failure(state.error(), "FailedToEnsureMountPoint");
   if (*state == MountState::kStale) {
-    if (Status cleared = deps_.mounter.Clear(path); !cleared.ok()) {
+    if (Status cleared = Clear(path); !cleared.ok()) {
       return Outcome::Failure(cleared.error(), "FailedToEnsureMountPoint");
     }
     state = MountState::kAbsent;
@@ -118,18 +117,19 @@ VolumeService::Outcome VolumeService::PublishLocked(const Context& context,
     Outcome outcome;
     if (const auto known = deps_.registry.Find(path)) outcome.provider = known->state.provider;
     if (!deps_.registry.Put(volume)) deps_.refreshes.Add(path);
+    deps_.budget.Recover(*volume);
     deps_.log.Info("volume taken over", {{"pod", volume->Text()}, {"target", path}});
     return outcome;
   }
   const auto fill = [&] {
-    const OnThrow clear([&] { (void)deps_.mounter.Clear(path); });
+    const OnThrow clear([&] { (void)Clear(path); });
     return Fill(context, *volume, *state);
   };
   Outcome outcome = fill();
   if (!outcome.status.ok()) {
     // Kubelet does not unpublish a volume whose publish never succeeded, so nothing may remain, not
     // even the mount of an earlier agent that was killed.
-    if (Status cleared = deps_.mounter.Clear(path); !cleared.ok()) {
+    if (Status cleared = Clear(path); !cleared.ok()) {
       deps_.log.Error("cannot clean up after a failed publish",
                       {{"target", path}, {"error", cleared.error().message()}});
     }
@@ -181,6 +181,12 @@ VolumeService::Outcome VolumeService::FetchAndWrite(const Context& context, cons
     state = MountState::kMounted;
     return deps_.mounter.Mount(volume.target_path, tmpfs);
   };
+  if (state == MountState::kMounted) {
+    // Left by an agent that was killed during the first write.
+    deps_.budget.Recover(volume);
+  } else {
+    deps_.budget.Release(volume.target_path);
+  }
   if (deps_.source.MayWriteItself(spc)) {
     if (Status mounted = mount(true); !mounted.ok()) {
       return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint");
@@ -192,6 +198,17 @@ VolumeService::Outcome VolumeService::FetchAndWrite(const Context& context, cons
         fetched.content.error().Prepend("failed to mount secrets store objects for pod {}, err",
                                         volume.Text()),
         fetched.failure_type);
+  }
+  // Before anything is written, also to the API server.
+  const Status room =
+      fetched.content->untouched
+          ? deps_.budget.Settle(volume)
+          : deps_.budget.Reserve(volume, TmpfsSizeOf(fetched.content->bundle.files));
+  if (!room.ok()) {
+    return Outcome::Failure(
+        room.error().Prepend("failed to mount secrets store objects for pod {}, err",
+                             volume.Text()),
+        "FileWriteError");
   }
   // Before kubelet is answered: containers may take environment variables from the Secret when
   // they start.
@@ -211,18 +228,14 @@ VolumeService::Outcome VolumeService::Write(const Volume& volume, VolumeContent&
   Outcome outcome;
   outcome.versions = content.bundle.versions;
   outcome.report = content.bundle.report;
-  if (content.untouched) return outcome;
-  AtomicWriter::Options options;
-  if (volume.group) {
-    options.gid = volume.group;
-    // The permissions that kubelet's fsGroup handling adds to files of a read-only volume.
-    for (BundleFile& file : content.bundle.files) file.mode |= 0440;
-  }
-  Result<WriteOutcome> written =
-      AtomicWriter(volume.target_path, deps_.clock, std::move(options)).Write(content.bundle);
+  Result<WriteOutcome> written = WriteOutcome();
+  if (!content.untouched) written = WriteFiles(volume, content.bundle.files);
+  // Also after a failure: the old set alone is left.
+  const Status room = deps_.budget.Settle(volume);
+  if (written.ok() && !room.ok()) written = room.error();
   if (!written.ok()) {
     return Outcome::Failure(
-        NoRoom(written.error(), content.bundle, options_.volume_size)
+        NoSpace(written.error(), content.bundle, options_.volume_size)
             .Prepend("failed to mount secrets store objects for pod {}, err", volume.Text()),
         "FileWriteError");
   }
@@ -235,6 +248,27 @@ VolumeService::Outcome VolumeService::Write(const Volume& volume, VolumeContent&
     }
   }
   return outcome;
+}
+
+Result<WriteOutcome> VolumeService::WriteFiles(const Volume& volume,
+                                               std::vector<BundleFile>& files) {
+  // The mount may have gone away during the fetch: the files must never end on the disk below.
+  Result<Directory> root = deps_.mounter.Open(volume.target_path);
+  if (!root.ok()) return root.error();
+  AtomicWriter::Options options;
+  if (volume.group) {
+    options.gid = volume.group;
+    // The permissions that kubelet's fsGroup handling adds to files of a read-only volume.
+    for (BundleFile& file : files) file.mode |= 0440;
+  }
+  options.reserve = [&](std::size_t bytes) { return deps_.budget.Reserve(volume, bytes); };
+  return AtomicWriter(*std::move(root), deps_.clock, std::move(options)).Write(files);
+}
+
+Status VolumeService::Clear(const std::string& target_path) {
+  Status cleared = deps_.mounter.Clear(target_path);
+  if (cleared.ok()) deps_.budget.Release(target_path);
+  return cleared;
 }
 
 std::string VolumeService::Mirror(const Context& context, const Volume& volume,
@@ -304,7 +338,7 @@ Status VolumeService::Unpublish(const Context& context, const std::string& targe
   // No refresh starts from now on.
   Forget(target_path);
   auto guard = locks_.CancelAndLock(context, target_path);
-  Status cleared = guard.ok() ? deps_.mounter.Clear(target_path) : Status(guard.error());
+  Status cleared = guard.ok() ? Clear(target_path) : Status(guard.error());
   if (cleared.ok()) {
     // A publish that was under way may have succeeded before it was cancelled.
     Forget(target_path);

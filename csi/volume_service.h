@@ -17,12 +17,14 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/workqueue.h"
+#include "agent/sink/atomic_writer.h"
 #include "csi/class_source.h"
 #include "csi/driver_metrics.h"
 #include "csi/mounter.h"
 #include "csi/pod_source.h"
 #include "csi/target_locks.h"
 #include "csi/volume.h"
+#include "csi/volume_budget.h"
 #include "csi/volume_events.h"
 #include "csi/volume_mirror.h"
 #include "csi/volume_registry.h"
@@ -34,7 +36,7 @@ class VolumeService {
  public:
   struct Options {
     Duration refresh_after = std::chrono::minutes(2);  // unless the class sets it
-    std::uint64_t volume_size = 64u << 20;             // bytes of each tmpfs
+    std::uint64_t volume_size = 8u << 20;              // bytes of each tmpfs
   };
   // All must outlive this object.
   struct Dependencies {
@@ -45,6 +47,7 @@ class VolumeService {
     VolumeMirror& mirror;
     VolumeEvents& events;
     VolumeRegistry& registry;
+    VolumeBudget& budget;
     // Target paths. Publish adds a volume, Unpublish removes it, and a request for an earlier
     // refresh adds it again.
     Workqueue<std::string>& refreshes;
@@ -79,6 +82,9 @@ class VolumeService {
   bool HasEnded(const Context& context, const Volume& volume);
   Outcome Renew(const Context& context, const VolumeRecord& record);
   Outcome Write(const Volume& volume, VolumeContent& content);
+  Result<WriteOutcome> WriteFiles(const Volume& volume, std::vector<BundleFile>& files);
+  // Clears the target path and what the volume counts with.
+  Status Clear(const std::string& target_path);
   // Returns the reason of a failure, "" on success. `before`: the result of the previous try; an
   // unchanged reason is not reported again.
   std::string Mirror(const Context& context, const Volume& volume, const SecretProviderClass& spc,

@@ -492,6 +492,188 @@ TEST_CASE("driver: new tokens make a failed refresh due at once") {
   CHECK(node.TakeDue().size() == 1);
 }
 
+namespace {
+
+// Two volumes of 1 MiB exhaust what one namespace may take.
+constexpr std::size_t kSmallBudget = std::size_t{5} << 20;
+
+std::string OneMiB(char c) { return std::string(std::size_t{1} << 20, c); }
+
+}  // namespace
+
+TEST_CASE("driver: volumes beyond the share of their namespace are refused before any write") {
+  DriverNode node;
+  node.volume_bytes.SetCapacity(kSmallBudget);
+  node.backend->SetValue("db", OneMiB('a'));
+  auto neighbour_class = DriverNode::Class();
+  neighbour_class.namespace_name = "bank";
+  node.classes.Set(neighbour_class);
+  const VolumePtr first = node.MakeVolume("web-1");
+  const VolumePtr second = node.MakeVolume("web-2");
+  REQUIRE(node.Publish(first).ok());
+  REQUIRE(node.Publish(second).ok());
+
+  const VolumePtr third = node.MakeVolume("web-3");
+  const std::size_t mirrored = node.mirror.converged;
+  const Status refused = node.Publish(third);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kPrecondition);
+  const std::string& text = refused.error().message();
+  for (const std::string& part :
+       {std::string("failed to mount secrets store objects for pod shop/web-3, err: "),
+        std::to_string((1 << 20) + 6 * 1024) + " bytes", std::string("namespace \"shop\""),
+        std::string("driver.volumesTotal")}) {
+    INFO(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+  CHECK(node.mounter.mount_calls() == 2);
+  CHECK_FALSE(std::filesystem::exists(third->target_path));
+  CHECK(node.mirror.converged == mirrored);
+  CHECK(node.refusals == std::map<std::string, int>{{"shop", 1}});
+
+  // The neighbour is served.
+  auto neighbour = node.MakeVolume("teller");
+  neighbour->namespace_name = "bank";
+  REQUIRE(node.Publish(neighbour).ok());
+  REQUIRE(node.volumes.Unpublish(Context(), neighbour->target_path).ok());
+
+  // An unpublish makes room.
+  REQUIRE(node.volumes.Unpublish(Context(), first->target_path).ok());
+  CHECK(node.Publish(third).ok());
+  for (const VolumePtr& volume : {second, third}) {
+    REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
+  }
+  CHECK(node.volume_bytes.used() == 0);
+}
+
+TEST_CASE("driver: a rotation takes memory for both sets, and only while it writes") {
+  DriverNode node;
+  node.backend->SetValue("db", OneMiB('a'));
+  const VolumePtr volume = node.MakeVolume();
+  REQUIRE(node.Publish(volume).ok());
+  const std::size_t held = node.volume_bytes.used();
+  CHECK(held == *node.mounter.MemoryOf(volume->target_path));
+
+  // An unchanged set needs no memory.
+  node.volume_bytes.SetCapacity(held);
+  node.clock.Advance(minutes(3));
+  node.Refresh(volume);
+  CHECK(node.StateOf(*volume).error.empty());
+  CHECK(node.refusals.empty());
+
+  // Room for less than two sets.
+  node.backend->SetValue("db", OneMiB('b'));
+  node.volume_bytes.SetCapacity(2 * held + (1 << 19));
+  node.clock.Advance(minutes(3));
+  node.Refresh(volume);
+  CHECK(node.StateOf(*volume).error.find("driver.volumesTotal") != std::string::npos);
+  CHECK(node.StateOf(*volume).error.find("the old set stays") != std::string::npos);
+  CHECK(node.events.reasons() == std::vector<std::string>{"MountRotationFailed"});
+  CHECK(DriverNode::Read(*volume) == OneMiB('a'));
+  CHECK(node.refusals == std::map<std::string, int>{{"shop", 1}});
+  CHECK(node.volume_bytes.used() == held);
+
+  // Room for both, and for as much again that stays free.
+  node.volume_bytes.SetCapacity(5 * held);
+  node.clock.Advance(minutes(3));
+  node.Refresh(volume);
+  CHECK(node.StateOf(*volume).error.empty());
+  CHECK(DriverNode::Read(*volume) == OneMiB('b'));
+  CHECK(node.volume_bytes.used() == held);
+}
+
+TEST_CASE("driver: the budget is given back after every way in which a publish fails") {
+  struct Row {
+    std::string name;
+    std::function<void(DriverNode&)> fault;
+  };
+  const Row rows[] = {
+      {"the mount fails",
+       [](DriverNode& n) { n.mounter.FailMounts({Error(ErrorCode::kInternal, "no memory")}); }},
+      {"the mount goes away before the write",
+       [](DriverNode& n) { n.mirror.on_converge = [&n] { n.mounter.LoseNextMount(); }; }},
+      {"a foreign provider fails after the mount",
+       [](DriverNode& n) { n.classes.Set(DriverNode::Class("app", "db", "nobody")); }},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    DriverNode node;
+    row.fault(node);
+    CHECK_FALSE(node.Publish(node.MakeVolume()).ok());
+    CHECK(node.volume_bytes.used() == 0);
+  }
+}
+
+TEST_CASE("driver: a volume that was complete before the start counts with what it holds") {
+  DriverNode node;
+  const VolumePtr volume = node.MakeVolume();
+  REQUIRE(node.mounter.Mount(volume->target_path, {}).ok());
+  std::ofstream(volume->target_path + "/db") << std::string(10'000, 'x');
+  REQUIRE(node.Publish(volume).ok());  // taken over
+  CHECK(node.volume_bytes.used() == 3 * 4096 + 2 * kTmpfsInodeBytes);
+  REQUIRE(node.volumes.Unpublish(Context(), volume->target_path).ok());
+  CHECK(node.volume_bytes.used() == 0);
+}
+
+TEST_CASE("driver: files that a provider writes itself count once it has answered") {
+  struct SelfWriter final : VolumeSource {
+    Fetched Fetch(const Context&, const SecretProviderClass&, const Volume& volume,
+                  const std::vector<ObjectVersion>&) override {
+      std::ofstream(volume.target_path + "/db") << OneMiB('a');
+      VolumeContent content;
+      content.bundle.versions.push_back({"db", "1"});
+      content.untouched = true;
+      return {std::move(content), ""};
+    }
+    bool MayWriteItself(const SecretProviderClass&) const override { return true; }
+  };
+  DriverNode node;
+  SelfWriter source;
+  VolumeService volumes({}, {.mounter = node.mounter,
+                             .classes = node.classes,
+                             .pods = node.pods,
+                             .source = source,
+                             .mirror = node.mirror,
+                             .events = node.events,
+                             .registry = node.registry,
+                             .budget = node.budget,
+                             .refreshes = node.refreshes,
+                             .clock = node.clock,
+                             .rng = node.core.rng,
+                             .log = node.core.log,
+                             .metrics = node.driver_metrics});
+  node.volume_bytes.SetCapacity(kSmallBudget);
+  REQUIRE(volumes.Publish(Context(), node.MakeVolume("web-1")).ok());
+  REQUIRE(volumes.Publish(Context(), node.MakeVolume("web-2")).ok());
+  const VolumePtr third = node.MakeVolume("web-3");
+  const Status refused = volumes.Publish(Context(), third);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message().find("driver.volumesTotal") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(third->target_path));
+  CHECK(node.volume_bytes.used() < (std::size_t{5} << 19));
+}
+
+TEST_CASE("driver: nothing is written below a mount that went away during the refresh") {
+  DriverNode node;
+  const VolumePtr volume = node.MakeVolume();
+  REQUIRE(node.Publish(volume).ok());
+  node.backend->SetValue("db", "user=bob");
+  node.clock.Advance(minutes(3));
+  node.backend->Close();
+  {
+    std::jthread refresh([&] { node.Refresh(volume); });
+    REQUIRE(node.backend->AwaitWaiting(1));
+    node.mounter.Reboot();  // the directory stays, with nothing mounted on it
+    node.backend->Open();
+  }
+  CHECK(std::filesystem::is_directory(volume->target_path));
+  CHECK(std::filesystem::is_empty(volume->target_path));
+  CHECK(node.StateOf(*volume).error.find("no tmpfs is mounted on it") != std::string::npos);
+  // Kubelet's next request mounts it again.
+  REQUIRE(node.Publish(volume).ok());
+  CHECK(DriverNode::Read(*volume) == "user=bob");
+}
+
 TEST_CASE("driver: a failed refresh is tried again at the interval of the class") {
   struct Row {
     std::string name;

@@ -55,7 +55,8 @@ struct Config {
     // Directories that are searched for sockets of foreign providers before providerDirs.
     std::vector<std::string> additional_provider_dirs = {
         "/etc/kubernetes/secrets-store-csi-providers"};
-    std::size_t volume_bytes = std::size_t{64} << 20;  // limit of each volume's tmpfs
+    std::size_t volume_bytes = std::size_t{8} << 20;           // limit of each volume's tmpfs
+    std::size_t volumes_total_bytes = std::size_t{128} << 20;  // of all volumes together
     std::string startup_taint = "secrets-store.csi.k8s.io/agent-not-ready";  // "" = none
   };
 

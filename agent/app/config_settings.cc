@@ -399,6 +399,11 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .environment = "NODEKEEP_VOLUME_SIZE",
        .codec = ByteSize([](auto& config) -> auto& { return config.driver.volume_bytes; }),
        .help = "Maximum size of a volume; memory is used only as files are written"},
+      {.path = "driver.volumesTotal",
+       .environment = "NODEKEEP_VOLUMES_TOTAL",
+       .codec = ByteSize([](auto& config) -> auto& { return config.driver.volumes_total_bytes; }),
+       .help = "Memory for the files of all volumes of the node, shared by namespaces: each may "
+               "take as much as stays free, so one alone half. Part of the container's memory"},
       {.path = "driver.startupTaint",
        .environment = "NODEKEEP_STARTUP_TAINT",
        .codec = Text([](auto& config) -> auto& { return config.driver.startup_taint; }),

@@ -30,6 +30,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       node_name_(config.node_name),
       metrics_(graph.metrics,
                [this](const std::string& provider) { return source_.Serves(provider); }),
+      budget_(graph.shares.volume_bytes, mounter_),
       refreshes_(
           {.group_of = [this](const std::string& path) { return registry_.NamespaceOf(path); },
            .max_in_work = kRefreshesAtOnce},
@@ -67,6 +68,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
            .mirror = mirror_,
            .events = events_,
            .registry = registry_,
+           .budget = budget_,
            .refreshes = refreshes_,
            .clock = graph.clock,
            .rng = graph.rng,
@@ -78,6 +80,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
                  .classes = classes_,
                  .mirror = mirror_,
                  .registry = registry_,
+                 .budget = budget_,
                  .refreshes = refreshes_,
                  .clock = graph.clock,
                  .log = graph.log}),

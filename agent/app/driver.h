@@ -22,6 +22,7 @@
 #include "csi/kube_mirror.h"
 #include "csi/linux_mounter.h"
 #include "csi/rotation.h"
+#include "csi/volume_budget.h"
 #include "csi/volume_events.h"
 #include "csi/volume_mirror.h"
 #include "csi/volume_recovery.h"
@@ -67,6 +68,7 @@ class Driver {
   DriverMetrics metrics_;
   LinuxMounter mounter_;
   VolumeRegistry registry_;
+  VolumeBudget budget_;
   Workqueue<std::string> refreshes_;  // target paths
   CurlClient watch_connections_;      // used by watches only, which occupy them
   WatchLoop watches_;

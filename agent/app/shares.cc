@@ -8,12 +8,15 @@ constexpr std::size_t kAnswerBytes = std::size_t{128} << 20;
 
 }  // namespace
 
-Shares::Shares(const Config&, const RefusalReporter& on_refusal)
+Shares::Shares(const Config& config, const RefusalReporter& on_refusal)
     : class_watches(
           {.name = "class_watches", .capacity = kClassWatches, .on_refusal = on_refusal}),
       leases({.name = "leases", .capacity = kLeases, .on_refusal = on_refusal}),
       class_bytes({.name = "class_bytes", .capacity = kClassBytes, .on_refusal = on_refusal}),
       backend_requests({.name = "backend_requests", .capacity = kBackendRequests}),
-      answer_bytes({.name = "answer_bytes", .capacity = kAnswerBytes, .on_refusal = on_refusal}) {}
+      answer_bytes({.name = "answer_bytes", .capacity = kAnswerBytes, .on_refusal = on_refusal}),
+      volume_bytes({.name = "volume_bytes",
+                    .capacity = config.driver.volumes_total_bytes,
+                    .on_refusal = on_refusal}) {}
 
 }  // namespace nodekeep

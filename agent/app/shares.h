@@ -34,6 +34,8 @@ struct Shares {
   // Memory for answers of backends, from their first byte until they are parsed; an answer is
   // charged with a multiple of its size (curl_transfer.h).
   SharedResource answer_bytes;
+  // Memory of the driver's volumes: their tmpfs files are charged to the agent.
+  SharedResource volume_bytes;
 };
 
 }  // namespace nodekeep

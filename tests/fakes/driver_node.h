@@ -230,6 +230,14 @@ struct DriverNode {
   MirrorList mirror;
   EventList events;
   VolumeRegistry registry;
+  std::map<std::string, int> refusals;  // by namespace
+  SharedResource volume_bytes{
+      {.name = "volume_bytes",
+       .capacity = std::size_t{128} << 20,
+       .on_refusal = [this](std::string_view, const std::string& namespace_name) {
+         ++refusals[namespace_name];
+       }}};
+  VolumeBudget budget{volume_bytes, mounter};
   Workqueue<std::string> refreshes{{.max_in_work = kRefreshesAtOnce}, clock, core.rng};
   VolumeService volumes{{},
                         {.mounter = mounter,
@@ -239,6 +247,7 @@ struct DriverNode {
                          .mirror = mirror,
                          .events = events,
                          .registry = registry,
+                         .budget = budget,
                          .refreshes = refreshes,
                          .clock = clock,
                          .rng = core.rng,

@@ -36,8 +36,25 @@ class FakeMounter final : public Mounter {
     for (const auto& entry : std::filesystem::directory_iterator(path)) {
       std::filesystem::remove_all(entry.path());
     }
-    mounts_[path] = {options, false};
+    if (!lose_next_mount_) mounts_[path] = {options, false};
+    lose_next_mount_ = false;
     return {};
+  }
+  Result<Directory> Open(const std::string& path) override {
+    MutexLock lock(mutex_);
+    if (mounts_.contains(path)) return Directory::Open(path);
+    return Error::Format(ErrorCode::kPrecondition, "open \"{}\": no tmpfs is mounted on it", path);
+  }
+  // As a tmpfs with pages of 4 KiB counts.
+  Result<std::size_t> MemoryOf(const std::string& path) override {
+    if (Result<Directory> open = Open(path); !open.ok()) return open.error();
+    std::size_t bytes = kTmpfsInodeBytes;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+      bytes += kTmpfsInodeBytes;
+      if (entry.is_symlink() || !entry.is_regular_file()) continue;
+      bytes += (entry.file_size() + 4095) / 4096 * 4096;
+    }
+    return bytes;
   }
   Status Clear(const std::string& path) override {
     MutexLock lock(mutex_);
@@ -61,6 +78,11 @@ class FakeMounter final : public Mounter {
       }
     }
     mounts_.clear();
+  }
+  // The next mount ends at once: its directory stays, with nothing mounted on it.
+  void LoseNextMount() {
+    MutexLock lock(mutex_);
+    lose_next_mount_ = true;
   }
   void MakeStale(const std::string& path) {
     MutexLock lock(mutex_);
@@ -105,6 +127,7 @@ class FakeMounter final : public Mounter {
   std::map<std::string, Mounted> mounts_ NODEKEEP_GUARDED_BY(mutex_);
   std::deque<Error> mount_faults_ NODEKEEP_GUARDED_BY(mutex_);
   std::deque<Error> clear_faults_ NODEKEEP_GUARDED_BY(mutex_);
+  bool lose_next_mount_ NODEKEEP_GUARDED_BY(mutex_) = false;
   std::size_t mount_calls_ NODEKEEP_GUARDED_BY(mutex_) = 0;
   std::size_t clear_calls_ NODEKEEP_GUARDED_BY(mutex_) = 0;
 };

@@ -110,6 +110,24 @@ def test_a_provider_has_no_privilege_no_token_and_no_rights(offline):
         "/run/nodekeep", "/var/run/secrets-store-csi-providers"}
 
 
+@pytest.mark.parametrize("values, limit", [
+    ({}, "512Mi"),
+    ({"config.driver.enabled": "false"}, "384Mi"),
+    ({"config.driver.volumesTotal": "1GiB"}, "1408Mi"),
+    ({"config.driver.volumesTotal": "268435456", "config.cache.maxBytes": "1MB"}, "577Mi"),
+    ({"resources.limits.memory": "1Gi", "config.driver.volumesTotal": "1GiB"}, "1Gi"),
+    ({"resources.limits.cpu": "1"}, "512Mi"),
+], ids=str)
+def test_the_memory_limit_follows_from_what_the_agent_may_take(offline, values, limit):
+    container = only(offline.render({**ENABLED, **values}), "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"]["memory"] == limit
+    assert container["resources"]["requests"] == {"cpu": "20m", "memory": "64Mi"}
+
+
+def test_a_size_that_the_agent_would_refuse_is_refused(offline):
+    assert "does not match pattern" in offline.refusal({**ENABLED, "config.driver.volumesTotal": "64mib"})
+
+
 def projected(pod: dict) -> list[dict]:
     return [source for volume in pod["volumes"] for source in volume.get("projected", {}).get("sources", [])]
 

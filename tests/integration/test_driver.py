@@ -237,7 +237,7 @@ def test_volume_stats_tell_what_a_volume_takes(agent, kubelet, classes, namespac
     kubelet.publish(volume)
     stats = kubelet.call("Node", "NodeGetVolumeStats", volume_id=volume.id, volume_path=str(volume.target))
     usage = {entry.unit: entry for entry in stats.usage}
-    assert usage[1].total == 64 << 20
+    assert usage[1].total == 8 << 20
     assert 0 < usage[1].used < 1 << 20
     assert usage[2].used > 0
     assert not stats.volume_condition.abnormal
