@@ -50,3 +50,20 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- define "nodekeep.port" -}}
 {{- regexFind "[0-9]+$" .Values.config.http.address -}}
 {{- end -}}
+
+{{/* A size of the agent's configuration, such as 64MiB, in bytes. */}}
+{{- define "nodekeep.bytes" -}}
+{{- $text := kindIs "string" . | ternary . (printf "%.0f" (float64 .)) -}}
+{{- $units := dict "" 1 "k" 1000 "K" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 -}}
+{{- $units = merge $units (dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) -}}
+{{- mul (regexFind "^[0-9]+" $text) (get $units (regexFind "[A-Za-z]*$" $text | trimSuffix "B")) -}}
+{{- end -}}
+
+{{/* The container's memory limit where resources.limits.memory is not set; values.yaml explains it. */}}
+{{- define "nodekeep.memoryLimit" -}}
+{{- $bytes := include "nodekeep.bytes" .Values.config.cache.maxBytes -}}
+{{- if .Values.config.driver.enabled -}}
+{{- $bytes = add $bytes (include "nodekeep.bytes" .Values.config.driver.volumesTotal) -}}
+{{- end -}}
+{{- printf "%dMi" (add 320 (div (add $bytes 1048575) 1048576)) -}}
+{{- end -}}
