@@ -167,7 +167,9 @@ void AskInALoop(Core& core, FakeClock& clock, const Provider& provider, const Te
 TEST_CASE("isolation: 64 Akeyless tenants at two gateways are served their own bytes only") {
   FakeClock clock;
   Gateways gateways(1);
-  const Provider provider = MakeAkeylessProvider(AkeylessSettings(), gateways.http, clock);
+  AkeylessSettings settings;
+  settings.policy.refresh_after_min = Duration::zero();  // so that gateways are asked often
+  const Provider provider = MakeAkeylessProvider(std::move(settings), gateways.http, clock);
   Tally tally;
   {
     Core core(clock, {.cache_bytes = 128 << 10, .remember_denial = std::chrono::seconds(1)});
