@@ -8,6 +8,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "agent/base/mutex.h"
 #include "agent/http/curl_transfer.h"
 #include "tests/fakes/http_server.h"
+#include "tests/fakes/temp_dir.h"
 
 namespace {
 
@@ -534,6 +536,47 @@ TEST_CASE("curl: a unix socket is used instead of the URL's host") {
   REQUIRE(response.ok());
   CHECK(response->body.Reveal() == "/v1/x");
   CHECK(server.requests().back().headers.at("host") == "vault.example");
+}
+
+TEST_CASE("curl: a unix socket in a pod's volume is refused, also behind a link") {
+  TempDir files;
+  files.Write("pods/u1/volumes/kubernetes.io~empty-dir/v/keep", "");
+  HttpServer::Options options;
+  options.unix_path = files / "pods/u1/volumes/kubernetes.io~empty-dir/v/s";
+  HttpServer server(Echo, options);
+  std::filesystem::create_symlink(options.unix_path, files / "link");
+  CurlClient client{{}};
+  for (const std::string& path : {options.unix_path, files / "link"}) {
+    INFO(path);
+    HttpRequest request = Get("http://localhost/v1/x");
+    request.unix_socket = path;
+    const Result<HttpResponse> response = client.Send({}, std::move(request));
+    REQUIRE_FALSE(response.ok());
+    CHECK(response.error().code() == ErrorCode::kInvalid);
+    CHECK(response.error().message().find("it is in a volume of a pod") != std::string::npos);
+  }
+  CHECK(server.connections() == 0);
+}
+
+TEST_CASE("curl: a connection to a unix socket is not used for another socket") {
+  TempDir files;
+  CurlClient client{{}};
+  for (const std::string name : {"one", "two"}) {
+    HttpServer::Options options;
+    options.unix_path = files / name;
+    HttpServer server(
+        [&](const HttpServer::Request&, HttpServer::Connection& connection) {
+          connection.Write(HttpServer::Reply(200, name));
+        },
+        options);
+    for (int i = 0; i < 3; ++i) {
+      HttpRequest request = Get("http://localhost/");
+      request.unix_socket = options.unix_path;
+      const Result<HttpResponse> response = client.Send({}, std::move(request));
+      REQUIRE(response.ok());
+      CHECK(response->body.Reveal() == name);
+    }
+  }
 }
 
 TEST_CASE("curl: the environment's proxy is used, except where it is bypassed") {

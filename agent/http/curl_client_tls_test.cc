@@ -155,7 +155,7 @@ TEST_CASE("curl TLS: unusable settings are an error that names the file") {
       {"not PEM", With({{&TlsSettings::ca_file, stray}}),
        "CA file \"" + stray + "\" holds no PEM certificate"},
       {"stray file in a directory", With({{&TlsSettings::ca_directory, files.path() + "/dir"}}),
-       "CA file \"" + stray + "\" holds no PEM certificate"},
+       "CA directory \"" + files.path() + "/dir\": one of its files holds no PEM certificate"},
       {"empty directory", With({{&TlsSettings::ca_directory, files.path() + "/empty"}}),
        "holds no file"},
       {"no such directory", With({{&TlsSettings::ca_directory, "/nonexistent"}}),

@@ -55,6 +55,17 @@ Status CheckRequest(const HttpRequest& request, const Origin& origin) {
   return {};
 }
 
+// The unix socket of the request, of which a class may have named the path; none without one.
+Result<Descriptor> OpenSocket(const HttpRequest& request, const Origin& origin) {
+  if (request.unix_socket.empty()) return Descriptor();
+  Result<Descriptor> socket = OpenPermitted(request.unix_socket, PathKind::kSocket);
+  if (socket.ok()) return socket;
+  // A server that is not started yet.
+  const bool is_missing = socket.error().code() == ErrorCode::kNotFound;
+  return Error::Format(is_missing ? ErrorCode::kTransient : ErrorCode::kInvalid,
+                       "connect to {}: {}", origin.text, LowerFirst(socket.error().message()));
+}
+
 bool IsServersRefusalOfOurCertificate(std::string_view text) {
   return text.find("alert") != std::string_view::npos &&
          (text.find("certificate") != std::string_view::npos ||
@@ -76,8 +87,12 @@ Result<std::unique_ptr<CurlTransfer>> CurlTransfer::Prepare(
   if (!origin.ok()) return origin.error();
   Status valid = CheckRequest(request, *origin);
   if (!valid.ok()) return valid.error();
-  return std::unique_ptr<CurlTransfer>(
+  Result<Descriptor> socket = OpenSocket(request, *origin);
+  if (!socket.ok()) return socket.error();
+  std::unique_ptr<CurlTransfer> transfer(
       new CurlTransfer(std::move(request), *std::move(origin), std::move(material)));
+  transfer->unix_socket_ = *std::move(socket);
+  return transfer;
 }
 
 CurlTransfer::CurlTransfer(HttpRequest request, Origin origin,
@@ -98,11 +113,12 @@ void CurlTransfer::BuildUrl() {
       std::any_of(request_.headers.begin(), request_.headers.end(),
                   [](const HttpHeader& header) { return EqualsIgnoreCase(header.name, "host"); });
   if (!has_host) AddHeaderLine("Host", std::string_view(url_).substr(begin, end - begin));
-  url_ = fmt::format("{}{}:{}{}", url_.substr(0, begin), material_->server_name, origin_.port,
-                     url_.substr(end));
-  const bool is_ipv6 = origin_.host.find(':') != std::string::npos;
-  const std::string host = is_ipv6 ? "[" + origin_.host + "]" : origin_.host;
-  connect_to_ = fmt::format("::{}:{}", host, origin_.port);
+  const auto authority = [&](const std::string& host) {
+    const bool is_ipv6 = host.find(':') != std::string::npos;
+    return fmt::format("{}:{}", is_ipv6 ? "[" + host + "]" : host, origin_.port);
+  };
+  url_ = url_.substr(0, begin) + authority(material_->server_name) + url_.substr(end);
+  connect_to_ = "::" + authority(origin_.host);
   connect_to_list_.data = connect_to_.data();
 }
 
@@ -181,7 +197,11 @@ Status CurlTransfer::Open(CURLSH* share, const Limits& limits, OpenSockets& sock
   Set(CURLOPT_WRITEFUNCTION, &CurlTransfer::OnBody);
   Set(CURLOPT_WRITEDATA, static_cast<void*>(this));
   if (!request_.unix_socket.empty()) {
-    Set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
+    Set(CURLOPT_UNIX_SOCKET_PATH, unix_socket_.Path().c_str());  // the one that was checked
+    // Curl would find a connection by this path, which means another socket once the number of the
+    // descriptor is used again.
+    Set(CURLOPT_FRESH_CONNECT, 1L);
+    Set(CURLOPT_FORBID_REUSE, 1L);
   }
   if (!connect_to_.empty()) Set(CURLOPT_CONNECT_TO, &connect_to_list_);
   SetMethodAndBody();

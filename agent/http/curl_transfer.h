@@ -3,7 +3,8 @@
 // One HttpRequest as a curl transfer.
 //
 // Prepare runs on the caller's thread, which also reads the certificate files because that may
-// block; it validates names and values. Everything else runs on the loop thread, the only one that
+// block; it validates names and values, and opens a unix socket, so that the one is connected to
+// that was checked. Everything else runs on the loop thread, the only one that
 // touches curl handles. Curl gets pointers into this object, so it copies header values and bodies
 // only into its own send buffer.
 
@@ -21,6 +22,7 @@
 #include "agent/http/http_stream.h"
 #include "agent/http/open_sockets.h"
 #include "agent/http/origin.h"
+#include "agent/http/permitted_path.h"
 #include "agent/http/tls_material.h"
 
 namespace nodekeep {
@@ -103,6 +105,7 @@ class CurlTransfer {
   AnswerShare share_;
   std::vector<SecretBytes> header_lines_;  // zero-terminated
   std::vector<curl_slist> header_list_;    // points into header_lines_
+  Descriptor unix_socket_;                 // none without HttpRequest::unix_socket
   std::string connect_to_;
   curl_slist connect_to_list_{};
 

@@ -1,20 +1,20 @@
 #include "agent/http/tls_material.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <filesystem>
-#include <memory>
 #include <system_error>
 #include <vector>
 
+#include "agent/base/go_text.h"
 #include "agent/base/pem.h"
 #include "agent/base/read_file.h"
+#include "agent/http/permitted_path.h"
 
 namespace nodekeep {
 namespace {
@@ -23,67 +23,22 @@ namespace {
 constexpr std::size_t kMaxFileBytes = 8u << 20;
 constexpr std::size_t kMaxDirectoryEntries = 1000;
 
-// A file descriptor; -1 = none.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
+// The error text is the reason only. The file type is checked before opening for reading: opening a
+// pipe would block until it has a writer, opening a device may have side effects.
+Result<SecretBytes> ReadChecked(const Descriptor& place) {
+  const Descriptor file(open(place.Path().c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0) {
+    return Error(ErrorCode::kInvalid, std::generic_category().message(errno));
   }
-  int number() const { return number_; }
-
- private:
-  const int number_;
-};
-
-// Why the agent must not read a file at this path; "" if it may. Classes name these paths, and the
-// agent can read more than the author of a class: all pods' volumes, devices, processes.
-std::string WhyRefused(const std::string& place) {
-  for (const char* directory : {"/proc/", "/sys/", "/dev/"}) {
-    if (place.starts_with(directory)) return fmt::format("files below {} are not read", directory);
-  }
-  for (const char* part : {"/volumes/kubernetes.io~", "/volume-subpaths/"}) {
-    if (place.find(part) == std::string::npos) continue;
-    return "it is in a volume of a pod, which is for that pod only; mount the file into the agent";
-  }
-  return "";
-}
-
-// Checks the file type before opening for reading: opening a pipe would block until it has a
-// writer, opening a device may have side effects.
-Result<std::unique_ptr<Descriptor>> OpenFile(std::string_view what, const std::string& path) {
-  const auto failed = [&](const std::string& why) {
-    return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path, why);
-  };
-  const auto system = [&] { return failed(std::generic_category().message(errno)); };
-  const std::string named = std::filesystem::path(path).lexically_normal();
-  if (const std::string why = WhyRefused(named); !why.empty()) return failed(why);
-  const Descriptor place(open(path.c_str(), O_PATH | O_CLOEXEC));
-  if (place.number() < 0) return system();
-  struct stat facts;
-  if (fstat(place.number(), &facts) != 0) return system();
-  if (!S_ISREG(facts.st_mode)) return failed("not a regular file");
-  const std::string link = fmt::format("/proc/self/fd/{}", place.number());
-  std::error_code unreadable;
-  const std::string real = std::filesystem::read_symlink(link, unreadable);
-  if (unreadable) return failed(unreadable.message());
-  if (const std::string why = WhyRefused(real); !why.empty()) return failed(why);
-  auto file = std::make_unique<Descriptor>(open(link.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file->number() < 0) return system();
-  return file;
+  return ReadDescriptor(file.number(), kMaxFileBytes);
 }
 
 Result<SecretBytes> ReadPermitted(std::string_view what, const std::string& path) {
-  Result<std::unique_ptr<Descriptor>> opened = OpenFile(what, path);
-  if (!opened.ok()) return opened.error();
-  Result<SecretBytes> content = ReadDescriptor((*opened)->number(), kMaxFileBytes);
-  if (!content.ok()) {
-    return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path,
-                         content.error().message());
-  }
-  return content;
+  Result<Descriptor> place = OpenPermitted(path, PathKind::kFile);
+  Result<SecretBytes> content = place.ok() ? ReadChecked(*place) : place.error();
+  if (content.ok()) return content;
+  return Error::Format(ErrorCode::kInvalid, "read {} \"{}\": {}", what, path,
+                       content.error().message());
 }
 
 // True when the first PEM certificate of `text` can be parsed; curl parses the rest.
@@ -98,46 +53,49 @@ Result<std::string> ReadCertificates(std::string_view what, const std::string& p
   return std::string(content->Reveal());
 }
 
-// Every file below the directory. The internal entries of a Kubernetes volume ("..data" and the
-// timestamped directory) are skipped: they contain the same files a second time.
-Result<std::string> ReadDirectory(const std::string& directory) {
+// The names of the files of a directory, sorted. The internal entries of a Kubernetes volume
+// ("..data" and the timestamped directory) are skipped: they contain the same files a second time.
+Result<std::vector<std::string>> FilesIn(const Descriptor& directory) {
   std::error_code failed;
-  std::vector<std::string> paths;
-  std::filesystem::recursive_directory_iterator entry(directory, failed);
-  const std::filesystem::recursive_directory_iterator end;
+  std::vector<std::string> names;
+  std::filesystem::directory_iterator entry(directory.Path(), failed);
+  const std::filesystem::directory_iterator end;
   for (std::size_t seen = 0; !failed && entry != end; ++seen) {
     if (seen == kMaxDirectoryEntries) {
       return Error::Format(ErrorCode::kInvalid,
-                           "CA directory \"{}\" holds more than {} files: name one that holds "
-                           "certificates only",
-                           directory, kMaxDirectoryEntries);
+                           "holds more than {} files: name one that holds certificates only",
+                           kMaxDirectoryEntries);
     }
-    const std::string name = entry->path().filename();
     std::error_code unknown;
-    if (name.starts_with("..")) {
-      entry.disable_recursion_pending();
-    } else if (!entry->is_directory(unknown)) {
-      paths.push_back(entry->path());
-    }
+    const std::string name = entry->path().filename();
+    if (!name.starts_with("..") && !entry->is_directory(unknown)) names.push_back(name);
     entry.increment(failed);
   }
-  if (failed) {
-    return Error::Format(ErrorCode::kInvalid, "read CA directory \"{}\": {}", directory,
-                         failed.message());
-  }
-  if (paths.empty()) {
-    return Error::Format(ErrorCode::kInvalid, "CA directory \"{}\" holds no file", directory);
-  }
-  std::sort(paths.begin(), paths.end());
+  if (failed) return Error(ErrorCode::kInvalid, failed.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<std::string> ReadDirectory(const std::string& path) {
+  const auto refused = [&](const std::string& why) {
+    return Error::Format(ErrorCode::kInvalid, "CA directory \"{}\": {}", path, why);
+  };
+  Result<Descriptor> directory = OpenPermitted(path, PathKind::kDirectory);
+  if (!directory.ok()) return refused(directory.error().message());
+  Result<std::vector<std::string>> names = FilesIn(*directory);
+  if (!names.ok()) return refused(names.error().message());
+  if (names->empty()) return refused("holds no file");
   std::string bundle;
-  for (const std::string& path : paths) {
-    Result<std::string> pem = ReadCertificates("CA file", path);
-    if (!pem.ok()) return pem.error();
-    bundle += *pem + "\n";
-    if (bundle.size() > kMaxFileBytes) {
-      return Error::Format(ErrorCode::kInvalid, "CA directory \"{}\" is larger than 8 MiB",
-                           directory);
+  for (const std::string& name : *names) {
+    Result<Descriptor> place = OpenPermittedIn(*directory, name, PathKind::kFile);
+    Result<SecretBytes> content = place.ok() ? ReadChecked(*place) : place.error();
+    if (!content.ok()) return refused("one of its files: " + content.error().message());
+    if (!HoldsCertificate(content->Reveal())) {
+      return refused("one of its files holds no PEM certificate");
     }
+    bundle += content->Reveal();
+    bundle += "\n";
+    if (bundle.size() > kMaxFileBytes) return refused("is larger than 8 MiB");
   }
   return bundle;
 }
@@ -204,20 +162,31 @@ Status ReadClientPair(const TlsSettings& settings, TlsMaterial& material) {
   return {};
 }
 
-// The name becomes part of the request's URL.
-bool IsServerName(std::string_view name) {
-  constexpr std::size_t kLongest = 253;
-  return name.size() <= kLongest && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
-         });
-}
-
 }  // namespace
 
+bool IsServerName(std::string_view name) {
+  constexpr std::size_t kLongestName = 253;
+  constexpr std::size_t kLongestLabel = 63;
+  unsigned char address[sizeof(in6_addr)];
+  const std::string text(name);
+  if (name.find('\0') != std::string_view::npos) return false;
+  if (inet_pton(AF_INET6, text.c_str(), address) == 1) return true;
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.size() > kLongestName) return false;
+  std::size_t label = 0;
+  for (unsigned char c : name) {
+    const bool in_label = std::isalnum(c) != 0 || c == '-' || c == '_';
+    if (!in_label && (c != '.' || label == 0)) return false;
+    label = in_label ? label + 1 : 0;
+    if (label > kLongestLabel) return false;
+  }
+  return label > 0;
+}
+
 Result<TlsMaterial> ReadTlsMaterial(const TlsSettings& settings) {
-  if (!IsServerName(settings.server_name)) {
+  if (!settings.server_name.empty() && !IsServerName(settings.server_name)) {
     return Error::Format(ErrorCode::kInvalid, "TLS server name \"{}\" is not a host name",
-                         settings.server_name.substr(0, 253));
+                         Excerpt(settings.server_name));
   }
   TlsMaterial material;
   material.server_name = settings.server_name;

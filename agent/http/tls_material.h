@@ -9,6 +9,7 @@
 // was opened with the key.
 
 #include <string>
+#include <string_view>
 
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
@@ -25,9 +26,14 @@ struct TlsMaterial {
 };
 
 // Blocks on file reads. Errors, all kInvalid and naming the file: unreadable; not a regular file;
-// in a volume of a pod or below /proc, /sys and /dev (a class must not use the agent to read files
-// of others); over 8 MiB; not PEM; an empty directory; an encrypted key; a client certificate
-// without a key or vice versa.
+// not permitted (permitted_path.h: a class must not use the agent to read files of others); over 8
+// MiB; not PEM; an empty directory; an encrypted key; a client certificate without a key or vice
+// versa. Of a directory only the files directly in it are read, and errors do not name them: a
+// class could list the directory otherwise.
 Result<TlsMaterial> ReadTlsMaterial(const TlsSettings& settings);
+
+// Whether `name` is a DNS name or an IP address, so that nothing of a request can depend on it but
+// the name that is expected in the server's certificate.
+bool IsServerName(std::string_view name);
 
 }  // namespace nodekeep

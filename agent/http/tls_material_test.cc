@@ -69,6 +69,12 @@ TEST_CASE("TLS: files of pods, devices and processes are refused, whatever their
       files.Write("pods/u1/volumes/kubernetes.io~empty-dir/v/ca.crt", authority.certificate_pem());
   const std::string subpath =
       files.Write("pods/u1/volume-subpaths/v/main/0", authority.certificate_pem());
+  const std::string flex =
+      files.Write("pods/u1/volumes/acme.com~nfs/v/ca.crt", authority.certificate_pem());
+  const std::string staged =
+      files.Write("plugins/kubernetes.io/csi/d/globalmount/ca.crt", authority.certificate_pem());
+  const std::string of_kubelet =
+      files.Write("kubelet/pods/u1/etc-hosts", authority.certificate_pem());
   std::filesystem::create_symlink(in_pod, files / "link.crt");
   REQUIRE(mkfifo((files / "pipe").c_str(), 0600) == 0);
   const std::string of_pod =
@@ -82,6 +88,9 @@ TEST_CASE("TLS: files of pods, devices and processes are refused, whatever their
        of_pod},
       {"a link to it", files / "link.crt", of_pod},
       {"a subpath", subpath, of_pod},
+      {"a FlexVolume", flex, of_pod},
+      {"a mount that is bound into pods", staged, of_pod},
+      {"another file of a pod", of_kubelet, of_pod},
       {"a pipe without a writer", files / "pipe", "not a regular file"},
       {"a directory", files.path(), "not a regular file"},
       {"a device", "/dev/zero", "files below /dev/ are not read"},
@@ -101,14 +110,16 @@ TEST_CASE("TLS: files of pods, devices and processes are refused, whatever their
 TEST_CASE("TLS: a server name must be a host name, because it becomes part of the URL") {
   TlsSettings settings;
   settings.ca_pem = TestAuthority("authority").certificate_pem();
-  for (const std::string name : {"", "vault.test", "10.0.0.1", "a-b_c.test."}) {
+  for (const std::string name :
+       {"", "vault.test", "10.0.0.1", "::1", "2001:db8::1", "a-b_c.test."}) {
     INFO(name);
     settings.server_name = name;
     CHECK(ReadTlsMaterial(settings).ok());
   }
-  for (const std::string& name :
-       std::vector<std::string>{"vault:18200/v1/auth/cert/login?x=", "a/b", "a b", "a@b", "a#",
-                                "a\nb", "[::1]", "b\xC3\xBC", std::string(254, 'a')}) {
+  for (const std::string& name : std::vector<std::string>{
+           "vault:18200/v1/auth/cert/login?x=", "a/b", "a b", "a@b", "a#", "a\nb", "[::1]",
+           "b\xC3\xBC", std::string(254, 'a'), "a..b", ".", ".a", std::string(64, 'a') + ".test",
+           std::string("a\0b", 3), "::1%eth0"}) {
     INFO(name);
     settings.server_name = name;
     const Result<TlsMaterial> material = ReadTlsMaterial(settings);
@@ -132,10 +143,50 @@ TEST_CASE("TLS: a CA directory is limited in files and bytes") {
   settings.ca_directory = many.path();
   CHECK(ReadTlsMaterial(settings).error().message() ==
         "CA directory \"" + many.path() +
-            "\" holds more than 1000 files: name one that holds certificates only");
+            "\": holds more than 1000 files: name one that holds certificates only");
   settings.ca_directory = large.path();
   CHECK(ReadTlsMaterial(settings).error().message() ==
-        "CA directory \"" + large.path() + "\" is larger than 8 MiB");
+        "CA directory \"" + large.path() + "\": is larger than 8 MiB");
+}
+
+TEST_CASE("TLS: a CA directory tells nothing of what is in it, and is checked before it is read") {
+  const TestAuthority authority("authority");
+  TempDir files;
+  files.Write("kubelet/pods/u1/volumes/kubernetes.io~secret/token/ca.crt", "not PEM");
+  files.Write("cas/ca.crt", authority.certificate_pem());
+  files.Write("cas/below/secret-name", "not PEM");
+  files.Write("mixed/secret-name", "not PEM");
+  files.Write("only/below/ca.crt", authority.certificate_pem());
+  std::filesystem::create_directory(files / "linked");
+  std::filesystem::create_symlink(
+      files / "kubelet/pods/u1/volumes/kubernetes.io~secret/token/ca.crt",
+      files / "linked/secret-name");
+  std::filesystem::create_symlink(files / "kubelet/pods", files / "link");
+  const std::string of_pod =
+      "it is in a volume of a pod, which is for that pod only; mount the file into the agent";
+  struct Row {
+    std::string name, path, want;  // "" = it is read
+  };
+  const Row rows[] = {
+      {"only its own files count", files / "cas", ""},
+      {"kubelet's pods", files / "kubelet/pods", of_pod},
+      {"a pod's volumes", files / "kubelet/pods/u1/volumes", of_pod},
+      {"a link to kubelet's pods", files / "link", of_pod},
+      {"a link in it", files / "linked", "one of its files: " + of_pod},
+      {"another file in it", files / "mixed", "one of its files holds no PEM certificate"},
+      {"directories only", files / "only", "holds no file"},
+      {"processes", "/proc", "files below /proc/ are not read"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TlsSettings settings;
+    settings.ca_directory = row.path;
+    const Result<TlsMaterial> material = ReadTlsMaterial(settings);
+    CHECK(material.ok() == row.want.empty());
+    if (material.ok()) continue;
+    CHECK(material.error().message() == "CA directory \"" + row.path + "\": " + row.want);
+    CHECK(material.error().message().find("secret-name") == std::string::npos);
+  }
 }
 
 }  // namespace nodekeep
