@@ -9,6 +9,7 @@
 #include "agent/base/closest.h"
 #include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
+#include "agent/base/go_text.h"
 #include "agent/secrets/provider.h"
 #include "agent/secrets/spc_reader.h"
 
@@ -31,9 +32,10 @@ Status ReadDuration(const std::map<std::string, std::string>& attributes, const 
     return Error::Format(ErrorCode::kInvalid, "parameter {}: must not be negative", key);
   }
   if (*value > kLongestAge) {
-    return Error::Format(ErrorCode::kInvalid,
-                         "parameter {}: {} is longer than one year ({}), the longest that is allowed",
-                         key, found->second, FormatDuration(kLongestAge));
+    return Error::Format(
+        ErrorCode::kInvalid,
+        "parameter {}: {} is longer than one year ({}), the longest that is allowed", key,
+        Excerpt(found->second), FormatDuration(kLongestAge));
   }
   into = *value;
   return {};
@@ -89,10 +91,11 @@ Status MarkOptional(const std::map<std::string, std::string>& attributes,
       matched = true;
     }
     if (!matched) {
-      return Error::Format(ErrorCode::kInvalid,
-                           "parameter nodekeep/optional: no object is named \"{}\"; name objects of "
-                           "this class, or \"*\" for all",
-                           name);
+      return Error::Format(
+          ErrorCode::kInvalid,
+          "parameter nodekeep/optional: no object is named \"{}\"; name objects of "
+          "this class, or \"*\" for all",
+          Excerpt(name));
     }
   }
   return {};

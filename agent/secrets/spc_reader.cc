@@ -18,7 +18,31 @@ std::string Alternatives(std::span<const std::string_view> words) {
   return fmt::format("{} or {}", fmt::join(words.first(words.size() - 1), ", "), words.back());
 }
 
+Error TooLong(std::string_view what, std::string_view name, std::size_t size, std::size_t most) {
+  return Error::Format(ErrorCode::kInvalid, "{}{} has {} bytes; {} are the most", what,
+                       Excerpt(name), size, most);
+}
+
 }  // namespace
+
+Status CheckParameterSizes(const std::map<std::string, std::string>& parameters,
+                           std::span<const std::string_view> pem) {
+  if (parameters.size() > kMaxParameters) {
+    return Error::Format(ErrorCode::kInvalid, "the class has {} parameters; {} are the most",
+                         parameters.size(), kMaxParameters);
+  }
+  for (const auto& [name, value] : parameters) {
+    if (name.size() > kMaxParameterName) {
+      return TooLong("the name of parameter ", name, name.size(), kMaxParameterName);
+    }
+    const bool is_pem = std::ranges::find(pem, name) != pem.end();
+    const std::size_t most = name == "objects" ? kMaxObjectsText
+                             : is_pem          ? kMaxPemParameter
+                                               : kMaxParameter;
+    if (value.size() > most) return TooLong("parameter ", name, value.size(), most);
+  }
+  return {};
+}
 
 bool LooksReserved(std::string_view key) { return StartsWithIgnoreCase(key, "nodekeep"); }
 
@@ -65,8 +89,15 @@ Result<std::vector<YamlNode>> ReadObjectList(std::string_view text, std::string_
   if (!root->IsSequence() && !root->IsNull()) {
     return YamlError(*root, "must be a list of objects").Prepend("parameter objects");
   }
+  if (root->items.size() > kMaxObjects) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "parameter objects lists {} objects; {} are the most: use several classes",
+                         root->items.size(), kMaxObjects);
+  }
   return std::move(root->items);
 }
+
+void SpcEntry::SetObject(std::string_view name) { object_ = Excerpt(name); }
 
 SpcEntry::SpcEntry(const YamlNode& node, std::string_view wanted) : node_(node) {
   if (!node.IsMapping() && !node.IsNull()) Fail(node, wanted);
@@ -104,7 +135,7 @@ std::optional<std::uint32_t> SpcEntry::Mode(std::string_view key) {
   if (*mode < 0 || *mode > kMaxFileMode) {
     Fail(*value, fmt::format("{}: {} is outside 0000 to 0777; octal numbers begin with 0, such as "
                              "0400",
-                             key, value->text));
+                             key, Excerpt(value->text)));
     return std::nullopt;
   }
   return static_cast<std::uint32_t>(*mode);
@@ -113,7 +144,8 @@ std::optional<std::uint32_t> SpcEntry::Mode(std::string_view key) {
 std::string SpcEntry::OneOf(std::string_view key, std::span<const std::string_view> known) {
   std::string text = Text(key);
   if (!text.empty() && std::ranges::find(known, text) == known.end()) {
-    FailAt(key, fmt::format("{}: \"{}\" is unknown: use {}", key, text, Alternatives(known)));
+    FailAt(key,
+           fmt::format("{}: \"{}\" is unknown: use {}", key, Excerpt(text), Alternatives(known)));
   }
   return text;
 }
@@ -156,8 +188,8 @@ Status VolumePaths::Add(const YamlNode& node, const std::string& path, const Wor
   const std::string_view text = clash->kind == Clash::Kind::kSame         ? words.same
                                 : clash->kind == Clash::Kind::kBelowOther ? words.below_other
                                                                           : words.above_other;
-  return YamlError(
-      node, fmt::format("object \"{}\": {}", path, fmt::format(fmt::runtime(text), clash->other)));
+  return YamlError(node, fmt::format("object \"{}\": {}", Excerpt(path),
+                                     fmt::format(fmt::runtime(text), Excerpt(clash->other))));
 }
 
 }  // namespace nodekeep

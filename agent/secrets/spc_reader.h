@@ -8,6 +8,7 @@
 // parameter, or the position and the object in the list. Error texts used by one dialect only
 // belong to that dialect.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +26,21 @@ namespace nodekeep {
 
 // The permission bits that a file in a volume may have.
 inline constexpr std::uint32_t kMaxFileMode = 0777;
+
+// Limits of a class. Real classes stay far below them; without them a class could make each of its
+// logins, cache keys and messages as large as an object of the API may be.
+inline constexpr std::size_t kMaxParameters = 128;
+inline constexpr std::size_t kMaxParameterName = 256;       // bytes
+inline constexpr std::size_t kMaxParameter = 4u << 10;      // bytes of any parameter but these:
+inline constexpr std::size_t kMaxPemParameter = 64u << 10;  // certificates and keys
+inline constexpr std::size_t kMaxObjectsText = 256u << 10;  // `objects`
+inline constexpr std::size_t kMaxObjects = 4096;            // entries of its list
+
+// Checks the number, names and lengths of the parameters, those that the dialect ignores too.
+// `pem`: names of parameters with certificates or keys. Errors never quote a value. Every dialect
+// calls it before it parses anything.
+Status CheckParameterSizes(const std::map<std::string, std::string>& parameters,
+                           std::span<const std::string_view> pem = {});
 
 // Whether `key` begins with "nodekeep" in any case ("Nodekeep/x", "nodekeep.io/x", "nodekeep-x").
 // Such a key is reserved or a misspelt reserved key, so an unknown one must not be ignored.
@@ -56,10 +72,10 @@ class SpcParameters {
 // `skip_verify` is set if either sets it.
 TlsSettings TlsOverNode(const TlsSettings& of_class, const TlsSettings& node);
 
-// The entries of the YAML list under `objects`. Empty text or an empty list returns no entries,
-// unless `when_empty` is given: it is then the error for a list without entries and for anything
-// but a list. Errors begin with "parameter objects: line L, column C: "; the dialect prepends the
-// same to SpcEntry's.
+// The entries of the YAML list under `objects`, at most kMaxObjects. Empty text or an empty list
+// returns no entries, unless `when_empty` is given: it is then the error for a list without entries
+// and for anything but a list. Errors begin with "parameter objects: line L, column C: "; the
+// dialect prepends the same to SpcEntry's.
 Result<std::vector<YamlNode>> ReadObjectList(std::string_view text,
                                              std::string_view when_empty = "");
 
@@ -76,7 +92,7 @@ class SpcEntry {
   SpcEntry(const YamlNode& node, std::string_view wanted);
 
   // Sets the object's name for subsequent errors.
-  void SetObject(std::string name) { object_ = std::move(name); }
+  void SetObject(std::string_view name);
 
   // Null if the entry has no `key`.
   const YamlNode* Find(std::string_view key) const;

@@ -36,6 +36,64 @@ TEST_CASE("spc reader: a parameter of the class overrides the node's unless it i
   CHECK_FALSE(parameters.Has("absent"));
 }
 
+TEST_CASE("spc reader: the sizes of parameters are limited, and no value is quoted") {
+  using Parameters = std::map<std::string, std::string>;
+  constexpr std::string_view kPem[] = {"ca"};
+  const auto bytes = [](std::size_t count) { return std::string(count, 's'); };
+  Parameters most, many;
+  for (int i = 0; i < 128; ++i) most["p" + std::to_string(i)] = "v";
+  for (int i = 0; i < 129; ++i) many["p" + std::to_string(i)] = "v";
+  struct Row {
+    std::string name;
+    Parameters parameters;
+    std::string want;
+  };
+  const Row rows[] = {
+      {"the longest parameter", {{"unknown", bytes(4096)}}, "(accepted)"},
+      {"the longest bundle", {{"ca", bytes(65536)}}, "(accepted)"},
+      {"the longest list", {{"objects", bytes(262144)}}, "(accepted)"},
+      {"the longest name", {{bytes(256), "v"}}, "(accepted)"},
+      {"as many as possible", most, "(accepted)"},
+      {"parameter",
+       {{"unknown", bytes(4097)}},
+       "parameter unknown has 4097 bytes; 4096 are the most"},
+      {"bundle", {{"ca", bytes(65537)}}, "parameter ca has 65537 bytes; 65536 are the most"},
+      {"list",
+       {{"objects", bytes(262145)}},
+       "parameter objects has 262145 bytes; 262144 are the most"},
+      {"name",
+       {{bytes(100000), "v"}},
+       "the name of parameter " + bytes(256) + "... has 100000 bytes; 256 are the most"},
+      {"too many", many, "the class has 129 parameters; 128 are the most"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(MessageOf(CheckParameterSizes(row.parameters, kPem)) == row.want);
+  }
+}
+
+TEST_CASE("spc reader: a list has a limited number of objects") {
+  std::string text;
+  for (int i = 0; i < 4096; ++i) text += "- a\n";
+  CHECK(ReadObjectList(text).ok());
+  const Result<std::vector<YamlNode>> many = ReadObjectList(text + "- a\n");
+  REQUIRE_FALSE(many.ok());
+  CHECK(many.error().message() ==
+        "parameter objects lists 4097 objects; 4096 are the most: use several classes");
+}
+
+TEST_CASE("spc reader: a long value is cut in messages") {
+  const std::string value(100000, 'v');
+  const std::string shown = std::string(256, 'v') + "...";
+  constexpr std::string_view kKnown[] = {"one"};
+  const YamlNode node = Parsed("{kind: " + value + "}");
+  SpcEntry reader(node, kWanted);
+  reader.SetObject(value);
+  reader.OneOf("kind", kKnown);
+  CHECK(MessageOf(reader.status()) ==
+        "line 1, column 8: object \"" + shown + "\": kind: \"" + shown + "\" is unknown: use one");
+}
+
 TEST_CASE("spc reader: a flag is parsed as a Go boolean; an error names the parameter") {
   const std::map<std::string, std::string> values = {{"on", "T"}, {"off", "0"}, {"bad", "yes"}};
   const SpcParameters parameters(values);

@@ -2,6 +2,7 @@
 #include <system_error>
 
 #include "agent/base/codecs.h"
+#include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "providers/dev/dev.h"
 #include "providers/dev/store.h"
@@ -15,12 +16,12 @@ Result<SecretBytes> ValueOfKey(const Projection& projection, const SecretBytes& 
     return Error::Format(ErrorCode::kInvalid,
                          "secretKey \"{}\" needs a secret with values, or a JSON object as its "
                          "text; \"{}\" is neither",
-                         projection.field, projection.ref.path);
+                         Excerpt(projection.field), Excerpt(projection.ref.path));
   }
   const Json* value = Find(*json, {projection.field});
   if (value == nullptr) {
     return Error::Format(ErrorCode::kNotFound, "key \"{}\" does not exist in secret \"{}\"",
-                         projection.field, projection.ref.path);
+                         Excerpt(projection.field), Excerpt(projection.ref.path));
   }
   if (std::optional<std::string> text = ScalarText(*value)) {
     return SecretBytes::MoveFrom(*std::move(text));
@@ -40,7 +41,7 @@ class DevDialect final : public SpcDialect {
     Result<SecretBytes> value =
         projection.field.empty() ? answer.Clone() : ValueOfKey(projection, answer);
     if (value.ok()) value = Decode(projection.encoding, *std::move(value));
-    if (!value.ok()) return value.error().Prepend("dev: object \"{}\"", projection.object);
+    if (!value.ok()) return value.error().Prepend("dev: object \"{}\"", Excerpt(projection.object));
     return OneFile(projection, std::move(value));
   }
 

@@ -46,7 +46,7 @@ std::string NonEmptyText(SpcEntry& reader, std::string_view key) {
 void CheckKeys(const YamlNode& node, SpcEntry& reader) {
   for (const auto& [key, value] : node.entries) {
     if (std::ranges::find(kFields, key.text) != std::end(kFields)) continue;
-    reader.Fail(key, fmt::format("unknown field \"{}\": {}", key.text,
+    reader.Fail(key, fmt::format("unknown field \"{}\": {}", Excerpt(key.text),
                                  SuggestOrList(key.text, kFields, "the fields are")));
   }
 }
@@ -78,8 +78,8 @@ Result<Projection> ReadEntry(const YamlNode& node, const std::string& store_path
   NonEmptyText(reader, "encoding");
   projection.encoding = reader.OneOf("encoding", kEncodings);
   projection.optional = reader.Flag(kOptional).value_or(false);
-  projection.read_error =
-      fmt::format("dev: read \"{}\" for object \"{}\"", projection.ref.path, projection.object);
+  projection.read_error = fmt::format("dev: read \"{}\" for object \"{}\"",
+                                      Excerpt(projection.ref.path), Excerpt(projection.object));
   if (reader.failed()) return reader.status().error();
   return projection;
 }
@@ -107,7 +107,8 @@ Error NoObjects(const SpcInput& input) {
   for (const auto& [key, value] : input.parameters) {
     if (ClosestTo(key, kKnown).empty()) continue;
     return Error::Format(ErrorCode::kInvalid,
-                         "parameter objects is missing: did you mean objects by \"{}\"?", key);
+                         "parameter objects is missing: did you mean objects by \"{}\"?",
+                         Excerpt(key));
   }
   return Error::Format(ErrorCode::kInvalid, "parameter objects is missing: {}", kExample);
 }
@@ -116,6 +117,7 @@ Error NoObjects(const SpcInput& input) {
 
 Result<ParsedMount> ParseMount(const SpcInput& input, const std::string& store_path,
                                const Policy& defaults) {
+  if (Status sizes = CheckParameterSizes(input.parameters); !sizes.ok()) return sizes.error();
   ParsedMount mount;
   // A local file may be read as often as a class likes.
   Policy own_defaults = defaults;

@@ -15,6 +15,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/base/go_text.h"
 #include "agent/base/mutex.h"
 
 namespace nodekeep::dev {
@@ -264,14 +265,15 @@ Result<StoreAnswer> DevStore::Read(const std::string& name, const std::string& v
   }
   auto found = secrets->find(name);
   if (found == secrets->end()) {
-    return Error::Format(ErrorCode::kNotFound, "no secret \"{}\" in dev store {}", name, path_);
+    return Error::Format(ErrorCode::kNotFound, "no secret \"{}\" in dev store {}", Excerpt(name),
+                         path_);
   }
   const Secret& secret = found->second;
   if (secret.service_accounts && !Allows(*secret.service_accounts, account)) {
     return Error::Format(ErrorCode::kDenied,
                          "secret \"{}\" of dev store {} is not for service account \"{}\": add it "
                          "to the secret's serviceAccounts",
-                         name, path_, account);
+                         Excerpt(name), path_, account);
   }
   if (secret.refused) {
     return Error(ErrorCode::kPrecondition, secret.refused->message())
@@ -284,7 +286,7 @@ Result<StoreAnswer> DevStore::Read(const std::string& name, const std::string& v
     return Error::Format(ErrorCode::kNotFound,
                          "no version \"{}\" of secret \"{}\" in dev store {}: it may be older than "
                          "the versions that are kept",
-                         version, name, path_);
+                         Excerpt(version), Excerpt(name), path_);
   }
   StoreAnswer answer;
   answer.version = (*kept)->Text();

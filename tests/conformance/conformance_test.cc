@@ -110,6 +110,33 @@ TEST_CASE("conformance: the error for invalid parameters names the object or the
   });
 }
 
+TEST_CASE(
+    "conformance: a class is limited in size, and the error does not quote what is too long") {
+  ForEachProvider([](const SubjectEntry& entry) {
+    Bed bed(entry);
+    const auto with = [&](const std::string& name, const std::string& value) {
+      Attributes attributes = bed.subject->Mount({"a"});
+      attributes[name] = value;
+      return attributes;
+    };
+    Attributes many = bed.subject->Mount({"a"});
+    for (int i = 0; i < 129; ++i) many["ignored" + std::to_string(i)] = "v";
+    const std::string value(300000, 'v');
+    const std::pair<Attributes, std::string> rows[] = {
+        {with("ignored", value), "parameter ignored has 300000 bytes"},
+        {with("objects", value), "parameter objects has 300000 bytes"},
+        {many, "parameters; 128 are the most"},
+    };
+    for (const auto& [attributes, want] : rows) {
+      INFO(want);
+      const Result<ParsedMount> mount = bed.Parse(attributes);
+      REQUIRE_FALSE(mount.ok());
+      CHECK(Contains(mount.error().message(), want));
+      CHECK_FALSE(Contains(mount.error().message(), "vvv"));
+    }
+  });
+}
+
 TEST_CASE("conformance: parsing is pure: equal parameters give equal plans") {
   ForEachProvider([](const SubjectEntry& entry) {
     Bed bed(entry);
