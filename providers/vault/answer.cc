@@ -9,10 +9,13 @@
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
 #include "agent/base/go_json.h"
+#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep::vault {
 namespace {
 
+constexpr std::size_t kMaxServerText = 1024;
 constexpr std::int64_t kTenYears = 10ll * 365 * 24 * 3600;
 
 bool IsSet(const Json* value) { return value != nullptr && !value->is_null(); }
@@ -61,7 +64,7 @@ Error EmptyResponse(std::string_view path, const Json* warnings) {
     }
   }
   return Error::Format(ErrorCode::kNotFound, "empty response from \"{}\", warnings: [{}]",
-                       ShownPath(path), list);
+                       Excerpt(ShownPath(path)), OneLine(list, kMaxServerText));
 }
 
 Error NotTheApi(std::string_view path, std::string_view why) {
@@ -69,7 +72,7 @@ Error NotTheApi(std::string_view path, std::string_view why) {
       ErrorCode::kTransient,
       "error requesting secret: the reply for \"{}\" is not a Vault response ({}): "
       "is vaultAddress right, or a proxy in between?",
-      ShownPath(path), why);
+      Excerpt(ShownPath(path)), why);
 }
 
 // A member of the envelope as Go prints it, `absent` when it is missing or null.
@@ -145,7 +148,7 @@ Result<Answer> ReadAnswer(const Question& question, HttpResponse response,
 
 Result<SecretBytes> RenderAnswer(const Projection& projection, const SecretBytes& answer) {
   Result<Json> reply = ParseJson(answer.Reveal());
-  if (!reply.ok()) return reply.error().Prepend("{{{}}}", ShownPath(projection.ref.path));
+  if (!reply.ok()) return reply.error().Prepend("{{{}}}", Excerpt(ShownPath(projection.ref.path)));
   if (projection.field.empty()) return WholeResponse(*reply);
 
   const Json* data = Find(*reply, {"data", "data"});
@@ -155,13 +158,13 @@ Result<SecretBytes> RenderAnswer(const Projection& projection, const SecretBytes
   if (value == nullptr) {
     return Error::Format(ErrorCode::kNotFound,
                          "{{{}}}: {{key \"{}\" does not exist at the secret path}}",
-                         ShownPath(projection.ref.path), projection.field);
+                         Excerpt(ShownPath(projection.ref.path)), Excerpt(projection.field));
   }
   SecretBytes contents = IsText(*value) ? SecretBytes(value->as_string_view()) : GoJson(*value);
   Result<SecretBytes> decoded = Decode(projection.encoding, std::move(contents));
   if (!decoded.ok()) {
-    return Error::Format(decoded.error().code(), "{{{}}}: {{{}}}", ShownPath(projection.ref.path),
-                         decoded.error().message());
+    return Error::Format(decoded.error().code(), "{{{}}}: {{{}}}",
+                         Excerpt(ShownPath(projection.ref.path)), decoded.error().message());
   }
   return decoded;
 }

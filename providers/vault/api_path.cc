@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/base/codecs.h"
+#include "agent/base/go_text.h"
 #include "providers/vault/options.h"
 
 namespace nodekeep::vault {
@@ -122,11 +123,11 @@ Result<std::string> ApiPath(std::string_view secret_path) {
     return Error(ErrorCode::kInvalid, "secretPath is empty: name the path to read");
   if (!full.starts_with("/v1/")) {
     return Error::Format(ErrorCode::kInvalid, "secretPath \"{}\" leaves the API with \"..\"",
-                         secret_path);
+                         Excerpt(secret_path));
   }
   Result<std::string> query =
       SortedQuery(secret_path.substr(std::min(mark + 1, secret_path.size())));
-  if (!query.ok()) return query.error().Prepend("secretPath \"{}\"", secret_path);
+  if (!query.ok()) return query.error().Prepend("secretPath \"{}\"", Excerpt(secret_path));
   return query->empty() ? full : full + "?" + *query;
 }
 

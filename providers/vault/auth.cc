@@ -1,3 +1,4 @@
+#include "agent/base/go_text.h"
 #include "providers/vault/login.h"
 
 #include <fmt/format.h>
@@ -65,7 +66,7 @@ Error NoToken(const Options& options, const Identity& identity) {
   std::string present;
   for (const auto& [audience, token] : identity.tokens) {
     if (!present.empty()) present += ", ";
-    present += '"' + audience + '"';
+    present += '"' + Excerpt(audience) + '"';
   }
   return Error::Format(
       ErrorCode::kInvalid,
@@ -73,7 +74,7 @@ Error NoToken(const Options& options, const Identity& identity) {
       "audience \"{}\" came with the mount ({}): add that audience to spec.tokenRequests of the "
       "CSIDriver object secrets-store.csi.k8s.io",
       identity.PodName(), identity.PodUid(), identity.namespace_name, identity.service_account,
-      options.audience, present.empty() ? "there is none at all" : "present: " + present);
+      Excerpt(options.audience), present.empty() ? "there is none at all" : "present: " + present);
 }
 
 // Which pods may share the login.

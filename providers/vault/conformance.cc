@@ -116,7 +116,9 @@ class VaultSubject final : public HttpSubject {
     return changes;
   }
 
-  std::set<std::string> SettingsOutsideLogins() const override { return {"timeout"}; }
+  std::set<std::string> SettingsOutsideLogins() const override {
+    return {"timeout", "unixSockets", "redirectHosts"};
+  }
 
   std::vector<std::string> Tokens() const override { return {"jwt-of.", "hvs.", "canary"}; }
 

@@ -1,7 +1,10 @@
 #include "providers/vault/factory.h"
 
+#include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
+#include "agent/base/go_text.h"
 #include "providers/vault/node_paths.h"
+#include "providers/vault/options.h"
 #include "providers/vault/vault.h"
 
 namespace nodekeep::vault {
@@ -16,6 +19,12 @@ constexpr SettingKey kKeys[] = {
     {"namespace", "VAULT_NAMESPACE", Kind::kText, "", "Namespace of classes that name none"},
     {"authMount", "NODEKEEP_VAULT_AUTH_MOUNT", Kind::kText, "kubernetes",
      "Where the kubernetes auth method is mounted"},
+    {"unixSockets", "NODEKEEP_VAULT_UNIX_SOCKETS", Kind::kText, "",
+     "Comma list of unix:///path that classes may name as vaultAddress, besides address; none when "
+     "empty"},
+    {"redirectHosts", "NODEKEEP_VAULT_REDIRECT_HOSTS", Kind::kText, "",
+     "Comma list of hosts that the server of a class may redirect to, besides itself; "
+     "*.example.com is every host below example.com"},
     {"caFile", "VAULT_CACERT", Kind::kText, "",
      "PEM bundle of the CAs that sign the server's certificate"},
     {"caDirectory", "VAULT_CAPATH", Kind::kText, "",
@@ -40,6 +49,19 @@ constexpr SettingKey kKeys[] = {
      "Maximum time for one request to the server"},
 };
 
+Result<std::vector<std::string>> ReadSockets(const std::string& list) {
+  std::vector<std::string> paths;
+  for (const std::string& text : SplitCommas(list)) {
+    Result<Address> address = Address::Parse(text);
+    if (!address.ok() || address->unix_socket.empty()) {
+      return Error::Format(ErrorCode::kInvalid, "unixSockets: \"{}\" is not unix:///path",
+                           Excerpt(text));
+    }
+    paths.push_back(address->unix_socket);
+  }
+  return paths;
+}
+
 }  // namespace
 
 std::span<const SettingKey> SettingsKeys() { return kKeys; }
@@ -49,6 +71,10 @@ Result<Provider> Make(const SettingValues& values, ProviderServices services) {
   settings.address = values.at("address");
   settings.namespace_name = values.at("namespace");
   settings.auth_mount = values.at("authMount");
+  Result<std::vector<std::string>> sockets = ReadSockets(values.at("unixSockets"));
+  if (!sockets.ok()) return sockets.error();
+  settings.unix_sockets = *std::move(sockets);
+  settings.redirect_hosts = SplitCommas(values.at("redirectHosts"));
   settings.tls.ca_file = values.at("caFile");
   settings.tls.ca_directory = values.at("caDirectory");
   settings.tls.ca_pem = values.at("caPem");

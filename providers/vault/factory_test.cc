@@ -36,5 +36,24 @@ TEST_CASE("vault: the node's settings apply to every class without its own") {
   CHECK(options.tls->server_name == "bao.internal");
 }
 
+TEST_CASE("vault: unixSockets lists addresses of sockets") {
+  SettingValues values;
+  for (const SettingKey& key : SettingsKeys()) values[std::string(key.name)] = key.default_text;
+  FakeHttpClient http;
+  FakeClock clock;
+  Logger log(LogLevel::kError, LogFormat::kText);
+  const auto make = [&](const std::string& sockets) {
+    values["unixSockets"] = sockets;
+    return Make(values, {http, clock, log, Policy(), SecretBytes("version key")});
+  };
+  CHECK(make("unix:///run/a.sock, unix:///run/b.sock").ok());
+  for (const std::string bad : {"/run/a.sock", "unix://a.sock", "https://vault", "*"}) {
+    INFO(bad);
+    const Result<Provider> provider = make(bad);
+    REQUIRE_FALSE(provider.ok());
+    CHECK(provider.error().message() == "unixSockets: \"" + bad + "\" is not unix:///path");
+  }
+}
+
 }  // namespace
 }  // namespace nodekeep::vault

@@ -4,6 +4,7 @@
 
 #include "agent/base/ascii.h"
 #include "agent/base/comma_list.h"
+#include "agent/base/go_text.h"
 #include "providers/vault/options.h"
 
 namespace nodekeep::vault {
@@ -30,7 +31,7 @@ bool IsBelow(std::string_view path, std::string_view root) {
 }
 
 Error Bad(std::string_view part, std::string_view why) {
-  return Error::Format(ErrorCode::kInvalid, "nodeCredentialPaths: \"{}\": {}", part, why);
+  return Error::Format(ErrorCode::kInvalid, "nodeCredentialPaths: \"{}\": {}", Excerpt(part), why);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "agent/base/ascii.h"
 #include "agent/base/digest.h"
+#include "agent/base/go_text.h"
 #include "agent/secrets/login_text.h"
 
 namespace nodekeep::vault {
@@ -16,7 +17,7 @@ Error BadAddress(std::string_view text, std::string_view why) {
   if (text.find('@') != std::string_view::npos) {
     return Error::Format(ErrorCode::kInvalid, "vaultAddress: {}", why);
   }
-  return Error::Format(ErrorCode::kInvalid, "vaultAddress \"{}\": {}", text, why);
+  return Error::Format(ErrorCode::kInvalid, "vaultAddress \"{}\": {}", Excerpt(text), why);
 }
 
 bool IsPort(std::string_view text) {

@@ -56,6 +56,7 @@ class Options final : public ProviderOptions {
   std::string approle_secret_id_file;
   // Whether address and trust settings are those of the node's configuration.
   bool at_node_server = false;
+  std::vector<std::string> redirect_hosts;  // see VaultSettings
   // Why the node's credentials, or a client certificate as login, are withheld; "" = they are not.
   std::string node_credentials_withheld;
   // The paths that are missing in nodeCredentialPaths.

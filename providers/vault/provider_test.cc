@@ -77,7 +77,9 @@ TEST_CASE("vault: requests go to the configured address") {
   };
   for (const Row& row : rows) {
     INFO(row.address);
-    TestMount vault(Attributes{{"vaultAddress", row.address}});
+    VaultSettings settings;
+    settings.unix_sockets = {"/run/vault/agent.sock"};
+    TestMount vault(Attributes{{"vaultAddress", row.address}}, std::move(settings));
     vault.http.On("", "*", {FakeHttpClient::Respond(200, kSecret)});
     REQUIRE(vault.FetchOne().ok());
     CHECK(row.url == vault.http.Requests().at(0).url);
@@ -221,12 +223,24 @@ TEST_CASE("vault: Retry-After reaches the caller, in seconds or as a date") {
   CHECK(answer.error().retry_after() == std::optional<std::chrono::milliseconds>(3s));
 }
 
+namespace {
+
+// The server of a class may redirect to these hosts.
+VaultSettings RedirectingTo(std::vector<std::string> hosts) {
+  VaultSettings settings;
+  settings.redirect_hosts = std::move(hosts);
+  return settings;
+}
+
+}  // namespace
+
 TEST_CASE("vault: one redirect of a standby is followed, with method, body and token") {
   for (int status : {301, 302, 307, 308}) {
     INFO(status);
     TestMount vault(Attributes{{"objects", Objects("secretPath: pki/issue/w, method: PUT, "
                                                    "secretArgs: {common_name: x}")},
-                               {"vaultCACertPath", "/ca"}});
+                               {"vaultCACertPath", "/ca"}},
+                    RedirectingTo({"active"}));
     vault.http.On("", "https://vault:8200/*",
                   {FakeHttpClient::Respond(status, "",
                                            {{"location", "https://active:8200/v1/pki/issue/w"}})});
@@ -260,11 +274,11 @@ TEST_CASE("vault: with a client certificate only the node's own server may redir
       {"the node's server under the class's trust", with_pair({{"vaultSkipTLSVerify", "true"}}),
        kElsewhere, false},
       {"a path of the same server", with_pair({{"vaultAddress", "https://evil"}}), "/v1/b", true},
-      {"no certificate", {{"vaultAddress", "https://evil"}}, kElsewhere, true},
+      {"no certificate, a listed host", {{"vaultAddress", "https://evil"}}, kElsewhere, true},
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    VaultSettings settings;
+    VaultSettings settings = RedirectingTo({"active"});
     settings.address = "https://vault:8200";
     TestMount vault(row.attributes, std::move(settings));
     REQUIRE(vault.parse_error == "");
@@ -281,7 +295,7 @@ TEST_CASE("vault: with a client certificate only the node's own server may redir
 }
 
 TEST_CASE("vault: a login is redirected too, and two redirects are one too many") {
-  TestMount vault;
+  TestMount vault({}, RedirectingTo({"active"}));
   vault.http.On("", "*",
                 {FakeHttpClient::Respond(307, "", {{"location", "https://active:8200/v1/x"}})});
   Result<Credential> login = vault.LogIn();
@@ -292,24 +306,53 @@ TEST_CASE("vault: a login is redirected too, and two redirects are one too many"
 }
 
 TEST_CASE("vault: only a safe redirect is followed") {
+  constexpr char kHttps[] = "https://vault:8200";
+  constexpr char kHttp[] = "http://vault:8200";
   struct Row {
     std::string name, address, location, want;
   };
   const Row rows[] = {
-      {"another host", "https://vault:8200", "https://active/v1/a", "https://active/v1/a"},
-      {"http to https", "http://vault:8200", "https://active/v1/a", "https://active/v1/a"},
-      {"http to http", "http://vault:8200", "http://active/v1/a", "http://active/v1/a"},
+      {"a listed host", kHttps, "https://active/v1/a", "https://active/v1/a"},
+      {"a listed host in capitals", kHttps, "https://ACTIVE./v1/a", "https://ACTIVE./v1/a"},
+      {"a host below a listed domain", kHttps, "https://v-0.pods.test:8200/v1/a",
+       "https://v-0.pods.test:8200/v1/a"},
+      {"the same host at another port", kHttps, "https://vault/v1/a", "https://vault/v1/a"},
+      {"http to https", kHttp, "https://vault/v1/a", "https://vault/v1/a"},
+      {"http to http", kHttp, "http://active/v1/a", "http://active/v1/a"},
+      {"an @ in the path", kHttps, "https://vault/v1/a@b", "https://vault/v1/a@b"},
+      {"loopback to loopback", "http://127.0.0.1:8200", "http://127.0.0.1:8300/v1/a",
+       "http://127.0.0.1:8300/v1/a"},
       {"a path only", "https://vault:8200/prefix", "/v1/b?x=1", "https://vault:8200/v1/b?x=1"},
       {"a path on a socket", "unix:///s", "/v1/b", "http://localhost/v1/b"},
-      {"https to http", "https://vault:8200", "http://vault:8200/v1/a", "from https to http"},
-      {"https to HTTP", "https://vault:8200", "HTTP://vault:8200/v1/a", "from https to http"},
+      {"another host", kHttps, "https://evil/v1/a", "a redirect to another host, evil, is not"},
+      {"the listed domain itself", kHttps, "https://pods.test/v1/a", "to another host"},
+      {"the end of a name", kHttps, "https://evilpods.test/v1/a", "to another host"},
+      {"a listed host as user name", kHttps, "https://active:8200@evil/v1/a", "user name"},
+      {"a backslash", kHttps, "https://evil\\@active/v1/a", "malformed"},
+      {"https to http", kHttps, "http://vault:8200/v1/a", "from https to http"},
+      {"https to HTTP", kHttps, "HTTP://vault:8200/v1/a", "from https to http"},
+      {"loopback", kHttp, "http://127.0.0.1:8200/v1/a", "to a loopback address"},
+      {"loopback, short", kHttp, "http://127.1/v1/a", "to a loopback address"},
+      {"loopback, a number", kHttp, "http://2130706433/v1/a", "to a loopback address"},
+      {"loopback, IPv6", kHttp, "http://[::1]/v1/a", "to a loopback address"},
+      {"loopback, mapped", kHttp, "http://[::ffff:127.0.0.1]/v1/a", "to a loopback address"},
+      {"localhost", kHttp, "http://LocalHost./v1/a", "to a loopback address"},
+      {"below localhost", kHttp, "http://a.localhost/v1/a", "to a loopback address"},
+      {"metadata", kHttp, "http://169.254.169.254/latest", "to a link-local address"},
+      {"link-local, IPv6", kHttp, "http://[fe80::1]/v1/a", "to a link-local address"},
+      {"unspecified", kHttp, "http://0.0.0.0/v1/a", "to an unspecified address"},
+      {"unspecified, IPv6", kHttp, "http://[::]/v1/a", "to an unspecified address"},
       {"away from a socket", "unix:///s", "https://vault/v1/a", "away from a unix socket"},
-      {"nowhere", "https://vault:8200", "", "without saying where to"},
-      {"another protocol", "https://vault:8200", "file:///etc/passwd", "not http(s)"},
-      {"no scheme", "https://vault:8200", "//evil/v1/a", "not http(s)"},
-      {"a user name", "https://vault:8200", "https://u:p@evil/v1/a", "user name"},
-      {"a line break", "https://vault:8200", "https://a/\r\nx: y", "malformed"},
+      {"nowhere", kHttps, "", "without saying where to"},
+      {"another protocol", kHttps, "file:///etc/passwd", "not http(s)"},
+      {"no scheme", kHttps, "//evil/v1/a", "not http(s)"},
+      {"no host", kHttps, "https://", "malformed"},
+      {"a user name", kHttps, "https://u:p@evil/v1/a", "user name"},
+      {"a line break", kHttps, "https://a/\r\nx: y", "malformed"},
   };
+  Options options;
+  options.tls = std::make_shared<const TlsSettings>();
+  options.redirect_hosts = {"active", "*.Pods.test", "169.254.169.254", "127.0.0.1", "localhost"};
   for (const Row& row : rows) {
     INFO(row.name);
     Result<Address> address = Address::Parse(row.address);
@@ -317,10 +360,21 @@ TEST_CASE("vault: only a safe redirect is followed") {
     HttpRequest from;
     from.url = address->base + "/v1/a";
     from.unix_socket = address->unix_socket;
-    Result<std::string> target = RedirectTarget(from, row.location);
+    Result<std::string> target = RedirectTarget(from, row.location, options);
     CHECK_THAT(target.ok() ? *target : target.error().message(), ContainsSubstring(row.want));
     CHECK(target.ok() == row.want.starts_with("http"));
   }
+}
+
+TEST_CASE("vault: the node's own server may redirect to any host but those of the machine") {
+  Options options;
+  options.tls = std::make_shared<const TlsSettings>();
+  options.at_node_server = true;
+  HttpRequest from;
+  from.url = "http://vault:8200/v1/a";
+  CHECK(RedirectTarget(from, "http://10.1.2.3:8200/v1/a", options).ok());
+  CHECK_FALSE(RedirectTarget(from, "http://169.254.169.254/v1/a", options).ok());
+  CHECK_FALSE(RedirectTarget(from, "http://127.0.0.1/v1/a", options).ok());
 }
 
 TEST_CASE("vault: a refused redirect fails that read only, and the token is not sent") {

@@ -14,6 +14,7 @@
 #include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "agent/base/volume_path.h"
+#include "agent/http/tls_material.h"
 #include "agent/secrets/spc_reader.h"
 #include "providers/vault/answer.h"
 #include "providers/vault/node_paths.h"
@@ -82,7 +83,8 @@ Result<Entry> ReadEntry(const YamlNode& node) {
   entry.secret_key = reader.Text("secretKey");
   entry.method = reader.Text("method");
   if (!IsHttpToken(entry.method)) {
-    reader.FailAt("method", fmt::format("method \"{}\" is not an HTTP method", entry.method));
+    reader.FailAt("method",
+                  fmt::format("method \"{}\" is not an HTTP method", Excerpt(entry.method)));
   }
   entry.encoding = reader.Text("encoding");
   entry.file_permission = ReadFilePermission(reader);
@@ -90,7 +92,7 @@ Result<Entry> ReadEntry(const YamlNode& node) {
   entry.optional = reader.Flag(kEntryOptional).value_or(false);
   if (const YamlNode* key = reader.UnknownReservedKey({&kEntryOptional, 1}); key != nullptr) {
     reader.Fail(*key, fmt::format("key {} is unknown; keys under nodekeep/ in an object are: {}",
-                                  key->text, kEntryOptional));
+                                  Excerpt(key->text), kEntryOptional));
   }
   if (reader.failed()) return reader.status().error();
   return entry;
@@ -120,7 +122,7 @@ Result<AuthMethod> ReadMethod(const SpcParameters& parameters) {
   return Invalid(
       fmt::format("parameter nodekeep/auth: unknown method \"{}\"; use kubernetes, jwt, "
                   "token, approle or cert",
-                  name));
+                  Excerpt(name)));
 }
 
 // Errors: the parameter's name, then upstream's text.
@@ -146,7 +148,7 @@ Status CheckUniqueNames(const std::vector<Entry>& entries) {
   return Invalid(
       fmt::format("each `objectName` within a SecretProviderClass must be unique; used "
                   "more than once: {}",
-                  fmt::join(twice, ", ")));
+                  Excerpt(fmt::format("{}", fmt::join(twice, ", ")))));
 }
 
 // A name cannot be a file and the folder of another file. The names are unique.
@@ -159,8 +161,8 @@ Status CheckNoFolderClash(const std::vector<Entry>& entries) {
     return Invalid(
         fmt::format("object \"{}\": invalid path: \"{}\" is another object's file and cannot be a "
                     "folder as well",
-                    is_folder ? clash->other : entry.object_name,
-                    is_folder ? entry.object_name : clash->other));
+                    Excerpt(is_folder ? clash->other : entry.object_name),
+                    Excerpt(is_folder ? entry.object_name : clash->other)));
   }
   return {};
 }
@@ -194,6 +196,19 @@ bool IsNodeAddress(const Options& options, const VaultSettings& settings) {
          own->unix_socket == options.address.unix_socket;
 }
 
+// A socket of the class must be listed, because the agent reaches those of others.
+Status CheckSocket(const Options& options, const VaultSettings& settings) {
+  const std::string& socket = options.address.unix_socket;
+  if (socket.empty() || IsNodeAddress(options, settings)) return {};
+  const std::vector<std::string>& listed = settings.unix_sockets;
+  if (std::find(listed.begin(), listed.end(), socket) != listed.end()) return {};
+  return Invalid(
+      fmt::format("{}: vaultAddress \"unix://{}\": providers.vault.unixSockets of the node's "
+                  "configuration does "
+                  "not list this socket",
+                  kMountError, Excerpt(socket)));
+}
+
 // Whether the server is verified as the node's settings require; ignores the client certificate.
 bool IsNodeTrust(const TlsSettings& tls, const TlsSettings& node) {
   return tls.ca_file == node.ca_file && tls.ca_directory == node.ca_directory &&
@@ -215,7 +230,7 @@ std::string WhyServerWithheld(const Options& options, const VaultSettings& setti
   return fmt::format(
       "the class logs in at namespace \"{}\", of which providers.vault.nodeCredentialPaths of the "
       "node's configuration lists no path",
-      login);
+      Excerpt(login));
 }
 
 // The path in the form of an entry of nodeCredentialPaths.
@@ -244,22 +259,23 @@ std::string WhyReadsWithheld(const std::vector<Entry>& entries,
       case NodeAccess::kAllowed: continue;
       case NodeAccess::kNotGet:
         reason = fmt::format("its method is {}, and with a credential of the node only GET is sent",
-                             entries[i].method);
+                             Excerpt(entries[i].method));
         break;
       case NodeAccess::kSystem:
         reason = fmt::format(
             "{} is below auth, sys, identity or cubbyhole, which are never read with a credential "
             "of the node",
-            path);
+            Excerpt(path));
         break;
       case NodeAccess::kUnlisted:
         options.unlisted_paths.push_back(path);
         reason = fmt::format(
             "providers.vault.nodeCredentialPaths of the node's configuration does not list {}",
-            path);
+            Excerpt(path));
         break;
     }
-    if (why.empty()) why = fmt::format("of object \"{}\": {}", entries[i].object_name, reason);
+    if (why.empty())
+      why = fmt::format("of object \"{}\": {}", Excerpt(entries[i].object_name), reason);
   }
   return why;
 }
@@ -294,7 +310,7 @@ Result<std::string> ReadMount(const SpcParameters& parameters, AuthMethod method
   if (!path.ok() || *path != "/v1/" + std::string(clean) ||
       clean.find('?') != std::string_view::npos) {
     return Invalid(fmt::format("{}: vaultAuthMountPath \"{}\" is not a path of an auth mount",
-                               kMountError, mount));
+                               kMountError, Excerpt(mount)));
   }
   return std::string(clean);
 }
@@ -328,8 +344,15 @@ Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters, Au
   Result<Address> address = Address::Parse(options->address_text);
   if (!address.ok()) return address.error().Prepend("{}", kMountError);
   options->address = *std::move(address);
+  if (Status socket = CheckSocket(*options, settings); !socket.ok()) return socket.error();
+  options->redirect_hosts = settings.redirect_hosts;
 
   TlsSettings tls = ReadTls(parameters, settings.tls, skip_verify);
+  if (const std::string name = parameters.Get("vaultTLSServerName");
+      !name.empty() && !IsServerName(name)) {
+    return Invalid(fmt::format("{}: vaultTLSServerName \"{}\" is not a host name", kMountError,
+                               Excerpt(name)));
+  }
   if (tls.client_cert_file.empty() != tls.client_key_file.empty()) {
     return Invalid(
         fmt::format("{}: both client cert and client key must be provided: set "
@@ -383,7 +406,7 @@ Status CheckEncoding(const Entry& entry) {
   return Invalid(
       fmt::format("{}: {{{}}}: {{invalid encoding type \"{}\"; use utf-8, base64 or "
                   "hex}}",
-                  kMountError, entry.secret_path, entry.encoding));
+                  kMountError, Excerpt(entry.secret_path), Excerpt(entry.encoding)));
 }
 
 Result<Projection> Project(const Entry& entry, std::uint32_t request_mode, const Options& options) {
@@ -395,7 +418,7 @@ Result<Projection> Project(const Entry& entry, std::uint32_t request_mode, const
     return Invalid(
         fmt::format("secretPath \"{}\" is a login: over a connection with a client certificate its "
                     "reply could be a token of that certificate, which is the node's",
-                    entry.secret_path));
+                    Excerpt(entry.secret_path)));
   }
 
   Projection projection;
@@ -410,7 +433,7 @@ Result<Projection> Project(const Entry& entry, std::uint32_t request_mode, const
   if (!entry.secret_key.empty()) projection.encoding = AsciiLower(entry.encoding);
   projection.optional = entry.optional;
   projection.version_seed = VersionSeed(entry);
-  projection.read_error = fmt::format("couldn't read secret \"{}\"", entry.object_name);
+  projection.read_error = fmt::format("couldn't read secret \"{}\"", Excerpt(entry.object_name));
   return projection;
 }
 
@@ -426,7 +449,8 @@ Result<std::vector<Projection>> ProjectAll(const std::vector<Entry>& entries,
                       i + 1));
     }
     Result<Projection> projection = Project(entry, request_mode, options);
-    if (!projection.ok()) return projection.error().Prepend("object \"{}\"", entry.object_name);
+    if (!projection.ok())
+      return projection.error().Prepend("object \"{}\"", Excerpt(entry.object_name));
     if (Status encoding = CheckEncoding(entry); !encoding.ok()) return encoding.error();
     projections.push_back(*std::move(projection));
   }
@@ -436,6 +460,7 @@ Result<std::vector<Projection>> ProjectAll(const std::vector<Entry>& entries,
 }  // namespace
 
 Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& settings) {
+  if (Status sizes = CheckParameterSizes(input.parameters); !sizes.ok()) return sizes.error();
   const SpcParameters parameters(input.parameters);
   if (parameters.Has("vaultKubernetesMountPath") && parameters.Has("vaultAuthMountPath")) {
     return Invalid(

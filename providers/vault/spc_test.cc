@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/base/yaml.h"
+#include "agent/secrets/spc_reader.h"
 #include "providers/vault/node_paths.h"
 #include "providers/vault/options.h"
 #include "tests/source_dir.h"
@@ -223,6 +224,16 @@ TEST_CASE("vault: each wrong parameter gets its message") {
         {"vaultTLSClientCertPath", "/c"},
         {"vaultTLSClientKeyPath", "/k"}},
        "\"cert\" needs an https address"},
+      {"a socket that is not listed",
+       {{"vaultAddress", "unix:///var/run/docker.sock"}},
+       "vaultAddress \"unix:///var/run/docker.sock\": providers.vault.unixSockets of the node's "
+       "configuration does not list this socket"},
+      {"a server name that is more than a name",
+       {{"vaultTLSServerName", "vault:8200/v1/auth/cert/login?x="}},
+       "vaultTLSServerName \"vault:8200/v1/auth/cert/login?x=\" is not a host name"},
+      {"a parameter that is too long",
+       {{"roleName", std::string(4097, 'r')}},
+       "parameter roleName has 4097 bytes; 4096 are the most"},
       {"a mount that is a query",
        {{"vaultAuthMountPath", "k?x"}},
        "is not a path of an auth mount"},
@@ -236,6 +247,52 @@ TEST_CASE("vault: each wrong parameter gets its message") {
     Result<ParsedMount> mount = ParseMount(Input(row.changes), VaultSettings());
     CHECK_THAT(ErrorOf(mount), ContainsSubstring(row.want));
     if (!mount.ok()) CHECK(mount.error().code() == ErrorCode::kInvalid);
+  }
+}
+
+TEST_CASE("vault: a class may name the node's own socket and those that are listed") {
+  VaultSettings settings;
+  settings.address = "unix:///run/own.sock";
+  settings.unix_sockets = {"/run/listed.sock"};
+  struct Row {
+    std::string socket;
+    bool allowed;
+  };
+  for (const Row& row : {Row{"/run/own.sock", true}, Row{"/run/listed.sock", true},
+                         Row{"/run/listed.sock/../other", false}, Row{"/run/listed.sock2", false},
+                         Row{"/run", false}}) {
+    INFO(row.socket);
+    CHECK(ParseMount(Input({{"vaultAddress", "unix://" + row.socket}}), settings).ok() ==
+          row.allowed);
+  }
+  CHECK(ParseMount(Input(), settings).ok());
+}
+
+TEST_CASE("vault: no message repeats a long value") {
+  const std::string long_text(4000, 'x');
+  const std::string longer(200000, 'x');
+  const SpcInput inputs[] = {
+      Input({{"vaultAddress", long_text}}),
+      Input({{"vaultAuthMountPath", "../" + long_text}}),
+      Input({{"nodekeep/auth", long_text}}),
+      Input({{"vaultSkipTLSVerify", long_text}}),
+      Input({{"vaultTLSServerName", long_text}}),
+      Input({{"nodekeep/refreshAfter", long_text}}),
+      Input({{"nodekeep/optional", long_text}}),
+      WithObjects("- {objectName: " + longer + ", secretPath: a}"),
+      WithObjects("- {objectName: a, secretPath: ../../" + longer + "}"),
+      WithObjects("- {objectName: a, secretPath: b, method: \"" + longer + " \"}"),
+      WithObjects("- {objectName: a, secretPath: b, nodekeep/" + longer + ": c}"),
+      WithObjects("- {objectName: a, secretPath: b, secretKey: k, encoding: " + longer + "}"),
+      WithObjects("- {objectName: " + long_text + "}\n- {objectName: " + long_text + "}"),
+      WithObjects("- " + longer),
+      WithObjects(longer),
+  };
+  for (const SpcInput& input : inputs) {
+    const std::string message = ErrorOf(ParseMount(input, VaultSettings()));
+    INFO(message.substr(0, 2000));
+    CHECK(message != "(parsed)");
+    CHECK(message.size() < 1200);
   }
 }
 
@@ -555,6 +612,7 @@ TEST_CASE("vault: the node's credential is withheld from a class that could dive
   VaultSettings settings;
   settings.address = "https://node:8200";
   settings.token_file = "/node/token";
+  settings.unix_sockets = {"/s"};
   settings.node_paths = *ReadNodePaths("secret/data/db, n:secret/data/db", "");
   struct Row {
     std::string name;
@@ -572,7 +630,7 @@ TEST_CASE("vault: the node's credential is withheld from a class that could dive
        {{"vaultAuthMountPath", "m"}, {"vaultNamespace", "n"}},
        ""},
       {"another server", {{"vaultAddress", "https://elsewhere"}}, "another vaultAddress"},
-      {"a socket", {{"vaultAddress", "unix:///s"}}, "another vaultAddress"},
+      {"a listed socket", {{"vaultAddress", "unix:///s"}}, "another vaultAddress"},
       {"another CA", {{"vaultCACertPath", "/c"}}, "how the server is trusted"},
       {"another CA directory", {{"vaultCADirectory", "/c"}}, "how the server is trusted"},
       {"another name", {{"vaultTLSServerName", "x"}}, "how the server is trusted"},
@@ -724,10 +782,11 @@ TEST_CASE("vault: everything that a login's access depends on is in its text") {
       // If the parts were merely joined, this would look like a role and an audience.
       {{"roleName", "app audience=5:vault"}},
   };
-  std::vector<std::string> texts = {
-      OptionsOf(ParseMount(Input(base), VaultSettings()))->LoginText()};
+  VaultSettings settings;
+  settings.unix_sockets = {"/other"};
+  std::vector<std::string> texts = {OptionsOf(ParseMount(Input(base), settings))->LoginText()};
   for (const Attributes& change : changes) {
-    texts.push_back(OptionsOf(ParseMount(Input(change), VaultSettings()))->LoginText());
+    texts.push_back(OptionsOf(ParseMount(Input(change), settings))->LoginText());
   }
   for (std::size_t i = 0; i < texts.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) CHECK(texts[i] != texts[j]);
@@ -769,14 +828,14 @@ TEST_CASE("vault: --explain prints the settings and no credential") {
         "auth=kubernetes\nauth mount=kubernetes\nrole=app\naudience=vault\n");
 }
 
-TEST_CASE("vault: 10,000 objects are parsed") {
+TEST_CASE("vault: as many objects as a class may have are parsed") {
   std::string objects;
-  for (int i = 0; i < 10000; ++i) {
+  for (std::size_t i = 0; i < kMaxObjects; ++i) {
     objects += "- {objectName: o" + std::to_string(i) + ", secretPath: p, secretKey: k}\n";
   }
   Result<ParsedMount> mount = ParseMount(WithObjects(objects), VaultSettings());
   REQUIRE(ErrorOf(mount) == "(parsed)");
-  CHECK(mount->projections.size() == 10000);
+  CHECK(mount->projections.size() == kMaxObjects);
 }
 
 TEST_CASE("vault: the classes of the sample are valid") {

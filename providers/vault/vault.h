@@ -29,6 +29,11 @@ struct VaultSettings {
   std::string namespace_name;
   // Where the kubernetes auth method is mounted. Other methods default to their own name.
   std::string auth_mount = "kubernetes";
+  // Sockets that classes may name as their address, besides that of `address`: absolute paths. Most
+  // sockets that the agent can reach belong to others.
+  std::vector<std::string> unix_sockets;
+  // Hosts that a class's server may redirect to besides itself; "*.example.com" = all below it.
+  std::vector<std::string> redirect_hosts;
   // Trust settings for the server, and an optional client certificate with key.
   TlsSettings tls;
 

@@ -7,6 +7,7 @@
 
 #include "agent/base/ascii.h"
 #include "agent/base/go_json.h"
+#include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "agent/base/utf8.h"
 #include "agent/http/retry.h"
@@ -35,13 +36,6 @@ std::string EncodePath(std::string_view path) {
     }
   }
   return out;
-}
-
-// Scheme and authority: "https://host:8200".
-std::string_view OriginOf(std::string_view url) {
-  const std::size_t host = url.find("://");
-  if (host == std::string_view::npos) return url;
-  return url.substr(0, std::min(url.find('/', host + 3), url.size()));
 }
 
 // Makes a server's text fit for one line of an event: white space collapsed, no control characters,
@@ -89,11 +83,11 @@ std::string ServerWords(const Json& body, const ApiCall& call) {
 std::string DeletedVersion(const Json& body) {
   const Json* metadata = Find(body, {"data", "metadata"});
   if (metadata == nullptr || !metadata->is_object()) return "";
-  const std::string version = ScalarText(Find(*metadata, {"version"})).value_or("?");
+  const std::string version = Excerpt(ScalarText(Find(*metadata, {"version"})).value_or("?"));
   if (BoolOf(Find(*metadata, {"destroyed"})).value_or(false)) {
     return fmt::format("version {} was destroyed; write a new version", version);
   }
-  const std::string when = TextOf(Find(*metadata, {"deletion_time"})).value_or("");
+  const std::string when = Excerpt(TextOf(Find(*metadata, {"deletion_time"})).value_or(""));
   if (when.empty()) return "";
   return fmt::format("version {} was deleted at {}; undelete it or write a new version", version,
                      when);
@@ -111,8 +105,8 @@ std::string MissingDataHint(const ApiCall& call) {
        {"/data/", "/metadata/", "/creds/", "/static-creds/", "/issue/", "/cert/"}) {
     if (path.find(known) != std::string_view::npos) return "";
   }
-  return fmt::format("; on a KV v2 engine the secretPath is \"{}/data/{}\"", path.substr(0, slash),
-                     path.substr(slash + 1));
+  return fmt::format("; on a KV v2 engine the secretPath is \"{}/data/{}\"",
+                     Excerpt(path.substr(0, slash)), Excerpt(path.substr(slash + 1)));
 }
 
 ErrorCode CodeOf(int status, Step step) {
@@ -135,12 +129,12 @@ ErrorCode CodeOf(int status, Step step) {
 // How the caller logged in: `auth mount "kubernetes", role "app"`.
 std::string LoginWords(const Options& options) {
   if (options.method == AuthMethod::kToken) return "the given token";
-  std::string words = fmt::format("auth mount \"{}\"", options.mount);
+  std::string words = fmt::format("auth mount \"{}\"", Excerpt(options.mount));
   if (!options.role.empty() && options.method != AuthMethod::kAppRole) {
-    words += fmt::format(", role \"{}\"", options.role);
+    words += fmt::format(", role \"{}\"", Excerpt(options.role));
   }
   if (!options.login_namespace.empty()) {
-    words += fmt::format(", namespace \"{}\"", options.login_namespace);
+    words += fmt::format(", namespace \"{}\"", Excerpt(options.login_namespace));
   }
   return words;
 }
@@ -257,14 +251,7 @@ std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, con
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!replies[i].ok() || !IsRedirect(replies[i]->status)) continue;
     HttpRequest again = Request(calls[i], options);
-    Result<std::string> target = RedirectTarget(again, replies[i]->Header("location"));
-    // The certificate would log in there as the node, so only the node's own server may redirect.
-    if (target.ok() && !options.tls->client_cert_file.empty() && !options.at_node_server &&
-        OriginOf(*target) != OriginOf(again.url)) {
-      target = Error(ErrorCode::kInvalid,
-                     "a redirect to another server is not followed over a connection with a client "
-                     "certificate: set vaultAddress to that server");
-    }
+    Result<std::string> target = RedirectTarget(again, replies[i]->Header("location"), options);
     if (!target.ok()) {
       replies[i] = target.error();
       continue;
@@ -280,7 +267,8 @@ std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, con
 
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!replies[i].ok()) {
-      replies[i] = replies[i].error().Prepend("{} {}", calls[i].method, UrlOf(calls[i], options));
+      replies[i] = replies[i].error().Prepend("{} {}", Excerpt(calls[i].method),
+                                              Excerpt(UrlOf(calls[i], options)));
     } else if (replies[i]->status < 200 || replies[i]->status > 299) {
       replies[i] = ErrorOf(*replies[i], calls[i], options, step, clock_.Wall());
     }
@@ -308,9 +296,9 @@ Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& 
   if (!readable && !response.body.empty()) {
     words = "* the reply is not JSON: a proxy or another server answers at this address";
   }
-  std::string text =
-      fmt::format("Error making API request. URL: {} {} Code: {}. Errors: {}", call.method,
-                  UrlOf(call, options), response.status, words.empty() ? "none given" : words);
+  std::string text = fmt::format("Error making API request. URL: {} {} Code: {}. Errors: {}",
+                                 Excerpt(call.method), Excerpt(UrlOf(call, options)),
+                                 response.status, words.empty() ? "none given" : words);
   text += Hint(response.status, reply, words, call, options, step);
 
   ErrorCode code = CodeOf(response.status, step);
@@ -323,36 +311,6 @@ Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& 
     error = std::move(error).WithRetryAfter(*delay);
   }
   return error;
-}
-
-Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view location) {
-  if (location.empty()) {
-    return Error(ErrorCode::kInvalid, "the server redirects without saying where to");
-  }
-  for (unsigned char c : location) {
-    if (c <= 0x20 || c == 0x7f) {
-      return Error(ErrorCode::kInvalid, "the server redirects to a malformed address");
-    }
-  }
-  if (location.starts_with("/") && !location.starts_with("//")) {
-    return std::string(OriginOf(from.url)) + std::string(location);
-  }
-  const bool secure = StartsWithIgnoreCase(location, "https://");
-  if (!secure && !StartsWithIgnoreCase(location, "http://")) {
-    return Error(ErrorCode::kInvalid, "the server redirects to an address that is not http(s)");
-  }
-  if (!from.unix_socket.empty()) {
-    return Error(ErrorCode::kInvalid,
-                 "a redirect away from a unix socket is not followed: set vaultAddress to the "
-                 "server itself");
-  }
-  if (!secure && StartsWithIgnoreCase(from.url, "https://")) {
-    return Error(ErrorCode::kInvalid, "a redirect from https to http is not followed");
-  }
-  if (OriginOf(location).find('@') != std::string_view::npos) {
-    return Error(ErrorCode::kInvalid, "a redirect to an address with a user name is not followed");
-  }
-  return std::string(location);
 }
 
 SecretBytes JsonBody(std::initializer_list<std::pair<std::string_view, std::string_view>> members) {

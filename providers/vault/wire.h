@@ -1,6 +1,6 @@
 #pragma once
 
-// Calls of the HTTP API: requests, one redirect, and the meaning of error replies.
+// Calls of the HTTP API: requests, one redirect (redirect.cc), and the meaning of error replies.
 
 #include <string>
 #include <string_view>
@@ -36,10 +36,8 @@ class ApiClient {
       : http_(http), clock_(clock), timeout_(timeout) {}
 
   // Sends all calls concurrently; the i-th result answers the i-th call. One redirect (301, 302,
-  // 307, 308) is followed with the same method and token: a standby redirects to the active node of
-  // its cluster, which is another host, so the host is not compared. A redirect from https to http,
-  // or away from a unix socket, is refused; over a connection with a client certificate, so is one
-  // to another server, except from the node's own. A 2xx reply is a value, any other an Error.
+  // 307, 308) is followed with the same method and token, because a standby redirects to the active
+  // node of its cluster (see RedirectTarget). A 2xx reply is a value, any other an Error.
   std::vector<Result<HttpResponse>> SendAll(const Context& context, const Options& options,
                                             Step step, const std::vector<ApiCall>& calls);
   Result<HttpResponse> Send(const Context& context, const Options& options, Step step,
@@ -62,8 +60,13 @@ ServerState StateOfServer(const HttpResponse& response);
 Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& options, Step step,
               WallTime now);
 
-// The URL that a redirect leads to. Errors (kInvalid) say why it is not followed.
-Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view location);
+// The URL that a redirect leads to. Errors (kInvalid) say why it is not followed: the author of the
+// class may run the server, and the agent reaches hosts that he does not. So it must lead to the
+// same host or to one of `redirect_hosts`, but the node's own server may redirect to any; over a
+// connection with a client certificate, to the same port too. Never from https to http, away from a
+// unix socket, or to a loopback (except from one), link-local or unspecified address.
+Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view location,
+                                   const Options& options);
 
 // {"a":"x","b":"y"}: a body of strings, escaped; the values may be secret.
 SecretBytes JsonBody(std::initializer_list<std::pair<std::string_view, std::string_view>> members);

@@ -35,7 +35,7 @@ def with_parameter(good, name: str, value: str) -> dict:
     ("a path out of the volume", {"objects": objects(("../../etc/passwd", "secret/data/x", "k"))}, "../../etc/passwd"),
     ("an absolute path", {"objects": objects(("/etc/passwd", "secret/data/x", "k"))}, "/etc/passwd"),
     ("a control character in a path", {"objects": '- objectName: a\n  secretPath: "secret/\\x01"\n'}, ""),
-    ("a role of a megabyte", {"roleName": "r" * 1_000_000}, ""),
+    ("a role of a megabyte", {"roleName": "r" * 1_000_000}, "parameter roleName has 1000000 bytes"),
     ("a misspelt reserved parameter", {"nodekeep/refreshafter": "1s"}, "nodekeep/refreshAfter"),
     ("an invalid duration", {"nodekeep/refreshAfter": "soon"}, "nodekeep/refreshAfter"),
     ("an unknown object made optional", {"nodekeep/optional": "nobody"}, "nobody"),
@@ -85,18 +85,18 @@ def test_a_value_of_5_mib_is_refused_by_name(agent, driver, good, tenant, openba
     still_serves(driver, good)
 
 
-def test_ten_thousand_objects_of_one_secret_cost_one_read(agent, driver, good, tenant, openbao, unique):
+def test_two_thousand_objects_of_one_secret_cost_one_read(agent, driver, good, tenant, openbao, unique):
     openbao.put_secret(f"{unique}/one", {"k": "v"})
-    spc = tenant.spc(*[(f"f{i}", f"secret/data/{unique}/one", "k") for i in range(10_000)])
+    spc = tenant.spc(*[(f"f{i}", f"secret/data/{unique}/one", "k") for i in range(2_000)])
     mark = openbao.audit.mark()
     mounted = driver.mount(spc, tenant.pod(), timeout=100)
-    assert len(mounted.files) == 10_000 and set(mounted.files.values()) == {b"v"}
+    assert len(mounted.files) == 2_000 and set(mounted.files.values()) == {b"v"}
     assert openbao.audit.count(mark, f"secret/data/{unique}/one", "read") == 1
     still_serves(driver, good)
 
 
-def test_ten_thousand_objects_with_a_fault_in_the_last_name_it(agent, driver, good, tenant):
-    entries = [(f"f{i}", "secret/data/x", "k") for i in range(9_999)] + [("f0", "secret/data/x", "k")]
+def test_two_thousand_objects_with_a_fault_in_the_last_name_it(agent, driver, good, tenant):
+    entries = [(f"f{i}", "secret/data/x", "k") for i in range(1_999)] + [("f0", "secret/data/x", "k")]
     with pytest.raises(MountFailed, match="each `objectName` within a SecretProviderClass must be unique"):
         driver.mount(tenant.spc(*entries), tenant.pod(), timeout=100)
     still_serves(driver, good)

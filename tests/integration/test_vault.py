@@ -284,10 +284,12 @@ def test_credentials_of_the_node_come_from_the_configuration(start_agent, tenant
     assert "withheld because the class sets another vaultAddress" in refused.message
 
 
-def test_the_unix_socket_of_the_server_is_an_address(driver, tenant, openbao, unique):
+def test_the_unix_socket_of_the_server_is_an_address_where_the_operator_lists_it(start_agent, driver, tenant, openbao, unique):
     openbao.put_secret(unique, {"k": "v"})
     spc = tenant.spc(("f", f"secret/data/{unique}", "k"), address=f"unix://{openbao.socket}")
-    assert driver.mount(spc, tenant.pod()).text("f") == "v"
+    agent = start_agent(env={"NODEKEEP_VAULT_UNIX_SOCKETS": f"unix://{openbao.socket}"})
+    assert agent.driver().mount(spc, tenant.pod()).text("f") == "v"
+    assert "providers.vault.unixSockets" in driver.failure(spc, tenant.pod()).message
 
 
 def test_the_address_may_come_from_the_environment(start_agent, tenant, openbao, unique):
