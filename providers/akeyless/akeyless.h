@@ -10,6 +10,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/environment.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/base/shared_resource.h"
 #include "agent/base/thread_guard.h"
 #include "agent/http/http_client.h"
 #include "agent/secrets/policy.h"
@@ -17,11 +18,14 @@
 
 namespace nodekeep {
 
+inline constexpr std::size_t kMaxFallbackGateways = 8;
+
 // Settings of the node's configuration; a SecretProviderClass overrides all but the last two
 // groups.
 struct AkeylessSettings {
   std::string gateway = "https://api.akeyless.io";  // base URL; a path prefix is kept
-  std::vector<std::string> fallback_gateways;       // tried in this order while `gateway` is down
+  // Tried in this order while `gateway` is down; at most kMaxFallbackGateways, also of a class.
+  std::vector<std::string> fallback_gateways;
   std::string access_type;                          // "" = unset: access_key
   std::string access_id;
   std::string azure_object_id;
@@ -60,6 +64,9 @@ struct AkeylessSettings {
   // The cloud SDKs' environment variables, for the node's cloud identity.
   Environment environment = ProcessEnvironment();
   ExceptionReporter on_exception{};  // for the provider's threads
+  RefusalReporter on_refusal{};      // of the provider's own queue
+  // Universal identities that are kept; null = without a limit. Must outlive the provider.
+  SharedResource* identities = nullptr;
   // HMAC key for versions of answers that have none of their own; empty = random per process.
   SecretBytes version_key;
   Duration timeout = std::chrono::seconds(30);  // of one request to a gateway

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "agent/base/mutex.h"
 
@@ -52,11 +53,12 @@ const Json* ItemsOf(const Json& reply) {
 }
 
 Result<Description> DescriptionIn(const Result<Json>& reply, const std::string& path) {
-  if (!reply.ok()) return reply.error().Prepend("can't describe item: {}, error", path);
+  if (!reply.ok()) return reply.error().Prepend("can't describe item: {}, error", Excerpt(path));
   Description description = DescriptionOf(*reply);
   if (description.type.empty()) {
     return Error::Format(ErrorCode::kTransient,
-                         "can't describe item: {}, error: the reply has no item_type", path);
+                         "can't describe item: {}, error: the reply has no item_type",
+                         Excerpt(path));
   }
   if (description.name.empty()) description.name = WithSlash(path);
   return description;
@@ -158,7 +160,7 @@ Result<std::vector<Description>> ListFolder(const Caller& caller, const std::str
   std::string page;
   for (std::size_t pages = 0;; ++pages) {
     Result<Json> reply = caller.Send(Step::kRead, ListCommand(caller, folder, true, page));
-    if (!reply.ok()) return reply.error().Prepend("can't list folder: {}, error", folder);
+    if (!reply.ok()) return reply.error().Prepend("can't list folder: {}, error", Excerpt(folder));
     if (const Json* list = ItemsOf(*reply)) {
       for (const Json& item : list->array_range()) {
         Description description = DescriptionOf(item);
@@ -168,8 +170,8 @@ Result<std::vector<Description>> ListFolder(const Caller& caller, const std::str
     }
     if (items.size() > kMaxFolderItems || pages >= kMaxPages) {
       return Error::Format(ErrorCode::kTooLarge,
-                           "can't list folder: {}, error: it has more than {} items", folder,
-                           kMaxFolderItems);
+                           "can't list folder: {}, error: it has more than {} items",
+                           Excerpt(folder), kMaxFolderItems);
     }
     page = TextOf(Find(*reply, {"next_page"})).value_or("");
     if (!BoolOf(Find(*reply, {"has_next"})).value_or(false) || page.empty()) break;
@@ -179,7 +181,7 @@ Result<std::vector<Description>> ListFolder(const Caller& caller, const std::str
         ErrorCode::kNotFound,
         "can't list folder: {}, error: no static, certificate or rotated item in it that the "
         "access role may list",
-        folder);
+        Excerpt(folder));
   }
   std::ranges::sort(items, {}, &Description::name);
   return items;

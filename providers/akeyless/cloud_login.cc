@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/base/go_text.h"
 #include "agent/cloud/pod_login.h"
 #include "agent/http/origin.h"
 #include "agent/secrets/spc_reader.h"
@@ -54,7 +55,8 @@ Status ReadPodParameters(const SpcParameters& parameters, std::optional<AccessTy
                                  AccessTypeName(parameter.type)));
     }
     if (!parameter.valid(value)) {
-      return Invalid(parameter.name, fmt::format("\"{}\" is not {}", value, parameter.wanted));
+      return Invalid(parameter.name,
+                     fmt::format("\"{}\" is not {}", Excerpt(value), parameter.wanted));
     }
     login.*parameter.field = value;
   }
@@ -76,7 +78,7 @@ std::vector<std::pair<std::string_view, std::string>> CloudLogin::Parts() const 
 
 std::string StsProblem(const std::string& region, const std::string& endpoint) {
   if (!region.empty() && !IsAwsRegion(region)) {
-    return fmt::format("\"{}\" is not a region such as eu-west-1", region);
+    return fmt::format("\"{}\" is not a region such as eu-west-1", Excerpt(region));
   }
   if (endpoint.empty()) return "";
   HttpRequest request;
@@ -87,7 +89,7 @@ std::string StsProblem(const std::string& region, const std::string& endpoint) {
   std::string_view rest = std::string_view(endpoint).substr(origin->scheme.size() + 3);
   if (rest.ends_with('/')) rest.remove_suffix(1);
   if (origin->scheme != "https" || rest.find_first_of("/?#") != std::string_view::npos) {
-    return fmt::format("{} is not of the form https://<host>/", origin->text);
+    return fmt::format("{} is not of the form https://<host>/", Excerpt(origin->text));
   }
   if (region.empty()) return "it needs the region to sign for";
   return "";

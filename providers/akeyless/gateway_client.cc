@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/go_json.h"
+#include "agent/base/go_text.h"
 #include "agent/base/mutex.h"
 #include "agent/base/utf8.h"
 #include "agent/http/retry.h"
@@ -17,6 +18,8 @@ namespace {
 constexpr std::size_t kMaxServerText = 1024;
 constexpr std::size_t kMaxRemembered = 1024;
 constexpr Duration kPassOver = std::chrono::seconds(30);
+// The least time that a gateway gets, because one that has less tells nothing about itself.
+constexpr Duration kFairTime = std::chrono::seconds(5);
 // Longer than any caller's budget, so that the core does not retry a mint.
 constexpr Duration kMintPause = std::chrono::hours(24);
 
@@ -102,7 +105,7 @@ std::string UrlHint(const std::string& url) {
       "; this looks like a wrong port or path: {} does not serve the API v2. Use "
       "https://api.akeyless.io, or of a gateway one of https://<host>:8000/api/v2, "
       "https://<host>:8080/v2, https://<host>:8081",
-      url);
+      Excerpt(url));
 }
 
 std::string Hint(int status, bool readable, std::string_view words, const std::string& url,
@@ -129,7 +132,7 @@ std::string Hint(int status, bool readable, std::string_view words, const std::s
 Result<Json> ReplyOf(const HttpResponse& response, const std::string& url, const Command& command) {
   const std::string_view body = response.body.Reveal();
   Result<Json> reply = ParseJson(body);
-  const std::string where = fmt::format("POST {}/{}", url, command.name);
+  const std::string where = fmt::format("POST {}/{}", Excerpt(url), command.name);
   // The API v1 answers a v2 call with this text, plain or inside JSON.
   if (body.size() < 4096 && body.find("unknown command") != std::string_view::npos &&
       (!reply.ok() || Find(*reply, {"status"}) != nullptr)) {
@@ -146,7 +149,8 @@ Result<Json> ReplyOf(const HttpResponse& response, const std::string& url, const
 // Why none of the gateways may be called.
 Error NotCallable(const Options& options) {
   const Gateway& first = options.gateways.front();
-  return Error::Format(ErrorCode::kInvalid, "gateway \"{}\": {}", first.base, first.problem);
+  return Error::Format(ErrorCode::kInvalid, "gateway \"{}\": {}", Excerpt(first.base),
+                       first.problem);
 }
 
 bool PassOver(const Error& error) { return error.code() == ErrorCode::kTransient; }
@@ -203,7 +207,7 @@ std::vector<Result<Json>> GatewayClient::SendTo(const std::string& url, const Co
   for (std::size_t i = 0; i < replies.size(); ++i) {
     const Command& command = *commands[i];
     if (!replies[i].ok()) {
-      results.push_back(replies[i].error().Prepend("POST {}/{}", url, command.name));
+      results.push_back(replies[i].error().Prepend("POST {}/{}", Excerpt(url), command.name));
     } else if (replies[i]->status < 200 || replies[i]->status > 299) {
       results.push_back(ErrorOf(*replies[i], url, command, step, clock_.Wall()));
     } else {
@@ -222,13 +226,15 @@ std::vector<Result<Json>> GatewayClient::SendAll(const Context& context, const O
 
   for (std::size_t u = 0; u < urls.size() && !open.empty(); ++u) {
     const std::string& url = urls[u];
-    // A gateway that hangs must leave time for those after it; a mint is sent to one only.
+    // A gateway that hangs must leave time for those after it, as far as there is enough for all; a
+    // mint is sent to one only.
     const std::size_t to_ask = step == Step::kMint ? 1 : urls.size() - u;
-    const Duration share = context.Remaining(clock_) / static_cast<int>(to_ask);
+    const Duration left = context.Remaining(clock_);
+    const Duration share = std::max(left / static_cast<int>(to_ask), std::min(left, kFairTime));
+    const Duration timeout = std::max(Duration(1), std::min(timeout_, share));
     std::vector<const Command*> batch;
     for (std::size_t i : open) batch.push_back(&commands[i]);
-    std::vector<Result<Json>> answers = SendTo(
-        url, context, options, step, std::max(Duration(1), std::min(timeout_, share)), batch);
+    std::vector<Result<Json>> answers = SendTo(url, context, options, step, timeout, batch);
 
     std::vector<std::size_t> failed;
     for (std::size_t j = 0; j < answers.size(); ++j) {
@@ -236,7 +242,9 @@ std::vector<Result<Json>> GatewayClient::SendAll(const Context& context, const O
       results[open[j]] = std::move(answers[j]);
     }
     const bool over = !context.Check(clock_).ok();
-    if (!over && !open.empty()) Remember(url, failed.size() < open.size());
+    const bool works = failed.size() < open.size();
+    const bool had_time = timeout >= std::min(timeout_, kFairTime);
+    if (!over && !open.empty() && (works || had_time)) Remember(url, works);
     open = over || step == Step::kMint ? std::vector<std::size_t>() : std::move(failed);
   }
   if (step == Step::kMint) {
@@ -273,8 +281,8 @@ Error ErrorOf(const HttpResponse& response, const std::string& url, const Comman
     words = readable || response.body.empty() ? "(no reason given)" : "(the reply is not JSON)";
   }
 
-  std::string text =
-      fmt::format("{} (status {} of POST {}/{})", words, response.status, url, command.name);
+  std::string text = fmt::format("{} (status {} of POST {}/{})", words, response.status,
+                                 Excerpt(url), command.name);
   text += Hint(response.status, readable, words, url, step);
   Error error(step == Step::kLogin ? LoginCode(response.status)
                                    : ReadCode(response.status, readable, words),

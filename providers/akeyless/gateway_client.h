@@ -44,8 +44,9 @@ class GatewayClient {
 
   // Sends all commands concurrently; the i-th result answers the i-th command. When a gateway does
   // not answer, or answers 5xx, the next one is tried, and the failed one is tried last for a
-  // while. A mint is sent to one gateway only, because a lost reply leaves open whether something
-  // was created, and may use all of the remaining time.
+  // while. Each has an equal part of the remaining time but at least five seconds, so the last ones
+  // are not tried where that is too little for all. A mint is sent to one gateway only, because a
+  // lost reply leaves open whether something was created, and may use all of the remaining time.
   //
   // Errors:
   //   kDenied       401 and 403 at login; else 403, and 401 with the text UnauthorizedAccess

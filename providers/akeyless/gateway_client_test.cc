@@ -212,6 +212,37 @@ TEST_CASE("akeyless gateways: one that hangs leaves time for the next") {
   CHECK(seen[1].timeout == seconds(10));
 }
 
+TEST_CASE("akeyless gateways: each gets a fair time, as long as there is time") {
+  Bench bench;
+  std::vector<std::string> urls;
+  for (int i = 0; i < 9; ++i) urls.push_back("https://gw" + std::to_string(i));
+  bench.options = TestOptions({AccessType::kAccessKey}, urls);
+  FakeClock& clock = bench.gateway.clock;
+  bench.gateway.http.On(
+      "POST", "*", {[&](const Context& context, const FakeHttpClient::RecordedRequest& seen) {
+        clock.Advance(seen.timeout);
+        return FakeHttpClient::Fail(ErrorCode::kTransient, "timed out")(context, seen);
+      }});
+  const Context context(clock.Now() + seconds(12), {});
+  CHECK_FALSE(bench.api.Send(context, bench.options, Step::kRead, {"describe-item", {}}).ok());
+  std::vector<Duration> timeouts;
+  for (const auto& seen : bench.gateway.http.Requests()) timeouts.push_back(seen.timeout);
+  CHECK(timeouts == std::vector<Duration>{seconds(5), seconds(5), seconds(2)});
+}
+
+TEST_CASE("akeyless gateways: one that had too little time is not taken for down") {
+  Bench bench;
+  bench.options = TestOptions({AccessType::kAccessKey}, {"https://one", "https://two"});
+  bench.gateway.http.On("POST", "https://one*",
+                        {FakeHttpClient::Fail(ErrorCode::kTransient, "timed out"),
+                         FakeHttpClient::Respond(200, "{}")});
+  bench.gateway.http.On("POST", "https://two*", {FakeHttpClient::Respond(200, "{}")});
+  const Context context(bench.gateway.clock.Now() + seconds(3), {});
+  REQUIRE(bench.api.Send(context, bench.options, Step::kRead, {"describe-item", {}}).ok());
+  REQUIRE(bench.Send().ok());
+  CHECK(bench.gateway.http.Count("https://one") == 2);
+}
+
 TEST_CASE("akeyless gateways: a mint may use all the time, because only one gateway is tried") {
   Bench bench;
   bench.options = TestOptions({AccessType::kAccessKey}, {"https://one", "https://two"});

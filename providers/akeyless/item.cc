@@ -9,6 +9,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/go_json.h"
+#include "agent/base/go_text.h"
 #include "agent/base/volume_path.h"
 
 namespace nodekeep::akeyless {
@@ -171,7 +172,7 @@ Result<SecretBytes> PropertyOf(const Item& item, const std::string& name) {
   return Error::Format(ErrorCode::kNotFound,
                        "secret {} has no property \"{}\": write a key of its JSON, or keys joined "
                        "by dots",
-                       item.name, name);
+                       Excerpt(item.name), Excerpt(name));
 }
 
 Result<SecretBytes> ContentsOf(const Projection& projection, const Item& item) {
@@ -187,7 +188,8 @@ Result<SecretBytes> ContentsOf(const Projection& projection, const Item& item) {
   contents->Truncate(text.size());
   Result<SecretBytes> decoded = Decode(projection.encoding, *std::move(contents));
   if (!decoded.ok()) {
-    return decoded.error().Prepend("secret {}: nodekeep/decode {}", item.name, projection.encoding);
+    return decoded.error().Prepend("secret {}: nodekeep/decode {}", Excerpt(item.name),
+                                   projection.encoding);
   }
   return decoded;
 }
@@ -195,7 +197,7 @@ Result<SecretBytes> ContentsOf(const Projection& projection, const Item& item) {
 Result<RenderedFile> RenderOne(const Projection& projection, const Item& item, std::string path,
                                std::string_view name) {
   Result<SecretBytes> contents = ContentsOf(projection, item);
-  if (!contents.ok()) return contents.error().Prepend("object \"{}\"", path);
+  if (!contents.ok()) return contents.error().Prepend("object \"{}\"", Excerpt(path));
   RenderedFile file;
   file.object = fmt::format("{}:{}", path, name);
   if (item.version > 0) file.version = std::to_string(item.version);
@@ -214,13 +216,13 @@ Result<std::vector<RenderedFile>> RenderFolder(const Projection& projection, con
     if (!item.ok()) return item.error();
     std::string_view name = item->name;
     if (!name.starts_with(folder)) {
-      return Error::Format(ErrorCode::kInternal, "akeyless: item {} is not in folder {}", name,
-                           folder);
+      return Error::Format(ErrorCode::kInternal, "akeyless: item {} is not in folder {}",
+                           Excerpt(name), Excerpt(folder));
     }
     std::string path = fmt::format("{}/{}", projection.path, name.substr(folder.size()));
     if (Status check = CheckVolumePath(path); !check.ok()) {
       return check.error().Prepend("object \"{}\": item {} has no usable file name",
-                                   projection.object, name);
+                                   Excerpt(projection.object), Excerpt(name));
     }
     paths.insert(path);
     Result<RenderedFile> file = RenderOne(projection, *item, std::move(path), name);
@@ -233,13 +235,14 @@ Result<std::vector<RenderedFile>> RenderFolder(const Projection& projection, con
     return Error::Format(ErrorCode::kInvalid,
                          "object \"{}\": item and folder of one name: \"{}\" cannot be a file and "
                          "the folder of \"{}\"; name the items of {} one by one",
-                         projection.object, path, *inside, folder);
+                         Excerpt(projection.object), Excerpt(path), Excerpt(*inside),
+                         Excerpt(folder));
   }
   if (files.empty()) {
     return Error::Format(ErrorCode::kNotFound,
                          "object \"{}\": folder {} holds no item that this identity may list; "
                          "its access rules need list and read on it",
-                         projection.object, folder);
+                         Excerpt(projection.object), Excerpt(folder));
   }
   return files;
 }

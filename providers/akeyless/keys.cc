@@ -17,6 +17,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/base/go_text.h"
 #include "agent/base/pem.h"
 
 namespace nodekeep::akeyless {
@@ -45,7 +46,8 @@ Result<KeyPtr> MakeKey(const std::string& type) {
     key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
   } else {
     return Error::Format(ErrorCode::kInvalid,
-                         "key type \"{}\": it is rsa2048, rsa4096, ec256, ec384 or ed25519", type);
+                         "key type \"{}\": it is rsa2048, rsa4096, ec256, ec384 or ed25519",
+                         Excerpt(type));
   }
   if (!key) return Failed("make a key");
   return key;
@@ -267,7 +269,7 @@ Result<CertificateKey> MakeCertificateKey(const std::string& type, const std::st
                                  static_cast<int>(common_name.size()), -1, 0) == 1;
   if (!named) {
     return Error::Format(ErrorCode::kInvalid, "common name \"{}\": a certificate cannot hold it",
-                         common_name);
+                         Excerpt(common_name));
   }
   if (X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
       X509_REQ_set_pubkey(request.get(), key->get()) != 1 ||

@@ -10,6 +10,7 @@
 #include "agent/base/codecs.h"
 #include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
+#include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "providers/akeyless/catalog.h"
 #include "providers/akeyless/keys.h"
@@ -203,7 +204,7 @@ std::vector<Result<Answer>> Mint(const Caller& caller, const Clock& clock,
     answers.push_back(minted[i]->ok()
                           ? *std::move(minted[i])
                           : minted[i]->error().Prepend("{}: {}", ErrorText(orders[i].request.kind),
-                                                       orders[i].path));
+                                                       Excerpt(orders[i].path)));
   }
   return answers;
 }

@@ -12,6 +12,7 @@
 #include "agent/base/ascii.h"
 #include "agent/base/closest.h"
 #include "agent/base/comma_list.h"
+#include "agent/base/go_text.h"
 #include "agent/base/volume_path.h"
 #include "agent/secrets/spc_reader.h"
 #include "providers/akeyless/options.h"
@@ -55,7 +56,7 @@ void CheckKeys(Draft& draft) {
   const YamlNode* key = draft.reader.UnknownReservedKey(kKeys);
   if (key == nullptr) return;
   draft.reader.Fail(*key, fmt::format("key {} is unknown; of the keys under nodekeep/: {}",
-                                      key->text, SuggestOrList(key->text, kKeys)));
+                                      Excerpt(key->text), SuggestOrList(key->text, kKeys)));
 }
 
 // Upstream's own keys; secretType and secretArgs are accepted without effect.
@@ -85,7 +86,7 @@ void ReadKind(Draft& draft) {
   }
   reader.Fail(*value, fmt::format("{}: \"{}\" is not a type to request: {}; leave it out for "
                                   "static, rotated and certificate items",
-                                  kType, value->text, SuggestOrList(value->text, names)));
+                                  kType, Excerpt(value->text), SuggestOrList(value->text, names)));
 }
 
 void ReadVersion(Draft& draft) {
@@ -131,7 +132,8 @@ std::vector<std::string> ReadArgs(SpcEntry& reader, const YamlNode& value) {
   if (!value.IsMapping()) return ReadTexts(reader, value, "args");
   std::vector<std::string> args;
   for (const auto& [key, item] : value.entries) {
-    if (!item.IsScalar()) reader.Fail(item, fmt::format("args: {}: must be text", key.text));
+    if (!item.IsScalar())
+      reader.Fail(item, fmt::format("args: {}: must be text", Excerpt(key.text)));
     args.push_back(key.text + "=" + item.text);
   }
   std::sort(args.begin(), args.end());
@@ -188,8 +190,8 @@ void ReadArgument(Draft& draft, std::string_view name, const YamlNode& value) {
     return;
   }
   if (name == "keyType" && std::ranges::find(kKeyTypes, text) == std::end(kKeyTypes)) {
-    reader.Fail(
-        value, fmt::format("keyType: \"{}\" is unknown: {}", text, SuggestOrList(text, kKeyTypes)));
+    reader.Fail(value, fmt::format("keyType: \"{}\" is unknown: {}", Excerpt(text),
+                                   SuggestOrList(text, kKeyTypes)));
   }
   const std::pair<std::string_view, std::string*> fields[] = {
       {"host", &request.host},

@@ -161,6 +161,10 @@ std::vector<std::pair<std::string, std::string>> Options::Explain() const {
   }
   for (const auto& [name, value] : cloud.Parts()) add(std::string(name), value);
   if (as_pod || takes(AccessType::kK8s)) add("logs in as", as_pod ? "the pod" : "the agent");
+  // Whoever may edit the class then reads what the node may read.
+  if (!as_pod && std::any_of(login_order.begin(), login_order.end(), IsCloud)) {
+    add("cloud identity", "that of the node, sent only to gateways that the operator has named");
+  }
   add("ca file", tls->ca_file);
   add("ca directory", tls->ca_directory);
   if (!tls->ca_pem.empty()) add("ca bundle", "in the class");

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "agent/base/digest.h"
+#include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "providers/akeyless/caller.h"
 #include "providers/akeyless/minting.h"
@@ -48,8 +49,8 @@ Error Unsupported(const std::string& type, const std::string& path) {
   if (type == "DYNAMIC_SECRET") instead = "ask for it with nodekeep/type: dynamic";
   if (type == "PKI_CERT_ISSUER") instead = "ask for a certificate with nodekeep/type: pki";
   if (type == "SSH_CERT_ISSUER") instead = "ask for a certificate with nodekeep/type: ssh";
-  return Error::Format(ErrorCode::kInvalid, "unsupported item type {} for secret {}; {}", type,
-                       path, instead);
+  return Error::Format(ErrorCode::kInvalid, "unsupported item type {} for secret {}; {}",
+                       Excerpt(type), Excerpt(path), instead);
 }
 
 // One item to read.
@@ -285,7 +286,7 @@ void Batch::ReadTargets() {
     Target& target = *others[i];
     if (!replies[i].ok()) {
       target.result =
-          replies[i].error().Prepend("{}: {}", ReadError(target.kind), target.requested);
+          replies[i].error().Prepend("{}: {}", ReadError(target.kind), Excerpt(target.requested));
     } else {
       target.result = Item{target.kind, target.item.name,
                            target.version != 0 ? target.version : target.item.last_version,
@@ -328,16 +329,16 @@ void Batch::ReadStatic(const std::vector<std::vector<Target*>>& groups) {
         if (split) {
           alone.push_back({target});
         } else if (replies[i].ok()) {
-          target->result =
-              Error::Format(ErrorCode::kTransient,
-                            "can't get secret: {}: the reply does not hold it", target->requested);
+          target->result = Error::Format(ErrorCode::kTransient,
+                                         "can't get secret: {}: the reply does not hold it",
+                                         Excerpt(target->requested));
         } else {
           target->result =
-              replies[i].error().Prepend("can't get secret value: {}", target->requested);
+              replies[i].error().Prepend("can't get secret value: {}", Excerpt(target->requested));
         }
       } else {
         target->result =
-            replies[i].error().Prepend("can't get secret value: {}", target->requested);
+            replies[i].error().Prepend("can't get secret value: {}", Excerpt(target->requested));
       }
     }
   }

@@ -14,6 +14,7 @@
 #include "agent/base/comma_list.h"
 #include "agent/base/go_text.h"
 #include "agent/http/origin.h"
+#include "agent/http/tls_material.h"
 #include "agent/secrets/spc_reader.h"
 #include "providers/akeyless/item.h"
 #include "providers/akeyless/objects.h"
@@ -47,7 +48,7 @@ Status CheckExtensionKeys(const SpcParameters& parameters) {
   constexpr std::string_view kExtensions[] = {kAuthAs};
   for (const auto& [key, value] : parameters.values()) {
     if (key == kAuthAs || ClosestTo(key, kExtensions).empty()) continue;
-    return Invalid(fmt::format("parameter {}: unknown: did you mean {}?", key, kAuthAs));
+    return Invalid(fmt::format("parameter {}: unknown: did you mean {}?", Excerpt(key), kAuthAs));
   }
   return {};
 }
@@ -80,12 +81,33 @@ Result<Gateway> ReadGateway(std::string url, std::string_view parameter, bool al
     return Invalid(fmt::format(
         "parameter {}: {} would carry tokens and secrets unencrypted: use https, or allow it with "
         "{}: \"true\" in the class or allowPlainHttp in the node's configuration",
-        parameter, url, kAllowPlainHttp));
+        parameter, Excerpt(url), kAllowPlainHttp));
   }
   Gateway gateway;
   gateway.problem = ProblemOf(url);
   gateway.base = std::move(url);
   return gateway;
+}
+
+// `url` normalized for comparisons: scheme and host in lower case, explicit port, path
+// unchanged; "" when it is not a URL.
+std::string ComparableUrl(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  HttpRequest request;
+  request.url = url;
+  Result<Origin> origin = ParseOrigin(request);
+  const std::size_t host = url.find("://");
+  if (!origin.ok() || host == std::string::npos) return "";
+  const std::size_t path = std::min(url.find('/', host + 3), url.size());
+  return origin->text + url.substr(path);
+}
+
+// Whether one of `gateways` has this URL, in any spelling.
+bool HasGateway(const std::vector<Gateway>& gateways, const std::string& base) {
+  const std::string wanted = ComparableUrl(base);
+  return std::any_of(gateways.begin(), gateways.end(), [&](const Gateway& gateway) {
+    return wanted.empty() ? gateway.base == base : ComparableUrl(gateway.base) == wanted;
+  });
 }
 
 Result<std::vector<Gateway>> ReadGateways(const SpcParameters& parameters,
@@ -104,7 +126,13 @@ Result<std::vector<Gateway>> ReadGateways(const SpcParameters& parameters,
     Result<Gateway> gateway =
         ReadGateway(urls[i], i == 0 ? "akeylessGatewayURL" : kFallbackGateways, *plain);
     if (!gateway.ok()) return gateway.error();
+    if (HasGateway(gateways, gateway->base)) continue;
     gateways.push_back(*std::move(gateway));
+    // Each may take its time before the next one is tried.
+    if (gateways.size() > 1 + kMaxFallbackGateways) {
+      return Invalid(fmt::format("parameter {}: it lists more than {} gateways", kFallbackGateways,
+                                 kMaxFallbackGateways));
+    }
   }
   return gateways;
 }
@@ -112,6 +140,10 @@ Result<std::vector<Gateway>> ReadGateways(const SpcParameters& parameters,
 Result<TlsSettings> ReadTls(const SpcParameters& parameters, const TlsSettings& node) {
   TlsSettings tls;
   tls.server_name = parameters.Get(kTlsServerName);
+  if (!tls.server_name.empty() && !IsServerName(tls.server_name)) {
+    return Invalid(fmt::format("parameter {}: \"{}\" is not a host name", kTlsServerName,
+                               Excerpt(tls.server_name)));
+  }
   tls.ca_file = parameters.Get(kCaFile);
   tls.ca_pem = parameters.Get(kCaBundle);
   if (!tls.ca_file.empty() && !tls.ca_pem.empty()) {
@@ -127,19 +159,6 @@ Result<TlsSettings> ReadTls(const SpcParameters& parameters, const TlsSettings& 
     tls.ca_pem = std::string(decoded->Reveal());
   }
   return TlsOverNode(tls, node);
-}
-
-// `url` normalized for the trust check: scheme and host in lower case, explicit port, path
-// unchanged; "" when it is not a URL.
-std::string ComparableUrl(std::string url) {
-  while (url.ends_with('/')) url.pop_back();
-  HttpRequest request;
-  request.url = url;
-  Result<Origin> origin = ParseOrigin(request);
-  const std::size_t host = url.find("://");
-  if (!origin.ok() || host == std::string::npos) return "";
-  const std::size_t path = std::min(url.find('/', host + 3), url.size());
-  return origin->text + url.substr(path);
 }
 
 bool TrustsAnyGateway(const AkeylessSettings& settings) {
@@ -200,7 +219,7 @@ std::string WhyReviewWithheld(const Options& options, const AkeylessSettings& se
   return fmt::format(
       "the agent's own token is withheld from {}, which {} names: list it in "
       "providers.akeyless.nodeIdentityGateways of the node's configuration",
-      options.k8s_gateway, kK8sGateway);
+      Excerpt(options.k8s_gateway), kK8sGateway);
 }
 
 // Why the node's AWS identity must not be signed for the STS in the class; "" if it may.
@@ -211,7 +230,7 @@ std::string WhyStsWithheld(const Options& options, const AkeylessSettings& setti
   return fmt::format(
       "the node's own identity is not signed for {}, which {} names: set "
       "providers.akeyless.stsEndpoint of the node's configuration",
-      endpoint, kStsEndpoint);
+      Excerpt(endpoint), kStsEndpoint);
 }
 
 // Whether probing may try `type`. A node has a cloud identity even if it was never configured for
@@ -244,7 +263,7 @@ Status ReadK8sGateway(const SpcParameters& parameters, const AkeylessSettings& s
   }
   if (!is_k8s) {
     return Invalid(fmt::format("parameter {}: goes with akeylessAccessType k8s, not {}",
-                               kK8sGateway, options.type_text));
+                               kK8sGateway, Excerpt(options.type_text)));
   }
   Result<std::string> read = ConfigurationUrl(std::move(url));
   if (!read.ok()) return read.error().Prepend("parameter {}", kK8sGateway);
@@ -261,7 +280,8 @@ Status ReadAccess(const SpcParameters& parameters, const AkeylessSettings& setti
 
   const std::string as = parameters.Get(kAuthAs);
   if (!as.empty() && as != "pod" && as != "agent") {
-    return Invalid(fmt::format("parameter {}: \"{}\" is unknown; use pod or agent", kAuthAs, as));
+    return Invalid(
+        fmt::format("parameter {}: \"{}\" is unknown; use pod or agent", kAuthAs, Excerpt(as)));
   }
   options.as_pod =
       as == "pod" || (as.empty() && type == AccessType::kJwt && settings.jwt_file.empty());
@@ -269,7 +289,7 @@ Status ReadAccess(const SpcParameters& parameters, const AkeylessSettings& setti
     return Invalid(
         fmt::format("parameter {}: pod goes with akeylessAccessType k8s, jwt, aws_iam, azure_ad or "
                     "gcp, not {}",
-                    kAuthAs, options.type_text));
+                    kAuthAs, Excerpt(options.type_text)));
   }
   if (type == AccessType::kJwt && !options.as_pod && settings.jwt_file.empty()) {
     return Invalid(
@@ -386,12 +406,16 @@ Result<std::string> ConfigurationUrl(std::string url) {
   // A user name usually comes with a password, which must not be repeated in the message.
   if (url.find('@') != std::string::npos) return Invalid("the URL holds a user name");
   if (std::string problem = ProblemOf(url); !problem.empty()) {
-    return Invalid(fmt::format("\"{}\": {}", url, problem));
+    return Invalid(fmt::format("\"{}\": {}", Excerpt(url), problem));
   }
   return url;
 }
 
 Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& settings) {
+  constexpr std::string_view kPem[] = {kCaBundle};
+  if (Status sizes = CheckParameterSizes(input.parameters, kPem); !sizes.ok()) {
+    return sizes.error();
+  }
   const SpcParameters parameters(input.parameters);
   Result<std::vector<ObjectEntry>> entries = ReadObjects(parameters.Get("objects"));
   if (!entries.ok()) return entries.error();
@@ -413,7 +437,7 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& se
   for (ObjectEntry& entry : *entries) {
     if (entry.secret_args) {
       (*options)->without_effect.emplace_back(
-          fmt::format("secretArgs of object \"{}\"", entry.file_name),
+          fmt::format("secretArgs of object \"{}\"", Excerpt(entry.file_name)),
           "ignored, as upstream does; arguments of reads go into nodekeep/arguments");
     }
     mount.projections.push_back(Project(std::move(entry), *defaults, (*options)->Endpoint()));

@@ -354,6 +354,15 @@ TEST_CASE("akeyless: the error for a wrong parameter names the fix") {
       {"two trusts",
        {{"nodekeep/caFile", "/ca"}, {"nodekeep/caBundle", "-----BEGIN CERTIFICATE-----"}},
        "set one of them"},
+      {"a server name that is more than a name",
+       {{"nodekeep/tlsServerName", "gw/x?"}},
+       "parameter nodekeep/tlsServerName: \"gw/x?\" is not a host name"},
+      {"a bundle that is too long",
+       {{"nodekeep/caBundle", std::string(65537, 'A')}},
+       "parameter nodekeep/caBundle has 65537 bytes; 65536 are the most"},
+      {"a name that is too long",
+       {{"akeylessAccessID", std::string(4097, 'p')}},
+       "parameter akeylessAccessID has 4097 bytes; 4096 are the most"},
       {"no bundle", {{"nodekeep/caBundle", "not pem"}}, "must be PEM certificates"},
       {"base64 of no bundle", {{"nodekeep/caBundle", "bm8="}}, "must be PEM certificates"},
       {"optional names nothing", {{"nodekeep/optional", "b"}}, "no object is named \"b\""},
@@ -407,6 +416,47 @@ TEST_CASE("akeyless: gateways are tried in the order written, with their path pr
   // A class with its own gateway does not use the node's fallbacks.
   CHECK(OptionsOf(Parse({{"akeylessGatewayURL", "https://a"}}, settings)).Endpoint() ==
         "https://a");
+}
+
+TEST_CASE("akeyless: a gateway that is written twice is tried once, and there are at most nine") {
+  const Options& options = OptionsOf(
+      Parse({{"akeylessGatewayURL", "https://a"},
+             {"nodekeep/fallbackGateways",
+              "https://b/x, https://A:443/, https://b:443/x, https://b/X, no url, no url"}}));
+  CHECK(options.Endpoint() == "https://a,https://b/x,https://b/X,no url");
+
+  const auto with = [](int fallbacks) {
+    std::string list;
+    for (int i = 0; i < fallbacks; ++i) list += "https://gw" + std::to_string(i) + ",";
+    return Parse({{"akeylessGatewayURL", "https://a"}, {"nodekeep/fallbackGateways", list}});
+  };
+  CHECK(OptionsOf(with(8)).gateways.size() == 9);
+  CHECK(Refusal(with(9)) == "parameter nodekeep/fallbackGateways: it lists more than 8 gateways");
+}
+
+TEST_CASE("akeyless: no message repeats a long value") {
+  const std::string value(4000, 'x');
+  const std::string longer(200000, 'x');
+  const std::map<std::string, std::string> rows[] = {
+      {{"akeylessAuthAs", value}},
+      {{"akeylessAuthAs", "pod"}, {"akeylessAccessType", value}},
+      {{"akeylessGatewayURL", "http://" + value}},
+      {{"akeylessAccessType", "k8s"}, {"nodekeep/k8sGatewayURL", value}},
+      {{"nodekeep/tlsServerName", value}},
+      {{"nodekeep/stsRegion", value}},
+      {{"nodekeep/optional", value}},
+      {{"nodekeep/allowPlainHttp", value}},
+      {{"objects", "- {fileName: ../" + longer + ", secretPath: /a}"}},
+      {{"objects", "- {fileName: a, secretPath: /a, nodekeep/type: " + longer + "}"}},
+      {{"objects", "- {fileName: a, secretPath: /a, nodekeep/" + longer + ": b}"}},
+      {{"objects", "- {fileName: a, secretPath: /a, filePermission: " + longer + "}"}},
+  };
+  for (const auto& row : rows) {
+    const std::string message = Refusal(Parse(row));
+    INFO(message.substr(0, 2000));
+    CHECK(message != "accepted");
+    CHECK(message.size() < 1200);
+  }
 }
 
 TEST_CASE("akeyless: the login, not the parser, reports a gateway that cannot be called") {
@@ -737,6 +787,27 @@ TEST_CASE("akeyless: the classes of the sample are valid") {
     objects.push_back(mount->projections.size());
   }
   CHECK(objects == std::vector<std::size_t>{9, 1});
+}
+
+TEST_CASE("akeyless: --explain says where the identity is the node's at its cloud") {
+  const auto lines = [](Attributes attributes) {
+    std::string text;
+    const Result<ParsedMount> mount = Parse(std::move(attributes));
+    REQUIRE(Refusal(mount) == "accepted");
+    for (const auto& [name, value] : mount->options->Explain()) text += name + ": " + value + "\n";
+    return text;
+  };
+  constexpr std::string_view kSaid =
+      "cloud identity: that of the node, sent only to gateways that the operator has named\n";
+  for (const char* type : {"aws_iam", "azure_ad", "gcp"}) {
+    INFO(type);
+    CHECK(Contains(lines({{"akeylessAccessType", type}}), kSaid));
+  }
+  CHECK_FALSE(Contains(lines({{"akeylessAccessType", "access_key"}}), kSaid));
+  CHECK_FALSE(Contains(lines({{"akeylessAccessType", "aws_iam"},
+                              {"akeylessAuthAs", "pod"},
+                              {"nodekeep/awsRoleARN", "arn:aws:iam::123456789012:role/app"}}),
+                       kSaid));
 }
 
 }  // namespace nodekeep::akeyless
