@@ -17,6 +17,7 @@
 #include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/base/shared_resource.h"
 #include "agent/base/thread_guard.h"
 #include "agent/http/http_client.h"
 #include "agent/secrets/policy.h"
@@ -40,6 +41,13 @@ struct SettingKey {
 // By key name; holds every key of SettingsKeys, checked against its kind.
 using SettingValues = std::map<std::string, std::string>;
 
+// What a provider takes of the node for a namespace; must outlive the provider.
+struct ProviderShares {
+  // Identities that the provider keeps alive between logins; null = without a limit.
+  SharedResource* identities = nullptr;
+  RefusalReporter on_refusal{};  // of what the provider itself shares
+};
+
 // Dependencies of a provider; must outlive it.
 struct ProviderServices {
   HttpClient& http;
@@ -51,6 +59,7 @@ struct ProviderServices {
   // the configuration can be printed and must not contain secrets.
   Environment environment = ProcessEnvironment();
   ExceptionReporter on_exception{};  // for the provider's own threads
+  ProviderShares shares{};
 };
 
 struct ProviderEntry {

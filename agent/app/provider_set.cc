@@ -5,12 +5,14 @@
 namespace nodekeep {
 
 ProviderSet::ProviderSet(HttpClient& http, const Clock& clock, Logger& log,
-                         const SecretBytes& version_key, ExceptionReporter on_exception)
+                         const SecretBytes& version_key, ExceptionReporter on_exception,
+                         ProviderShares shares)
     : http_(http),
       clock_(clock),
       log_(log),
       version_key_(version_key),
-      on_exception_(std::move(on_exception)) {}
+      on_exception_(std::move(on_exception)),
+      shares_(std::move(shares)) {}
 
 Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntry> registry) {
   MutexLock lock(mutex_);
@@ -27,6 +29,7 @@ Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntr
       }
       ProviderServices services{http_, clock_, log_, own.policy, version_key_.Clone()};
       services.on_exception = on_exception_;
+      services.shares = shares_;
       auto provider = entry.make(own.values, std::move(services));
       if (!provider.ok()) return provider.error().Prepend("provider {}", name);
       made[name] = {own, std::make_shared<const Provider>(*std::move(provider))};

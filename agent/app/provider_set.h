@@ -23,7 +23,7 @@ class ProviderSet {
   // `version_key` keys the hashes that serve as object versions. `on_exception`: for threads of
   // providers.
   ProviderSet(HttpClient& http, const Clock& clock, Logger& log, const SecretBytes& version_key,
-              ExceptionReporter on_exception = {});
+              ExceptionReporter on_exception = {}, ProviderShares shares = {});
 
   // Creates every enabled provider that is new or whose settings or policy differ from those of the
   // current one. On an error all current providers are kept.
@@ -43,6 +43,7 @@ class ProviderSet {
   Logger& log_;
   const SecretBytes& version_key_;
   const ExceptionReporter on_exception_;
+  const ProviderShares shares_;
 
   mutable Mutex mutex_;
   std::map<std::string, Made> providers_ NODEKEEP_GUARDED_BY(mutex_);

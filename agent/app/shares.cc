@@ -3,6 +3,7 @@
 namespace nodekeep {
 namespace {
 
+constexpr std::size_t kIdentities = 256;
 constexpr std::size_t kClassBytes = std::size_t{48} << 20;
 constexpr std::size_t kAnswerBytes = std::size_t{128} << 20;
 
@@ -17,6 +18,7 @@ Shares::Shares(const Config& config, const RefusalReporter& on_refusal)
       answer_bytes({.name = "answer_bytes", .capacity = kAnswerBytes, .on_refusal = on_refusal}),
       volume_bytes({.name = "volume_bytes",
                     .capacity = config.driver.volumes_total_bytes,
-                    .on_refusal = on_refusal}) {}
+                    .on_refusal = on_refusal}),
+      identities({.name = "kept_identities", .capacity = kIdentities, .on_refusal = on_refusal}) {}
 
 }  // namespace nodekeep

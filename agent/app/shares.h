@@ -36,6 +36,9 @@ struct Shares {
   SharedResource answer_bytes;
   // Memory of the driver's volumes: their tmpfs files are charged to the agent.
   SharedResource volume_bytes;
+  // Identities that providers keep alive between logins (universal identities of Akeyless): each
+  // costs some requests an hour. A class needs one, or shares it with others.
+  SharedResource identities;
 };
 
 }  // namespace nodekeep

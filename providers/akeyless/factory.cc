@@ -81,6 +81,10 @@ Result<Provider> Make(const SettingValues& values, ProviderServices services) {
   AkeylessSettings settings;
   settings.gateway = values.at("gatewayUrl");
   settings.fallback_gateways = SplitCommas(values.at("fallbackGateways"));
+  if (settings.fallback_gateways.size() > kMaxFallbackGateways) {
+    return Error::Format(ErrorCode::kInvalid, "fallbackGateways: it lists more than {} gateways",
+                         kMaxFallbackGateways);
+  }
   settings.access_type = values.at("accessType");
   settings.access_id = values.at("accessId");
   settings.azure_object_id = values.at("azureObjectId");
@@ -118,6 +122,8 @@ Result<Provider> Make(const SettingValues& values, ProviderServices services) {
   settings.version_key = std::move(services.version_key);
   settings.policy = services.policy;
   settings.on_exception = std::move(services.on_exception);
+  settings.on_refusal = std::move(services.shares.on_refusal);
+  settings.identities = services.shares.identities;
   return MakeAkeylessProvider(std::move(settings), services.http, services.clock);
 }
 

@@ -9,6 +9,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "agent/base/on_exit.h"
 #include "agent/base/read_file.h"
@@ -35,7 +36,7 @@ Error Missing(fmt::format_string<Args...> format, Args&&... args) {
 Status MayUseNodeIdentity(const Options& options) {
   for (const Gateway& gateway : options.gateways) {
     if (gateway.node_identity_withheld.empty()) continue;
-    return Missing("the node's own credential is withheld from {}: {}", gateway.base,
+    return Missing("the node's own credential is withheld from {}: {}", Excerpt(gateway.base),
                    gateway.node_identity_withheld);
   }
   return {};
@@ -57,7 +58,7 @@ Result<SecretBytes> PodToken(const Options& options, const Identity& identity) {
   return Missing(
       "no service account token of pod {} for audience \"{}\" came with the mount: add that "
       "audience to spec.tokenRequests of the CSIDriver object secrets-store.csi.k8s.io",
-      identity.Text(), options.audience);
+      identity.Text(), Excerpt(options.audience));
 }
 
 // The pod's token, or the one in a file of the node.
@@ -158,14 +159,14 @@ Error Combined(const std::vector<Failure>& failures, const Options& options) {
   }
   if (Rank(*worst, options) == 0 && failures.size() > 1) {
     return Error::Format(worst->error.code(), "failed to detect access type of {}: {}{}",
-                         options.access_id.empty() ? "(no access id)" : options.access_id, words,
-                         CloudHint(options));
+                         options.access_id.empty() ? "(no access id)" : Excerpt(options.access_id),
+                         words, CloudHint(options));
   }
   Error error(worst->error.code(), words);
   if (worst->error.retry_after()) {
     error = std::move(error).WithRetryAfter(*worst->error.retry_after());
   }
-  return error.Prepend("authentication failed {}", options.Endpoint());
+  return error.Prepend("authentication failed {}", Excerpt(options.Endpoint()));
 }
 
 }  // namespace
@@ -198,12 +199,16 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
   Result<Proof> proof = ProofOf(type, context, options, identity);
   if (!proof.ok()) return proof.error();
 
-  LoginAttempt attempt = AttemptOf(type, options, proof->credential);
+  const std::string pod_account = options.as_pod && !identity.service_account.empty()
+                                      ? identity.namespace_name + "/" + identity.service_account
+                                      : "";
+  LoginAttempt attempt =
+      AttemptOf(type, options, proof->credential, identity.namespace_name, pod_account);
   if (Status admitted = guard_.Admit(context, attempt); !admitted.ok()) return admitted.error();
   sent = true;
   Result<Credential> credential = [&] {
     const OnThrow settle([&] { guard_.Settle(attempt, LoginGuard::Outcome::kUnknown); });
-    return Send(context, type, options, *proof);
+    return Send(context, type, options, identity, *proof);
   }();
   if (credential.ok()) {
     guard_.Settle(attempt, LoginGuard::Outcome::kAccepted);
@@ -223,9 +228,10 @@ Result<Credential> Logins::LogInBy(AccessType type, const Context& context, cons
 }
 
 Result<Credential> Logins::Send(const Context& context, AccessType type, const Options& options,
-                                Proof& proof) {
+                                const Identity& identity, Proof& proof) {
   if (!proof.first_token.empty()) {
-    Result<UidTokens::Newest> newest = uid_tokens_.Get(context, options, proof.first_token);
+    Result<UidTokens::Newest> newest = uid_tokens_.Get(
+        context, options, proof.first_token, proof.of_node ? "" : identity.namespace_name);
     if (!newest.ok()) return newest.error();
     proof.body.Text("uid-token", newest->token.Reveal());
     if (newest->not_rotated) {
@@ -349,6 +355,7 @@ Result<Logins::Proof> Logins::UniversalIdentityProof(const Options& options,
   // then do not invalidate it while reads use it.
   Proof proof;
   proof.first_token = text;
+  proof.of_node = first.of_node;
   proof.credential = Sha256Hex(text);  // of the identity, not of its current token
   return proof;
 }
@@ -390,6 +397,8 @@ Result<Logins::Proof> Logins::CertificateProof(const Context& context, const Opt
   proof.body.Text("cert-data", encoded)
       .Text("cert-challenge", challenge)
       .Text("signed-cert-challenge", Base64Encode(signature->Reveal()));
+  // With the key, because anybody may present the certificate.
+  certificate.Append(key.Reveal());
   proof.credential = Sha256Hex(certificate.Reveal());
   return proof;
 }

@@ -24,12 +24,12 @@ class Logins {
  public:
   // All must outlive this object.
   Logins(GatewayClient& api, const CloudIds& cloud_ids, const Clock& clock,
-         ExceptionReporter on_exception = {})
+         UidTokens::Settings uid_tokens = {})
       : api_(api),
         cloud_ids_(cloud_ids),
         clock_(clock),
         guard_(clock),
-        uid_tokens_(api, guard_, clock, std::move(on_exception)) {}
+        uid_tokens_(api, guard_, clock, std::move(uid_tokens)) {}
 
   // Tries the methods of `options.login_order` in turn; the first that works is the result. When
   // all fail, one error holds all messages. Its code and its first message are those of the failure
@@ -58,6 +58,7 @@ class Logins {
     std::string credential;
     std::string remark;            // added to the error message when the login fails
     std::string_view first_token;  // of a universal identity, whose newest token is sent
+    bool of_node = false;          // that token is the node's
   };
 
   // `sent`: set to true when the /auth request is sent.
@@ -72,7 +73,7 @@ class Logins {
   Result<Proof> UniversalIdentityProof(const Options& options, const Identity& identity);
   // Sends the /auth request that the guard has admitted.
   Result<Credential> Send(const Context& context, AccessType type, const Options& options,
-                          Proof& proof);
+                          const Identity& identity, Proof& proof);
   Result<Credential> CredentialOf(const Json& reply) const;
 
   GatewayClient& api_;

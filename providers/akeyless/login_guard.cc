@@ -4,13 +4,16 @@
 
 #include <algorithm>
 
+#include "agent/base/digest.h"
 #include "agent/base/mutex.h"
 
 namespace nodekeep::akeyless {
 namespace {
 
-constexpr std::size_t kMaxAccounts = 1024;
-constexpr std::size_t kMaxCredentials = 512;  // of one account
+// Of one namespace.
+constexpr std::size_t kMaxAccounts = 128;
+constexpr std::size_t kMaxProven = 128;   // of an account
+constexpr std::size_t kMaxRefused = 256;  // of an account
 
 // The core remembers a first refusal for some seconds, which is enough.
 Duration WaitAfter(std::size_t refusals) {
@@ -28,61 +31,95 @@ Error NotNow(SteadyTime until, SteadyTime now, const std::string& why, const std
       .WithRetryAfter(left);
 }
 
-// Erases the least recently used entries until one more fits.
-template <typename Map>
-void Bound(Map& map, std::size_t bound) {
-  while (map.size() >= bound) {
-    map.erase(std::min_element(map.begin(), map.end(), [](const auto& a, const auto& b) {
-      return a.second.used < b.second.used;
-    }));
+// Erases the least recently used of the entries for which `may_go` holds until one more fits.
+template <typename Map, typename MayGo>
+void Bound(Map& map, std::size_t bound, MayGo may_go) {
+  while (true) {
+    std::size_t count = 0;
+    auto oldest = map.end();
+    for (auto entry = map.begin(); entry != map.end(); ++entry) {
+      if (!may_go(entry->second)) continue;
+      ++count;
+      if (oldest == map.end() || entry->second.used < oldest->second.used) oldest = entry;
+    }
+    if (count < bound) return;
+    map.erase(oldest);
   }
+}
+
+const std::string& SubjectOf(const LoginAttempt& attempt) {
+  return attempt.subject.empty() ? attempt.credential : attempt.subject;
 }
 
 }  // namespace
 
-LoginAttempt AttemptOf(AccessType type, const Options& options, std::string_view digest) {
+LoginAttempt AttemptOf(AccessType type, const Options& options, std::string_view digest,
+                       const std::string& namespace_name, std::string_view service_account) {
+  const std::string settings = options.LoginText();
+  const auto named = [&](std::string_view who) {
+    return fmt::format("{} {}", AccessTypeName(type),
+                       Sha256Hex(fmt::format("{}:{} {}", settings.size(), settings, who)));
+  };
   LoginAttempt attempt;
-  attempt.credential = fmt::format("{} {}", AccessTypeName(type), digest);
+  attempt.credential = named(fmt::format("{} {}", digest, service_account));
+  if (!service_account.empty()) attempt.subject = named(service_account);
   attempt.account = fmt::format("{} {}", options.Endpoint(),
                                 options.access_id.empty() ? attempt.credential : options.access_id);
+  attempt.namespace_name = namespace_name;
   return attempt;
 }
 
-LoginGuard::Account& LoginGuard::Of(const std::string& account) {
-  auto found = accounts_.find(account);
+std::size_t LoginGuard::Account::Row() const {
+  std::size_t row = 0;
+  for (const auto& [name, share] : shares) row += std::min(share.refusals, kMostOfNamespace);
+  return row;
+}
+
+bool LoginGuard::Account::IsOnlyOf(const std::string& namespace_name) const {
+  return std::ranges::all_of(shares, [&](const auto& e) { return e.first == namespace_name; }) &&
+         std::ranges::all_of(
+             proven, [&](const auto& e) { return e.second.namespace_name == namespace_name; });
+}
+
+LoginGuard::Account& LoginGuard::Of(const LoginAttempt& attempt) {
+  auto found = accounts_.find(attempt.account);
   if (found == accounts_.end()) {
-    // An account with a login in flight was used recently, so it is never the one erased.
-    Bound(accounts_, kMaxAccounts);
-    found = accounts_.try_emplace(account).first;
+    Bound(accounts_, kMaxAccounts, [&](const Account& account) {
+      return account.in_flight == 0 && account.IsOnlyOf(attempt.namespace_name);
+    });
+    found = accounts_.try_emplace(attempt.account).first;
   }
   found->second.used = clock_.Now();
   return found->second;
 }
 
-LoginGuard::Credential& LoginGuard::Of(Account& account, const std::string& credential) {
-  auto found = account.credentials.find(credential);
-  if (found == account.credentials.end()) {
-    Bound(account.credentials, kMaxCredentials);
-    found = account.credentials.try_emplace(credential).first;
+bool LoginGuard::Trusts(const Account& account, const LoginAttempt& attempt) {
+  if (!account.proven.contains(SubjectOf(attempt))) return false;
+  std::size_t in_doubt = 0;  // namespaces
+  for (const auto& [name, share] : account.shares) {
+    if (!share.proven_refused) continue;
+    if (name == attempt.namespace_name) return false;
+    ++in_doubt;
   }
-  found->second.used = clock_.Now();
-  return found->second;
+  return in_doubt < 2;
 }
 
-bool LoginGuard::Trusts(const Account& account, const Credential& credential) {
-  return credential.proven && !account.proven_refused;
-}
-
-std::optional<Error> LoginGuard::Refusal(const Account& account,
-                                         const Credential& credential) const {
-  if (Trusts(account, credential)) return std::nullopt;
+std::optional<Error> LoginGuard::Refusal(const Account& account, const Share& share,
+                                         const LoginAttempt& attempt) const {
+  if (attempt.trusted) return std::nullopt;
   const SteadyTime now = clock_.Now();
-  if (now < credential.wait_until) {
-    return NotNow(credential.wait_until, now, "this credential was refused", account.last_refusal);
+  if (auto refused = share.refused.find(attempt.credential);
+      refused != share.refused.end() && now < refused->second.wait_until) {
+    return NotNow(refused->second.wait_until, now, "this credential was refused",
+                  share.last_refusal);
   }
-  if (account.refusals >= kMostRefusals && now < account.hold_until) {
-    return NotNow(account.hold_until, now, "others were refused for this access id",
-                  account.last_refusal);
+  if (now < share.hold_until) {
+    return NotNow(share.hold_until, now, "others of this namespace were refused for this access id",
+                  share.last_refusal);
+  }
+  if (account.Row() >= kMostRefusals && now < account.hold_until) {
+    return NotNow(account.hold_until, now, "logins of several namespaces were refused",
+                  "logins with this access id are held back");
   }
   return std::nullopt;
 }
@@ -90,17 +127,19 @@ std::optional<Error> LoginGuard::Refusal(const Account& account,
 Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
   MutexLock lock(mutex_);
   std::optional<Error> refusal;
-  // After kHold has passed, the row still allows one attempt at a time.
+  // After a hold has passed, the row still allows one attempt at a time.
   const auto decided = [&] {
     mutex_.AssertHeld();
-    Account& account = Of(attempt.account);
-    const Credential& credential = Of(account, attempt.credential);
-    attempt.trusted = Trusts(account, credential);
-    refusal = Refusal(account, credential);
+    Account& account = Of(attempt);
+    const Share& share = account.shares[attempt.namespace_name];
+    attempt.trusted = Trusts(account, attempt);
+    refusal = Refusal(account, share, attempt);
     if (refusal) return true;
-    const std::size_t row = std::min(account.refusals, kMostRefusals - 1);
+    const std::size_t row = std::min(account.Row(), kMostRefusals - 1);
     const std::size_t ahead = attempt.trusted ? account.trusted_in_flight : account.in_flight;
-    return row + ahead < kMostRefusals;
+    if (row + ahead >= kMostRefusals) return false;
+    // One of the places is left for another namespace.
+    return std::min(share.refusals, kMostOfNamespace) + share.in_flight < kMostRefusals - 1;
   };
   if (!clock_.WaitUntil(lock, settled_, context.stop(), context.deadline(), decided)) {
     lock.unlock();
@@ -108,36 +147,67 @@ Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
     return Error(ErrorCode::kDeadlineExceeded, "waited for other logins of this access id");
   }
   if (refusal) return *refusal;
-  Account& account = Of(attempt.account);
+  Account& account = Of(attempt);
+  Share& share = account.shares[attempt.namespace_name];
   ++account.in_flight;
+  ++share.in_flight;
   if (attempt.trusted) ++account.trusted_in_flight;
   return {};
+}
+
+void LoginGuard::SetProven(Account& account, const LoginAttempt& attempt) {
+  const std::string& subject = SubjectOf(attempt);
+  account.shares[attempt.namespace_name].refused.erase(attempt.credential);
+  auto found = account.proven.find(subject);
+  if (found == account.proven.end()) {
+    Bound(account.proven, kMaxProven,
+          [&](const Proven& proven) { return proven.namespace_name == attempt.namespace_name; });
+    found = account.proven.try_emplace(subject, Proven{attempt.namespace_name, {}}).first;
+  }
+  found->second.used = clock_.Now();
+}
+
+void LoginGuard::CountRefusal(Account& account, const LoginAttempt& attempt,
+                              const std::string& refusal) {
+  const SteadyTime now = clock_.Now();
+  Share& share = account.shares[attempt.namespace_name];
+  const bool was_proven = account.proven.erase(SubjectOf(attempt)) > 0;
+  if (attempt.trusted || was_proven) share.proven_refused = true;
+  if (!share.refused.contains(attempt.credential)) {
+    Bound(share.refused, kMaxRefused, [](const Refused&) { return true; });
+  }
+  Refused& refused = share.refused[attempt.credential];
+  refused.wait_until = now + WaitAfter(++refused.refusals);
+  refused.used = now;
+  share.hold_until = now + WaitAfter(++share.refusals);
+  share.last_refusal = refusal;
+  if (account.Row() >= kMostRefusals) account.hold_until = now + kHold;
 }
 
 void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal) {
   {
     MutexLock lock(mutex_);
-    Account& account = Of(attempt.account);
-    Credential& credential = Of(account, attempt.credential);
+    Account& account = Of(attempt);
+    Share& share = account.shares[attempt.namespace_name];
     if (account.in_flight > 0) --account.in_flight;
+    if (share.in_flight > 0) --share.in_flight;
     if (attempt.trusted && account.trusted_in_flight > 0) --account.trusted_in_flight;
     if (outcome == Outcome::kAccepted) {
-      account.refusals = 0;
-      account.proven_refused = false;
+      for (auto& [name, each] : account.shares) {
+        each.refusals = 0;
+        each.proven_refused = false;
+        each.hold_until = SteadyTime();
+      }
     }
     if (outcome == Outcome::kAccepted || outcome == Outcome::kRotated) {
-      credential.proven = true;
-      credential.refusals = 0;
-      credential.wait_until = SteadyTime();
+      SetProven(account, attempt);
     } else if (outcome == Outcome::kRefused) {
-      if (attempt.trusted || credential.proven) account.proven_refused = true;
-      credential.proven = false;
-      ++credential.refusals;
-      credential.wait_until = clock_.Now() + WaitAfter(credential.refusals);
-      account.last_refusal = refusal;
-      ++account.refusals;
-      if (account.refusals >= kMostRefusals) account.hold_until = clock_.Now() + kHold;
+      CountRefusal(account, attempt, refusal);
     }
+    std::erase_if(account.shares, [](const auto& entry) {
+      const Share& each = entry.second;
+      return each.refusals == 0 && each.in_flight == 0 && each.refused.empty();
+    });
   }
   settled_.notify_all();
 }

@@ -38,7 +38,10 @@ class AkeylessBackend final : public Backend {
       : settings_(std::move(settings)),
         api_(http, clock, settings_->timeout),
         cloud_ids_(http, clock, settings_->environment),
-        logins_(api_, cloud_ids_, clock, settings_->on_exception),
+        logins_(api_, cloud_ids_, clock,
+                {.on_exception = settings_->on_exception,
+                 .on_refusal = settings_->on_refusal,
+                 .identities = settings_->identities}),
         reader_(api_, clock) {}
 
   Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,

@@ -449,7 +449,7 @@ TEST_CASE("akeyless: no message repeats a long value") {
       {{"objects", "- {fileName: ../" + longer + ", secretPath: /a}"}},
       {{"objects", "- {fileName: a, secretPath: /a, nodekeep/type: " + longer + "}"}},
       {{"objects", "- {fileName: a, secretPath: /a, nodekeep/" + longer + ": b}"}},
-      {{"objects", "- {fileName: a, secretPath: /a, filePermission: " + longer + "}"}},
+      {{"objects", "- {fileName: a, secretPath: /a, nodekeep/filePermission: " + longer + "}"}},
   };
   for (const auto& row : rows) {
     const std::string message = Refusal(Parse(row));

@@ -91,4 +91,8 @@ Status UidTokenFile::Write(const SecretBytes& token) const {
   return {};
 }
 
+void UidTokenFile::Remove() const {
+  if (!path_.empty()) (void)unlink(path_.c_str());
+}
+
 }  // namespace nodekeep::akeyless

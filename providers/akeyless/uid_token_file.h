@@ -29,6 +29,9 @@ class UidTokenFile {
   // Returns when the token is synced to disk. Errors: kTransient, with what to do.
   Status Write(const SecretBytes& token) const;
 
+  // Without an error: a file that stays is useless without the first token.
+  void Remove() const;
+
   const std::string& path() const { return path_; }
 
  private:

@@ -1,6 +1,9 @@
 #include "providers/akeyless/uid_tokens.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
 
 #include "agent/base/digest.h"
 #include "agent/base/mutex.h"
@@ -23,22 +26,53 @@ LoginGuard::Outcome OutcomeOf(const Status& done) {
 
 }  // namespace
 
-Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& options,
-                                         std::string_view first) {
-  auto shared = std::make_shared<const Options>(options);
-  const std::string name = Sha256Hex(first);
+UidTokens::UidTokens(GatewayClient& api, LoginGuard& guard, const Clock& clock, Settings settings)
+    : api_(api),
+      guard_(guard),
+      clock_(clock),
+      settings_(std::move(settings)),
+      pool_({.max_threads = kUpkeepThreads,
+             .name = "uid-tokens",
+             .on_exception = settings_.on_exception,
+             .on_refusal = settings_.on_refusal}) {}
+
+UidTokens::~UidTokens() { stop_.request_stop(); }
+
+bool UidTokens::Identity::AtStrangers() const {
+  return proven && std::ranges::any_of(proven->gateways, [](const Gateway& gateway) {
+           return !gateway.node_identity_withheld.empty();
+         });
+}
+
+Duration UidTokens::Identity::KeptFor() const {
+  if (!proven) return kUnprovenFor;
+  return AtStrangers() ? kAtStrangersFor : kKeptFor;
+}
+
+std::pair<std::string, std::string> UidTokens::Identity::Place() const {
+  return {namespace_name, proven->gateways.front().base};
+}
+
+std::size_t UidTokens::size() const {
   MutexLock lock(mutex_);
-  if (!identities_.contains(name)) {
+  return identities_.size();
+}
+
+Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& options,
+                                         std::string_view first,
+                                         const std::string& namespace_name) {
+  auto shared = std::make_shared<const Options>(options);
+  MutexLock lock(mutex_);
+  Result<IdentityPtr> found = FindOrAdd(lock, options, first, namespace_name);
+  if (!found.ok()) {
     lock.unlock();
-    Identity begun = Begin(options, first);
-    lock.lock();
-    identities_.try_emplace(name, std::move(begun));
+    return found.error();
   }
-  Identity& identity = identities_[name];  // a stable reference: a map from which nothing is erased
+  Identity& identity = **found;
   identity.used = clock_.Now();
   if (!thread_.joinable()) {
     thread_ = std::jthread([this](std::stop_token stop) {
-      RunGuarded("uid-tokens", stop, clock_, on_exception_, [&] { KeepAlive(stop); });
+      RunGuarded("uid-tokens", stop, clock_, settings_.on_exception, [&] { KeepAlive(stop); });
     });
   }
   if (!clock_.WaitUntil(lock, changed_, context.stop(), context.deadline(),
@@ -56,25 +90,48 @@ Result<UidTokens::Newest> UidTokens::Get(const Context& context, const Options& 
   return Newest{identity.token.Clone(), identity.not_rotated};
 }
 
+// The identity, which is added if it is new; releases `lock` for reading its file.
+Result<UidTokens::IdentityPtr> UidTokens::FindOrAdd(MutexLock& lock, const Options& options,
+                                                    std::string_view first,
+                                                    const std::string& namespace_name) {
+  const std::string name = Sha256Hex(first);
+  if (auto found = identities_.find(name); found != identities_.end()) return found->second;
+  Forget(lock);
+  auto identity = std::make_shared<Identity>();
+  identity->name = name;
+  identity->namespace_name = namespace_name;
+  lock.unlock();
+  if (settings_.identities != nullptr) {
+    std::optional<SharedResource::Grant> share = settings_.identities->TryTake(namespace_name, 1);
+    if (!share) {
+      lock.lock();
+      return Error(ErrorCode::kThrottled,
+                   "this namespace uses as many universal identities on the node as one may: "
+                   "classes with the same akeylessUIDInitToken share one");
+    }
+    identity->share = *std::move(share);
+  }
+  Begin(options, first, *identity);
+  lock.lock();
+  return identities_.try_emplace(name, std::move(identity)).first->second;
+}
+
 void UidTokens::Accepted(const Options& options, const std::string& first) {
   auto proven = std::make_shared<const Options>(options);
   MutexLock lock(mutex_);
   if (auto found = identities_.find(first); found != identities_.end()) {
-    found->second.proven.swap(proven);
+    found->second->proven.swap(proven);
   }
   lock.unlock();  // the previous options are destroyed without the lock
 }
 
 // Loads the stored token of an identity that is new to this process.
-UidTokens::Identity UidTokens::Begin(const Options& options, std::string_view first) {
-  Identity identity;
-  identity.name = Sha256Hex(first);
+void UidTokens::Begin(const Options& options, std::string_view first, Identity& identity) {
   identity.file = std::make_shared<const UidTokenFile>(options.uid_token_directory, first);
   Result<std::optional<SecretBytes>> kept = identity.file->Read();
   if (!kept.ok()) identity.not_read = kept.error().message();
   const bool has_kept = kept.ok() && kept->has_value();
   identity.token = has_kept ? **std::move(kept) : SecretBytes(first);
-  return identity;
 }
 
 bool UidTokens::Rotate(MutexLock& lock, Identity& identity, const Context& context,
@@ -82,7 +139,8 @@ bool UidTokens::Rotate(MutexLock& lock, Identity& identity, const Context& conte
   identity.busy = true;
   const SecretBytes old = identity.token.Clone();
   const std::shared_ptr<const UidTokenFile> file = identity.file;
-  LoginAttempt attempt = AttemptOf(AccessType::kUniversalIdentity, *options, identity.name);
+  LoginAttempt attempt =
+      AttemptOf(AccessType::kUniversalIdentity, *options, identity.name, identity.namespace_name);
   // Counted apart from the login, because a token may log in and yet deny rotation.
   attempt.credential += " rotation";
   lock.unlock();
@@ -128,26 +186,76 @@ bool UidTokens::Rotate(MutexLock& lock, Identity& identity, const Context& conte
   return true;
 }
 
-// The identity to rotate now; null = none. Identities without options that have worked, and refused
-// ones without upkeep tries left, are rotated by logins only.
-UidTokens::Identity* UidTokens::NextDue() {
+// Identities without options that have worked, and refused ones without upkeep tries left, are
+// rotated by logins only.
+bool UidTokens::IsDue(const Identity& identity) const {
+  if (identity.busy || !identity.proven) return false;
+  if (identity.Refused() && identity.upkeep_tries <= 0) return false;
   const SteadyTime now = clock_.Now();
-  for (auto& [first, identity] : identities_) {
-    if (identity.busy || !identity.proven) continue;
-    if (identity.Refused() && identity.upkeep_tries <= 0) continue;
-    if (now - identity.used >= kKeptFor) continue;
-    if (now >= identity.next + kRotateEvery) return &identity;
+  return now >= identity.next + kRotateEvery && now - identity.used < identity.KeptFor();
+}
+
+UidTokens::IdentityPtr UidTokens::NextDue() const {
+  IdentityPtr due;
+  for (const auto& [name, identity] : identities_) {
+    if (!IsDue(*identity) || in_upkeep_.contains(identity->Place())) continue;
+    if (!due || identity->next < due->next) due = identity;
   }
-  return nullptr;
+  return due;
+}
+
+void UidTokens::StartUpkeep(MutexLock& lock, const IdentityPtr& identity) {
+  const std::pair<std::string, std::string> place = identity->Place();
+  in_upkeep_.insert(place);
+  lock.unlock();
+  const Status posted = pool_.Post(identity->namespace_name, [this, identity, place] {
+    MutexLock held(mutex_);
+    const OnExit end([&] {
+      mutex_.AssertHeld();
+      in_upkeep_.erase(place);
+      changed_.notify_all();
+    });
+    if (!IsDue(*identity)) return;  // a login has rotated it, or does
+    if (!Rotate(held, *identity, Context(clock_.Now() + kCallBudget, stop_.get_token()),
+                identity->proven)) {
+      Postpone(*identity);
+    }
+  });
+  lock.lock();
+  if (posted.ok()) return;
+  in_upkeep_.erase(place);
+  Postpone(*identity);
+}
+
+// For an upkeep that could not be done now.
+void UidTokens::Postpone(Identity& identity) {
+  identity.next = clock_.Now() + kTryAgainAfter - kRotateEvery;  // due then, see IsDue
+}
+
+void UidTokens::Forget(MutexLock& lock) {
+  const SteadyTime now = clock_.Now();
+  std::vector<IdentityPtr> forgotten;
+  for (auto entry = identities_.begin(); entry != identities_.end();) {
+    const Identity& identity = *entry->second;
+    const bool stays = identity.busy || now - identity.used < identity.KeptFor();
+    if (!stays) forgotten.push_back(entry->second);
+    entry = stays ? std::next(entry) : identities_.erase(entry);
+  }
+  if (forgotten.empty()) return;
+  lock.unlock();
+  for (const IdentityPtr& identity : forgotten) {
+    if (identity->AtStrangers()) identity->file->Remove();
+  }
+  forgotten.clear();
+  lock.lock();
 }
 
 void UidTokens::KeepAlive(std::stop_token stop) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
-    if (Identity* due = NextDue()) {
-      if (!Rotate(lock, *due, Context(clock_.Now() + kCallBudget, stop), due->proven)) {
-        due->next = clock_.Now() + kTryAgainAfter - kRotateEvery;  // due then, see NextDue
-      }
+    Forget(lock);
+    if (IdentityPtr due = NextDue()) {
+      StartUpkeep(lock, due);
     } else {
       clock_.WaitUntil(lock, changed_, stop, clock_.Now() + kRotateEvery / 4, [&] {
         mutex_.AssertHeld();

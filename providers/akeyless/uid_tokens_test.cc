@@ -2,8 +2,12 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "agent/base/mutex.h"
+#include "agent/base/shared_resource.h"
 #include "providers/akeyless/test_login.h"
 #include "providers/akeyless/uid_token_file.h"
 #include "tests/fakes/temp_dir.h"
@@ -267,22 +271,22 @@ TEST_CASE("universal identity: several dead ones of an access id never make five
     bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes(first);
     (void)bench.LogIn();
   }
-  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 4);
+  CHECK(bench.gateway.Count("uid-rotate-token") + bench.gateway.Count("auth") == 2);
 }
 
 TEST_CASE("universal identity: where two refusals would be one too many, it logs in unrotated") {
   LoginBench bench(AccessType::kUniversalIdentity);
   bench.gateway.On("uid-rotate-token", 401, kRefusal);
   bench.gateway.On("auth",
-                   {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(401, kRefusal),
-                    FakeHttpClient::Respond(200, kToken)});
+                   {FakeHttpClient::Respond(401, kRefusal), FakeHttpClient::Respond(200, kToken)});
   bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-dead");
-  for (int i = 0; i < 2; ++i) REQUIRE_FALSE(bench.LogIn().ok());
-  REQUIRE(bench.gateway.http.Count() == 3);
+  REQUIRE_FALSE(bench.LogIn().ok());
+  REQUIRE(bench.gateway.http.Count() == 2);
+  bench.gateway.clock.Advance(minutes(1));
   bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-denies-rotation");
   CHECK(bench.LogIn().ok());
   // The login ends the row: the upkeep may rotate right after it, but not before.
-  CHECK(bench.gateway.http.Requests().at(3).url.ends_with("/auth"));
+  CHECK(bench.gateway.http.Requests().at(2).url.ends_with("/auth"));
 }
 
 TEST_CASE("universal identity: refused rotations of the upkeep count") {
@@ -302,6 +306,199 @@ TEST_CASE("universal identity: refused rotations of the upkeep count") {
   CHECK(CodeOf(bench.LogIn()) == "throttled");
   CHECK(bench.gateway.Count("auth") == 6);
   CHECK(refused.Count() == 4);
+}
+
+namespace {
+
+// The tokens that were rotated, in order; each rotation returns "n1", "n2"...
+class Rotations {
+ public:
+  FakeHttpClient::Reply Answer() {
+    return [this](const Context& context, const FakeHttpClient::RecordedRequest& seen) {
+      const Json body = *ParseJson(seen.body);
+      if (Find(body, {"with-manual-ack"}) == nullptr) {
+        return FakeHttpClient::Respond(200, "{}")(context, seen);
+      }
+      MutexLock lock(mutex_);
+      tokens_.push_back(*TextOf(Find(body, {"uid-token"})));
+      more_.notify_all();
+      const std::string next = "n" + std::to_string(tokens_.size());
+      return FakeHttpClient::Respond(200, R"({"token":")" + next + R"("})")(context, seen);
+    };
+  }
+  // The tokens once there are `count`, or after ten seconds.
+  std::vector<std::string> Await(std::size_t count) {
+    MutexLock lock(mutex_);
+    more_.wait_for(lock, seconds(10), [&] { return tokens_.size() >= count; });
+    return tokens_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::condition_variable_any more_;
+  std::vector<std::string> tokens_;
+};
+
+// The upkeep looks every half minute, so the clock advances until it has.
+bool AwaitSize(const UidTokens& tokens, std::size_t size, FakeClock& clock) {
+  for (int i = 0; i < 1000 && tokens.size() != size; ++i) {
+    clock.Advance(seconds(1));
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  return tokens.size() == size;
+}
+
+}  // namespace
+
+TEST_CASE("universal identity: gateways of a namespace that hang do not delay others' upkeep") {
+  RotateCalls calls;
+  FakeHttpClient::Gate hanging;
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", {calls.Answer("u-next")});
+  bench.gateway.On("auth", 200, kToken);
+  const auto of_evil = [](std::string_view command) {
+    return [command](std::string_view url) {
+      return url.starts_with("https://evil") && url.ends_with(command);
+    };
+  };
+  constexpr int kGateways = 20;
+  std::vector<FakeHttpClient::Reply> replies(2 * 3 * kGateways,
+                                             FakeHttpClient::Respond(200, R"({"token":"u-next"})"));
+  replies.push_back(hanging.Then(FakeHttpClient::Respond(500, "")));
+  bench.gateway.http.On("POST", of_evil("/uid-rotate-token"), replies);
+  bench.gateway.http.On("POST", of_evil("/auth"), {FakeHttpClient::Respond(200, kToken)});
+
+  const Options of_victim = bench.options;
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-victim");
+  REQUIRE(bench.LogIn().ok());
+  bench.pod.namespace_name = "evil";
+  for (int i = 0; i < 3 * kGateways; ++i) {
+    bench.options = TestOptions({AccessType::kUniversalIdentity},
+                                {"https://evil" + std::to_string(i % kGateways)});
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
+    REQUIRE(bench.LogIn().ok());
+  }
+  const std::size_t before = bench.gateway.http.Count("evil");
+  bench.gateway.clock.Advance(2 * UidTokens::kRotateEvery);
+  hanging.AwaitArrivals(UidTokens::kUpkeepThreads / 2);
+  CHECK(calls.Reach(10, bench.gateway.clock));
+  CHECK(bench.gateway.http.Count("evil") == before + UidTokens::kUpkeepThreads / 2);
+}
+
+TEST_CASE("universal identity: of a namespace one is rotated at a time at a gateway") {
+  RotateCalls calls;
+  FakeHttpClient::Gate hanging;
+  LoginBench bench(AccessType::kUniversalIdentity);
+  std::vector<FakeHttpClient::Reply> replies;
+  for (int i = 0; i < 4; ++i) {
+    const auto reply =
+        FakeHttpClient::Respond(200, R"({"token":"u-next-)" + std::to_string(i) + R"("})");
+    replies.insert(replies.end(), {reply, reply});  // rotation and acknowledgement
+  }
+  replies.push_back(hanging.Then(FakeHttpClient::Respond(500, "")));
+  replies.push_back(calls.Answer("u-later"));
+  bench.gateway.On("uid-rotate-token", replies);
+  bench.gateway.On("auth", 200, kToken);
+  for (int i = 0; i < 3; ++i) {
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
+    REQUIRE(bench.LogIn().ok());
+  }
+  bench.gateway.clock.Advance(seconds(30));
+  bench.pod.namespace_name = "other";
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-other");
+  REQUIRE(bench.LogIn().ok());
+
+  bench.gateway.clock.Advance(2 * UidTokens::kRotateEvery - seconds(30));
+  hanging.AwaitArrivals(1);
+  // That of the other namespace does not wait.
+  CHECK(calls.Reach(6, bench.gateway.clock));
+  int of_shop = 0;
+  for (std::size_t i = 8; i < bench.gateway.Count("uid-rotate-token"); ++i) {
+    const std::string token =
+        *TextOf(Find(bench.gateway.Body("uid-rotate-token", i), {"uid-token"}));
+    if (token != "u-next-3" && token != "u-later") ++of_shop;
+  }
+  CHECK(of_shop == 1);
+  hanging.Release();
+  CHECK(calls.Reach(calls.Count() + 6, bench.gateway.clock));
+}
+
+TEST_CASE("universal identity: the one that is due for longest is rotated first") {
+  Rotations rotations;
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", {rotations.Answer()});
+  bench.gateway.On("auth", 200, kToken);
+  std::vector<std::string> want;
+  for (int i = 0; i < 8; ++i) {
+    const std::string first = "u-" + std::to_string(i);
+    bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes(first);
+    REQUIRE(bench.LogIn().ok());
+    bench.gateway.clock.Advance(seconds(10));
+    want.push_back(first);
+  }
+  for (int i = 1; i <= 8; ++i) want.push_back("n" + std::to_string(i));
+  bench.gateway.clock.Advance(2 * UidTokens::kRotateEvery);
+  std::vector<std::string> seen = rotations.Await(want.size());
+  seen.resize(want.size());
+  CHECK(seen == want);
+}
+
+TEST_CASE("universal identity: one that is not used any more is forgotten") {
+  struct Row {
+    std::string name;
+    int rotate_status;
+    std::string withheld;
+    Duration kept_for;
+    bool file_stays;
+  };
+  const Row rows[] = {
+      {"at the operator's gateways", 200, "", UidTokens::kKeptFor, true},
+      {"at others", 200, "not listed", UidTokens::kAtStrangersFor, false},
+      {"nothing has worked", 500, "", UidTokens::kUnprovenFor, true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    TempDir directory;
+    LoginBench bench(AccessType::kUniversalIdentity);
+    bench.options.uid_token_directory = directory.path();
+    bench.options.gateways.front().node_identity_withheld = row.withheld;
+    bench.gateway.On("uid-rotate-token", row.rotate_status, R"({"token":"u-next"})");
+    LoginGuard guard(bench.gateway.clock);
+    const UidTokenFile file(directory.path(), "u-first");
+    REQUIRE(file.Write(SecretBytes("u-stored")).ok());
+    UidTokens tokens(bench.api, guard, bench.gateway.clock, {});
+    REQUIRE(tokens.Get(Context(), bench.options, "u-first", "shop").ok());
+    bench.gateway.clock.Advance(row.kept_for - seconds(1));
+    REQUIRE(tokens.Get(Context(), bench.options, "u-other", "shop").ok());
+    CHECK(tokens.size() == 2);
+    bench.gateway.clock.Advance(seconds(1));
+    CHECK(AwaitSize(tokens, 1, bench.gateway.clock));
+    // It is removed after that.
+    for (int i = 0; i < 10000 && !row.file_stays && file.Read()->has_value(); ++i) {
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    CHECK(file.Read()->has_value() == row.file_stays);
+  }
+}
+
+TEST_CASE("universal identity: a namespace keeps its share of them") {
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.gateway.On("uid-rotate-token", 500, "");
+  LoginGuard guard(bench.gateway.clock);
+  SharedResource kept({.name = "kept_identities", .capacity = 4});
+  UidTokens tokens(bench.api, guard, bench.gateway.clock, {.identities = &kept});
+  const auto get = [&](const std::string& first, const std::string& tenant) {
+    return CodeOf(tokens.Get(Context(), bench.options, first, tenant));
+  };
+  CHECK(get("u-1", "evil") == "ok");
+  CHECK(get("u-2", "evil") == "ok");
+  CHECK(get("u-3", "evil") == "throttled");
+  CHECK(get("u-2", "evil") == "ok");
+  CHECK(get("u-4", "shop") == "ok");
+  CHECK(get("u-5", "") == "ok");
+  bench.gateway.clock.Advance(UidTokens::kUnprovenFor);
+  CHECK(AwaitSize(tokens, 0, bench.gateway.clock));
+  CHECK(get("u-3", "evil") == "ok");
 }
 
 }  // namespace nodekeep::akeyless
