@@ -1,6 +1,24 @@
 #include "agent/base/result.h"
 
+#include "agent/base/utf8.h"
+
 namespace nodekeep {
+namespace {
+
+constexpr std::size_t kMaxMessage = 8192;
+constexpr std::string_view kOmitted = " ... ";
+
+}  // namespace
+
+// The beginning says which step failed, the end why.
+std::string Error::Shortened(std::string message) {
+  if (message.size() <= kMaxMessage) return message;
+  const std::string_view head = Utf8Prefix(message, kMaxMessage * 3 / 4);
+  std::size_t tail = message.size() - (kMaxMessage / 4 - kOmitted.size());
+  while (tail < message.size() && (static_cast<unsigned char>(message[tail]) & 0xC0) == 0x80)
+    ++tail;
+  return fmt::format("{}{}{}", head, kOmitted, std::string_view(message).substr(tail));
+}
 
 std::string_view ErrorCodeName(ErrorCode code) {
   switch (code) {

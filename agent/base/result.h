@@ -39,8 +39,11 @@ std::string_view ErrorCodeName(ErrorCode code);
 
 class Error {
  public:
-  // `message`: lower case, no final period, names the ref and the step, says what to do.
-  Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
+  // `message`: lower case, no final period, names the ref and the step, says what to do. Errors are
+  // kept (per volume, in caches of failures) and repeated (in logs, statuses and Events), so a
+  // message over 8 KiB is shortened: its middle becomes " ... ".
+  Error(ErrorCode code, std::string message)
+      : code_(code), message_(Shortened(std::move(message))) {}
 
   template <typename... Args>
   static Error Format(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
@@ -69,7 +72,7 @@ class Error {
   template <typename... Args>
   Error Prepend(fmt::format_string<Args...> format, Args&&... args) const {
     Error error = *this;
-    error.message_ = fmt::format(format, std::forward<Args>(args)...) + ": " + message_;
+    error.message_ = Shortened(fmt::format(format, std::forward<Args>(args)...) + ": " + message_);
     return error;
   }
 
@@ -86,6 +89,8 @@ class Error {
   bool IsDenial() const { return code_ == ErrorCode::kDenied || code_ == ErrorCode::kAuthExpired; }
 
  private:
+  static std::string Shortened(std::string message);
+
   ErrorCode code_;
   std::string message_;
   std::optional<std::chrono::milliseconds> retry_after_;

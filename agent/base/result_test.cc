@@ -2,6 +2,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <memory>
+#include <string>
+
+#include "agent/base/utf8.h"
 
 namespace nodekeep {
 namespace {
@@ -56,6 +59,28 @@ TEST_CASE("result: error codes determine what is transient and what is a denial"
     CHECK(Error(row.code, "").IsTransient() == row.transient);
     CHECK(Error(row.code, "").IsDenial() == row.denial);
   }
+}
+
+TEST_CASE("result: the middle of a long message is left out, between characters") {
+  const std::string longest(8192, 'x');
+  CHECK(Error(ErrorCode::kInvalid, longest).message() == longest);
+  const Error ascii(ErrorCode::kInvalid, "read: " + std::string(3'600'000, 'x') + ": not found");
+  const Error wide(
+      ErrorCode::kInvalid, "read: " + [] {
+        std::string text;
+        for (int i = 0; i < 10'000; ++i) text += "\u20ac";
+        return text;
+      }() + ": not found");
+  const Error outer = ascii.Prepend("pod {}", std::string(100'000, 'p'));
+  for (const Error& error : {ascii, wide, outer}) {
+    CHECK(error.message().size() <= 8192);
+    CHECK(error.message().size() > 8000);
+    CHECK(error.message().find(" ... ") != std::string::npos);
+    CHECK(error.message().ends_with(": not found"));
+    CHECK(FindInvalidUtf8(error.message()) == std::string::npos);
+  }
+  CHECK(ascii.message().starts_with("read: x"));
+  CHECK(outer.message().starts_with("pod p"));
 }
 
 }  // namespace
