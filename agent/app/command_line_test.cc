@@ -341,12 +341,12 @@ spec:
 TEST_CASE("validate: a class that asks to be refreshed too often is noted, not refused") {
   Bed bed;
   const auto text = [](const std::string& provider, const std::string& parameters) {
-    return "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
+    return "---\napiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
            "metadata: {name: " +
            provider +
            ", namespace: shop}\n"
            "spec: {provider: " +
-           provider + ", parameters: {nodekeep/refreshAfter: 5s, " + parameters + "}}\n---\n";
+           provider + ", parameters: {nodekeep/refreshAfter: 5s, " + parameters + "}}\n";
   };
   const std::string classes = bed.Write(
       "classes.yaml",
