@@ -91,15 +91,18 @@ Result<ParsedClassPtr> ParseMemo::Parse(const std::string& namespace_name,
   Result<ParsedClassPtr> result =
       Error(ErrorCode::kInternal,
             "parsing the class failed with an unexpected exception; see the agent's log");
-  const OnExit over([&] {
-    MutexLock lock(mutex_);
-    *parsing = result;
-    parsing_.erase(key);
-    ++ended_;
-    parsed_.notify_all();
-  });
-  result = ParseNow(namespace_name, *dialect, input, *std::move(share));
-  if (result.ok()) Keep(namespace_name, digest, {dialect, *result});
+  {
+    // Ends before `result` is moved to the caller.
+    const OnExit over([&] {
+      MutexLock lock(mutex_);
+      *parsing = result;
+      parsing_.erase(key);
+      ++ended_;
+      parsed_.notify_all();
+    });
+    result = ParseNow(namespace_name, *dialect, input, *std::move(share));
+    if (result.ok()) Keep(namespace_name, digest, {dialect, *result});
+  }
   return result;
 }
 
