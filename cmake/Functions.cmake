@@ -24,8 +24,8 @@ function(nodekeep_fuzzer name)
     add_executable(${name} ${ARG_SOURCE})
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    # Seconds and megabytes (of one allocation, and of the process) for one input.
-    set(replay_arguments -runs=0 -timeout=1 -malloc_limit_mb=50 -rss_limit_mb=1024)
+    # Seconds for one input, megabytes for one allocation; budget.h has the bounds of the readers.
+    set(replay_arguments -runs=0 -timeout=10 -malloc_limit_mb=50)
   else()
     add_executable(${name} ${ARG_SOURCE} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
   endif()

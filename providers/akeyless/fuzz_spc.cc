@@ -12,6 +12,7 @@
 #include "agent/base/volume_path.h"
 #include "providers/akeyless/item.h"
 #include "providers/akeyless/options.h"
+#include "tests/fuzz/budget.h"
 #include "tests/fuzz/require.h"
 
 namespace nodekeep {
@@ -56,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         part.substr(std::min(equals + 1, part.size()));
   }
 
-  Result<ParsedMount> mount = akeyless::ParseMount(input, settings);
+  Result<ParsedMount> mount = Budget::Within([&] { return akeyless::ParseMount(input, settings); });
   if (!mount.ok()) {
     Require(!mount.error().message().empty(), "an error has a text");
     return 0;

@@ -12,6 +12,7 @@
 #include "providers/vault/vault.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_http_client.h"
+#include "tests/fuzz/budget.h"
 #include "tests/fuzz/require.h"
 
 namespace nodekeep {
@@ -44,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         part.substr(std::min(equals + 1, part.size()));
   }
 
-  Result<ParsedMount> mount = provider.spc->Parse(input);
+  Result<ParsedMount> mount = Budget::Within([&] { return provider.spc->Parse(input); });
   if (!mount.ok()) {
     Require(!mount.error().message().empty(), "an error has a text");
     return 0;

@@ -9,6 +9,7 @@
 #include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "agent/base/utf8.h"
+#include "tests/fuzz/budget.h"
 #include "tests/fuzz/require.h"
 
 namespace nodekeep {
@@ -50,7 +51,7 @@ void CheckGetters(const Json& value) {
 }
 
 void CheckJson(std::string_view text) {
-  const Result<Json> first = ParseJson(text);
+  const Result<Json> first = Budget::Within([&] { return ParseJson(text); });
   if (!first.ok()) {
     Require(first.error().code() == ErrorCode::kInvalid, "malformed text is kInvalid");
     Require(first.error().message().size() < 200, "an error text is short");
@@ -61,13 +62,19 @@ void CheckJson(std::string_view text) {
   const SecretBytes written = GoJson(*first);
   Require(FindInvalidUtf8(written.Reveal()) == std::string_view::npos, "written text is UTF-8");
   const Result<Json> second = ParseJson(written.Reveal());
-  Require(second.ok(), "written text can be parsed");
+  if (!second.ok()) {
+    // Without the spaces of the text, which allow for more values.
+    Require(written.size() < text.size() &&
+                second.error().message().find(" values, the most for ") != std::string::npos,
+            "written text can be parsed");
+    return;
+  }
   // Not by operator==, which compares numbers as float64.
   Require(GoJson(*second).Reveal() == written.Reveal(), "the round trip keeps the value");
 }
 
 void CheckStringMap(std::string_view text) {
-  const auto map = ParseStringMap(text);
+  const auto map = Budget::Within([&] { return ParseStringMap(text); });
   if (!map.ok()) return;
   const Result<Json> json = ParseJson(text);
   Require(json.ok() && (json->is_null() || json->size() == map->size()),

@@ -9,6 +9,7 @@
 
 #include "agent/base/utf8.h"
 #include "agent/base/yaml.h"
+#include "tests/fuzz/budget.h"
 #include "tests/fuzz/require.h"
 
 namespace nodekeep {
@@ -123,8 +124,9 @@ void CheckError(const Error& error) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace nodekeep;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const Result<YamlNode> first = ParseYaml(text);
-  const Result<std::vector<YamlNode>> all = ParseYamlDocuments(text);
+  const Result<YamlNode> first = Budget::Within([&] { return ParseYaml(text); });
+  const Result<std::vector<YamlNode>> all =
+      Budget::Within([&] { return ParseYamlDocuments(text); });
   if (!first.ok()) {
     CheckError(first.error());
     Require(!all.ok(), "an invalid first document is an error of the whole text");
