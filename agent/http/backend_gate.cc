@@ -81,6 +81,7 @@ struct BackendGate::Host {
   std::string last_error;
   bool has_failed = false;  // since then
   bool shown_open = false;  // in the metric
+  bool is_short = false;    // in short_of_slots_
   std::string owner;        // the namespace that alone uses it; "" = several do, or the node
 };
 
@@ -151,15 +152,15 @@ std::vector<Result<HttpResponse>> BackendGate::SendAll(const Context& context,
   // half of the slots would wait for each other.
   while (left > 0) {
     std::vector<Pending> admitted = Admit(caller, results);
-    std::vector<HttpRequest> wave;
-    for (Pending& one : admitted) wave.push_back(std::move(one.request));
-    if (wave.empty()) break;
+    if (admitted.empty()) break;
     const SteadyTime started = clock_.Now();
     std::size_t recorded = 0;
     const OnThrow record_all([&] {
       const Error thrown(ErrorCode::kInternal, "an unexpected exception");
       while (recorded < admitted.size()) RecordOutcome(admitted[recorded++], thrown, started);
     });
+    std::vector<HttpRequest> wave;
+    for (Pending& one : admitted) wave.push_back(std::move(one.request));
     std::vector<Result<HttpResponse>> answers = inner_.SendAll(context, std::move(wave));
     while (recorded < admitted.size()) {
       const std::size_t i = recorded++;
@@ -206,6 +207,10 @@ std::shared_ptr<BackendGate::Host> BackendGate::FindHost(const std::string& name
   return host;
 }
 
+const std::string& BackendGate::MetricHost(const Host& host) const {
+  return options_.metric_host.empty() ? host.name : options_.metric_host;
+}
+
 // False: all hosts have requests.
 bool BackendGate::EvictHost() {
   std::erase_if(by_use_, [](const auto& owner) { return owner.second.empty(); });
@@ -218,7 +223,7 @@ bool BackendGate::EvictHost() {
     const auto unused = std::find_if(hosts->rbegin(), hosts->rend(),
                                      [](const auto& host) { return host.use_count() == 1; });
     if (unused == hosts->rend()) continue;
-    metrics_.ForgetBreaker((*unused)->name);
+    metrics_.ForgetBreaker(MetricHost(**unused));
     by_name_.erase((*unused)->name);
     hosts->erase(std::next(unused).base());
     return true;
@@ -244,6 +249,11 @@ std::shared_ptr<BackendGate::Tenant> BackendGate::FindTenant(Host& host,
 }
 
 std::vector<BackendGate::Pending> BackendGate::Admit(Caller& caller, Results& results) {
+  // Runs after `leave` and without the lock: nothing is admitted any more.
+  const OnThrow record_all([&] {
+    const Error thrown(ErrorCode::kInternal, "an unexpected exception");
+    for (Pending& one : caller.admitted) RecordOutcome(one, thrown, clock_.Now());
+  });
   MutexLock lock(mutex_);
   const OnExit leave([&] {
     mutex_.AssertHeld();
@@ -286,9 +296,10 @@ std::vector<BackendGate::Pending> BackendGate::Admit(Caller& caller, Results& re
 void BackendGate::Join(Line& line) {
   Tenant& tenant = *line.tenant;
   std::list<Tenant*>& turns = line.host->turns;
-  if (tenant.lines.empty()) turns.insert(tenant.IsNode() ? turns.begin() : turns.end(), &tenant);
+  const bool is_first = tenant.lines.empty();
   tenant.lines.push_back(&line);
-  line.joined = true;
+  line.joined = true;  // from here on Leave undoes it, should the next step throw
+  if (is_first) turns.insert(tenant.IsNode() ? turns.begin() : turns.end(), &tenant);
 }
 
 void BackendGate::Leave(Line& line) {
@@ -297,10 +308,11 @@ void BackendGate::Leave(Line& line) {
   if (line.tenant->lines.empty()) line.host->turns.remove(line.tenant.get());
 }
 
-void BackendGate::Serve(const std::shared_ptr<Host>& host, SteadyTime now) {
+bool BackendGate::Serve(const std::shared_ptr<Host>& host, SteadyTime now) {
   std::list<Tenant*>& turns = host->turns;
+  bool admitted = false;
   for (auto turn = turns.begin(); turn != turns.end();) {
-    if (host->bucket.Wait(now) > Duration::zero()) return;
+    if (host->bucket.Wait(now) > Duration::zero()) break;
     Tenant& tenant = **turn;
     Line& line = *tenant.lines.front();
     if (!TakeSlots(host, tenant, line.waiting.front(), now)) {
@@ -311,6 +323,7 @@ void BackendGate::Serve(const std::shared_ptr<Host>& host, SteadyTime now) {
     if (tenant.slowed) tenant.slowed->TryTake(now);
     line.waiting.front().pass = tenant.breaker.Admit();
     line.caller.admitted.push_back(std::move(line.waiting.front()));
+    admitted = true;
     line.waiting.pop_front();
     line.caller.woken = true;
     line.caller.changed.notify_all();
@@ -325,6 +338,19 @@ void BackendGate::Serve(const std::shared_ptr<Host>& host, SteadyTime now) {
     }
     turn = turns.begin();
   }
+  return admitted;
+}
+
+bool BackendGate::ServeFreed(const std::shared_ptr<Host>& host, SteadyTime now) {
+  const bool admitted = Serve(host, now);
+  const bool time_is_awaited =
+      host->bucket.Wait(now) > Duration::zero() || host->node->IsHeld(now) ||
+      std::any_of(host->turns.begin(), host->turns.end(), [now](Tenant* tenant) {
+        return tenant->IsHeld(now) ||
+               (tenant->slowed && tenant->slowed->Wait(now) > Duration::zero());
+      });
+  if (time_is_awaited) WakeAll(*host);
+  return admitted;
 }
 
 bool BackendGate::TakeSlots(const std::shared_ptr<Host>& host, Tenant& tenant, Pending& pending,
@@ -341,7 +367,7 @@ bool BackendGate::TakeSlots(const std::shared_ptr<Host>& host, Tenant& tenant, P
     return true;
   }
   pending.slots.clear();
-  short_of_slots_.insert(host);
+  if (!std::exchange(host->is_short, true)) short_of_slots_.push_back(host);
   return false;
 }
 
@@ -415,11 +441,6 @@ void BackendGate::RecordOutcome(Pending& sent, const Result<HttpResponse>& resul
   Tenant& tenant = *sent.line->tenant;
   MutexLock lock(mutex_);
   const SteadyTime now = clock_.Now();
-  const auto held = [&] {
-    return std::max({tenant.held_until, host->node->held_until, now + tenant.breaker.HeldFor(now),
-                     now + host->node->breaker.HeldFor(now)});
-  };
-  const SteadyTime held_before = held();
   sent.slots.clear();
   if (result.ok()) {
     RecordResponse(sent, *result, now);
@@ -427,15 +448,24 @@ void BackendGate::RecordOutcome(Pending& sent, const Result<HttpResponse>& resul
     RecordError(sent, result.error(), started, now);
   }
   if (tenant.slowed && tenant.slowed->Rate(now) >= options_.rate.rate) tenant.slowed.reset();
-  if (held() > held_before) WakeAll(*host);
   // Under the lock, so that the later of two changes wins; the call only writes to memory.
   const bool is_open = host->AnyBreakerIsOpen();
   if (std::exchange(host->shown_open, is_open) != is_open) {
-    metrics_.SetBreakerOpen(host->name, is_open);
+    metrics_.SetBreakerOpen(MetricHost(*host), is_open);
   }
-  Serve(host, now);
-  for (const std::shared_ptr<Host>& waiting : std::exchange(short_of_slots_, {})) {
-    Serve(waiting, now);
+  // The host of this outcome last: otherwise its waiting requests would take every place.
+  const std::list<std::shared_ptr<Host>> waiting = std::exchange(short_of_slots_, {});
+  for (const std::shared_ptr<Host>& other : waiting) other->is_short = false;
+  std::list<std::shared_ptr<Host>> served;
+  for (const std::shared_ptr<Host>& other : waiting) {
+    if (ServeFreed(other, now)) served.push_back(other);
+  }
+  ServeFreed(host, now);
+  // Those that were served and are short again: to the end.
+  for (const std::shared_ptr<Host>& other : served) {
+    if (!other->is_short) continue;
+    short_of_slots_.remove(other);
+    short_of_slots_.push_back(other);
   }
 }
 

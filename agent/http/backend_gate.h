@@ -13,6 +13,10 @@
 // may be its own doing. They apply to all of the host once two namespaces report the same, or the
 // node's own requests do.
 //
+// After an outage a breaker lets one request at a time through, until one succeeds. That is so for
+// namespaces whose own breaker is open; once the breaker of the whole host no longer holds it, the
+// other namespaces send as before.
+//
 // A host serves many tenants, so the breakers count only failures that affect all of them: no
 // response while no other request got one either, and a response that reports the whole server as
 // down. HttpRequest::server_state interprets responses per backend. A failure that may be limited
@@ -25,7 +29,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -63,6 +66,8 @@ class BackendGate final : public HttpClient {
     // A request that is ended by its own or its caller's time limit counts as a failure of the
     // backend only after this long, because a short limit is no evidence of a failure.
     Duration hung_after = std::chrono::seconds(5);
+    // Name in the metrics of all hosts of this gate; "" = the host's own.
+    std::string metric_host{};
     // Tracked. Over it, the namespace that alone uses the most hosts loses its least recently used.
     std::size_t max_hosts = 1024;
   };
@@ -94,6 +99,7 @@ class BackendGate final : public HttpClient {
   std::shared_ptr<Host> FindHost(const std::string& name, const std::string& namespace_name)
       NODEKEEP_REQUIRES(mutex_);
   bool EvictHost() NODEKEEP_REQUIRES(mutex_);
+  const std::string& MetricHost(const Host& host) const;
   std::shared_ptr<Tenant> FindTenant(Host& host, const std::string& namespace_name, SteadyTime now)
       NODEKEEP_REQUIRES(mutex_);
 
@@ -105,8 +111,11 @@ class BackendGate final : public HttpClient {
   void Join(Line& line) NODEKEEP_REQUIRES(mutex_);
   void Leave(Line& line) NODEKEEP_REQUIRES(mutex_);
   // Admits, in turn, all waiting requests of the host that may be sent now, and wakes their
-  // callers.
-  void Serve(const std::shared_ptr<Host>& host, SteadyTime now) NODEKEEP_REQUIRES(mutex_);
+  // callers. False: none.
+  bool Serve(const std::shared_ptr<Host>& host, SteadyTime now) NODEKEEP_REQUIRES(mutex_);
+  // Serve for slots that became free. Callers that are left over and now wait for time (a token,
+  // the end of a hold) decide again, because one that waited for a slot has no timer.
+  bool ServeFreed(const std::shared_ptr<Host>& host, SteadyTime now) NODEKEEP_REQUIRES(mutex_);
   // Lets the waiting callers of the host decide again.
   static void WakeAll(Host& host);
   bool TakeSlots(const std::shared_ptr<Host>& host, Tenant& tenant, Pending& pending,
@@ -132,8 +141,9 @@ class BackendGate final : public HttpClient {
   // By owner (see Host); last used first.
   std::map<std::string, Hosts> by_use_ NODEKEEP_GUARDED_BY(mutex_);
   std::map<std::string, Hosts::iterator> by_name_ NODEKEEP_GUARDED_BY(mutex_);
-  // Hosts with requests that wait for a place in Options::in_flight.
-  std::set<std::shared_ptr<Host>> short_of_slots_ NODEKEEP_GUARDED_BY(mutex_);
+  // Hosts with requests that wait for a place in Options::in_flight; those with Host::is_short. The
+  // one that was not served for the longest time first.
+  std::list<std::shared_ptr<Host>> short_of_slots_ NODEKEEP_GUARDED_BY(mutex_);
 };
 
 }  // namespace nodekeep

@@ -164,6 +164,77 @@ TEST_CASE("gate: requests that wait for the rate limit are sent in turn by names
   }
 }
 
+TEST_CASE("gate: hosts that wait for a place are served in turn") {
+  SharedResource in_flight({.name = "backend_requests", .capacity = 2});  // one for a namespace
+  BackendGate::Options options;
+  options.in_flight = &in_flight;
+  Fixture f(options);
+  FakeHttpClient::Gate held;
+  f.http.On("", "http://*", {held.Then(kOk)});
+  std::vector<HttpRequest> first;
+  first.push_back(Get("/", "http://one.test"));
+  f.Start("a", std::move(first));
+  held.AwaitArrivals(1);
+  int count = 0;
+  for (const std::string host : {"one", "one", "two", "three"}) {
+    std::vector<HttpRequest> next;
+    next.push_back(Get("/", "http://" + host + ".test"));
+    f.Start("a", std::move(next));
+    f.clock.AwaitWaiting(++count);
+  }
+  held.Release();
+  f.threads.clear();
+  std::vector<std::string> urls;
+  for (const auto& request : f.http.Requests()) urls.push_back(request.url);
+  CHECK(urls == std::vector<std::string>{"http://one.test/", "http://one.test/", "http://two.test/",
+                                         "http://three.test/", "http://one.test/"});
+}
+
+TEST_CASE("gate: a caller that waited for a slot waits for the next token when there is one") {
+  struct Row {
+    std::string name;
+    double burst;
+    bool is_throttled;
+  };
+  const Row rows[] = {{"the rate of the host", 2, false}, {"that of the namespace", 10, true}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    std::atomic<int> answered = 0;
+    BackendGate::Options options;
+    options.max_concurrent = 2;  // one for a namespace
+    options.rate.rate = 2;
+    options.rate.burst = row.burst;
+    options.rate.recovery = std::chrono::hours(1);
+    Fixture f(options);
+    FakeHttpClient::Gate held;
+    f.http.On("", kHost + "/throttled", {FakeHttpClient::Respond(429, "")});
+    f.http.On("", kHost + "/held", {held.Then(kOk)});
+    f.http.On("", kHost + "/next", {kOk});
+    if (row.is_throttled) {
+      CHECK(f.Send("a", Get("/throttled"))->status == 429);
+      f.clock.clock.Advance(seconds(1));  // two tokens of the lower rate
+    }
+    f.Start("a", GetMany("/held", 1));
+    held.AwaitArrivals(1);
+    const SteadyTime start = f.clock.Now();
+    for (int i = 0; i < 2; ++i) {
+      f.threads.emplace_back([&f, &answered, start] {
+        const Context context = f.Of("a").WithDeadline(start + seconds(30));
+        if (f.gate.Send(context, Get("/next")).ok()) ++answered;
+      });
+    }
+    f.clock.AwaitWaiting(2);
+    held.Release();
+    // One of the two uses the last token.
+    while (f.http.Count("/next") < 1 || f.State().in_flight > 0) std::this_thread::yield();
+    CHECK(f.http.Count("/next") == 1);
+    f.clock.clock.AdvanceOnWait(true);
+    f.threads.clear();
+    CHECK(answered == 2);
+    CHECK(f.clock.Now() - start <= seconds(1));
+  }
+}
+
 TEST_CASE("gate: the breaker is that of a namespace until a second one fails too") {
   Fixture f;
   f.http.On("", kHost + "/*", std::vector<FakeHttpClient::Reply>(10, kRefused));

@@ -4,7 +4,8 @@
 //
 // Connections are kept alive, multiplex HTTP/2 requests, and are closed after `idle_timeout`
 // without use, so that an idle agent uses little memory. All callers share them, but only if the
-// TLS settings are equal; their files are read again for each request. Redirects are not followed.
+// TLS settings are equal; their files are read again for each request. Unix sockets are connected
+// to for each request. Redirects are not followed.
 // The proxy variables of the environment are honoured. When a request times out and its connection
 // has received nothing for at least `hung_after`, the connection is closed and all its requests
 // fail, because curl would reuse it for the next requests.

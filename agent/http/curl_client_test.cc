@@ -224,6 +224,46 @@ TEST_CASE("curl: errors name the host and the step, and nothing from the request
   }
 }
 
+TEST_CASE("curl: the headers of a response are limited in number and size") {
+  const auto repeat = [](int count, const std::string& text) {
+    std::string all;
+    for (int i = 0; i < count; ++i) all += text;
+    return all;
+  };
+  const std::string chunked =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n";
+  struct Row {
+    std::string name, raw, words;  // words "" = it is accepted
+  };
+  const Row rows[] = {
+      {"many", HttpServer::Reply(200, "x", repeat(200, "a: b\r\n")), ""},
+      {"too many", HttpServer::Reply(200, "x", repeat(300, "a: b\r\n")),
+       "more headers than the limit of 256"},
+      {"too many without values", HttpServer::Reply(200, "x", repeat(300, "a:\r\n")),
+       "more headers than the limit of 256"},
+      {"long", HttpServer::Reply(200, "x", "a: " + std::string(30'000, 'b') + "\r\n"), ""},
+      {"too long", HttpServer::Reply(200, "x", "a: " + std::string(40'000, 'b') + "\r\n"),
+       "larger than the limit of 32768 bytes"},
+      {"too many of interim responses",
+       repeat(3, "HTTP/1.1 103 Early\r\n" + repeat(100, "a: b\r\n") + "\r\n") +
+           HttpServer::Reply(200, "x"),
+       "more headers than the limit of 256"},
+      {"too many trailers", chunked + repeat(300, "a: b\r\n") + "\r\n",
+       "more headers than the limit of 256"},
+  };
+  CurlClient client{{}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    HttpServer server(HttpServer::Always(row.raw));
+    const Result<HttpResponse> response = client.Send({}, Get(server.url()));
+    REQUIRE(response.ok() == row.words.empty());
+    if (response.ok()) continue;
+    INFO(response.error().message());
+    CHECK(response.error().code() == ErrorCode::kTooLarge);
+    CHECK(response.error().message().find(row.words) != std::string::npos);
+  }
+}
+
 TEST_CASE("curl: answers use the share of their namespace while they are received and held") {
   std::atomic<bool> announces = true;
   HttpServer server([&](const HttpServer::Request& request, HttpServer::Connection& connection) {

@@ -14,9 +14,12 @@ namespace nodekeep {
 namespace {
 
 constexpr long kDnsCacheSeconds = 60;
-constexpr std::size_t kMaxHeaderBytes = 256u << 10;
-// Bounds the memory that a Content-Length alone can allocate.
-constexpr std::size_t kMaxReserve = 1u << 20;
+// Headers are not charged to a share, and each takes far more memory than its bytes, here and
+// inside curl. Of all responses to one request: interim ones and trailers count too.
+constexpr std::size_t kMaxHeaderBytes = 32u << 10;
+constexpr std::size_t kMaxHeaders = 256;  // status lines included
+// Bounds the memory that a Content-Length alone can allocate and charge.
+constexpr std::size_t kMaxReserve = 64u << 10;
 
 // A token of RFC 9110: the syntax of methods and header names.
 bool IsToken(std::string_view text) {
@@ -286,7 +289,8 @@ std::size_t CurlTransfer::Receive(std::string_view bytes,
 bool CurlTransfer::TakeHeader(std::string_view line) {
   last_received_ = std::chrono::steady_clock::now();
   header_bytes_ += line.size();
-  too_large_ = header_bytes_ > kMaxHeaderBytes;
+  if (!Trimmed(line).empty()) ++header_count_;
+  too_large_ = header_bytes_ > kMaxHeaderBytes || header_count_ > kMaxHeaders;
   if (too_large_) return false;
   if (line.starts_with("HTTP/")) {
     response_.headers.clear();  // headers of a preceding 1xx response
@@ -437,6 +441,11 @@ Error CurlTransfer::Failure(CURLcode code) const {
                              "{} is reading use more than its share of the node's memory: read "
                              "less at a time",
                              host, body_bytes_, share_.namespace_name);
+      }
+      if (header_count_ > kMaxHeaders) {
+        return Error::Format(ErrorCode::kTooLarge,
+                             "read the answer of {}: it has more headers than the limit of {}",
+                             host, kMaxHeaders);
       }
       return Error::Format(
           ErrorCode::kTooLarge, "read the answer of {}: it is larger than the limit of {} bytes",

@@ -117,6 +117,7 @@ class CurlTransfer {
   HttpResponse response_;
   SteadyTime last_received_;
   std::size_t header_bytes_ = 0;
+  std::size_t header_count_ = 0;
   std::size_t body_bytes_ = 0;
   bool headers_complete_ = false;
   bool too_large_ = false;

@@ -39,8 +39,13 @@ void GateMetrics::SetBreakerOpen(std::string_view host, bool open) {
 }
 
 void GateMetrics::ForgetBreaker(std::string_view host) {
-  SetBreakerOpen(host, false);
-  Remove(std::string(host));
+  const std::string name(host);
+  MutexLock lock(mutex_);
+  if (named_.contains(name)) {
+    Remove(name);
+  } else if (other_open_.erase(name) > 0) {
+    breaker_open_.Add({{"host", "other"}}).Set(static_cast<double>(other_open_.size()));
+  }
 }
 
 void GateMetrics::Remove(const std::string& host) {

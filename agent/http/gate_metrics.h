@@ -25,7 +25,7 @@ class GateMetrics {
 
  private:
   // Removes the host's time series.
-  void Remove(const std::string& host);
+  void Remove(const std::string& host) NODEKEEP_REQUIRES(mutex_);
 
   GaugeFamily& breaker_open_;
 

@@ -70,7 +70,7 @@ struct HttpRequest {
   bool at_most_once = false;                    // never resent: the server may already have acted
   Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter
   Duration idle_timeout = Duration::max();      // without any received bytes; then kTransient
-  // What one volume may hold; lists and the like set their own.
+  // Of the body. The default is for the answer to one read; lists and the like set their own.
   std::size_t max_response_bytes = 4u << 20;
   // How BackendGate interprets responses of this backend. A pure function, because requests outlive
   // their caller.

@@ -11,9 +11,9 @@
 #include <system_error>
 #include <vector>
 
-#include "agent/base/go_text.h"
 #include "agent/base/pem.h"
 #include "agent/base/read_file.h"
+#include "agent/base/utf8.h"
 #include "agent/http/permitted_path.h"
 
 namespace nodekeep {
