@@ -5,6 +5,7 @@
 // gateways is here: their order, which of them are down, and which parts of their messages a pod's
 // author may read.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -34,6 +35,7 @@ enum class Step {
 struct Command {
   std::string name;  // "describe-item"
   SecretBytes body;
+  std::size_t max_response_bytes = 4u << 20;  // as HttpRequest
 };
 
 // Thread-safe; `http` and `clock` must outlive this object.

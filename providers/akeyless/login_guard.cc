@@ -10,10 +10,10 @@
 namespace nodekeep::akeyless {
 namespace {
 
-// Of one namespace.
-constexpr std::size_t kMaxAccounts = 128;
-constexpr std::size_t kMaxProven = 128;   // of an account
-constexpr std::size_t kMaxRefused = 256;  // of an account
+// Of one namespace at one account.
+constexpr std::size_t kMaxProven = 128;
+constexpr std::size_t kMaxRefused = 256;
+constexpr std::size_t kMaxRows = 16;
 
 // The core remembers a first refusal for some seconds, which is enough.
 Duration WaitAfter(std::size_t refusals) {
@@ -63,43 +63,76 @@ LoginAttempt AttemptOf(AccessType type, const Options& options, std::string_view
   LoginAttempt attempt;
   attempt.credential = named(fmt::format("{} {}", digest, service_account));
   if (!service_account.empty()) attempt.subject = named(service_account);
-  attempt.account = fmt::format("{} {}", options.Endpoint(),
-                                options.access_id.empty() ? attempt.credential : options.access_id);
+  // A universal identity may be used without an access id.
+  attempt.account = Sha256Hex(options.access_id.empty() ? digest : options.access_id);
+  attempt.gateways = Sha256Hex(options.Endpoint());
   attempt.namespace_name = namespace_name;
   return attempt;
 }
 
-std::size_t LoginGuard::Account::Row() const {
-  std::size_t row = 0;
-  for (const auto& [name, share] : shares) row += std::min(share.refusals, kMostOfNamespace);
-  return row;
+std::size_t LoginGuard::size() const {
+  MutexLock lock(mutex_);
+  return accounts_.size();
 }
 
-bool LoginGuard::Account::IsOnlyOf(const std::string& namespace_name) const {
-  return std::ranges::all_of(shares, [&](const auto& e) { return e.first == namespace_name; }) &&
-         std::ranges::all_of(
-             proven, [&](const auto& e) { return e.second.namespace_name == namespace_name; });
+std::size_t LoginGuard::Share::Refusals() const {
+  std::size_t refusals = 0;
+  for (const auto& [gateways, row] : rows) refusals += row.refusals;
+  return refusals;
+}
+
+std::size_t LoginGuard::Share::Counted() const { return std::min(Refusals(), kMostOfNamespace); }
+
+std::size_t LoginGuard::Account::Counted() const {
+  std::size_t counted = 0;
+  for (const auto& [name, share] : shares) counted += share.Counted();
+  return counted;
 }
 
 LoginGuard::Account& LoginGuard::Of(const LoginAttempt& attempt) {
-  auto found = accounts_.find(attempt.account);
-  if (found == accounts_.end()) {
-    Bound(accounts_, kMaxAccounts, [&](const Account& account) {
-      return account.in_flight == 0 && account.IsOnlyOf(attempt.namespace_name);
-    });
-    found = accounts_.try_emplace(attempt.account).first;
+  const Place place(attempt.account, attempt.namespace_name);
+  if (places_.Use(place) == nullptr) {
+    for (const auto& dropped : places_.Put(attempt.namespace_name, place, {}, 1)) {
+      Forget(dropped.key());
+    }
   }
-  found->second.used = clock_.Now();
-  return found->second;
+  return accounts_[attempt.account];
+}
+
+void LoginGuard::Forget(const Place& place) {
+  const auto found = accounts_.find(place.first);
+  if (found == accounts_.end()) return;
+  Account& account = found->second;
+  std::erase_if(account.proven,
+                [&](const auto& entry) { return entry.second.namespace_name == place.second; });
+  const auto share = account.shares.find(place.second);
+  if (share != account.shares.end() && share->second.in_flight == 0) account.shares.erase(share);
+  if (account.shares.empty() && account.proven.empty()) accounts_.erase(found);
+}
+
+void LoginGuard::DropOld(Account& account) const {
+  const SteadyTime now = clock_.Now();
+  const auto is_old = [&](const auto& entry) { return now - entry.second.used >= kForgetAfter; };
+  for (auto& [name, share] : account.shares) {
+    std::erase_if(share.rows, is_old);
+    std::erase_if(share.refused, is_old);
+  }
+  std::erase_if(account.shares, [](const auto& entry) {
+    const Share& share = entry.second;
+    return share.rows.empty() && share.refused.empty() && share.in_flight == 0;
+  });
 }
 
 bool LoginGuard::Trusts(const Account& account, const LoginAttempt& attempt) {
   if (!account.proven.contains(SubjectOf(attempt))) return false;
   std::size_t in_doubt = 0;  // namespaces
   for (const auto& [name, share] : account.shares) {
-    if (!share.proven_refused) continue;
-    if (name == attempt.namespace_name) return false;
-    ++in_doubt;
+    const bool own = name == attempt.namespace_name;
+    const bool doubtful = std::ranges::any_of(share.rows, [&](const auto& entry) {
+      return entry.second.proven_refused && (own || entry.first == attempt.gateways);
+    });
+    if (own && doubtful) return false;
+    if (doubtful) ++in_doubt;
   }
   return in_doubt < 2;
 }
@@ -117,7 +150,7 @@ std::optional<Error> LoginGuard::Refusal(const Account& account, const Share& sh
     return NotNow(share.hold_until, now, "others of this namespace were refused for this access id",
                   share.last_refusal);
   }
-  if (account.Row() >= kMostRefusals && now < account.hold_until) {
+  if (account.Counted() >= kMostRefusals && now < account.hold_until) {
     return NotNow(account.hold_until, now, "logins of several namespaces were refused",
                   "logins with this access id are held back");
   }
@@ -127,19 +160,28 @@ std::optional<Error> LoginGuard::Refusal(const Account& account, const Share& sh
 Status LoginGuard::Admit(const Context& context, LoginAttempt& attempt) {
   MutexLock lock(mutex_);
   std::optional<Error> refusal;
+  const Share none{};
   // After a hold has passed, the row still allows one attempt at a time.
   const auto decided = [&] {
     mutex_.AssertHeld();
-    Account& account = Of(attempt);
-    const Share& share = account.shares[attempt.namespace_name];
+    const auto found = accounts_.find(attempt.account);
+    if (found == accounts_.end()) {
+      attempt.trusted = false;
+      refusal.reset();
+      return true;
+    }
+    Account& account = found->second;
+    DropOld(account);
+    const auto own = account.shares.find(attempt.namespace_name);
+    const Share& share = own == account.shares.end() ? none : own->second;
     attempt.trusted = Trusts(account, attempt);
     refusal = Refusal(account, share, attempt);
     if (refusal) return true;
-    const std::size_t row = std::min(account.Row(), kMostRefusals - 1);
+    const std::size_t row = std::min(account.Counted(), kMostRefusals - 1);
     const std::size_t ahead = attempt.trusted ? account.trusted_in_flight : account.in_flight;
     if (row + ahead >= kMostRefusals) return false;
     // One of the places is left for another namespace.
-    return std::min(share.refusals, kMostOfNamespace) + share.in_flight < kMostRefusals - 1;
+    return share.Counted() + share.in_flight < kMostRefusals - 1;
   };
   if (!clock_.WaitUntil(lock, settled_, context.stop(), context.deadline(), decided)) {
     lock.unlock();
@@ -172,16 +214,22 @@ void LoginGuard::CountRefusal(Account& account, const LoginAttempt& attempt,
   const SteadyTime now = clock_.Now();
   Share& share = account.shares[attempt.namespace_name];
   const bool was_proven = account.proven.erase(SubjectOf(attempt)) > 0;
-  if (attempt.trusted || was_proven) share.proven_refused = true;
+  if (!share.rows.contains(attempt.gateways)) {
+    Bound(share.rows, kMaxRows, [](const Row&) { return true; });
+  }
+  Row& row = share.rows[attempt.gateways];
+  ++row.refusals;
+  row.used = now;
+  if (attempt.trusted || was_proven) row.proven_refused = true;
   if (!share.refused.contains(attempt.credential)) {
     Bound(share.refused, kMaxRefused, [](const Refused&) { return true; });
   }
   Refused& refused = share.refused[attempt.credential];
   refused.wait_until = now + WaitAfter(++refused.refusals);
   refused.used = now;
-  share.hold_until = now + WaitAfter(++share.refusals);
+  share.hold_until = now + WaitAfter(share.Refusals());
   share.last_refusal = refusal;
-  if (account.Row() >= kMostRefusals) account.hold_until = now + kHold;
+  if (account.Counted() >= kMostRefusals) account.hold_until = now + kHold;
 }
 
 void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std::string& refusal) {
@@ -194,9 +242,8 @@ void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std:
     if (attempt.trusted && account.trusted_in_flight > 0) --account.trusted_in_flight;
     if (outcome == Outcome::kAccepted) {
       for (auto& [name, each] : account.shares) {
-        each.refusals = 0;
-        each.proven_refused = false;
-        each.hold_until = SteadyTime();
+        each.rows.erase(attempt.gateways);
+        if (each.rows.empty()) each.hold_until = SteadyTime();
       }
     }
     if (outcome == Outcome::kAccepted || outcome == Outcome::kRotated) {
@@ -204,10 +251,10 @@ void LoginGuard::Settle(const LoginAttempt& attempt, Outcome outcome, const std:
     } else if (outcome == Outcome::kRefused) {
       CountRefusal(account, attempt, refusal);
     }
-    std::erase_if(account.shares, [](const auto& entry) {
-      const Share& each = entry.second;
-      return each.refusals == 0 && each.in_flight == 0 && each.refused.empty();
-    });
+    DropOld(account);
+    // With very many namespaces there may be no place for this one.
+    const Place place(attempt.account, attempt.namespace_name);
+    if (!places_.Contains(place)) Forget(place);
   }
   settled_.notify_all();
 }

@@ -2,7 +2,10 @@
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "providers/akeyless/test_account.h"
 #include "tests/fakes/fake_clock.h"
@@ -17,9 +20,11 @@ using std::chrono::seconds;
 struct Bench {
   // "ok" after a login with that outcome, else the error code of Admit.
   std::string LogIn(const std::string& credential, Outcome outcome,
-                    const std::string& account = "gw p-1", const std::string& tenant = "shop",
+                    const std::string& account = "p-1", const std::string& tenant = "shop",
                     const std::string& subject = "") {
-    LoginAttempt attempt{account, credential, tenant, subject};
+    return Make({account, credential, tenant, subject}, outcome);
+  }
+  std::string Make(LoginAttempt attempt, Outcome outcome) {
     Status admitted = guard.Admit(Context(clock.Now() + seconds(5), {}), attempt);
     if (!admitted.ok()) {
       held = admitted.error();
@@ -33,6 +38,13 @@ struct Bench {
   LoginGuard guard{clock};
   std::optional<Error> held;
 };
+
+// With an access key, at those gateways.
+LoginAttempt At(const std::vector<std::string>& gateways, const std::string& key,
+                const std::string& tenant = "shop") {
+  return AttemptOf(AccessType::kAccessKey, TestOptions({AccessType::kAccessKey}, gateways), key,
+                   tenant);
+}
 
 }  // namespace
 
@@ -75,7 +87,7 @@ TEST_CASE("login guard: one namespace cannot hold the access id for the others")
   Bench bench;
   // Whatever it does, for a day.
   for (int i = 0; i < 24 * 60; ++i) {
-    bench.LogIn("pod " + std::to_string(i), Outcome::kRefused, "gw p-1", "evil");
+    bench.LogIn("pod " + std::to_string(i), Outcome::kRefused, "p-1", "evil");
     bench.clock.Advance(minutes(1));
   }
   CHECK(bench.LogIn("new", Outcome::kRefused) == "ok");
@@ -88,11 +100,11 @@ TEST_CASE("login guard: nor can it take all places of logins in flight") {
     Bench bench;
     const auto name = [](int i) { return "evil " + std::to_string(i); };
     for (int i = 0; proven && i < 10; ++i) {
-      REQUIRE(bench.LogIn(name(i), Outcome::kAccepted, "gw p-1", "evil") == "ok");
+      REQUIRE(bench.LogIn(name(i), Outcome::kAccepted, "p-1", "evil") == "ok");
     }
     std::size_t admitted = 0;
     for (int i = 0; i < 10; ++i) {
-      LoginAttempt attempt{"gw p-1", name(i), "evil"};
+      LoginAttempt attempt{"p-1", name(i), "evil"};
       if (bench.guard.Admit(Context(bench.clock.Now(), {}), attempt).ok()) ++admitted;
     }
     CHECK(admitted == 3);
@@ -105,7 +117,7 @@ TEST_CASE("login guard: several namespaces never make a fifth refusal in a row")
   Bench bench;
   int sent = 0;
   for (int i = 0; i < 100; ++i) {
-    if (bench.LogIn("pod", Outcome::kRefused, "gw p-1", "tenant " + std::to_string(i)) == "ok") {
+    if (bench.LogIn("pod", Outcome::kRefused, "p-1", "tenant " + std::to_string(i)) == "ok") {
       ++sent;
     }
     bench.clock.Advance(seconds(1));
@@ -117,32 +129,32 @@ TEST_CASE("login guard: several namespaces never make a fifth refusal in a row")
   // After the hold, one at a time.
   bench.clock.Advance(LoginGuard::kHold);
   CHECK(bench.LogIn("x", Outcome::kRefused) == "ok");
-  CHECK(bench.LogIn("y", Outcome::kRefused, "gw p-1", "tenant") == "throttled");
+  CHECK(bench.LogIn("y", Outcome::kRefused, "p-1", "tenant") == "throttled");
 }
 
 TEST_CASE("login guard: a pod is trusted for its service account, which another has proven") {
   Bench bench;
-  CHECK(bench.LogIn("token 1", Outcome::kAccepted, "gw p-1", "shop", "shop/web") == "ok");
+  CHECK(bench.LogIn("token 1", Outcome::kAccepted, "p-1", "shop", "shop/web") == "ok");
   for (int i = 0; i < 2; ++i) {
     CHECK(bench.LogIn("bad " + std::to_string(i), Outcome::kRefused) == "ok");
   }
-  CHECK(bench.LogIn("token 2", Outcome::kAccepted, "gw p-1", "shop", "shop/db") == "throttled");
-  CHECK(bench.LogIn("token 2", Outcome::kAccepted, "gw p-1", "shop", "shop/web") == "ok");
+  CHECK(bench.LogIn("token 2", Outcome::kAccepted, "p-1", "shop", "shop/db") == "throttled");
+  CHECK(bench.LogIn("token 2", Outcome::kAccepted, "p-1", "shop", "shop/web") == "ok");
 }
 
 TEST_CASE("login guard: a refusal in one namespace takes nothing from the proven ones of another") {
   Bench bench;
   const auto of = [&](const std::string& tenant, Outcome outcome) {
-    return bench.LogIn(tenant, outcome, "gw p-1", tenant);
+    return bench.LogIn(tenant, outcome, "p-1", tenant);
   };
   for (const char* tenant : {"a", "b", "c"}) REQUIRE(of(tenant, Outcome::kAccepted) == "ok");
   CHECK(of("a", Outcome::kRefused) == "ok");
-  LoginAttempt attempt{"gw p-1", "b", "b"};
+  LoginAttempt attempt{"p-1", "b", "b"};
   REQUIRE(bench.guard.Admit(Context(), attempt).ok());
   CHECK(attempt.trusted);
   // A second namespace: the auth method may have been disabled.
   bench.guard.Settle(attempt, Outcome::kRefused, "no");
-  LoginAttempt third{"gw p-1", "c", "c"};
+  LoginAttempt third{"p-1", "c", "c"};
   REQUIRE(bench.guard.Admit(Context(), third).ok());
   CHECK_FALSE(third.trusted);
 }
@@ -150,15 +162,15 @@ TEST_CASE("login guard: a refusal in one namespace takes nothing from the proven
 TEST_CASE("login guard: what is remembered of one namespace does not replace that of another") {
   Bench bench;
   CHECK(bench.LogIn("good", Outcome::kAccepted) == "ok");
-  CHECK(bench.LogIn("bad", Outcome::kRefused, "gw p-2") == "ok");
-  CHECK(bench.LogIn("bad", Outcome::kRefused, "gw p-2") == "ok");
+  CHECK(bench.LogIn("bad", Outcome::kRefused, "p-2") == "ok");
+  CHECK(bench.LogIn("bad", Outcome::kRefused, "p-2") == "ok");
   for (int i = 0; i < 2000; ++i) {
     const std::string name = std::to_string(i);
-    bench.LogIn("evil", Outcome::kAccepted, "gw of " + name, "evil");
-    bench.LogIn("evil " + name, Outcome::kAccepted, "gw p-1", "evil");
+    bench.LogIn("evil", Outcome::kAccepted, "p of " + name, "evil");
+    bench.LogIn("evil " + name, Outcome::kAccepted, "p-1", "evil");
   }
-  CHECK(bench.LogIn("bad", Outcome::kRefused, "gw p-2") == "throttled");
-  LoginAttempt attempt{"gw p-1", "good", "shop"};
+  CHECK(bench.LogIn("bad", Outcome::kRefused, "p-2") == "throttled");
+  LoginAttempt attempt{"p-1", "good", "shop"};
   REQUIRE(bench.guard.Admit(Context(), attempt).ok());
   CHECK(attempt.trusted);
 }
@@ -174,6 +186,13 @@ TEST_CASE("login guard: every option of the class is part of what is proven and 
   CHECK(AttemptOf(AccessType::kK8s, options, "new token", "shop", "shop/web").subject ==
         after.subject);
   CHECK(AttemptOf(AccessType::kAccessKey, options, "digest", "shop").subject == "");
+  // A universal identity without an access id is one account too.
+  options.access_id.clear();
+  const LoginAttempt first = AttemptOf(AccessType::kUniversalIdentity, options, "digest", "shop");
+  options.gateways.front().base += "/other";
+  const LoginAttempt second = AttemptOf(AccessType::kUniversalIdentity, options, "digest", "shop");
+  CHECK(first.account == second.account);
+  CHECK(first.credential != second.credential);
 }
 
 TEST_CASE("login guard: a login that failed for another reason is not a refusal") {
@@ -185,7 +204,7 @@ TEST_CASE("login guard: a credential that was accepted before is admitted, and e
   Bench bench;
   CHECK(bench.LogIn("good", Outcome::kAccepted) == "ok");
   for (int i = 0; i < 4; ++i) {
-    CHECK(bench.LogIn("bad", Outcome::kRefused, "gw p-1", "tenant " + std::to_string(i)) == "ok");
+    CHECK(bench.LogIn("bad", Outcome::kRefused, "p-1", "tenant " + std::to_string(i)) == "ok");
   }
   CHECK(bench.LogIn("new", Outcome::kAccepted) == "throttled");
   CHECK(bench.LogIn("good", Outcome::kAccepted) == "ok");
@@ -215,7 +234,7 @@ TEST_CASE("login guard: once a proven credential is refused, the other proven on
     std::vector<LoginAttempt> admitted;
     for (int pod = 0; pod < 20; ++pod) REQUIRE(bench.LogIn(name(pod), Outcome::kAccepted) == "ok");
     for (int pod = 0; pod < 20; ++pod) {
-      LoginAttempt attempt{"gw p-1", name(pod), "shop"};
+      LoginAttempt attempt{"p-1", name(pod), "shop"};
       if (bench.guard.Admit(Context(bench.clock.Now(), {}), attempt).ok()) {
         admitted.push_back(attempt);
       }
@@ -223,23 +242,120 @@ TEST_CASE("login guard: once a proven credential is refused, the other proven on
     CHECK(admitted.size() == 3);
     for (const LoginAttempt& attempt : admitted) {
       bench.guard.Settle(attempt, Outcome::kRefused, "no");
-      LoginAttempt next{"gw p-1", name(19), "shop"};
+      LoginAttempt next{"p-1", name(19), "shop"};
       CHECK_FALSE(bench.guard.Admit(Context(bench.clock.Now(), {}), next).ok());
     }
   }
 }
 
-TEST_CASE("login guard: refusals are counted per access id and gateway") {
+TEST_CASE("login guard: refusals are counted per access id") {
   Bench bench;
   for (int i = 0; i < 4; ++i) bench.LogIn("bad " + std::to_string(i), Outcome::kRefused);
-  CHECK(bench.LogIn("new", Outcome::kAccepted, "gw p-2") == "ok");
-  CHECK(bench.LogIn("new", Outcome::kAccepted, "other p-1") == "ok");
+  CHECK(bench.LogIn("new", Outcome::kAccepted, "p-2") == "ok");
+}
+
+TEST_CASE("login guard: the spelling of the gateways does not make another access id") {
+  Bench bench;
+  const std::vector<std::vector<std::string>> spellings = {
+      {"https://gw"}, {"https://GW"}, {"https://gw:443"}, {"https://gw", "https://x"}};
+  int sent = 0;
+  for (int i = 0; i < 2; ++i) {
+    for (const std::vector<std::string>& gateways : spellings) {
+      if (bench.Make(At(gateways, "bad"), Outcome::kRefused) == "ok") ++sent;
+    }
+  }
+  CHECK(sent == 2);
+  // Nor do they count for more than two in other namespaces.
+  CHECK(bench.Make(At({"https://gw"}, "new", "other"), Outcome::kRefused) == "ok");
+  CHECK(bench.Make(At({"https://gw"}, "good", "other"), Outcome::kAccepted) == "ok");
+}
+
+TEST_CASE("login guard: what is proven at some gateways is not at others") {
+  Bench bench;
+  REQUIRE(bench.Make(At({"https://own"}, "key"), Outcome::kAccepted) == "ok");
+  LoginAttempt same = At({"https://own"}, "key"), other = At({"https://gw"}, "key");
+  REQUIRE(bench.guard.Admit(Context(), same).ok());
+  CHECK(same.trusted);
+  REQUIRE(bench.guard.Admit(Context(), other).ok());
+  CHECK_FALSE(other.trusted);
+}
+
+TEST_CASE("login guard: a login that other gateways accepted does not end the row") {
+  Bench bench;
+  REQUIRE(bench.Make(At({"https://own"}, "key"), Outcome::kAccepted) == "ok");
+  for (int i = 0; i < 2; ++i) {
+    CHECK(bench.Make(At({"https://gw"}, "bad " + std::to_string(i)), Outcome::kRefused) == "ok");
+  }
+  CHECK(bench.Make(At({"https://own"}, "key"), Outcome::kAccepted) == "ok");
+  CHECK(bench.Make(At({"https://gw"}, "bad 2"), Outcome::kRefused) == "throttled");
+  bench.clock.Advance(minutes(1));
+  CHECK(bench.Make(At({"https://gw"}, "good"), Outcome::kAccepted) == "ok");
+  for (int i = 3; i < 5; ++i) {
+    CHECK(bench.Make(At({"https://gw"}, "bad " + std::to_string(i)), Outcome::kRefused) == "ok");
+  }
+}
+
+TEST_CASE("login guard: refusals of other gateways take nothing from what is proven at these") {
+  Bench bench;
+  REQUIRE(bench.Make(At({"https://gw"}, "good"), Outcome::kAccepted) == "ok");
+  for (const char* tenant : {"evil 1", "evil 2"}) {
+    CHECK(bench.Make(At({"https://own"}, tenant, tenant), Outcome::kAccepted) == "ok");
+  }
+  for (const char* tenant : {"evil 1", "evil 2"}) {
+    CHECK(bench.Make(At({"https://own"}, tenant, tenant), Outcome::kRefused) == "ok");
+  }
+  LoginAttempt attempt = At({"https://gw"}, "good");
+  REQUIRE(bench.guard.Admit(Context(), attempt).ok());
+  CHECK(attempt.trusted);
+}
+
+TEST_CASE("login guard: a row ends some time after its last refusal") {
+  Bench bench;
+  const auto refused = [&](const std::string& tenant) {
+    return bench.LogIn("bad", Outcome::kRefused, "p-1", tenant);
+  };
+  for (const char* tenant : {"a", "b"}) {
+    for (int i = 0; i < 2; ++i) CHECK(refused(tenant) == "ok");
+  }
+  CHECK(refused("c") == "throttled");
+  bench.clock.Advance(LoginGuard::kForgetAfter);
+  for (int i = 0; i < 2; ++i) CHECK(refused("a") == "ok");
+  CHECK(refused("c") == "ok");
+}
+
+TEST_CASE("login guard: a limited number of access ids is remembered, whoever names them") {
+  for (const Outcome outcome : {Outcome::kAccepted, Outcome::kRefused}) {
+    Bench bench;
+    // Evil named it first.
+    for (const char* tenant : {"evil 1", "shop"}) {
+      CHECK(bench.LogIn(std::string("good of ") + tenant, Outcome::kAccepted, "p-1", tenant) ==
+            "ok");
+    }
+    for (int i = 0; i < 3000; ++i) {
+      for (const char* tenant : {"evil 1", "evil 2"}) {
+        bench.LogIn(tenant, outcome, "p of " + std::to_string(i), tenant);
+      }
+    }
+    CHECK(bench.guard.size() <= LoginGuard::kMostPlaces);
+    LoginAttempt attempt{"p-1", "good of shop", "shop"};
+    REQUIRE(bench.guard.Admit(Context(), attempt).ok());
+    CHECK(attempt.trusted);
+  }
+}
+
+TEST_CASE("login guard: an account is bounded with more namespaces than places too") {
+  Bench bench;
+  for (std::size_t i = 0; i < 2 * LoginGuard::kMostPlaces; ++i) {
+    const std::string name = std::to_string(10000 - i);
+    bench.LogIn("a", Outcome::kAccepted, "p of " + name, "tenant " + name);
+  }
+  CHECK(bench.guard.size() <= LoginGuard::kMostPlaces);
 }
 
 TEST_CASE("login guard: the number of unproven attempts in flight is limited") {
   Bench bench;
   std::vector<LoginAttempt> attempts;
-  for (int i = 0; i < 5; ++i) attempts.push_back({"gw p-1", "pod " + std::to_string(i), "shop"});
+  for (int i = 0; i < 5; ++i) attempts.push_back({"p-1", "pod " + std::to_string(i), "shop"});
   for (int i = 0; i < 3; ++i) REQUIRE(bench.guard.Admit(Context(), attempts[i]).ok());
 
   std::stop_source stop;
@@ -258,14 +374,14 @@ TEST_CASE("login guard: the number of unproven attempts in flight is limited") {
 TEST_CASE("login guard: an attempt is settled as it was admitted, proven or not") {
   Bench bench;
   CHECK(bench.LogIn("a", Outcome::kAccepted) == "ok");
-  LoginAttempt first{"gw p-1", "a", "shop"}, second{"gw p-1", "a", "shop"};
+  LoginAttempt first{"p-1", "a", "shop"}, second{"p-1", "a", "shop"};
   REQUIRE(bench.guard.Admit(Context(), first).ok());
   REQUIRE(bench.guard.Admit(Context(), second).ok());
   bench.guard.Settle(first, Outcome::kRefused, "no");
   bench.guard.Settle(second, Outcome::kUnknown);
   // Of the four places for unproven credentials, only the refusal's is taken.
   for (int i = 0; i < 3; ++i) {
-    LoginAttempt attempt{"gw p-1", "pod", "tenant " + std::to_string(i)};
+    LoginAttempt attempt{"p-1", "pod", "tenant " + std::to_string(i)};
     CHECK(bench.guard.Admit(Context(bench.clock.Now(), {}), attempt).ok());
   }
 }

@@ -18,6 +18,7 @@ constexpr Duration kCallBudget = std::chrono::seconds(30);
 // unverified: tokens are some hundred bytes. What a class's gateway answers is kept, in memory and
 // on disk.
 constexpr std::size_t kMaxToken = 16u << 10;
+constexpr std::size_t kMaxReply = 64u << 10;  // to uid-rotate-token
 
 LoginGuard::Outcome OutcomeOf(const Status& done) {
   if (done.ok()) return LoginGuard::Outcome::kRotated;
@@ -216,8 +217,9 @@ void UidTokens::StartUpkeep(MutexLock& lock, const IdentityPtr& identity) {
       changed_.notify_all();
     });
     if (!IsDue(*identity)) return;  // a login has rotated it, or does
-    if (!Rotate(held, *identity, Context(clock_.Now() + kCallBudget, stop_.get_token()),
-                identity->proven)) {
+    const Context context = Context(clock_.Now() + kCallBudget, stop_.get_token())
+                                .WithNamespace(identity->namespace_name);
+    if (!Rotate(held, *identity, context, identity->proven)) {
       Postpone(*identity);
     }
   });
@@ -271,7 +273,8 @@ Result<SecretBytes> UidTokens::Next(const Context& context, const Options& optio
   Result<Json> reply = api_.Send(
       context, options, Step::kMint,
       {"uid-rotate-token",
-       RequestBody().Text("uid-token", token.Reveal()).Flag("with-manual-ack", true).Take()});
+       RequestBody().Text("uid-token", token.Reveal()).Flag("with-manual-ack", true).Take(),
+       kMaxReply});
   if (!reply.ok()) return reply.error();
   std::optional<std::string> text = TextOf(Find(*reply, {"token"}));
   if (!text || text->empty()) {
@@ -291,12 +294,13 @@ Result<SecretBytes> UidTokens::Next(const Context& context, const Options& optio
 // Even if this call fails, `next` is valid; `token` may then stay valid for some time as well.
 Status UidTokens::Acknowledge(const Context& context, const Options& options,
                               const SecretBytes& token, const SecretBytes& next) {
-  Result<Json> reply =
-      api_.Send(context, options, Step::kLogin,
-                {"uid-rotate-token", RequestBody()
-                                         .Text("uid-token", token.Reveal())
-                                         .Text("send-manual-ack-token", next.Reveal())
-                                         .Take()});
+  Result<Json> reply = api_.Send(context, options, Step::kLogin,
+                                 {"uid-rotate-token",
+                                  RequestBody()
+                                      .Text("uid-token", token.Reveal())
+                                      .Text("send-manual-ack-token", next.Reveal())
+                                      .Take(),
+                                  kMaxReply});
   return reply.ok() ? Status() : reply.error();
 }
 

@@ -56,6 +56,22 @@ class RotateCalls {
   int count_ = 0;
 };
 
+// Records the limits of responses and answers nothing.
+class LimitsSeen final : public HttpClient {
+ public:
+  std::vector<Result<HttpResponse>> SendAll(const Context&,
+                                            std::vector<HttpRequest> requests) override {
+    std::vector<Result<HttpResponse>> replies;
+    for (const HttpRequest& request : requests) {
+      limits.push_back(request.max_response_bytes);
+      replies.emplace_back(Error(ErrorCode::kTransient, "no answer"));
+    }
+    return replies;
+  }
+
+  std::vector<std::size_t> limits;
+};
+
 }  // namespace
 
 TEST_CASE("universal identity: rotated with an acknowledgement, then exchanged") {
@@ -102,6 +118,39 @@ TEST_CASE("universal identity: one without logins is kept alive") {
   CHECK(calls.Reach(4, bench.gateway.clock));
   CHECK(calls.Reach(6, bench.gateway.clock));
   CHECK(bench.gateway.Count("auth") == 1);
+}
+
+TEST_CASE("universal identity: the upkeep uses the namespace's share of the node") {
+  RotateCalls calls;
+  Mutex mutex;
+  std::string latest;
+  LoginBench bench(AccessType::kUniversalIdentity);
+  bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-first");
+  const FakeHttpClient::Reply reply = [&](const Context& context,
+                                          const FakeHttpClient::RecordedRequest& seen) {
+    {
+      MutexLock lock(mutex);
+      latest = context.namespace_name();
+    }
+    return calls.Answer("u-next")(context, seen);
+  };
+  bench.gateway.On("uid-rotate-token", {reply});
+  bench.gateway.On("auth", 200, kToken);
+  REQUIRE(bench.LogIn().ok());
+  CHECK(calls.Reach(4, bench.gateway.clock));
+  MutexLock lock(mutex);
+  CHECK(latest == "shop");
+}
+
+TEST_CASE("universal identity: the size of the gateway's answer is limited") {
+  LimitsSeen http;
+  FakeClock clock;
+  GatewayClient api(http, clock, seconds(30));
+  LoginGuard guard(clock);
+  UidTokens tokens(api, guard, clock, {});
+  REQUIRE(tokens.Get(Context(), TestOptions(), "u-first", "shop").ok());
+  REQUIRE(http.limits.size() == 1);
+  CHECK(http.limits.front() == 65536);
 }
 
 TEST_CASE("universal identity: the upkeep retries after a refusal, which may be temporary") {
@@ -375,6 +424,8 @@ TEST_CASE("universal identity: gateways of a namespace that hang do not delay ot
   for (int i = 0; i < 3 * kGateways; ++i) {
     bench.options = TestOptions({AccessType::kUniversalIdentity},
                                 {"https://evil" + std::to_string(i % kGateways)});
+    // Of one access id, fewer than this run at a time (login_guard.h).
+    bench.options.access_id = "p-evil-" + std::to_string(i);
     bench.pod.credentials["akeylessUIDInitToken"] = SecretBytes("u-" + std::to_string(i));
     REQUIRE(bench.LogIn().ok());
   }
