@@ -34,9 +34,15 @@ VolumeFacts ReadVolumeFacts(const std::map<std::string, std::string>& attributes
 std::string NamespaceForShares(std::string_view attributes) {
   constexpr std::string_view kUnknown = "(unknown)";
   constexpr std::size_t kLongestNamespace = 63;  // a DNS label
-  // Quotes inside of values are escaped, so that only a key can match.
   const std::string key = fmt::format("\"{}\":", kPodNamespace);
+  // A quote inside of a key or value is escaped, so one after a brace or a comma begins a key.
   std::size_t at = attributes.find(key);
+  while (at != attributes.npos) {
+    const std::size_t before = at == 0 ? attributes.npos : attributes.find_last_not_of(' ', at - 1);
+    if (before != attributes.npos && (attributes[before] == '{' || attributes[before] == ','))
+      break;
+    at = attributes.find(key, at + 1);
+  }
   if (at == attributes.npos) return std::string(kUnknown);
   at = attributes.find_first_not_of(' ', at + key.size());
   if (at == attributes.npos || attributes[at] != '"') return std::string(kUnknown);

@@ -149,4 +149,31 @@ TEST_CASE("mount request: attributes without a pod yield a request without a pod
   CHECK_FALSE(read->identity.pod.has_value());
 }
 
+TEST_CASE("attributes: the namespace for the share is that of the real key") {
+  struct Row {
+    std::string name, attributes, want;
+  };
+  const Row rows[] = {
+      {"first", R"({"csi.storage.k8s.io/pod.namespace":"shop","a":"b"})", "shop"},
+      {"later", R"({"a":"b","csi.storage.k8s.io/pod.namespace":"shop"})", "shop"},
+      {"with blanks", R"({ "a": "b", "csi.storage.k8s.io/pod.namespace": "shop" })", "shop"},
+      {"a parameter whose name begins with a quote",
+       R"({"\"csi.storage.k8s.io/pod.namespace":"victim","csi.storage.k8s.io/pod.namespace":"shop"})",
+       "shop"},
+      {"a value that looks like it",
+       R"({"a":",\"csi.storage.k8s.io/pod.namespace\":\"victim\"","csi.storage.k8s.io/pod.namespace":"shop"})",
+       "shop"},
+      {"only such a parameter", R"({"\"csi.storage.k8s.io/pod.namespace":"victim"})", "(unknown)"},
+      {"none", R"({"a":"b"})", "(unknown)"},
+      {"empty", R"({"csi.storage.k8s.io/pod.namespace":""})", "(unknown)"},
+      {"no label of DNS", R"({"csi.storage.k8s.io/pod.namespace":"a b"})", "(unknown)"},
+      {"cut", R"({"csi.storage.k8s.io/pod.namespace":"sho)", "(unknown)"},
+      {"no text", "", "(unknown)"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(NamespaceForShares(row.attributes) == row.want);
+  }
+}
+
 }  // namespace nodekeep

@@ -1,5 +1,7 @@
 #include "csi/driver_metrics.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "agent/base/mutex.h"
@@ -72,7 +74,12 @@ std::string DriverMetrics::ProviderLabel(std::string_view provider) {
 std::string DriverMetrics::ErrorTypeLabel(std::string_view error_type) {
   if (!IsErrorType(error_type)) return "other";
   MutexLock lock(mutex_);
-  if (!error_types_.contains(error_type)) {
+  constexpr std::string_view kOwn[] = {
+      "FailedToEnsureMountPoint", "FailedToMount",  "SecretProviderClassNotFound",
+      "GRPCProviderError",        "FileWriteError", "FailedToRotate",
+      "UnexpectedTargetPath"};
+  const bool is_own = std::find(std::begin(kOwn), std::end(kOwn), error_type) != std::end(kOwn);
+  if (!is_own && !error_types_.contains(error_type)) {
     if (error_types_.size() >= kMaxErrorTypes) return "other";
     error_types_.emplace(error_type);
   }

@@ -112,7 +112,8 @@ struct Server {
        .clock = clock,
        .log = core.log,
        .metrics = core.mount_metrics,
-       .class_bytes = core.class_bytes}};
+       .class_bytes = core.class_bytes,
+       .answer_bytes = core.answer_bytes}};
   WorkerPool pool{{.on_exception = Reporter()}};
   TempDir dir;
   ProviderService service;

@@ -12,7 +12,7 @@ namespace {
 
 // A provider that hangs holds each of its refreshes for the whole budget, so volumes that failed
 // the last time must not occupy all slots.
-constexpr std::size_t kFailingAtOnce = 4;
+constexpr std::size_t kFailingAtOnce = 8;
 // Delay until a failing volume that found no slot is tried again. Short, since after an outage all
 // volumes of the node count as failing.
 constexpr Duration kNoSlot = std::chrono::milliseconds(100);
@@ -22,7 +22,10 @@ constexpr Duration kAfterException = std::chrono::seconds(30);
 }  // namespace
 
 Rotation::Rotation(Options options, Dependencies dependencies)
-    : options_(std::move(options)), deps_(dependencies), thread_([this](std::stop_token stop) {
+    : options_(std::move(options)),
+      deps_(dependencies),
+      failing_turns_({.name = "failing_refreshes", .capacity = kFailingAtOnce}),
+      thread_([this](std::stop_token stop) {
         RunGuarded("rotation", stop, deps_.clock, options_.on_exception, [&] { Run(stop); });
       }) {}
 
@@ -43,42 +46,45 @@ void Rotation::Run(std::stop_token stop) {
     const std::optional<VolumeRecord> record = deps_.registry.Find(item->key());
     if (!record) continue;
     const bool failing = !record->state.error.empty() || record->state.slow;
-    if (AcquireSlot(failing)) {
-      Start(*item, record->volume->namespace_name, failing, stop);
+    const std::string& namespace_name = record->volume->namespace_name;
+    SharedResource::Grant turn;
+    if (failing) {
+      if (auto free = failing_turns_.TryTake(namespace_name, 1)) turn = *std::move(free);
+    }
+    if (!failing || turn.amount() > 0) {
+      Start(*item, namespace_name, std::move(turn), stop);
     } else {
       item->AddAfter(kNoSlot);
     }
   }
 }
 
-bool Rotation::AcquireSlot(bool failing) {
+void Rotation::Began() {
   MutexLock lock(mutex_);
-  if (failing && failing_running_ >= kFailingAtOnce) return false;
   ++running_;
-  if (failing) ++failing_running_;
-  return true;
 }
 
-void Rotation::ReleaseSlot(bool failing) {
+void Rotation::Ended() {
   // Notified under the lock: once `running_` is seen as 0, this object may be gone.
   MutexLock lock(mutex_);
   --running_;
-  if (failing) --failing_running_;
   changed_.notify_all();
 }
 
-void Rotation::Start(Item& next, const std::string& namespace_name, bool failing,
+void Rotation::Start(Item& next, const std::string& namespace_name, SharedResource::Grant turn,
                      std::stop_token stop) {
-  const OnThrow not_started([&] { ReleaseSlot(failing); });
+  Began();
+  const OnThrow not_started([&] { Ended(); });
   // Shared, because tasks of a pool are copyable.
   const auto item = std::make_shared<Item>(std::move(next));
+  const auto held = std::make_shared<SharedResource::Grant>(std::move(turn));
   const OnThrow put_off([&] { item->AddAfter(kAfterException); });
-  const Status posted = deps_.pool.Post(namespace_name, [this, item, namespace_name, failing,
-                                                         stop] {
+  const Status posted = deps_.pool.Post(namespace_name, [this, item, namespace_name, held, stop] {
     const OnExit over([&] {
-      // Before the slot is released: the pool may keep the task longer than the queue lives.
+      // Before the end is counted: the pool may keep the task longer than this object lives.
       item->Done();
-      ReleaseSlot(failing);
+      *held = SharedResource::Grant();
+      Ended();
     });
     const OnThrow put_off([&] { item->AddAfter(kAfterException); });
     const Context context =
@@ -88,7 +94,7 @@ void Rotation::Start(Item& next, const std::string& namespace_name, bool failing
   });
   if (posted.ok()) return;
   item->AddAfter(kNoSlot);
-  ReleaseSlot(failing);
+  Ended();
 }
 
 }  // namespace nodekeep

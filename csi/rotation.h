@@ -5,8 +5,8 @@
 //
 // The times are the agent's own, not those of kubelet's repeated requests: a refresh returns when
 // the next one is due, and a change that becomes known earlier adds the path to the queue. The
-// queue limits how many refreshes run at a time, and shares them among namespaces; at most 4 are of
-// volumes whose latest refresh has failed or was slow.
+// queue limits how many refreshes run at a time, and shares them among namespaces; at most 8 are of
+// volumes whose latest refresh has failed or was slow, shared in the same way.
 //
 // The destructor cancels running refreshes and waits for them.
 
@@ -16,6 +16,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/mutex.h"
+#include "agent/base/shared_resource.h"
 #include "agent/base/thread_guard.h"
 #include "agent/base/worker_pool.h"
 #include "agent/base/workqueue.h"
@@ -51,19 +52,19 @@ class Rotation {
   using Item = Workqueue<std::string>::Item;
 
   void Run(std::stop_token stop);
-  // False when too many failing volumes are being refreshed.
-  bool AcquireSlot(bool failing);
-  void ReleaseSlot(bool failing);
-  // Needs an acquired slot, and releases it at the end of the refresh. Moves from `next`.
-  void Start(Item& next, const std::string& namespace_name, bool failing, std::stop_token stop);
+  void Began();
+  void Ended();
+  // `turn`: held until the end of the refresh. Moves from `next`.
+  void Start(Item& next, const std::string& namespace_name, SharedResource::Grant turn,
+             std::stop_token stop);
 
   const Options options_;
   const Dependencies deps_;
+  SharedResource failing_turns_;
 
   Mutex mutex_;
   std::condition_variable_any changed_;
   std::size_t running_ NODEKEEP_GUARDED_BY(mutex_) = 0;
-  std::size_t failing_running_ NODEKEEP_GUARDED_BY(mutex_) = 0;  // among them
 
   std::jthread thread_;  // last: stopped first
 };

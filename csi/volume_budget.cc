@@ -1,8 +1,15 @@
 #include "csi/volume_budget.h"
 
+#include <optional>
 #include <utility>
 
 namespace nodekeep {
+namespace {
+
+// By which the size of a set may be overestimated: temporary links, directories.
+constexpr std::size_t kSlack = std::size_t{16} << 10;
+
+}  // namespace
 
 Status VolumeBudget::Reserve(const Volume& volume, std::size_t bytes) {
   const std::shared_ptr<Entry> entry = EntryOf(volume);
@@ -11,11 +18,28 @@ Status VolumeBudget::Reserve(const Volume& volume, std::size_t bytes) {
   return NoRoom(volume, bytes);
 }
 
+Status VolumeBudget::ReserveRotation(const Volume& volume, std::size_t bytes) {
+  const std::shared_ptr<Entry> entry = EntryOf(volume);
+  if (bytes > entry->held + kSlack) {
+    if (Status grown = Reserve(volume, bytes - entry->held); !grown.ok()) return grown;
+  }
+  std::optional<SharedResource::Grant> rotation = rotations_.TryTake(volume.namespace_name, bytes);
+  if (!rotation) {
+    return Error::Format(ErrorCode::kThrottled,
+                         "other rotations of namespace \"{}\" use its share of the memory for "
+                         "rotations; it is tried again",
+                         volume.namespace_name);
+  }
+  entry->rotation = *std::move(rotation);
+  return {};
+}
+
 Status VolumeBudget::Settle(const Volume& volume) {
+  const std::shared_ptr<Entry> entry = EntryOf(volume);
+  entry->rotation = SharedResource::Grant();
   const Result<std::size_t> held = mounter_.MemoryOf(volume.target_path);
   // Not mounted any more: what is counted stays so until Release.
   if (!held.ok()) return {};
-  const std::shared_ptr<Entry> entry = EntryOf(volume);
   entry->held = *held;
   if (entry->grant.Resize(*held)) return {};
   entry->grant = bytes_.TakeExisting(volume.namespace_name, *held);

@@ -23,12 +23,19 @@ namespace nodekeep {
 
 class VolumeBudget {
  public:
-  // Both must outlive this object. `bytes`: the memory for all volumes.
-  VolumeBudget(SharedResource& bytes, Mounter& mounter) : bytes_(bytes), mounter_(mounter) {}
+  // All must outlive this object. `bytes`: the memory for all volumes. `rotations`: the memory for
+  // new sets during rotations, apart from `bytes`, so that a namespace that holds its share of
+  // those can still rotate what it holds.
+  VolumeBudget(SharedResource& bytes, SharedResource& rotations, Mounter& mounter)
+      : bytes_(bytes), rotations_(rotations), mounter_(mounter) {}
 
   // Takes `bytes` in addition to what the volume held at the last Settle; does not add to an
   // earlier Reserve. Errors: kPrecondition, which names the namespace, the bytes and the setting.
   Status Reserve(const Volume& volume, std::size_t bytes);
+  // For the new set of a volume that holds an old one: takes it from the memory for rotations until
+  // Settle, and from that for volumes what it is larger by. Errors: those of Reserve; kThrottled
+  // while other rotations of the namespace use its share.
+  Status ReserveRotation(const Volume& volume, std::size_t bytes);
   // Counts what the mounted volume holds now. Errors: kPrecondition if that is more than was
   // reserved and than its namespace may take; it is counted nevertheless.
   Status Settle(const Volume& volume);
@@ -40,13 +47,15 @@ class VolumeBudget {
  private:
   struct Entry {
     SharedResource::Grant grant;
-    std::size_t held = 0;  // at the last Settle; the rest of the grant is reserved
+    SharedResource::Grant rotation;  // of the memory for rotations, until Settle
+    std::size_t held = 0;            // at the last Settle; the rest of `grant` is reserved
   };
 
   std::shared_ptr<Entry> EntryOf(const Volume& volume);
   Error NoRoom(const Volume& volume, std::size_t bytes) const;
 
   SharedResource& bytes_;
+  SharedResource& rotations_;
   Mounter& mounter_;
 
   Mutex mutex_;

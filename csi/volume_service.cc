@@ -10,6 +10,8 @@ namespace {
 constexpr Duration kFirstPodList = std::chrono::seconds(2);
 // A refresh that took longer gets its next turn only among the failing ones.
 constexpr Duration kSlowRefresh = std::chrono::seconds(5);
+// Until a rotation that found no memory is tried again.
+constexpr Duration kNoMemory = std::chrono::seconds(2);
 constexpr Duration kShortestPeriod = std::chrono::milliseconds(500);
 
 // A failed mirror is tried again well before the next refresh, since an outage of the API server
@@ -51,6 +53,7 @@ struct VolumeService::Outcome {
   ReadReport report;
   std::string mirror_error;
   bool changed = false;
+  bool waits_for_memory = false;  // a rotation that is only put off
   std::string changes;  // of files, as reported to users: "updated db.yaml"
 
   static Outcome Failure(Error error, std::string type, std::string provider = "") {
@@ -200,10 +203,7 @@ VolumeService::Outcome VolumeService::FetchAndWrite(const Context& context, cons
         fetched.failure_type);
   }
   // Before anything is written, also to the API server.
-  const Status room =
-      fetched.content->untouched
-          ? deps_.budget.Settle(volume)
-          : deps_.budget.Reserve(volume, TmpfsSizeOf(fetched.content->bundle.files));
+  const Status room = FirstRoom(volume, *fetched.content);
   if (!room.ok()) {
     return Outcome::Failure(
         room.error().Prepend("failed to mount secrets store objects for pod {}, err",
@@ -219,25 +219,40 @@ VolumeService::Outcome VolumeService::FetchAndWrite(const Context& context, cons
   if (Status mounted = mount(NeedsExecution(fetched.content->bundle)); !mounted.ok()) {
     return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint");
   }
-  Outcome outcome = Write(volume, *fetched.content);
+  Outcome outcome = Write(volume, *fetched.content, false);
   outcome.mirror_error = std::move(mirror_error);
   return outcome;
 }
 
-VolumeService::Outcome VolumeService::Write(const Volume& volume, VolumeContent& content) {
+// What could be written once but not rotated is refused at once, not when a secret has to change.
+Status VolumeService::FirstRoom(const Volume& volume, const VolumeContent& content) {
+  if (content.untouched) return deps_.budget.Settle(volume);
+  const std::size_t bytes = TmpfsSizeOf(content.bundle.files);
+  if (2 * bytes > options_.volume_size) {
+    return NoSpace(Error(ErrorCode::kTooLarge, "too much for a volume"), content.bundle,
+                   options_.volume_size);
+  }
+  return deps_.budget.Reserve(volume, bytes);
+}
+
+VolumeService::Outcome VolumeService::Write(const Volume& volume, VolumeContent& content,
+                                            bool rotates) {
   Outcome outcome;
   outcome.versions = content.bundle.versions;
   outcome.report = content.bundle.report;
   Result<WriteOutcome> written = WriteOutcome();
-  if (!content.untouched) written = WriteFiles(volume, content.bundle.files);
+  if (!content.untouched) written = WriteFiles(volume, content.bundle.files, rotates);
   // Also after a failure: the old set alone is left.
   const Status room = deps_.budget.Settle(volume);
   if (written.ok() && !room.ok()) written = room.error();
   if (!written.ok()) {
-    return Outcome::Failure(
+    const bool waits = rotates && written.error().code() == ErrorCode::kThrottled;
+    Outcome failed = Outcome::Failure(
         NoSpace(written.error(), content.bundle, options_.volume_size)
             .Prepend("failed to mount secrets store objects for pod {}, err", volume.Text()),
         "FileWriteError");
+    failed.waits_for_memory = waits;
+    return failed;
   }
   outcome.changed = written->changed;
   for (const auto& [verb, paths] :
@@ -250,8 +265,8 @@ VolumeService::Outcome VolumeService::Write(const Volume& volume, VolumeContent&
   return outcome;
 }
 
-Result<WriteOutcome> VolumeService::WriteFiles(const Volume& volume,
-                                               std::vector<BundleFile>& files) {
+Result<WriteOutcome> VolumeService::WriteFiles(const Volume& volume, std::vector<BundleFile>& files,
+                                               bool rotates) {
   // The mount may have gone away during the fetch: the files must never end on the disk below.
   Result<Directory> root = deps_.mounter.Open(volume.target_path);
   if (!root.ok()) return root.error();
@@ -261,7 +276,10 @@ Result<WriteOutcome> VolumeService::WriteFiles(const Volume& volume,
     // The permissions that kubelet's fsGroup handling adds to files of a read-only volume.
     for (BundleFile& file : files) file.mode |= 0440;
   }
-  options.reserve = [&](std::size_t bytes) { return deps_.budget.Reserve(volume, bytes); };
+  options.reserve = [&](std::size_t bytes) {
+    return rotates ? deps_.budget.ReserveRotation(volume, bytes)
+                   : deps_.budget.Reserve(volume, bytes);
+  };
   return AtomicWriter(*std::move(root), deps_.clock, std::move(options)).Write(files);
 }
 
@@ -362,12 +380,15 @@ std::optional<SteadyTime> VolumeService::Refresh(const Context& context,
   if (HasEnded((*guard)->context(), *record->volume)) {
     return NextRefresh(*record->volume, record->state.refresh_after);
   }
+  const SteadyTime renewed = deps_.clock.Now();
   const Outcome outcome = Renew((*guard)->context(), *record);
   // Unpublished meanwhile, or the agent is stopping.
   if ((*guard)->context().stop().stop_requested()) return std::nullopt;
-  const SteadyTime::duration took = deps_.clock.Now() - begun;
-  deps_.metrics.ObserveRotation(took);
-  deps_.registry.Update(target_path, [&](VolumeState& state) { state.slow = took > kSlowRefresh; });
+  if (outcome.waits_for_memory) return deps_.clock.Now() + kNoMemory;
+  const SteadyTime now = deps_.clock.Now();
+  deps_.metrics.ObserveRotation(now - begun);
+  deps_.registry.Update(target_path,
+                        [&](VolumeState& state) { state.slow = now - renewed > kSlowRefresh; });
   if (!outcome.status.ok()) return RefreshFailed(*record, outcome);
   const SteadyTime due = Succeeded(*record->volume, outcome);
   deps_.metrics.CountRotation(outcome.provider, outcome.changed);
@@ -419,7 +440,7 @@ VolumeService::Outcome VolumeService::Renew(const Context& context, const Volume
   if (!fetched.content.ok()) {
     return Outcome::Failure(fetched.content.error(), fetched.failure_type, (*spc)->provider);
   }
-  Outcome outcome = Write(volume, *fetched.content);
+  Outcome outcome = Write(volume, *fetched.content, true);
   outcome.provider = (*spc)->provider;
   // After the files, which must not wait for an API server that does not answer.
   if (outcome.status.ok()) {
@@ -440,7 +461,9 @@ SteadyTime VolumeService::RefreshFailed(const VolumeRecord& record, const Outcom
   });
   deps_.log.Warn("rotation failed",
                  {{"pod", volume.Text()}, {"class", volume.class_name}, {"error", message}});
-  const SteadyTime due = NextRefresh(volume, record.state.refresh_after);
+  // A class with a long interval must not wait for it after a failure.
+  const Duration kept = record.state.refresh_after;
+  const SteadyTime due = NextRefresh(volume, std::min(kept, options_.refresh_after));
   // One event per reason, not one per try. A recovered volume has no tokens until kubelet's next
   // request, which is not a failure.
   if (record.state.error == message || volume.recovered) return due;

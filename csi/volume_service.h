@@ -81,8 +81,11 @@ class VolumeService {
                         const SecretProviderClass& spc, MountState state);
   bool HasEnded(const Context& context, const Volume& volume);
   Outcome Renew(const Context& context, const VolumeRecord& record);
-  Outcome Write(const Volume& volume, VolumeContent& content);
-  Result<WriteOutcome> WriteFiles(const Volume& volume, std::vector<BundleFile>& files);
+  Status FirstRoom(const Volume& volume, const VolumeContent& content);
+  // `rotates`: the volume holds an older set.
+  Outcome Write(const Volume& volume, VolumeContent& content, bool rotates);
+  Result<WriteOutcome> WriteFiles(const Volume& volume, std::vector<BundleFile>& files,
+                                  bool rotates);
   // Clears the target path and what the volume counts with.
   Status Clear(const std::string& target_path);
   // Returns the reason of a failure, "" on success. `before`: the result of the previous try; an

@@ -546,24 +546,35 @@ TEST_CASE("driver: volumes beyond the share of their namespace are refused befor
   CHECK(node.volume_bytes.used() == 0);
 }
 
-TEST_CASE("driver: a rotation takes memory for both sets, and only while it writes") {
+TEST_CASE("driver: what is mounted rotates however full the memory for volumes is") {
   DriverNode node;
   node.backend->SetValue("db", OneMiB('a'));
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());
   const std::size_t held = node.volume_bytes.used();
   CHECK(held == *node.mounter.MemoryOf(volume->target_path));
-
-  // An unchanged set needs no memory.
   node.volume_bytes.SetCapacity(held);
+
+  node.backend->SetValue("db", OneMiB('b'));
   node.clock.Advance(minutes(3));
   node.Refresh(volume);
   CHECK(node.StateOf(*volume).error.empty());
+  CHECK(DriverNode::Read(*volume) == OneMiB('b'));
+  CHECK(node.volume_bytes.used() == held);
+  CHECK(node.rotation_bytes.used() == 0);
   CHECK(node.refusals.empty());
+}
 
-  // Room for less than two sets.
-  node.backend->SetValue("db", OneMiB('b'));
+TEST_CASE("driver: a rotation to a larger set needs room in the share of its namespace") {
+  DriverNode node;
+  node.backend->SetValue("db", OneMiB('a'));
+  const VolumePtr volume = node.MakeVolume();
+  REQUIRE(node.Publish(volume).ok());
+  const std::size_t held = node.volume_bytes.used();
   node.volume_bytes.SetCapacity(2 * held + (1 << 19));
+
+  const std::string larger = OneMiB('b') + OneMiB('b');
+  node.backend->SetValue("db", larger);
   node.clock.Advance(minutes(3));
   node.Refresh(volume);
   CHECK(node.StateOf(*volume).error.find("driver.volumesTotal") != std::string::npos);
@@ -573,13 +584,43 @@ TEST_CASE("driver: a rotation takes memory for both sets, and only while it writ
   CHECK(node.refusals == std::map<std::string, int>{{"shop", 1}});
   CHECK(node.volume_bytes.used() == held);
 
-  // Room for both, and for as much again that stays free.
-  node.volume_bytes.SetCapacity(5 * held);
+  node.volume_bytes.SetCapacity(8 * held);
   node.clock.Advance(minutes(3));
   node.Refresh(volume);
   CHECK(node.StateOf(*volume).error.empty());
+  CHECK(DriverNode::Read(*volume) == larger);
+}
+
+TEST_CASE("driver: a rotation waits while others of its namespace use the memory for rotations") {
+  DriverNode node;
+  node.backend->SetValue("db", OneMiB('a'));
+  const VolumePtr volume = node.MakeVolume();
+  REQUIRE(node.Publish(volume).ok());
+  node.backend->SetValue("db", OneMiB('b'));
+  node.clock.Advance(minutes(3));
+  (void)node.TakeDue();
+  {
+    const auto others = node.rotation_bytes.TakeExisting("shop", std::size_t{62} << 20);
+    const std::optional<SteadyTime> due = node.volumes.Refresh(Context(), volume->target_path);
+    REQUIRE(due);
+    CHECK(*due <= node.clock.Now() + seconds(5));
+    CHECK(DriverNode::Read(*volume) == OneMiB('a'));
+    CHECK(node.StateOf(*volume).error.empty());
+    CHECK(node.events.reasons().empty());
+  }
+  node.Refresh(volume);
   CHECK(DriverNode::Read(*volume) == OneMiB('b'));
-  CHECK(node.volume_bytes.used() == held);
+}
+
+TEST_CASE("driver: a set that could be written but never rotated is refused at the mount") {
+  DriverNode node;
+  std::string five;
+  for (int i = 0; i < 5; ++i) five += OneMiB('a');
+  node.backend->SetValue("db", five);
+  const Status refused = node.Publish(node.MakeVolume());
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message().find("driver.volumeSize") != std::string::npos);
+  CHECK(node.volume_bytes.used() == 0);
 }
 
 TEST_CASE("driver: the budget is given back after every way in which a publish fails") {
@@ -626,6 +667,7 @@ TEST_CASE("driver: files that a provider writes itself count once it has answere
       return {std::move(content), ""};
     }
     bool MayWriteItself(const SecretProviderClass&) const override { return true; }
+    bool Serves(const std::string&) const override { return true; }
   };
   DriverNode node;
   SelfWriter source;
@@ -683,7 +725,7 @@ TEST_CASE("driver: a failed refresh is tried again at the interval of the class"
   // The interval is 5 % longer, and refreshes of a class have a common phase, so the next one is
   // due between half an interval and one and a half from now.
   const Row rows[] = {{"shorter than the default", "20s", seconds(10), seconds(32)},
-                      {"longer than the default", "10m", seconds(300), seconds(950)}};
+                      {"longer than the default, which is used", "10m", seconds(60), seconds(190)}};
   for (const Row& row : rows) {
     INFO(row.name);
     DriverNode node;

@@ -30,7 +30,7 @@ Driver::Driver(const Config& config, Graph& graph, KubeClient& kube, WorkerPool&
       node_name_(config.node_name),
       metrics_(graph.metrics,
                [this](const std::string& provider) { return source_.Serves(provider); }),
-      budget_(graph.shares.volume_bytes, mounter_),
+      budget_(graph.shares.volume_bytes, graph.shares.rotation_bytes, mounter_),
       refreshes_(
           {.group_of = [this](const std::string& path) { return registry_.NamespaceOf(path); },
            .max_in_work = kRefreshesAtOnce},

@@ -36,6 +36,8 @@ struct Shares {
   SharedResource answer_bytes;
   // Memory of the driver's volumes: their tmpfs files are charged to the agent.
   SharedResource volume_bytes;
+  // For the new sets of rotations, which exist beside the old ones for a moment.
+  SharedResource rotation_bytes;
   // Identities that providers keep alive between logins (universal identities of Akeyless): each
   // costs some requests an hour. A class needs one, or shares it with others.
   SharedResource identities;

@@ -23,6 +23,9 @@ std::string FirstElement(std::string_view path) {
   return std::string(path.substr(0, path.find('/')));
 }
 
+// A link with a shorter target takes no page (the kernel's mm/shmem.c, SHORT_SYMLINK_LEN).
+constexpr std::size_t kShortLink = 128 - 1;
+
 std::string TargetOf(std::string_view name) { return fmt::format("{}/{}", kData, name); }
 
 // "..2026_01_31_12_00_00.123456"
@@ -257,6 +260,7 @@ std::size_t TmpfsSizeOf(const std::vector<BundleFile>& files) {
     const auto new_directories = std::count(differ.first, path.end(), '/');
     const bool new_link = std::find(path.begin(), differ.first, '/') == differ.first;
     inodes += static_cast<std::size_t>(new_directories) + (new_link ? 1 : 0);
+    if (new_link && TargetOf(path.substr(0, path.find('/'))).size() >= kShortLink) bytes += kPage;
     before = path;
   }
   return bytes + inodes * kTmpfsInodeBytes;

@@ -81,6 +81,7 @@ struct Core {
   LeaseKeeper leases;
   Fetcher fetcher;
   SharedResource class_bytes{{.name = "class_bytes", .capacity = 32 << 20}};
+  SharedResource answer_bytes{{.name = "answer_bytes", .capacity = 128 << 20}};
   const SecretBytes version_key{"the version key of the tests"};
 };
 

@@ -217,8 +217,9 @@ struct DriverNode {
        .ledger = ledger,
        .clock = clock,
        .log = core.log,
-        .metrics = core.mount_metrics,
-        .class_bytes = core.class_bytes}};
+       .metrics = core.mount_metrics,
+       .class_bytes = core.class_bytes,
+       .answer_bytes = core.answer_bytes}};
   DriverMetrics driver_metrics{
       core.metrics, [this](const std::string& provider) { return source.Serves(provider); }};
   TempDir dir;
@@ -237,7 +238,8 @@ struct DriverNode {
        .on_refusal = [this](std::string_view, const std::string& namespace_name) {
          ++refusals[namespace_name];
        }}};
-  VolumeBudget budget{volume_bytes, mounter};
+  SharedResource rotation_bytes{{.name = "rotation_bytes", .capacity = std::size_t{64} << 20}};
+  VolumeBudget budget{volume_bytes, rotation_bytes, mounter};
   Workqueue<std::string> refreshes{{.max_in_work = kRefreshesAtOnce}, clock, core.rng};
   VolumeService volumes{{},
                         {.mounter = mounter,
