@@ -1,6 +1,6 @@
 #pragma once
 
-// The deadline, stop token and log fields of a request.
+// The deadline, stop token, namespace and log fields of a request.
 //
 // First parameter of every function that can wait. Deadlines only get shorter in nested calls. A
 // value, cheap to copy; safe to read from several threads.

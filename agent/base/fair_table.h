@@ -106,6 +106,13 @@ class FairTable {
     const auto owner = owners_.find(namespace_name);
     return owner == owners_.end() ? Removed() : Erase(*owner->second.least_recent_first.front());
   }
+  // The namespace that holds most; "" if the table is empty.
+  std::string LargestOwner() const {
+    const auto largest = std::max_element(
+        owners_.begin(), owners_.end(),
+        [](const auto& a, const auto& b) { return a.second.size < b.second.size; });
+    return largest == owners_.end() ? std::string() : largest->first;
+  }
   Removed SetCapacity(std::size_t capacity) {
     Removed removed;
     capacity_ = capacity;

@@ -41,12 +41,6 @@ std::string GoQuote(std::string_view text) {
   return quoted + (cut ? "...\"" : "\"");
 }
 
-std::string Excerpt(std::string_view text) {
-  constexpr std::size_t kShown = 256;
-  if (text.size() <= kShown) return std::string(text);
-  return std::string(Utf8Prefix(text, kShown)) + "...";
-}
-
 Result<bool> ParseGoBool(std::string_view text) {
   constexpr std::array<std::string_view, 6> kTrue = {"1", "t", "T", "TRUE", "true", "True"};
   constexpr std::array<std::string_view, 6> kFalse = {"0", "f", "F", "FALSE", "false", "False"};

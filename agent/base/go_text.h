@@ -15,10 +15,6 @@ namespace nodekeep {
 // characters and for invalid UTF-8. Text over 100 bytes is truncated and ends in "...".
 std::string GoQuote(std::string_view text);
 
-// Text of others (a parameter, a name, an address) for a message: as it is up to 256 bytes, else
-// cut at the end of a character and ending in "...".
-std::string Excerpt(std::string_view text);
-
 // strconv.ParseBool: 1 t T TRUE true True, 0 f F FALSE false False. Error text:
 // strconv.ParseBool: parsing "<x>": invalid syntax.
 Result<bool> ParseGoBool(std::string_view text);

@@ -45,15 +45,6 @@ TEST_CASE("go text: booleans are parsed as by strconv.ParseBool") {
   }
 }
 
-TEST_CASE("go text: an excerpt is cut at the end of a character, and says so") {
-  const std::string fits(256, 'a');
-  CHECK(Excerpt("") == "");
-  CHECK(Excerpt(fits) == fits);
-  CHECK(Excerpt(fits + "b") == fits + "...");
-  const std::string umlaut = "\xC3\xBC";
-  CHECK(Excerpt(std::string(255, 'a') + umlaut) == std::string(255, 'a') + "...");
-}
-
 TEST_CASE("go text: the permission is a JSON number that fits into uint32") {
   struct Row {
     std::string text;

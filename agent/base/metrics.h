@@ -3,7 +3,7 @@
 // The registry of the process's metrics. Each module declares its own metrics over it
 // (agent/secrets/fetch_metrics.h and the like); docs/metrics.md lists all of them for users.
 //
-// Labels carry provider names, outcomes and host names of backends; never a path, a value, a pod
+// Labels carry provider names, outcomes, configured hosts and names of namespaces; never a path, a value, a pod
 // name or a token. Thread-safe, as are the families.
 
 #include <prometheus/counter.h>

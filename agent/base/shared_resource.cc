@@ -89,15 +89,19 @@ bool SharedResource::Grant::Resize(std::size_t amount) {
 
 std::optional<SharedResource::Grant> SharedResource::TryTake(const std::string& namespace_name,
                                                              std::size_t amount) {
+  Grant grant(state_, namespace_name, 0);  // allocates before anything is taken
   if (!state_->TryAdd(namespace_name, amount)) return std::nullopt;
-  return Grant(state_, namespace_name, amount);
+  grant.amount_ = amount;
+  return grant;
 }
 
 SharedResource::Grant SharedResource::TakeExisting(const std::string& namespace_name,
                                                    std::size_t amount) {
+  Grant grant(state_, namespace_name, 0);
   MutexLock lock(state_->mutex);
   state_->Add(namespace_name, amount);
-  return Grant(state_, namespace_name, amount);
+  grant.amount_ = amount;
+  return grant;
 }
 
 bool SharedResource::MayTake(const std::string& namespace_name, std::size_t amount) const {

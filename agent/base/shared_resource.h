@@ -3,9 +3,9 @@
 // A bounded resource of the node (threads, connections, bytes), shared fairly by namespaces.
 //
 // A namespace may take as much as stays free afterwards, no more. So one that is alone gets half of
-// the capacity, each of n equally greedy ones gets 1/(n+1), and there is always something left for
-// one that comes later, without anything being taken away from the others. Nothing needs to be
-// known about who else will come.
+// the capacity, of what is given back and taken again each of n equally greedy ones gets 1/(n+1),
+// and something is left for one that comes later, down to the last unit. What is held is never
+// taken away. Nothing needs to be known about who else will come.
 //
 // The node's own work has the namespace "" and may take all that is free.
 //

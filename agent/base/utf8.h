@@ -17,9 +17,10 @@ std::size_t FindInvalidUtf8(std::string_view text);
 // The longest prefix of at most `limit` bytes that does not end inside a character.
 std::string_view Utf8Prefix(std::string_view text, std::size_t limit);
 
-// The start of a text that may be long, for errors, logs and Events: at most `limit` bytes of it,
-// and "..." where it was cut, which is never inside a character.
-std::string Excerpt(std::string_view text, std::size_t limit = 100);
+// The start of a text that may be long (a parameter, a name, an address), for errors, logs and
+// Events: at most `limit` bytes of it, and "..." where it was cut, which is never inside a
+// character.
+std::string Excerpt(std::string_view text, std::size_t limit = 256);
 
 // Untrusted text as one line of a message: white space and control characters are removed at both
 // ends and collapsed to one space inside; text longer than `limit` bytes is cut and ends in "...".

@@ -58,7 +58,7 @@ Status WorkerPool::Post(const std::string& namespace_name, std::function<void()>
 }
 
 Status WorkerPool::AddThread() {
-  if (idle_ >= queued_ || threads_.size() >= options_.max_threads) return {};
+  if (stopping_ || idle_ >= queued_ || threads_.size() >= options_.max_threads) return {};
   if (NextQueue() == queues_.end()) return {};
   try {
     std::thread thread([this] { Run(); });
@@ -107,7 +107,11 @@ void WorkerPool::Run() {
       SharedResource::Grant thread = threads_in_use_.TakeExisting(queue->first, 1);
       Task task = TakeTask(queue);
       // The end of the task before may have made room for more than one.
-      if (idle_ > 0 && NextQueue() != queues_.end()) work_or_stop_.notify_one();
+      if (NextQueue() != queues_.end()) {
+        // Without another thread, the next task waits for this one.
+        if (idle_ == 0) (void)AddThread();
+        work_or_stop_.notify_one();
+      }
       lock.unlock();
       task.place = SharedResource::Grant();
       RunReported(options_.name, options_.on_exception, task.run);

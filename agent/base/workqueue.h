@@ -43,7 +43,7 @@ class Workqueue {
     // For Item::Retry: the delay after the first failure, doubled with each further one in a row.
     Duration first_retry = std::chrono::seconds(1);
     Duration longest_retry = std::chrono::minutes(5);
-    // The group of a key, for example its namespace: a pure function. Due keys of several groups
+    // The group of a key, for example its namespace. Due keys of several groups
     // are handed out round robin, so that no group waits for all keys of another. Null = all keys
     // are one group, in the order of their due times. Called without the lock.
     std::function<std::string(const Key&)> group_of{};
@@ -236,6 +236,8 @@ class Workqueue {
   }
 
   EntryRef TakeFrom(DueGroups::iterator group) NODEKEEP_REQUIRES(mutex_) {
+    // First, because it may throw.
+    SharedResource::Grant turn = in_work_.TakeExisting(group->first, 1);
     latest_group_ = group->first;
     const EntryRef ref = entries_.find(*group->second.begin()->second);
     ref->second.place = group->second.extract(group->second.begin());
@@ -243,7 +245,7 @@ class Workqueue {
     ref->second.is_queued = false;
     ref->second.is_due = false;
     ref->second.in_work = true;
-    ref->second.turn = in_work_.TakeExisting(latest_group_, 1);
+    ref->second.turn = std::move(turn);
     return ref;
   }
 

@@ -35,7 +35,7 @@ struct WatchPolicy {
   // The server sends a bookmark once a minute. A watch that receives nothing for a random time
   // between this and 1.5 times this is closed, and all objects are listed again.
   Duration idle_timeout = std::chrono::seconds(100);
-  int page_size = 100;  // objects; bounds the memory that a list takes
+  int page_size = 20;  // objects; bounds the memory that a list takes: a pod may have 1.5 MB
 };
 
 // Dependencies of watches; all must outlive every watch.

@@ -4,9 +4,12 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep {
 namespace {
+
+constexpr std::size_t kCopies = 2;
 
 std::string VersionOf(const Projection& projection, const SecretBytes& contents,
                       const SecretBytes& version_key) {
@@ -20,12 +23,31 @@ Error OfMount(const ParsedMount& mount, const Error& error) {
   return mount.mount_error.empty() ? error : error.Prepend("{}", mount.mount_error);
 }
 
+Error TooMuch(std::size_t total, std::size_t most, const std::string& object) {
+  return Error::Format(
+      ErrorCode::kTooLarge,
+      "the files have {} bytes with object \"{}\", and a volume may have {}; split "
+      "them over several SecretProviderClasses",
+      total, Excerpt(object), most);
+}
+
+Error NoShare(const std::string& namespace_name) {
+  return Error::Format(
+      ErrorCode::kThrottled,
+      "namespace {} uses its share of this node's memory for secrets that are being "
+      "delivered; it is tried again",
+      namespace_name);
+}
+
 }  // namespace
 
 Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
-                              const SecretBytes& version_key) {
+                              const SecretBytes& version_key, const BundleLimits& limits) {
   const ParsedMount& mount = plan.parsed->mount;
+  const std::string& namespace_name = plan.read->identity.namespace_name;
   Bundle bundle;
+  if (limits.memory != nullptr) bundle.memory = limits.memory->TakeExisting(namespace_name, 0);
+  std::size_t total = 0;
   const auto value_of = [&](std::size_t i) -> const Result<SharedSecret>& {
     return answers.values[plan.parsed->read_of[i]];
   };
@@ -43,6 +65,13 @@ Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
     if (!files.ok()) {
       if (projection.optional && files.error().code() == ErrorCode::kNotFound) continue;
       return OfMount(mount, files.error());
+    }
+    for (const RenderedFile& file : *files) total += file.contents.size();
+    if (total > limits.max_bytes) {
+      return OfMount(mount, TooMuch(total, limits.max_bytes, projection.object));
+    }
+    if (limits.memory != nullptr && !bundle.memory.Resize(kCopies * total)) {
+      return OfMount(mount, NoShare(namespace_name));
     }
     for (RenderedFile& file : *files) {
       if (file.version.empty()) file.version = VersionOf(projection, file.contents, version_key);

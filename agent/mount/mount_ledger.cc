@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/mutex.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep {
 namespace {
@@ -48,7 +49,7 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
     record.outcome = outcome->stale > 0 ? "stale" : "ok";
   } else {
     record.outcome = ErrorCodeName(outcome.error().code());
-    record.error = outcome.error().message().substr(0, kMaxErrorText);
+    record.error = Utf8Prefix(outcome.error().message(), kMaxErrorText);
     bytes += record.error.size();
   }
 

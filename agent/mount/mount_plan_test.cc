@@ -484,8 +484,8 @@ TEST_CASE("parse memo: classes in use and cached stay within the share of their 
 }
 
 TEST_CASE("parse memo: without room for more, a namespace parses one class after the other") {
-  // Parsing one takes more than a third.
-  SharedResource class_bytes{{.name = "class_bytes", .capacity = 48 << 10}};
+  // Parsing one takes more than half of the share; beside it there is room for what each thread has.
+  SharedResource class_bytes{{.name = "class_bytes", .capacity = 200 << 10}};
   ParseMemo memo(class_bytes);
   auto provider = std::make_shared<OneFileProvider>();
   std::atomic<int> parsing = 0, most = 0;
@@ -495,10 +495,12 @@ TEST_CASE("parse memo: without room for more, a namespace parses one class after
     --parsing;
   };
   std::atomic<int> refused = 0;
-  auto pods = RunConcurrently(20, [&](std::size_t i) {
-    SpcInput input = InputOf(RequestWith(""));
-    input.parameters["roleName"] = std::to_string(i);
-    if (!memo.Parse("shop", provider, input).ok()) ++refused;
+  auto pods = RunConcurrently(4, [&](std::size_t i) {
+    for (int j = 0; j < 5; ++j) {
+      SpcInput input = InputOf(RequestWith(""));
+      input.parameters["roleName"] = fmt::format("{}-{}-{}", i, j, std::string(1000, 'r'));
+      if (!memo.Parse("shop", provider, input).ok()) ++refused;
+    }
   });
   pods.clear();
   CHECK(refused == 0);
@@ -646,7 +648,7 @@ TEST_CASE("plan: Explain says that the class asks for a shorter age than the nod
   const MountPlanPtr made = FakePlan(std::make_shared<FakeProvider>(clock), "a", Identity());
   ParsedMount mount = made->parsed->mount;
   mount.policy = *ReadPolicy({{"nodekeep/refreshAfter", "1ms"}}, Policy(), {});
-  const MountPlan plan{made->read, made->dialect, MakeParsedClass(mount), made->target_path};
+  const MountPlan plan{made->read, made->dialect, MakeParsedClass(mount, 0, {}), made->target_path};
   CHECK(plan.Explain().find(
             "\nrefresh after: 10s (nodekeep/refreshAfter is 1ms; the node allows no "
             "less than 10s (policy.refreshAfterMin), which is used)\n") != std::string::npos);

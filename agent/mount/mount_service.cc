@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "agent/mount/assemble.h"
-
 namespace nodekeep {
 namespace {
 
@@ -40,13 +38,17 @@ Result<Bundle> MountService::Mount(const Context& context, const std::string& na
                            name);
     }
     if (!request.ok()) return request.error();
+    // Read from the parsed request, whatever the server could know before.
+    const Context own = request->identity.namespace_name.empty()
+                            ? context
+                            : context.WithNamespace(request->identity.namespace_name);
     Result<MountPlanPtr> planned =
-        PlanMount(context, *provider, *std::move(request),
+        PlanMount(own, *provider, *std::move(request),
                   {.tokens = options_.tokens, .memo = &parsed_, .now = clock.Wall()});
     if (!planned.ok()) return planned.error();
     plan = *planned;
-    return AssembleBundle(*plan, dependencies_.fetcher.Read(context, plan->read),
-                          options_.version_key);
+    return AssembleBundle(*plan, dependencies_.fetcher.Read(own, plan->read), options_.version_key,
+                          Limits());
   }();
   if (outcome.ok()) outcome->report.refresh_after = plan->parsed->mount.policy.refresh_after;
   Account(name, plan.get(), outcome, clock.Now() - begun);
@@ -68,9 +70,14 @@ std::optional<Result<Bundle>> MountService::MountFromMemory(MountRequest& reques
     request.identity = plan->read->identity.Clone();
     return std::nullopt;
   }
-  Result<Bundle> outcome = AssembleBundle(*plan, *std::move(answers), options_.version_key);
+  Result<Bundle> outcome =
+      AssembleBundle(*plan, *std::move(answers), options_.version_key, Limits());
   Account(name, plan.get(), outcome, dependencies_.clock.Now() - begun);
   return outcome;
+}
+
+BundleLimits MountService::Limits() const {
+  return {.max_bytes = options_.max_bundle_bytes, .memory = &dependencies_.answer_bytes};
 }
 
 void MountService::Account(const std::string& provider, const MountPlan* plan,

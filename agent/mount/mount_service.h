@@ -13,6 +13,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/secret_bytes.h"
+#include "agent/mount/assemble.h"
 #include "agent/mount/mount_ledger.h"
 #include "agent/mount/mount_metrics.h"
 #include "agent/mount/mount_plan.h"
@@ -29,6 +30,7 @@ class MountService {
   struct Options {
     SecretBytes version_key;        // see AssembleBundle
     TokenSource* tokens = nullptr;  // null without an API server; must outlive this object
+    std::size_t max_bundle_bytes = SIZE_MAX;  // of the files of one mount
   };
   // All must outlive this object.
   struct Dependencies {
@@ -39,7 +41,8 @@ class MountService {
     const Clock& clock;
     Logger& log;
     MountMetrics& metrics;
-    SharedResource& class_bytes;  // see ParseMemo
+    SharedResource& class_bytes;   // see ParseMemo
+    SharedResource& answer_bytes;  // see AssembleBundle
   };
 
   MountService(Options options, Dependencies dependencies);
@@ -58,6 +61,7 @@ class MountService {
   }
 
  private:
+  BundleLimits Limits() const;
   void Account(const std::string& provider, const MountPlan* plan, const Result<Bundle>& outcome,
                SteadyTime::duration took);
 

@@ -1,10 +1,13 @@
 #include "agent/mount/parse_memo.h"
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "agent/base/digest.h"
 #include "agent/base/mutex.h"
 #include "agent/base/on_exit.h"
+#include "agent/secrets/spc_reader.h"
 
 namespace nodekeep {
 namespace {
@@ -27,6 +30,16 @@ void AppendText(std::string& into, std::string_view text) {
   into += std::to_string(text.size());
   into += ':';
   into += text;
+}
+
+// Those limits that all dialects have, before memory is reserved by size: the limit of certificates
+// is the longest of parameters other than `objects`.
+Status CheckSizes(const SpcInput& input) {
+  std::vector<std::string_view> others;
+  for (const auto& [name, value] : input.parameters) {
+    if (name != "objects") others.push_back(name);
+  }
+  return CheckParameterSizes(input.parameters, others);
 }
 
 }  // namespace
@@ -58,12 +71,17 @@ ParsedClassPtr ParseMemo::Known(const std::shared_ptr<const SpcDialect>& dialect
 Result<ParsedClassPtr> ParseMemo::Parse(const std::string& namespace_name,
                                         const std::shared_ptr<const SpcDialect>& dialect,
                                         const SpcInput& input) {
+  if (Status sizes = CheckSizes(input); !sizes.ok()) return sizes.error();
   const Digest digest = DigestOf(*dialect, input);
   const std::pair key(namespace_name, digest);
   const std::size_t text = BytesOf(input);
   const std::size_t needed = kParseOverhead + kParsePerByte * text;
   std::optional<SharedResource::Grant> share;
   std::shared_ptr<Parsing> parsing;
+  // Before `parsing` is entered, because it allocates.
+  Result<ParsedClassPtr> result =
+      Error(ErrorCode::kInternal,
+            "parsing the class failed with an unexpected exception; see the agent's log");
   while (!share) {
     FairTable<Digest, Entry>::Removed dropped;  // destroyed without the lock
     MutexLock lock(mutex_);
@@ -82,15 +100,13 @@ Result<ParsedClassPtr> ParseMemo::Parse(const std::string& namespace_name,
         mutex_.AssertHeld();
         return ended_ != before;
       });
-    } else if (dropped = known_.EraseOldestOf(namespace_name); dropped.empty()) {
+    } else if (dropped = known_.EraseOldestOf(namespace_name);
+               dropped.empty() && (dropped = DropUnused()).empty()) {
       lock.unlock();
       (void)class_bytes_.TryTake(namespace_name, needed);  // counts the refusal
       return Refused(namespace_name);
     }
   }
-  Result<ParsedClassPtr> result =
-      Error(ErrorCode::kInternal,
-            "parsing the class failed with an unexpected exception; see the agent's log");
   {
     // Ends before `result` is moved to the caller.
     const OnExit over([&] {
@@ -101,9 +117,19 @@ Result<ParsedClassPtr> ParseMemo::Parse(const std::string& namespace_name,
       parsed_.notify_all();
     });
     result = ParseNow(namespace_name, *dialect, input, *std::move(share));
-    if (result.ok()) Keep(namespace_name, digest, {dialect, *result});
+    if (result.ok()) Keep(namespace_name, digest, {namespace_name, dialect, *result});
   }
   return result;
+}
+
+// The cached classes of the namespace that holds most which no mount uses, and those of dialects
+// from before a reload.
+FairTable<ParseMemo::Digest, ParseMemo::Entry>::Removed ParseMemo::DropUnused() {
+  const std::string largest = known_.LargestOwner();
+  return known_.EraseIf([&](const Digest&, const Entry& entry) {
+    return entry.dialect.expired() ||
+           (entry.namespace_name == largest && entry.parsed.use_count() == 1);
+  });
 }
 
 bool ParseMemo::IsParsing(const std::string& namespace_name) const {
@@ -118,7 +144,10 @@ Result<ParsedClassPtr> ParseMemo::ParseNow(const std::string& namespace_name,
   if (!mount.ok()) return mount.error();
   const std::size_t text = BytesOf(input);
   if (!share.Resize(MemoryOf(*mount, text))) return Refused(namespace_name);
-  return MakeParsedClass(*std::move(mount), text, std::move(share));
+  const auto objects = input.parameters.find("objects");  // not kept by the options
+  const std::size_t options =
+      objects == input.parameters.end() ? text : text - objects->second.size();
+  return MakeParsedClass(*std::move(mount), options, std::move(share));
 }
 
 void ParseMemo::Keep(const std::string& namespace_name, const Digest& digest, Entry entry) {

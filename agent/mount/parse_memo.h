@@ -48,6 +48,7 @@ class ParseMemo {
  private:
   using Digest = std::array<std::uint8_t, 32>;
   struct Entry {
+    std::string namespace_name;  // that parsed it
     std::weak_ptr<const SpcDialect>
         dialect;  // after a reload, a new dialect may have the same address
     ParsedClassPtr parsed;
@@ -61,6 +62,7 @@ class ParseMemo {
   Result<ParsedClassPtr> ParseNow(const std::string& namespace_name, const SpcDialect& dialect,
                                   const SpcInput& input, SharedResource::Grant share);
   void Keep(const std::string& namespace_name, const Digest& digest, Entry entry);
+  FairTable<Digest, Entry>::Removed DropUnused() NODEKEEP_REQUIRES(mutex_);
   bool IsParsing(const std::string& namespace_name) const NODEKEEP_REQUIRES(mutex_);
 
   SharedResource& class_bytes_;

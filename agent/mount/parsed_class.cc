@@ -39,10 +39,10 @@ std::size_t MemoryOf(const ParsedMount& mount, std::size_t parameters_bytes) {
   return bytes;
 }
 
-ParsedClassPtr MakeParsedClass(ParsedMount mount, std::size_t parameters_bytes,
+ParsedClassPtr MakeParsedClass(ParsedMount mount, std::size_t options_text,
                                SharedResource::Grant share) {
   auto parsed = std::make_shared<ParsedClass>();
-  parsed->options_bytes = kOptionsOverhead + kOptionsPerByte * parameters_bytes;
+  parsed->options_bytes = kOptionsOverhead + kOptionsPerByte * options_text;
   parsed->share = std::move(share);
   // A copy, because it has no spare capacity: it stays in memory as long as the class is mounted.
   parsed->mount = mount;

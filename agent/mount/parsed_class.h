@@ -34,7 +34,8 @@ using ParsedClassPtr = std::shared_ptr<const ParsedClass>;
 std::size_t MemoryOf(const ParsedMount& mount, std::size_t parameters_bytes);
 std::size_t BytesOf(const SpcInput& input);
 
-ParsedClassPtr MakeParsedClass(ParsedMount mount, std::size_t parameters_bytes,
+// `options_text`: bytes of the parameters that the options keep, all but `objects`.
+ParsedClassPtr MakeParsedClass(ParsedMount mount, std::size_t options_text,
                                SharedResource::Grant share = {});
 
 }  // namespace nodekeep

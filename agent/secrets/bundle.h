@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/base/secret_bytes.h"
+#include "agent/base/shared_resource.h"
 #include "agent/secrets/read_report.h"
 
 namespace nodekeep {
@@ -26,6 +27,7 @@ struct Bundle {
   std::vector<BundleFile> files;        // list order of the manifest
   std::vector<ObjectVersion> versions;  // never empty
   ReadReport report;
+  SharedResource::Grant memory;  // the share that the files take
 };
 
 }  // namespace nodekeep

@@ -474,7 +474,8 @@ RefreshReport Fetcher::Refresh(const Context& context,
     for (const SecretRef& ref : refs) before.push_back(Fingerprint({scope, ref}));
     std::size_t reads = 0;
     std::vector<Result<Served>> answers =
-        FetchOnce(context, {session, session->route, clock_.Now(), ""}, refs, reads);
+        FetchOnce(context.WithNamespace(session->namespace_name),
+                  {session, session->route, clock_.Now(), session->namespace_name}, refs, reads);
     for (std::size_t i = 0; i < refs.size(); ++i) {
       ++report.asked;
       if (!answers[i].ok()) {

@@ -93,7 +93,7 @@ Status LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Le
     const auto same = leases_.find(id);
     Volume& volume = volumes_[origin.volume];
     if (same == leases_.end() && !origin.volume.empty() &&
-        volume.obtained >= options_.max_per_volume) {
+        volume.obtained >= options_.max_per_volume && !Replaces(key, origin.volume)) {
       refused =
           Error::Format(ErrorCode::kPrecondition,
                         "{}: the volume has {} leases already, as many as one volume may have; "
@@ -123,6 +123,17 @@ Status LeaseKeeper::Add(const EntryKey& key, const SessionPtr& session, const Le
   return *refused;
 }
 
+// A lease that replaces another one does not count besides it, although that one is revoked later.
+bool LeaseKeeper::Replaces(const EntryKey& key, const std::string& volume) const {
+  const auto former = of_entry_.find(key);
+  if (former == of_entry_.end()) return false;
+  return std::any_of(former->second.begin(), former->second.end(), [&](const std::string& lease) {
+    mutex_.AssertHeld();
+    const Held& held = leases_.at({key.scope, lease});
+    return held.origin.volume == volume || held.holders.contains(volume);
+  });
+}
+
 void LeaseKeeper::RevokeRefused(const SessionPtr& session, const Lease& lease,
                                 const LeaseOrigin& origin) {
   const std::string& provider = session->route.provider;
@@ -146,7 +157,7 @@ Status LeaseKeeper::Hold(const EntryKey& key, const std::string& lease, const Le
   Held& held = found->second;
   if (!held.holders.contains(holder.name)) {
     std::size_t& count = volumes_[holder.name].held;
-    if (count >= options_.max_per_volume) {
+    if (count >= options_.max_per_volume && !Replaces(held.key, holder.name)) {
       return Error::Format(ErrorCode::kPrecondition,
                            "{}: the volume uses {} leases already, as many as one volume may use; "
                            "divide its dynamic secrets among several volumes",
@@ -398,8 +409,9 @@ bool LeaseKeeper::Start(const std::string& namespace_name,
   });
   return pool_
       .Post(namespace_name,
-            [this, counted = std::move(counted), call = std::move(call)] {
-              call(Context(clock_.Now() + options_.call_budget, stop_.get_token()));
+            [this, namespace_name, counted = std::move(counted), call = std::move(call)] {
+              call(Context(clock_.Now() + options_.call_budget, stop_.get_token())
+                       .WithNamespace(namespace_name));
             })
       .ok();
 }
@@ -553,7 +565,10 @@ void LeaseKeeper::RenewLogins() {
   });
   for (; started < due.size(); ++started) {
     const SessionPtr& session = due[started];
-    const bool posted = Start(session->namespace_name, [=, this](const Context& context) {
+    // A login with the node's own credentials serves all namespaces.
+    const bool is_shared = !session->route.options->SendsPodToken();
+    const std::string share = is_shared ? "" : session->namespace_name;
+    const bool posted = Start(share, [=, this](const Context& context) {
       const OnExit over([&] { not_busy(*session); });
       KeepLogin(context, session);
     });

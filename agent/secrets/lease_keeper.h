@@ -173,6 +173,7 @@ class LeaseKeeper {
   void PutOffEnds(const SessionPtr& renewed);
   Status RevokeLogin(const Context& context, const SessionPtr& session);
 
+  bool Replaces(const EntryKey& key, const std::string& volume) const NODEKEEP_REQUIRES(mutex_);
   Step NextStep(const Held& held, SteadyTime now) const NODEKEEP_REQUIRES(mutex_);
   void Remove(const LeaseKey& lease) NODEKEEP_REQUIRES(mutex_);
   void EraseHolder(Held& held, const std::string& holder) NODEKEEP_REQUIRES(mutex_);

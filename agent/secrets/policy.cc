@@ -9,7 +9,7 @@
 #include "agent/base/closest.h"
 #include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "agent/secrets/provider.h"
 #include "agent/secrets/spc_reader.h"
 

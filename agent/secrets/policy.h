@@ -38,8 +38,8 @@ struct Policy {
 // Overrides `defaults` with `nodekeep/refreshAfter` and `nodekeep/serveStaleFor`; neither may be
 // longer than kLongestAge. A class that asks for a shorter age than refresh_after_min gets that, or
 // the default refresh_after if it is even shorter. `known` lists the other reserved keys that the
-// dialect supports ("nodekeep/auth"). Any other key that begins with `nodekeep/`, or differs from it
-// only in case or punctuation ("nodekeep.io/", "Nodekeep/"), is an error that lists the allowed
+// dialect supports ("nodekeep/auth"). Any other key that begins with `nodekeep/`, or differs from
+// it only in case or punctuation ("nodekeep.io/", "Nodekeep/"), is an error that lists the allowed
 // keys.
 Result<Policy> ReadPolicy(const std::map<std::string, std::string>& attributes,
                           const Policy& defaults, std::initializer_list<std::string_view> known);

@@ -1,4 +1,5 @@
 #include "agent/secrets/spc_reader.h"
+#include "agent/base/utf8.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

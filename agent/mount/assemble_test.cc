@@ -1,0 +1,60 @@
+#include "agent/mount/assemble.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <memory>
+#include <string>
+
+#include "tests/fakes/core.h"
+
+namespace nodekeep {
+namespace {
+
+struct AssembleFixture {
+  AssembleFixture() {
+    Identity identity;
+    identity.namespace_name = "shop";
+    plan =
+        FakePlan(std::make_shared<FakeProvider>(clock), "db#user,db#password", std::move(identity));
+  }
+
+  // Two files of 1,000 bytes each, both from one answer.
+  Result<Bundle> Assemble(const BundleLimits& limits) const {
+    const std::string thousand(1000, 'x');
+    Answers answers;
+    answers.values.push_back(
+        std::make_shared<const SecretBytes>("user=" + thousand + "\npassword=" + thousand));
+    return AssembleBundle(*plan, std::move(answers), SecretBytes("key"), limits);
+  }
+
+  FakeClock clock;
+  MountPlanPtr plan;
+};
+
+TEST_CASE("assemble: files that are larger together than a volume may be are refused") {
+  const AssembleFixture fixture;
+  CHECK(fixture.Assemble({.max_bytes = 2000}).ok());
+  const Result<Bundle> refused = fixture.Assemble({.max_bytes = 1999});
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kTooLarge);
+  CHECK(refused.error().message().find("2000 bytes with object \"db#password\"") !=
+        std::string::npos);
+}
+
+TEST_CASE("assemble: files take a share of their namespace for as long as they exist") {
+  const AssembleFixture fixture;
+  SharedResource memory({.name = "answer_bytes", .capacity = 8000});
+  {
+    const Result<Bundle> first = fixture.Assemble({.memory = &memory});
+    REQUIRE(first.ok());
+    CHECK(memory.used() == 4000);
+    const Result<Bundle> second = fixture.Assemble({.memory = &memory});
+    REQUIRE_FALSE(second.ok());
+    CHECK(second.error().code() == ErrorCode::kThrottled);
+    CHECK(second.error().message().find("namespace shop") != std::string::npos);
+    CHECK(memory.used() == 4000);
+  }
+  CHECK(memory.used() == 0);
+}
+
+}  // namespace
+}  // namespace nodekeep
