@@ -25,6 +25,7 @@ from harness.stage import Stage, Teams
 from harness.tenant import Tenant
 
 _numbers = itertools.count(1)
+FOREVER = "1h"  # longer than any test runs
 
 
 @pytest.fixture(scope="session")
@@ -222,11 +223,17 @@ def teams(cluster, openbao) -> Teams:
 @pytest.fixture
 def start_stage(kubelet, teams, start_agent, record_property):
     """Starts the agent of a test with a hostile namespace; `settings`: of providers. Honest volumes are refreshed every second by
-    default, so that a refresh is seen soon."""
+    default, so that a refresh is seen soon. With `patient` the agent waits longer for an answer than any test runs, so that a request
+    that hangs does not end by itself, however slow the machine is."""
     with contextlib.ExitStack() as running:
-        def start(providers: tuple = ("vault",), settings: dict | None = None, refresh_after: str = "1s") -> Stage:
+        def start(providers: tuple = ("vault",), settings: dict | None = None, refresh_after: str = "1s",
+                  patient: bool = False) -> Stage:
             limit = running.enter_context(MemoryLimit(limit_of_the_chart()))
-            config = {"policy": {"refreshAfter": refresh_after}, "providers": settings or {}}
+            # The shortest interval of a class is the product's default, not that of Agent.
+            config = {"policy": {"refreshAfter": refresh_after, "refreshAfterMin": "10s"}, "providers": settings or {}}
+            if patient:
+                config |= {"mountBudget": FOREVER, "fetch": {"budget": FOREVER, "stalePatience": FOREVER}}
+                config["providers"] = {"vault": {"timeout": FOREVER}, **config["providers"]}
             agent = start_agent(providers=providers, config=config, kubeconfig=teams.kubeconfig, kubelet=kubelet,
                                 launcher=limit.launcher())
             running.callback(agent.kill)  # before its cgroup is removed
@@ -238,6 +245,11 @@ def start_stage(kubelet, teams, start_agent, record_property):
 @pytest.fixture
 def stage(start_stage) -> Stage:
     return start_stage()
+
+
+@pytest.fixture
+def patient_stage(start_stage) -> Stage:
+    return start_stage(patient=True)
 
 
 @pytest.fixture

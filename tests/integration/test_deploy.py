@@ -111,17 +111,26 @@ def test_a_provider_has_no_privilege_no_token_and_no_rights(offline):
 
 
 @pytest.mark.parametrize("values, limit", [
-    ({}, "512Mi"),
-    ({"config.driver.enabled": "false"}, "384Mi"),
-    ({"config.driver.volumesTotal": "1GiB"}, "1408Mi"),
-    ({"config.driver.volumesTotal": "268435456", "config.cache.maxBytes": "1MB"}, "577Mi"),
+    ({}, "640Mi"),
+    ({"config.driver.enabled": "false"}, "512Mi"),
+    ({"config.driver.volumesTotal": "1GiB"}, "1536Mi"),
+    ({"config.driver.volumesTotal": "268435456", "config.cache.maxBytes": "1MB"}, "705Mi"),
     ({"resources.limits.memory": "1Gi", "config.driver.volumesTotal": "1GiB"}, "1Gi"),
-    ({"resources.limits.cpu": "1"}, "512Mi"),
+    ({"resources.limits.cpu": "1"}, "640Mi"),
+    ({"resources.limits": "null"}, "640Mi"),
 ], ids=str)
 def test_the_memory_limit_follows_from_what_the_agent_may_take(offline, values, limit):
     container = only(offline.render({**ENABLED, **values}), "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"]["limits"]["memory"] == limit
     assert container["resources"]["requests"] == {"cpu": "20m", "memory": "64Mi"}
+
+
+def test_values_that_were_kept_from_a_chart_without_these_sizes_are_taken(offline, nodekeep_binary, tmp_path):
+    """As `helm upgrade --reuse-values` does."""
+    objects = offline.render({**DRIVER, "config.cache": "null", "config.driver.volumesTotal": "null"})
+    container = only(objects, "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"]["memory"] == "640Mi"
+    assert config_errors(nodekeep_binary, objects, tmp_path) == ""
 
 
 def test_a_size_that_the_agent_would_refuse_is_refused(offline):
@@ -174,6 +183,11 @@ def test_liveness_does_not_depend_on_the_port_that_other_pods_can_reach(offline,
     other = offline.render({**values, "config.adminSocket": "/run/nodekeep/other.sock"})
     container = only(other, "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "NODEKEEP_ADMIN_SOCKET", "value": "/run/nodekeep/other.sock"} in container["env"]
+    # A variable that the operator sets is not set twice.
+    own = {"name": "NODEKEEP_ADMIN_SOCKET", "value": "/run/nodekeep/own.sock"}
+    other = offline.render({**values, "config.adminSocket": "/run/nodekeep/other.sock", **{f"env[0].{key}": text for key, text in own.items()}})
+    container = only(other, "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
+    assert [variable for variable in container["env"] if variable["name"] == own["name"]] == [own]
 
 
 def test_a_network_policy_admits_the_named_peers_to_the_port_of_the_metrics_and_nobody_else(offline):

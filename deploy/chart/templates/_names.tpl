@@ -59,11 +59,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- mul (regexFind "^[0-9]+" $text) (get $units (regexFind "[A-Za-z]*$" $text | trimSuffix "B")) -}}
 {{- end -}}
 
-{{/* The container's memory limit where resources.limits.memory is not set; values.yaml explains it. */}}
+{{/* The container's memory limit where resources.limits.memory is not set; values.yaml explains it. Sizes that are not set,
+as in values of an older chart that --reuse-values kept, are the agent's defaults. */}}
 {{- define "nodekeep.memoryLimit" -}}
-{{- $bytes := include "nodekeep.bytes" .Values.config.cache.maxBytes -}}
+{{- $bytes := include "nodekeep.bytes" (dig "cache" "maxBytes" "64MiB" .Values.config) -}}
 {{- if .Values.config.driver.enabled -}}
-{{- $bytes = add $bytes (include "nodekeep.bytes" .Values.config.driver.volumesTotal) -}}
+{{- $bytes = add $bytes (include "nodekeep.bytes" (dig "volumesTotal" "128MiB" .Values.config.driver)) -}}
 {{- end -}}
-{{- printf "%dMi" (add 320 (div (add $bytes 1048575) 1048576)) -}}
+{{- printf "%dMi" (add 448 (div (add $bytes 1048575) 1048576)) -}}
 {{- end -}}

@@ -35,6 +35,9 @@ REFUSALS = "nodekeep_share_refusals_total"
 MAX_MESSAGE = 16 << 10
 MAX_LOG_LINE = 32 << 10
 
+# Seconds; longer than any test runs, so that only the agent ends the call.
+HOSTILE_TIMEOUT = 3600
+
 _numbers = itertools.count(1)
 _API = "/apis/secrets-store.csi.x-k8s.io/v1"
 
@@ -221,7 +224,7 @@ class Stage:
     def _failure_of(self, volume: Volume) -> CallFailed | None:
         assert self.agent.running, "the agent has ended"
         try:
-            self.kubelet.publish(volume)
+            self.kubelet.publish(volume, timeout=HOSTILE_TIMEOUT)
         except CallFailed as failed:
             return failed
         return None
