@@ -420,8 +420,9 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
       {.path = "cache.maxBytes",
        .environment = "NODEKEEP_CACHE_MAX_BYTES",
        .codec = ByteSize([](auto& config) -> auto& { return config.cache.max_bytes; }),
-       .help = "Memory for cached secrets; beyond it, the least recently used of the namespace that "
-               "has most are evicted",
+       .help =
+           "Memory for cached secrets; beyond it, the least recently used of the namespace that "
+           "has most are evicted",
        .live = true},
       {.path = "cache.keyRotation",
        .environment = "NODEKEEP_CACHE_KEY_ROTATION",

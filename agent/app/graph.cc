@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
+#include <set>
+#include <string_view>
 
 #include "agent/app/configured_hosts.h"
 #include "agent/app/version.h"
@@ -18,11 +20,19 @@ namespace {
 // How often heap memory that a burst of mounts has freed is returned to the system.
 constexpr Duration kTrimEvery = std::chrono::seconds(20);
 
-BackendGate::Options GateOptions(const Config& config, Shares& shares) {
+// The host label of the API server in the metrics of its gate.
+constexpr std::string_view kApiServer = "(api server)";
+
+BackendGate::Options GateOptions(const Config& config) {
   BackendGate::Options options;
   options.rate.rate = config.fetch.rate_per_second;
   options.rate.burst = config.fetch.burst;
   options.max_concurrent = static_cast<std::size_t>(config.fetch.concurrency);
+  return options;
+}
+
+BackendGate::Options BackendGateOptions(const Config& config, Shares& shares) {
+  BackendGate::Options options = GateOptions(config);
   options.in_flight = &shares.backend_requests;
   return options;
 }
@@ -38,11 +48,30 @@ CurlClient::Options CurlOptions(const Config& config, Shares& shares,
   return options;
 }
 
+CurlClient::Options KubeCurlOptions(const Config& config, const ExceptionReporter& on_exception) {
+  CurlClient::Options options;
+  options.max_connections_per_host = static_cast<std::size_t>(config.fetch.concurrency);
+  options.on_exception = on_exception;
+  return options;
+}
+
 BackendGate::Options KubeGateOptions(const Config& config) {
   BackendGate::Options options = GateOptions(config);
   // As for watches (ReadKubeAnswer): the node depends on the API server.
   options.longest_hold = std::chrono::seconds(30);
+  options.metric_host = kApiServer;
   return options;
+}
+
+std::set<std::string, std::less<>> NamedHosts(const Config& config) {
+  std::set<std::string, std::less<>> hosts = ConfiguredHosts(config);
+  hosts.emplace(kApiServer);
+  return hosts;
+}
+
+// Above what a reply to a driver and a volume can hold, whose own errors say more.
+std::size_t MaxBundleBytes(const Config& config) {
+  return std::max<std::size_t>(std::size_t{8} << 20, config.driver.volume_bytes);
 }
 
 RetryPolicy Retries(const Config& config) {
@@ -96,7 +125,7 @@ Result<std::unique_ptr<Graph>> Graph::Create(const LoadedConfig& loaded, Logger&
       !made.ok()) {
     return made.error();
   }
-  graph->gate_metrics.NameHosts(ConfiguredHosts(loaded.config));
+  graph->gate_metrics.NameHosts(NamedHosts(loaded.config));
   return graph;
 }
 
@@ -126,7 +155,7 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
                   .on_exception = on_exception,
                   .on_refusal = on_refusal}),
       curl(CurlOptions(loaded.config, shares, on_exception)),
-      gate(curl, clock, rng, gate_metrics, GateOptions(loaded.config, shares)),
+      gate(curl, clock, rng, gate_metrics, BackendGateOptions(loaded.config, shares)),
       providers(gate, clock, log, version_key, on_exception,
                 {.identities = &shares.identities, .on_refusal = on_refusal}),
       sealer(Sealer::Create()),
@@ -140,9 +169,9 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
                .stale_patience = loaded.config.fetch.stale_patience},
               cache, credentials, leases, backend_pool, clock, rng, fetch_metrics),
       ledger(clock),
-      kube_curl(api_server ? std::make_unique<CurlClient>(
-                                 CurlClient::Options{.on_exception = on_exception})
-                           : nullptr),
+      kube_curl(api_server
+                    ? std::make_unique<CurlClient>(KubeCurlOptions(loaded.config, on_exception))
+                    : nullptr),
       kube_gate(api_server ? std::make_unique<BackendGate>(*kube_curl, clock, rng, gate_metrics,
                                                            KubeGateOptions(loaded.config))
                            : nullptr),
@@ -152,14 +181,17 @@ Graph::Graph(const LoadedConfig& loaded, Logger& its_log, std::optional<KubeConn
                      KubeClient::Options{.user_agent = fmt::format("nodekeep/{}", Version())})
                : nullptr),
       tokens(kube ? std::make_unique<KubeTokenSource>(*kube) : nullptr),
-      mounts({.version_key = version_key.Clone(), .tokens = tokens.get()},
+      mounts({.version_key = version_key.Clone(),
+              .tokens = tokens.get(),
+              .max_bundle_bytes = MaxBundleBytes(loaded.config)},
              {.providers = [this](const std::string& name) { return providers.Find(name); },
               .fetcher = fetcher,
               .ledger = ledger,
               .clock = clock,
               .log = log,
               .metrics = mount_metrics,
-              .class_bytes = shares.class_bytes}),
+              .class_bytes = shares.class_bytes,
+              .answer_bytes = shares.answer_bytes}),
       upkeep_([this, rotation = loaded.config.cache.key_rotation](std::stop_token stop) {
         RunGuarded("upkeep", stop, clock, on_exception, [&] { Upkeep(stop, rotation); });
       }) {
@@ -187,7 +219,7 @@ Status Graph::Reconfigure(const LoadedConfig& loaded) {
   if (Status made = providers.Configure(loaded.config, loaded.sources.providers); !made.ok()) {
     return made;
   }
-  gate_metrics.NameHosts(ConfiguredHosts(loaded.config));
+  gate_metrics.NameHosts(NamedHosts(loaded.config));
   log.SetLevel(loaded.config.log_level);
   cache.SetMaxBytes(loaded.config.cache.max_bytes);
   return {};

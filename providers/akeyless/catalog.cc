@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "agent/base/mutex.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep::akeyless {
 namespace {

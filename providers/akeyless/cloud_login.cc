@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "agent/cloud/pod_login.h"
 #include "agent/http/origin.h"
 #include "agent/secrets/spc_reader.h"

@@ -200,6 +200,7 @@ std::vector<Result<Json>> GatewayClient::SendTo(const std::string& url, const Co
     // (docs/protocol/akeyless-api.md, "Client identification").
     request.headers.push_back({"akeylessclienttype", SecretBytes("nodekeep")});
     request.body = command->body.Clone();
+    request.max_response_bytes = command->max_response_bytes;
     requests.push_back(std::move(request));
   }
   std::vector<Result<HttpResponse>> replies = http_.SendAll(context, std::move(requests));
@@ -263,7 +264,7 @@ Duration GatewayClient::LongestExchange(const Context& context) const {
 Result<Json> GatewayClient::Send(const Context& context, const Options& options, Step step,
                                  const Command& command) {
   std::vector<Command> commands;
-  commands.push_back({command.name, command.body.Clone()});
+  commands.push_back({command.name, command.body.Clone(), command.max_response_bytes});
   return std::move(SendAll(context, options, step, commands).front());
 }
 

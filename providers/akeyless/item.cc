@@ -9,7 +9,7 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/go_json.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "agent/base/volume_path.h"
 
 namespace nodekeep::akeyless {

@@ -17,8 +17,8 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
-#include "agent/base/go_text.h"
 #include "agent/base/pem.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep::akeyless {
 namespace {

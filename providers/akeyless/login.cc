@@ -9,11 +9,11 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
-#include "agent/base/go_text.h"
 #include "agent/base/json.h"
 #include "agent/base/on_exit.h"
 #include "agent/base/read_file.h"
 #include "agent/base/trimmed.h"
+#include "agent/base/utf8.h"
 #include "agent/http/origin.h"
 #include "providers/akeyless/keys.h"
 

@@ -10,8 +10,8 @@
 #include "agent/base/codecs.h"
 #include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
-#include "agent/base/go_text.h"
 #include "agent/base/json.h"
+#include "agent/base/utf8.h"
 #include "providers/akeyless/catalog.h"
 #include "providers/akeyless/keys.h"
 

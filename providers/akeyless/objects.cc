@@ -12,7 +12,7 @@
 #include "agent/base/ascii.h"
 #include "agent/base/closest.h"
 #include "agent/base/comma_list.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "agent/base/volume_path.h"
 #include "agent/secrets/spc_reader.h"
 #include "providers/akeyless/options.h"

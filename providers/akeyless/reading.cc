@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "agent/base/digest.h"
-#include "agent/base/go_text.h"
 #include "agent/base/json.h"
+#include "agent/base/utf8.h"
 #include "providers/akeyless/caller.h"
 #include "providers/akeyless/minting.h"
 

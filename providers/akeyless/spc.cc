@@ -12,7 +12,7 @@
 #include "agent/base/closest.h"
 #include "agent/base/codecs.h"
 #include "agent/base/comma_list.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "agent/http/origin.h"
 #include "agent/http/tls_material.h"
 #include "agent/secrets/spc_reader.h"

@@ -2,8 +2,8 @@
 #include <system_error>
 
 #include "agent/base/codecs.h"
-#include "agent/base/go_text.h"
 #include "agent/base/json.h"
+#include "agent/base/utf8.h"
 #include "providers/dev/dev.h"
 #include "providers/dev/store.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "agent/base/closest.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "agent/base/volume_path.h"
 #include "agent/secrets/spc_reader.h"
 #include "providers/dev/content.h"

@@ -15,8 +15,8 @@
 
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
-#include "agent/base/go_text.h"
 #include "agent/base/mutex.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep::dev {
 namespace {

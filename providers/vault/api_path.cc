@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "agent/base/codecs.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "providers/vault/options.h"
 
 namespace nodekeep::vault {

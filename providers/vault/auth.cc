@@ -1,4 +1,4 @@
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "providers/vault/login.h"
 
 #include <fmt/format.h>
@@ -270,14 +270,10 @@ Result<Credential> LogIn(const Context& context, ApiClient& api, const Options& 
                          const Identity& identity, const Clock& clock) {
   switch (options.method) {
     case AuthMethod::kKubernetes:
-    case AuthMethod::kJwt:
-      return LogInByPodToken(context, api, options, identity, clock);
-    case AuthMethod::kAppRole:
-      return LogInByAppRole(context, api, options, identity, clock);
-    case AuthMethod::kCert:
-      return LogInByCertificate(context, api, options, identity, clock);
-    case AuthMethod::kToken:
-      return UseToken(context, api, options, identity, clock);
+    case AuthMethod::kJwt: return LogInByPodToken(context, api, options, identity, clock);
+    case AuthMethod::kAppRole: return LogInByAppRole(context, api, options, identity, clock);
+    case AuthMethod::kCert: return LogInByCertificate(context, api, options, identity, clock);
+    case AuthMethod::kToken: return UseToken(context, api, options, identity, clock);
   }
   return Error(ErrorCode::kInternal, "failed to login: unknown method");
 }

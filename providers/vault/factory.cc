@@ -2,7 +2,7 @@
 
 #include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "providers/vault/node_paths.h"
 #include "providers/vault/options.h"
 #include "providers/vault/vault.h"

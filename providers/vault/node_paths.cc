@@ -4,7 +4,7 @@
 
 #include "agent/base/ascii.h"
 #include "agent/base/comma_list.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "providers/vault/options.h"
 
 namespace nodekeep::vault {

@@ -6,7 +6,7 @@
 
 #include "agent/base/ascii.h"
 #include "agent/base/digest.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "agent/secrets/login_text.h"
 
 namespace nodekeep::vault {

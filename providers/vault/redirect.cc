@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "agent/base/ascii.h"
-#include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 #include "agent/http/origin.h"
 #include "providers/vault/wire.h"
 

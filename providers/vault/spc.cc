@@ -13,6 +13,7 @@
 #include "agent/base/go_json.h"
 #include "agent/base/go_text.h"
 #include "agent/base/json.h"
+#include "agent/base/utf8.h"
 #include "agent/base/volume_path.h"
 #include "agent/http/tls_material.h"
 #include "agent/secrets/spc_reader.h"
@@ -33,7 +34,7 @@ struct Entry {
   std::string secret_path;
   std::string secret_key;
   std::string method;
-  std::string secret_args;  // canonical JSON; "" = absent
+  std::string secret_args;            // canonical JSON; "" = absent
   std::uint32_t file_permission = 0;  // 0 = that of the request
   std::string encoding;
   bool optional = false;
