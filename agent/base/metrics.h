@@ -3,8 +3,8 @@
 // The registry of the process's metrics. Each module declares its own metrics over it
 // (agent/secrets/fetch_metrics.h and the like); docs/metrics.md lists all of them for users.
 //
-// Labels carry provider names, outcomes, configured hosts and names of namespaces; never a path, a value, a pod
-// name or a token. Thread-safe, as are the families.
+// Labels carry provider names, outcomes, configured hosts and names of namespaces; never a path, a
+// value, a pod name or a token. Thread-safe, as are the families.
 
 #include <prometheus/counter.h>
 #include <prometheus/family.h>

@@ -226,7 +226,7 @@ class Workqueue {
   }
 
   // Round robin: the first group after latest_group_ that may have another key in work.
-  DueGroups::iterator NextGroup() NODEKEEP_REQUIRES(mutex_) {
+  typename DueGroups::iterator NextGroup() NODEKEEP_REQUIRES(mutex_) {
     auto group = due_.upper_bound(latest_group_);
     for (std::size_t seen = 0; seen < due_.size(); ++seen, ++group) {
       if (group == due_.end()) group = due_.begin();
@@ -235,7 +235,7 @@ class Workqueue {
     return due_.end();
   }
 
-  EntryRef TakeFrom(DueGroups::iterator group) NODEKEEP_REQUIRES(mutex_) {
+  EntryRef TakeFrom(typename DueGroups::iterator group) NODEKEEP_REQUIRES(mutex_) {
     // First, because it may throw.
     SharedResource::Grant turn = in_work_.TakeExisting(group->first, 1);
     latest_group_ = group->first;

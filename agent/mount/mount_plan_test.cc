@@ -484,7 +484,8 @@ TEST_CASE("parse memo: classes in use and cached stay within the share of their 
 }
 
 TEST_CASE("parse memo: without room for more, a namespace parses one class after the other") {
-  // Parsing one takes more than half of the share; beside it there is room for what each thread has.
+  // Parsing one takes more than half of the share; beside it there is room for what each thread
+  // has.
   SharedResource class_bytes{{.name = "class_bytes", .capacity = 200 << 10}};
   ParseMemo memo(class_bytes);
   auto provider = std::make_shared<OneFileProvider>();
