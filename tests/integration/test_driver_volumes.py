@@ -93,22 +93,27 @@ def test_a_namespace_gets_its_share_of_the_memory_for_volumes(small_node, kubele
     assert_refused(kubelet, greedy)
 
 
-def test_a_rotation_needs_room_for_both_sets_and_keeps_the_old_one_without(small_node, kubelet, teams, store):
+def test_what_is_mounted_rotates_although_the_share_is_used_and_grows_only_within_it(small_node, kubelet, teams, store):
     greedy, _ = teams
     volumes = [greedy.volume(), greedy.volume()]
     for volume in volumes:
         kubelet.publish(volume)
-    store.put(user="y" * 200_000)
+    assert_refused(kubelet, greedy)
 
     def conditions() -> list:
         return [volume["condition"] for volume in small_node.status()["volumes"]]
 
+    store.put(user="y" * 200_000)
+    small_node.wait_for(lambda: [volume.read("user") for volume in volumes] == 2 * ["y" * 200_000],
+                        lambda: f"the rotations: {conditions()}", 20)
+
+    # Each would be more than the share together with the other.
+    store.put(user="z" * 450_000)
     small_node.wait_for(lambda: all("driver.volumesTotal" in text for text in conditions()), "two failed refreshes", 20)
     assert all("the old set stays" in text for text in conditions())
-    assert [volume.read("user") for volume in volumes] == [VALUE, VALUE]
-    # With one volume less there is room.
+    assert [volume.read("user") for volume in volumes] == 2 * ["y" * 200_000]
     kubelet.unpublish(volumes[0])
-    small_node.wait_for(lambda: conditions() == ["up to date"] and volumes[1].read("user") == "y" * 200_000,
+    small_node.wait_for(lambda: conditions() == ["up to date"] and volumes[1].read("user") == "z" * 450_000,
                         lambda: f"the rotation: {conditions()}", 20)
 
 
