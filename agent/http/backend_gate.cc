@@ -190,7 +190,7 @@ std::shared_ptr<BackendGate::Host> BackendGate::FindHost(const std::string& name
                                                          const std::string& namespace_name) {
   const auto known = by_name_.find(name);
   if (known != by_name_.end()) {
-    const std::shared_ptr<Host> host = *known->second;
+    std::shared_ptr<Host> host = *known->second;
     Hosts& before = by_use_[host->owner];
     if (host->owner != namespace_name) host->owner.clear();
     Hosts& hosts = by_use_[host->owner];
