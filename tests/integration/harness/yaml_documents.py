@@ -507,4 +507,5 @@ DIFFERENCES = {
     "tests/fuzz/corpus/yaml/tag_directives": _LIMITS,
     "tests/fuzz/corpus/yaml/tag_prefix": _LIMITS,
     "tests/fuzz/corpus/yaml/utf16": "only UTF-8 is read",
+    "tests/fuzz/corpus/yaml/wide_alias": _LIMITS,
 }
