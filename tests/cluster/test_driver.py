@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bed import mounts
-from bed.process import wait_for
+from bed.process import BedError, wait_for
 from driver_agent import DriverAgent
 from mirrored import MirroredSecret
 from workload import csi_volume
@@ -301,7 +301,6 @@ BAD_CLASSES = {
     "no provider": ({"provider": ""}, ["provider not set in {ns}/bad"]),
     "no parameters": ({"parameters": {}}, ["parameters not set in {ns}/bad"]),
     "an unknown provider": ({"provider": "nobody"}, ['provider not found: provider "nobody"']),
-    "an invalid provider name": ({"provider": "../vault"}, ['invalid provider: provider "../vault"']),
     "no objects": ({"parameters": {"roleName": "r", "vaultAddress": "http://127.0.0.1:1"}}, ["objects"]),
     "objects that are not a list": ({"parameters": {"roleName": "r", "objects": "{"}}, ["objects"]),
     "an object that leaves the volume": (
@@ -310,6 +309,11 @@ BAD_CLASSES = {
     "a misspelt field of an object": (
         {"parameters": {"roleName": "r", **_objects({"objectName": "a", "secretPth": "secret/data/x"})}}, ["secretP"]),
 }
+
+
+def test_an_invalid_provider_name_is_refused_by_the_api_server(workload, agent):
+    with pytest.raises(BedError, match="spec.provider"):
+        workload.apply_class("bad", "../vault", {"objects": "[]"})
 
 
 @pytest.mark.parametrize("row", BAD_CLASSES)
