@@ -10,6 +10,8 @@ namespace nodekeep {
 namespace {
 
 constexpr std::size_t kCopies = 2;
+// A share is taken in steps of this size, because all mounts of the node take it under one lock.
+constexpr std::size_t kStep = std::size_t{64} << 10;
 
 std::string VersionOf(const Projection& projection, const SecretBytes& contents,
                       const SecretBytes& version_key) {
@@ -70,7 +72,9 @@ Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
     if (total > limits.max_bytes) {
       return OfMount(mount, TooMuch(total, limits.max_bytes, projection.object));
     }
-    if (limits.memory != nullptr && !bundle.memory.Resize(kCopies * total)) {
+    const std::size_t steps = (kCopies * total + kStep - 1) / kStep;
+    if (limits.memory != nullptr && steps * kStep > bundle.memory.amount() &&
+        !bundle.memory.Resize(steps * kStep)) {
       return OfMount(mount, NoShare(namespace_name));
     }
     for (RenderedFile& file : *files) {

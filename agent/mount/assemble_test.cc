@@ -42,16 +42,16 @@ TEST_CASE("assemble: files that are larger together than a volume may be are ref
 
 TEST_CASE("assemble: files take a share of their namespace for as long as they exist") {
   const AssembleFixture fixture;
-  SharedResource memory({.name = "answer_bytes", .capacity = 8000});
+  SharedResource memory({.name = "answer_bytes", .capacity = 128 << 10});
   {
     const Result<Bundle> first = fixture.Assemble({.memory = &memory});
     REQUIRE(first.ok());
-    CHECK(memory.used() == 4000);
+    CHECK(memory.used() == 64 << 10);
     const Result<Bundle> second = fixture.Assemble({.memory = &memory});
     REQUIRE_FALSE(second.ok());
     CHECK(second.error().code() == ErrorCode::kThrottled);
     CHECK(second.error().message().find("namespace shop") != std::string::npos);
-    CHECK(memory.used() == 4000);
+    CHECK(memory.used() == 64 << 10);
   }
   CHECK(memory.used() == 0);
 }
