@@ -7,9 +7,9 @@
 // (/health/ready, /live) are aliases of /readyz and /healthz, so that probes of a replaced
 // DaemonSet keep working. No secret is served, and a client's request is its only input.
 //
-// One thread serves all connections without ever waiting for one of them, so slow clients delay
-// nobody. A connection serves one request and is closed at its deadline, whatever its state. Above
-// the maximum of connections, a new one closes the oldest. Health paths are answered before
+// One thread serves all connections without ever waiting for one of them, so slow clients do not
+// delay others. A connection serves one request and is closed at its deadline, whatever its state.
+// Above the maximum of connections, a new one closes the oldest. Health paths are answered before
 // /metrics, of which at most four responses are in memory at once.
 
 #include <functional>

@@ -3,7 +3,7 @@
 // A bounded resource of the node (threads, connections, bytes), shared fairly by namespaces.
 //
 // A namespace may take as much as stays free afterwards, no more. So one that is alone gets half of
-// the capacity, of what is given back and taken again each of n equally greedy ones gets 1/(n+1),
+// the capacity, of what is released and taken again each of n equally greedy ones gets 1/(n+1),
 // and something is left for one that comes later, down to the last unit. What is held is never
 // taken away. Nothing needs to be known about who else will come.
 //
@@ -43,7 +43,7 @@ class SharedResource {
 
   explicit SharedResource(Options options);
 
-  // An amount that a namespace holds; given back on destruction. Empty when default constructed.
+  // An amount that a namespace holds; released on destruction. Empty when default constructed.
   // Not thread-safe.
   class Grant {
    public:

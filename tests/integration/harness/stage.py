@@ -74,7 +74,7 @@ class Team:
 
     def __init__(self, cluster, openbao, namespace: str):
         self.namespace = namespace
-        self.seen: list[str] = []  # values and tokens, which nobody else may see
+        self.seen: list[str] = []  # values and tokens, which no other namespace may see
         self._openbao = openbao
         self._cluster = cluster
         cluster.create_namespace(namespace)
