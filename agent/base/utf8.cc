@@ -84,4 +84,36 @@ std::string ReplaceInvalidUtf8(std::string_view text) {
   }
 }
 
+Rune FirstRune(std::string_view text) {
+  if (text.empty()) return {};
+  const std::size_t length = Utf8SequenceLength(text);
+  if (length == 0) return {0xFFFD, 1};
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (length == 1) return {byte(0), 1};
+  std::uint32_t code = byte(0) & (0x7Fu >> length);
+  for (std::size_t i = 1; i < length; ++i) code = (code << 6) | (byte(i) & 0x3Fu);
+  return {code, length};
+}
+
+Rune LastRune(std::string_view text) {
+  for (std::size_t length = 1; length <= 4 && length <= text.size(); ++length) {
+    const std::string_view last = text.substr(text.size() - length);
+    if (Utf8SequenceLength(last) == length) return FirstRune(last);
+  }
+  return text.empty() ? Rune() : Rune{0xFFFD, 1};
+}
+
+std::string EncodeUtf8(std::uint32_t code) {
+  if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) code = 0xFFFD;
+  const auto byte = [](std::uint32_t bits) { return static_cast<char>(bits); };
+  if (code < 0x80) return {byte(code)};
+  if (code < 0x800) return {byte(0xC0 | (code >> 6)), byte(0x80 | (code & 0x3F))};
+  if (code < 0x10000) {
+    return {byte(0xE0 | (code >> 12)), byte(0x80 | ((code >> 6) & 0x3F)),
+            byte(0x80 | (code & 0x3F))};
+  }
+  return {byte(0xF0 | (code >> 18)), byte(0x80 | ((code >> 12) & 0x3F)),
+          byte(0x80 | ((code >> 6) & 0x3F)), byte(0x80 | (code & 0x3F))};
+}
+
 }  // namespace nodekeep

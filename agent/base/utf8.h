@@ -3,6 +3,7 @@
 // UTF-8 as Go decodes it: shortest form only, no surrogates, nothing above U+10FFFF.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -28,5 +29,16 @@ std::string OneLine(std::string_view text, std::size_t limit);
 
 // Replaces each byte that is not part of a valid sequence with U+FFFD, as Go's decoders do.
 std::string ReplaceInvalidUtf8(std::string_view text);
+
+// A character of a text, as Go's range over a string gives it.
+struct Rune {
+  std::uint32_t code = 0;  // U+FFFD for a byte that is not part of a valid sequence
+  std::size_t length = 0;  // in bytes; 0: the text is empty
+};
+Rune FirstRune(std::string_view text);
+Rune LastRune(std::string_view text);
+
+// The bytes of a code point; U+FFFD for surrogates and values over U+10FFFF.
+std::string EncodeUtf8(std::uint32_t code);
 
 }  // namespace nodekeep

@@ -71,5 +71,30 @@ TEST_CASE("utf8: an excerpt is cut between characters and marked") {
   }
 }
 
+TEST_CASE("utf8: characters are decoded from both ends and encoded") {
+  struct Row {
+    std::string name, text;
+    std::uint32_t first, last;
+  };
+  const Row rows[] = {
+      {"ASCII", "ab", 'a', 'b'},
+      {"two bytes", "\u00e4", 0xE4, 0xE4},
+      {"three and four bytes", "\u20ac\U0001f600", 0x20AC, 0x1F600},
+      {"invalid", "\xff\xe4", 0xFFFD, 0xFFFD},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(FirstRune(row.text).code == row.first);
+    CHECK(LastRune(row.text).code == row.last);
+    if (row.first != 0xFFFD) CHECK(row.text.starts_with(EncodeUtf8(row.first)));
+    if (row.last != 0xFFFD) CHECK(row.text.ends_with(EncodeUtf8(row.last)));
+  }
+  CHECK(FirstRune("").length == 0);
+  CHECK(LastRune("").length == 0);
+  CHECK(FirstRune("\xe2\x82").length == 1);
+  CHECK(EncodeUtf8(0xD800) == "\xEF\xBF\xBD");
+  CHECK(EncodeUtf8(0x110000) == "\xEF\xBF\xBD");
+}
+
 }  // namespace
 }  // namespace nodekeep

@@ -1,0 +1,44 @@
+"""The query library compared with the libraries of the programs that Nodekeep replaces: the same values, the same text, the same absences."""
+
+import base64
+import json
+import os
+import subprocess
+
+import pytest
+
+from bed.process import tool
+from harness import gjson_questions
+
+
+@pytest.fixture(scope="module")
+def engine(nodekeep_binary):
+    program = nodekeep_binary.parent / "engine-batch"
+    if not os.access(program, os.X_OK):
+        pytest.fail(f"{program} is not built: cmake --build {program.parent} --target engine-batch", pytrace=False)
+    return program
+
+
+def answers(program, questions: list[dict]) -> list[dict]:
+    lines = "".join(json.dumps(question) + "\n" for question in questions)
+    said = subprocess.run([program], input=lines, check=True, capture_output=True, text=True, timeout=300)
+    return [json.loads(line) for line in said.stdout.splitlines()]
+
+
+def test_gjson_paths_select_what_tidwall_gjson_selects(engine):
+    asked = [
+        {"id": number, "op": "gjson", "json64": base64.b64encode(text.encode()).decode(), "path": path}
+        for number, (text, path) in enumerate(gjson_questions.questions())
+    ]
+    ours, theirs = answers(engine, asked), answers(tool("query-oracle"), asked)
+    assert len(ours) == len(theirs) == len(asked) > 15000
+    crashed = {said["id"] for said in theirs if not said["ok"]}  # where the original has a bug: an answer is enough
+    different = [
+        (asked[number]["path"], base64.b64decode(asked[number]["json64"]).decode(), mine, other)
+        for number, (mine, other) in enumerate(zip(ours, theirs, strict=True))
+        if number not in crashed and mine != other
+    ]
+    assert different == []
+    assert len(crashed) < len(asked) / 100
+    assert sum(said.get("exists", False) for said in theirs) > 3000
+    assert sum(said["ok"] and not said["exists"] for said in theirs) > 3000
