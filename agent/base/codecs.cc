@@ -147,7 +147,11 @@ Result<SecretBytes> HexDecode(std::string_view text) {
 
 Result<SecretBytes> Decode(std::string_view encoding, SecretBytes value) {
   if (EqualsIgnoreCase(encoding, "base64")) return Base64Decode(value.Reveal());
-  if (EqualsIgnoreCase(encoding, "hex")) return HexDecode(value.Reveal());
+  if (EqualsIgnoreCase(encoding, "hex")) {
+    std::string_view digits = value.Reveal();
+    while (!digits.empty() && IsLineBreak(digits.back())) digits.remove_suffix(1);
+    return HexDecode(digits);
+  }
   return value;
 }
 

@@ -28,7 +28,8 @@ std::string HexEncode(std::string_view bytes);
 Result<SecretBytes> HexDecode(std::string_view text);
 
 // Decodes `value` when `encoding` is "base64" or "hex" (case-insensitive); for any other encoding
-// returns `value` unchanged. Errors as Base64Decode and HexDecode.
+// returns `value` unchanged. Line breaks at the end of hex digits are ignored, as Base64Decode
+// ignores them. Errors as Base64Decode and HexDecode.
 Result<SecretBytes> Decode(std::string_view encoding, SecretBytes value);
 
 // RFC 3986: everything except letters, digits and -._~ becomes %XX; `/` is kept if `keep_slash`.

@@ -110,7 +110,9 @@ TEST_CASE("codecs: a value is decoded according to the name of its encoding") {
   const Row rows[] = {
       {"", "aGk=", "aGk="},         {"utf-8", "aGk=", "aGk="}, {"base64", "aGk=", "hi"},
       {"BASE64", "aGk=", "hi"},     {"hex", "6869", "hi"},     {"Hex", "6A", "j"},
-      {"base64", "aGk", "(error)"}, {"hex", "zz", "(error)"},
+      {"base64", "aGk", "(error)"}, {"hex", "zz", "(error)"},  {"hex", "6869\n", "hi"},
+      {"hex", "6869\r\n", "hi"},    {"hex", "\n", ""},         {"hex", "68\n69", "(error)"},
+      {"hex", "\n6869", "(error)"},
   };
   for (const Row& row : rows) {
     INFO(row.encoding << " of " << row.value);
