@@ -130,6 +130,9 @@ std::string MountPlan::Explain() const {
     text += fmt::format("file: {} (mode {:04o}) <- {}", projection.path, projection.mode,
                         projection.ref.Text());
     if (!projection.field.empty()) text += fmt::format(", key {}", projection.field);
+    if (!projection.property.empty()) {
+      text += fmt::format(", property {}", projection.property);
+    }
     if (!projection.encoding.empty()) text += fmt::format(", decode {}", projection.encoding);
     if (projection.optional) text += ", optional";
     text += '\n';

@@ -31,7 +31,7 @@ std::size_t MemoryOf(const ParsedMount& mount, std::size_t parameters_bytes) {
     for (const std::string* text :
          {&projection.object, &projection.ref.provider, &projection.ref.endpoint,
           &projection.ref.path, &projection.ref.version, &projection.ref.request, &projection.path,
-          &projection.field, &projection.encoding, &projection.version_seed,
+          &projection.field, &projection.property, &projection.encoding, &projection.version_seed,
           &projection.read_error}) {
       bytes += HeapOf(*text);
     }

@@ -23,6 +23,9 @@ struct SpcInput {
   std::uint32_t mode = 0644;  // for files without a mode in the class, 0 to 0777
 };
 
+// What becomes of a JSON null where a class asks for a value: an error, or the text "null".
+enum class NullValues { kRefuse, kText };
+
 // One file of the volume and how it is made from the backend's answer.
 struct Projection {
   std::string object;  // its name in the class; used in messages and as version id
@@ -30,6 +33,8 @@ struct Projection {
   std::string path;  // of the file, relative to the volume; checked by CheckVolumePath
   std::uint32_t mode = 0644;
   std::string field;         // key inside the answer; "" = whole
+  std::string property;      // field inside that (property.h); "" = whole
+  NullValues nulls = NullValues::kRefuse;
   std::string encoding;      // of the backend's value: "", "utf-8", "base64", "hex" or "json"
   bool optional = false;     // omitted, instead of failing, if the backend reports "not found"
   std::string version_seed;  // part of the object's version, besides the contents

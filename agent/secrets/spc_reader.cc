@@ -57,6 +57,11 @@ std::string SpcParameters::Or(std::string_view name, std::string_view node) cons
   return value == nullptr || value->empty() ? std::string(node) : *value;
 }
 
+std::string SpcParameters::SourceOf(std::string_view name, std::string_view setting) const {
+  if (!Get(name).empty()) return std::string(name);
+  return fmt::format("{} of the node's configuration", setting);
+}
+
 Result<bool> SpcParameters::Flag(std::string_view name, bool otherwise) const {
   const std::string* value = Find(name);
   if (value == nullptr) return otherwise;
@@ -114,6 +119,16 @@ std::string SpcEntry::Text(std::string_view key) {
   if (value == nullptr) return "";
   if (!value->IsScalar()) Fail(*value, fmt::format("{}: must be text", key));
   return value->text;
+}
+
+std::string SpcEntry::Property() {
+  std::string name = Text(kPropertyKey);
+  // Each of its dots is a place where a key may end, so a long one is expensive to look up.
+  if (name.size() > kMaxProperty) {
+    FailAt(kPropertyKey, fmt::format("{}: has {} bytes; {} are the most", kPropertyKey, name.size(),
+                                     kMaxProperty));
+  }
+  return name;
 }
 
 std::optional<bool> SpcEntry::Flag(std::string_view key) {

@@ -35,6 +35,10 @@ inline constexpr std::size_t kMaxParameter = 4u << 10;      // bytes of any para
 inline constexpr std::size_t kMaxPemParameter = 64u << 10;  // certificates and keys
 inline constexpr std::size_t kMaxObjectsText = 256u << 10;  // `objects`
 inline constexpr std::size_t kMaxObjects = 4096;            // entries of its list
+inline constexpr std::size_t kMaxProperty = 1024;           // bytes of nodekeep/property
+
+// The key of an object that names a field inside its value (property.h).
+inline constexpr std::string_view kPropertyKey = "nodekeep/property";
 
 // Checks the number, names and lengths of the parameters, those that the dialect ignores too.
 // `pem`: names of parameters with certificates or keys. Errors never quote a value. Every dialect
@@ -56,6 +60,9 @@ class SpcParameters {
   std::string Get(std::string_view name) const { return Or(name, ""); }
   // The node's value if the parameter is absent or empty.
   std::string Or(std::string_view name, std::string_view node) const;
+  // What an error about the result of Or names: the parameter, or if the node's value is used
+  // `setting` ("providers.vault.address") "of the node's configuration".
+  std::string SourceOf(std::string_view name, std::string_view setting) const;
   // Parsed by ParseGoBool; `otherwise` if the parameter is absent. An empty value is an error.
   Result<bool> Flag(std::string_view name, bool otherwise) const;
 
@@ -98,6 +105,8 @@ class SpcEntry {
   const YamlNode* Find(std::string_view key) const;
   // The text of any scalar as written; "" if absent.
   std::string Text(std::string_view key);
+  // The text of nodekeep/property, at most kMaxProperty bytes; "" if absent.
+  std::string Property();
   // Parsed by YamlBool.
   std::optional<bool> Flag(std::string_view key);
   // A number of 0 to 0777, without quotes.

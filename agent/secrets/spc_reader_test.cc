@@ -32,6 +32,9 @@ TEST_CASE("spc reader: a parameter of the class overrides the node's unless it i
   CHECK(parameters.Or("set", "node") == "class");
   CHECK(parameters.Or("empty", "node") == "node");
   CHECK(parameters.Or("absent", "node") == "node");
+  CHECK(parameters.SourceOf("set", "providers.x.set") == "set");
+  CHECK(parameters.SourceOf("empty", "providers.x.empty") ==
+        "providers.x.empty of the node's configuration");
   CHECK(parameters.Has("empty"));
   CHECK_FALSE(parameters.Has("absent"));
 }
