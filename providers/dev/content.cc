@@ -97,7 +97,13 @@ Result<SecretBytes> ReadValues(const YamlNode& node) {
     members[key.text] = &value;
   }
   GoJsonObject json;
-  for (const auto& [key, value] : members) json.String(key, value->text);
+  for (const auto& [key, value] : members) {
+    if (value->IsNull()) {
+      json.Raw(key, "null");  // refused where a class asks for it
+    } else {
+      json.String(key, value->text);
+    }
+  }
   return json.Finish();
 }
 

@@ -29,6 +29,7 @@ TEST_CASE("dev store file: a secret is text, bytes or keys") {
       {"an empty text", "\"\"", ""},
       {"a text in a mapping", "{value: x}", "x"},
       {"bytes", "{base64: AAH/}", std::string("\0\x01\xff", 3)},
+      {"a key without a value is null", "{values: {a: , b: \"\"}}", R"({"a":null,"b":""})"},
       {"keys, sorted", "{values: {b: 2, a: \"1\"}}", R"({"a":"1","b":"2"})"},
       {"a block of text", "|\n    line 1\n    line 2\n", "line 1\nline 2\n"},
   };

@@ -1,16 +1,19 @@
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <system_error>
 
 #include "agent/base/codecs.h"
 #include "agent/base/json.h"
 #include "agent/base/utf8.h"
+#include "agent/secrets/property.h"
 #include "providers/dev/dev.h"
 #include "providers/dev/store.h"
 
 namespace nodekeep {
 namespace {
 
-Result<SecretBytes> ValueOfKey(const Projection& projection, const SecretBytes& answer) {
+Result<Json> ValueOfKey(const Projection& projection, const SecretBytes& answer) {
   Result<Json> json = ParseJson(answer.Reveal());
   if (!json.ok() || !json->is_object()) {
     return Error::Format(ErrorCode::kInvalid,
@@ -23,10 +26,24 @@ Result<SecretBytes> ValueOfKey(const Projection& projection, const SecretBytes& 
     return Error::Format(ErrorCode::kNotFound, "key \"{}\" does not exist in secret \"{}\"",
                          Excerpt(projection.field), Excerpt(projection.ref.path));
   }
-  if (std::optional<std::string> text = ScalarText(*value)) {
-    return SecretBytes::MoveFrom(*std::move(text));
+  return *value;
+}
+
+// The value of a projection with a key, a property, or both.
+Result<SecretBytes> ValueInside(const Projection& projection, const SecretBytes& answer) {
+  std::string what = fmt::format("secret \"{}\"", Excerpt(projection.ref.path));
+  Result<Json> value(Json(std::string(answer.Reveal())));
+  if (!projection.field.empty()) {
+    value = ValueOfKey(projection, answer);
+    what = fmt::format("key \"{}\" of {}", Excerpt(projection.field), what);
   }
-  return GoJson(*value);
+  if (value.ok() && !projection.property.empty()) {
+    value = PropertyOf(*value, projection.property, what);
+    what = fmt::format("property \"{}\" of {}", Excerpt(projection.property), what);
+  }
+  if (!value.ok()) return value.error();
+  if (value->is_null()) return NoValue(what);
+  return FileTextOf(*value);
 }
 
 class DevDialect final : public SpcDialect {
@@ -38,8 +55,9 @@ class DevDialect final : public SpcDialect {
   }
   Result<std::vector<RenderedFile>> RenderFiles(const Projection& projection,
                                                 const SecretBytes& answer) const override {
-    Result<SecretBytes> value =
-        projection.field.empty() ? answer.Clone() : ValueOfKey(projection, answer);
+    Result<SecretBytes> value = projection.field.empty() && projection.property.empty()
+                                    ? answer.Clone()
+                                    : ValueInside(projection, answer);
     if (value.ok()) value = Decode(projection.encoding, *std::move(value));
     if (!value.ok()) return value.error().Prepend("dev: object \"{}\"", Excerpt(projection.object));
     return OneFile(projection, std::move(value));

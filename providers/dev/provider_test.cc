@@ -105,10 +105,49 @@ TEST_CASE("dev: a file's contents are the value, or a key of it, decoded") {
       {"hex of a key", "k", "hex", R"({"k":"6869"})", "hi"},
       {"utf-8", "", "utf-8", "hunter2", "hunter2"},
       {"not base64", "", "base64", "!", "(invalid)"},
+      {"hex with a final line break", "", "hex", "6869\n", "hi"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
     CHECK(Rendered(bed.provider, row.field, row.encoding, row.answer) == row.want);
+  }
+}
+
+TEST_CASE("dev: nodekeep/property is a field of the key's value, or of the whole secret") {
+  Bed bed("secrets: {}\n");
+  struct Row {
+    std::string name, field, property, answer, want;
+  };
+  const Row rows[] = {
+      {"of a key that holds JSON text", "c", "db.user", R"({"c":"{\"db\":{\"user\":\"u\"}}"})",
+       "u"},
+      {"of a key that is an object", "c", "hosts.1", R"({"c":{"hosts":["a","b"]}})", "b"},
+      {"of the whole secret", "", "db.port", R"({"db":{"port":5432}})", "5432"},
+      {"missing", "", "x", R"({"db":1})",
+       "dev: object \"f\": secret \"s\" has no property \"x\": write a key of its JSON, or keys "
+       "joined by dots"},
+      {"of a plain text", "", "x", "hunter2",
+       "dev: object \"f\": secret \"s\" is not a JSON object: nodekeep/property \"x\" cannot be "
+       "taken from it"},
+      {"a null key", "k", "", R"({"k":null})",
+       "dev: object \"f\": key \"k\" of secret \"s\" is null, which is no value: write one, or "
+       "have "
+       "the object left out with nodekeep/optional: true"},
+      {"a null property", "", "k", R"({"k":null})",
+       "dev: object \"f\": property \"k\" of secret \"s\" is null, which is no value: write one, "
+       "or "
+       "have the object left out with nodekeep/optional: true"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Projection projection;
+    projection.object = projection.path = "f";
+    projection.ref.path = "s";
+    projection.field = row.field;
+    projection.property = row.property;
+    const auto files = bed.provider.spc->RenderFiles(projection, SecretBytes(row.answer));
+    CHECK((files.ok() ? std::string(files->at(0).contents.Reveal()) : files.error().message()) ==
+          row.want);
   }
 }
 

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kOptional = "nodekeep/optional";
 constexpr std::string_view kFields[] = {"objectName",    "secretPath",     "secretKey",
                                         "secretVersion", "filePermission", "encoding",
-                                        kOptional};
+                                        kPropertyKey,    kOptional};
 constexpr std::string_view kEncodings[] = {"utf-8", "base64", "hex"};
 constexpr std::string_view kExample =
     "write a YAML list, each item with at least objectName: the file to make";
@@ -72,6 +72,8 @@ Result<Projection> ReadEntry(const YamlNode& node, const std::string& store_path
   projection.ref.path = NonEmptyText(reader, "secretPath");
   if (projection.ref.path.empty()) projection.ref.path = projection.object;
   projection.field = NonEmptyText(reader, "secretKey");
+  NonEmptyText(reader, kPropertyKey);
+  projection.property = reader.Property();
   projection.ref.version = NonEmptyText(reader, "secretVersion");
   CheckPath(reader, "secretPath", projection.ref.path);
   projection.mode = reader.Mode("filePermission").value_or(default_mode);

@@ -38,6 +38,7 @@ TEST_CASE("dev: an object names file, secret, key, version, mode and encoding") 
 - objectName: db/password
   secretPath: database/login
   secretKey: password
+  nodekeep/property: db.user
   secretVersion: 3
   filePermission: 0400
   encoding: base64
@@ -51,6 +52,7 @@ TEST_CASE("dev: an object names file, secret, key, version, mode and encoding") 
   CHECK(full.path == "db/password");
   CHECK(full.ref == SecretRef{"dev", kStore, "database/login", "3", ""});
   CHECK(full.field == "password");
+  CHECK(full.property == "db.user");
   CHECK(full.mode == 0400);
   CHECK(full.encoding == "base64");
   CHECK(full.optional);
@@ -105,6 +107,9 @@ TEST_CASE("dev: the error for a wrong objects parameter names line, object, fiel
       {"broken YAML", "- objectName: [\n", {"parameter objects: line"}},
       {"no name", "- secretPath: a\n", {"line 1", "objectName is missing"}},
       {"empty name", "- objectName: \"\"\n", {"objectName: is empty"}},
+      {"empty property",
+       "- objectName: a\n  nodekeep/property: \"\"\n",
+       {"line 2", "object \"a\"", "nodekeep/property: is empty"}},
       {"name is a list", "- objectName: [a]\n", {"line 1", "objectName: must be text"}},
       {"typo",
        "- objectName: a\n  secretpath: b\n",

@@ -169,10 +169,10 @@ void DevStore::Load() {
       log_.Info("dev store read", {{"path", path_}, {"secrets", secrets->size()}});
     }
   } else if (content.error().code() == ErrorCode::kNotFound) {
-    problem = fmt::format("dev store {} does not exist: create it, or set dev.path", path_);
+    problem = fmt::format("dev store \"{}\" does not exist: create it, or set dev.path", path_);
     unusable = Error(ErrorCode::kTransient, problem);
   } else {
-    problem = fmt::format("dev store {}: {}", path_, content.error().message());
+    problem = fmt::format("dev store \"{}\": {}", path_, content.error().message());
     if (before == nullptr) unusable = Error(ErrorCode::kTransient, problem);
   }
   if (!problem.empty() && problem != logged_problem_) {

@@ -64,9 +64,9 @@ TEST_CASE("dev store: a store that does not exist is picked up once it appears")
   Result<StoreAnswer> missing = store->Read("a", "", "shop/cart", "");
   REQUIRE_FALSE(missing.ok());
   CHECK(missing.error().code() == ErrorCode::kTransient);
-  CHECK(missing.error().message() == "dev store " + bed.dir.path() +
-                                         "/later/deep/store.yaml does not exist: create it, or set "
-                                         "dev.path");
+  CHECK(missing.error().message() == "dev store \"" + bed.dir.path() +
+                                         "/later/deep/store.yaml\" does not exist: create it, or "
+                                         "set dev.path");
   bed.dir.Write("later/deep/store.yaml", "secrets: {a: here}\n");
   CHECK(Becomes(*store, "a", "here"));
 }
