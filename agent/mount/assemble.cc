@@ -36,7 +36,7 @@ Error TooMuch(std::size_t total, std::size_t most, const std::string& object) {
 Error NoShare(const std::string& namespace_name) {
   return Error::Format(
       ErrorCode::kThrottled,
-      "namespace {} uses its share of this node's memory for secrets that are being "
+      "namespace \"{}\" uses its share of this node's memory for secrets that are being "
       "delivered; it is tried again",
       namespace_name);
 }

@@ -18,11 +18,11 @@ constexpr std::size_t kParseOverhead = 16 * 1024;
 constexpr std::size_t kParsePerByte = 40;
 
 Error Refused(const std::string& namespace_name) {
-  return Error::Format(
-      ErrorCode::kPrecondition,
-      "the classes that namespace {} mounts on this node need more memory than one namespace may "
-      "use; shorten the parameters of its SecretProviderClasses",
-      namespace_name);
+  return Error::Format(ErrorCode::kPrecondition,
+                       "the classes that namespace \"{}\" mounts on this node need more memory "
+                       "than one namespace may "
+                       "use; shorten the parameters of its SecretProviderClasses",
+                       namespace_name);
 }
 
 // Length-prefixed, so that different inputs never produce the same bytes.
