@@ -11,6 +11,7 @@
 #include "agent/base/go_json.h"
 #include "agent/base/go_text.h"
 #include "agent/base/utf8.h"
+#include "agent/secrets/property.h"
 
 namespace nodekeep::vault {
 namespace {
@@ -103,6 +104,33 @@ SecretBytes WholeResponse(const Json& reply) {
   return out.Finish();
 }
 
+// The value that a projection with a field or a property takes from a response.
+Result<SecretBytes> ContentsOf(const Projection& projection, const Json& reply) {
+  const Json* value = Find(reply, {"data", "data"});
+  if (value == nullptr || !value->is_object()) value = Find(reply, {"data"});
+  if (value != nullptr && !value->is_object()) value = nullptr;
+  std::string what = "the secret";
+  if (!projection.field.empty()) {
+    if (value != nullptr) value = Find(*value, {projection.field});
+    what = fmt::format("key \"{}\"", Excerpt(projection.field));
+  }
+  if (value == nullptr) {
+    return Error::Format(ErrorCode::kNotFound, "{} does not exist at the secret path", what);
+  }
+  Json found = *value;
+  if (!projection.property.empty()) {
+    Result<Json> inside = PropertyOf(*value, projection.property, what);
+    if (!inside.ok()) return inside.error();
+    found = *std::move(inside);
+    what = fmt::format("property \"{}\" of {}", Excerpt(projection.property), what);
+  }
+  if (found.is_null() && projection.nulls == NullValues::kRefuse) {
+    return NoValue(
+        what, "; nodekeep/nullValues: text in the class writes the text \"null\", as upstream");
+  }
+  return Decode(projection.encoding, FileTextOf(found));
+}
+
 }  // namespace
 
 Duration SecondsOf(const Json* value) {
@@ -149,24 +177,11 @@ Result<Answer> ReadAnswer(const Question& question, HttpResponse response,
 Result<SecretBytes> RenderAnswer(const Projection& projection, const SecretBytes& answer) {
   Result<Json> reply = ParseJson(answer.Reveal());
   if (!reply.ok()) return reply.error().Prepend("{{{}}}", Excerpt(ShownPath(projection.ref.path)));
-  if (projection.field.empty()) return WholeResponse(*reply);
-
-  const Json* data = Find(*reply, {"data", "data"});
-  if (data == nullptr || !data->is_object()) data = Find(*reply, {"data"});
-  const Json* value = nullptr;
-  if (data != nullptr && data->is_object()) value = Find(*data, {projection.field});
-  if (value == nullptr) {
-    return Error::Format(ErrorCode::kNotFound,
-                         "{{{}}}: {{key \"{}\" does not exist at the secret path}}",
-                         Excerpt(ShownPath(projection.ref.path)), Excerpt(projection.field));
-  }
-  SecretBytes contents = IsText(*value) ? SecretBytes(value->as_string_view()) : GoJson(*value);
-  Result<SecretBytes> decoded = Decode(projection.encoding, std::move(contents));
-  if (!decoded.ok()) {
-    return Error::Format(decoded.error().code(), "{{{}}}: {{{}}}",
-                         Excerpt(ShownPath(projection.ref.path)), decoded.error().message());
-  }
-  return decoded;
+  if (projection.field.empty() && projection.property.empty()) return WholeResponse(*reply);
+  Result<SecretBytes> contents = ContentsOf(projection, *reply);
+  if (contents.ok()) return contents;
+  return Error::Format(contents.error().code(), "{{{}}}: {{{}}}",
+                       Excerpt(ShownPath(projection.ref.path)), contents.error().message());
 }
 
 }  // namespace nodekeep::vault

@@ -28,8 +28,9 @@ namespace nodekeep::vault {
 Result<Answer> ReadAnswer(const Question& question, HttpResponse response,
                           const SecretBytes& version_key, WallTime now);
 
-// File contents: `projection.field` from data.data if that is an object, else from data; without a
-// field the whole response, as the upstream provider writes it.
+// File contents: `projection.field` from data.data if that is an object, else from data, and
+// `projection.property` from that (without a field, from all of the data); without either the whole
+// response, as the upstream provider writes it.
 Result<SecretBytes> RenderAnswer(const Projection& projection, const SecretBytes& answer);
 
 // A lifetime of the API, in seconds. Limited to zero through ten years, so that adding it to a time

@@ -13,12 +13,13 @@ namespace {
 const WallTime kNow = WallTime(1'800'000'000s);
 
 std::string Rendered(const std::string& body, const std::string& key,
-                     const std::string& encoding = "") {
+                     const std::string& encoding = "", const std::string& property = "") {
   Projection projection;
   projection.object = "o";
   projection.ref.path = "/v1/secret/data/a";
   projection.field = key;
   projection.encoding = encoding;
+  projection.property = property;
   Result<SecretBytes> contents = RenderAnswer(projection, SecretBytes(body));
   return contents.ok() ? std::string(contents->Reveal()) : "error: " + contents.error().message();
 }
@@ -58,7 +59,6 @@ TEST_CASE("vault: a key is looked for in data.data before data") {
        "123456789012345678901234567890"},
       {"exponent", R"({"data":{"n":1E+2}})", "n", "1E+2"},
       {"boolean", R"({"data":{"n":true}})", "n", "true"},
-      {"null is a text", R"({"data":{"n":null}})", "n", "null"},
       {"object is compact and sorted", R"({"data":{"n":{"b": 1, "a": [1, "<"]}}})", "n",
        "{\"a\":[1,\"\\u003c\"],\"b\":1}"},
       {"text is not escaped", R"({"data":{"n":"<\u00e9\n\"&"}})", "n", "<\xc3\xa9\n\"&"},
@@ -76,6 +76,65 @@ TEST_CASE("vault: a key is looked for in data.data before data") {
   }
 }
 
+TEST_CASE("vault: a null is refused, or is the text \"null\" where the class or the node says so") {
+  struct Row {
+    std::string name, body, key, property, refusal;
+  };
+  constexpr char kWayOut[] =
+      " is null, which is no value: write one, or have the object left out with nodekeep/optional: "
+      "true; nodekeep/nullValues: text in the class writes the text \"null\", as upstream}";
+  const Row rows[] = {
+      {"a key", R"({"data":{"n":null}})", "n", "", "{secret/data/a}: {key \"n\""},
+      {"a key of KV v2", R"({"data":{"data":{"n":null},"metadata":{}}})", "n", "",
+       "{secret/data/a}: {key \"n\""},
+      {"a property", R"({"data":{"n":"{\"a\":null}"}})", "n", "a",
+       "{secret/data/a}: {property \"a\" of key \"n\""},
+      {"a property without a key", R"({"data":{"n":{"a":null}}})", "", "n.a",
+       "{secret/data/a}: {property \"n.a\" of the secret"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Projection projection;
+    projection.ref.path = "/v1/secret/data/a";
+    projection.field = row.key;
+    projection.property = row.property;
+    const Result<SecretBytes> refused = RenderAnswer(projection, SecretBytes(row.body));
+    CHECK(CodeOf(refused) == "not_found");  // so that an optional object is left out
+    CHECK(MessageOf(refused) == row.refusal + kWayOut);
+    projection.nulls = NullValues::kText;
+    const Result<SecretBytes> text = RenderAnswer(projection, SecretBytes(row.body));
+    REQUIRE(MessageOf(text) == "(ok)");
+    CHECK(text->Reveal() == "null");
+  }
+}
+
+TEST_CASE("vault: nodekeep/property is a field of the key's value, or of the whole data") {
+  struct Row {
+    std::string name, body, key, property, encoding, want;
+  };
+  const Row rows[] = {
+      {"of a JSON text", R"({"data":{"data":{"c":"{\"db\":{\"user\":\"u\"}}"}}})", "c", "db.user",
+       "", "u"},
+      {"of an object", R"({"data":{"c":{"hosts":["a","b"]}}})", "c", "hosts.1", "", "b"},
+      {"of the data of KV v2", R"({"data":{"data":{"c":{"d":1.50}},"metadata":{"d":"no"}}})", "",
+       "c.d", "", "1.50"},
+      {"of the data of KV v1", R"({"data":{"c":{"d":"x"}}})", "", "c.d", "", "x"},
+      {"decoded", R"({"data":{"c":"{\"k\":\"aGk=\"}"}})", "c", "k", "base64", "hi"},
+      {"no such field", R"({"data":{"c":"{\"k\":\"secret\"}"}})", "c", "x", "",
+       "error: {secret/data/a}: {key \"c\" has no property \"x\": write a key of its JSON, or keys "
+       "joined by dots}"},
+      {"no such key", R"({"data":{"c":"x"}})", "d", "x", "",
+       "error: {secret/data/a}: {key \"d\" does not exist at the secret path}"},
+      {"a text that is no JSON", R"({"data":{"c":"secret"}})", "c", "x", "",
+       "error: {secret/data/a}: {key \"c\" is not a JSON object: nodekeep/property \"x\" cannot be "
+       "taken from it}"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(Rendered(row.body, row.key, row.encoding, row.property) == row.want);
+  }
+}
+
 TEST_CASE("vault: a key is decoded with the object's encoding") {
   struct Row {
     std::string name, value, encoding, want;
@@ -88,6 +147,7 @@ TEST_CASE("vault: a key is decoded with the object's encoding") {
       {"base64 in upper case", "aGk=", "BASE64", "hi"},
       {"hex", "6869", "hex", "hi"},
       {"hex in upper case", "6A", "Hex", "j"},
+      {"hex with a final line break", "6869\\n", "hex", "hi"},
   };
   for (const Row& row : rows) {
     INFO(row.name);

@@ -100,10 +100,10 @@ Result<std::string> SortedQuery(std::string_view query) {
 
 }  // namespace
 
-Result<std::string> ApiPath(std::string_view secret_path) {
+Result<std::string> ApiPath(std::string_view secret_path, std::string_view source) {
   for (unsigned char c : secret_path) {
     if (c < 0x20 || c == 0x7f) {
-      return Error(ErrorCode::kInvalid, "secretPath holds control characters");
+      return Error::Format(ErrorCode::kInvalid, "{} holds control characters", source);
     }
   }
   const std::size_t mark = std::min(secret_path.find('?'), secret_path.size());
@@ -119,15 +119,16 @@ Result<std::string> ApiPath(std::string_view secret_path) {
     full = "/v1/" + std::string(path);
   }
   full = CleanPath(full);
-  if (full == "/v1")
-    return Error(ErrorCode::kInvalid, "secretPath is empty: name the path to read");
+  if (full == "/v1") {
+    return Error::Format(ErrorCode::kInvalid, "{} is empty: name the path to read", source);
+  }
   if (!full.starts_with("/v1/")) {
-    return Error::Format(ErrorCode::kInvalid, "secretPath \"{}\" leaves the API with \"..\"",
+    return Error::Format(ErrorCode::kInvalid, "{} \"{}\" leaves the API with \"..\"", source,
                          Excerpt(secret_path));
   }
   Result<std::string> query =
       SortedQuery(secret_path.substr(std::min(mark + 1, secret_path.size())));
-  if (!query.ok()) return query.error().Prepend("secretPath \"{}\"", Excerpt(secret_path));
+  if (!query.ok()) return query.error().Prepend("{} \"{}\"", source, Excerpt(secret_path));
   return query->empty() ? full : full + "?" + *query;
 }
 

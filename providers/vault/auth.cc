@@ -29,12 +29,12 @@ SecretBytes Trimmed(const SecretBytes& bytes) {
 Result<SecretBytes> ReadCredentialFile(const std::string& path) {
   const Result<SecretBytes> content = ReadFile(path, kMaxCredentialFile);
   if (!content.ok() && content.error().code() == ErrorCode::kTooLarge) {
-    return Error::Format(ErrorCode::kInvalid, "{} is too large for a credential", path);
+    return Error::Format(ErrorCode::kInvalid, "file \"{}\" is too large for a credential", path);
   }
   // Not kNotFound, which would mean that the backend does not have the secret.
   if (!content.ok()) return Error(ErrorCode::kInvalid, "cannot " + content.error().message());
   SecretBytes trimmed = Trimmed(*content);
-  if (trimmed.empty()) return Error::Format(ErrorCode::kInvalid, "{} is empty", path);
+  if (trimmed.empty()) return Error::Format(ErrorCode::kInvalid, "file \"{}\" is empty", path);
   return trimmed;
 }
 
@@ -174,11 +174,12 @@ Result<Credential> LogInWith(const Context& context, ApiClient& api, const Optio
     revocation.token = credential.token.Clone();
     revocation.body = SecretBytes("{}");
     (void)api.Send(context, options, Step::kLease, revocation);  // on failure it stays unused
-    return Error::Format(ErrorCode::kInvalid,
-                         "failed to login: auth/{} does not answer as method {} does; over a "
-                         "connection with a client certificate only nodekeep/auth: cert may log in "
-                         "by that certificate",
-                         options.mount, AuthMethodName(options.method));
+    return Error::Format(
+        ErrorCode::kInvalid,
+        "failed to login: auth mount \"{}\" does not answer as method \"{}\" does; over a "
+        "connection with a client certificate only nodekeep/auth: cert may log in "
+        "by that certificate",
+        options.mount, AuthMethodName(options.method));
   }
   credential.sharing = SharingOf(options, identity, *auth, credential.service_account_uid);
   return credential;

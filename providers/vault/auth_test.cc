@@ -232,6 +232,75 @@ TEST_CASE("vault: the error of a refused login has the server's message, the mou
   }
 }
 
+TEST_CASE("vault: a mount that was not found is named by where it was set") {
+  struct Row {
+    std::string name;
+    Attributes attributes;
+    std::string of_node, want;
+    bool doubled;
+  };
+  const Row rows[] = {
+      {"nowhere", {}, "kubernetes", "check vaultAuthMountPath and", false},
+      {"in the class",
+       {{"vaultAuthMountPath", "k8s"}},
+       "kubernetes",
+       "check vaultAuthMountPath and",
+       false},
+      {"by the other name",
+       {{"vaultKubernetesMountPath", "k8s"}},
+       "kubernetes",
+       "check vaultKubernetesMountPath and",
+       false},
+      {"in the node's configuration",
+       {},
+       "k8s",
+       "check providers.vault.authMount of the node's configuration and",
+       false},
+      {"in the class, over the node's",
+       {{"vaultAuthMountPath", "k8s"}},
+       "other",
+       "check vaultAuthMountPath and",
+       false},
+      {"with auth/",
+       {{"vaultAuthMountPath", "/auth/k8s/"}},
+       "kubernetes",
+       "; vaultAuthMountPath \"auth/k8s\" begins with \"auth/\", which is added to it: write "
+       "\"k8s\"; no login at auth mount \"auth/k8s\"",
+       true},
+      {"with auth/, by the other name",
+       {{"vaultKubernetesMountPath", "auth/k8s"}},
+       "kubernetes",
+       "; vaultKubernetesMountPath \"auth/k8s\" begins with",
+       true},
+      {"with auth/, in the node's configuration",
+       {},
+       "auth/k8s",
+       "; providers.vault.authMount of the node's configuration \"auth/k8s\" begins with",
+       true},
+      {"another method's default",
+       {{"nodekeep/auth", "jwt"}},
+       "auth/k8s",
+       "check vaultAuthMountPath and",
+       false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    VaultSettings settings;
+    settings.auth_mount = row.of_node;
+    TestMount vault(row.attributes, std::move(settings));
+    REQUIRE(vault.parse_error == "");
+    vault.http.On("", "*", {FakeHttpClient::Respond(404, R"({"errors":["no handler"]})")});
+    const std::string message = MessageOf(vault.LogIn());
+    CHECK_THAT(message, ContainsSubstring(row.want));
+    CHECK(ContainsSubstring("which is added to it").match(message) == row.doubled);
+  }
+  // A mount may have that name, so the login is sent as it is written, as upstream sends it.
+  TestMount vault(Attributes{{"vaultAuthMountPath", "auth/k8s"}});
+  vault.http.On("", "https://vault:8200/v1/auth/auth/k8s/login",
+                {FakeHttpClient::Respond(200, R"({"auth":{"client_token":"hvs.x"}})")});
+  CHECK(MessageOf(vault.LogIn()) == "(ok)");
+}
+
 TEST_CASE("vault: a throttled login has a retry_after") {
   TestMount vault;
   vault.http.On("", "*",

@@ -117,7 +117,7 @@ class VaultSubject final : public HttpSubject {
   }
 
   std::set<std::string> SettingsOutsideLogins() const override {
-    return {"timeout", "unixSockets", "redirectHosts"};
+    return {"timeout", "unixSockets", "redirectHosts", "nullValues"};
   }
 
   std::vector<std::string> Tokens() const override { return {"jwt-of.", "hvs.", "canary"}; }

@@ -1,5 +1,7 @@
 #include "providers/vault/factory.h"
 
+#include <optional>
+
 #include "agent/base/comma_list.h"
 #include "agent/base/duration.h"
 #include "agent/base/utf8.h"
@@ -45,6 +47,10 @@ constexpr SettingKey kKeys[] = {
      "Comma list of [NAMESPACE:]PATH that classes may read, with GET, by tokenFile, approleRoleId "
      "or "
      "a client certificate as login; each stands for all below it; none when empty"},
+    {"nullValues", "NODEKEEP_VAULT_NULL_VALUES", Kind::kText, "refuse",
+     "What becomes of a key whose value is null, where a class does not say so: refuse is an "
+     "error, "
+     "text writes the text \"null\", as upstream"},
     {"timeout", "VAULT_CLIENT_TIMEOUT", Kind::kDuration, "30s",
      "Maximum time for one request to the server"},
 };
@@ -89,6 +95,12 @@ Result<Provider> Make(const SettingValues& values, ProviderServices services) {
       ReadNodePaths(values.at("nodeCredentialPaths"), settings.namespace_name);
   if (!paths.ok()) return paths.error();
   settings.node_paths = *std::move(paths);
+  const std::optional<NullValues> nulls = NullValuesOf(values.at("nullValues"));
+  if (!nulls) {
+    return Error::Format(ErrorCode::kInvalid, "nullValues: \"{}\" is unknown; use refuse or text",
+                         Excerpt(values.at("nullValues")));
+  }
+  settings.nulls = *nulls;
   Result<Duration> timeout = ParseDuration(values.at("timeout"));
   if (!timeout.ok()) return timeout.error().Prepend("timeout");
   settings.timeout = *timeout;

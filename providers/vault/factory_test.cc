@@ -36,6 +36,30 @@ TEST_CASE("vault: the node's settings apply to every class without its own") {
   CHECK(options.tls->server_name == "bao.internal");
 }
 
+TEST_CASE("vault: nullValues is refuse or text") {
+  SettingValues values;
+  for (const SettingKey& key : SettingsKeys()) values[std::string(key.name)] = key.default_text;
+  FakeHttpClient http;
+  FakeClock clock;
+  Logger log(LogLevel::kError, LogFormat::kText);
+  SpcInput input;
+  input.parameters = {{"roleName", "app"},
+                      {"objects", "- {objectName: a, secretPath: secret/data/a, secretKey: k}"}};
+  for (const auto& [text, want] :
+       {std::pair{"refuse", NullValues::kRefuse}, {"text", NullValues::kText}}) {
+    values["nullValues"] = text;
+    Result<Provider> provider =
+        Make(values, {http, clock, log, Policy(), SecretBytes("version key")});
+    REQUIRE(provider.ok());
+    CHECK(provider->spc->Parse(input)->projections.at(0).nulls == want);
+  }
+  values["nullValues"] = "yes";
+  const Result<Provider> provider =
+      Make(values, {http, clock, log, Policy(), SecretBytes("version key")});
+  REQUIRE_FALSE(provider.ok());
+  CHECK(provider.error().message() == "nullValues: \"yes\" is unknown; use refuse or text");
+}
+
 TEST_CASE("vault: unixSockets lists addresses of sockets") {
   SettingValues values;
   for (const SettingKey& key : SettingsKeys()) values[std::string(key.name)] = key.default_text;

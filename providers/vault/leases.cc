@@ -61,11 +61,12 @@ Result<Lease> VaultLeases::RenewLease(const Context& context, const ProviderOpti
   Result<HttpResponse> response =
       api_.Send(context, own, Step::kLease,
                 Post("/v1/sys/leases/renew", own.read_namespace, credential, std::move(body)));
-  if (!response.ok()) return response.error().Prepend("failed to renew lease {}", lease.id);
+  if (!response.ok()) return response.error().Prepend("failed to renew lease \"{}\"", lease.id);
   Result<Json> reply = ParseJson(response->body.Reveal());
   if (!reply.ok() || !reply->is_object()) {
     return Error::Format(ErrorCode::kTransient,
-                         "failed to renew lease {}: the reply is not a Vault response", lease.id);
+                         "failed to renew lease \"{}\": the reply is not a Vault response",
+                         lease.id);
   }
   return Lease{TextOf(Find(*reply, {"lease_id"})).value_or(lease.id),
                SecondsOf(Find(*reply, {"lease_duration"})),
@@ -78,7 +79,7 @@ Status VaultLeases::RevokeLease(const Context& context, const ProviderOptions& o
   Result<HttpResponse> response = api_.Send(context, own, Step::kLease,
                                             Post("/v1/sys/leases/revoke", own.read_namespace,
                                                  credential, JsonBody({{"lease_id", lease.id}})));
-  if (!response.ok()) return response.error().Prepend("failed to revoke lease {}", lease.id);
+  if (!response.ok()) return response.error().Prepend("failed to revoke lease \"{}\"", lease.id);
   return {};
 }
 

@@ -111,7 +111,7 @@ TEST_CASE("vault: a lease that is gone is not found, one that may not be renewed
         Context(), vault.options(), TestMount::credential(), kLease);
     CHECK(row.code == CodeOf(renewed));
     CHECK_THAT(MessageOf(renewed),
-               ContainsSubstring("failed to renew lease database/creds/app/abc: "));
+               ContainsSubstring("failed to renew lease \"database/creds/app/abc\": "));
   }
 }
 

@@ -83,7 +83,7 @@ Result<std::vector<VaultNodePath>> ReadNodePaths(std::string_view list,
     if (path.find('*') != std::string::npos) {
       return Bad(part, "patterns are not supported: a path stands for all below it");
     }
-    Result<std::string> cleaned = ApiPath(path);
+    Result<std::string> cleaned = ApiPath(path, "the path");
     if (!cleaned.ok()) return Bad(part, cleaned.error().message());
     // An entry includes all paths below it, so one of those is checked.
     if (IsSystemPath(*cleaned + "/any")) {

@@ -47,7 +47,7 @@ TEST_CASE("vault node paths: an entry that can never be listed is refused by nam
     CHECK(error.starts_with("nodeCredentialPaths: \"" + part + "\": "));
     CHECK(error.find("never read") != std::string::npos);
   }
-  CHECK(Read("/").starts_with("nodeCredentialPaths: \"/\": secretPath is empty"));
+  CHECK(Read("/").starts_with("nodeCredentialPaths: \"/\": the path is empty"));
   CHECK(Read("../x").find("leaves the API") != std::string::npos);
   CHECK(Read("secret/*").find("patterns are not supported") != std::string::npos);
   CHECK(Read("secret/a?list=true").find("without a query") != std::string::npos);

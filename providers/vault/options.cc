@@ -12,12 +12,12 @@
 namespace nodekeep::vault {
 namespace {
 
-Error BadAddress(std::string_view text, std::string_view why) {
+Error BadAddress(std::string_view source, std::string_view text, std::string_view why) {
   // A user name in a URL usually comes with a password, so the URL is not quoted.
   if (text.find('@') != std::string_view::npos) {
-    return Error::Format(ErrorCode::kInvalid, "vaultAddress: {}", why);
+    return Error::Format(ErrorCode::kInvalid, "{}: {}", source, why);
   }
-  return Error::Format(ErrorCode::kInvalid, "vaultAddress \"{}\": {}", Excerpt(text), why);
+  return Error::Format(ErrorCode::kInvalid, "{} \"{}\": {}", source, Excerpt(text), why);
 }
 
 bool IsPort(std::string_view text) {
@@ -63,33 +63,41 @@ std::string_view AuthMethodName(AuthMethod method) {
   return "";
 }
 
-Result<Address> Address::Parse(std::string_view text) {
+Result<Address> Address::Parse(std::string_view text, std::string_view source) {
   for (unsigned char c : text) {
-    if (c <= 0x20 || c == 0x7f) return BadAddress("", "it holds white space or control characters");
+    if (c <= 0x20 || c == 0x7f) {
+      return BadAddress(source, "", "it holds white space or control characters");
+    }
   }
   constexpr std::string_view kUnix = "unix://";
   if (text.starts_with(kUnix)) {
     const std::string_view path = text.substr(kUnix.size());
     if (path.size() < 2 || path.front() != '/') {
-      return BadAddress(text, "write the socket's absolute path after unix://");
+      return BadAddress(source, text, "write the socket's absolute path after unix://");
     }
     return Address{"http://localhost", std::string(path)};
   }
   const std::size_t host = text.find("://");
   const std::string scheme = AsciiLower(text.substr(0, host == std::string_view::npos ? 0 : host));
   if (scheme != "http" && scheme != "https") {
-    return BadAddress(text, "it must begin with http://, https:// or unix://");
+    return BadAddress(source, text, "it must begin with http://, https:// or unix://");
   }
   if (text.find_first_of("?#") != std::string_view::npos) {
-    return BadAddress(text, "an address has no query and no fragment");
+    return BadAddress(source, text, "an address has no query and no fragment");
   }
   std::string_view rest = text.substr(host + 3);
   const std::size_t slash = std::min(rest.find('/'), rest.size());
   if (std::string_view wrong = WrongInAuthority(rest.substr(0, slash)); !wrong.empty()) {
-    return BadAddress(text, wrong);
+    return BadAddress(source, text, wrong);
   }
   while (rest.ends_with('/')) rest.remove_suffix(1);
   return Address{scheme + "://" + std::string(rest), ""};
+}
+
+std::optional<NullValues> NullValuesOf(std::string_view text) {
+  if (text == "refuse") return NullValues::kRefuse;
+  if (text == "text") return NullValues::kText;
+  return std::nullopt;
 }
 
 std::string Options::Endpoint() const {

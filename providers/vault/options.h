@@ -26,8 +26,9 @@ struct Address {
   std::string base;         // scheme, host, port and path prefix, without a final slash
   std::string unix_socket;  // path of the socket; `base` is then http://localhost
 
-  // `text` is http://..., https://... or unix://...; errors say what is wrong with it.
-  static Result<Address> Parse(std::string_view text);
+  // `text` is http://..., https://... or unix://...; errors say what is wrong with it, and begin
+  // with `source`: the parameter or setting it comes from.
+  static Result<Address> Parse(std::string_view text, std::string_view source = "vaultAddress");
 };
 
 class Options final : public ProviderOptions {
@@ -42,10 +43,13 @@ class Options final : public ProviderOptions {
 
   AuthMethod method = AuthMethod::kKubernetes;
   std::string address_text;  // as configured
+  // The parameter or setting that it comes from, for messages; `mount_source` likewise.
+  std::string address_source = "vaultAddress";
   Address address;
   std::string read_namespace;
   std::string login_namespace;  // equals read_namespace unless `nodekeep/authNamespace` is given
   std::string mount;
+  std::string mount_source = "vaultAuthMountPath";
   std::string role;
   std::string audience;  // never empty where the method takes a token of the pod
   bool audience_named = false;  // by the class; else a token for the default audience will do too
@@ -66,8 +70,13 @@ class Options final : public ProviderOptions {
 // Parses the parameters of a class into options and refs. Pure.
 Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& settings);
 
+// "refuse" or "text", as nodekeep/nullValues and the setting nullValues spell it; nullopt for any
+// other text.
+std::optional<NullValues> NullValuesOf(std::string_view text);
+
 // The API path for what the user wrote, such as "/v1/secret/data/app?version=3": a missing "/v1/"
-// is added, the path is cleaned, the query sorted. Errors: a path that leaves /v1/, a bad query.
-Result<std::string> ApiPath(std::string_view secret_path);
+// is added, the path is cleaned, the query sorted. Errors: a path that leaves /v1/, a bad query;
+// they begin with `source`, where the path comes from.
+Result<std::string> ApiPath(std::string_view secret_path, std::string_view source = "secretPath");
 
 }  // namespace nodekeep::vault

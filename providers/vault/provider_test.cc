@@ -6,6 +6,7 @@
 #include "providers/vault/wire.h"
 
 using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::StartsWith;
 using namespace std::chrono_literals;
 
 namespace nodekeep::vault {
@@ -149,6 +150,7 @@ TEST_CASE("vault: the error of a failed read has its code, the server's message 
     std::string name, path;
     int status;
     std::string body, code, want;
+    std::string first{};  // after upstream's prefix
   };
   const Row rows[] = {
       {"denied", "secret/data/a", 403, R"({"errors":["permission denied"]})", "denied",
@@ -158,26 +160,49 @@ TEST_CASE("vault: the error of a failed read has its code, the server's message 
        "denied", "on a KV v2 engine the secretPath is \"secret/data/a\""},
       {"unauthorised", "secret/data/a", 401, "", "auth_expired", "Code: 401"},
       {"absent", "secret/data/a", 404, R"({"errors":[]})", "not_found",
-       "Code: 404. Errors: none given; on a KV v1 engine the path has no \"data/\""},
+       "Code: 404. Errors: none given; on a KV v1 engine the path has no \"data/\"",
+       "secret \"secret/data/a\" does not exist: "},
+      {"absent, without a body", "secret/data/a", 404, "", "not_found", "Code: 404",
+       "secret \"secret/data/a\" does not exist: "},
+      {"an absent version", "secret/data/a?version=9", 404, R"({"errors":[]})", "not_found",
+       "Code: 404", "version 9 of secret \"secret/data/a\" does not exist: "},
+      {"the latest version by number", "secret/data/a?version=0", 404, R"({"errors":[]})",
+       "not_found", "Code: 404", "secret \"secret/data/a\" does not exist: "},
       {"KV v2 without data/", "secret/team/a", 404,
        R"({"data":null,"warnings":["Invalid path for a versioned K/V secrets engine."]})",
        "not_found",
        "* warning: Invalid path for a versioned K/V secrets engine.; on a KV v2 engine the "
-       "secretPath is \"secret/data/team/a\""},
+       "secretPath is \"secret/data/team/a\"",
+       "secret \"secret/team/a\" does not exist: "},
       {"a deleted version", "secret/data/a", 404,
        R"({"data":{"data":null,"metadata":{"version":2,"deletion_time":"2026-01-31T12:00:00Z",
            "destroyed":false}}})",
-       "not_found", "version 2 was deleted at 2026-01-31T12:00:00Z"},
+       "not_found", "Code: 404. Errors: none given",
+       "version 2 of secret \"secret/data/a\" does not exist: it was deleted at "
+       "2026-01-31T12:00:00Z; undelete it or write a new version: "},
       {"a destroyed version", "secret/data/a", 404,
        R"({"data":{"data":null,"metadata":{"version":2,"deletion_time":"","destroyed":true}}})",
-       "not_found", "version 2 was destroyed"},
+       "not_found", "Code: 404. Errors: none given",
+       "version 2 of secret \"secret/data/a\" does not exist: it was destroyed; write a new "
+       "version: "},
+      {"a destroyed version that was asked for", "secret/data/a?version=2", 404,
+       R"({"data":{"data":null,"metadata":{"version":2,"deletion_time":"","destroyed":true}}})",
+       "not_found", "Code: 404",
+       "version 2 of secret \"secret/data/a\" does not exist: it was "
+       "destroyed; write a new version: "},
       {"no engine", "secret/a", 404, R"({"errors":["no handler for route \"secret/a\"."]})",
-       "not_found", "* no handler for route \"secret/a\".; no secrets engine is mounted there"},
+       "not_found",
+       "* no handler for route \"secret/a\".; check the first part of the secretPath, and "
+       "vaultNamespace",
+       "no secrets engine is mounted at the path \"secret/a\": "},
+      {"a path with \"v1/\" twice", "v1/v1/secret/data/a", 404, R"({"errors":[]})", "not_found",
+       "; the secretPath begins with \"v1/\" twice: write it once, or not at all",
+       "secret \"v1/secret/data/a\" does not exist: "},
       {"a list of errors in one text", "secret/data/a", 403,
        R"({"errors":["1 error occurred:\n\t* permission denied\n\n"]})", "denied",
        "Errors: * 1 error occurred: * permission denied; read after"},
       {"a dynamic path has no KV hint", "database/creds/a", 404, "", "not_found",
-       "Code: 404. Errors: none given"},
+       "Code: 404. Errors: none given", "secret \"database/creds/a\" does not exist: "},
       {"bad request", "pki/issue/w", 400, R"({"errors":["common name not allowed"]})", "invalid",
        "* common name not allowed"},
       {"unsupported", "secret/data/a", 405, R"({"errors":["unsupported operation"]})", "invalid",
@@ -190,19 +215,61 @@ TEST_CASE("vault: the error of a failed read has its code, the server's message 
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    TestMount vault(Attributes{{"objects", Objects("secretPath: " + row.path)}});
+    TestMount vault(Attributes{{"objects", Objects("secretPath: '" + row.path + "'")}});
     vault.http.On("", "*", {FakeHttpClient::Respond(row.status, row.body)});
     Result<Answer> answer = vault.FetchOne();
     CHECK(row.code == CodeOf(answer));
     CHECK_THAT(MessageOf(answer), ContainsSubstring(row.want));
     CHECK_THAT(MessageOf(answer),
-               ContainsSubstring("error requesting secret: Error making API request. URL: GET "
-                                 "https://vault:8200/v1/" +
-                                 row.path) &&
+               StartsWith("error requesting secret: " + row.first +
+                          "Error making API request. URL: GET https://vault:8200/v1/" +
+                          (row.path.starts_with("v1/") ? row.path.substr(3) : row.path)) &&
                    !ContainsSubstring("hvs.test-token"));
     if (row.path == "database/creds/a") {
       CHECK_THAT(MessageOf(answer), !ContainsSubstring("KV v"));
     }
+  }
+}
+
+TEST_CASE("vault: an error shows the path as the class spells it") {
+  TestMount vault(Attributes{{"objects", Objects("secretPath: 'secret/data/Team A/50%'")}});
+  vault.http.On(
+      "", "https://vault:8200/v1/secret/data/Team%20A/50%25",
+      {FakeHttpClient::Respond(403, "{}"), FakeHttpClient::Fail(ErrorCode::kTransient, "cut")});
+  CHECK_THAT(MessageOf(vault.FetchOne()),
+             ContainsSubstring("URL: GET https://vault:8200/v1/secret/data/Team A/50% Code: 403"));
+  CHECK(MessageOf(vault.FetchOne()) ==
+        "error requesting secret: GET https://vault:8200/v1/secret/data/Team A/50%: cut");
+}
+
+TEST_CASE("vault: an address that ends with the API's own prefix is named, by where it was set") {
+  struct Row {
+    std::string of_class, of_node, want;
+  };
+  const Row rows[] = {
+      {"https://v:8200/v1/", "",
+       "; vaultAddress \"https://v:8200/v1/\" ends with \"/v1\", which is "
+       "added to it: leave it out"},
+      {"", "https://v:8200/v1",
+       "; providers.vault.address of the node's configuration "
+       "\"https://v:8200/v1\" ends with \"/v1\", which is added to it"},
+      {"https://v:8200/proxy", "", "none given; on a KV v1 engine"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.want);
+    VaultSettings settings;
+    settings.address = row.of_node;
+    TestMount vault(Attributes{{"vaultAddress", row.of_class}}, std::move(settings));
+    REQUIRE(vault.parse_error == "");
+    vault.http.On(
+        "", "*",
+        {FakeHttpClient::Respond(404, R"({"errors":[]})"),
+         FakeHttpClient::Respond(404, R"({"errors":[]})"), FakeHttpClient::Respond(200, kSecret)});
+    CHECK_THAT(MessageOf(vault.FetchOne()), ContainsSubstring(row.want));
+    CHECK(ContainsSubstring("ends with \"/v1\"").match(MessageOf(vault.LogIn())) ==
+          row.want.starts_with(";"));
+    // A proxy may serve the API below "/v1", so it is asked all the same.
+    CHECK(vault.FetchOne().ok());
   }
 }
 
@@ -324,7 +391,7 @@ TEST_CASE("vault: only a safe redirect is followed") {
        "http://127.0.0.1:8300/v1/a"},
       {"a path only", "https://vault:8200/prefix", "/v1/b?x=1", "https://vault:8200/v1/b?x=1"},
       {"a path on a socket", "unix:///s", "/v1/b", "http://localhost/v1/b"},
-      {"another host", kHttps, "https://evil/v1/a", "a redirect to another host, evil, is not"},
+      {"another host", kHttps, "https://evil/v1/a", "a redirect to another host, \"evil\", is not"},
       {"the listed domain itself", kHttps, "https://pods.test/v1/a", "to another host"},
       {"the end of a name", kHttps, "https://evilpods.test/v1/a", "to another host"},
       {"a listed host as user name", kHttps, "https://active:8200@evil/v1/a", "user name"},

@@ -123,7 +123,7 @@ Result<std::string> RedirectTarget(const HttpRequest& from, std::string_view loc
   if (known) return std::string(location);
   return Error::Format(
       ErrorCode::kInvalid,
-      "a redirect to another host, {}, is not followed: set vaultAddress to it, or "
+      "a redirect to another host, \"{}\", is not followed: set vaultAddress to it, or "
       "list it in providers.vault.redirectHosts of the node's configuration",
       Excerpt(to_host));
 }

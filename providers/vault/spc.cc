@@ -27,6 +27,8 @@ namespace {
 
 constexpr std::string_view kMountError = "error making mount request";
 constexpr std::string_view kEntryOptional = "nodekeep/optional";
+constexpr std::string_view kEntryKeys[] = {kEntryOptional, kPropertyKey};
+constexpr char kNullValues[] = "nodekeep/nullValues";
 
 // An element of `objects`, as written.
 struct Entry {
@@ -37,6 +39,7 @@ struct Entry {
   std::string secret_args;            // canonical JSON; "" = absent
   std::uint32_t file_permission = 0;  // 0 = that of the request
   std::string encoding;
+  std::string property;
   bool optional = false;
 };
 
@@ -90,10 +93,12 @@ Result<Entry> ReadEntry(const YamlNode& node) {
   entry.encoding = reader.Text("encoding");
   entry.file_permission = ReadFilePermission(reader);
   entry.secret_args = ReadSecretArgs(reader);
+  entry.property = reader.Property();
   entry.optional = reader.Flag(kEntryOptional).value_or(false);
-  if (const YamlNode* key = reader.UnknownReservedKey({&kEntryOptional, 1}); key != nullptr) {
-    reader.Fail(*key, fmt::format("key {} is unknown; keys under nodekeep/ in an object are: {}",
-                                  Excerpt(key->text), kEntryOptional));
+  if (const YamlNode* key = reader.UnknownReservedKey(kEntryKeys); key != nullptr) {
+    reader.Fail(*key,
+                fmt::format("key \"{}\" is unknown; keys under nodekeep/ in an object are: {}",
+                            Excerpt(key->text), fmt::join(kEntryKeys, ", ")));
   }
   if (reader.failed()) return reader.status().error();
   return entry;
@@ -133,6 +138,15 @@ Result<bool> ReadSkipVerify(const SpcParameters& parameters) {
   return skip.ok() ? skip : skip.error().Prepend("parameter vaultSkipTLSVerify");
 }
 
+Result<NullValues> ReadNullValues(const SpcParameters& parameters, const VaultSettings& settings) {
+  const std::string text = parameters.Get(kNullValues);
+  if (text.empty()) return settings.nulls;
+  const std::optional<NullValues> nulls = NullValuesOf(text);
+  if (nulls) return *nulls;
+  return Invalid(fmt::format("parameter {}: \"{}\" is unknown; use refuse or text", kNullValues,
+                             Excerpt(text)));
+}
+
 bool NeedsRole(AuthMethod method) {
   return method == AuthMethod::kKubernetes || method == AuthMethod::kJwt;
 }
@@ -149,7 +163,7 @@ Status CheckUniqueNames(const std::vector<Entry>& entries) {
   return Invalid(
       fmt::format("each `objectName` within a SecretProviderClass must be unique; used "
                   "more than once: {}",
-                  Excerpt(fmt::format("{}", fmt::join(twice, ", ")))));
+                  Excerpt(fmt::format("\"{}\"", fmt::join(twice, "\", \"")))));
 }
 
 // A name cannot be a file and the folder of another file. The names are unique.
@@ -259,19 +273,21 @@ std::string WhyReadsWithheld(const std::vector<Entry>& entries,
         NodeAccessTo(entries[i].method, ref.path, options.read_namespace, settings.node_paths)) {
       case NodeAccess::kAllowed: continue;
       case NodeAccess::kNotGet:
-        reason = fmt::format("its method is {}, and with a credential of the node only GET is sent",
-                             Excerpt(entries[i].method));
+        reason =
+            fmt::format("its method is \"{}\", and with a credential of the node only GET is sent",
+                        Excerpt(entries[i].method));
         break;
       case NodeAccess::kSystem:
         reason = fmt::format(
-            "{} is below auth, sys, identity or cubbyhole, which are never read with a credential "
+            "\"{}\" is below auth, sys, identity or cubbyhole, which are never read with a "
+            "credential "
             "of the node",
             Excerpt(path));
         break;
       case NodeAccess::kUnlisted:
         options.unlisted_paths.push_back(path);
         reason = fmt::format(
-            "providers.vault.nodeCredentialPaths of the node's configuration does not list {}",
+            "providers.vault.nodeCredentialPaths of the node's configuration does not list \"{}\"",
             Excerpt(path));
         break;
     }
@@ -298,22 +314,29 @@ void GrantNodeCredential(const std::vector<Entry>& entries,
   }
 }
 
-Result<std::string> ReadMount(const SpcParameters& parameters, AuthMethod method,
-                              const VaultSettings& settings) {
+Status ReadMount(const SpcParameters& parameters, const VaultSettings& settings, Options& options) {
+  const bool kubernetes = options.method == AuthMethod::kKubernetes;
   const std::string of_node =
-      method == AuthMethod::kKubernetes ? settings.auth_mount : std::string(AuthMethodName(method));
-  const std::string mount =
-      parameters.Or("vaultAuthMountPath", parameters.Or("vaultKubernetesMountPath", of_node));
+      kubernetes ? settings.auth_mount : std::string(AuthMethodName(options.method));
+  // The two parameters are synonyms, and a class sets one of them.
+  const std::string_view parameter = parameters.Get("vaultKubernetesMountPath").empty()
+                                         ? "vaultAuthMountPath"
+                                         : "vaultKubernetesMountPath";
+  const std::string mount = parameters.Or(parameter, of_node);
+  const bool of_setting = kubernetes && settings.auth_mount != VaultSettings().auth_mount;
+  options.mount_source = of_setting ? parameters.SourceOf(parameter, "providers.vault.authMount")
+                                    : std::string(parameter);
   std::string_view clean = mount;
   while (clean.starts_with('/')) clean.remove_prefix(1);
   while (clean.ends_with('/')) clean.remove_suffix(1);
   Result<std::string> path = ApiPath(clean);
   if (!path.ok() || *path != "/v1/" + std::string(clean) ||
       clean.find('?') != std::string_view::npos) {
-    return Invalid(fmt::format("{}: vaultAuthMountPath \"{}\" is not a path of an auth mount",
-                               kMountError, Excerpt(mount)));
+    return Invalid(fmt::format("{}: {} \"{}\" is not a path of an auth mount", kMountError,
+                               options.mount_source, Excerpt(mount)));
   }
-  return std::string(clean);
+  options.mount = clean;
+  return {};
 }
 
 Status ReadNamespaces(const SpcParameters& parameters, const VaultSettings& settings,
@@ -323,12 +346,29 @@ Status ReadNamespaces(const SpcParameters& parameters, const VaultSettings& sett
   options.login_namespace = parameters.Has("nodekeep/authNamespace")
                                 ? parameters.Get("nodekeep/authNamespace")
                                 : options.read_namespace;
-  for (const std::string* name : {&options.read_namespace, &options.login_namespace}) {
-    if (HasControlCharacters(*name)) {
-      return Invalid(fmt::format("{}: vaultNamespace holds control characters", kMountError));
-    }
+  std::string source;
+  if (HasControlCharacters(options.read_namespace)) {
+    source = parameters.SourceOf("vaultNamespace", "providers.vault.namespace");
+  } else if (HasControlCharacters(options.login_namespace)) {
+    source = "nodekeep/authNamespace";
   }
-  return {};
+  if (source.empty()) return {};
+  return Invalid(fmt::format("{}: {} holds control characters", kMountError, source));
+}
+
+// Which half of a client certificate and its key is not set. One of the class replaces both of the
+// node.
+std::string MissingOfPair(const SpcParameters& parameters, const TlsSettings& tls) {
+  const bool no_key = tls.client_key_file.empty();
+  if (!parameters.Get("vaultTLSClientCertPath").empty()) {
+    return "set vaultTLSClientKeyPath beside vaultTLSClientCertPath";
+  }
+  if (!parameters.Get("vaultTLSClientKeyPath").empty()) {
+    return "set vaultTLSClientCertPath beside vaultTLSClientKeyPath";
+  }
+  return fmt::format("set providers.vault.{} of the node's configuration beside its {}",
+                     no_key ? "clientKeyFile" : "clientCertFile",
+                     no_key ? "clientCertFile" : "clientKeyFile");
 }
 
 Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters, AuthMethod method,
@@ -342,7 +382,8 @@ Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters, Au
     if (!options->audience_named) options->audience = "vault";
   }
   options->address_text = parameters.Or("vaultAddress", settings.address);
-  Result<Address> address = Address::Parse(options->address_text);
+  options->address_source = parameters.SourceOf("vaultAddress", "providers.vault.address");
+  Result<Address> address = Address::Parse(options->address_text, options->address_source);
   if (!address.ok()) return address.error().Prepend("{}", kMountError);
   options->address = *std::move(address);
   if (Status socket = CheckSocket(*options, settings); !socket.ok()) return socket.error();
@@ -355,10 +396,8 @@ Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters, Au
                                Excerpt(name)));
   }
   if (tls.client_cert_file.empty() != tls.client_key_file.empty()) {
-    return Invalid(
-        fmt::format("{}: both client cert and client key must be provided: set "
-                    "vaultTLSClientCertPath and vaultTLSClientKeyPath",
-                    kMountError));
+    return Invalid(fmt::format("{}: both client cert and client key must be provided: {}",
+                               kMountError, MissingOfPair(parameters, tls)));
   }
   if (method == AuthMethod::kCert &&
       (tls.client_cert_file.empty() || !options->address.base.starts_with("https://"))) {
@@ -369,9 +408,7 @@ Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters, Au
   }
   options->at_node_server = IsNodeAddress(*options, settings) && IsNodeTrust(tls, settings.tls);
   options->tls = std::make_shared<const TlsSettings>(std::move(tls));
-  Result<std::string> mount = ReadMount(parameters, method, settings);
-  if (!mount.ok()) return mount.error();
-  options->mount = *std::move(mount);
+  if (Status mount = ReadMount(parameters, settings, *options); !mount.ok()) return mount.error();
   if (Status read = ReadNamespaces(parameters, settings, *options); !read.ok()) return read.error();
   return options;
 }
@@ -400,7 +437,7 @@ std::string RequestText(const Entry& entry) {
 }
 
 Status CheckEncoding(const Entry& entry) {
-  if (entry.secret_key.empty()) return {};
+  if (entry.secret_key.empty() && entry.property.empty()) return {};
   for (std::string_view known : {"", "utf-8", "base64", "hex"}) {
     if (EqualsIgnoreCase(entry.encoding, known)) return {};
   }
@@ -431,7 +468,10 @@ Result<Projection> Project(const Entry& entry, std::uint32_t request_mode, const
   projection.ref.request = RequestText(entry);
   projection.mode = entry.file_permission == 0 ? request_mode : entry.file_permission;
   projection.field = entry.secret_key;
-  if (!entry.secret_key.empty()) projection.encoding = AsciiLower(entry.encoding);
+  projection.property = entry.property;
+  if (!entry.secret_key.empty() || !entry.property.empty()) {
+    projection.encoding = AsciiLower(entry.encoding);
+  }
   projection.optional = entry.optional;
   projection.version_seed = VersionSeed(entry);
   projection.read_error = fmt::format("couldn't read secret \"{}\"", Excerpt(entry.object_name));
@@ -488,9 +528,12 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& setti
   Result<std::vector<Projection>> projections = ProjectAll(*entries, input.mode, **options);
   if (!projections.ok()) return projections.error();
   if (Status clash = CheckNoFolderClash(*entries); !clash.ok()) return clash.error();
-  Result<Policy> policy =
-      ReadPolicy(parameters.values(), settings.policy, {"nodekeep/auth", "nodekeep/authNamespace"});
+  Result<Policy> policy = ReadPolicy(parameters.values(), settings.policy,
+                                     {"nodekeep/auth", "nodekeep/authNamespace", kNullValues});
   if (!policy.ok()) return policy.error();
+  Result<NullValues> nulls = ReadNullValues(parameters, settings);
+  if (!nulls.ok()) return nulls.error();
+  for (Projection& projection : *projections) projection.nulls = *nulls;
   if (Status marked = MarkOptional(parameters.values(), *projections); !marked.ok()) {
     return marked.error();
   }

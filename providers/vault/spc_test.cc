@@ -117,7 +117,8 @@ TEST_CASE("vault: each wrong parameter gets its message") {
        {{"objects",
          "- {objectName: a, secretPath: p}\n- {objectName: b, secretPath: p}\n"
          "- {objectName: b, secretPath: q}\n- {objectName: a, secretPath: q}"}},
-       "each `objectName` within a SecretProviderClass must be unique; used more than once: b, a"},
+       "each `objectName` within a SecretProviderClass must be unique; used more than once: \"b\", "
+       "\"a\""},
       {"two without a name",
        {{"objects", "- {secretPath: p}\n- {secretPath: q}"}},
        "each `objectName` within a SecretProviderClass must be unique"},
@@ -178,7 +179,7 @@ TEST_CASE("vault: each wrong parameter gets its message") {
        "object \"a\": method \"GET /\" is not an HTTP method"},
       {"a misspelt key of ours in an object",
        {{"objects", entry + ", nodekeep/optinal: true}"}},
-       "object \"a\": key nodekeep/optinal is unknown; keys under nodekeep/ in an object are: "
+       "object \"a\": key \"nodekeep/optinal\" is unknown; keys under nodekeep/ in an object are: "
        "nodekeep/optional"},
       {"optional that is not a boolean",
        {{"objects", entry + ", nodekeep/optional: perhaps}"}},
@@ -213,10 +214,10 @@ TEST_CASE("vault: each wrong parameter gets its message") {
       {"relative socket", {{"vaultAddress", "unix://agent.sock"}}, "absolute path after unix://"},
       {"a lone client certificate",
        {{"vaultTLSClientCertPath", "/c"}},
-       "both client cert and client key must be provided"},
+       "both client cert and client key must be provided: set vaultTLSClientKeyPath beside"},
       {"a lone client key",
        {{"vaultTLSClientKeyPath", "/k"}},
-       "both client cert and client key must be provided"},
+       "both client cert and client key must be provided: set vaultTLSClientCertPath beside"},
       {"cert login without a pair", {{"nodekeep/auth", "cert"}}, "\"cert\" needs an https address"},
       {"cert login over http",
        {{"nodekeep/auth", "cert"},
@@ -241,6 +242,24 @@ TEST_CASE("vault: each wrong parameter gets its message") {
       {"a namespace that splits the header",
        {{"vaultNamespace", "a\r\nX-Vault-Token: b"}},
        "vaultNamespace holds control characters"},
+      {"a login namespace that splits the header",
+       {{"nodekeep/authNamespace", "a\r\nX-Vault-Token: b"}},
+       "nodekeep/authNamespace holds control characters"},
+      {"a mount that climbs, by its other name",
+       {{"vaultKubernetesMountPath", "../sys"}},
+       "error making mount request: vaultKubernetesMountPath \"../sys\" is not a path of an auth "
+       "mount"},
+      {"what becomes of null is misspelt",
+       {{"nodekeep/nullValues", "Text"}},
+       "parameter nodekeep/nullValues: \"Text\" is unknown; use refuse or text"},
+      {"an encoding of a property",
+       {{"objects", "- {objectName: a, secretPath: p, nodekeep/property: x, encoding: rot13}"}},
+       "invalid encoding type \"rot13\""},
+      {"an unknown key under nodekeep/",
+       {{"objects", "- {objectName: a, secretPath: p, nodekeep/propery: x}"}},
+       "key \"nodekeep/propery\" is unknown; keys under nodekeep/ in an object are: "
+       "nodekeep/optional, "
+       "nodekeep/property"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -248,6 +267,70 @@ TEST_CASE("vault: each wrong parameter gets its message") {
     CHECK_THAT(ErrorOf(mount), ContainsSubstring(row.want));
     if (!mount.ok()) CHECK(mount.error().code() == ErrorCode::kInvalid);
   }
+}
+
+TEST_CASE("vault: an error about a setting of the node names the setting") {
+  struct Row {
+    std::string name;
+    void (*set)(VaultSettings&);
+    std::string want;
+  };
+  const Row rows[] = {
+      {"address", [](VaultSettings& settings) { settings.address = "vault:8200"; },
+       "error making mount request: providers.vault.address of the node's configuration "
+       "\"vault:8200\": it must begin with http://"},
+      {"namespace", [](VaultSettings& settings) { settings.namespace_name = "a\nb"; },
+       "error making mount request: providers.vault.namespace of the node's configuration holds "
+       "control characters"},
+      {"mount", [](VaultSettings& settings) { settings.auth_mount = "../sys"; },
+       "error making mount request: providers.vault.authMount of the node's configuration "
+       "\"../sys\" is not a path of an auth mount"},
+      {"certificate", [](VaultSettings& settings) { settings.tls.client_cert_file = "/c"; },
+       "error making mount request: both client cert and client key must be provided: set "
+       "providers.vault.clientKeyFile of the node's configuration beside its clientCertFile"},
+      {"key", [](VaultSettings& settings) { settings.tls.client_key_file = "/k"; },
+       "error making mount request: both client cert and client key must be provided: set "
+       "providers.vault.clientCertFile of the node's configuration beside its clientKeyFile"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    VaultSettings settings;
+    row.set(settings);
+    CHECK_THAT(ErrorOf(ParseMount(Input(), settings)), ContainsSubstring(row.want));
+  }
+}
+
+TEST_CASE("vault: the class decides over the node what becomes of null") {
+  struct Row {
+    std::string of_class;
+    NullValues of_node, want;
+  };
+  for (const Row& row : {Row{"-", NullValues::kRefuse, NullValues::kRefuse},
+                         Row{"-", NullValues::kText, NullValues::kText},
+                         Row{"", NullValues::kText, NullValues::kText},
+                         Row{"text", NullValues::kRefuse, NullValues::kText},
+                         Row{"refuse", NullValues::kText, NullValues::kRefuse}}) {
+    INFO(row.of_class);
+    VaultSettings settings;
+    settings.nulls = row.of_node;
+    const Result<ParsedMount> mount =
+        ParseMount(Input({{"nodekeep/nullValues", row.of_class}}), settings);
+    REQUIRE(ErrorOf(mount) == "(parsed)");
+    CHECK(mount->projections.at(0).nulls == row.want);
+  }
+}
+
+TEST_CASE("vault: nodekeep/property goes with a key, or without one with the whole data") {
+  const Projection inside = OneOf(
+      "- {objectName: a, secretPath: p, secretKey: k, nodekeep/property: x.y, encoding: Base64}");
+  CHECK(inside.field == "k");
+  CHECK(inside.property == "x.y");
+  CHECK(inside.encoding == "base64");
+  const Projection whole =
+      OneOf("- {objectName: a, secretPath: p, nodekeep/property: x, encoding: hex}");
+  CHECK(whole.field == "");
+  CHECK(whole.property == "x");
+  CHECK(whole.encoding == "hex");
 }
 
 TEST_CASE("vault: a class may name the node's own socket and those that are listed") {
@@ -644,12 +727,12 @@ TEST_CASE("vault: the node's credential is withheld from a class that could dive
       {"a path that is not listed", objects("objectName: bad, secretPath: secret/data/other"),
        "of object \"bad\": providers.vault.nodeCredentialPaths of the node's configuration does "
        "not "
-       "list secret/data/other"},
+       "list \"secret/data/other\""},
       {"the credential itself", objects("objectName: bad, secretPath: auth/token/lookup-self"),
-       "of object \"bad\": auth/token/lookup-self is below auth"},
+       "of object \"bad\": \"auth/token/lookup-self\" is below auth"},
       {"a token of its rights",
        objects("objectName: bad, secretPath: auth/token/create, method: PUT"),
-       "of object \"bad\": its method is PUT"},
+       "of object \"bad\": its method is \"PUT\""},
       {"a way out of a listed path",
        objects("objectName: bad, secretPath: secret/data/db/../../../auth/token/lookup-self"),
        "is below auth"},
@@ -681,7 +764,7 @@ TEST_CASE("vault: the node's credential is withheld while no path is listed") {
     CHECK(options->token_file.empty());
     CHECK(options->approle_role_id.empty());
     CHECK_THAT(options->node_credentials_withheld,
-               ContainsSubstring("does not list secret/data/db"));
+               ContainsSubstring("does not list \"secret/data/db\""));
     const std::vector<NeededSetting> needed = options->NeededSettings();
     REQUIRE(needed.size() == 1);
     CHECK(needed[0].key == "nodeCredentialPaths");

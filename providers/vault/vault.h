@@ -47,6 +47,9 @@ struct VaultSettings {
   std::string approle_secret_id_file;
   std::vector<VaultNodePath> node_paths;
 
+  // What becomes of a key whose value is null, unless a class says so.
+  NullValues nulls = NullValues::kRefuse;
+
   // HMAC key for versions of answers that have none of their own; empty = random per process.
   SecretBytes version_key;
   // Of one request to the server (VAULT_CLIENT_TIMEOUT).

@@ -11,6 +11,7 @@
 #include "agent/base/json.h"
 #include "agent/base/utf8.h"
 #include "agent/http/retry.h"
+#include "providers/vault/answer.h"
 
 namespace nodekeep::vault {
 namespace {
@@ -79,18 +80,70 @@ std::string ServerWords(const Json& body, const ApiCall& call) {
   return Printable(std::move(words), call);
 }
 
-// Why a KV v2 read returns 404 although the path exists; "" when the body does not say.
-std::string DeletedVersion(const Json& body) {
-  const Json* metadata = Find(body, {"data", "metadata"});
-  if (metadata == nullptr || !metadata->is_object()) return "";
-  const std::string version = Excerpt(ScalarText(Find(*metadata, {"version"})).value_or("?"));
-  if (BoolOf(Find(*metadata, {"destroyed"})).value_or(false)) {
-    return fmt::format("version {} was destroyed; write a new version", version);
+// What happened to a KV v2 version: "was deleted at ..."; "" when the body does not say.
+std::string FateOfVersion(const Json& metadata) {
+  if (BoolOf(Find(metadata, {"destroyed"})).value_or(false)) {
+    return "was destroyed; write a new version";
   }
-  const std::string when = Excerpt(TextOf(Find(*metadata, {"deletion_time"})).value_or(""));
+  const std::string when = Excerpt(TextOf(Find(metadata, {"deletion_time"})).value_or(""));
   if (when.empty()) return "";
-  return fmt::format("version {} was deleted at {}; undelete it or write a new version", version,
-                     when);
+  return fmt::format("was deleted at {}; undelete it or write a new version", when);
+}
+
+// The version that the query of a KV v2 path names; "" = none, or the latest.
+std::string_view VersionInQuery(std::string_view path) {
+  constexpr std::string_view kVersion = "version=";
+  std::string_view query = path.substr(std::min(path.find('?'), path.size()));
+  while (!query.empty()) {
+    query.remove_prefix(1);  // ? or &
+    const std::string_view part = query.substr(0, query.find('&'));
+    if (part.starts_with(kVersion) && part != "version=0") return part.substr(kVersion.size());
+    query.remove_prefix(part.size());
+  }
+  return "";
+}
+
+// What a read answered 404 has not found.
+std::string Absent(const Json& body, std::string_view words, const ApiCall& call) {
+  const std::string path =
+      Excerpt(ShownPath(std::string_view(call.path).substr(0, call.path.find('?'))));
+  if (words.find("no handler for route") != std::string_view::npos) {
+    return fmt::format("no secrets engine is mounted at the path \"{}\"", path);
+  }
+  const std::string secret =
+      fmt::format("{} \"{}\"", call.method == "GET" ? "secret" : "path", path);
+  const Json* metadata = Find(body, {"data", "metadata"});
+  if (metadata != nullptr && metadata->is_object()) {
+    const std::string fate = FateOfVersion(*metadata);
+    if (!fate.empty()) {
+      return fmt::format("version {} of {} does not exist: it {}",
+                         Excerpt(ScalarText(Find(*metadata, {"version"})).value_or("?")), secret,
+                         fate);
+    }
+  }
+  if (std::string_view version = VersionInQuery(call.path); !version.empty()) {
+    return fmt::format("version {} of {} does not exist", Excerpt(version), secret);
+  }
+  return secret + " does not exist";
+}
+
+// A part of the API's paths that the class or the node wrote although it is added. Not refused
+// before: a proxy may have a prefix "/v1", and an auth method may be mounted at "auth/x".
+std::string DoubledPart(const ApiCall& call, const Options& options, Step step) {
+  if (options.address.base.ends_with("/v1")) {
+    return fmt::format("; {} \"{}\" ends with \"/v1\", which is added to it: leave it out",
+                       options.address_source, Excerpt(options.address_text));
+  }
+  if (step == Step::kRead && call.path.starts_with("/v1/v1/")) {
+    return "; the secretPath begins with \"v1/\" twice: write it once, or not at all";
+  }
+  constexpr std::string_view kAuth = "auth/";
+  if (step == Step::kLogin && options.mount.starts_with(kAuth)) {
+    return fmt::format("; {} \"{}\" begins with \"auth/\", which is added to it: write \"{}\"",
+                       options.mount_source, Excerpt(options.mount),
+                       Excerpt(std::string_view(options.mount).substr(kAuth.size())));
+  }
+  return "";
 }
 
 // A KV v2 path is <mount>/data/<path>; the most common mistake omits "data". "" when the path has
@@ -146,8 +199,8 @@ std::string LoginHint(int status, const Options& options) {
                          : "";
   }
   if (status == 404) {
-    return fmt::format("; no login at {}: check vaultAuthMountPath and vaultNamespace",
-                       LoginWords(options));
+    return fmt::format("; no login at {}: check {} and vaultNamespace", LoginWords(options),
+                       options.mount_source);
   }
   if (status != 400 && status != 401 && status != 403) return "";
   std::string_view check = "check the role";
@@ -178,10 +231,10 @@ std::string ReadHint(int status, const Json& body, std::string_view words, const
     return fmt::format("; read after login by {}: its policies must allow this path{}",
                        LoginWords(options), MissingDataHint(call));
   }
-  if (status != 404) return "";
-  if (std::string deleted = DeletedVersion(body); !deleted.empty()) return "; " + deleted;
+  // A version that was deleted: the path is right.
+  if (status != 404 || Find(body, {"data", "metadata"}) != nullptr) return "";
   if (words.find("no handler for route") != std::string_view::npos) {
-    return "; no secrets engine is mounted there";
+    return "; check the first part of the secretPath, and vaultNamespace";
   }
   if (call.path.find("/data/") != std::string::npos) {
     return "; on a KV v1 engine the path has no \"data/\"";
@@ -197,9 +250,17 @@ std::string Hint(int status, const Json& body, std::string_view words, const Api
   }
   if (status == 429) return "; the server is throttling (rate limit or lease quota)";
   if (status == 503) return "; the server is sealed or in maintenance";
-  if (step == Step::kLogin) return LoginHint(status, options);
+  const std::string doubled =
+      status >= 400 && status < 500 ? DoubledPart(call, options, step) : std::string();
+  if (step == Step::kLogin) return doubled + LoginHint(status, options);
+  if (!doubled.empty()) return doubled;
   if (step == Step::kRead) return ReadHint(status, body, words, call, options);
   return "";
+}
+
+// The URL of a call for messages, its path as the class spells it.
+std::string ShownUrl(const ApiCall& call, const Options& options) {
+  return Excerpt(options.address.base + call.path);
 }
 
 }  // namespace
@@ -268,7 +329,7 @@ std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, con
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!replies[i].ok()) {
       replies[i] = replies[i].error().Prepend("{} {}", Excerpt(calls[i].method),
-                                              Excerpt(UrlOf(calls[i], options)));
+                                              ShownUrl(calls[i], options));
     } else if (replies[i]->status < 200 || replies[i]->status > 299) {
       replies[i] = ErrorOf(*replies[i], calls[i], options, step, clock_.Wall());
     }
@@ -296,10 +357,13 @@ Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& 
   if (!readable && !response.body.empty()) {
     words = "* the reply is not JSON: a proxy or another server answers at this address";
   }
-  std::string text = fmt::format("Error making API request. URL: {} {} Code: {}. Errors: {}",
-                                 Excerpt(call.method), Excerpt(UrlOf(call, options)),
-                                 response.status, words.empty() ? "none given" : words);
+  std::string text =
+      fmt::format("Error making API request. URL: {} {} Code: {}. Errors: {}", Excerpt(call.method),
+                  ShownUrl(call, options), response.status, words.empty() ? "none given" : words);
   text += Hint(response.status, reply, words, call, options, step);
+  if (step == Step::kRead && response.status == 404) {
+    text = Absent(reply, words, call) + ": " + text;
+  }
 
   ErrorCode code = CodeOf(response.status, step);
   if (step == Step::kLease && response.status == 400 &&

@@ -83,8 +83,29 @@ ENGINES = [("kv1/{}", "{}", 2), ("secret/data/{}", '{{"data":{}}}', 3)]
 @pytest.mark.parametrize("row", VALUES, ids=[row[0] for row in VALUES])
 def test_a_key_is_written_with_gos_bytes(shared_agent, shared_tenant, openbao, unique, path, body, column, row):
     put_text(openbao, path.format(unique), body.format('{"k":%s}' % row[1]))
-    mounted = shared_agent.driver().mount(shared_tenant.spc(("f", path.format(unique), "k")), shared_tenant.first_pod)
+    # The value null is upstream's text with this parameter only.
+    spc = shared_tenant.spc(("f", path.format(unique), "k"), **{"nodekeep/nullValues": "text"})
+    mounted = shared_agent.driver().mount(spc, shared_tenant.first_pod)
     assert mounted.files["f"] == row[column]
+
+
+def test_null_is_refused_unless_the_node_says_otherwise(driver, start_agent, tenant, openbao, unique):
+    put_text(openbao, f"secret/data/{unique}", '{"data":{"k":null,"other":"v"}}')
+    spc = tenant.spc(("f", f"secret/data/{unique}", "k"), ("g", f"secret/data/{unique}", "other"))
+    refused = driver.failure(spc, tenant.pod())
+    assert refused.code == grpc.StatusCode.NOT_FOUND
+    assert f'{{secret/data/{unique}}}: {{key "k" is null' in refused.message and "nodekeep/nullValues: text" in refused.message
+    assert driver.mount({**spc, "nodekeep/optional": "f"}, tenant.pod()).files == {"g": b"v"}
+    as_upstream = start_agent(config={"providers": {"vault": {"address": openbao.url, "nullValues": "text"}}}).driver()
+    assert as_upstream.mount(spc, tenant.pod()).files == {"f": b"null", "g": b"v"}
+
+
+def test_a_property_is_taken_from_json_text_and_from_objects(driver, tenant, openbao, unique):
+    openbao.put_secret(unique, {"config": '{"db": {"hosts": ["a", "b"]}}', "tree": {"port": 5432}})
+    path, key = f"secret/data/{unique}", "nodekeep/property"
+    spc = tenant.spc({"objectName": "host", "secretPath": path, "secretKey": "config", key: "db.hosts.1"},
+                     {"objectName": "port", "secretPath": path, key: "tree.port"})
+    assert driver.mount(spc, tenant.pod()).files == {"host": b"b", "port": b"5432"}
 
 
 WHOLE = '{"z":"<&>\\u2028\\u00e9","a":1.50,"n":[9007199254740993,{"y":null,"x":true}]}'
@@ -461,7 +482,19 @@ ERRORS = {
         ["error making mount request", 'key "nokey" does not exist at the secret path'], grpc.StatusCode.NOT_FOUND),
     "a missing secret": (
         lambda t, u: t.spc(("f", f"secret/data/{u}/gone", "k")),
-        ["error making mount request", 'couldn\'t read secret "f"', "Code: 404"], grpc.StatusCode.NOT_FOUND),
+        ["error making mount request: couldn't read secret \"f\": error requesting secret: secret \"secret/data/",
+         '/gone" does not exist: Error making API request', "Code: 404"], grpc.StatusCode.NOT_FOUND),
+    "a missing version": (
+        lambda t, u: t.spc(("f", f"secret/data/{u}/db?version=7", "k")),
+        ["error requesting secret: version 7 of secret", '/db" does not exist: '], grpc.StatusCode.NOT_FOUND),
+    "a mount with auth/": (
+        lambda t, u: t.spc(("f", f"secret/data/{u}/db", "k"), vaultAuthMountPath="auth/kubernetes"),
+        ["failed to login", 'vaultAuthMountPath "auth/kubernetes" begins with "auth/"', 'write "kubernetes"'],
+        (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT)),
+    "an address with /v1": (
+        lambda t, u: (lambda spc: {**spc, "vaultAddress": spc["vaultAddress"] + "/v1"})(t.spc(("f", f"secret/data/{u}/db", "k"))),
+        ["failed to login", "vaultAddress", '/v1" ends with "/v1", which is added to it: leave it out'],
+        (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT)),
     "kv version 2 without data/": (
         missing_data, ['couldn\'t read secret "f"', "on a KV v2 engine the secretPath is", "/data/"],
         (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT)),
