@@ -9,6 +9,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/environment.h"
+#include "agent/base/log.h"
 #include "agent/base/secret_bytes.h"
 #include "agent/base/shared_resource.h"
 #include "agent/base/thread_guard.h"
@@ -67,6 +68,7 @@ struct AkeylessSettings {
   RefusalReporter on_refusal{};      // of the provider's own queue
   // Universal identities that are kept; null = without a limit. Must outlive the provider.
   SharedResource* identities = nullptr;
+  Logger* log = nullptr;  // null = nothing is logged; must outlive the provider
   // HMAC key for versions of answers that have none of their own; empty = random per process.
   SecretBytes version_key;
   Duration timeout = std::chrono::seconds(30);  // of one request to a gateway

@@ -24,6 +24,8 @@ Description DescriptionOf(const Json& item) {
   description.type = TextOf(Find(item, {"item_type"})).value_or("");
   description.last_version = IntOf(Find(item, {"last_version"})).value_or(0);
   description.modified = TextOf(Find(item, {"modification_date"})).value_or("");
+  description.disabled = !BoolOf(Find(item, {"is_enabled"})).value_or(true) ||
+                         TextOf(Find(item, {"item_state"})).value_or("") == "Disabled";
   description.user_ttl =
       ScalarText(Find(item, {"item_general_info", "dynamic_secret_producer_details", "user_ttl"}))
           .value_or("");
@@ -53,7 +55,10 @@ const Json* ItemsOf(const Json& reply) {
 }
 
 Result<Description> DescriptionIn(const Result<Json>& reply, const std::string& path) {
-  if (!reply.ok()) return reply.error().Prepend("can't describe item: {}, error", Excerpt(path));
+  if (!reply.ok()) {
+    return NotThere(reply.error(), "secret", path)
+        .Prepend("can't describe item: {}, error", Excerpt(path));
+  }
   Description description = DescriptionOf(*reply);
   if (description.type.empty()) {
     return Error::Format(ErrorCode::kTransient,
@@ -108,6 +113,11 @@ std::string Description::Stamp() const {
   return fmt::format("{} {} {}", type, last_version, modified.empty() ? "-" : modified);
 }
 
+Error NotThere(const Error& error, std::string_view what, std::string_view path) {
+  if (error.code() != ErrorCode::kNotFound) return error;
+  return error.Prepend("{} \"{}\" does not exist", what, Excerpt(path));
+}
+
 std::string WithSlash(std::string_view path) {
   return path.starts_with('/') ? std::string(path) : "/" + std::string(path);
 }
@@ -160,7 +170,10 @@ Result<std::vector<Description>> ListFolder(const Caller& caller, const std::str
   std::string page;
   for (std::size_t pages = 0;; ++pages) {
     Result<Json> reply = caller.Send(Step::kRead, ListCommand(caller, folder, true, page));
-    if (!reply.ok()) return reply.error().Prepend("can't list folder: {}, error", Excerpt(folder));
+    if (!reply.ok()) {
+      return NotThere(reply.error(), "folder", folder)
+          .Prepend("can't list folder: {}, error", Excerpt(folder));
+    }
     if (const Json* list = ItemsOf(*reply)) {
       for (const Json& item : list->array_range()) {
         Description description = DescriptionOf(item);

@@ -25,10 +25,15 @@ struct Description {
   std::int64_t last_version = 0;
   std::string modified;
   std::string user_ttl;  // of a dynamic secret
+  bool disabled = false;  // as the item says itself; only a read tells for certain
 
   // Changes with the item's type, last version and modification date.
   std::string Stamp() const;
 };
+
+// `error`; where it says that the gateway has not found something, preceded by `secret "/a/b" does
+// not exist`.
+Error NotThere(const Error& error, std::string_view what, std::string_view path);
 
 // "/a/b" for "a/b": both forms of a name are accepted.
 std::string WithSlash(std::string_view path);

@@ -89,7 +89,7 @@ std::string StsProblem(const std::string& region, const std::string& endpoint) {
   std::string_view rest = std::string_view(endpoint).substr(origin->scheme.size() + 3);
   if (rest.ends_with('/')) rest.remove_suffix(1);
   if (origin->scheme != "https" || rest.find_first_of("/?#") != std::string_view::npos) {
-    return fmt::format("{} is not of the form https://<host>/", Excerpt(origin->text));
+    return fmt::format("\"{}\" is not of the form https://<host>/", Excerpt(origin->text));
   }
   if (region.empty()) return "it needs the region to sign for";
   return "";

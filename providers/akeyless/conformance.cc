@@ -112,11 +112,25 @@ class AkeylessSubject final : public HttpSubject {
     setting("azureObjectId", "other", of_agent("azure_ad"));
     setting("gcpAudience", "other", of_agent("gcp"));
     setting("stsRegion", "eu-central-1", of_agent("aws_iam"));
+    // A class with an STS of its own, which the operator has named or not.
+    setting("stsEndpoint", "https://sts.named",
+            {{"akeylessAccessType", "aws_iam"},
+             {"akeylessAuthAs", "agent"},
+             {"nodekeep/stsRegion", "eu-central-1"},
+             {"nodekeep/stsEndpoint", "https://sts.named"}},
+            {{"stsRegion", "eu-central-1"}});
     setting("stsEndpoint", "https://sts.other", of_agent("aws_iam"),
             {{"stsRegion", "eu-central-1"}});
     setting("serviceAccountTokenFile", "/other", of_agent("k8s"));
     setting("jwtFile", "/other", of_agent("jwt"), {{"jwtFile", "/jwt"}});
     setting("certFile", "/other", of_agent("cert"), {{"certFile", "/c"}, {"certKeyFile", "/k"}});
+    setting("certKeyFile", "/other", of_agent("cert"), {{"certFile", "/c"}, {"certKeyFile", "/k"}});
+    // The node's credential goes to such a gateway only if this is set.
+    setting("allowPlainHttp", "true",
+            {{"akeylessAccessType", "access_key"},
+             {"akeylessAuthAs", "agent"},
+             {"nodekeep/allowPlainHttp", "true"}},
+            {{"gatewayUrl", "http://gw"}, {"nodeIdentityGateways", "http://gw.test"}});
     setting("nodeIdentityGateways", "https://gw",
             {{"akeylessAccessType", "access_key"},
              {"akeylessAuthAs", "agent"},
@@ -126,9 +140,8 @@ class AkeylessSubject final : public HttpSubject {
   }
 
   std::set<std::string> SettingsOutsideLogins() const override {
-    // certKeyFile belongs to certFile; uidTokenDirectory is only where a token is stored; plain
-    // http is part of the URL.
-    return {"certKeyFile", "uidTokenDirectory", "allowPlainHttp", "timeout"};
+    // uidTokenDirectory is only where a token is stored.
+    return {"uidTokenDirectory", "timeout"};
   }
 
   std::vector<std::string> Tokens() const override { return {"jwt-of.", "t-canary", "canary"}; }

@@ -124,6 +124,7 @@ Result<Provider> Make(const SettingValues& values, ProviderServices services) {
   settings.on_exception = std::move(services.on_exception);
   settings.on_refusal = std::move(services.shares.on_refusal);
   settings.identities = services.shares.identities;
+  settings.log = &services.log;
   return MakeAkeylessProvider(std::move(settings), services.http, services.clock);
 }
 

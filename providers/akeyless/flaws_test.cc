@@ -308,7 +308,7 @@ TEST_CASE("akeyless: the node's identity is shown to no gateway that only a clas
   const std::size_t before = bench.http.Count();
   const std::string error = bench.FileOf(
       bench.Mount({{"akeylessAccessKey", ""}, {"akeylessGatewayURL", "https://evil"}}));
-  CHECK(Contains(error, "withheld from https://evil"));
+  CHECK(Contains(error, "withheld from \"https://evil"));
   CHECK(bench.http.Count() == before);
 }
 

@@ -102,7 +102,7 @@ bool IsRedirect(int status) { return status >= 300 && status < 400; }
 
 std::string UrlHint(const std::string& url) {
   return fmt::format(
-      "; this looks like a wrong port or path: {} does not serve the API v2. Use "
+      "; this looks like a wrong port or path: \"{}\" does not serve the API v2. Use "
       "https://api.akeyless.io, or of a gateway one of https://<host>:8000/api/v2, "
       "https://<host>:8080/v2, https://<host>:8081",
       Excerpt(url));

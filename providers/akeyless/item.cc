@@ -11,6 +11,7 @@
 #include "agent/base/go_json.h"
 #include "agent/base/utf8.h"
 #include "agent/base/volume_path.h"
+#include "agent/secrets/property.h"
 
 namespace nodekeep::akeyless {
 namespace {
@@ -116,69 +117,28 @@ Result<SecretBytes> WholeOf(const Item& item, bool json_text) {
   }
   if (json_text) return GoJson(item.value);
   return Error::Format(ErrorCode::kInvalid,
-                       "value must be a string, got {}: secret {}; ask for its JSON text with "
+                       "value must be a string, got {}: secret \"{}\"; ask for its JSON text with "
                        "nodekeep/jsonText: true, or for one field of it with nodekeep/property",
-                       GoTypeOf(item.value), item.name);
+                       GoTypeOf(item.value), Excerpt(item.name));
 }
 
-// Looks up `name` as a key, else as a path of keys joined by dots, where a longer key (one that
-// itself contains dots) is tried before a shorter one. Array elements are addressed by number.
-const Json* FindProperty(const Json& value, std::string_view name) {
-  if (const Json* found = Find(value, {name}); found != nullptr) return found;
-  for (std::size_t dot = name.rfind('.'); dot != std::string_view::npos && dot > 0;
-       dot = name.rfind('.', dot - 1)) {
-    const Json* inner = Find(value, {name.substr(0, dot)});
-    if (inner == nullptr) continue;
-    if (const Json* found = FindProperty(*inner, name.substr(dot + 1))) return found;
+Result<SecretBytes> TextOfProperty(const Item& item, const std::string& name) {
+  // Where rotators and producers of the user's own put their fields
+  // (docs/protocol/akeyless-api.md, "Rotated secrets" and "Dynamic secrets").
+  constexpr std::string_view kAlsoIn[] = {"payload", "target_value", "value"};
+  const std::string what = fmt::format("secret \"{}\"", Excerpt(item.name));
+  Result<Json> found = PropertyOf(item.value, name, what, kAlsoIn);
+  if (!found.ok()) return found.error();
+  if (found->is_null()) {
+    return NoValue(fmt::format("property \"{}\" of {}", Excerpt(name), what));
   }
-  return nullptr;
-}
-
-// Parses a text that holds JSON: a static secret, a custom rotator's payload, a custom producer's
-// value. Other values are returned unchanged; nullopt when the text is not JSON.
-std::optional<Json> Nested(const Json& value) {
-  if (!IsText(value)) return value;
-  Result<Json> parsed = ParseJson(TextOf(value).value_or(""));
-  if (!parsed.ok()) return std::nullopt;
-  return *std::move(parsed);
-}
-
-SecretBytes TextOfProperty(const Json& value) {
-  if (std::optional<std::string> text = ScalarText(value)) {
-    return SecretBytes::MoveFrom(*std::move(text));
-  }
-  return GoJson(value);
-}
-
-Result<SecretBytes> PropertyOf(const Item& item, const std::string& name) {
-  const std::optional<Json> root = Nested(item.value);
-  if (!root || (!root->is_object() && !root->is_array())) {
-    return Error::Format(
-        ErrorCode::kInvalid,
-        "secret {} is not a JSON object: nodekeep/property {} cannot be taken from it", item.name,
-        name);
-  }
-  if (const Json* found = FindProperty(*root, name); found != nullptr && !found->is_null()) {
-    return TextOfProperty(*found);
-  }
-  // Where rotators and producers of the user's own put theirs (docs/protocol/akeyless-api.md,
-  // "Rotated secrets" and "Dynamic secrets").
-  for (std::string_view inside : {"payload", "target_value", "value"}) {
-    const Json* outer = Find(*root, {inside});
-    const std::optional<Json> inner = outer == nullptr ? std::nullopt : Nested(*outer);
-    const Json* found = inner ? FindProperty(*inner, name) : nullptr;
-    if (found != nullptr && !found->is_null()) return TextOfProperty(*found);
-  }
-  return Error::Format(ErrorCode::kNotFound,
-                       "secret {} has no property \"{}\": write a key of its JSON, or keys joined "
-                       "by dots",
-                       Excerpt(item.name), Excerpt(name));
+  return FileTextOf(*found);
 }
 
 Result<SecretBytes> ContentsOf(const Projection& projection, const Item& item) {
-  Result<SecretBytes> contents = projection.field.empty()
+  Result<SecretBytes> contents = projection.property.empty()
                                      ? WholeOf(item, projection.encoding == "json")
-                                     : PropertyOf(item, projection.field);
+                                     : TextOfProperty(item, projection.property);
   if (!contents.ok()) return contents;
   if (projection.encoding != "base64" && projection.encoding != "hex") return contents;
   std::string_view text = contents->Reveal();
@@ -188,7 +148,7 @@ Result<SecretBytes> ContentsOf(const Projection& projection, const Item& item) {
   contents->Truncate(text.size());
   Result<SecretBytes> decoded = Decode(projection.encoding, *std::move(contents));
   if (!decoded.ok()) {
-    return decoded.error().Prepend("secret {}: nodekeep/decode {}", Excerpt(item.name),
+    return decoded.error().Prepend("secret \"{}\": nodekeep/decode {}", Excerpt(item.name),
                                    projection.encoding);
   }
   return decoded;
@@ -216,12 +176,12 @@ Result<std::vector<RenderedFile>> RenderFolder(const Projection& projection, con
     if (!item.ok()) return item.error();
     std::string_view name = item->name;
     if (!name.starts_with(folder)) {
-      return Error::Format(ErrorCode::kInternal, "akeyless: item {} is not in folder {}",
+      return Error::Format(ErrorCode::kInternal, "akeyless: item \"{}\" is not in folder \"{}\"",
                            Excerpt(name), Excerpt(folder));
     }
     std::string path = fmt::format("{}/{}", projection.path, name.substr(folder.size()));
     if (Status check = CheckVolumePath(path); !check.ok()) {
-      return check.error().Prepend("object \"{}\": item {} has no usable file name",
+      return check.error().Prepend("object \"{}\": item \"{}\" has no usable file name",
                                    Excerpt(projection.object), Excerpt(name));
     }
     paths.insert(path);
@@ -234,14 +194,14 @@ Result<std::vector<RenderedFile>> RenderFolder(const Projection& projection, con
     if (inside == paths.end() || !inside->starts_with(path + "/")) continue;
     return Error::Format(ErrorCode::kInvalid,
                          "object \"{}\": item and folder of one name: \"{}\" cannot be a file and "
-                         "the folder of \"{}\"; name the items of {} one by one",
+                         "the folder of \"{}\"; name the items of \"{}\" one by one",
                          Excerpt(projection.object), Excerpt(path), Excerpt(*inside),
                          Excerpt(folder));
   }
   if (files.empty()) {
     return Error::Format(ErrorCode::kNotFound,
-                         "object \"{}\": folder {} holds no item that this identity may list; "
-                         "its access rules need list and read on it",
+                         "object \"{}\": folder \"{}\" holds no item that this identity may list "
+                         "and read; its access rules need list and read on it",
                          Excerpt(projection.object), Excerpt(folder));
   }
   return files;
@@ -264,6 +224,7 @@ std::string ItemRequest::Text() const {
   };
   if (kind != ItemKind::kDetected) add("kind", std::string(ItemKindName(kind)));
   if (ignore_cache) text.insert_or_assign("ignoreCache", true);
+  if (leave_out) text.insert_or_assign("leaveOut", true);
   if (!args.empty()) {
     Json list(jsoncons::json_array_arg);
     for (const std::string& arg : args) list.push_back(arg);
@@ -295,6 +256,7 @@ Result<ItemRequest> ItemRequest::Parse(std::string_view text) {
     request.kind = *known;
   }
   request.ignore_cache = BoolOf(Find(*json, {"ignoreCache"})).value_or(false);
+  request.leave_out = BoolOf(Find(*json, {"leaveOut"})).value_or(false);
   if (const Json* args = Find(*json, {"args"}); args != nullptr && args->is_array()) {
     for (const Json& arg : args->array_range()) request.args.push_back(TextOf(arg).value_or(""));
   }

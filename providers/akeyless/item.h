@@ -35,6 +35,8 @@ std::string_view ItemKindName(ItemKind kind);
 struct ItemRequest {
   ItemKind kind = ItemKind::kDetected;  // kDetected, kDynamic, kPki, kSsh, kClassicKey, kFolder
   bool ignore_cache = false;            // not of kDynamic, kPki, kSsh: they are never cached
+  // kFolder: items that cannot be read are left out of the answer.
+  bool leave_out = false;
 
   // kDynamic; `host` also of a rotated secret with linked targets.
   std::vector<std::string> args;  // "key=value"

@@ -22,12 +22,12 @@ Item Make(ItemKind kind, std::string_view value, std::string name = "/app/a",
   return item;
 }
 
-Projection As(std::string path, std::string field = "", std::string encoding = "") {
+Projection As(std::string path, std::string property = "", std::string encoding = "") {
   Projection projection;
   projection.object = path;
   projection.path = std::move(path);
   projection.ref.path = "/app/a";
-  projection.field = std::move(field);
+  projection.property = std::move(property);
   projection.encoding = std::move(encoding);
   return projection;
 }
@@ -98,7 +98,7 @@ TEST_CASE("akeyless: a static value that is not a string is an error with upstre
   for (const Row& row : rows) {
     INFO(row.json);
     const std::string refusal = Whole(ItemKind::kStatic, row.json);
-    CHECK(Contains(refusal, "value must be a string, got " + row.type));
+    CHECK(Contains(refusal, "value must be a string, got " + row.type + ": secret \"/app/a\";"));
     CHECK(Contains(refusal, "nodekeep/jsonText"));
     CHECK(Contains(refusal, "object \"a\""));
     CHECK_FALSE(Contains(refusal, "hunter2"));
@@ -160,7 +160,8 @@ TEST_CASE("akeyless item: the error for a missing property does not show the val
   const Row rows[] = {
       {"no such key", R"({"hunter2":"hunter2"})", "user", "has no property \"user\"",
        ErrorCode::kNotFound},
-      {"null is not a value", R"({"user":null})", "user", "has no property", ErrorCode::kNotFound},
+      {"null", R"({"user":null})", "user",
+       "object \"a\": property \"user\" of secret \"/app/a\" is null", ErrorCode::kNotFound},
       {"a path that leads nowhere", R"({"a":"hunter2"})", "a.b", "has no property",
        ErrorCode::kNotFound},
       {"text that is not JSON", R"("hunter2")", "user", "is not a JSON object",
@@ -183,8 +184,10 @@ TEST_CASE("akeyless item: base64 and hex are decoded, of a whole value and of a 
   CHECK(File(text, As("a", "", "base64")) == std::string("\x00\x01\xff", 3));
   CHECK(File(Make(ItemKind::kStatic, R"("00fF")"), As("a", "", "hex")) == std::string("\0\xff", 2));
   CHECK(File(Make(ItemKind::kStatic, R"({"k":"aGk="})"), As("a", "k", "base64")) == "hi");
+  CHECK(File(Make(ItemKind::kStatic, R"("00ff\r\n")"), As("a", "", "hex")) ==
+        std::string("\0\xff", 2));
   const std::string refusal = File(Make(ItemKind::kStatic, R"("hunter2!")"), As("a", "", "base64"));
-  CHECK(Contains(refusal, "nodekeep/decode base64: illegal base64 data"));
+  CHECK(Contains(refusal, "secret \"/app/a\": nodekeep/decode base64: illegal base64 data"));
   CHECK_FALSE(Contains(refusal, "hunter2"));
 }
 
@@ -257,6 +260,7 @@ TEST_CASE("akeyless item: a request round-trips through its text, empty for a pl
   ItemRequest all;
   all.kind = ItemKind::kPki;
   all.ignore_cache = true;
+  all.leave_out = true;
   all.args = {"b=2", "a=\"1\""};
   all.host = "h";
   all.target = "t";

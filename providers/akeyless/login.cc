@@ -36,7 +36,7 @@ Error Missing(fmt::format_string<Args...> format, Args&&... args) {
 Status MayUseNodeIdentity(const Options& options) {
   for (const Gateway& gateway : options.gateways) {
     if (gateway.node_identity_withheld.empty()) continue;
-    return Missing("the node's own credential is withheld from {}: {}", Excerpt(gateway.base),
+    return Missing("the node's own credential is withheld from \"{}\": {}", Excerpt(gateway.base),
                    gateway.node_identity_withheld);
   }
   return {};

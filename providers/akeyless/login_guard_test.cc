@@ -211,6 +211,22 @@ TEST_CASE("login guard: a credential that was accepted before is admitted, and e
   CHECK(bench.LogIn("new", Outcome::kAccepted) == "ok");
 }
 
+TEST_CASE("login guard: an accepted rotation proves its token, and leaves the refusals standing") {
+  Bench bench;
+  CHECK(bench.LogIn("uid rotation", Outcome::kRotated) == "ok");
+  CHECK(bench.LogIn("bad", Outcome::kRefused) == "ok");
+  CHECK(bench.LogIn("worse", Outcome::kRefused) == "ok");
+  CHECK(bench.LogIn("new", Outcome::kAccepted) == "throttled");
+  CHECK(bench.LogIn("uid rotation", Outcome::kRotated) == "ok");
+  CHECK(bench.LogIn("new", Outcome::kAccepted) == "throttled");
+  bench.clock.Advance(minutes(1));
+  CHECK(bench.LogIn("bad", Outcome::kRefused) == "ok");
+  CHECK(bench.held->retry_after() == minutes(1));
+  // The third refusal in a row: had the rotation ended the row, it would be the first.
+  CHECK(bench.LogIn("new", Outcome::kAccepted) == "throttled");
+  CHECK(bench.held->retry_after() == minutes(5));
+}
+
 TEST_CASE("login guard: once a proven credential is refused, the other proven ones are held too") {
   const auto name = [](int pod) { return "pod " + std::to_string(pod); };
   SECTION("one after the other") {

@@ -297,10 +297,11 @@ TEST_CASE("akeyless login: a withheld identity of the node is not even read") {
     b.options.gateways[0].node_identity_withheld = "no";
   };
   const Row rows[] = {
-      {"aws_iam", AccessType::kAwsIam, by_gateway, "withheld from https://gw:8000/api/v2: no"},
-      {"azure_ad", AccessType::kAzureAd, by_gateway, "withheld from https://gw:8000/api/v2: no"},
-      {"gcp", AccessType::kGcp, by_gateway, "withheld from https://gw:8000/api/v2: no"},
-      {"k8s", AccessType::kK8s, by_gateway, "withheld from https://gw:8000/api/v2: no"},
+      {"aws_iam", AccessType::kAwsIam, by_gateway, "withheld from \"https://gw:8000/api/v2\": no"},
+      {"azure_ad", AccessType::kAzureAd, by_gateway,
+       "withheld from \"https://gw:8000/api/v2\": no"},
+      {"gcp", AccessType::kGcp, by_gateway, "withheld from \"https://gw:8000/api/v2\": no"},
+      {"k8s", AccessType::kK8s, by_gateway, "withheld from \"https://gw:8000/api/v2\": no"},
       {"k8s reviewed elsewhere", AccessType::kK8s,
        [](LoginBench& b) { b.options.k8s_gateway_withheld = "not there"; }, "k8s: not there"},
       {"aws_iam proved elsewhere", AccessType::kAwsIam,
@@ -510,6 +511,39 @@ TEST_CASE("akeyless login: a certificate's key signs a challenge and is not sent
                  Base64Decode(*TextOf(Find(sent, {"signed-cert-challenge"})))->Reveal()));
   CHECK(Find(sent, {"key-data"}) == nullptr);
   CHECK_FALSE(Contains(bench.gateway.BodyText("auth"), "PRIVATE"));
+}
+
+TEST_CASE("akeyless login: one certificate with another key is another login") {
+  const TestAuthority authority("clients");
+  const CertificatePair pair = authority.Issue("app", {"DNS:app"});
+  const std::string other_key = authority.Issue("app", {"DNS:app"}).key_pem;
+  LoginBench bench(AccessType::kCert);
+  bench.gateway.On("get-cert-challenge", 200,
+                   R"({"challenge":")" + Base64Encode("prove it") + R"("})");
+  bench.gateway.http.On(
+      "POST", std::string(kGatewayUrl) + "/auth",
+      {[&](const Context& context, const FakeHttpClient::RecordedRequest& seen) {
+        const Json body = *ParseJson(seen.body);
+        const std::string signature = *TextOf(Find(body, {"signed-cert-challenge"}));
+        const bool fits =
+            Verifies(pair.certificate_pem, "prove it", Base64Decode(signature)->Reveal());
+        return FakeHttpClient::Respond(fits ? 200 : 401, fits ? kToken : kRefusal)(context, seen);
+      }});
+  const auto log_in = [&](const std::string& key, const std::string& tenant) {
+    Identity pod = TestPod();
+    pod.namespace_name = tenant;
+    pod.credentials["akeylessCert"] = SecretBytes(pair.certificate_pem);
+    pod.credentials["akeylessCertKey"] = SecretBytes(key);
+    return CodeOf(bench.LogIn(pod));
+  };
+  REQUIRE(log_in(pair.key_pem, "shop") == "ok");
+  // Anybody may present the certificate: wrong keys hold back their own namespaces only.
+  for (const std::string tenant : {"one", "two"}) {
+    CHECK(log_in(other_key, tenant) == "auth_expired");
+    CHECK(log_in(other_key, tenant) == "auth_expired");
+    CHECK(log_in(other_key, tenant) == "throttled");
+  }
+  CHECK(log_in(pair.key_pem, "shop") == "ok");
 }
 
 }  // namespace nodekeep::akeyless

@@ -35,6 +35,10 @@ std::string_view ErrorText(ItemKind kind) {
   }
 }
 
+std::string_view NameOf(ItemKind kind) {
+  return kind == ItemKind::kDynamic ? "secret" : "certificate issuer";
+}
+
 Result<Minting> DynamicSecret(const Caller& caller, const MintOrder& order) {
   const ItemRequest& request = order.request;
   // Credentials that a producer creates after our timeout stay valid at the target, unused.
@@ -201,10 +205,11 @@ std::vector<Result<Answer>> Mint(const Caller& caller, const Clock& clock,
   }
   std::vector<Result<Answer>> answers;
   for (std::size_t i = 0; i < orders.size(); ++i) {
-    answers.push_back(minted[i]->ok()
-                          ? *std::move(minted[i])
-                          : minted[i]->error().Prepend("{}: {}", ErrorText(orders[i].request.kind),
-                                                       Excerpt(orders[i].path)));
+    answers.push_back(
+        minted[i]->ok()
+            ? *std::move(minted[i])
+            : NotThere(minted[i]->error(), NameOf(orders[i].request.kind), orders[i].path)
+                  .Prepend("{}: {}", ErrorText(orders[i].request.kind), Excerpt(orders[i].path)));
   }
   return answers;
 }

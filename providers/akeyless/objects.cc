@@ -25,15 +25,14 @@ constexpr std::int64_t kMaxTimeoutSeconds = 600;
 
 constexpr std::string_view kType = "nodekeep/type";
 constexpr std::string_view kVersion = "nodekeep/version";
-constexpr std::string_view kProperty = "nodekeep/property";
 constexpr std::string_view kDecode = "nodekeep/decode";
 constexpr std::string_view kMode = "nodekeep/filePermission";
 constexpr std::string_view kIgnoreCache = "nodekeep/ignoreCache";
 constexpr std::string_view kJsonText = "nodekeep/jsonText";
 constexpr std::string_view kOptional = "nodekeep/optional";
 constexpr std::string_view kArguments = "nodekeep/arguments";
-constexpr std::string_view kKeys[] = {kType,        kVersion,  kProperty, kDecode,   kMode,
-                                      kIgnoreCache, kJsonText, kOptional, kArguments};
+constexpr std::string_view kKeys[] = {kType,        kVersion,  kPropertyKey, kDecode,   kMode,
+                                      kIgnoreCache, kJsonText, kOptional,    kArguments};
 
 constexpr ItemKind kKinds[] = {ItemKind::kDynamic, ItemKind::kPki, ItemKind::kSsh,
                                ItemKind::kClassicKey, ItemKind::kFolder};
@@ -55,7 +54,7 @@ struct Draft {
 void CheckKeys(Draft& draft) {
   const YamlNode* key = draft.reader.UnknownReservedKey(kKeys);
   if (key == nullptr) return;
-  draft.reader.Fail(*key, fmt::format("key {} is unknown; of the keys under nodekeep/: {}",
+  draft.reader.Fail(*key, fmt::format("key \"{}\" is unknown; of the keys under nodekeep/: {}",
                                       Excerpt(key->text), SuggestOrList(key->text, kKeys)));
 }
 
@@ -133,7 +132,7 @@ std::vector<std::string> ReadArgs(SpcEntry& reader, const YamlNode& value) {
   std::vector<std::string> args;
   for (const auto& [key, item] : value.entries) {
     if (!item.IsScalar())
-      reader.Fail(item, fmt::format("args: {}: must be text", Excerpt(key.text)));
+      reader.Fail(item, fmt::format("args: \"{}\": must be text", Excerpt(key.text)));
     args.push_back(key.text + "=" + item.text);
   }
   std::sort(args.begin(), args.end());
@@ -226,10 +225,10 @@ void ReadArguments(Draft& draft) {
   for (std::size_t i = 0; value != nullptr && i < value->entries.size(); ++i) {
     const auto& [key, argument] = value->entries[i];
     if (std::find(names.begin(), names.end(), key.text) == names.end()) {
-      reader.Fail(key,
-                  fmt::format("{}: {} is not an argument of {}: {}", kArguments, key.text,
-                              ItemKindName(request.kind),
-                              names.empty() ? "it takes none" : SuggestOrList(key.text, names)));
+      reader.Fail(
+          key, fmt::format("{}: \"{}\" is not an argument of {}: {}", kArguments, Excerpt(key.text),
+                           ItemKindName(request.kind),
+                           names.empty() ? "it takes none" : SuggestOrList(key.text, names)));
     } else if (!argument.IsNull()) {
       ReadArgument(draft, key.text, argument);
     }
@@ -258,8 +257,8 @@ void CheckEntry(Draft& draft) {
     reader.FailAt(kVersion, fmt::format("{}: {} has no versions", kVersion, ItemKindName(kind)));
   }
   if (!entry.property.empty() && kind == ItemKind::kFolder) {
-    reader.FailAt(kProperty,
-                  fmt::format("{}: a folder has none; name its items one by one", kProperty));
+    reader.FailAt(kPropertyKey,
+                  fmt::format("{}: a folder has none; name its items one by one", kPropertyKey));
   }
 }
 
@@ -268,7 +267,7 @@ Result<ObjectEntry> ReadEntry(const YamlNode& node) {
   ReadUpstreamKeys(draft);
   CheckKeys(draft);
   auto& [reader, entry] = draft;
-  entry.property = reader.Text(kProperty);
+  entry.property = reader.Property();
   ReadKind(draft);
   ReadVersion(draft);
   entry.mode = reader.Mode(kMode);

@@ -42,7 +42,8 @@ SecretBytes CredentialOf(AccessType type, const Options& options, const Identity
     case AccessType::kCert: {
       const Options::KeyPair pair = options.CertKeyPair(identity);
       if (pair.of_node) {
-        text.Append("certificate of the node " + options.cert_file);
+        text.Append(fmt::format("certificate of the node {}:{} {}", options.cert_file.size(),
+                                options.cert_file, options.cert_key_file));
         return text;
       }
       text.Append(fmt::format("certificate {}:", pair.certificate.size()));

@@ -42,7 +42,7 @@ class AkeylessBackend final : public Backend {
                 {.on_exception = settings_->on_exception,
                  .on_refusal = settings_->on_refusal,
                  .identities = settings_->identities}),
-        reader_(api_, clock) {}
+        reader_(api_, clock, settings_->log) {}
 
   Result<Credential> Authenticate(const Context& context, const ProviderOptions& options,
                                   const Identity& identity) override {

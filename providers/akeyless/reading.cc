@@ -19,6 +19,7 @@ namespace nodekeep::akeyless {
 namespace {
 
 constexpr std::size_t kMaxNamesPerCall = 100;
+constexpr std::size_t kMaxLoggedNames = 1024;  // bytes
 constexpr std::chrono::seconds kConfirmCachedAfter(60);
 constexpr std::chrono::seconds kReadAgainAfter(1800);
 
@@ -39,7 +40,8 @@ bool IsCurrent(std::string_view known, const std::string& stamp, WallTime now) {
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(known.data(), known.data() + known.size(), seconds);
   if (error != std::errc()) return false;
-  const bool cached = std::string_view(end, known.data() + known.size()) == " cached";
+  // An answer without some items of a folder has their digest after the word.
+  const bool cached = std::string_view(end, known.data() + known.size()).starts_with(" cached");
   const auto age = now - WallTime(std::chrono::seconds(seconds));
   return age >= Duration::zero() && age < (cached ? kConfirmCachedAfter : kReadAgainAfter);
 }
@@ -57,7 +59,7 @@ Error Unsupported(const std::string& type, const std::string& path) {
 struct Target {
   Description item;
   ItemKind kind = ItemKind::kStatic;
-  std::string requested;     // path as the class spells it
+  std::string requested;     // path as the class spells it; of a folder's item its name
   std::int64_t version = 0;  // pinned; 0 = latest
   std::string host;
   bool past_cache = false;
@@ -85,8 +87,8 @@ const Json* StaticValue(const Json& reply, const Target& target, bool alone) {
 // One call of ItemReader::Read.
 class Batch {
  public:
-  Batch(const Caller& caller, const Clock& clock, LargeFolders& large_folders)
-      : caller_(caller), clock_(clock), large_folders_(large_folders) {}
+  Batch(const Caller& caller, const Clock& clock, LargeFolders& large_folders, Logger* log)
+      : caller_(caller), clock_(clock), large_folders_(large_folders), log_(log) {}
 
   std::vector<Result<Answer>> Run(std::span<const Question> questions);
 
@@ -110,10 +112,13 @@ class Batch {
   void ReadStatic(const std::vector<std::vector<Target*>>& groups);
   std::optional<Command> CommandOf(const Target& target) const;
   Result<Answer> AnswerOf(const Ask& ask);
+  Result<Answer> FolderAnswer(const Ask& ask);
+  std::string LeaveOut(const Ask& ask, const std::vector<const Target*>& unreadable);
 
   const Caller& caller_;
   const Clock& clock_;
   LargeFolders& large_folders_;
+  Logger* const log_;
 
   std::vector<Target> targets_;
 };
@@ -164,7 +169,9 @@ void Batch::ResolveFolder(Ask& ask) {
     return;
   }
   std::string stamps;
-  for (const Description& item : *items) stamps += item.name + " " + item.Stamp() + "\n";
+  for (const Description& item : *items) {
+    stamps += fmt::format("{} {}{}\n", item.name, item.Stamp(), item.disabled ? " disabled" : "");
+  }
   ask.stamp = "folder " + Sha256Hex(stamps);
   if (AnswerUnchanged(ask)) return;
   for (const Description& item : *items) AddTarget(ask, item, *ReadableKind(item.type));
@@ -207,7 +214,7 @@ void Batch::AddTarget(Ask& ask, const Description& item, ItemKind kind) {
   Target target;
   target.item = item;
   target.kind = kind;
-  target.requested = ask.question->ref.path;
+  target.requested = ask.request.kind == ItemKind::kFolder ? item.name : ask.question->ref.path;
   target.version = NumberOf(ask.question->ref.version);
   target.host = ask.request.host;
   target.past_cache = ask.past_cache;
@@ -243,6 +250,26 @@ std::string_view ReadError(ItemKind kind) {
   }
 }
 
+// Whether the gateway has refused this one item.
+bool IsOfItem(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kNotFound:
+    case ErrorCode::kInvalid:
+    case ErrorCode::kConflict:
+    case ErrorCode::kPrecondition: return true;
+    default: return error.IsDenial();
+  }
+}
+
+// The error of a target that could not be read.
+Error ReadFailure(const Target& target, const Error& error) {
+  const std::string what =
+      target.version == 0 ? "secret" : fmt::format("version {} of secret", target.version);
+  Error named = NotThere(error, what, target.requested);
+  if (target.item.disabled) named = named.Prepend("the item is disabled");
+  return named.Prepend("{}: {}", ReadError(target.kind), Excerpt(target.requested));
+}
+
 Json ValueOf(ItemKind kind, Json reply) {
   if (kind == ItemKind::kCertificate) {
     Json value(jsoncons::json_object_arg);
@@ -261,17 +288,19 @@ Json ValueOf(ItemKind kind, Json reply) {
 
 void Batch::ReadTargets() {
   std::map<std::pair<std::int64_t, bool>, std::vector<Target*>> by_version;
+  std::vector<std::vector<Target*>> groups;
   std::vector<Command> commands;
   std::vector<Target*> others;
   for (Target& target : targets_) {
-    if (target.kind == ItemKind::kStatic) {
+    if (target.kind == ItemKind::kStatic && target.item.disabled) {
+      groups.push_back({&target});  // it would fail the call for all
+    } else if (target.kind == ItemKind::kStatic) {
       by_version[{target.version, target.past_cache}].push_back(&target);
     } else if (std::optional<Command> command = CommandOf(target)) {
       commands.push_back(*std::move(command));
       others.push_back(&target);
     }
   }
-  std::vector<std::vector<Target*>> groups;
   for (auto& [key, members] : by_version) {
     for (std::size_t at = 0; at < members.size(); at += kMaxNamesPerCall) {
       const auto first = members.begin() + static_cast<std::ptrdiff_t>(at);
@@ -285,8 +314,7 @@ void Batch::ReadTargets() {
   for (std::size_t i = 0; i < others.size(); ++i) {
     Target& target = *others[i];
     if (!replies[i].ok()) {
-      target.result =
-          replies[i].error().Prepend("{}: {}", ReadError(target.kind), Excerpt(target.requested));
+      target.result = ReadFailure(target, replies[i].error());
     } else {
       target.result = Item{target.kind, target.item.name,
                            target.version != 0 ? target.version : target.item.last_version,
@@ -329,16 +357,15 @@ void Batch::ReadStatic(const std::vector<std::vector<Target*>>& groups) {
         if (split) {
           alone.push_back({target});
         } else if (replies[i].ok()) {
-          target->result = Error::Format(ErrorCode::kTransient,
-                                         "can't get secret: {}: the reply does not hold it",
-                                         Excerpt(target->requested));
+          target->result = Error::Format(
+              target->item.disabled ? ErrorCode::kPrecondition : ErrorCode::kTransient,
+              "can't get secret: {}: the reply does not hold it{}", Excerpt(target->requested),
+              target->item.disabled ? ", because the item is disabled" : "");
         } else {
-          target->result =
-              replies[i].error().Prepend("can't get secret value: {}", Excerpt(target->requested));
+          target->result = ReadFailure(*target, replies[i].error());
         }
       } else {
-        target->result =
-            replies[i].error().Prepend("can't get secret value: {}", Excerpt(target->requested));
+        target->result = ReadFailure(*target, replies[i].error());
       }
     }
   }
@@ -346,18 +373,66 @@ void Batch::ReadStatic(const std::vector<std::vector<Target*>>& groups) {
 }
 
 Result<Answer> Batch::AnswerOf(const Ask& ask) {
-  std::vector<Item> items;
-  for (std::size_t i : ask.targets) {
-    Result<Item>& result = *targets_[i].result;
-    if (!result.ok()) return result.error();
-    items.push_back(*std::move(result));
-  }
+  if (ask.request.kind == ItemKind::kFolder) return FolderAnswer(ask);
+  Result<Item>& item = *targets_[ask.targets.front()].result;
+  if (!item.ok()) return item.error();
   Answer answer;
-  const bool folder = ask.request.kind == ItemKind::kFolder;
-  answer.value = folder ? PackFolder(items) : PackItem(items.front());
+  answer.value = PackItem(*item);
   // A pinned version needs one too: while it is the latest, it can be overwritten in place.
   answer.version = VersionText(ask.stamp, clock_.Wall(), ask.past_cache);
   return answer;
+}
+
+Result<Answer> Batch::FolderAnswer(const Ask& ask) {
+  std::vector<Item> items;
+  std::vector<const Target*> unreadable;
+  for (std::size_t i : ask.targets) {
+    Result<Item>& result = *targets_[i].result;
+    if (result.ok()) {
+      items.push_back(*std::move(result));
+    } else if (IsOfItem(result.error())) {
+      unreadable.push_back(&targets_[i]);
+    } else {
+      return result.error();
+    }
+  }
+  Answer answer;
+  answer.version = VersionText(ask.stamp, clock_.Wall(), ask.past_cache && unreadable.empty());
+  if (!unreadable.empty()) {
+    const Error& first = unreadable.front()->result->error();
+    // If not one could be read, the cause is probably not theirs: a token that has expired, a
+    // changed access role. That must not empty the volumes of running pods.
+    if (items.empty()) return first;
+    if (!ask.request.leave_out) {
+      return Error(first.code(),
+                   first.message() +
+                       "; nodekeep/optional: true on the folder leaves out items that "
+                       "cannot be read");
+    }
+    answer.version += " " + LeaveOut(ask, unreadable);
+  }
+  answer.value = PackFolder(items);
+  return answer;
+}
+
+// Returns a digest of the items and why they cannot be read. Logs them where that is new.
+std::string Batch::LeaveOut(const Ask& ask, const std::vector<const Target*>& unreadable) {
+  std::string all, named;
+  for (const Target* target : unreadable) {
+    all += fmt::format("{} {}\n", target->item.name,
+                       ErrorCodeName(target->result->error().code()));
+    if (named.size() > kMaxLoggedNames) continue;
+    named += (named.empty() ? "\"" : ", \"") + Excerpt(target->item.name) + "\"";
+  }
+  const std::string digest = Sha256Hex(all).substr(0, 16);
+  if (log_ != nullptr && !ask.question->known_version.ends_with(" " + digest)) {
+    log_->Write(LogLevel::kWarn, caller_.context, "items of an optional folder are left out",
+                {{"folder", Excerpt(ask.question->ref.path)},
+                 {"count", unreadable.size()},
+                 {"items", named},
+                 {"error", unreadable.front()->result->error().message()}});
+  }
+  return digest;
 }
 
 }  // namespace
@@ -366,7 +441,7 @@ std::vector<Result<Answer>> ItemReader::Read(const Context& context, const Optio
                                              const Credential& credential,
                                              std::span<const Question> questions) {
   const Caller caller{api_, context, options, credential};
-  return Batch(caller, clock_, large_folders_).Run(questions);
+  return Batch(caller, clock_, large_folders_, log_).Run(questions);
 }
 
 }  // namespace nodekeep::akeyless

@@ -16,12 +16,17 @@
 // every half hour, since overwriting a value may leave its version as it was (unverified). That
 // includes pinned versions: an update overwrites the latest version in place unless it is told to
 // keep it (docs/protocol/akeyless-api.md, "Versions and overwriting").
+//
+// An item of a folder that is refused, disabled or gone fails the folder, and the error names it;
+// with ItemRequest::leave_out it is left out, and looked for again with the next refresh after a
+// minute.
 
 #include <span>
 #include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/context.h"
+#include "agent/base/log.h"
 #include "agent/base/result.h"
 #include "agent/secrets/provider.h"
 #include "providers/akeyless/catalog.h"
@@ -33,9 +38,9 @@ namespace nodekeep::akeyless {
 // Thread-safe; its only state is the set of large folders.
 class ItemReader {
  public:
-  // Both must outlive this object.
-  ItemReader(GatewayClient& api, const Clock& clock)
-      : api_(api), clock_(clock), large_folders_(clock) {}
+  // All must outlive this object; `log`: of items that are left out, null = nowhere.
+  ItemReader(GatewayClient& api, const Clock& clock, Logger* log = nullptr)
+      : api_(api), clock_(clock), log_(log), large_folders_(clock) {}
 
   // The i-th result answers the i-th question. Errors begin with "can't describe item", "can't get
   // secret value", "can't get certificate value" and so on, as upstream's do; "unsupported item
@@ -47,6 +52,7 @@ class ItemReader {
  private:
   GatewayClient& api_;
   const Clock& clock_;
+  Logger* const log_;
   LargeFolders large_folders_;
 };
 

@@ -48,7 +48,8 @@ Status CheckExtensionKeys(const SpcParameters& parameters) {
   constexpr std::string_view kExtensions[] = {kAuthAs};
   for (const auto& [key, value] : parameters.values()) {
     if (key == kAuthAs || ClosestTo(key, kExtensions).empty()) continue;
-    return Invalid(fmt::format("parameter {}: unknown: did you mean {}?", Excerpt(key), kAuthAs));
+    return Invalid(
+        fmt::format("parameter \"{}\" is unknown: did you mean {}?", Excerpt(key), kAuthAs));
   }
   return {};
 }
@@ -68,20 +69,21 @@ std::string ProblemOf(const std::string& url) {
   return origin.ok() ? "" : origin.error().message();
 }
 
-Result<Gateway> ReadGateway(std::string url, std::string_view parameter, bool allow_plain_http) {
+// `source`: "parameter X" or the setting, for errors.
+Result<Gateway> ReadGateway(std::string url, std::string_view source, bool allow_plain_http) {
   while (url.ends_with('/')) url.pop_back();
   // A user name in a URL usually comes with a password, and URLs appear in messages.
   if (url.find('@') != std::string::npos) {
     return Invalid(
-        fmt::format("parameter {}: the URL holds a user name: credentials of Akeyless "
+        fmt::format("{}: the URL holds a user name: credentials of Akeyless "
                     "are an access id and what belongs to its type",
-                    parameter));
+                    source));
   }
   if (IsHttp(url) && !allow_plain_http) {
     return Invalid(fmt::format(
-        "parameter {}: {} would carry tokens and secrets unencrypted: use https, or allow it with "
+        "{}: \"{}\" would carry tokens and secrets unencrypted: use https, or allow it with "
         "{}: \"true\" in the class or allowPlainHttp in the node's configuration",
-        parameter, Excerpt(url), kAllowPlainHttp));
+        source, Excerpt(url), kAllowPlainHttp));
   }
   Gateway gateway;
   gateway.problem = ProblemOf(url);
@@ -116,15 +118,20 @@ Result<std::vector<Gateway>> ReadGateways(const SpcParameters& parameters,
   if (!plain.ok()) return plain.error();
   std::vector<std::string> urls = {parameters.Get("akeylessGatewayURL")};
   std::vector<std::string> more = SplitCommas(parameters.Get(kFallbackGateways));
+  std::string first_source = "parameter akeylessGatewayURL";
+  std::string more_source = fmt::format("parameter {}", kFallbackGateways);
   if (urls.front().empty()) {
     urls.front() = settings.gateway;
-    if (more.empty()) more = settings.fallback_gateways;
+    first_source = "providers.akeyless.gatewayUrl of the node's configuration";
+    if (more.empty()) {
+      more = settings.fallback_gateways;
+      more_source = "providers.akeyless.fallbackGateways of the node's configuration";
+    }
   }
   urls.insert(urls.end(), more.begin(), more.end());
   std::vector<Gateway> gateways;
   for (std::size_t i = 0; i < urls.size(); ++i) {
-    Result<Gateway> gateway =
-        ReadGateway(urls[i], i == 0 ? "akeylessGatewayURL" : kFallbackGateways, *plain);
+    Result<Gateway> gateway = ReadGateway(urls[i], i == 0 ? first_source : more_source, *plain);
     if (!gateway.ok()) return gateway.error();
     if (HasGateway(gateways, gateway->base)) continue;
     gateways.push_back(*std::move(gateway));
@@ -217,7 +224,7 @@ std::string WhyReviewWithheld(const Options& options, const AkeylessSettings& se
     if (configuration.ok() && ComparableUrl(*configuration) == wanted) return "";
   }
   return fmt::format(
-      "the agent's own token is withheld from {}, which {} names: list it in "
+      "the agent's own token is withheld from \"{}\", which {} names: list it in "
       "providers.akeyless.nodeIdentityGateways of the node's configuration",
       Excerpt(options.k8s_gateway), kK8sGateway);
 }
@@ -228,7 +235,7 @@ std::string WhyStsWithheld(const Options& options, const AkeylessSettings& setti
   if (endpoint.empty() || endpoint == settings.sts_endpoint || TrustsAnyGateway(settings))
     return "";
   return fmt::format(
-      "the node's own identity is not signed for {}, which {} names: set "
+      "the node's own identity is not signed for \"{}\", which {} names: set "
       "providers.akeyless.stsEndpoint of the node's configuration",
       Excerpt(endpoint), kStsEndpoint);
 }
@@ -388,13 +395,21 @@ Projection Project(ObjectEntry entry, const ObjectDefaults& defaults, const std:
   projection.ref.version = std::move(entry.version);
   projection.ref.request = request.Text();
   projection.mode = entry.mode.value_or(defaults.mode);
-  projection.field = std::move(entry.property);
+  projection.property = std::move(entry.property);
   projection.encoding = std::move(entry.decode);
   if (projection.encoding.empty() && entry.json_text.value_or(defaults.json_text)) {
     projection.encoding = "json";
   }
   projection.optional = entry.optional;
   return projection;
+}
+
+// A folder that is optional leaves out the items that cannot be read.
+void LeaveOutUnreadable(Projection& projection) {
+  Result<ItemRequest> request = ItemRequest::Parse(projection.ref.request);
+  if (!projection.optional || !request.ok() || request->kind != ItemKind::kFolder) return;
+  request->leave_out = true;
+  projection.ref.request = request->Text();
 }
 
 }  // namespace
@@ -445,6 +460,7 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& se
   if (Status marked = MarkOptional(parameters.values(), mount.projections); !marked.ok()) {
     return marked.error();
   }
+  for (Projection& projection : mount.projections) LeaveOutUnreadable(projection);
   if ((*options)->as_pod) mount.audiences.push_back((*options)->audience);
   if ((*options)->access_key_in_class) mount.credential_parameters.emplace_back(kAccessKeySecret);
   if ((*options)->uid_init_token_in_class) {

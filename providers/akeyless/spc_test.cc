@@ -569,7 +569,7 @@ TEST_CASE("akeyless: a class cannot send the agent's token or the node's AWS ide
   CHECK(review("").empty());
   CHECK(review("https://gw:8000").empty());
   CHECK(review("https://gw:8000/api/v2/").empty());
-  CHECK(Contains(review("https://evil:8000"), "withheld from https://evil:8000"));
+  CHECK(Contains(review("https://evil:8000"), "withheld from \"https://evil:8000\""));
   const auto sts = [&](const std::string& url) {
     Result<ParsedMount> mount = Parse({{"akeylessAccessType", "aws_iam"},
                                        {"nodekeep/stsEndpoint", url},
@@ -580,7 +580,7 @@ TEST_CASE("akeyless: a class cannot send the agent's token or the node's AWS ide
   };
   CHECK(sts("").empty());
   CHECK(sts("https://sts.internal/").empty());
-  CHECK(Contains(sts("https://evil/"), "not signed for https://evil/"));
+  CHECK(Contains(sts("https://evil/"), "not signed for \"https://evil/\""));
   settings.node_identity_gateways = {"*"};
   CHECK(review("https://evil:8000").empty());
   CHECK(sts("https://evil/").empty());
@@ -707,6 +707,77 @@ TEST_CASE("akeyless: a login of the node is no longer found once its gateway is 
   CHECK(text(before, as_pod) == text(after, as_pod));
 }
 
+TEST_CASE("akeyless: a reload that withholds a credential of the node makes another login text") {
+  struct Row {
+    std::string name;
+    Attributes attributes;
+    void (*allow)(AkeylessSettings&);
+  };
+  const Row rows[] = {
+      {"the gateway that reviews the agent's token",
+       {{"akeylessAccessType", "k8s"}, {"nodekeep/k8sGatewayURL", "https://review"}},
+       [](AkeylessSettings& settings) {
+         settings.node_identity_gateways = {"https://review/api/v2"};
+       }},
+      {"the STS that the node's AWS identity is signed for",
+       {{"akeylessAccessType", "aws_iam"},
+        {"nodekeep/stsRegion", "eu-central-1"},
+        {"nodekeep/stsEndpoint", "https://sts.own/"}},
+       [](AkeylessSettings& settings) { settings.node_identity_gateways = {"*"}; }},
+      {"plain http that only the class allows",
+       {{"akeylessGatewayURL", "http://gw"}, {"nodekeep/allowPlainHttp", "true"}},
+       [](AkeylessSettings& settings) { settings.allow_plain_http = true; }},
+      {"a fallback",
+       {{"akeylessGatewayURL", "https://api.akeyless.io"},
+        {"nodekeep/fallbackGateways", "https://other"}},
+       [](AkeylessSettings& settings) { settings.node_identity_gateways = {"https://other"}; }},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    AkeylessSettings withheld, allowed;
+    if (row.attributes.contains("nodekeep/allowPlainHttp")) {
+      withheld.node_identity_gateways = allowed.node_identity_gateways = {"http://gw"};
+    }
+    row.allow(allowed);
+    const Result<ParsedMount> before = Parse(row.attributes, allowed);
+    const Result<ParsedMount> after = Parse(row.attributes, withheld);
+    REQUIRE(Refusal(before) == "accepted");
+    REQUIRE(Refusal(after) == "accepted");
+    CHECK(before->options->LoginText() != after->options->LoginText());
+  }
+}
+
+TEST_CASE("akeyless: an error about a gateway of the node names its setting") {
+  AkeylessSettings settings;
+  settings.gateway = "http://gw";
+  CHECK(Contains(Refusal(Parse({}, settings)),
+                 "providers.akeyless.gatewayUrl of the node's configuration: \"http://gw\" would"));
+  settings.gateway = "https://gw";
+  settings.fallback_gateways = {"http://two"};
+  CHECK(
+      Contains(Refusal(Parse({}, settings)),
+               "providers.akeyless.fallbackGateways of the node's configuration: \"http://two\""));
+  CHECK(Contains(Refusal(Parse({{"akeylessGatewayURL", "http://gw"}}, settings)),
+                 "parameter akeylessGatewayURL: \"http://gw\" would"));
+  CHECK(Contains(Refusal(Parse({{"nodekeep/fallbackGateways", "http://gw"}}, settings)),
+                 "parameter nodekeep/fallbackGateways: \"http://gw\" would"));
+}
+
+TEST_CASE("akeyless: a folder that is optional leaves out items that cannot be read") {
+  const std::string folder = "- {fileName: app, secretPath: /app, nodekeep/type: folder";
+  const auto request = [](const Attributes& attributes) {
+    const Result<ParsedMount> mount = Parse(attributes);
+    REQUIRE(Refusal(mount) == "accepted");
+    return mount->projections[0].ref.request;
+  };
+  CHECK(request({{"objects", folder + "}"}}) == R"({"kind":"folder"})");
+  const std::string leaving_out = R"({"kind":"folder","leaveOut":true})";
+  CHECK(request({{"objects", folder + ", nodekeep/optional: true}"}}) == leaving_out);
+  CHECK(request({{"objects", folder + "}"}, {"nodekeep/optional", "app"}}) == leaving_out);
+  CHECK(request({{"objects", folder + "}"}, {"nodekeep/optional", "*"}}) == leaving_out);
+  CHECK(request({{"objects", "- {fileName: a, secretPath: /a, nodekeep/optional: true}"}}) == "");
+}
+
 TEST_CASE("akeyless: concurrent tenants never share a login or a token") {
   // Upstream keeps one client and one token for the whole process
   // (docs/protocol/secret-provider-class.md, "akeyless flaws").
@@ -741,6 +812,13 @@ TEST_CASE("akeyless: every credential that a login uses is in its digest") {
   const Result<ParsedMount> cert = Parse({{"akeylessAccessType", "cert"}});
   CHECK(cert->options->CredentialDigest(WithSecret("akeylessCert", "x")) !=
         cert->options->CredentialDigest(WithSecret("akeylessCert", "y")));
+  const auto pair = [&](const std::string& certificate, const std::string& key) {
+    Identity identity = WithSecret("akeylessCert", certificate);
+    identity.credentials["akeylessCertKey"] = SecretBytes(key);
+    return cert->options->CredentialDigest(identity);
+  };
+  CHECK(pair("x", "y") != pair("x", "z"));
+  CHECK(pair("x", "yz") != pair("xy", "z"));
   const Result<ParsedMount> uid = Parse({{"akeylessAccessType", "universal_identity"}});
   CHECK(uid->options->CredentialDigest(WithSecret("akeylessUIDInitToken", "u-1")) !=
         uid->options->CredentialDigest(WithSecret("akeylessUIDInitToken", "u-2")));

@@ -25,10 +25,11 @@ SecretBytes Derived(std::string_view first, std::string_view purpose) {
 }
 
 Error CannotKeep(std::string_view step, const std::string& path, int code) {
-  return Error::Format(ErrorCode::kTransient,
-                       "{}: cannot be kept: {} {}: {}; make it writable for the agent, or unset "
-                       "uidTokenDirectory",
-                       kWhat, step, path, std::strerror(code));
+  return Error::Format(
+      ErrorCode::kTransient,
+      "{}: cannot be kept: {} \"{}\": {}; make it writable for the agent, or unset "
+      "uidTokenDirectory",
+      kWhat, step, path, std::strerror(code));
 }
 
 // Returns 0 or errno. The file is synced to disk on return.
@@ -60,10 +61,11 @@ Result<std::optional<SecretBytes>> UidTokenFile::Read() const {
   std::optional<SecretBytes> token =
       AesGcmOpen(key, path_.substr(directory_.size()), sealed->Reveal());
   if (!token) {
-    return Error::Format(ErrorCode::kPrecondition,
-                         "{}: {} was altered or cut; the identity begins again at its first token, "
-                         "which must still be valid: else put a new one in its place",
-                         kWhat, path_);
+    return Error::Format(
+        ErrorCode::kPrecondition,
+        "{}: \"{}\" was altered or cut; the identity begins again at its first token, "
+        "which must still be valid: else put a new one in its place",
+        kWhat, path_);
   }
   return token;
 }

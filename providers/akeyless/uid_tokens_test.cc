@@ -312,6 +312,28 @@ TEST_CASE("universal identity: refused rotations count, so a dead token does not
   CHECK(Contains(MessageOf(bench.LogIn()), "AuthenticationFailed"));
 }
 
+TEST_CASE("universal identity: an accepted rotation leaves the refusals of its access id standing") {
+  LoginBench bench(AccessType::kUniversalIdentity);
+  FakeClock& clock = bench.gateway.clock;
+  LoginGuard guard(clock);
+  const auto attempt = [&](std::string_view key) {
+    return AttemptOf(AccessType::kAccessKey, bench.options, key, "shop");
+  };
+  for (std::string_view key : {"one", "two"}) {
+    LoginAttempt refused = attempt(key);
+    REQUIRE(guard.Admit(Context(clock.Now(), {}), refused).ok());
+    guard.Settle(refused, LoginGuard::Outcome::kRefused, "AuthenticationFailed");
+  }
+  bench.gateway.On("uid-rotate-token", 200, R"({"token":"u-second"})");
+  UidTokens tokens(bench.api, guard, clock, {});
+  const Result<UidTokens::Newest> newest =
+      tokens.Get(Context(), bench.options, "u-first", "another");
+  REQUIRE(newest.ok());
+  CHECK(newest->token.Reveal() == "u-second");
+  LoginAttempt third = attempt("three");
+  CHECK_FALSE(guard.Admit(Context(clock.Now(), {}), third).ok());
+}
+
 TEST_CASE("universal identity: several dead ones of an access id never make five refusals") {
   LoginBench bench(AccessType::kUniversalIdentity);
   bench.gateway.On("uid-rotate-token", 401, kRefusal);

@@ -138,7 +138,7 @@ def test_a_missing_item_fails_its_mount_only(akeyless, akeyless_agent, akeyless_
     akeyless.add_item("/a", "v")
     failed = akeyless_driver.failure(akeyless_tenant.spc(("f", "/a"), ("g", "/absent")), akeyless_tenant.pod())
     assert failed.code == grpc.StatusCode.NOT_FOUND
-    assert "can't describe item: /absent, error:" in failed.message and "NotFound" in failed.message
+    assert "can't describe item: /absent, error: secret \"/absent\" does not exist:" in failed.message and "NotFound" in failed.message
     assert akeyless_agent.running
     assert akeyless_driver.mount(akeyless_tenant.spc(("f", "/a")), akeyless_tenant.pod()).files == {"f": b"v"}
 
@@ -290,6 +290,16 @@ def test_a_folder_brings_its_items_as_they_come_and_go(akeyless, akeyless_driver
     del wanted["app/s0"]
     wanted["app/s1"] = b"changed"
     assert akeyless_driver.mount(spc, akeyless_tenant.pod()).files == wanted
+
+
+def test_a_folder_with_a_disabled_item_names_it_or_leaves_it_out(akeyless, akeyless_driver, akeyless_tenant):
+    for i in range(3):
+        akeyless.add_item(f"/team/app/s{i}", f"value {i}")
+    akeyless.add_item("/team/app/off", "x", enabled=False)
+    failed = akeyless_driver.failure(akeyless_tenant.spc(entry("app", "/team/app", type="folder")), akeyless_tenant.pod())
+    assert "/team/app/off: the item is disabled" in failed.message and "nodekeep/optional: true on the folder" in failed.message
+    spc = akeyless_tenant.spc(entry("app", "/team/app", type="folder", optional=True))
+    assert akeyless_driver.mount(spc, akeyless_tenant.pod()).files == {f"app/s{i}": f"value {i}".encode() for i in range(3)}
 
 
 def test_a_dynamic_secret_is_minted_once_for_all_mounts_of_its_life(akeyless, akeyless_driver, akeyless_tenant):

@@ -85,7 +85,7 @@ def test_a_gateway_of_the_tenant_is_shown_nothing_of_the_node(akeyless, evil, me
         spc = {"akeylessAccessID": node.access_id, "objects": akeyless_objects(("f", "/a")), **parameters, **where}
         refused = node.driver.failure(spc, Pod("evil", f"pod-{i}", f"uid-{i}"))
         reason = "changes how the gateway is trusted" if "trust" in name else "providers.akeyless.nodeIdentityGateways"
-        assert f"withheld from {said}:" in refused.message and reason in refused.message, (name, refused.message)
+        assert f'withheld from "{said}":' in refused.message and reason in refused.message, (name, refused.message)
     # Nothing was sent, and no credential was fetched.
     assert evil.requests() == [] and akeyless.requests(mark) == [] and len(metadata.seen) == asked
 
@@ -119,7 +119,7 @@ def test_the_agents_own_token_is_not_reviewed_by_a_gateway_of_the_tenant(akeyles
     assert node.driver.mount(spc, Pod("honest", "web-0", "uid-0")).files == {"f": b"v"}
     mark = akeyless.mark()
     refused = node.driver.failure({**spc, "nodekeep/k8sGatewayURL": evil.base}, Pod("evil", "pod-0", "uid-1"))
-    assert f"withheld from {evil.base}" in refused.message
+    assert f'withheld from "{evil.base}"' in refused.message
     assert akeyless.requests(mark) == []
 
 
@@ -173,17 +173,17 @@ def test_the_nodes_vault_credential_reads_what_is_listed_and_nothing_else(vault_
     listed = {"objectName": "f", "secretPath": f"secret/data/{unique}/shared", "secretKey": "k"}
     for name, entry, said in (
             ("the credential itself", {"secretPath": "auth/token/lookup-self"}, "below auth, sys, identity or cubbyhole"),
-            ("a child of it", {"secretPath": "auth/token/create", "method": "PUT"}, "its method is PUT"),
-            ("a child by POST", {"secretPath": "auth/token/create", "method": "POST"}, "its method is POST"),
+            ("a child of it", {"secretPath": "auth/token/create", "method": "PUT"}, 'its method is "PUT"'),
+            ("a child by POST", {"secretPath": "auth/token/create", "method": "POST"}, 'its method is "POST"'),
             ("the mounts", {"secretPath": "sys/mounts"}, "below auth, sys, identity or cubbyhole"),
-            ("all policies", {"secretPath": "sys/policies/acl", "method": "LIST"}, "its method is LIST"),
+            ("all policies", {"secretPath": "sys/policies/acl", "method": "LIST"}, 'its method is "LIST"'),
             ("another secret", {"secretPath": f"secret/data/{unique}/other", "secretKey": "k"}, "does not list"),
             ("a path with the same prefix", {"secretPath": f"secret/data/{unique}/shared-not"}, "does not list"),
             ("a path traversal", {"secretPath": f"secret/data/{unique}/shared/../other", "secretKey": "k"}, "does not list"),
             ("a path traversal to the credential", {"secretPath": f"secret/data/{unique}/shared/../../../../auth/token/lookup-self"},
              "below auth, sys, identity or cubbyhole"),
             ("a write to a listed path", {"secretPath": f"secret/data/{unique}/shared", "method": "PUT",
-                                           "secretArgs": {"data": {"k": "overwritten"}}}, "its method is PUT")):
+                                           "secretArgs": {"data": {"k": "overwritten"}}}, 'its method is "PUT"')):
         for optional in ({}, {"nodekeep/optional": "*"}):
             # Together with a readable object, and with the honest class's login cached in the agent.
             spc = vault_node.spc(listed, {"objectName": "x", **entry}, **optional)
@@ -213,7 +213,7 @@ def test_a_pods_login_over_the_nodes_certificate_cannot_read_the_certificates_lo
             ({"nodekeep/auth": "approle"}, {"role_id": "x"}):
         spc = vault_class("", None, ("me", "auth/token/lookup-self"), vaultAuthMountPath="cert", **method)
         refused = vault_node.driver.failure(spc, tenant.pod(), secrets=secrets)
-        assert "auth/cert does not answer as method" in refused.message, refused.message
+        assert 'auth mount "cert" does not answer as method' in refused.message, refused.message
     for name in (f"127.0.0.1:{openbao.port}/v1/auth/cert/login?x=", "a/b"):
         spc = vault_class("", tenant.role, {"objectName": "x", "secretPath": "secret/y", "method": "PUT"}, vaultTLSServerName=name)
         assert "is not a host name" in vault_node.driver.failure(spc, tenant.pod()).message
@@ -227,4 +227,4 @@ def test_by_default_no_class_reads_with_the_nodes_vault_credential(start_agent, 
     driver = start_agent(config={"providers": {"vault": {"address": openbao.url, "tokenFile": str(tmp_path / "token")}}}).driver()
     spc = vault_class("", None, ("f", f"secret/data/{unique}", "k"), **{"nodekeep/auth": "token"})
     refused = driver.failure(spc, tenant.pod())
-    assert f"providers.vault.nodeCredentialPaths of the node's configuration does not list secret/data/{unique}" in refused.message
+    assert f'providers.vault.nodeCredentialPaths of the node\'s configuration does not list "secret/data/{unique}' in refused.message
