@@ -20,11 +20,13 @@ bool IsPrintable(std::string_view text) {
 
 bool IsGkeProvider(std::string_view provider) { return provider.starts_with(kGkePool); }
 
-// Adds the identity and, unless the error is transient, `fix`.
-Error ForPod(const Error& error, std::string_view identity, std::string_view fix) {
-  if (error.IsTransient()) return error.Prepend("{} on behalf of the pod", identity);
-  return Error(error.code(), fmt::format("{}; {}", error.message(), fix))
-      .Prepend("{} on behalf of the pod", identity);
+// Adds the identity, a `kind` and a name, and, unless the error is transient, `fix`.
+Error ForPod(const Error& error, std::string_view kind, std::string_view name,
+             std::string_view fix) {
+  const Error with_fix = error.IsTransient()
+                             ? error
+                             : Error(error.code(), fmt::format("{}; {}", error.message(), fix));
+  return with_fix.Prepend("{} \"{}\" on behalf of the pod", kind, name);
 }
 
 // The access token of the federated identity.
@@ -39,7 +41,7 @@ Result<CloudToken> Federate(const Context& context, HttpClient& http,
   if (!url.empty()) federation.url = url;
   Result<CloudToken> token = ExchangeForGcpToken(context, http, federation, pod_token);
   if (token.ok()) return token;
-  return ForPod(token.error(), federation.audience,
+  return ForPod(token.error(), "provider", federation.audience,
                 "the provider must trust the cluster's issuer and this audience");
 }
 
@@ -53,7 +55,7 @@ GcpServiceAccount AccountOf(const GcpPodLogin& login, const GcpEnvironment& envi
 
 Result<CloudToken> Impersonated(Result<CloudToken> token, const GcpServiceAccount& account) {
   if (token.ok()) return token;
-  return token.error().Prepend("{} on behalf of the pod", account.email);
+  return token.error().Prepend("service account \"{}\" on behalf of the pod", account.email);
 }
 
 }  // namespace
@@ -114,7 +116,7 @@ Result<AwsCredentials> AwsCredentialsForPod(const Context& context, HttpClient& 
   }
   Result<AwsCredentials> credentials = AssumeRoleWithWebIdentity(context, http, role, pod_token);
   if (credentials.ok()) return credentials;
-  return ForPod(credentials.error(), "role " + role.arn,
+  return ForPod(credentials.error(), "role", role.arn,
                 "its trust policy must allow sts:AssumeRoleWithWebIdentity to the cluster's OIDC "
                 "provider for this service account and audience");
 }
@@ -128,7 +130,7 @@ Result<CloudToken> AzureTokenForPod(const Context& context, HttpClient& http,
   Result<CloudToken> token =
       EntraTokenByAssertion(context, http, application, login.resource, pod_token);
   if (token.ok()) return token;
-  return ForPod(token.error(), "application " + application.client_id,
+  return ForPod(token.error(), "application", application.client_id,
                 "it needs a federated credential with the cluster's issuer, this service account "
                 "as subject, and this audience");
 }

@@ -123,15 +123,15 @@ TEST_CASE("pod login: a refusal names the identity and the policy that must allo
   http.On("", "*", {FakeHttpClient::Respond(403, "{}")});
   CHECK_THAT(MessageOf(AwsCredentialsForPod({}, http, Of<AwsEnvironment>(),
                                             {"arn:aws:iam::1:role/app", ""}, PodToken())),
-             StartsWith("role arn:aws:iam::1:role/app on behalf of the pod: ") &&
+             StartsWith("role \"arn:aws:iam::1:role/app\" on behalf of the pod: ") &&
                  ContainsSubstring("trust policy"));
   CHECK_THAT(MessageOf(AzureTokenForPod({}, http, Of<AzureEnvironment>(),
                                         {"tenant", "app", "https://a", "https://b"}, PodToken())),
-             StartsWith("application app on behalf of the pod: ") &&
+             StartsWith("application \"app\" on behalf of the pod: ") &&
                  ContainsSubstring("federated credential"));
   CHECK_THAT(
       MessageOf(GcpAccessTokenForPod({}, http, Of<GcpEnvironment>(), {kPool, ""}, PodToken())),
-      StartsWith(std::string(kPool) + " on behalf of the pod: ") &&
+      StartsWith("provider \"" + std::string(kPool) + "\" on behalf of the pod: ") &&
           ContainsSubstring("must trust"));
 }
 

@@ -50,7 +50,7 @@ TEST_CASE("assemble: files take a share of their namespace for as long as they e
     const Result<Bundle> second = fixture.Assemble({.memory = &memory});
     REQUIRE_FALSE(second.ok());
     CHECK(second.error().code() == ErrorCode::kThrottled);
-    CHECK(second.error().message().find("namespace shop") != std::string::npos);
+    CHECK(second.error().message().find("namespace \"shop\"") != std::string::npos);
     CHECK(memory.used() == 64 << 10);
   }
   CHECK(memory.used() == 0);

@@ -475,7 +475,7 @@ TEST_CASE("parse memo: classes in use and cached stay within the share of their 
   }
   CHECK(in_use.size() > 5);
   CHECK(in_use.size() < 100);
-  CHECK(refused.find("namespace greedy") != std::string::npos);
+  CHECK(refused.find("namespace \"greedy\"") != std::string::npos);
   CHECK(refusals == std::vector<std::string>{"greedy"});
   CHECK(parse("honest", 1, 100).ok());
 

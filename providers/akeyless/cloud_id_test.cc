@@ -250,7 +250,7 @@ TEST_CASE("cloud-id: a cloud's refusal of a pod names the identity and the fix")
   aws.pod_token = &token;
   CHECK_THAT(
       machine.Ids().Aws({}, aws).error().message(),
-      StartsWith("cloud-id for aws_iam: role arn:aws:iam::1:role/app on behalf of the pod: ") &&
+      StartsWith("cloud-id for aws_iam: role \"arn:aws:iam::1:role/app\" on behalf of the pod: ") &&
           ContainsSubstring("trust policy"));
   AzureIdentity azure;
   azure.client_id = "app";
@@ -259,15 +259,15 @@ TEST_CASE("cloud-id: a cloud's refusal of a pod names the identity and the fix")
              ContainsSubstring("set nodekeep/azureTenantID in the class, or AZURE_TENANT_ID"));
   azure.tenant_id = "tenant";
   CHECK_THAT(machine.Ids().Azure({}, azure).error().message(),
-             StartsWith("cloud-id for azure_ad: application app on behalf of the pod: ") &&
+             StartsWith("cloud-id for azure_ad: application \"app\" on behalf of the pod: ") &&
                  ContainsSubstring("federated credential"));
   GcpIdentity gcp;
   gcp.provider = "//iam.googleapis.com/projects/1/x";
   gcp.pod_token = &token;
-  CHECK_THAT(
-      machine.Ids().Gcp({}, gcp).error().message(),
-      StartsWith("cloud-id for gcp: //iam.googleapis.com/projects/1/x on behalf of the pod: ") &&
-          ContainsSubstring("must trust"));
+  CHECK_THAT(machine.Ids().Gcp({}, gcp).error().message(),
+             StartsWith("cloud-id for gcp: provider \"//iam.googleapis.com/projects/1/x\" on "
+                        "behalf of the pod: ") &&
+                 ContainsSubstring("must trust"));
 }
 
 TEST_CASE("cloud-id: a refused pod does not fall back to the node's identity") {

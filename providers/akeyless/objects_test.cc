@@ -161,7 +161,7 @@ TEST_CASE("akeyless objects: an error names place, object and fix") {
        "must be a mapping"},
       {"argument of another type",
        "- {fileName: a, secretPath: /a, nodekeep/type: ssh, nodekeep/arguments: {commonName: x}}",
-       "commonName is not an argument of ssh"},
+       "\"commonName\" is not an argument of ssh"},
       {"misspelt argument",
        "- {fileName: a, secretPath: /a, nodekeep/type: pki, nodekeep/arguments: {comonName: x}}",
        "did you mean commonName?"},

@@ -419,8 +419,7 @@ Result<Answer> Batch::FolderAnswer(const Ask& ask) {
 std::string Batch::LeaveOut(const Ask& ask, const std::vector<const Target*>& unreadable) {
   std::string all, named;
   for (const Target* target : unreadable) {
-    all += fmt::format("{} {}\n", target->item.name,
-                       ErrorCodeName(target->result->error().code()));
+    all += fmt::format("{} {}\n", target->item.name, ErrorCodeName(target->result->error().code()));
     if (named.size() > kMaxLoggedNames) continue;
     named += (named.empty() ? "\"" : ", \"") + Excerpt(target->item.name) + "\"";
   }

@@ -350,7 +350,7 @@ TEST_CASE("akeyless: the error for a wrong parameter names the fix") {
       {"plain HTTP in other letters", {{"akeylessGatewayURL", "HTTP://gw:8080"}}, "unencrypted"},
       {"plain HTTP behind",
        {{"akeylessGatewayURL", "https://gw"}, {"nodekeep/fallbackGateways", "http://gw2"}},
-       "nodekeep/fallbackGateways: http://gw2"},
+       "nodekeep/fallbackGateways: \"http://gw2\""},
       {"two trusts",
        {{"nodekeep/caFile", "/ca"}, {"nodekeep/caBundle", "-----BEGIN CERTIFICATE-----"}},
        "set one of them"},

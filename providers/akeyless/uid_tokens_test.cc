@@ -312,7 +312,8 @@ TEST_CASE("universal identity: refused rotations count, so a dead token does not
   CHECK(Contains(MessageOf(bench.LogIn()), "AuthenticationFailed"));
 }
 
-TEST_CASE("universal identity: an accepted rotation leaves the refusals of its access id standing") {
+TEST_CASE(
+    "universal identity: an accepted rotation leaves the refusals of its access id standing") {
   LoginBench bench(AccessType::kUniversalIdentity);
   FakeClock& clock = bench.gateway.clock;
   LoginGuard guard(clock);
