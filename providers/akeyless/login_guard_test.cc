@@ -402,4 +402,20 @@ TEST_CASE("login guard: an attempt is settled as it was admitted, proven or not"
   }
 }
 
+TEST_CASE("login guard: one refused as proven casts doubt, though a refusal came before it") {
+  Bench bench;
+  for (const char* credential : {"a", "b", "c"}) {
+    CHECK(bench.LogIn(credential, Outcome::kAccepted) == "ok");
+  }
+  LoginAttempt first{"p-1", "a", "shop"}, second{"p-1", "a", "shop"};
+  REQUIRE(bench.guard.Admit(Context(), first).ok());
+  REQUIRE(bench.guard.Admit(Context(), second).ok());
+  bench.guard.Settle(first, Outcome::kRefused, "no");
+  CHECK(bench.LogIn("b", Outcome::kAccepted) == "ok");  // ends the row
+  bench.guard.Settle(second, Outcome::kRefused, "no");
+  LoginAttempt other{"p-1", "c", "shop"};
+  REQUIRE(bench.guard.Admit(Context(bench.clock.Now(), {}), other).ok());
+  CHECK_FALSE(other.trusted);
+}
+
 }  // namespace nodekeep::akeyless

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/base/digest.h"
 #include "agent/base/mutex.h"
 #include "agent/base/shared_resource.h"
 #include "providers/akeyless/test_login.h"
@@ -333,6 +334,26 @@ TEST_CASE(
   CHECK(newest->token.Reveal() == "u-second");
   LoginAttempt third = attempt("three");
   CHECK_FALSE(guard.Admit(Context(clock.Now(), {}), third).ok());
+}
+
+TEST_CASE("universal identity: a token that may not be rotated stays proven for logins") {
+  LoginBench bench(AccessType::kUniversalIdentity);
+  FakeClock& clock = bench.gateway.clock;
+  LoginGuard guard(clock);
+  const auto login = [&] {
+    return AttemptOf(AccessType::kUniversalIdentity, bench.options, Sha256Hex("u-first"), "shop");
+  };
+  LoginAttempt first = login();
+  REQUIRE(guard.Admit(Context(clock.Now(), {}), first).ok());
+  guard.Settle(first, LoginGuard::Outcome::kAccepted);
+  bench.gateway.On("uid-rotate-token", 401, kRefusal);
+  UidTokens tokens(bench.api, guard, clock, {});
+  const Result<UidTokens::Newest> newest = tokens.Get(Context(), bench.options, "u-first", "shop");
+  REQUIRE(newest.ok());
+  REQUIRE(newest->not_rotated.has_value());
+  LoginAttempt again = login();
+  REQUIRE(guard.Admit(Context(clock.Now(), {}), again).ok());
+  CHECK(again.trusted);
 }
 
 TEST_CASE("universal identity: several dead ones of an access id never make five refusals") {
