@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "agent/base/json.h"
 #include "agent/base/mutex.h"
@@ -69,7 +70,7 @@ Result<Description> DescriptionIn(const Result<Json>& reply, const std::string& 
   return description;
 }
 
-void DescribeByListing(const Caller& caller, LargeFolders& large_folders,
+void DescribeByListing(const Caller& caller, TokenCheck& check, LargeFolders& large_folders,
                        const std::set<std::string>& paths, Descriptions& described) {
   const std::string account = caller.options.Endpoint();
   std::map<std::string, std::vector<std::string>> by_folder;
@@ -86,6 +87,7 @@ void DescribeByListing(const Caller& caller, LargeFolders& large_folders,
   std::size_t i = 0;
   for (const auto& [folder, members] : by_folder) {
     const Result<Json>& reply = replies[i++];
+    check.SeeList(reply);
     if (!reply.ok()) {
       if (!reply.error().IsTransient()) continue;
       for (const std::string& path : members) {
@@ -129,6 +131,19 @@ std::optional<ItemKind> ReadableKind(std::string_view type) {
   return std::nullopt;
 }
 
+void TokenCheck::See(const Result<Json>& reply, std::size_t& refusals) {
+  if (reply.ok()) {
+    accepted_ = true;
+    return;
+  }
+  const ErrorCode code = reply.error().code();
+  // A marked denial and "not found" are about the path.
+  if (code == ErrorCode::kDenied || code == ErrorCode::kNotFound) accepted_ = true;
+  if (code != ErrorCode::kAuthExpired) return;
+  ++refusals;
+  error_ = reply.error();
+}
+
 bool LargeFolders::Has(const std::string& folder) const {
   MutexLock lock(mutex_);
   auto found = until_.find(folder);
@@ -141,35 +156,56 @@ void LargeFolders::Add(const std::string& folder) {
   until_[folder] = clock_.Now() + kCrowdedFor;
 }
 
-Descriptions Describe(const Caller& caller, LargeFolders& large_folders,
+Descriptions Describe(const Caller& caller, TokenCheck& check, LargeFolders& large_folders,
                       const std::set<std::string>& paths) {
   Descriptions described;
-  DescribeByListing(caller, large_folders, paths, described);
+  DescribeByListing(caller, check, large_folders, paths, described);
   std::vector<std::string> rest;
-  std::vector<Command> commands;
   for (const std::string& path : paths) {
-    if (described.contains(path)) continue;
-    rest.push_back(path);
-    commands.push_back(DescribeCommand(caller, path));
+    if (!described.contains(path)) rest.push_back(path);
   }
-  if (rest.empty()) return described;
-  const std::vector<Result<Json>> replies = caller.SendAll(Step::kRead, commands);
-  for (std::size_t i = 0; i < rest.size(); ++i) {
-    described.insert_or_assign(rest[i], DescriptionIn(replies[i], rest[i]));
+  const auto describe = [&](std::span<const std::string> some) {
+    std::vector<Command> commands;
+    for (const std::string& path : some) commands.push_back(DescribeCommand(caller, path));
+    const std::vector<Result<Json>> replies = caller.SendAll(Step::kRead, commands);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      check.SeeDescription(replies[i]);
+      described.insert_or_assign(some[i], DescriptionIn(replies[i], some[i]));
+    }
+  };
+  std::span<const std::string> open(rest);
+  // After a list that was refused: one alone, which tells whether the token is the reason.
+  if (check.suspected() && !open.empty()) {
+    describe(open.first(1));
+    open = open.subspan(1);
+  }
+  if (const Error* refused = check.refused()) {
+    for (const std::string& path : open) {
+      described.insert_or_assign(path, DescriptionIn(Result<Json>(*refused), path));
+    }
+  } else if (!open.empty()) {
+    describe(open);
   }
   return described;
+}
+
+void CheckToken(const Caller& caller, TokenCheck& check, const std::string& path) {
+  check.SeeList(
+      caller.Send(Step::kRead, ListCommand(caller, FolderOf(WithSlash(path)), false, "")));
 }
 
 Result<Description> DescribeOne(const Caller& caller, const std::string& path) {
   return DescriptionIn(caller.Send(Step::kRead, DescribeCommand(caller, path)), path);
 }
 
-Result<std::vector<Description>> ListFolder(const Caller& caller, const std::string& folder) {
+Result<std::vector<Description>> ListFolder(const Caller& caller, TokenCheck& check,
+                                            const std::string& folder) {
   const std::string below = folder.ends_with('/') ? folder : folder + "/";
   std::vector<Description> items;
   std::string page;
   for (std::size_t pages = 0;; ++pages) {
     Result<Json> reply = caller.Send(Step::kRead, ListCommand(caller, folder, true, page));
+    check.SeeList(reply);
     if (!reply.ok()) {
       return NotThere(reply.error(), "folder", folder)
           .Prepend("can't list folder: {}, error", Excerpt(folder));

@@ -120,6 +120,7 @@ class Batch {
   LargeFolders& large_folders_;
   Logger* const log_;
 
+  TokenCheck check_;
   std::vector<Target> targets_;
 };
 
@@ -151,11 +152,16 @@ std::vector<Result<Answer>> Batch::Run(std::span<const Question> questions) {
         break;
     }
   }
-  const Descriptions described = Describe(caller_, large_folders_, paths);
+  const Descriptions described = Describe(caller_, check_, large_folders_, paths);
   for (std::size_t i : single) ResolveItem(asks[i], described.at(asks[i].question->ref.path));
   ReadTargets();
-  std::vector<Result<Answer>> made = Mint(caller_, clock_, orders);
-  for (std::size_t i = 0; i < minted.size(); ++i) asks[minted[i]].answer = std::move(made[i]);
+  if (check_.suspected() && !orders.empty()) CheckToken(caller_, check_, orders.front().path);
+  if (const Error* refused = check_.refused()) {
+    for (std::size_t i : minted) asks[i].answer = *refused;
+  } else {
+    std::vector<Result<Answer>> made = Mint(caller_, clock_, orders);
+    for (std::size_t i = 0; i < minted.size(); ++i) asks[minted[i]].answer = std::move(made[i]);
+  }
 
   std::vector<Result<Answer>> answers;
   for (Ask& ask : asks) answers.push_back(ask.answer ? *std::move(ask.answer) : AnswerOf(ask));
@@ -163,7 +169,12 @@ std::vector<Result<Answer>> Batch::Run(std::span<const Question> questions) {
 }
 
 void Batch::ResolveFolder(Ask& ask) {
-  Result<std::vector<Description>> items = ListFolder(caller_, WithSlash(ask.question->ref.path));
+  if (const Error* refused = check_.refused()) {
+    ask.answer = refused->Prepend("can't list folder: {}, error", Excerpt(ask.question->ref.path));
+    return;
+  }
+  Result<std::vector<Description>> items =
+      ListFolder(caller_, check_, WithSlash(ask.question->ref.path));
   if (!items.ok()) {
     ask.answer = items.error();
     return;

@@ -26,6 +26,45 @@ TEST_CASE("akeyless read: a static secret is described and read by the server's 
   CHECK(bench.gateway.BodyText("get-secret-value") == R"({"names":["/secret2"],"token":"t-1"})");
 }
 
+TEST_CASE("akeyless read: a token that list or describe refuses is not sent further") {
+  const FakeHttpClient::Reply stale =
+      FakeHttpClient::Respond(401, R"({"error":"InvalidCredentials: expired"})");
+  const FakeHttpClient::Reply no_items = FakeHttpClient::Respond(200, R"({"items":[]})");
+  const Question mint = Ask("/d", "", "", Of(ItemKind::kDynamic));
+  const Question folder_a = Ask("/a", "", "", Of(ItemKind::kFolder));
+  const Question folder_b = Ask("/b", "", "", Of(ItemKind::kFolder));
+  const Question folder_c = Ask("/c", "", "", Of(ItemKind::kFolder));
+  struct Row {
+    std::string name;
+    std::vector<Question> questions;
+    FakeHttpClient::Reply list;
+    std::size_t lists, descriptions, mints;  // sent
+  };
+  std::vector<Row> rows;
+  rows.push_back({"ten items of one folder", {}, stale, 1, 1, 0});
+  for (int i = 0; i < 10; ++i) rows[0].questions.push_back(Ask("/f/s" + std::to_string(i)));
+  rows.push_back({"and a dynamic secret", {Ask("/f/a"), Ask("/f/b"), mint}, stale, 1, 1, 0});
+  rows.push_back({"one item and a dynamic secret", {Ask("/f/a"), mint}, stale, 1, 1, 0});
+  rows.push_back({"three folders", {folder_a, folder_b, folder_c}, stale, 2, 0, 0});
+  rows.push_back({"a folder and items", {folder_a, Ask("/f/a"), Ask("/g/a")}, stale, 1, 1, 0});
+  // A list is answered, so it is the paths that are denied.
+  rows.push_back({"denied items", {Ask("/f/a"), Ask("/f/b"), mint}, no_items, 1, 2, 1});
+  rows.push_back({"a denied item", {Ask("/f/a"), mint}, no_items, 1, 1, 1});
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.gateway.On("list-items", {row.list});
+    bench.gateway.On("describe-item", {stale});
+    bench.gateway.On("get-dynamic-secret-value", {stale});
+    const std::vector<Result<Answer>> answers = bench.Read(row.questions);
+    REQUIRE(answers.size() == row.questions.size());
+    for (const Result<Answer>& answer : answers) CHECK(CodeOf(answer) == "auth_expired");
+    CHECK(bench.gateway.Count("list-items") == row.lists);
+    CHECK(bench.gateway.Count("describe-item") == row.descriptions);
+    CHECK(bench.gateway.Count("get-dynamic-secret-value") == row.mints);
+  }
+}
+
 TEST_CASE("akeyless read: a universal identity's token is sent as uid-token") {
   Bench bench;
   bench.token = "u-1";
