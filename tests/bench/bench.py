@@ -4,7 +4,8 @@
 
 (a) a bare gRPC echo on a unix socket, with a reply of the same size: the lower bound
 (b) warm mounts of 10 secrets
-(c) 110 pods x 10 secrets at once, one service account, cold and warm; reads and logins counted in OpenBao's audit log
+(c) 110 pods x 10 secrets at once, one service account, cold and warm; reads and logins counted in OpenBao's audit log; then 110 pods
+    that start within 4 s, when the cached values are too old for a pod that starts
 (d) resident memory: idle, after the storm, with 10,000 cached secrets of 1 KiB
 (e) 110 pods x 10 secrets of Akeyless at once over 5 access ids; requests counted by the gateway of tests/fakes
 
@@ -37,6 +38,8 @@ PEER = {"warm_p50_ms": 199.0, "storm_s": 20.0, "storm_p50_ms": 9000.0, "storm_p9
         "memory_mb": 50.0}
 CONFIG = {"fetch": {"ratePerSecond": 5000, "burst": 5000}, "policy": {"refreshAfter": "30m"}}
 MANY, PER_CLASS, VALUE_BYTES = 10_000, 100, 1024
+MAX_AGE_AT_START_S = 5  # the agent's default
+START_BATCHES = 4  # one a second
 
 
 def say(text: str) -> None:
@@ -95,6 +98,7 @@ def measure(nodekeep: pathlib.Path, load: Load, directory: pathlib.Path) -> list
         spc = tenant.spc(*[(f"object-{i}", f"secret/data/bench/s{i}", "k") for i in range(10)])
         say("110 pods, each with its own token")
         storm = [attributes(spc, tenant.pod()) for _ in range(110)]
+        starting = [attributes(spc, tenant.pod()) for _ in range(110)]
 
         with Agent(nodekeep, directory / "agent", config=CONFIG) as agent:
             time.sleep(2)
@@ -108,6 +112,15 @@ def measure(nodekeep: pathlib.Path, load: Load, directory: pathlib.Path) -> list
             warm = load.call(agent.socket(), storm, 110, 1)
             warm_reads, warm_logins = counted(openbao, mark)
             after_storm = megabytes(agent)
+            say("110 pods that start within 4 s")
+            time.sleep(MAX_AGE_AT_START_S + 1)
+            mark = openbao.audit.mark()
+            begun = time.monotonic()
+            for batch in range(START_BATCHES):
+                time.sleep(max(0.0, begun + batch - time.monotonic()))
+                load.call(agent.socket(), starting[batch::START_BATCHES], 110, 1)
+            start_s = time.monotonic() - begun
+            start_reads, start_logins = counted(openbao, mark)
             say("warm mounts, 1 and 64 callers, and the echo")
             mounts, echoes = {}, {}
             for callers, repeat in ((1, 5000), (64, 20000)):
@@ -128,6 +141,8 @@ def measure(nodekeep: pathlib.Path, load: Load, directory: pathlib.Path) -> list
             cold_reads / PEER["reads"])
         row("(c) storm warm: wall, p50, p99", f"{warm['wall_ms'] / 1000:.3f} s, {warm['p50_ms']:.1f} ms, {warm['p99_ms']:.1f} ms")
         row("(c) storm warm: backend reads / logins", f"{warm_reads} / {warm_logins}")
+        row(f"(c) 110 pods that start within {start_s:.1f} s: backend reads / logins", f"{start_reads} / {start_logins}",
+            "two per secret 20 / 0", start_reads / 20)
         row("(d) resident memory, idle", f"{idle:.1f} MB", f"peer {PEER['memory_mb']:.0f} MB", idle / PEER["memory_mb"])
         row("(d) resident memory, after the storm", f"{after_storm:.1f} MB", f"idle {idle:.1f} MB", after_storm / idle)
 
