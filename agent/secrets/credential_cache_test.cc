@@ -198,6 +198,18 @@ TEST_CASE("logins: a shared login is no longer shared once a reply may depend on
   CHECK(bench.TokenOf(bench.Plan("web-2")) == "token-3");
 }
 
+TEST_CASE("logins: after a login that is not shared, no pod gets the old shared one") {
+  Bench bench({.retry = {.attempts = 1}});
+  bench.backend->SetLoginLifetime(minutes(10), false);
+  REQUIRE(bench.TokenOf(bench.Plan("web-1")) == "token-1");
+  bench.clock.Advance(seconds(570));  // its last tenth: it works, and a new one is made
+  bench.backend->SetSharing(Sharing::kPod);
+  CHECK(bench.TokenOf(bench.Plan("web-1")) == "token-2");
+  CHECK(bench.core.credentials.Sessions().size() == 1);
+  bench.backend->FailLoginsAlways(Down());
+  CHECK(bench.TokenOf(bench.Plan("web-2")) == "no: transient");
+}
+
 TEST_CASE("logins: a session keeps no pod token, and its own token only sealed") {
   Bench bench;
   Identity identity = MakeIdentity("shop", "web-1", "web");
@@ -387,6 +399,28 @@ TEST_CASE("logins: three refused pods make their account count as refused, but n
   CHECK(bench.TokenOf(bench.Plan("db-0", "shop", "db")) == "token-1");
   bench.clock.Advance(seconds(11));
   CHECK(bench.TokenOf(bench.Plan("web-99")) == "token-2");
+}
+
+TEST_CASE("logins: refusals count together only while they last") {
+  struct Row {
+    std::string name;
+    Duration pause;    // after the second refusal
+    std::string want;  // for a pod that was not refused
+  };
+  const Row rows[] = {
+      {"the third in time", seconds(9), "no: denied"},
+      {"the third after the end of the others", seconds(10), "token-1"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Bench bench;
+    bench.backend->FailLogins({No(), No(), No()});
+    CHECK(bench.TokenOf(bench.Plan("web-1")) == "no: denied");
+    CHECK(bench.TokenOf(bench.Plan("web-2")) == "no: denied");
+    bench.clock.Advance(row.pause);
+    CHECK(bench.TokenOf(bench.Plan("web-3")) == "no: denied");
+    CHECK(bench.TokenOf(bench.Plan("web-4")) == row.want);
+  }
 }
 
 TEST_CASE("logins: an outage is returned to all waiters of the login") {

@@ -303,6 +303,34 @@ TEST_CASE("fetch: a refused login evicts everything fetched for its identity") {
   }
 }
 
+TEST_CASE("fetch: three pods refused when they log in once more end the account's entries") {
+  FetcherFixture bench({.retry = {.attempts = 1}});
+  bench.backend->SetValue("a", "v");
+  bench.backend->SetValue("b", "v");
+  REQUIRE(bench.Mount(bench.Plan("a,b", "web-0")) == "v");
+  REQUIRE(bench.core.FetchFromMemory(bench.Plan("b", "web-4")));
+  bench.clock.Advance(minutes(1));
+  bench.backend->FailAlways("a", No());
+  bench.backend->FailLoginsAlways(No());
+  bench.backend->Close();
+  // Each with a read of its own, so that all three hold the cached login when it is denied.
+  constexpr std::size_t kPods = 3;
+  std::vector<bool> denied(kPods);
+  auto pods = RunConcurrently(kPods, [&](std::size_t i) {
+    const std::string name = "web-" + std::to_string(i + 1);
+    Result<Bundle> bundle =
+        bench.core.Fetch(bench.Plan("a", name, {{"nodekeep/refreshAfter", "2s"}}),
+                         Context().WithNamespace("namespace-" + name));
+    denied[i] = !bundle.ok() && bundle.error().IsDenial();
+  });
+  CHECK(bench.backend->AwaitWaiting(kPods));
+  bench.backend->Open();
+  pods.clear();
+  CHECK(denied == std::vector<bool>(kPods, true));
+  CHECK_FALSE(bench.core.FetchFromMemory(bench.Plan("b", "web-4")));
+  CHECK(bench.core.cache.List().empty());
+}
+
 TEST_CASE("fetch: one pod's refused login does not affect other pods of its account") {
   FetcherFixture bench({.retry = {.attempts = 1}});
   bench.backend->SetLoginLifetime(minutes(10), false);

@@ -341,6 +341,45 @@ TEST_CASE("lease: a mount during the revocation after the last pod gets a valid 
   CHECK(revoked.size() + left.size() == bench.backend->reads("db"));
 }
 
+TEST_CASE("lease: a lease whose revocation hangs is not served") {
+  struct Row {
+    std::string name;
+    bool gone;  // its pod; otherwise the lease was never used
+  };
+  for (const Row& row : {Row{"its last pod is gone", true}, Row{"no pod has used it", false}}) {
+    INFO(row.name);
+    Bench bench;
+    if (row.gone) {
+      REQUIRE(bench.Mount("web-1") == "ok");
+      bench.directories.Remove(Bench::Directory("web-1"));
+    } else {
+      // Read for a mount that had given up.
+      const ReadPlanPtr plan = bench.Plan("web-1")->read;
+      std::size_t logins = 0;
+      const SessionPtr session = *bench.core.credentials.Get(Context(), plan, logins);
+      const EntryKey key{session->scope, *plan->reads->front().ref};
+      const Question question{key.ref, ""};
+      const std::vector<Result<Answer>> answers = bench.backend->Fetch(
+          Context(), *plan->route.options, *session->Open(), std::span(&question, 1));
+      const Answer& answer = *answers.front();
+      REQUIRE(bench.core.leases.Add(key, session, *answer.lease, {"shop", ""}).ok());
+      bench.core.cache.Store(key, answer, "shop");
+      bench.clock.Advance(minutes(6));
+    }
+    bench.backend->CloseLeases();
+    bench.core.leases.Tick();
+    CHECK(bench.backend->AwaitWaiting(1));
+    CHECK(bench.Calls("revoke-lease") == Names{"lease.1"});
+    CHECK(bench.Mount("web-2") == "ok");
+    CHECK(bench.backend->reads("db") == 2);
+    bench.backend->Open();
+    bench.core.leases.Drain();
+    CHECK(bench.core.leases.List().size() == 1);
+    CHECK(bench.Mount("web-3") == "ok");
+    CHECK(bench.backend->reads("db") == 2);
+  }
+}
+
 TEST_CASE("lease: a lease whose mount failed on another object is revoked after the grace period") {
   Bench bench;
   bench.backend->FailAlways("kv", No());

@@ -132,7 +132,6 @@ void FakeProvider::Close() {
 
 void FakeProvider::CloseLeases() {
   MutexLock lock(mutex_);
-  closed_ = true;
   leases_closed_ = true;
 }
 

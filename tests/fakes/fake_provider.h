@@ -90,7 +90,7 @@ class FakeProvider final : public Backend, public SpcDialect, public LeaseClient
 
   // Closes the gate: logins and reads wait until Open.
   void Close();
-  // Closes the gate for renewals and revocations of leases too.
+  // Closes a gate of renewals and revocations of leases.
   void CloseLeases();
   void Open();
   // Blocks, in real time, until `count` calls wait at the gate; returns false after ten seconds.
