@@ -20,7 +20,7 @@ SecretBytes JsonOf(const std::map<std::string, std::string_view>& texts) {
 }
 
 v1alpha1::MountRequest RequestOf(const SecretProviderClass& spc, const Volume& volume,
-                                 const std::vector<ObjectVersion>& known) {
+                                 const std::vector<ObjectVersion>* known) {
   v1alpha1::MountRequest request;
   const std::map<std::string, std::string> own = MergedAttributes(spc, volume);
   std::map<std::string, std::string_view> attributes(own.begin(), own.end());
@@ -31,7 +31,7 @@ v1alpha1::MountRequest RequestOf(const SecretProviderClass& spc, const Volume& v
   request.set_secrets(secrets.empty() ? "null" : std::string(JsonOf(secrets).Reveal()));
   request.set_target_path(volume.target_path);
   request.set_permission(std::string(kDriverPermission));
-  for (const ObjectVersion& version : known) {
+  for (const ObjectVersion& version : known != nullptr ? *known : std::vector<ObjectVersion>()) {
     auto* entry = request.add_current_object_version();
     entry->set_id(version.id);
     entry->set_version(version.version);
@@ -72,7 +72,7 @@ ForeignProviders::ForeignProviders(Options options, const Clock& clock)
     : options_(std::move(options)), clock_(clock) {}
 
 Fetched ForeignProviders::Fetch(const Context& context, const SecretProviderClass& spc,
-                                const Volume& volume, const std::vector<ObjectVersion>& known) {
+                                const Volume& volume, const std::vector<ObjectVersion>* known) {
   Result<std::string> socket = SocketOf(spc.provider);
   if (!socket.ok()) return {socket.error(), ""};
   const v1alpha1::MountRequest request = RequestOf(spc, volume, known);

@@ -35,7 +35,7 @@ class ForeignProviders final : public VolumeSource {
   // Errors contain upstream's texts: `provider not found: provider "<name>"`, `mount request failed
   // with provider error code <code>`, `missing object versions`.
   Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
-                const std::vector<ObjectVersion>& known) override;
+                const std::vector<ObjectVersion>* known) override;
   bool MayWriteItself(const SecretProviderClass&) const override { return true; }
   bool Serves(const std::string& provider) const override { return SocketOf(provider).ok(); }
 

@@ -66,8 +66,8 @@ struct Bench {
     server = *LocalServer::Start({&external}, {}, log);
     REQUIRE(server->Listen(directory + "/aws.sock").ok());
   }
-  Fetched Fetch(std::vector<ObjectVersion> known = {}) {
-    return providers.Fetch(Context(), spc, volume, known);
+  Fetched Fetch(const std::vector<ObjectVersion>& known = {}) {
+    return providers.Fetch(Context(), spc, volume, &known);
   }
 
   SystemClock clock;

@@ -88,8 +88,14 @@ grpc::ServerUnaryReactor* ProviderService::Version(grpc::CallbackServerContext* 
 }
 
 Result<MountRequest> ProviderService::Read(const v1alpha1::MountRequest& request) const {
-  return ReadMountRequest(provider_, request.attributes(), request.secrets(), request.permission(),
-                          request.target_path());
+  Result<MountRequest> read = ReadMountRequest(provider_, request.attributes(), request.secrets(),
+                                               request.permission(), request.target_path());
+  // Drivers from v1.6 on send no versions for a rotation either
+  // (docs/protocol/csi-provider.md, "Service and messages").
+  if (read.ok()) {
+    read->at_start = request.current_object_version().empty() && !mounts_.HasServed(*read);
+  }
+  return read;
 }
 
 std::optional<Status> ProviderService::ServeFromMemory(Result<MountRequest>& request,

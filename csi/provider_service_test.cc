@@ -183,6 +183,44 @@ TEST_CASE(
   CHECK(server.backend->reads() == 2);
 }
 
+TEST_CASE("provider server: the first mount of a volume is read, a repeated one is not") {
+  struct Row {
+    std::string name;
+    std::string volume;   // of the same pod, whose volumes share what is cached
+    bool fails_before;    // its first mount
+    bool versions;        // a rotation of a driver that sends them
+    std::string padding;  // large requests are parsed on the pool
+    std::string want;
+  };
+  const Row rows[] = {
+      {"another volume", "second", false, false, "", "new"},
+      {"the same, a large request", "second", false, false, std::string(80 << 10, ' '), "new"},
+      {"the volume again: a rotation of drivers from v1.6 on", "first", false, false, "", "old"},
+      {"a rotation after a restart of the agent", "second", false, true, "", "old"},
+      {"the volume again after a failure", "second", true, false, "", "new"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Server server;
+    server.backend->SetValue("a", "old");
+    v1alpha1::MountRequest request;
+    request.set_attributes(AttributesFor(R"(a","nodekeep/maxAgeAtStart":"0s)") + row.padding);
+    request.set_permission("420");
+    request.set_target_path("/pods/u1/volumes/first/mount");
+    v1alpha1::MountResponse reply;
+    REQUIRE(server.Mount(request, &reply).ok());
+    request.set_target_path("/pods/u1/volumes/" + row.volume + "/mount");
+    if (row.fails_before) {
+      server.backend->FailReads("a", {Error(ErrorCode::kInvalid, "400")});
+      REQUIRE_FALSE(server.Mount(request, &reply).ok());
+    }
+    server.backend->SetValue("a", "new");
+    if (row.versions) request.add_current_object_version()->set_id("a");
+    REQUIRE(server.Mount(request, &reply).ok());
+    CHECK(reply.files(0).contents() == row.want);
+  }
+}
+
 TEST_CASE("provider server: a mount whose objects are all optional and absent has a version") {
   Server server;
   v1alpha1::MountResponse reply;

@@ -195,7 +195,7 @@ VolumeService::Outcome VolumeService::FetchAndWrite(const Context& context, cons
       return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint");
     }
   }
-  Fetched fetched = deps_.source.Fetch(context, spc, volume, {});
+  Fetched fetched = deps_.source.Fetch(context, spc, volume, nullptr);
   if (!fetched.content.ok()) {
     return Outcome::Failure(
         fetched.content.error().Prepend("failed to mount secrets store objects for pod {}, err",
@@ -436,7 +436,7 @@ VolumeService::Outcome VolumeService::Renew(const Context& context, const Volume
                                 : "FailedToRotate",
                             record.state.provider);
   }
-  Fetched fetched = deps_.source.Fetch(context, **spc, volume, record.state.versions);
+  Fetched fetched = deps_.source.Fetch(context, **spc, volume, &record.state.versions);
   if (!fetched.content.ok()) {
     return Outcome::Failure(fetched.content.error(), fetched.failure_type, (*spc)->provider);
   }

@@ -30,6 +30,47 @@ TEST_CASE("driver: a volume is published completely and once; unpublish leaves n
   CHECK(node.mirror.forgotten == 2);
 }
 
+TEST_CASE("driver: a first publish gets a value changed a moment ago, a refresh may wait") {
+  DriverNode node;
+  // Volumes of one pod, which share what is cached.
+  const auto make = [&](const std::string& name) {
+    auto volume = node.MakeVolume();
+    volume->id += name;
+    volume->target_path = node.dir / ("pods/u-web-1/volumes/kubernetes.io~csi/" + name + "/mount");
+    std::filesystem::create_directories(std::filesystem::path(volume->target_path).parent_path());
+    return VolumePtr(volume);
+  };
+  const VolumePtr running = make("running");
+  const VolumePtr started = make("started");
+  REQUIRE(node.Publish(running).ok());
+  node.backend->SetValue("db", "user=bob");
+  node.clock.Advance(seconds(5));
+  node.Refresh(running);
+  CHECK(DriverNode::Read(*running) == "user=alice");
+  REQUIRE(node.Publish(running).ok());  // kubelet's repetition
+  CHECK(DriverNode::Read(*running) == "user=alice");
+  CHECK(node.backend->reads() == 1);
+  REQUIRE(node.Publish(started).ok());
+  CHECK(DriverNode::Read(*started) == "user=bob");
+  CHECK(node.backend->reads() == 2);
+
+  INFO("volumes of running pods found after a restart of the agent are refreshed as usual");
+  node.backend->SetValue("db", "user=carol");
+  node.clock.Advance(seconds(5));
+  const VolumePtr found = make("found");
+  REQUIRE(node.mounter.Mount(found->target_path, {}).ok());
+  std::ofstream(found->target_path + "/db") << "user=alice";
+  REQUIRE(node.Publish(found).ok());
+  node.Refresh(found);
+  CHECK(DriverNode::Read(*found) == "user=bob");
+  CHECK(node.backend->reads() == 2);
+
+  INFO("a publish after a reboot is a first one");
+  node.mounter.Reboot();
+  REQUIRE(node.Publish(running).ok());
+  CHECK(DriverNode::Read(*running) == "user=carol");
+}
+
 TEST_CASE("driver: a failed publish has upstream's error text and leaves nothing behind") {
   struct Row {
     std::string name;
@@ -659,7 +700,7 @@ TEST_CASE("driver: a volume that was complete before the start counts with what 
 TEST_CASE("driver: files that a provider writes itself count once it has answered") {
   struct SelfWriter final : VolumeSource {
     Fetched Fetch(const Context&, const SecretProviderClass&, const Volume& volume,
-                  const std::vector<ObjectVersion>&) override {
+                  const std::vector<ObjectVersion>*) override {
       std::ofstream(volume.target_path + "/db") << OneMiB('a');
       VolumeContent content;
       content.bundle.versions.push_back({"db", "1"});

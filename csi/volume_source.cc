@@ -1,5 +1,7 @@
 #include "csi/volume_source.h"
 
+#include <utility>
+
 #include "csi/attributes.h"
 
 namespace nodekeep {
@@ -33,9 +35,11 @@ std::map<std::string, std::string> MergedAttributes(const SecretProviderClass& s
 }
 
 Fetched MountVolumeSource::Fetch(const Context& context, const SecretProviderClass& spc,
-                                 const Volume& volume, const std::vector<ObjectVersion>& known) {
+                                 const Volume& volume, const std::vector<ObjectVersion>* known) {
   if (!mounts_.Serves(spc.provider)) return others_.Fetch(context, spc, volume, known);
-  Result<Bundle> bundle = mounts_.Mount(context, spc.provider, RequestOf(spc, volume));
+  Result<MountRequest> request = RequestOf(spc, volume);
+  if (request.ok()) request->at_start = known == nullptr;
+  Result<Bundle> bundle = mounts_.Mount(context, spc.provider, std::move(request));
   if (!bundle.ok()) return {bundle.error(), "GRPCProviderError"};
   return {VolumeContent{*std::move(bundle)}, ""};
 }

@@ -31,9 +31,10 @@ class VolumeSource {
  public:
   virtual ~VolumeSource() = default;
 
-  // `known`: the versions last written into the volume, sent to providers that compare versions.
+  // `known`: the versions last written into the volume, sent to providers that compare versions;
+  // null for the first content of a volume, for which a pod waits (MountRequest::at_start).
   virtual Fetched Fetch(const Context& context, const SecretProviderClass& spc,
-                        const Volume& volume, const std::vector<ObjectVersion>& known) = 0;
+                        const Volume& volume, const std::vector<ObjectVersion>* known) = 0;
   // Whether the provider may write into the volume itself, which must be mounted before it is
   // asked (docs/protocol/csi-provider.md, "Handling of a reply").
   virtual bool MayWriteItself(const SecretProviderClass& spc) const = 0;
@@ -54,7 +55,7 @@ class MountVolumeSource final : public VolumeSource {
       : mounts_(mounts), others_(others) {}
 
   Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
-                const std::vector<ObjectVersion>& known) override;
+                const std::vector<ObjectVersion>* known) override;
   bool MayWriteItself(const SecretProviderClass& spc) const override {
     return !mounts_.Serves(spc.provider);
   }

@@ -305,6 +305,10 @@ void AddPolicy(std::vector<Setting>& settings, const std::string& section, Get g
         "Shortest nodekeep/refreshAfter that a class gets, unless policy.refreshAfter is shorter; "
         "0 = no limit. Not for the dev provider");
   }
+  add("maxAgeAtStart",
+      DurationOf([get](auto& config) -> auto& { return get(config).max_age_at_start; }),
+      "Age up to which a pod that starts gets a cached value without a read; never more than "
+      "refreshAfter. What was changed before is seen by a restarted pod. 0 = always read");
   add("serveStaleFor",
       DurationOf([get](auto& config) -> auto& { return get(config).serve_stale_for; }),
       "Age up to which the last good value is served while the backend is down; 0 = never, else "

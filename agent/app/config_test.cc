@@ -174,6 +174,13 @@ TEST_CASE("config: a flag wins over the environment, that over the file, that ov
        {},
        "30s",
        "nodekeep.yaml:1"},
+      {"age at the start of a pod",
+       "providers.vault.policy.maxAgeAtStart",
+       "policy: {maxAgeAtStart: 0s}",
+       {},
+       {},
+       "0s",
+       "policy.maxAgeAtStart"},
       {"dev is not served by default", "providers.enabled", "", {}, {}, "vault", "default"},
       {"dev is served once its path is set",
        "providers.enabled",
@@ -234,7 +241,7 @@ TEST_CASE("config: every unknown key and every bad value is reported at once, wi
       "nodekeep.yaml:12:3: providers.valut: unknown setting; did you mean vault?",
       "nodekeep.yaml:14:5: providers.vault.adress: unknown setting; did you mean address?",
       "nodekeep.yaml:16:14: providers.vault.policy.refresh: unknown setting; known here: "
-      "refreshAfter, serveStaleFor, rememberFailure",
+      "refreshAfter, maxAgeAtStart, serveStaleFor, rememberFailure",
       "nodekeep.yaml:17:1: wholly-different-thing: unknown setting; known here: log, nodeName, "
       "http, adminSocket, providerDirs, kubeconfig, versionKeySecret, driver, mountBudget, "
       "shutdownGrace, cache, fetch, policy, providers",

@@ -18,6 +18,12 @@ std::size_t SizeOf(const SecretRef& ref) {
          ref.request.size();
 }
 
+std::string KeyOf(const Identity& identity, const std::string& provider,
+                  const std::string& target_path) {
+  return identity.namespace_name + "/" + identity.PodName() + "/" + identity.PodUid() + " " +
+         provider + " " + target_path;
+}
+
 }  // namespace
 
 void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took) {
@@ -53,13 +59,20 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
     bytes += record.error.size();
   }
 
-  std::string key = record.namespace_name + "/" + record.pod + "/" + record.pod_uid + " " +
-                    record.provider + " " + record.target_path;
+  const std::string key = KeyOf(identity, record.provider, record.target_path);
   MutexLock lock(mutex_);
   const MountRecord* former = records_.Find(key);
+  record.served = outcome.ok() || (former != nullptr && former->served);
   record.mounts = former != nullptr ? former->mounts + 1 : 1;
   record.number = next_number_++;
   records_.Put(identity.namespace_name, key, std::move(record), bytes);
+}
+
+bool MountLedger::HasServed(const MountRequest& request) const {
+  const std::string key = KeyOf(request.identity, request.provider, request.target_path);
+  MutexLock lock(mutex_);
+  const MountRecord* record = records_.Find(key);
+  return record != nullptr && record->served;
 }
 
 std::vector<MountRecord> MountLedger::List() const {

@@ -32,6 +32,7 @@ struct MountRecord {
   WallTime at;
   Duration took = Duration::zero();
   ReadReport report;
+  bool served = false;     // one of the mounts so far succeeded
   std::size_t mounts = 0;  // so far, this one included
   std::uint64_t number = 0;  // sequence number on this node: orders mounts independently of clocks
 };
@@ -45,6 +46,8 @@ class MountLedger {
   void Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took);
   // Most recent first.
   std::vector<MountRecord> List() const;
+  // Whether a mount of this volume has succeeded, as far as it is recorded.
+  bool HasServed(const MountRequest& request) const;
   // The refs of the latest mounts of a pod ("namespace/name").
   std::vector<SecretRef> RefsOfPod(const std::string& pod) const;
 

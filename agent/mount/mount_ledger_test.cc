@@ -70,6 +70,31 @@ TEST_CASE("ledger: a volume has one record of its latest mount and the number of
   CHECK(list[1].outcome == "denied");
 }
 
+TEST_CASE("ledger: a volume counts as served from its first success on") {
+  FakeClock clock;
+  MountLedger ledger(clock);
+  const MountPlanPtr plan = PlanOf(clock, "web-1", "a");
+  MountRequest request;
+  request.provider = "fake";
+  request.identity = plan->read->identity.Clone();
+  request.target_path = plan->target_path;
+  CHECK_FALSE(ledger.HasServed(request));
+  ledger.Record(*plan, Error(ErrorCode::kDenied, "no"), Duration(1));
+  CHECK_FALSE(ledger.HasServed(request));
+  ledger.Record(*plan, ReadReport(), Duration(1));
+  CHECK(ledger.HasServed(request));
+  ledger.Record(*plan, Error(ErrorCode::kDenied, "no"), Duration(1));
+  CHECK(ledger.HasServed(request));
+
+  std::vector<MountRequest> others;
+  for (int i = 0; i < 4; ++i) others.push_back(request.Clone());
+  others[0].provider = "other";
+  others[1].identity.pod->uid = "uid of its successor";
+  others[2].identity.namespace_name = "other";
+  others[3].target_path += "2";
+  for (const MountRequest& other : others) CHECK_FALSE(ledger.HasServed(other));
+}
+
 TEST_CASE("ledger: the oldest record is dropped first, even if the wall clock was set back") {
   for (const Duration jump : {Duration::zero(), Duration(-std::chrono::hours(24))}) {
     FakeClock clock;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/base/duration.h"
@@ -87,6 +88,7 @@ MountPlanPtr MakePlan(const Provider& provider, ParsedClassPtr parsed, MountRequ
   read->reads = {parsed, &parsed->reads};
   read->route = {request.provider, provider.backend, mount.options, mount.policy,
                  parsed->options_bytes};
+  if (request.at_start) read->max_age = mount.policy.max_age_at_start;
   auto plan = std::make_shared<MountPlan>();
   plan->read = std::move(read);
   plan->dialect = provider.spc;
@@ -121,10 +123,11 @@ std::string MountPlan::Explain() const {
                         identity.Token(audience) != nullptr ? "present" : "absent");
   }
   const std::string floor = TextOfFloor(mount.policy);
-  text += fmt::format("refresh after: {}{}\nserve stale for: {}\n",
-                      FormatDuration(mount.policy.refresh_after),
-                      floor.empty() ? "" : fmt::format(" ({})", floor),
-                      FormatDuration(mount.policy.serve_stale_for));
+  text += fmt::format(
+      "refresh after: {}{}\nserve stale for: {}\nmax age at start: {}\n",
+      FormatDuration(mount.policy.refresh_after), floor.empty() ? "" : fmt::format(" ({})", floor),
+      FormatDuration(mount.policy.serve_stale_for),
+      FormatDuration(std::min(mount.policy.max_age_at_start, mount.policy.refresh_after)));
   text += fmt::format("backend reads when nothing is cached: {}\n", parsed->reads.size());
   for (const Projection& projection : mount.projections) {
     text += fmt::format("file: {} (mode {:04o}) <- {}", projection.path, projection.mode,

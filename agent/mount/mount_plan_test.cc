@@ -251,6 +251,34 @@ TEST_CASE("mount plan: an expired token is replaced if possible, else kept") {
   }
 }
 
+TEST_CASE("mount plan: the age of values is limited further for the first content of a volume") {
+  FakeClock clock;
+  const Provider provider = ProviderOf(std::make_shared<FakeProvider>(clock));
+  struct Row {
+    std::string name;
+    bool at_start;
+    std::string parameter;
+    Duration want;
+  };
+  const Row rows[] = {
+      {"a refresh", false, "7s", kLongestAge},
+      {"the first content", true, "", std::chrono::seconds(5)},
+      {"of a class that sets it", true, "7s", std::chrono::seconds(7)},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    MountRequest request;
+    request.provider = "fake";
+    request.parameters = {{"objects", "a"}};
+    if (!row.parameter.empty()) request.parameters["nodekeep/maxAgeAtStart"] = row.parameter;
+    request.identity = MakeIdentity("shop", "web-1", "web");
+    request.at_start = row.at_start;
+    const Result<MountPlanPtr> plan = PlanMount(Context(), provider, request.Clone(), {});
+    REQUIRE(plan.ok());
+    CHECK((*plan)->read->max_age == row.want);
+  }
+}
+
 TEST_CASE("mount plan: the token of a recovered volume has the audience that kubelet sends") {
   auto provider = std::make_shared<OneFileProvider>();
   provider->audiences = {"vault", ""};
@@ -638,6 +666,7 @@ TEST_CASE("plan: Explain prints everything except secrets") {
         "token audience: openbao (absent)\n"
         "refresh after: 1m30s\n"
         "serve stale for: 1h0m0s\n"
+        "max age at start: 5s\n"
         "backend reads when nothing is cached: 2\n"
         "file: app-db.user (mode 0400) <- fake:app/db, key user\n"
         "file: app-db.password (mode 0644) <- fake:app/db, key password, decode base64\n"
@@ -664,6 +693,7 @@ TEST_CASE("plan: Explain without a pod prints \"(no pod)\"") {
         "pod: (no pod)\n"
         "refresh after: 2m0s\n"
         "serve stale for: 1h0m0s\n"
+        "max age at start: 5s\n"
         "backend reads when nothing is cached: 1\n"
         "file: a (mode 0644) <- fake:a\n");
 }

@@ -23,9 +23,12 @@ struct MountRequest {
   // for the first audience of the login, which kubelet sends too, not for the last, which is for
   // pods to which kubelet sends none.
   bool recovered = false;
+  // The first content of the volume of a pod that starts: values are at most
+  // Policy::max_age_at_start old, unless the backend does not respond.
+  bool at_start = false;
 
   MountRequest Clone() const {
-    return {provider, parameters, mode, identity.Clone(), target_path, recovered};
+    return {provider, parameters, mode, identity.Clone(), target_path, recovered, at_start};
   }
 };
 

@@ -55,6 +55,11 @@ class MountService {
   // nullopt: nothing was logged, counted or recorded, and `request` is unchanged. Never waits.
   std::optional<Result<Bundle>> MountFromMemory(MountRequest& request);
 
+  // Whether a mount of the request's volume has succeeded before, as far as it is recorded.
+  bool HasServed(const MountRequest& request) const {
+    return dependencies_.ledger.HasServed(request);
+  }
+
   // Whether the provider of that name is enabled.
   bool Serves(const std::string& provider) const {
     return dependencies_.providers(provider) != nullptr;

@@ -38,7 +38,7 @@ Cache::Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, FetchMet
     : sealer_(sealer), clock_(clock), metrics_(metrics), entries_(max_bytes) {}
 
 std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& policy,
-                                            std::uint64_t login) {
+                                            std::uint64_t login, Duration max_age) {
   while (true) {
     CacheHit hit;
     SealedBytes sealed;
@@ -52,9 +52,14 @@ std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& p
           return std::nullopt;
         }
         if (entry->failed_login != 0 && entry->failed_login != login) return std::nullopt;
+        // Where it is permitted, it is an answer like a value: an object may have been created.
+        if (entry->failure->code() == ErrorCode::kNotFound &&
+            clock_.Now() - entry->stored >= max_age) {
+          return std::nullopt;
+        }
         return Result<CacheHit>(*entry->failure);
       }
-      hit = HitOf(*entry, policy);
+      hit = HitOf(*entry, policy, max_age);
       sealed = entry->sealed;
     }
     Result<SecretBytes> plain = sealer_.Unseal(Associated(key, hit.version), sealed);
@@ -68,7 +73,7 @@ std::optional<Result<CacheHit>> Cache::Find(const EntryKey& key, const Policy& p
   }
 }
 
-CacheHit Cache::HitOf(const Entry& entry, const Policy& policy) const {
+CacheHit Cache::HitOf(const Entry& entry, const Policy& policy, Duration max_age) const {
   CacheHit hit;
   hit.age = std::chrono::duration_cast<Duration>(clock_.Now() - entry.stored);
   hit.version = entry.version;
@@ -77,10 +82,11 @@ CacheHit Cache::HitOf(const Entry& entry, const Policy& policy) const {
     hit.fresh = !entry.expired && hit.age < ReissueAge(entry.lifetime, entry.kept_alive);
     hit.usable = hit.age < entry.lifetime;
   } else {
-    hit.fresh = !entry.expired && hit.age < policy.refresh_after;
+    const bool current = !entry.expired && hit.age < policy.refresh_after;
+    hit.fresh = current && hit.age < max_age;
     hit.permanent = !entry.expired && entry.immutable;
-    hit.usable = policy.serve_stale_for > Duration::zero() &&
-                 hit.age < std::max(policy.refresh_after, policy.serve_stale_for);
+    hit.usable = current || (policy.serve_stale_for > Duration::zero() &&
+                             hit.age < std::max(policy.refresh_after, policy.serve_stale_for));
   }
   return hit;
 }

@@ -47,9 +47,10 @@ struct CacheHit {
   std::string version;  // the backend's
   std::string lease;    // id of its lease, "" = none
   Duration age = Duration::zero();
-  bool fresh = false;      // younger than the soft age: no call needed
+  bool fresh = false;      // younger than the soft age and the caller's max_age: no call needed
   bool permanent = false;  // can never change: no call needed while the login is alive
-  bool usable = false;     // younger than the hard age: may be served while the backend is down
+  // Younger than the soft or the hard age: may be served while the backend is down.
+  bool usable = false;
 };
 
 // A line of `nodekeep cache list`.
@@ -67,9 +68,10 @@ class Cache {
  public:
   Cache(std::size_t max_bytes, Sealer& sealer, const Clock& clock, FetchMetrics& metrics);
 
-  // nullopt: not cached. An Error: a negative entry that applies to every login or to `login`.
+  // nullopt: not cached. An Error: a negative entry that applies to every login or to `login`. A
+  // value that is not minted is fresh, and "not found" is returned, up to `max_age` only.
   std::optional<Result<CacheHit>> Find(const EntryKey& key, const Policy& policy,
-                                       std::uint64_t login = 0);
+                                       std::uint64_t login = 0, Duration max_age = kLongestAge);
   // The version to which the backend may answer `unchanged`; "" if there is none. Does not open the
   // entry.
   std::string KnownVersion(const EntryKey& key) const;
@@ -124,7 +126,8 @@ class Cache {
   };
   using Entries = FairTable<EntryKey, Entry>;
 
-  CacheHit HitOf(const Entry& entry, const Policy& policy) const NODEKEEP_REQUIRES(mutex_);
+  CacheHit HitOf(const Entry& entry, const Policy& policy, Duration max_age) const
+      NODEKEEP_REQUIRES(mutex_);
   Entry* FindLease(const EntryKey& key, const std::string& lease) NODEKEEP_REQUIRES(mutex_);
   void Insert(const std::string& namespace_name, const EntryKey& key, Entry entry)
       NODEKEEP_REQUIRES(mutex_);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "agent/base/mutex.h"
@@ -22,6 +23,10 @@ class HookedSealer final : public Sealer {
   std::string_view key_memory() const override { return inner_->key_memory(); }
   std::uint64_t key_number() const override { return inner_->key_number(); }
   SealedBytes Seal(std::string_view associated, const SecretBytes& plain) override {
+    {
+      MutexLock lock(mutex_);
+      associated_ = associated;
+    }
     SealedBytes sealed = inner_->Seal(associated, plain);
     Play(after_seal);
     return sealed;
@@ -32,6 +37,12 @@ class HookedSealer final : public Sealer {
   }
   void Rotate() override { inner_->Rotate(); }
   void ForgetPrevious() override { inner_->ForgetPrevious(); }
+
+  // Of the latest Seal.
+  std::string associated() {
+    MutexLock lock(mutex_);
+    return associated_;
+  }
 
   // Played once.
   std::function<void()> after_seal;
@@ -48,6 +59,7 @@ class HookedSealer final : public Sealer {
   }
 
   Mutex mutex_;
+  std::string associated_ NODEKEEP_GUARDED_BY(mutex_);
   std::unique_ptr<Sealer> inner_ = Sealer::Create();
 };
 
@@ -135,6 +147,48 @@ TEST_CASE("cache: an entry is found only under its whole key") {
   CHECK(Look(shelf.cache, stored) == "secret");
 }
 
+TEST_CASE("cache: the seal binds an entry to its version and to each part of its key") {
+  EntryKey key = KeyOf("app/db");
+  key.ref.version = "3";
+  key.ref.request = "{}";
+  std::vector<std::pair<EntryKey, std::string>> entries(9, {key, "7"});
+  entries[1].first.scope += "x";
+  entries[2].first.ref.provider += "x";
+  entries[3].first.ref.endpoint += "x";
+  entries[4].first.ref.path += "x";
+  entries[5].first.ref.version += "x";
+  entries[6].first.ref.request += "x";
+  entries[7].second += "x";
+  // The same letters, divided otherwise.
+  entries[8].first.ref.path = "app/db3";
+  entries[8].first.ref.version = "";
+  Shelf shelf;
+  std::set<std::string> texts;
+  for (const auto& [each, version] : entries) {
+    shelf.cache.Store(each, AnswerOf("secret", version));
+    texts.insert(shelf.sealer.associated());
+  }
+  CHECK(texts.size() == entries.size());
+}
+
+TEST_CASE("cache: \"not found\" and values of a policy are returned up to max_age") {
+  Shelf shelf;
+  shelf.cache.Store(KeyOf("a"), AnswerOf("v"));
+  shelf.cache.StoreFailure(KeyOf("gone"), Error(ErrorCode::kNotFound, "404"), seconds(60));
+  shelf.cache.StoreFailure(KeyOf("denied"), Error(ErrorCode::kDenied, "403"), seconds(60));
+  shelf.clock.Advance(seconds(5));
+  struct Row {
+    Duration max_age;
+    bool in_time;
+  };
+  for (const Row& row : {Row{seconds(5) + Duration(1), true}, Row{seconds(5), false}}) {
+    CHECK((*shelf.cache.Find(KeyOf("a"), Policy(), 0, row.max_age))->fresh == row.in_time);
+    CHECK((*shelf.cache.Find(KeyOf("a"), Policy(), 0, row.max_age))->usable);
+    CHECK(shelf.cache.Find(KeyOf("gone"), Policy(), 0, row.max_age).has_value() == row.in_time);
+    CHECK(shelf.cache.Find(KeyOf("denied"), Policy(), 0, row.max_age));
+  }
+}
+
 TEST_CASE("cache: an entry's age decides whether it is fresh, permanent or usable") {
   const Policy policy{.refresh_after = minutes(2), .serve_stale_for = hours(1)};
   const Policy never_stale{.refresh_after = minutes(2), .serve_stale_for = Duration::zero()};
@@ -160,7 +214,7 @@ TEST_CASE("cache: an entry's age decides whether it is fresh, permanent or usabl
       {"at the soft age", plain, policy, minutes(2), false, false, true},
       {"just below the hard age", plain, policy, hours(1) - Duration(1), false, false, true},
       {"at the hard age", plain, policy, hours(1), false, false, false},
-      {"never stale, young", plain, never_stale, seconds(0), true, false, false},
+      {"never stale, young", plain, never_stale, seconds(0), true, false, true},
       {"never stale, old", plain, never_stale, minutes(3), false, false, false},
       {"read at each mount", plain, always_ask, seconds(0), false, false, true},
       {"hard age below the soft age", plain, short_stale, minutes(5), true, false, true},

@@ -143,10 +143,13 @@ void Fetcher::CountHits(const Round& round) {
 void Fetcher::LookUp(Round& round, const std::string& scope) {
   round.looked_up.insert(scope);
   const bool alive = credentials_.Find(scope) != nullptr;
+  // Counted from the begin: what was fetched while this request waited is recent enough.
+  const Duration max_age =
+      round.plan->max_age + std::chrono::duration_cast<Duration>(clock_.Now() - round.begun);
   for (Known& state : round.known) {
     if (state.value) continue;
     const EntryKey key{scope, *state.read->ref};
-    std::optional<Result<CacheHit>> found = cache_.Find(key, round.plan->route.policy);
+    std::optional<Result<CacheHit>> found = cache_.Find(key, round.plan->route.policy, 0, max_age);
     if (!found) continue;
     if (!found->ok()) {
       state.failure = found->error();
@@ -301,13 +304,11 @@ std::vector<Result<Fetcher::Served>> Fetcher::CallBackend(const Context& context
   std::vector<Result<Served>> results(keys.size(),
                                       Result<Served>(Error(ErrorCode::kInternal, "not asked")));
   // An earlier flight may have fetched the entry after this request's look-up.
-  Policy since = ask.route.policy;
-  since.refresh_after =
-      std::min(since.refresh_after,
-               std::chrono::duration_cast<Duration>(clock_.Now() - ask.begun) + Duration(1));
+  const Duration since =
+      std::chrono::duration_cast<Duration>(clock_.Now() - ask.begun) + Duration(1);
   std::vector<std::size_t> open;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    auto found = cache_.Find(keys[i].entry, since, keys[i].login);
+    auto found = cache_.Find(keys[i].entry, ask.route.policy, keys[i].login, since);
     if (found && !found->ok()) {
       results[i] = found->error();
     } else if (found && ((*found)->fresh || (*found)->permanent)) {

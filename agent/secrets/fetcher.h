@@ -7,7 +7,8 @@
 // scope.
 //
 //   backend read or login              result
-//   success                            the value; it is cached
+//   success                            the value; it is cached. It is served without a read up to
+//                                      refresh_after, to a pod that starts up to ReadPlan::max_age
 //   transient error                    the last good value up to its hard age, if this identity was
 //                                      served before, and the report says so; else the error
 //   denied, cached login               one more read with a new login, unless a denial of this ref

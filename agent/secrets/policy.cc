@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "nodekeep/";
 constexpr std::string_view kEveryDialect[] = {"nodekeep/refreshAfter", "nodekeep/serveStaleFor",
-                                              "nodekeep/optional"};
+                                              "nodekeep/maxAgeAtStart", "nodekeep/optional"};
 
 Status ReadDuration(const std::map<std::string, std::string>& attributes, const std::string& key,
                     Duration& into) {
@@ -56,13 +56,10 @@ Result<Policy> ReadPolicy(const std::map<std::string, std::string>& attributes,
                          fmt::join(allowed, ", "));
   }
   Policy policy = defaults;
-  if (Status status = ReadDuration(attributes, "nodekeep/refreshAfter", policy.refresh_after);
-      !status.ok()) {
-    return status.error();
-  }
-  if (Status status = ReadDuration(attributes, "nodekeep/serveStaleFor", policy.serve_stale_for);
-      !status.ok()) {
-    return status.error();
+  for (const auto& [key, age] : {std::pair("nodekeep/refreshAfter", &policy.refresh_after),
+                                 std::pair("nodekeep/serveStaleFor", &policy.serve_stale_for),
+                                 std::pair("nodekeep/maxAgeAtStart", &policy.max_age_at_start)}) {
+    if (Status status = ReadDuration(attributes, key, *age); !status.ok()) return status.error();
   }
   const Duration floor = std::min(defaults.refresh_after_min, defaults.refresh_after);
   if (policy.refresh_after < floor) {

@@ -39,6 +39,12 @@ TEST_CASE("policy: parameters of the class override the defaults") {
       {"both",
        {{"nodekeep/refreshAfter", "1m30s"}, {"nodekeep/serveStaleFor", "2h"}},
        {seconds(90), seconds(7200), seconds(5)}},
+      {"age at start",
+       {{"nodekeep/maxAgeAtStart", "0s"}},
+       {.refresh_after = seconds(60),
+        .serve_stale_for = seconds(600),
+        .remember_failure = seconds(5),
+        .max_age_at_start = seconds(0)}},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -112,10 +118,10 @@ TEST_CASE("policy: a mistyped reserved parameter is refused with the list of all
     if (policy.ok() || row.ok) continue;
     CHECK(policy.error().code() == ErrorCode::kInvalid);
     CHECK(policy.error().message() ==
-          "parameter " + row.key +
-              ": unknown" + (row.meant.empty() ? "" : ": did you mean " + row.meant + "?") +
+          "parameter " + row.key + ": unknown" +
+              (row.meant.empty() ? "" : ": did you mean " + row.meant + "?") +
               "; keys under nodekeep/ are: nodekeep/refreshAfter, nodekeep/serveStaleFor, "
-              "nodekeep/optional, nodekeep/auth");
+              "nodekeep/maxAgeAtStart, nodekeep/optional, nodekeep/auth");
   }
   CHECK_FALSE(ReadPolicy({{"nodekeep/auth", "jwt"}}, Policy(), {}).ok());
 }
@@ -130,6 +136,7 @@ TEST_CASE("policy: an invalid age is an error that names its parameter") {
       {"negative", "nodekeep/refreshAfter", "-1m"},
       {"a number without unit", "nodekeep/serveStaleFor", "60"},
       {"negative hard age", "nodekeep/serveStaleFor", "-1s"},
+      {"negative age at start", "nodekeep/maxAgeAtStart", "-1s"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -141,7 +148,8 @@ TEST_CASE("policy: an invalid age is an error that names its parameter") {
 }
 
 TEST_CASE("policy: an age of one year is the longest accepted") {
-  for (const std::string key : {"nodekeep/refreshAfter", "nodekeep/serveStaleFor"}) {
+  for (const std::string key :
+       {"nodekeep/refreshAfter", "nodekeep/serveStaleFor", "nodekeep/maxAgeAtStart"}) {
     INFO(key);
     CHECK(ReadPolicy({{key, "8760h"}}, Policy(), {}).ok());
     for (const std::string text : {"8760h0m0.001s", "2562047h"}) {

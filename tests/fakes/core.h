@@ -105,6 +105,7 @@ inline std::shared_ptr<ReadPlan> CopyOf(const ReadPlan& plan) {
   copy->audiences = plan.audiences;
   copy->reads = plan.reads;
   copy->login_keys = plan.login_keys;
+  copy->max_age = plan.max_age;
   copy->holder = plan.holder;
   return copy;
 }

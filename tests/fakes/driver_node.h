@@ -72,7 +72,7 @@ class FakePods final : public PodSource {
 class NoForeignProviders final : public VolumeSource {
  public:
   Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume&,
-                const std::vector<ObjectVersion>&) override {
+                const std::vector<ObjectVersion>*) override {
     if (before_answer) before_answer(context);
     return {
         Error(ErrorCode::kPrecondition, "provider not found: provider \"" + spc.provider + "\""),

@@ -21,6 +21,18 @@ struct FetcherFixture {
                     std::map<std::string, std::string> attributes = {}) {
     return FakePlan(backend, objects, MakeIdentity("shop", pod, "web"), std::move(attributes));
   }
+  // As for the first content of a volume.
+  MountPlanPtr PlanAtStart(const std::string& objects, const std::string& pod = "web-1",
+                           std::map<std::string, std::string> parameters = {}) {
+    MountRequest request;
+    request.provider = "fake";
+    request.parameters = std::move(parameters);
+    request.parameters["objects"] = objects;
+    request.identity = MakeIdentity("shop", pod, "web");
+    request.target_path = "/pods/" + pod;
+    request.at_start = true;
+    return *PlanMount(Context(), ProviderOf(backend), std::move(request), {});
+  }
   // The contents of the first file, or "no: <code>".
   std::string Mount(const MountPlanPtr& plan, ReadReport* report = nullptr) {
     Result<Bundle> bundle = core.Fetch(plan);
