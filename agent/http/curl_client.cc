@@ -74,6 +74,7 @@ class MaterialReader {
 };
 
 Result<std::unique_ptr<CurlTransfer>> PrepareTransfer(HttpRequest request,
+                                                      const ProxyRules& proxies,
                                                       MaterialReader& materials,
                                                       std::optional<AnswerShare> share) {
   Result<std::shared_ptr<const TlsMaterial>> material = materials.Read(request.tls);
@@ -82,13 +83,13 @@ Result<std::unique_ptr<CurlTransfer>> PrepareTransfer(HttpRequest request,
     if (!origin.ok()) return origin.error();
     return material.error().Prepend("TLS settings for {}", origin->text);
   }
-  auto transfer = CurlTransfer::Prepare(std::move(request), *std::move(material));
+  auto transfer = CurlTransfer::Prepare(std::move(request), *std::move(material), proxies);
   if (transfer.ok() && share) (*transfer)->SetShare(*std::move(share));
   return transfer;
 }
 
 std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest> requests,
-                                 SharedResource* answer_bytes) {
+                                 const ProxyRules& proxies, SharedResource* answer_bytes) {
   constexpr Duration kLongest = std::chrono::hours(24);  // keeps the sum below from overflowing
   const SteadyTime now = std::chrono::steady_clock::now();
   MaterialReader materials;
@@ -100,7 +101,7 @@ std::shared_ptr<Batch> MakeBatch(const Context& context, std::vector<HttpRequest
     if (answer_bytes != nullptr && !context.namespace_name().empty()) {
       share = AnswerShare{context.namespace_name(), answer_bytes};
     }
-    auto transfer = PrepareTransfer(std::move(requests[i]), materials, std::move(share));
+    auto transfer = PrepareTransfer(std::move(requests[i]), proxies, materials, std::move(share));
     if (!transfer.ok()) {
       batch->answers[i] = transfer.error();
       continue;
@@ -417,7 +418,7 @@ void CurlClient::Loop::Sleep() {
                   static_cast<int>(std::max(left, Duration::zero()).count()), nullptr);
 }
 
-CurlClient::CurlClient(Options options) {
+CurlClient::CurlClient(Options options) : proxies_(options.environment) {
   // Thread-safe in curl. No curl_global_cleanup: other clients of this process need the state too.
   [[maybe_unused]] static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   const ExceptionReporter report = options.on_exception;
@@ -448,7 +449,7 @@ std::vector<Result<HttpResponse>> CurlClient::SendAll(const Context& context,
                                                       std::vector<HttpRequest> requests) {
   // Keeps the loop alive: the client may be destroyed before this call has returned.
   const std::shared_ptr<Loop> loop = loop_;
-  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(requests), answer_bytes_);
+  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(requests), proxies_, answer_bytes_);
   if (batch->unanswered > 0 && loop->Submit(batch)) {
     const std::stop_callback leave(context.stop(), [&] { loop->Cancel(batch); });
     MutexLock lock(batch->mutex);
@@ -471,7 +472,7 @@ void CurlClient::Open(const Context& context, HttpRequest request,
   const std::shared_ptr<Loop> loop = loop_;
   std::vector<HttpRequest> one;
   one.push_back(std::move(request));
-  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(one), answer_bytes_);
+  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(one), proxies_, answer_bytes_);
   if (batch->unanswered == 0) {
     receiver->OnEnd(*std::move(batch->answers.front()));
     return;

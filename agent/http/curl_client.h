@@ -6,7 +6,7 @@
 // without use, so that an idle agent uses little memory. All callers share them, but only if the
 // TLS settings are equal; their files are read again for each request. Unix sockets are connected
 // to for each request. Redirects are not followed.
-// The proxy variables of the environment are honoured. When a request times out and its connection
+// The proxy variables of the environment are honoured (proxy_rules.h). When a request times out and its connection
 // has received nothing for at least `hung_after`, the connection is closed and all its requests
 // fail, because curl would reuse it for the next requests.
 //
@@ -20,10 +20,12 @@
 #include <thread>
 #include <vector>
 
+#include "agent/base/environment.h"
 #include "agent/base/shared_resource.h"
 #include "agent/base/thread_guard.h"
 #include "agent/http/http_client.h"
 #include "agent/http/http_stream.h"
+#include "agent/http/proxy_rules.h"
 
 namespace nodekeep {
 
@@ -42,6 +44,7 @@ class CurlClient final : public HttpClient, public HttpStreamClient {
     // Charged with kBytesPerAnswerByte for each byte of a body. Requests of the node itself ("")
     // are not charged. Null = unbounded.
     SharedResource* answer_bytes = nullptr;
+    Environment environment = ProcessEnvironment();  // of the proxies
     ExceptionReporter on_exception{};  // for the loop thread, "http"
   };
 
@@ -59,6 +62,7 @@ class CurlClient final : public HttpClient, public HttpStreamClient {
  private:
   class Loop;
 
+  const ProxyRules proxies_;
   SharedResource* answer_bytes_ = nullptr;
   std::shared_ptr<Loop> loop_;  // shared with calls in flight
   std::jthread thread_;

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -617,27 +616,6 @@ TEST_CASE("curl: a connection to a unix socket is not used for another socket") 
       CHECK(response->body.Reveal() == name);
     }
   }
-}
-
-TEST_CASE("curl: the environment's proxy is used, except where it is bypassed") {
-  HttpServer proxy(Echo);
-  HttpServer server(Echo);
-  setenv("http_proxy", proxy.url().c_str(), 1);
-  {
-    CurlClient client{{}};
-    Result<HttpResponse> proxied = client.Send({}, Get(server.url() + "/x"));
-    REQUIRE(proxied.ok());
-    CHECK(proxied->body.Reveal() == server.url() + "/x");
-    CHECK(server.connections() == 0);
-
-    HttpRequest direct = Get(server.url() + "/x");
-    direct.bypass_proxy = true;
-    Result<HttpResponse> bypassed = client.Send({}, std::move(direct));
-    REQUIRE(bypassed.ok());
-    CHECK(bypassed->body.Reveal() == "/x");
-    CHECK(proxy.requests().size() == 1);
-  }
-  unsetenv("http_proxy");
 }
 
 TEST_CASE("curl: destroying the client ends requests in flight") {

@@ -1,14 +1,39 @@
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "agent/base/file_descriptor.h"
+#include "agent/base/on_exit.h"
+#include "agent/base/pem.h"
 #include "agent/http/curl_client.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/http_server.h"
 #include "tests/fakes/temp_dir.h"
+
+namespace {
+
+std::string system_directory;  // "" = the real one
+
+}  // namespace
+
+// Replaces OpenSSL's function, for curl too, so that a test decides what the system's directory of
+// trusted certificates holds.
+extern "C" int X509_STORE_load_path(X509_STORE* store, const char* path) {
+  using Function = int (*)(X509_STORE*, const char*);
+  const auto real = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "X509_STORE_load_path"));
+  return real(store, system_directory.empty() ? path : system_directory.c_str());
+}
 
 namespace nodekeep {
 namespace {
@@ -70,8 +95,10 @@ TEST_CASE("curl TLS: only the settings decide which servers are trusted") {
   struct Row {
     std::string name;
     TlsSettings tls;
-    std::string refusal;  // "" = works
+    std::string fix;  // "" = works
   };
+  const std::string kSetCa = "set nodekeep/ca to the CA certificate that signed it";
+  static constexpr TlsParameterNames kNames = {.ca = "nodekeep/ca", .server_name = "nodekeep/name"};
   std::vector<Row> rows = {
       {"file", With({{&TlsSettings::ca_file, ca}}), ""},
       {"directory", With({{&TlsSettings::ca_directory, files.path() + "/dir"}}), ""},
@@ -79,27 +106,28 @@ TEST_CASE("curl TLS: only the settings decide which servers are trusted") {
       {"text", With({{&TlsSettings::ca_pem, Authority().certificate_pem()}}), ""},
       {"file wins over directory",
        With({{&TlsSettings::ca_file, other}, {&TlsSettings::ca_directory, files.path() + "/dir"}}),
-       "certificate is not trusted"},
+       kSetCa},
       {"directory wins over text",
        With({{&TlsSettings::ca_directory, files.path() + "/dir"},
              {&TlsSettings::ca_pem, other_authority.certificate_pem()}}),
        ""},
       {"another authority", With({{&TlsSettings::ca_pem, other_authority.certificate_pem()}}),
-       "certificate is not trusted"},
-      {"the system's store", {}, "certificate is not trusted"},
+       kSetCa},
+      {"the system's store", {}, kSetCa},
       {"no check", With({}, true), ""},
       {"no check, with another authority",
        With({{&TlsSettings::ca_pem, other_authority.certificate_pem()}}, true), ""},
       {"another name",
        With({{&TlsSettings::ca_file, ca}, {&TlsSettings::server_name, "other.test"}}),
-       "certificate is not trusted"},
+       "use a name that it holds in the address, or set nodekeep/name to one"},
   };
   HttpServer server(Echo, Serving({"IP:127.0.0.1", "DNS:vault.test"}, false));
   CurlClient client{{}};
   for (Row& row : rows) {
     INFO(row.name);
+    row.tls.names = &kNames;
     Result<HttpResponse> response = client.Send({}, Get(server, std::move(row.tls)));
-    if (row.refusal.empty()) {
+    if (row.fix.empty()) {
       REQUIRE(response.ok());
       CHECK(response->body.Reveal() == "/x");
       continue;
@@ -107,8 +135,8 @@ TEST_CASE("curl TLS: only the settings decide which servers are trusted") {
     REQUIRE(!response.ok());
     INFO(response.error().message());
     CHECK(response.error().code() == ErrorCode::kInvalid);
-    CHECK(response.error().message().find(row.refusal) != std::string::npos);
-    CHECK(response.error().message().find("set the CA certificate") != std::string::npos);
+    CHECK(response.error().message().find("certificate is not trusted") != std::string::npos);
+    CHECK(response.error().message().ends_with(": " + row.fix));
   }
 }
 
@@ -330,6 +358,92 @@ TEST_CASE("curl TLS: an alert from the server is an error of the request, not of
                                                  ": the server ended it with an alert"));
     CHECK(response.error().of_request());
   }
+}
+
+TEST_CASE("curl TLS: with trusted certificates of its own, the system's directory is not trusted") {
+  const TempDir files;
+  const TestAuthority other("other authority");
+  const CertificatePtr certificate = ReadPemCertificate(Authority().certificate_pem());
+  REQUIRE(certificate);
+  files.Write(fmt::format("{:08x}.0", X509_subject_name_hash(certificate.get())),
+              Authority().certificate_pem());
+  const OnExit restore([] { system_directory.clear(); });
+  system_directory = files.path();
+  HttpServer server(Echo, Serving({"IP:127.0.0.1"}, false));
+  CurlClient client{{}};
+  CHECK(client.Send({}, Get(server, {})).ok());
+  for (auto field : {&TlsSettings::ca_pem, &TlsSettings::ca_file}) {
+    const bool is_file = field == &TlsSettings::ca_file;
+    const std::string pem = other.certificate_pem();
+    const Result<HttpResponse> refused =
+        client.Send({}, Get(server, With({{field, is_file ? files.Write("ca.pem", pem) : pem}})));
+    REQUIRE(!refused.ok());
+    CHECK(refused.error().code() == ErrorCode::kInvalid);
+  }
+}
+
+TEST_CASE("curl TLS: the scheme that the server does not speak is named") {
+  const auto reply = [](std::string_view body) {
+    return HttpServer::Always(HttpServer::Reply(400, body));
+  };
+  struct Row {
+    std::string name;
+    HttpServer::Handler handler;
+    std::string want;  // "" = an ordinary answer
+  };
+  const std::string use_https = "wait for the answer of http://HOST: the server expects TLS: use "
+                                "https://HOST";
+  const Row rows[] = {
+      {"Go", reply("Client sent an HTTP request to an HTTPS server.\n"), use_https},
+      {"nginx", reply("<html><center>The plain HTTP request was sent to HTTPS port</center>"),
+       use_https},
+      {"an alert in place of an answer", HttpServer::Always("\x15\x03\x01\x02\x02\x46"),
+       "read the answer of http://HOST: it is not HTTP: if the server expects TLS, use https://"},
+      {"another 400", reply("no such field"), ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    HttpServer server(row.handler);
+    CurlClient client{{}};
+    HttpRequest request;
+    request.url = server.url() + "/x";
+    Result<HttpResponse> response = client.Send({}, std::move(request));
+    CHECK(response.ok() == row.want.empty());
+    if (response.ok()) continue;
+    std::string want = row.want;
+    for (std::size_t at = 0; (at = want.find("HOST")) != std::string::npos;) {
+      want.replace(at, 4, fmt::format("127.0.0.1:{}", server.port()));
+    }
+    CHECK(response.error().message() == want);
+  }
+}
+
+TEST_CASE("curl TLS: a server that answers a handshake with plain HTTP is named as such") {
+  // Its answer to the first line of anything, as servers without TLS give it.
+  const FileDescriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(listen(listener.get(), 1) == 0);
+  REQUIRE(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  std::jthread server([&] {
+    const FileDescriptor client(accept(listener.get(), nullptr, nullptr));
+    constexpr std::string_view kAnswer = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+    CHECK(write(client.get(), kAnswer.data(), kAnswer.size()) > 0);
+    char ignored[4096];
+    while (read(client.get(), ignored, sizeof ignored) > 0) continue;
+  });
+  CurlClient client{{}};
+  HttpRequest request;
+  request.url = fmt::format("https://127.0.0.1:{}/", ntohs(address.sin_port));
+  Result<HttpResponse> response = client.Send({}, std::move(request));
+  REQUIRE(!response.ok());
+  CHECK(response.error().code() == ErrorCode::kTransient);
+  INFO(response.error().message());
+  CHECK(response.error().message().ends_with(
+      ": the server speaks plain HTTP there: use its TLS port, or http://"));
 }
 
 TEST_CASE("curl TLS: a server without TLS is a transient error") {

@@ -2,22 +2,14 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
-#include <system_error>
 
 #include "agent/base/ascii.h"
-#include "agent/base/duration.h"
 #include "agent/base/trimmed.h"
-#include "agent/http/no_proxy.h"
 
 namespace nodekeep {
 namespace {
 
 constexpr long kDnsCacheSeconds = 60;
-// Headers are not charged to a share, and each takes far more memory than its bytes, here and
-// inside curl. Of all responses to one request: interim ones and trailers count too.
-constexpr std::size_t kMaxHeaderBytes = 32u << 10;
-constexpr std::size_t kMaxHeaders = 256;  // status lines included
 // Bounds the memory that a Content-Length alone can allocate and charge.
 constexpr std::size_t kMaxReserve = 64u << 10;
 
@@ -27,14 +19,6 @@ bool IsToken(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || kMarks.find(static_cast<char>(c)) != std::string_view::npos;
   });
-}
-
-// "Connection refused" and "Could not resolve host" in the style of our error texts.
-std::string LowerFirst(std::string text) {
-  if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])) != 0) {
-    text[0] = AsciiLower(text[0]);
-  }
-  return text;
 }
 
 Status CheckRequest(const HttpRequest& request, const Origin& origin) {
@@ -69,32 +53,26 @@ Result<Descriptor> OpenSocket(const HttpRequest& request, const Origin& origin) 
                        "connect to {}: {}", origin.text, LowerFirst(socket.error().message()));
 }
 
-bool IsServersRefusalOfOurCertificate(std::string_view text) {
-  return text.find("alert") != std::string_view::npos &&
-         (text.find("certificate") != std::string_view::npos ||
-          text.find("unknown ca") != std::string_view::npos);
-}
-
-// OpenSSL's names of most alerts contain the word "alert".
-bool IsServersAlert(std::string_view text) {
-  return text.find("SSL routines::") != std::string_view::npos &&
-         (text.find(" alert ") != std::string_view::npos ||
-          text.find("tlsv1 unrecognized name") != std::string_view::npos);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<CurlTransfer>> CurlTransfer::Prepare(
-    HttpRequest request, std::shared_ptr<const TlsMaterial> material) {
+    HttpRequest request, std::shared_ptr<const TlsMaterial> material, const ProxyRules& proxies) {
   Result<Origin> origin = ParseOrigin(request);
   if (!origin.ok()) return origin.error();
   Status valid = CheckRequest(request, *origin);
   if (!valid.ok()) return valid.error();
   Result<Descriptor> socket = OpenSocket(request, *origin);
   if (!socket.ok()) return socket.error();
+  std::shared_ptr<const Proxy> proxy;
+  if (request.unix_socket.empty() && !request.bypass_proxy) {
+    Result<std::shared_ptr<const Proxy>> chosen = proxies.For(*origin);
+    if (!chosen.ok()) return chosen.error().Prepend("request to {}", origin->text);
+    proxy = *std::move(chosen);
+  }
   std::unique_ptr<CurlTransfer> transfer(
       new CurlTransfer(std::move(request), *std::move(origin), std::move(material)));
   transfer->unix_socket_ = *std::move(socket);
+  transfer->proxy_ = std::move(proxy);
   return transfer;
 }
 
@@ -257,15 +235,15 @@ void CurlTransfer::SetTls() {
   }
 }
 
-// In all other cases curl reads the usual environment variables itself.
+// Set in any case, because curl would read the environment otherwise, by rules of its own.
 void CurlTransfer::SetProxy() {
-  bool direct = request_.bypass_proxy || !request_.unix_socket.empty();
-  if (!direct && !connect_to_.empty()) {
-    const char* list = std::getenv("no_proxy");
-    if (list == nullptr) list = std::getenv("NO_PROXY");
-    direct = list != nullptr && MatchesNoProxy(list, origin_.host);
-  }
-  if (direct) Set(CURLOPT_PROXY, "");
+  Set(CURLOPT_NOPROXY, "");
+  Set(CURLOPT_PROXY, proxy_ ? proxy_->url.c_str() : "");
+  if (!proxy_ || proxy_->user.empty()) return;
+  SecretBytes password = proxy_->password.Clone();
+  password.Append(std::string_view("\0", 1));
+  Set(CURLOPT_PROXYUSERNAME, proxy_->user.c_str());
+  Set(CURLOPT_PROXYPASSWORD, password.Reveal().data());
 }
 
 std::size_t CurlTransfer::OnHeader(char* data, std::size_t size, std::size_t count, void* self) {
@@ -359,6 +337,7 @@ Result<HttpResponse> CurlTransfer::Finish(CURLcode code) {
                          origin_.text);
   }
   response_.status = StatusCode();
+  if (std::optional<Error> other = NotTheServersAnswer()) return *std::move(other);
   return std::move(response_);
 }
 
@@ -382,117 +361,6 @@ std::string CurlTransfer::Connection() const {
   const SocketEnd local = end(CURLINFO_LOCAL_IP, CURLINFO_LOCAL_PORT);
   if (local.port == 0) return "";
   return ConnectionName(local, end(CURLINFO_PRIMARY_IP, CURLINFO_PRIMARY_PORT));
-}
-
-std::string CurlTransfer::Step() const {
-  const auto reached = [this](CURLINFO moment) {
-    curl_off_t microseconds = 0;
-    return easy_ && curl_easy_getinfo(easy_.get(), moment, &microseconds) == CURLE_OK &&
-           microseconds > 0;
-  };
-  // Curl counts the TLS handshake as part of connecting; the local port is set once TCP is up.
-  long local_port = 0;
-  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &local_port);
-  const char* step = "wait for the answer of";
-  if (header_bytes_ > 0) {
-    step = "read the answer of";
-  } else if (!reached(CURLINFO_NAMELOOKUP_TIME_T)) {
-    step = "reach";  // resolving its name, or waiting for a free connection
-  } else if (!reached(CURLINFO_CONNECT_TIME_T) && local_port == 0) {
-    step = "connect to";
-  } else if (origin_.scheme == "https" && !reached(CURLINFO_APPCONNECT_TIME_T)) {
-    step = "TLS handshake with";
-  }
-  return fmt::format("{} {}", step, origin_.text);
-}
-
-Error CurlTransfer::Failure(CURLcode code) const {
-  const std::string& host = origin_.text;
-  long os_error = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
-  const std::string system_words =
-      os_error == 0 ? "" : LowerFirst(std::generic_category().message(static_cast<int>(os_error)));
-  const std::string curl_words =
-      LowerFirst(error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code));
-  const std::string& words = system_words.empty() ? curl_words : system_words;
-  if (IsServersRefusalOfOurCertificate(curl_words)) {
-    return Error::Format(ErrorCode::kInvalid,
-                         "TLS handshake with {}: the server refuses our client certificate ({}): "
-                         "set a client cert and key that it trusts",
-                         host, curl_words);
-  }
-  if (IsServersAlert(curl_words)) {
-    // Possibly caused by this request's server name or missing client certificate.
-    return Error::Format(ErrorCode::kTransient,
-                         "TLS handshake with {}: the server ended it with an alert ({}): if it "
-                         "persists, check the server name and the client cert",
-                         host, curl_words)
-        .OfRequest();
-  }
-  switch (code) {
-    case CURLE_WRITE_ERROR:
-      if (receiver_is_full_) {
-        return Error::Format(ErrorCode::kTooLarge,
-                             "read the answer of {}: it is more than can be kept", host);
-      }
-      if (over_share_) {
-        return Error::Format(ErrorCode::kThrottled,
-                             "read the answer of {}: with its {} bytes, the answers that namespace "
-                             "{} is reading use more than its share of the node's memory: read "
-                             "less at a time",
-                             host, body_bytes_, share_.namespace_name);
-      }
-      if (header_count_ > kMaxHeaders) {
-        return Error::Format(ErrorCode::kTooLarge,
-                             "read the answer of {}: it has more headers than the limit of {}",
-                             host, kMaxHeaders);
-      }
-      return Error::Format(
-          ErrorCode::kTooLarge, "read the answer of {}: it is larger than the limit of {} bytes",
-          host, header_bytes_ > kMaxHeaderBytes ? kMaxHeaderBytes : request_.max_response_bytes);
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-      return Error::Format(ErrorCode::kTransient, "resolve {}: {}", host, curl_words);
-    case CURLE_COULDNT_CONNECT:
-      return Error::Format(ErrorCode::kTransient, "connect to {}: {}", host, words);
-    case CURLE_OPERATION_TIMEDOUT:
-      return Error::Format(ErrorCode::kTransient, "{}: no answer within {}",
-                           curl_words.starts_with("resolving") ? "resolve " + host : Step(),
-                           FormatDuration(limits_.connect_timeout));
-    case CURLE_SSL_CONNECT_ERROR:
-      return Error::Format(ErrorCode::kTransient, "TLS handshake with {}: {}", host, curl_words);
-    case CURLE_PEER_FAILED_VERIFICATION:
-      return Error::Format(ErrorCode::kInvalid,
-                           "TLS handshake with {}: the server's certificate is not trusted ({}): "
-                           "set the CA certificate that signed it, or the server name it is for",
-                           host, curl_words);
-    case CURLE_SSL_CACERT_BADFILE:
-      return Error::Format(ErrorCode::kInvalid,
-                           "TLS handshake with {}: the CA certificates cannot be used ({}): set a "
-                           "PEM file, or install the system's ca-certificates",
-                           host, curl_words);
-    case CURLE_SSL_CERTPROBLEM:
-      return Error::Format(ErrorCode::kInvalid,
-                           "TLS handshake with {}: the client cert or key cannot be used ({})",
-                           host, curl_words);
-    case CURLE_URL_MALFORMAT:
-      return Error::Format(ErrorCode::kInvalid, "request to {}: the URL is not valid", host);
-    case CURLE_GOT_NOTHING:
-      return Error::Format(ErrorCode::kTransient,
-                           "wait for the answer of {}: the connection was closed without one",
-                           host);
-    case CURLE_PARTIAL_FILE:
-      return Error::Format(ErrorCode::kTransient,
-                           "read the answer of {}: the connection was cut after {} bytes", host,
-                           body_bytes_);
-    case CURLE_SEND_ERROR:
-      return Error::Format(ErrorCode::kTransient, "send the request to {}: {}", host, words);
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-    case CURLE_UNKNOWN_OPTION:
-    case CURLE_NOT_BUILT_IN:
-      return Error::Format(ErrorCode::kInternal, "request to {}: {}", host, curl_words);
-    default: return Error::Format(ErrorCode::kTransient, "{}: {}", Step(), words);
-  }
 }
 
 }  // namespace nodekeep

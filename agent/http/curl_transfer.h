@@ -12,6 +12,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,12 +24,21 @@
 #include "agent/http/open_sockets.h"
 #include "agent/http/origin.h"
 #include "agent/http/permitted_path.h"
+#include "agent/http/proxy_rules.h"
 #include "agent/http/tls_material.h"
 
 namespace nodekeep {
 
+// Headers are not charged to a share, and each takes far more memory than its bytes, here and
+// inside curl. Of all responses to one request: interim ones and trailers count too.
+inline constexpr std::size_t kMaxHeaderBytes = 32u << 10;
+inline constexpr std::size_t kMaxHeaders = 256;  // status lines included
+
 // Memory that a byte of a body stands for: the tree parsed from it, and copies of its values.
 inline constexpr std::size_t kBytesPerAnswerByte = 8;
+
+// "Connection refused" and "Could not resolve host" in the style of our error texts.
+std::string LowerFirst(std::string text);
 
 // Whose share of the node's memory for answers a transfer uses.
 struct AnswerShare {
@@ -40,7 +50,8 @@ class CurlTransfer {
  public:
   // `material`: the files of request.tls; null when request.tls is null.
   static Result<std::unique_ptr<CurlTransfer>> Prepare(HttpRequest request,
-                                                       std::shared_ptr<const TlsMaterial> material);
+                                                       std::shared_ptr<const TlsMaterial> material,
+                                                       const ProxyRules& proxies);
   // Sends the body of a 2xx response to `receiver` instead of into the response. Call before Open.
   void SetReceiver(HttpReceiver* receiver) { receiver_ = receiver; }
   // Without it the body's memory is not charged. Call before Open.
@@ -94,7 +105,20 @@ class CurlTransfer {
   void SetMethodAndBody();
   void SetTls();
   void SetProxy();
+  // Whether the time of that CURLINFO is set.
+  bool Reached(CURLINFO moment) const;
+  // "https://vault.example:8200", with the proxy when the request goes through one.
+  std::string Route() const;
+  // Whether the proxy has not connected to the server yet.
+  bool IsBeforeTunnel() const;
   Error Failure(CURLcode code) const;
+  // The failure of the proxy, or of reaching it; none when the server failed.
+  std::optional<Error> ProxyFailure(CURLcode code, const std::string& words) const;
+  Error RefusedTunnel(int status) const;
+  const TlsParameterNames& Names() const;
+  Error UntrustedServer(const std::string& words) const;
+  // What an answer to a request shows that the server never saw, or did not understand.
+  std::optional<Error> NotTheServersAnswer() const;
 
   // Constant after Prepare.
   HttpRequest request_;
@@ -105,6 +129,7 @@ class CurlTransfer {
   AnswerShare share_;
   std::vector<SecretBytes> header_lines_;  // zero-terminated
   std::vector<curl_slist> header_list_;    // points into header_lines_
+  std::shared_ptr<const Proxy> proxy_;     // null = directly
   Descriptor unix_socket_;                 // none without HttpRequest::unix_socket
   std::string connect_to_;
   curl_slist connect_to_list_{};

@@ -21,6 +21,13 @@
 
 namespace nodekeep {
 
+// What users call the settings below, for error texts that say which one helps.
+struct TlsParameterNames {
+  std::string_view ca = "the trusted CA certificates";
+  std::string_view server_name = "the server name";
+  std::string_view client_cert = "the client cert";
+};
+
 // Server verification and client certificate. Paths are files of this machine.
 struct TlsSettings {
   std::string ca_file;       // PEM bundle; wins over ca_directory
@@ -32,6 +39,7 @@ struct TlsSettings {
   std::string client_cert_pem;  // PEM texts; each is used when its file is not given
   std::shared_ptr<const SecretBytes> client_key_pem;  // shared: settings are copied, keys are not
   bool skip_verify = false;
+  const TlsParameterNames* names = nullptr;  // constant for ever; null = the general words
 
   bool operator==(const TlsSettings&) const = default;
 };

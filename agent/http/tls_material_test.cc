@@ -129,6 +129,41 @@ TEST_CASE("TLS: a server name must be a host name, because it becomes part of th
   }
 }
 
+TEST_CASE("TLS: files are limited in bytes") {
+  const TestAuthority authority("authority");
+  const CertificatePair pair = authority.Issue("me", {"DNS:me.test"});
+  constexpr std::size_t kLimit = 8u << 20;
+  TempDir files;
+  const auto padded = [&](const std::string& name, const std::string& pem, std::size_t size) {
+    return files.Write(name, pem + std::string(size - pem.size(), '\n'));
+  };
+  TlsSettings at_limit;
+  at_limit.ca_file = padded("ca.pem", authority.certificate_pem(), kLimit);
+  at_limit.client_cert_file = padded("me.crt", pair.certificate_pem, kLimit);
+  at_limit.client_key_file = padded("me.key", pair.key_pem, kLimit);
+  CHECK(ReadTlsMaterial(at_limit).ok());
+  struct Row {
+    std::string TlsSettings::* field;
+    std::string pem, want;
+  };
+  const Row rows[] = {
+      {&TlsSettings::ca_file, authority.certificate_pem(), "read CA file \"PATH\": "},
+      {&TlsSettings::client_cert_file, pair.certificate_pem, "read client cert \"PATH\": "},
+      {&TlsSettings::client_key_file, pair.key_pem, "read client key \"PATH\": "},
+  };
+  for (const Row& row : rows) {
+    INFO(row.want);
+    TlsSettings settings = at_limit;
+    settings.*row.field = padded("large", row.pem, kLimit + 1);
+    const Result<TlsMaterial> material = ReadTlsMaterial(settings);
+    REQUIRE_FALSE(material.ok());
+    CHECK(material.error().code() == ErrorCode::kInvalid);
+    std::string want = row.want;
+    want.replace(want.find("PATH"), 4, settings.*row.field);
+    CHECK(material.error().message().starts_with(want));
+  }
+}
+
 TEST_CASE("TLS: a CA directory is limited in files and bytes") {
   const TestAuthority authority("authority");
   TempDir many;

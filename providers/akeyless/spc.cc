@@ -165,7 +165,11 @@ Result<TlsSettings> ReadTls(const SpcParameters& parameters, const TlsSettings& 
     }
     tls.ca_pem = std::string(decoded->Reveal());
   }
-  return TlsOverNode(tls, node);
+  static constexpr TlsParameterNames kNames = {.ca = "nodekeep/caBundle or nodekeep/caFile",
+                                              .server_name = kTlsServerName};
+  TlsSettings merged = TlsOverNode(tls, node);
+  merged.names = &kNames;
+  return merged;
 }
 
 bool TrustsAnyGateway(const AkeylessSettings& settings) {

@@ -190,7 +190,11 @@ TlsSettings ReadTls(const SpcParameters& parameters, const TlsSettings& node, bo
   tls.client_cert_file = parameters.Get("vaultTLSClientCertPath");
   tls.client_key_file = parameters.Get("vaultTLSClientKeyPath");
   tls.skip_verify = skip_verify;
-  return TlsOverNode(tls, node);
+  static constexpr TlsParameterNames kNames = {
+      "vaultCACertPath or vaultCADirectory", "vaultTLSServerName", "vaultTLSClientCertPath"};
+  TlsSettings merged = TlsOverNode(tls, node);
+  merged.names = &kNames;
+  return merged;
 }
 
 // Whether the node has a credential for this method; a client certificate is always a node's file.
