@@ -1,5 +1,8 @@
 #include "csi/csi_status.h"
 
+#include <string>
+#include <string_view>
+
 #include "agent/rpc/status.h"
 
 namespace nodekeep {
@@ -14,8 +17,19 @@ grpc::StatusCode CsiCodeOf(ErrorCode code) {
   }
 }
 
-grpc::Status CsiStatusOf(const Error& error) {
-  return MakeStatus(CsiCodeOf(error.code()), error.message());
+grpc::Status CsiStatusOf(const Error& error) { return CsiStatus(CsiCodeOf(error.code()), error); }
+
+grpc::Status CsiStatus(grpc::StatusCode code, const Error& error) {
+  constexpr std::string_view kPercent = "\\x25";
+  std::string message;
+  for (char c : error.message()) {
+    if (c == '%') {
+      message += kPercent;
+    } else {
+      message += c;
+    }
+  }
+  return MakeStatus(code, message);
 }
 
 }  // namespace nodekeep

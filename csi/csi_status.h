@@ -17,6 +17,12 @@ namespace nodekeep {
 grpc::StatusCode CsiCodeOf(ErrorCode code);
 
 // CsiCodeOf and the message, truncated to what an HTTP/2 header can carry.
+//
+// Kubelet and the driver use the message as the format string of an Event, where "Team%20A" becomes
+// "Team%!A(MISSING)". So each percent sign is written as \x25. Not as "%%", which their logs, and
+// clients that do no formatting, would show.
 grpc::Status CsiStatusOf(const Error& error);
+// The same with a code of its own.
+grpc::Status CsiStatus(grpc::StatusCode code, const Error& error);
 
 }  // namespace nodekeep

@@ -20,7 +20,7 @@ CallRunner::Options CallOptions(Duration budget) {
           .status_of = CsiStatusOf,
           // Kubelet retries, and no volume was changed.
           .status_when_pool_refuses = [](const Error& error) {
-            return MakeStatus(grpc::StatusCode::UNAVAILABLE, error.message());
+            return CsiStatus(grpc::StatusCode::UNAVAILABLE, error);
           }};
 }
 

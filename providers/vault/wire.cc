@@ -258,9 +258,9 @@ std::string Hint(int status, const Json& body, std::string_view words, const Api
   return "";
 }
 
-// The URL of a call for messages, its path as the class spells it.
+// For errors: the path as the user wrote it. The query is left out: it is encoded already.
 std::string ShownUrl(const ApiCall& call, const Options& options) {
-  return Excerpt(options.address.base + call.path);
+  return options.address.base + call.path.substr(0, call.path.find('?'));
 }
 
 }  // namespace
@@ -329,7 +329,7 @@ std::vector<Result<HttpResponse>> ApiClient::SendAll(const Context& context, con
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!replies[i].ok()) {
       replies[i] = replies[i].error().Prepend("{} {}", Excerpt(calls[i].method),
-                                              ShownUrl(calls[i], options));
+                                              Excerpt(ShownUrl(calls[i], options)));
     } else if (replies[i]->status < 200 || replies[i]->status > 299) {
       replies[i] = ErrorOf(*replies[i], calls[i], options, step, clock_.Wall());
     }
@@ -357,9 +357,9 @@ Error ErrorOf(const HttpResponse& response, const ApiCall& call, const Options& 
   if (!readable && !response.body.empty()) {
     words = "* the reply is not JSON: a proxy or another server answers at this address";
   }
-  std::string text =
-      fmt::format("Error making API request. URL: {} {} Code: {}. Errors: {}", Excerpt(call.method),
-                  ShownUrl(call, options), response.status, words.empty() ? "none given" : words);
+  std::string text = fmt::format("Error making API request. URL: {} {} Code: {}. Errors: {}",
+                                 Excerpt(call.method), Excerpt(ShownUrl(call, options)),
+                                 response.status, words.empty() ? "none given" : words);
   text += Hint(response.status, reply, words, call, options, step);
   if (step == Step::kRead && response.status == 404) {
     text = Absent(reply, words, call) + ": " + text;

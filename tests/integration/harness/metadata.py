@@ -7,7 +7,7 @@ class MetadataServer(HttpServer):
     """`answers[(method, path)]` is the body of the 200 response for any query; all else is 404. `seen`: the received requests."""
 
     def __init__(self):
-        # A loopback address that no other server uses, so that no_proxy can exclude the others only.
+        # A loopback address that no other server uses.
         super().__init__("127.0.0.2")
         self.answers: dict[tuple[str, str], str] = {}
         self.seen: list[Request] = []
