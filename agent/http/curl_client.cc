@@ -449,7 +449,8 @@ std::vector<Result<HttpResponse>> CurlClient::SendAll(const Context& context,
                                                       std::vector<HttpRequest> requests) {
   // Keeps the loop alive: the client may be destroyed before this call has returned.
   const std::shared_ptr<Loop> loop = loop_;
-  const std::shared_ptr<Batch> batch = MakeBatch(context, std::move(requests), proxies_, answer_bytes_);
+  const std::shared_ptr<Batch> batch =
+      MakeBatch(context, std::move(requests), proxies_, answer_bytes_);
   if (batch->unanswered > 0 && loop->Submit(batch)) {
     const std::stop_callback leave(context.stop(), [&] { loop->Cancel(batch); });
     MutexLock lock(batch->mutex);

@@ -6,9 +6,9 @@
 // without use, so that an idle agent uses little memory. All callers share them, but only if the
 // TLS settings are equal; their files are read again for each request. Unix sockets are connected
 // to for each request. Redirects are not followed.
-// The proxy variables of the environment are honoured (proxy_rules.h). When a request times out and its connection
-// has received nothing for at least `hung_after`, the connection is closed and all its requests
-// fail, because curl would reuse it for the next requests.
+// The proxy variables of the environment are honoured (proxy_rules.h). When a request times out and
+// its connection has received nothing for at least `hung_after`, the connection is closed and all
+// its requests fail, because curl would reuse it for the next requests.
 //
 // Bodies of responses take from `answer_bytes` while they are received and for as long as their
 // HttpResponse lives, in the share of the context's namespace.

@@ -51,8 +51,7 @@ TEST_CASE("curl proxy: the environment's proxy is used, except where it is bypas
   Result<HttpResponse> proxied = client.Send({}, Get(std::string(kPlain) + "/x"));
   REQUIRE(proxied.ok());
   CHECK(proxied->body.Reveal() == std::string(kPlain) + "/x");
-  CHECK(proxy.requests().back().headers.at("proxy-authorization") ==
-        "Basic YWxAaWNlOnNlY3JldA==");
+  CHECK(proxy.requests().back().headers.at("proxy-authorization") == "Basic YWxAaWNlOnNlY3JldA==");
 
   struct Row {
     std::string name, url;

@@ -391,8 +391,9 @@ TEST_CASE("curl TLS: the scheme that the server does not speak is named") {
     HttpServer::Handler handler;
     std::string want;  // "" = an ordinary answer
   };
-  const std::string use_https = "wait for the answer of http://HOST: the server expects TLS: use "
-                                "https://HOST";
+  const std::string use_https =
+      "wait for the answer of http://HOST: the server expects TLS: use "
+      "https://HOST";
   const Row rows[] = {
       {"Go", reply("Client sent an HTTP request to an HTTPS server.\n"), use_https},
       {"nginx", reply("<html><center>The plain HTTP request was sent to HTTPS port</center>"),

@@ -145,13 +145,12 @@ Error CurlTransfer::RefusedTunnel(int status) const {
         proxy_->user.empty() ? "asks for authentication (407): write USER:PASSWORD@ before the "
                                "host in"
                              : "refuses the user and password (407) of";
-    return Error::Format(ErrorCode::kTransient, "request to {}: {} {} {}", origin_.text, proxy,
-                         fix, proxy_->variable);
+    return Error::Format(ErrorCode::kTransient, "request to {}: {} {} {}", origin_.text, proxy, fix,
+                         proxy_->variable);
   }
-  return Error::Format(ErrorCode::kTransient,
-                       "request to {}: {} {} (HTTP {}): {}", origin_.text, proxy,
-                       status >= 500 ? "cannot connect to it" : "refuses to connect to it", status,
-                       "allow the host there, or list it in NO_PROXY to reach it directly");
+  return Error::Format(ErrorCode::kTransient, "request to {}: {} {} (HTTP {}): {}", origin_.text,
+                       proxy, status >= 500 ? "cannot connect to it" : "refuses to connect to it",
+                       status, "allow the host there, or list it in NO_PROXY to reach it directly");
 }
 
 const TlsParameterNames& CurlTransfer::Names() const {
@@ -221,19 +220,20 @@ Error CurlTransfer::Failure(CURLcode code) const {
     case CURLE_COULDNT_CONNECT:
       return Error::Format(ErrorCode::kTransient, "connect to {}: {}", host, words);
     case CURLE_OPERATION_TIMEDOUT:
-      return Error::Format(ErrorCode::kTransient, "{}: no answer within {}",
-                           curl_words.starts_with("resolving") && !proxy_ ? "resolve " + host : Step(),
-                           FormatDuration(limits_.connect_timeout));
+      return Error::Format(
+          ErrorCode::kTransient, "{}: no answer within {}",
+          curl_words.starts_with("resolving") && !proxy_ ? "resolve " + host : Step(),
+          FormatDuration(limits_.connect_timeout));
     case CURLE_SSL_CONNECT_ERROR:
-      return Error::Format(ErrorCode::kTransient, "TLS handshake with {}: {}{}", host, curl_words,
-                           IsPlainText(curl_words)
-                               ? ": the server speaks plain HTTP there: use its TLS port, or http://"
-                               : "");
+      return Error::Format(
+          ErrorCode::kTransient, "TLS handshake with {}: {}{}", host, curl_words,
+          IsPlainText(curl_words)
+              ? ": the server speaks plain HTTP there: use its TLS port, or http://"
+              : "");
     case CURLE_UNSUPPORTED_PROTOCOL:
-      return Error::Format(ErrorCode::kTransient,
-                           "read the answer of {}: it is not HTTP{}", host,
-                           origin_.scheme == "http" ? ": if the server expects TLS, use https://"
-                                                    : "");
+      return Error::Format(
+          ErrorCode::kTransient, "read the answer of {}: it is not HTTP{}", host,
+          origin_.scheme == "http" ? ": if the server expects TLS, use https://" : "");
     case CURLE_PEER_FAILED_VERIFICATION: return UntrustedServer(curl_words);
     case CURLE_SSL_CACERT_BADFILE:
       return Error::Format(ErrorCode::kInvalid,

@@ -99,8 +99,8 @@ TEST_CASE("proxy rules: NO_PROXY means what it means in Go") {
 }
 
 TEST_CASE("proxy rules: loopback is reached directly, whatever the list says") {
-  for (const std::string host : {"localhost", "LOCALHOST", "127.0.0.1", "127.9.8.7", "[::1]",
-                                 "[::ffff:127.0.0.1]"}) {
+  for (const std::string host :
+       {"localhost", "LOCALHOST", "127.0.0.1", "127.9.8.7", "[::1]", "[::ffff:127.0.0.1]"}) {
     for (const std::string scheme : {"http", "https"}) {
       INFO(scheme << " " << host);
       const std::string url = scheme + "://" + host + ":8200";
@@ -119,25 +119,38 @@ TEST_CASE("proxy rules: the scheme of the request decides which variable is read
     std::string url, want;
   };
   const Row rows[] = {
-      {"https", {{"HTTPS_PROXY", "http://p:1"}, {"HTTP_PROXY", "http://q:1"}}, "https://a.test",
+      {"https",
+       {{"HTTPS_PROXY", "http://p:1"}, {"HTTP_PROXY", "http://q:1"}},
+       "https://a.test",
        "http://p:1"},
-      {"http", {{"HTTPS_PROXY", "http://p:1"}, {"HTTP_PROXY", "http://q:1"}}, "http://a.test",
+      {"http",
+       {{"HTTPS_PROXY", "http://p:1"}, {"HTTP_PROXY", "http://q:1"}},
+       "http://a.test",
        "http://q:1"},
       {"none for this scheme", {{"HTTPS_PROXY", "http://p:1"}}, "http://a.test", "direct"},
-      {"lower case first", {{"HTTPS_PROXY", "http://p:1"}, {"https_proxy", "http://q:1"}},
-       "https://a.test", "http://q:1"},
-      {"an empty one is not set", {{"HTTPS_PROXY", "http://p:1"}, {"https_proxy", ""}},
-       "https://a.test", "http://p:1"},
-      {"ALL_PROXY", {{"ALL_PROXY", "http://p:1"}, {"all_proxy", "http://p:1"}}, "https://a.test",
+      {"lower case first",
+       {{"HTTPS_PROXY", "http://p:1"}, {"https_proxy", "http://q:1"}},
+       "https://a.test",
+       "http://q:1"},
+      {"an empty one is not set",
+       {{"HTTPS_PROXY", "http://p:1"}, {"https_proxy", ""}},
+       "https://a.test",
+       "http://p:1"},
+      {"ALL_PROXY",
+       {{"ALL_PROXY", "http://p:1"}, {"all_proxy", "http://p:1"}},
+       "https://a.test",
        "direct"},
       {"lower case list first",
        {{"HTTPS_PROXY", "http://p:1"}, {"no_proxy", "b.test"}, {"NO_PROXY", "a.test"}},
-       "https://a.test", "http://p:1"},
+       "https://a.test",
+       "http://p:1"},
       {"CGI",
        {{"HTTP_PROXY", "http://p:1"}, {"REQUEST_METHOD", "GET"}},
        "http://a.test",
        "error: HTTP_PROXY is not used in a CGI environment: unset REQUEST_METHOD"},
-      {"CGI, https", {{"HTTPS_PROXY", "http://p:1"}, {"REQUEST_METHOD", "GET"}}, "https://a.test",
+      {"CGI, https",
+       {{"HTTPS_PROXY", "http://p:1"}, {"REQUEST_METHOD", "GET"}},
+       "https://a.test",
        "http://p:1"},
   };
   for (const Row& row : rows) {

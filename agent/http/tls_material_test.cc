@@ -143,7 +143,7 @@ TEST_CASE("TLS: files are limited in bytes") {
   at_limit.client_key_file = padded("me.key", pair.key_pem, kLimit);
   CHECK(ReadTlsMaterial(at_limit).ok());
   struct Row {
-    std::string TlsSettings::* field;
+    std::string TlsSettings::*field;
     std::string pem, want;
   };
   const Row rows[] = {

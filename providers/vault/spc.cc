@@ -190,8 +190,8 @@ TlsSettings ReadTls(const SpcParameters& parameters, const TlsSettings& node, bo
   tls.client_cert_file = parameters.Get("vaultTLSClientCertPath");
   tls.client_key_file = parameters.Get("vaultTLSClientKeyPath");
   tls.skip_verify = skip_verify;
-  static constexpr TlsParameterNames kNames = {
-      "vaultCACertPath or vaultCADirectory", "vaultTLSServerName", "vaultTLSClientCertPath"};
+  static constexpr TlsParameterNames kNames = {"vaultCACertPath or vaultCADirectory",
+                                               "vaultTLSServerName", "vaultTLSClientCertPath"};
   TlsSettings merged = TlsOverNode(tls, node);
   merged.names = &kNames;
   return merged;
