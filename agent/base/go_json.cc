@@ -38,12 +38,20 @@ std::string EscapeOf(std::string_view text, std::size_t& length) {
   return {};
 }
 
+bool IsPlain(char c) {
+  return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+}
+
 // Runs of plain bytes are written in one piece.
 template <typename Write>
 void WriteQuoted(std::string_view text, const Write& write) {
   write("\"");
   std::size_t start = 0;
   for (std::size_t i = 0; i < text.size();) {
+    if (IsPlain(text[i])) {
+      ++i;
+      continue;
+    }
     std::size_t length = 0;
     const std::string escape = EscapeOf(text.substr(i), length);
     if (!escape.empty()) {

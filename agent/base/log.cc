@@ -38,13 +38,18 @@ std::string_view LevelName(LogLevel level) {
 // One line has to stay readable and cheap, whatever a class or a backend has made of an error.
 constexpr std::size_t kMaxValue = 2048;
 
-std::string Shortened(std::string_view text) {
-  if (text.size() <= kMaxValue) return std::string(text);
-  return fmt::format("{} ({} bytes)", Excerpt(text, kMaxValue), text.size());
+// `text` itself, or what is left of it in `kept`.
+std::string_view Shortened(std::string_view text, std::string& kept) {
+  if (text.size() <= kMaxValue) return text;
+  kept = fmt::format("{} ({} bytes)", Excerpt(text, kMaxValue), text.size());
+  return kept;
 }
 
 std::string JsonValue(const Logger::Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return GoJsonString(Shortened(*text));
+  std::string kept;
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    return GoJsonString(Shortened(*text, kept));
+  }
   if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
   if (const auto* number = std::get_if<double>(&value)) {
     return std::isfinite(*number) ? fmt::format("{:.3f}", *number) : "null";
@@ -56,11 +61,12 @@ std::string JsonValue(const Logger::Value& value) {
 std::string TextValue(const Logger::Value& value) {
   const auto* whole = std::get_if<std::string>(&value);
   if (whole == nullptr) return JsonValue(value);
-  const std::string text = Shortened(*whole);
+  std::string kept;
+  const std::string_view text = Shortened(*whole, kept);
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) > 0x20 && c != 0x7F && c != '"' && c != '=' && c != '\\';
   });
-  return plain ? text : GoJsonString(text);
+  return plain ? std::string(text) : GoJsonString(text);
 }
 
 }  // namespace

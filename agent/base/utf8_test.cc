@@ -32,6 +32,14 @@ TEST_CASE("utf8: only shortest forms of code points are valid, other bytes becom
     INFO(row.name);
     CHECK(FindInvalidUtf8(row.text) == row.invalid_at);
     CHECK(ReplaceInvalidUtf8(row.text) == row.replaced);
+    // Behind ASCII, and in front of it, of every length around that of a machine word.
+    for (std::size_t length = 1; length < 20; ++length) {
+      const std::string ascii(length, 'x');
+      CHECK(FindInvalidUtf8(ascii + row.text) ==
+            (row.invalid_at == kNone ? kNone : length + row.invalid_at));
+      CHECK(ReplaceInvalidUtf8(ascii + row.text) == ascii + row.replaced);
+      CHECK(ReplaceInvalidUtf8(row.text + ascii) == row.replaced + ascii);
+    }
   }
 }
 
