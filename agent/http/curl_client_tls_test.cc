@@ -125,8 +125,9 @@ TEST_CASE("curl TLS: only the settings decide which servers are trusted") {
   CurlClient client{{}};
   for (Row& row : rows) {
     INFO(row.name);
-    row.tls.names = &kNames;
-    Result<HttpResponse> response = client.Send({}, Get(server, std::move(row.tls)));
+    HttpRequest request = Get(server, std::move(row.tls));
+    request.tls_names = &kNames;
+    Result<HttpResponse> response = client.Send({}, std::move(request));
     if (row.fix.empty()) {
       REQUIRE(response.ok());
       CHECK(response->body.Reveal() == "/x");

@@ -154,7 +154,7 @@ Error CurlTransfer::RefusedTunnel(int status) const {
 }
 
 const TlsParameterNames& CurlTransfer::Names() const {
-  return request_.tls && request_.tls->names != nullptr ? *request_.tls->names : kNoNames;
+  return request_.tls_names != nullptr ? *request_.tls_names : kNoNames;
 }
 
 Error CurlTransfer::UntrustedServer(const std::string& words) const {

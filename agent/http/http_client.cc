@@ -12,6 +12,7 @@ HttpRequest HttpRequest::Clone() const {
   }
   copy.body = body.Clone();
   copy.tls = tls;
+  copy.tls_names = tls_names;
   copy.bypass_proxy = bypass_proxy;
   copy.at_most_once = at_most_once;
   copy.timeout = timeout;

@@ -21,13 +21,6 @@
 
 namespace nodekeep {
 
-// What users call the settings below, for error texts that say which one helps.
-struct TlsParameterNames {
-  std::string_view ca = "the trusted CA certificates";
-  std::string_view server_name = "the server name";
-  std::string_view client_cert = "the client cert";
-};
-
 // Server verification and client certificate. Paths are files of this machine.
 struct TlsSettings {
   std::string ca_file;       // PEM bundle; wins over ca_directory
@@ -39,9 +32,15 @@ struct TlsSettings {
   std::string client_cert_pem;  // PEM texts; each is used when its file is not given
   std::shared_ptr<const SecretBytes> client_key_pem;  // shared: settings are copied, keys are not
   bool skip_verify = false;
-  const TlsParameterNames* names = nullptr;  // constant for ever; null = the general words
 
   bool operator==(const TlsSettings&) const = default;
+};
+
+// What users call these settings, for error texts that say which one helps.
+struct TlsParameterNames {
+  std::string_view ca = "the trusted CA certificates";
+  std::string_view server_name = "the server name";
+  std::string_view client_cert = "the client cert";
 };
 
 struct HttpHeader {
@@ -74,6 +73,7 @@ struct HttpRequest {
   std::vector<HttpHeader> headers;
   SecretBytes body;                             // sent when not empty, with any method
   std::shared_ptr<const TlsSettings> tls;       // null = the system's trust store
+  const TlsParameterNames* tls_names = nullptr;  // a constant; null = the general words
   bool bypass_proxy = false;                    // link-local metadata hosts
   bool at_most_once = false;                    // never resent: the server may already have acted
   Duration timeout = std::chrono::seconds(30);  // of the whole exchange; the context may be shorter

@@ -57,6 +57,8 @@ TEST_CASE("kubernetes: a GET uses the connection's token and TLS settings") {
   CHECK(seen.headers.at("authorization") == "Bearer abc");
   CHECK(seen.headers.at("accept") == "application/json");
   CHECK(seen.tls == tls);
+  REQUIRE(seen.tls_names != nullptr);
+  CHECK(seen.tls_names->ca == "certificate-authority-data of the cluster");
   CHECK(seen.body.empty());
 }
 

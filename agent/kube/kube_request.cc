@@ -18,6 +18,11 @@ constexpr Duration kLongestWait = std::chrono::seconds(30);
 // A page of a list; one object has at most some MiB.
 constexpr std::size_t kMaxAnswerBytes = 10u << 20;
 
+// Of a kubeconfig; a pod's service account has its certificate from the cluster.
+constexpr TlsParameterNames kTlsNames = {"certificate-authority-data of the cluster",
+                                         "tls-server-name of the cluster",
+                                         "client-certificate-data of the user"};
+
 ErrorCode CodeOf(int status) {
   switch (status) {
     case 401: return ErrorCode::kAuthExpired;
@@ -86,6 +91,7 @@ Result<HttpRequest> MakeKubeRequest(const KubeConnection& connection, std::strin
   request.method = call.method;
   request.url = connection.server + call.path;
   request.tls = connection.tls;
+  request.tls_names = &kTlsNames;
   request.max_response_bytes = kMaxAnswerBytes;
   request.headers.push_back({"Accept", SecretBytes(Accept(call.answer))});
   request.headers.push_back({"User-Agent", SecretBytes(user_agent)});

@@ -99,10 +99,6 @@ Result<const YamlNode*> Named(const YamlNode& root, std::string_view list, std::
   return Error::Format(ErrorCode::kInvalid, "{} has no entry named \"{}\"", list, name);
 }
 
-constexpr TlsParameterNames kNames = {"certificate-authority-data of the kubeconfig",
-                                      "tls-server-name of the kubeconfig",
-                                      "client-certificate-data of the kubeconfig"};
-
 Status ReadCluster(Fields fields, KubeConnection& connection, TlsSettings& tls) {
   connection.server = fields.Text("server");
   while (connection.server.ends_with('/')) connection.server.pop_back();
@@ -157,7 +153,6 @@ Result<KubeConnection> ReadCurrentContext(const YamlNode& root,
 
   KubeConnection connection;
   TlsSettings tls;
-  tls.names = &kNames;
   Result<const YamlNode*> cluster = Named(root, "clusters", "cluster", *cluster_name);
   if (!cluster.ok()) return cluster.error();
   if (Status read = ReadCluster({**cluster, directory}, connection, tls); !read.ok()) {

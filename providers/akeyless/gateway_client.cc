@@ -153,6 +153,9 @@ Error NotCallable(const Options& options) {
                        first.problem);
 }
 
+constexpr TlsParameterNames kTlsNames = {.ca = "nodekeep/caBundle or nodekeep/caFile",
+                                         .server_name = "nodekeep/tlsServerName"};
+
 bool PassOver(const Error& error) { return error.code() == ErrorCode::kTransient; }
 
 }  // namespace
@@ -192,6 +195,7 @@ std::vector<Result<Json>> GatewayClient::SendTo(const std::string& url, const Co
     request.method = "POST";
     request.url = url + "/" + command->name;
     request.tls = options.tls;
+    request.tls_names = &kTlsNames;
     request.timeout = timeout;
     request.at_most_once = step == Step::kMint;
     request.headers.push_back({"Content-Type", SecretBytes("application/json")});

@@ -38,6 +38,8 @@ TEST_CASE("akeyless wire: a command is a POST of JSON below the configured URL")
   CHECK(seen.headers.at("content-type") == "application/json");
   CHECK(seen.headers.at("accept") == "application/json");
   CHECK(seen.headers.at("akeylessclienttype") == "nodekeep");
+  REQUIRE(seen.tls_names != nullptr);
+  CHECK(seen.tls_names->ca == "nodekeep/caBundle or nodekeep/caFile");
   CHECK(seen.body == R"({"name":"/a","token":"t-secret"})");
 }
 

@@ -165,11 +165,7 @@ Result<TlsSettings> ReadTls(const SpcParameters& parameters, const TlsSettings& 
     }
     tls.ca_pem = std::string(decoded->Reveal());
   }
-  static constexpr TlsParameterNames kNames = {.ca = "nodekeep/caBundle or nodekeep/caFile",
-                                               .server_name = kTlsServerName};
-  TlsSettings merged = TlsOverNode(tls, node);
-  merged.names = &kNames;
-  return merged;
+  return TlsOverNode(tls, node);
 }
 
 bool TrustsAnyGateway(const AkeylessSettings& settings) {

@@ -63,6 +63,8 @@ TEST_CASE("vault: the request has the method and arguments of the object") {
     CHECK(row.method == seen.method);
     CHECK(row.url == seen.url);
     CHECK(row.body == seen.body);
+    REQUIRE(seen.tls_names != nullptr);
+    CHECK(seen.tls_names->ca == "vaultCACertPath or vaultCADirectory");
   }
 }
 

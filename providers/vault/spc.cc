@@ -190,11 +190,7 @@ TlsSettings ReadTls(const SpcParameters& parameters, const TlsSettings& node, bo
   tls.client_cert_file = parameters.Get("vaultTLSClientCertPath");
   tls.client_key_file = parameters.Get("vaultTLSClientKeyPath");
   tls.skip_verify = skip_verify;
-  static constexpr TlsParameterNames kNames = {"vaultCACertPath or vaultCADirectory",
-                                               "vaultTLSServerName", "vaultTLSClientCertPath"};
-  TlsSettings merged = TlsOverNode(tls, node);
-  merged.names = &kNames;
-  return merged;
+  return TlsOverNode(tls, node);
 }
 
 // Whether the node has a credential for this method; a client certificate is always a node's file.

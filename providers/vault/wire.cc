@@ -18,6 +18,9 @@ namespace {
 
 constexpr std::size_t kMaxServerText = 1024;
 
+constexpr TlsParameterNames kTlsNames = {"vaultCACertPath or vaultCADirectory",
+                                         "vaultTLSServerName", "vaultTLSClientCertPath"};
+
 bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 307 || status == 308;
 }
@@ -286,6 +289,7 @@ HttpRequest ApiClient::Request(const ApiCall& call, const Options& options) cons
   request.url = UrlOf(call, options);
   request.unix_socket = options.address.unix_socket;
   request.tls = options.tls;
+  request.tls_names = &kTlsNames;
   request.timeout = timeout_;
   request.server_state = StateOfServer;
   // Required by local agents and proxies with protection against request forgery.

@@ -25,6 +25,7 @@ FakeHttpClient::RecordedRequest Record(const HttpRequest& request) {
   seen.body = std::string(request.body.Reveal());
   seen.unix_socket = request.unix_socket;
   seen.tls = request.tls;
+  seen.tls_names = request.tls_names;
   seen.bypass_proxy = request.bypass_proxy;
   seen.timeout = request.timeout;
   seen.server_state = request.server_state;

@@ -29,6 +29,7 @@ class FakeHttpClient final : public HttpClient {
     std::string body;
     std::string unix_socket;
     std::shared_ptr<const TlsSettings> tls;
+    const TlsParameterNames* tls_names = nullptr;
     bool bypass_proxy = false;
     Duration timeout{};
     ServerState (*server_state)(const HttpResponse&) = nullptr;
