@@ -64,9 +64,11 @@ class FakeClasses final : public ClassSource {
 class FakePods final : public PodSource {
  public:
   Result<std::shared_ptr<const PodsByUid>> OnNode(const Context&) override {
+    if (fault) return *fault;
     return std::make_shared<const PodsByUid>(pods);
   }
   PodsByUid pods;
+  std::optional<Error> fault;
 };
 
 class NoForeignProviders final : public VolumeSource {

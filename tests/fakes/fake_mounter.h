@@ -2,15 +2,20 @@
 
 // An in-memory mount table over real directories: a plain directory takes the place of the tmpfs
 // and is deleted with its content on unmount. Injects faults. Thread-safe.
+//
+// Deletes below TempDirs only, whatever path it is given: the tests often run as root, and the code
+// under test may be wrong.
 
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 
 #include "agent/base/mutex.h"
 #include "csi/mounter.h"
+#include "tests/fakes/temp_dir.h"
 
 namespace nodekeep {
 
@@ -24,8 +29,10 @@ class FakeMounter final : public Mounter {
     return std::filesystem::exists(path) ? MountState::kPlain : MountState::kAbsent;
   }
   Status Mount(const std::string& path, const TmpfsOptions& options) override {
+    if (on_mount) on_mount();
     MutexLock lock(mutex_);
     ++mount_calls_;
+    if (!IsInTempDir(path)) return OutsideOfTempDir(path);
     if (!mount_faults_.empty()) {
       Error error = mount_faults_.front();
       mount_faults_.pop_front();
@@ -59,6 +66,7 @@ class FakeMounter final : public Mounter {
   Status Clear(const std::string& path) override {
     MutexLock lock(mutex_);
     ++clear_calls_;
+    if (!IsInTempDir(path)) return OutsideOfTempDir(path);
     if (!clear_faults_.empty()) {
       Error error = clear_faults_.front();
       clear_faults_.pop_front();
@@ -117,7 +125,14 @@ class FakeMounter final : public Mounter {
     return found == mounts_.end() ? std::nullopt : std::optional(found->second.options);
   }
 
+  // Called at the beginning of each mount, without the lock.
+  std::function<void()> on_mount;
+
  private:
+  static Error OutsideOfTempDir(const std::string& path) {
+    return Error::Format(ErrorCode::kInternal, "\"{}\" is not below a temporary directory", path);
+  }
+
   struct Mounted {
     TmpfsOptions options;
     bool stale = false;

@@ -11,6 +11,19 @@
 
 namespace nodekeep {
 
+// Whether `path`, with its links and ".." resolved, is below a TempDir: what a fake may delete.
+inline bool IsInTempDir(const std::string& path) {
+  std::error_code failed;
+  const std::filesystem::path all = std::filesystem::canonical(
+      std::filesystem::temp_directory_path(), failed);
+  if (failed || !std::filesystem::path(path).is_absolute()) return false;
+  const std::filesystem::path resolved = std::filesystem::weakly_canonical(path, failed);
+  const std::string prefix = (all / "nodekeep-test-").string();
+  const std::size_t slash = resolved.string().find('/', prefix.size());
+  return !failed && resolved.string().starts_with(prefix) && slash != std::string::npos &&
+         slash + 1 < resolved.string().size();
+}
+
 class TempDir {
  public:
   TempDir() {
