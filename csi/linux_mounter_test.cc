@@ -30,7 +30,7 @@ std::string KernelOptions(const std::string& path) {
 }
 
 struct stat StatOf(const std::string& path) {
-  struct stat facts{};
+  struct stat facts {};
   REQUIRE(stat(path.c_str(), &facts) == 0);
   return facts;
 }
@@ -92,7 +92,7 @@ TEST_CASE("mounter: the tmpfs has the mode, group, size and protections that its
     CHECK((root.st_mode & 07777) == 0755);
     CHECK(root.st_uid == 0);
     CHECK(root.st_gid == row.options.group.value_or(0));
-    struct statvfs size{};
+    struct statvfs size {};
     REQUIRE(statvfs(path.c_str(), &size) == 0);
     CHECK(size.f_blocks * size.f_frsize == row.options.size);
     // What the protection is for.

@@ -51,7 +51,8 @@ struct NodeServer {
   }
   grpc::Status Publish(const Request& request) const {
     csi::v1::NodePublishVolumeResponse ignored;
-    return Send([&](auto& context) { return stub->NodePublishVolume(&context, request, &ignored); });
+    return Send(
+        [&](auto& context) { return stub->NodePublishVolume(&context, request, &ignored); });
   }
   grpc::Status Unpublish(const std::string& id, const std::string& path) const {
     csi::v1::NodeUnpublishVolumeRequest request;
@@ -237,14 +238,19 @@ TEST_CASE("node service: a volume mount group is a whole number, or the request 
     std::optional<gid_t> group;
     bool good;
   };
-  const Row rows[] = {
-      {"", std::nullopt, true},           {"0", 0, true},
-      {"2000", 2000, true},               {"2147483647", 2147483647, true},
-      {"2000x", std::nullopt, false},     {"2000 ", std::nullopt, false},
-      {" 2000", std::nullopt, false},     {"2000,mode=0777", std::nullopt, false},
-      {"20.5", std::nullopt, false},      {"-1", std::nullopt, false},
-      {"0x10", std::nullopt, false},      {"4294967296", std::nullopt, false},
-      {"developers", std::nullopt, false}};
+  const Row rows[] = {{"", std::nullopt, true},
+                      {"0", 0, true},
+                      {"2000", 2000, true},
+                      {"2147483647", 2147483647, true},
+                      {"2000x", std::nullopt, false},
+                      {"2000 ", std::nullopt, false},
+                      {" 2000", std::nullopt, false},
+                      {"2000,mode=0777", std::nullopt, false},
+                      {"20.5", std::nullopt, false},
+                      {"-1", std::nullopt, false},
+                      {"0x10", std::nullopt, false},
+                      {"4294967296", std::nullopt, false},
+                      {"developers", std::nullopt, false}};
   DriverNode node;
   for (const Row& row : rows) {
     INFO(row.text);
@@ -257,8 +263,7 @@ TEST_CASE("node service: a volume mount group is a whole number, or the request 
       continue;
     }
     CHECK(read.error().code() == ErrorCode::kInvalid);
-    CHECK(read.error().message() ==
-          "volume_mount_group \"" + row.text + "\" is not a group id");
+    CHECK(read.error().message() == "volume_mount_group \"" + row.text + "\" is not a group id");
   }
 }
 
@@ -300,14 +305,14 @@ TEST_CASE("node service: statistics of a volume have its size, its use and its c
 TEST_CASE("node service: kubelet learns the node's name and what the driver can do") {
   NodeServer server;
   csi::v1::NodeGetInfoResponse info;
-  REQUIRE(server.Send([&](auto& context) {
-    return server.stub->NodeGetInfo(&context, {}, &info);
-  }).ok());
+  REQUIRE(server.Send([&](auto& context) { return server.stub->NodeGetInfo(&context, {}, &info); })
+              .ok());
   CHECK(info.node_id() == "n");
   csi::v1::NodeGetCapabilitiesResponse can;
-  REQUIRE(server.Send([&](auto& context) {
-    return server.stub->NodeGetCapabilities(&context, {}, &can);
-  }).ok());
+  REQUIRE(
+      server
+          .Send([&](auto& context) { return server.stub->NodeGetCapabilities(&context, {}, &can); })
+          .ok());
   using RPC = csi::v1::NodeServiceCapability::RPC;
   std::set<RPC::Type> types;
   for (const auto& capability : can.capabilities()) types.insert(capability.rpc().type());
@@ -316,7 +321,8 @@ TEST_CASE("node service: kubelet learns the node's name and what the driver can 
         std::set<RPC::Type>{RPC::GET_VOLUME_STATS, RPC::VOLUME_CONDITION, RPC::VOLUME_MOUNT_GROUP});
 }
 
-TEST_CASE("node service: while it stops, requests are refused so that kubelet tries the next agent") {
+TEST_CASE(
+    "node service: while it stops, requests are refused so that kubelet tries the next agent") {
   NodeServer server;
   const VolumePtr volume = server.node.MakeVolume();
   REQUIRE(server.Publish(RequestOf(*volume)).ok());
@@ -351,16 +357,20 @@ TEST_CASE("node service: neither a repeated publish nor an unpublish waits for a
   });
   REQUIRE(node.backend->AwaitWaiting(1));
   csi::v1::NodePublishVolumeResponse answer;
-  CHECK(server.Send([&](auto& context) {
-    return stub->NodePublishVolume(&context, RequestOf(*mounted), &answer);
-  }).ok());
+  CHECK(server
+            .Send([&](auto& context) {
+              return stub->NodePublishVolume(&context, RequestOf(*mounted), &answer);
+            })
+            .ok());
   csi::v1::NodeUnpublishVolumeRequest request;
   request.set_volume_id(mounted->id);
   request.set_target_path(mounted->target_path);
   csi::v1::NodeUnpublishVolumeResponse ignored;
-  CHECK(server.Send([&](auto& context) {
-    return stub->NodeUnpublishVolume(&context, request, &ignored);
-  }).ok());
+  CHECK(server
+            .Send([&](auto& context) {
+              return stub->NodeUnpublishVolume(&context, request, &ignored);
+            })
+            .ok());
   CHECK_FALSE(std::filesystem::exists(mounted->target_path));
   node.backend->Open();
   waiting.clear();

@@ -11,9 +11,7 @@ namespace {
 
 using std::chrono::seconds;
 
-Context Until(const FakeClock& clock, Duration wait) {
-  return Context(clock.Now() + wait, {});
-}
+Context Until(const FakeClock& clock, Duration wait) { return Context(clock.Now() + wait, {}); }
 
 TEST_CASE("target locks: a path is locked until its guard ends; other paths are free") {
   FakeClock clock;

@@ -54,14 +54,15 @@ struct FileNode : DriverNode {
 };
 
 struct stat StatOf(const Volume& volume, const std::string& file) {
-  struct stat facts{};
+  struct stat facts {};
   REQUIRE(stat((volume.target_path + "/" + file).c_str(), &facts) == 0);
   return facts;
 }
 
 }  // namespace
 
-TEST_CASE("driver: fsGroup gives every file that group and lets it read, and changes nothing else") {
+TEST_CASE(
+    "driver: fsGroup gives every file that group and lets it read, and changes nothing else") {
   struct Row {
     std::string name;
     std::uint32_t mode, with_group;

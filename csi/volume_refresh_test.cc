@@ -213,7 +213,8 @@ TEST_CASE("driver: volumes are refreshed when their pod is not known to have end
   }
 }
 
-TEST_CASE("driver: a refresh that took over five seconds counts as slow, until one is quick again") {
+TEST_CASE(
+    "driver: a refresh that took over five seconds counts as slow, until one is quick again") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();
   REQUIRE(node.Publish(volume).ok());

@@ -14,8 +14,8 @@ namespace nodekeep {
 // Whether `path`, with its links and ".." resolved, is below a TempDir: what a fake may delete.
 inline bool IsInTempDir(const std::string& path) {
   std::error_code failed;
-  const std::filesystem::path all = std::filesystem::canonical(
-      std::filesystem::temp_directory_path(), failed);
+  const std::filesystem::path all =
+      std::filesystem::canonical(std::filesystem::temp_directory_path(), failed);
   if (failed || !std::filesystem::path(path).is_absolute()) return false;
   const std::filesystem::path resolved = std::filesystem::weakly_canonical(path, failed);
   const std::string prefix = (all / "nodekeep-test-").string();
