@@ -16,13 +16,14 @@ Status ProviderServers::Open() {
                                  .runtime_name = runtime_name,
                                  .version = options_.version,
                                  .budget = options_.mount_budget,
+                                 .max_reply_bytes = options_.max_reply_bytes,
                                  .on_exception = options_.on_exception},
         mounts_, pool_, clock_);
     auto server =
         LocalServer::Start({served.service.get()}, {.on_exception = options_.on_exception}, log_);
     if (!server.ok()) {
       Stop(clock_.Now());
-      return server.error().Prepend("provider {}", name);
+      return server.error().Prepend("provider \"{}\"", name);
     }
     served.server = *std::move(server);
     served_.push_back(std::move(served));

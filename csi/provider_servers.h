@@ -31,6 +31,7 @@ class ProviderServers {
     std::vector<NamedProvider> providers;
     std::string version;
     Duration mount_budget = std::chrono::seconds(90);
+    std::size_t max_reply_bytes = kMaxReplyBytes;  // ProviderService::Options
     ExceptionReporter on_exception{};
   };
 

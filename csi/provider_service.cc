@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kNamedInTooLarge = 3;
 constexpr std::size_t kMaxInlineBytes = 64 << 10;
 
-Error TooLarge(const Bundle& bundle, std::size_t total) {
+Error TooLarge(const Bundle& bundle, std::size_t total, std::size_t max_bytes) {
   std::vector<const BundleFile*> files;
   for (const BundleFile& file : bundle.files) files.push_back(&file);
   std::sort(files.begin(), files.end(), [](const BundleFile* a, const BundleFile* b) {
@@ -29,13 +29,14 @@ Error TooLarge(const Bundle& bundle, std::size_t total) {
   }
   return Error::Format(ErrorCode::kTooLarge,
                        "the volume would be {} bytes, the driver accepts {}; largest objects: {}; "
-                       "split them over several SecretProviderClasses",
-                       total, kMaxReplyBytes, largest);
+                       "split them over several SecretProviderClasses, or raise the driver's "
+                       "--max-call-recv-msg-size and then providerDoor.maxReplyBytes",
+                       total, max_bytes, largest);
 }
 
 }  // namespace
 
-Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle) {
+Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle, std::size_t max_bytes) {
   v1alpha1::MountResponse reply;
   for (const ObjectVersion& version : bundle.versions) {
     auto* out = reply.add_object_version();
@@ -44,7 +45,7 @@ Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle) {
   }
   std::size_t contents = 0;
   for (const BundleFile& file : bundle.files) contents += file.contents.size();
-  if (contents > kMaxReplyBytes) return TooLarge(bundle, contents);
+  if (contents > max_bytes) return TooLarge(bundle, contents, max_bytes);
   for (const BundleFile& file : bundle.files) {
     auto* out = reply.add_files();
     out->set_path(file.path);
@@ -52,16 +53,16 @@ Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle) {
     const std::string_view bytes = file.contents.Reveal();
     out->set_contents(bytes.data(), bytes.size());
   }
-  if (const std::size_t total = reply.ByteSizeLong(); total > kMaxReplyBytes) {
-    return TooLarge(bundle, total);
+  if (const std::size_t total = reply.ByteSizeLong(); total > max_bytes) {
+    return TooLarge(bundle, total, max_bytes);
   }
   return reply;
 }
 
 namespace {
 
-Status PutBundle(Bundle bundle, v1alpha1::MountResponse& response) {
-  Result<v1alpha1::MountResponse> reply = ReplyOf(std::move(bundle));
+Status PutBundle(Bundle bundle, std::size_t max_bytes, v1alpha1::MountResponse& response) {
+  Result<v1alpha1::MountResponse> reply = ReplyOf(std::move(bundle), max_bytes);
   if (!reply.ok()) return reply.error();
   response = *std::move(reply);
   return {};
@@ -74,6 +75,7 @@ ProviderService::ProviderService(Options options, MountService& mounts, WorkerPo
     : provider_(std::move(options.provider)),
       runtime_name_(std::move(options.runtime_name)),
       version_(std::move(options.version)),
+      max_reply_bytes_(options.max_reply_bytes),
       mounts_(mounts),
       on_exception_(std::move(options.on_exception)),
       calls_({.budget = options.budget, .status_of = CsiStatusOf}, pool, clock) {}
@@ -103,7 +105,8 @@ std::optional<Status> ProviderService::ServeFromMemory(Result<MountRequest>& req
   if (!request.ok()) return std::nullopt;  // answered by the pool, as every error
   std::optional<Result<Bundle>> bundle = mounts_.MountFromMemory(*request);
   if (!bundle) return std::nullopt;
-  return bundle->ok() ? PutBundle(**std::move(bundle), response) : bundle->error();
+  return bundle->ok() ? PutBundle(**std::move(bundle), max_reply_bytes_, response)
+                      : bundle->error();
 }
 
 grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* context,
@@ -124,7 +127,7 @@ grpc::ServerUnaryReactor* ProviderService::Mount(grpc::CallbackServerContext* co
       if (!*read) *read = Read(*request);
       Result<Bundle> bundle = mounts_.Mount(own, provider_, *std::move(*read));
       if (!bundle.ok()) return Status(bundle.error());
-      return PutBundle(*std::move(bundle), *response);
+      return PutBundle(*std::move(bundle), max_reply_bytes_, *response);
     });
   });
 }

@@ -23,8 +23,8 @@
 
 namespace nodekeep {
 
-// Converts a bundle to a reply. Errors: kTooLarge over kMaxReplyBytes, naming the largest objects.
-Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle);
+// Converts a bundle to a reply. Errors: kTooLarge over `max_bytes`, naming the largest objects.
+Result<v1alpha1::MountResponse> ReplyOf(Bundle bundle, std::size_t max_bytes);
 
 class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackService {
  public:
@@ -33,6 +33,7 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
     std::string runtime_name;                    // reported by Version: ProviderEntry::runtime_name
     std::string version;                         // of this agent
     Duration budget = std::chrono::seconds(90);  // of one mount
+    std::size_t max_reply_bytes = kMaxReplyBytes;  // what the driver accepts
     ExceptionReporter on_exception{};            // for gRPC's threads, as "grpc"
   };
 
@@ -63,6 +64,7 @@ class ProviderService final : public v1alpha1::CSIDriverProvider::CallbackServic
   const std::string provider_;
   const std::string runtime_name_;
   const std::string version_;
+  const std::size_t max_reply_bytes_;
   MountService& mounts_;
   const ExceptionReporter on_exception_;
   CallRunner calls_;  // last: waits for the mounts in flight

@@ -36,11 +36,14 @@ std::string AttributesFor(const std::string& objects, const std::string& pod = "
 
 // The provider server of a fake backend, served by a real gRPC server behind a real socket.
 struct Server {
-  explicit Server(const std::string& name = "fake", Duration budget = seconds(90))
-      : service({.provider = name,
+  explicit Server(const std::string& name = "fake", Duration budget = seconds(90),
+                  std::size_t max_reply_bytes = kMaxReplyBytes)
+      : driver_limit(max_reply_bytes),
+        service({.provider = name,
                  .runtime_name = name + "-csi-provider",
                  .version = "1.2.3",
                  .budget = budget,
+                 .max_reply_bytes = max_reply_bytes,
                  .on_exception = Reporter()},
                 mounts, pool, clock),
         server(*LocalServer::Start({&service}, {}, core.log)) {
@@ -59,7 +62,7 @@ struct Server {
     grpc::ChannelArguments arguments;
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, authority);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetMaxReceiveMessageSize(4 << 20);
+    arguments.SetMaxReceiveMessageSize(static_cast<int>(driver_limit));
     return grpc::CreateCustomChannel("unix:" + (dir / "fake.sock"),
                                      grpc::InsecureChannelCredentials(), arguments);
   }
@@ -97,6 +100,7 @@ struct Server {
     };
   }
 
+  const std::size_t driver_limit;  // of the driver's --max-call-recv-msg-size
   SystemClock clock;
   std::atomic<bool> defect = false;
   Mutex mutex;
@@ -304,7 +308,24 @@ TEST_CASE("provider server: a reply over 4 MiB is refused with the names of the 
   CHECK(status.error_message() ==
         "the volume would be 4600105 bytes, the driver accepts 4194304; largest objects: "
         "\"o3000000\" (3000000 bytes), \"o900000\" (900000 bytes), \"o700000\" (700000 bytes); "
-        "split them over several SecretProviderClasses");
+        "split them over several SecretProviderClasses, or raise the driver's "
+        "--max-call-recv-msg-size and then providerDoor.maxReplyBytes");
+}
+
+TEST_CASE("provider server: a raised limit holds for a driver whose own limit was raised too") {
+  Server server("fake", seconds(90), 6u << 20);
+  server.backend->SetValue("big", std::string(3u << 20, 'x'));
+  server.backend->SetValue("big-2", std::string(2u << 20, 'y'));
+  server.backend->SetValue("big-3", std::string(1u << 20, 'z'));
+  v1alpha1::MountResponse reply;
+  const grpc::Status status = server.Mount(AttributesFor("big,big-2"), &reply);
+  REQUIRE(status.ok());
+  REQUIRE(reply.files_size() == 2);
+  CHECK(reply.files(0).contents().size() == 3u << 20);
+  CHECK(reply.files(1).contents().size() == 2u << 20);
+  const grpc::Status refused = server.Mount(AttributesFor("big,big-2,big-3"));
+  CHECK(refused.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK(refused.error_message().find("the driver accepts 6291456;") != std::string::npos);
 }
 
 TEST_CASE("provider server: the size limit applies to the whole reply") {

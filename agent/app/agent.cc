@@ -62,6 +62,7 @@ class Agent {
                            .providers = NamedProviders(loaded_),
                            .version = std::string(Version()),
                            .mount_budget = loaded_.config.mount_budget,
+                           .max_reply_bytes = loaded_.config.provider_door.max_reply_bytes,
                            .on_exception = graph.on_exception},
                           graph.mounts, mount_pool_, graph.clock, log) {
     if (loaded_.config.driver.enabled && graph.kube) {

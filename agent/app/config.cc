@@ -252,7 +252,7 @@ void CheckTogether(const Config& config, const std::map<std::string, std::vector
     if (socket.size() <= kMaxSocketPath) return;
     Finding place = PlaceOf(all, path);
     place.message =
-        fmt::format("the path of socket {} is longer than {} bytes", socket, kMaxSocketPath);
+        fmt::format("the path of socket \"{}\" is longer than {} bytes", socket, kMaxSocketPath);
     place.fix = "use a directory with a shorter path";
     findings.push_back(std::move(place));
   };
@@ -280,6 +280,10 @@ bool IsServedByDefault(const LoadedConfig& loaded, const ProviderEntry& entry) {
 
 void FillComputedDefaults(LoadedConfig& loaded) {
   Config& config = loaded.config;
+  if (loaded.sources.logs_to_terminal && loaded.origins.at("log.format") == "default") {
+    config.log_format = LogFormat::kText;
+    loaded.origins["log.format"] = "terminal";
+  }
   if (config.node_name.empty()) {
     config.node_name = loaded.sources.host_name;
     loaded.origins["nodeName"] = "host name";

@@ -20,6 +20,7 @@
 #include "agent/base/read_file.h"
 #include "agent/base/result.h"
 #include "agent/secrets/policy.h"
+#include "csi/reply_limit.h"
 #include "providers/registry.h"
 
 namespace nodekeep {
@@ -60,6 +61,11 @@ struct Config {
     std::string startup_taint = "secrets-store.csi.k8s.io/agent-not-ready";  // "" = none
   };
 
+  // The sockets on which secrets-store-csi-driver calls the providers.
+  struct ProviderDoor {
+    std::size_t max_reply_bytes = kMaxReplyBytes;
+  };
+
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kJson;
   std::string node_name;
@@ -73,6 +79,7 @@ struct Config {
   Cache cache;
   Fetch fetch;
   Driver driver;
+  ProviderDoor provider_door;
   Policy policy;                                    // of providers that set none
   std::vector<std::string> enabled_providers;       // in the order of the build's registry
   std::map<std::string, ProviderConfig> providers;  // every provider of the build
@@ -86,6 +93,7 @@ struct ConfigSources {
   std::map<std::string, std::string> environment;         // an empty variable is ignored
   std::map<std::string, std::vector<std::string>> flags;  // by setting path: "log.level"
   std::string host_name;                                  // the default of nodeName
+  bool logs_to_terminal = false;                          // log.format is text, unless it is set
   std::span<const ProviderEntry> providers;               // of this build
 };
 

@@ -15,6 +15,11 @@ namespace {
 
 constexpr char kDurationHow[] = "write it like 90s, 1h30m or 500ms, at most 8760h";
 
+// A reply of this size takes a fourth of the memory for answers (shares.cc): its files count twice
+// (agent/mount/assemble.cc). A namespace gets at most half.
+constexpr std::size_t kHighestReplyLimit = std::size_t{16} << 20;
+constexpr std::size_t kLowestReplyLimit = std::size_t{1} << 20;
+
 // Limited, so that adding it to a time point cannot overflow.
 std::optional<Duration> ReadDuration(const std::string& text) {
   const Result<Duration> value = ParseDuration(text);
@@ -130,6 +135,19 @@ SettingCodec ByteSize(Get get) {
   return One(
       "size", "write it like 64MiB, 4MB or a number of bytes", get,
       [](const std::string& text) { return ValueOf(ParseByteSize(text)); }, FormatByteSize);
+}
+
+template <typename Get>
+SettingCodec ByteSizeBetween(std::size_t lowest, std::size_t highest, Get get) {
+  return One(
+      "size in range",
+      fmt::format("write one from {} to {}", FormatByteSize(lowest), FormatByteSize(highest)), get,
+      [lowest, highest](const std::string& text) -> std::optional<std::size_t> {
+        const Result<std::size_t> bytes = ParseByteSize(text);
+        if (!bytes.ok() || *bytes < lowest || *bytes > highest) return std::nullopt;
+        return *bytes;
+      },
+      FormatByteSize);
 }
 
 template <typename Get>
@@ -330,7 +348,8 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
       {.path = "log.format",
        .environment = "NODEKEEP_LOG_FORMAT",
        .codec = LogFormatCodec(),
-       .help = "json (one object a line) or text"},
+       .help = "json (one object a line) or text",
+       .default_note = "json; text on a terminal"},
       {.path = "nodeName",
        .environment = "NODEKEEP_NODE_NAME",
        .flag = "--node-name",
@@ -413,6 +432,13 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .codec = Text([](auto& config) -> auto& { return config.driver.startup_taint; }),
        .help = "Taint that is removed from the node once kubelet has registered the driver; "
                "empty = none"},
+      {.path = "providerDoor.maxReplyBytes",
+       .environment = "NODEKEEP_MAX_REPLY_BYTES",
+       .codec = ByteSizeBetween(
+           kLowestReplyLimit, kHighestReplyLimit,
+           [](auto& config) -> auto& { return config.provider_door.max_reply_bytes; }),
+       .help = "Maximum reply to a mount of secrets-store-csi-driver: the value of the driver's "
+               "--max-call-recv-msg-size, which must be raised first; at most 16MiB"},
       {.path = "mountBudget",
        .environment = "NODEKEEP_MOUNT_BUDGET",
        .codec = DurationAboveZero([](auto& config) -> auto& { return config.mount_budget; }),

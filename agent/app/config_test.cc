@@ -115,6 +115,7 @@ TEST_CASE("config: a flag wins over the environment, that over the file, that ov
        {{"providerDirs", {"/c", "/d,/c"}}},
        "/c,/d",
        "flag --provider-dir"},
+      {"log format", "log.format", "", {}, {}, "json", "default"},
       {"http off", "http.address", "http: {address: off}", {}, {}, "off", "nodekeep.yaml:1"},
       {"http on every address",
        "http.address",
@@ -243,7 +244,8 @@ TEST_CASE("config: every unknown key and every bad value is reported at once, wi
       "nodekeep.yaml:16:14: providers.vault.policy.refresh: unknown setting; known here: "
       "refreshAfter, maxAgeAtStart, serveStaleFor, rememberFailure",
       "nodekeep.yaml:17:1: wholly-different-thing: unknown setting; known here: log, nodeName, "
-      "http, adminSocket, providerDirs, kubeconfig, versionKeySecret, driver, mountBudget, "
+      "http, adminSocket, providerDirs, kubeconfig, versionKeySecret, driver, providerDoor, "
+      "mountBudget, "
       "shutdownGrace, cache, fetch, policy, providers",
       "flag --log-level: log.level: \"loud\" is not a valid log level; use debug, info, warn, "
       "error or off",
@@ -293,11 +295,11 @@ TEST_CASE("config: conflicting values are refused with the position of the one t
        "nodekeep.yaml:3:29: providers.vault.policy.serveStaleFor: serveStaleFor is shorter than "
        "refreshAfter; make it at least as long, or 0 for never"},
       {"admin socket too long", "adminSocket: " + deep + "xyz\n",
-       "nodekeep.yaml:1:14: adminSocket: the path of socket " + deep +
-           "xyz is longer than 107 bytes; use a directory with a shorter path"},
+       "nodekeep.yaml:1:14: adminSocket: the path of socket \"" + deep +
+           "xyz\" is longer than 107 bytes; use a directory with a shorter path"},
       {"provider socket too long", "providerDirs: [" + deep + "]\n",
-       "nodekeep.yaml:1:15: providerDirs: the path of socket " + deep +
-           "/vault.sock is longer than 107 bytes; use a directory with a shorter path"},
+       "nodekeep.yaml:1:15: providerDirs: the path of socket \"" + deep +
+           "/vault.sock\" is longer than 107 bytes; use a directory with a shorter path"},
       {"empty admin socket", "adminSocket: ''\n",
        "nodekeep.yaml:1:14: adminSocket: must not be empty; write the path of the socket"},
       {"two documents", "log: {level: info}\n---\nnodeName: x\n",
@@ -350,6 +352,11 @@ TEST_CASE("config: bad values of each kind are refused, good ones are read") {
       {"fetch.budget", "2562047h", false},
       {"providers.vault.timeout", "2562047h", false},
       {"log.format", "xml", false},
+      {"providerDoor.maxReplyBytes", "4MiB", true},
+      {"providerDoor.maxReplyBytes", "16MiB", true},
+      {"providerDoor.maxReplyBytes", "17MiB", false},
+      {"providerDoor.maxReplyBytes", "1023KiB", false},
+      {"providerDoor.maxReplyBytes", "lots", false},
       {"log.format", "text", true},
       {"providers.enabled", ",", false},
       {"providers.enabled", "dev", true},
@@ -361,6 +368,28 @@ TEST_CASE("config: bad values of each kind are refused, good ones are read") {
     ConfigSources sources = Sources("");
     sources.flags[row.path] = {row.text};
     CHECK(CheckConfig(sources).loaded.has_value() == row.good);
+  }
+}
+
+TEST_CASE("config: the log is text on a terminal, unless its format is set") {
+  struct Row {
+    std::string name, file, environment, want, origin;
+  };
+  const Row rows[] = {
+      {"not set", "", "", "text", "terminal"},
+      {"file", "log: {format: json}", "", "json", "nodekeep.yaml:1"},
+      {"environment", "", "json", "json", "environment NODEKEEP_LOG_FORMAT"},
+      {"text", "log: {format: text}", "", "text", "nodekeep.yaml:1"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    ConfigSources sources = Sources(row.file);
+    sources.logs_to_terminal = true;
+    sources.environment["NODEKEEP_LOG_FORMAT"] = row.environment;
+    CHECK(ValueOf(sources, "log.format") == row.want);
+    CHECK(CheckConfig(sources).loaded->origins.at("log.format") == row.origin);
+    // A reload reads the same sources: nothing needs a restart.
+    CHECK(NeedRestart(*CheckConfig(sources).loaded, *CheckConfig(sources).loaded).empty());
   }
 }
 

@@ -71,7 +71,8 @@ std::set<std::string, std::less<>> NamedHosts(const Config& config) {
 
 // Above what a reply to a driver and a volume can hold, whose own errors say more.
 std::size_t MaxBundleBytes(const Config& config) {
-  return std::max<std::size_t>(std::size_t{8} << 20, config.driver.volume_bytes);
+  return std::max(
+      {std::size_t{8} << 20, config.driver.volume_bytes, 2 * config.provider_door.max_reply_bytes});
 }
 
 RetryPolicy Retries(const Config& config) {

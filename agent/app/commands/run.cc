@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "agent/app/agent.h"
 #include "agent/app/commands/commands.h"
 
@@ -13,7 +15,9 @@ void AddRun(CLI::App& root, ChosenCommand& chosen) {
                       "NODEKEEP_HTTP_ADDRESS=:9466 VAULT_ADDR=https://vault:8200 nodekeep run"});
   command->callback([&chosen, flags] {
     chosen.run = [&chosen, flags] {
-      const Result<LoadedConfig> loaded = LoadConfig(flags->Sources(chosen.io));
+      ConfigSources sources = flags->Sources(chosen.io);
+      sources.logs_to_terminal = isatty(STDERR_FILENO) == 1;
+      const Result<LoadedConfig> loaded = LoadConfig(sources);
       if (!loaded.ok()) return Fail(chosen.io, loaded.error());
       return RunAgent(*loaded);
     };
