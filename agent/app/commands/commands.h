@@ -61,6 +61,9 @@ struct AgentFlags {
 };
 std::shared_ptr<AgentFlags> AddAgentFlags(CLI::App& command, std::string default_timeout);
 
+// The tables of `nodekeep status`, at most 120 columns wide for names of usual length.
+std::string StatusTable(const admin::v1::StatusResponse& status);
+
 // "3d4h", "2h5m", "12s", "0.3s": at most two units, for users.
 std::string ShortDuration(double seconds);
 // "512 B", "1.5 KiB".
