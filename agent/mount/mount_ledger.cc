@@ -26,7 +26,8 @@ std::string KeyOf(const Identity& identity, const std::string& provider,
 
 }  // namespace
 
-void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took) {
+bool MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took,
+                         std::size_t content) {
   MountRecord record;
   const Identity& identity = plan.read->identity;
   record.provider = plan.read->route.provider;
@@ -50,6 +51,7 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
   }
   record.at = clock_.Wall();
   record.took = took;
+  record.content = content;
   if (outcome.ok()) {
     record.report = *outcome;
     record.outcome = outcome->stale > 0 ? "stale" : "ok";
@@ -63,9 +65,12 @@ void MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
   MutexLock lock(mutex_);
   const MountRecord* former = records_.Find(key);
   record.served = outcome.ok() || (former != nullptr && former->served);
+  const bool is_same = outcome.ok() && former != nullptr && former->error.empty() &&
+                       former->content == record.content;
   record.mounts = former != nullptr ? former->mounts + 1 : 1;
   record.number = next_number_++;
   records_.Put(identity.namespace_name, key, std::move(record), bytes);
+  return is_same;
 }
 
 bool MountLedger::HasServed(const MountRequest& request) const {

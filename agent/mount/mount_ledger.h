@@ -33,6 +33,7 @@ struct MountRecord {
   Duration took = Duration::zero();
   ReadReport report;
   bool served = false;     // one of the mounts so far succeeded
+  std::size_t content = 0;  // a digest of what was delivered
   std::size_t mounts = 0;  // so far, this one included
   std::uint64_t number = 0;  // sequence number on this node: orders mounts independently of clocks
 };
@@ -43,7 +44,10 @@ class MountLedger {
   explicit MountLedger(const Clock& clock, std::size_t max_bytes = 8 << 20)
       : clock_(clock), max_record_(max_bytes / 8), records_(max_bytes) {}
 
-  void Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took);
+  // `content`: a digest of what was delivered. Returns whether the mount before it, of the same
+  // volume, is recorded and delivered the same; false after a failure of either.
+  bool Record(const MountPlan& plan, const Result<ReadReport>& outcome, Duration took,
+              std::size_t content = 0);
   // Most recent first.
   std::vector<MountRecord> List() const;
   // Whether a mount of this volume has succeeded, as far as it is recorded.

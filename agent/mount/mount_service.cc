@@ -19,6 +19,15 @@ std::string RefList(const MountPlan& plan) {
   return text;
 }
 
+// Equal for equal contents: a version is a keyed digest of the object, or the backend's own.
+std::size_t ContentOf(const Bundle& bundle) {
+  std::size_t digest = bundle.files.size();
+  for (const ObjectVersion& version : bundle.versions) {
+    digest = digest * 31 + std::hash<std::string>()(version.id + "\n" + version.version);
+  }
+  return digest;
+}
+
 }  // namespace
 
 MountService::MountService(Options options, Dependencies dependencies)
@@ -88,11 +97,12 @@ void MountService::Account(const std::string& provider, const MountPlan* plan,
   const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
   const std::string pod = plan != nullptr ? plan->read->identity.Text() : "(not parsed)";
   const std::string refs = plan != nullptr ? RefList(*plan) : "";
+  bool is_unchanged = false;
   if (plan != nullptr) {
-    dependencies_.ledger.Record(
+    is_unchanged = dependencies_.ledger.Record(
         *plan,
         outcome.ok() ? Result<ReadReport>(outcome->report) : Result<ReadReport>(outcome.error()),
-        std::chrono::duration_cast<Duration>(took));
+        std::chrono::duration_cast<Duration>(took), outcome.ok() ? ContentOf(*outcome) : 0);
   }
   if (!outcome.ok()) {
     dependencies_.log.Warn("mount", {{"pod", pod},
@@ -104,7 +114,10 @@ void MountService::Account(const std::string& provider, const MountPlan* plan,
     return;
   }
   const ReadReport& report = outcome->report;
-  const LogLevel level = report.stale > 0 ? LogLevel::kWarn : LogLevel::kInfo;
+  // A volume is refreshed every few minutes, so most refreshes find nothing new.
+  const LogLevel level = report.stale > 0 ? LogLevel::kWarn
+                         : is_unchanged   ? LogLevel::kDebug
+                                          : LogLevel::kInfo;
   dependencies_.log.Write(level, Context(), "mount",
                           {{"pod", pod},
                            {"provider", provider},

@@ -47,7 +47,9 @@ class MountService {
 
   MountService(Options options, Dependencies dependencies);
 
-  // Writes the log line of the mount, its metrics and its ledger record, whatever the outcome.
+  // Writes the log line of the mount, its metrics and its ledger record, whatever the outcome. The
+  // line has level debug if the volume was given the same before, warn for last good values and
+  // failures, else info.
   // `request` is an error if it could not be parsed.
   Result<Bundle> Mount(const Context& context, const std::string& provider,
                        Result<MountRequest> request);

@@ -27,7 +27,7 @@ class Agent:
     that becomes the one after it."""
 
     def __init__(self, binary: pathlib.Path, directory: pathlib.Path, *, config: dict | None = None,
-                 providers: tuple = ("vault",), kubeconfig: pathlib.Path | None = None, log_level: str = "info",
+                 providers: tuple = ("vault",), kubeconfig: pathlib.Path | None = None, log_level: str = "debug",
                  env: dict | None = None, kubelet: Kubelet | None = None, node_name: str = NODE_NAME, arguments: list = (),
                  launcher: list = ()):
         directory.mkdir(parents=True, exist_ok=True)
