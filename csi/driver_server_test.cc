@@ -143,7 +143,7 @@ TEST_CASE("registration: kubelet gets name, type and endpoint; a refusal is retr
     CHECK(Eventually([&] {
       const Status state = registration.state();
       return !state.ok() &&
-             state.error().message() == "kubelet refuses driver d: already registered";
+             state.error().message() == "kubelet refuses driver \"d\": already registered";
     }));
     REQUIRE(Eventually([&] { return MadeAt(socket) > first; }));
     Registrar(socket).Info();

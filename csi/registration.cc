@@ -41,7 +41,7 @@ class Registration::Service final : public pluginregistration::Registration::Cal
     return new StatusReactor(
         owner_, request->plugin_registered()
                     ? Status()
-                    : Error::Format(ErrorCode::kConflict, "kubelet refuses driver {}: {}",
+                    : Error::Format(ErrorCode::kConflict, "kubelet refuses driver \"{}\": {}",
                                     owner_.options_.driver_name, request->error()));
   }
 

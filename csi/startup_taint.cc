@@ -39,9 +39,9 @@ Result<bool> RemoveStartupTaint(const Context& context, KubeClient& kube, const 
       RetryOnConflict(kMaxAttempts, [&] { return RemoveOnce(context, kube, path, key); });
   if (!removed.ok() && removed.error().code() == ErrorCode::kDenied) {
     return removed.error().Prepend(
-        "remove taint {} (the agent's role needs get and patch on nodes)", key);
+        "remove taint \"{}\" (the agent's role needs get and patch on nodes)", key);
   }
-  if (!removed.ok()) return removed.error().Prepend("remove taint {}", key);
+  if (!removed.ok()) return removed.error().Prepend("remove taint \"{}\"", key);
   return removed;
 }
 

@@ -54,7 +54,7 @@ struct VolumeService::Outcome {
   std::string mirror_error;
   bool changed = false;
   bool waits_for_memory = false;  // a rotation that is only put off
-  std::string changes;  // of files, as reported to users: "updated db.yaml"
+  std::string changes;            // of files, as reported to users: updated "db.yaml"
 
   static Outcome Failure(Error error, std::string type, std::string provider = "") {
     Outcome outcome;
@@ -259,7 +259,8 @@ VolumeService::Outcome VolumeService::Write(const Volume& volume, VolumeContent&
        {std::pair("added", &written->added), std::pair("updated", &written->updated),
         std::pair("removed", &written->removed)}) {
     for (const std::string& path : *paths) {
-      outcome.changes += fmt::format("{}{} {}", outcome.changes.empty() ? "" : ", ", verb, path);
+      outcome.changes +=
+          fmt::format("{}{} \"{}\"", outcome.changes.empty() ? "" : ", ", verb, path);
     }
   }
   return outcome;
@@ -469,7 +470,7 @@ SteadyTime VolumeService::RefreshFailed(const VolumeRecord& record, const Outcom
   if (record.state.error == message || volume.recovered) return due;
   deps_.events.Record(
       volume, VolumeEvents::Kind::kWarning, "MountRotationFailed",
-      fmt::format("the volume keeps its content; provider {}: {}", outcome.provider, message));
+      fmt::format("the volume keeps its content; provider \"{}\": {}", outcome.provider, message));
   return due;
 }
 

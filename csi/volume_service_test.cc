@@ -327,7 +327,8 @@ TEST_CASE("driver: a changed secret reaches every volume of the class with one r
   for (const std::string& target : due) node.Refresh(target);
   for (const VolumePtr& volume : volumes) CHECK(DriverNode::Read(*volume) == "user=bob");
   CHECK(node.events.reasons().size() == 10);
-  CHECK(node.events.last() == "successfully rotated mounted contents for spc shop/app: updated db");
+  CHECK(node.events.last() ==
+        "successfully rotated mounted contents for spc shop/app: updated \"db\"");
   CHECK(node.Metric(
             R"(rotation_reconcile_total{os_type="linux",provider="fake",rotated="true"})") == 10);
 }

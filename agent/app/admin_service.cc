@@ -117,7 +117,7 @@ Result<std::function<bool(const EntryKey&)>> MatcherOf(const MountLedger& ledger
       const std::vector<SecretRef> list = ledger.RefsOfPod(request.pod());
       if (list.empty()) {
         return Error::Format(ErrorCode::kNotFound,
-                             "no mount of pod {} is known; write it as namespace/name, as "
+                             "no mount of pod \"{}\" is known; write it as namespace/name, as "
                              "`nodekeep status` shows it",
                              request.pod());
       }

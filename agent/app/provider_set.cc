@@ -31,7 +31,7 @@ Status ProviderSet::Configure(const Config& config, std::span<const ProviderEntr
       services.on_exception = on_exception_;
       services.shares = shares_;
       auto provider = entry.make(own.values, std::move(services));
-      if (!provider.ok()) return provider.error().Prepend("provider {}", name);
+      if (!provider.ok()) return provider.error().Prepend("provider \"{}\"", name);
       made[name] = {own, std::make_shared<const Provider>(*std::move(provider))};
     }
   }

@@ -122,6 +122,11 @@ def test_files_belong_to_the_group_of_the_pod(web):
     assert held.st_gid == 2000 and held.st_mode & 0o040
 
 
+def test_a_volume_holds_no_programs_and_no_devices(web):
+    flags = os.statvfs(web().wait_running().volume()).f_flag
+    assert flags & os.ST_NOEXEC and flags & os.ST_NOSUID and flags & os.ST_NODEV
+
+
 def test_an_agent_that_was_killed_finds_its_volumes_again_without_the_kubelet(web, bed, agent, rotate, mirrored):
     pod = web().wait_running()
     bed.node.kill_kubelet()
