@@ -205,9 +205,9 @@ TEST_CASE("class: an invalid one is an error with upstream's text") {
       {R"({"provider":"dev"})", "parameters not set in shop/app"},
       {R"({"provider":"dev","parameters":{}})", "parameters not set in shop/app"},
       {R"({"provider":"dev","parameters":{"a":1}})",
-       "shop/app: spec.parameters.a: expected a string; put quotes around it"},
+       "shop/app: spec.parameters.a: must be a string, found a number; put quotes around it"},
       {R"({"provider":"dev","parameters":[]})",
-       "shop/app: spec.parameters: expected a map of strings"},
+       "shop/app: spec.parameters: expected a map, found a list"},
   };
   for (const Row& row : rows) {
     INFO(row.spec);

@@ -16,7 +16,8 @@ class VolumeEvents {
 
   enum class Kind { kNormal, kWarning };
   // `reason` is one of the upstream driver's, which users search for: MountRotationComplete,
-  // MountRotationFailed, FailedToCreateSecret. `message` must not contain a secret.
+  // MountRotationFailed, FailedToCreateSecret; or SecretProviderClassWarning, which is ours.
+  // `message` must not contain a secret.
   virtual void Record(const Volume& volume, Kind kind, std::string_view reason,
                       const std::string& message) = 0;
 };

@@ -195,7 +195,7 @@ VolumeService::Outcome VolumeService::FetchAndWrite(const Context& context, cons
       return Outcome::Failure(mounted.error(), "FailedToEnsureMountPoint");
     }
   }
-  Fetched fetched = deps_.source.Fetch(context, spc, volume, nullptr);
+  Fetched fetched = Fetch(context, spc, volume, nullptr);
   if (!fetched.content.ok()) {
     return Outcome::Failure(
         fetched.content.error().Prepend("failed to mount secrets store objects for pod {}, err",
@@ -222,6 +222,19 @@ VolumeService::Outcome VolumeService::FetchAndWrite(const Context& context, cons
   Outcome outcome = Write(volume, *fetched.content, false);
   outcome.mirror_error = std::move(mirror_error);
   return outcome;
+}
+
+Fetched VolumeService::Fetch(const Context& context, const SecretProviderClass& spc,
+                             const Volume& volume, const std::vector<ObjectVersion>* known) {
+  Fetched fetched = deps_.source.Fetch(context, spc, volume, known);
+  if (!fetched.warnings.empty() && warned_.IsNew(spc)) {
+    const std::string message =
+        fmt::format("SecretProviderClass {}: {}", spc.Text(), fetched.warnings.Text());
+    deps_.events.Record(volume, VolumeEvents::Kind::kWarning, "SecretProviderClassWarning",
+                        message);
+    deps_.log.Warn("doubtful class", {{"class", spc.Text()}, {"warnings", message}});
+  }
+  return fetched;
 }
 
 // What could be written once but not rotated is refused at once, not when a secret has to change.
@@ -437,7 +450,7 @@ VolumeService::Outcome VolumeService::Renew(const Context& context, const Volume
                                 : "FailedToRotate",
                             record.state.provider);
   }
-  Fetched fetched = deps_.source.Fetch(context, **spc, volume, &record.state.versions);
+  Fetched fetched = Fetch(context, **spc, volume, &record.state.versions);
   if (!fetched.content.ok()) {
     return Outcome::Failure(fetched.content.error(), fetched.failure_type, (*spc)->provider);
   }

@@ -19,6 +19,7 @@
 #include "agent/base/workqueue.h"
 #include "agent/sink/atomic_writer.h"
 #include "csi/class_source.h"
+#include "csi/class_warnings.h"
 #include "csi/driver_metrics.h"
 #include "csi/mounter.h"
 #include "csi/pod_source.h"
@@ -92,6 +93,9 @@ class VolumeService {
   // unchanged reason is not reported again.
   std::string Mirror(const Context& context, const Volume& volume, const SecretProviderClass& spc,
                      const VolumeContent& content, const std::string& before);
+  // Fetches, and reports what is doubtful in the class, once per version of it.
+  Fetched Fetch(const Context& context, const SecretProviderClass& spc, const Volume& volume,
+                const std::vector<ObjectVersion>* known);
   // These record the outcome and return when the volume is due next.
   SteadyTime Succeeded(const Volume& volume, const Outcome& outcome);
   SteadyTime RefreshFailed(const VolumeRecord& record, const Outcome& outcome);
@@ -103,6 +107,7 @@ class VolumeService {
   const Dependencies deps_;
   const std::size_t phase_offset_;  // milliseconds, random: nodes refresh at different times
   TargetLocks locks_;
+  ClassWarnings warned_;
 };
 
 }  // namespace nodekeep

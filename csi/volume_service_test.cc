@@ -125,6 +125,44 @@ TEST_CASE("driver: a failed publish has upstream's error text and leaves nothing
   }
 }
 
+TEST_CASE("driver: a doubtful class is reported once per version, not per pod or refresh") {
+  DriverNode node;
+  const auto doubtful = [&](const std::string& version, const std::string& warning) {
+    SecretProviderClass spc = DriverNode::Class();
+    spc.uid = "u";
+    spc.resource_version = version;
+    if (!warning.empty()) spc.parameters["warning"] = warning;
+    node.classes.Set(spc);
+  };
+  const auto warnings = [&] {
+    const std::vector<std::string> reasons = node.events.reasons();
+    return std::count(reasons.begin(), reasons.end(), "SecretProviderClassWarning");
+  };
+  doubtful("1", "");
+  REQUIRE(node.Publish(node.MakeVolume("web-1")).ok());
+  CHECK(warnings() == 0);
+
+  doubtful("2", "parameter vaultadress: is unknown");
+  // Reported also when the mount fails, perhaps because of it.
+  node.backend->Remove("db");
+  CHECK_FALSE(node.Publish(node.MakeVolume("web-2")).ok());
+  CHECK(node.events.last() == "SecretProviderClass shop/app: parameter vaultadress: is unknown");
+  CHECK(warnings() == 1);
+  node.backend->SetValue("db", "user=alice");
+  node.clock.Advance(minutes(10));
+  const VolumePtr volume = node.MakeVolume("web-3");
+  REQUIRE(node.Publish(volume).ok());
+  node.clock.Advance(minutes(3));
+  node.Refresh(volume);
+  CHECK(warnings() == 1);
+
+  // A refresh reports a change of the class.
+  doubtful("3", "parameter vaultadress: is unknown");
+  node.clock.Advance(minutes(3));
+  node.Refresh(volume);
+  CHECK(warnings() == 2);
+}
+
 TEST_CASE("driver: a new directory without a mount is not taken for a published volume") {
   DriverNode node;
   const VolumePtr volume = node.MakeVolume();

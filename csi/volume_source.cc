@@ -39,9 +39,10 @@ Fetched MountVolumeSource::Fetch(const Context& context, const SecretProviderCla
   if (!mounts_.Serves(spc.provider)) return others_.Fetch(context, spc, volume, known);
   Result<MountRequest> request = RequestOf(spc, volume);
   if (request.ok()) request->at_start = known == nullptr;
-  Result<Bundle> bundle = mounts_.Mount(context, spc.provider, std::move(request));
-  if (!bundle.ok()) return {bundle.error(), "GRPCProviderError"};
-  return {VolumeContent{*std::move(bundle)}, ""};
+  SpcWarnings warnings;
+  Result<Bundle> bundle = mounts_.Mount(context, spc.provider, std::move(request), &warnings);
+  if (!bundle.ok()) return {bundle.error(), "GRPCProviderError", std::move(warnings)};
+  return {VolumeContent{*std::move(bundle)}, "", std::move(warnings)};
 }
 
 }  // namespace nodekeep

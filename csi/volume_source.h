@@ -9,6 +9,7 @@
 #include "agent/mount/mount_service.h"
 #include "agent/secrets/bundle.h"
 #include "agent/secrets/secret_provider_class.h"
+#include "agent/secrets/spc_warnings.h"
 #include "csi/volume.h"
 
 namespace nodekeep {
@@ -24,6 +25,7 @@ struct Fetched {
   Result<VolumeContent> content;
   // With an error: the label error_type (docs/protocol/csi-driver.md, "Metrics").
   std::string failure_type;
+  SpcWarnings warnings{};  // of the class, also with an error
 };
 
 // Thread-safe.

@@ -1,10 +1,13 @@
 #include "agent/app/command_line.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <ostream>
 
 #include "agent/app/commands/commands.h"
 #include "agent/app/version.h"
+#include "agent/base/closest.h"
 
 namespace nodekeep {
 namespace {
@@ -14,6 +17,42 @@ const CLI::App* Deepest(const CLI::App& app) {
   const CLI::App* at = &app;
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
   return at;
+}
+
+bool Any(const CLI::App*) { return true; }
+
+// Names of the commands below `app`, or of its options, those in groups included.
+void AddNames(const CLI::App& app, bool options, std::vector<std::string>& names) {
+  if (options) {
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+      for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+    }
+  }
+  for (const CLI::App* below : app.get_subcommands(Any)) {
+    if (below->get_name().empty()) {
+      AddNames(*below, options, names);
+    } else if (!options) {
+      names.push_back(below->get_name());
+    }
+  }
+}
+
+// What is wrong with the command line, in our words where an argument is unknown.
+std::string ProblemText(const CLI::App& app, const CLI::ParseError& problem) {
+  const std::vector<std::string> unknown = app.remaining(true);
+  // Others than these two are about arguments that are known.
+  const bool is_about_them = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr ||
+                             dynamic_cast<const CLI::RequiredError*>(&problem) != nullptr;
+  if (unknown.empty() || !is_about_them) return problem.what();
+  const std::string word = unknown.front().substr(0, unknown.front().find('='));
+  const bool is_option = word.starts_with('-');
+  std::vector<std::string> names;
+  AddNames(*Deepest(app), is_option, names);
+  if (names.empty()) return fmt::format("unexpected argument \"{}\"", word);
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  return fmt::format("unknown {} \"{}\": {}", is_option ? "option" : "command", word,
+                     SuggestOrList(word, known));
 }
 
 std::string FullName(const CLI::App& command) {
@@ -65,7 +104,7 @@ int RunCommandLine(const std::vector<std::string>& arguments, CommandIo& io) {
     return kExitOk;
   } catch (const CLI::ParseError& problem) {
     const std::string command = FullName(*Deepest(*app));
-    io.err << "nodekeep: " << problem.what() << "\nrun `" << command
+    io.err << "nodekeep: " << ProblemText(*app, problem) << "\nrun `" << command
            << " --help` for how to use it\n";
     return kExitUsage;
   }

@@ -14,6 +14,7 @@
 
 #include "agent/app/completion.h"
 #include "agent/app/config_print.h"
+#include "agent/app/test_command_line.h"
 #include "agent/base/json.h"
 #include "tests/source_dir.h"
 
@@ -27,77 +28,12 @@ std::string ReadText(const std::string& path) {
   return text.str();
 }
 
-std::string Replaced(std::string text, const std::string& from, const std::string& to) {
-  const std::size_t at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  return text.replace(at, from.size(), to);
-}
-
 // "akeyless, dev, vault": as messages list the providers of this build.
 std::string ProviderNames() {
   std::vector<std::string_view> names;
   for (const ProviderEntry& entry : ProviderRegistry()) names.push_back(entry.name);
   return fmt::format("{}", fmt::join(names, ", "));
 }
-
-// The command line over this build's providers, a directory of its own and no environment.
-struct Bed {
-  Bed() {
-    char name[] = "/tmp/nodekeep-cli-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~Bed() { std::filesystem::remove_all(directory); }
-
-  int Run(std::vector<std::string> arguments, const std::string& input = "") {
-    std::ostringstream out_stream;
-    std::ostringstream err_stream;
-    std::istringstream in_stream(input);
-    CommandIo io{.out = out_stream,
-                 .err = err_stream,
-                 .in = in_stream,
-                 .sources =
-                     [this](std::string file) {
-                       ConfigSources sources;
-                       sources.file = std::move(file);
-                       sources.environment = environment;
-                       sources.host_name = "node-a";
-                       sources.providers = ProviderRegistry();
-                       return sources;
-                     },
-                 .providers = ProviderRegistry()};
-    const int code = RunCommandLine(arguments, io);
-    out = out_stream.str();
-    err = err_stream.str();
-    return code;
-  }
-
-  std::string Write(const std::string& name, const std::string& text) {
-    const std::string path = directory + "/" + name;
-    std::ofstream(path) << text;
-    return path;
-  }
-
-  bool OutHas(std::string_view text) const { return out.find(text) != std::string::npos; }
-  bool ErrHas(std::string_view text) const { return err.find(text) != std::string::npos; }
-
-  std::string directory;
-  std::map<std::string, std::string> environment;
-  std::string out;
-  std::string err;
-};
-
-constexpr char kDevClass[] =
-    "apiVersion: secrets-store.csi.x-k8s.io/v1\n"
-    "kind: SecretProviderClass\n"
-    "metadata:\n"
-    "  name: app\n"
-    "spec:\n"
-    "  provider: dev\n"
-    "  parameters:\n"
-    "    objects: |\n"
-    "      - objectName: password\n"
-    "        secretPath: app/db\n"
-    "        secretKey: password\n";
 
 constexpr char kStore[] = "secrets:\n  app/db:\n    values: {password: the-password}\n";
 
@@ -110,8 +46,42 @@ TEST_CASE("cli: the exit code distinguishes success, failure and wrong usage") {
   };
   const Row rows[] = {
       {"no command", {}, kExitUsage, "nodekeep: A subcommand is required"},
-      {"unknown command", {"rnu"}, kExitUsage, "run `nodekeep --help`"},
-      {"unknown flag", {"status", "--verbose"}, kExitUsage, "run `nodekeep status --help`"},
+      {"unknown command",
+       {"rnu"},
+       kExitUsage,
+       "nodekeep: unknown command \"rnu\": did you mean run?\nrun `nodekeep --help`"},
+      {"unknown command with flags",
+       {"validat", "-f", "x"},
+       kExitUsage,
+       "unknown command \"validat\": did you mean validate?"},
+      {"command like no other",
+       {"mount"},
+       kExitUsage,
+       "unknown command \"mount\": they are run, validate, get, status, "},
+      {"unknown command below a command",
+       {"cache", "lst"},
+       kExitUsage,
+       "unknown command \"lst\": did you mean list?\nrun `nodekeep cache --help`"},
+      {"unknown flag",
+       {"status", "--verbose"},
+       kExitUsage,
+       "unknown option \"--verbose\": they are --help, "},
+      {"misspelt flag",
+       {"run", "--confg=x"},
+       kExitUsage,
+       "unknown option \"--confg\": did you mean --config?\nrun `nodekeep run --help`"},
+      {"misspelt required flag",
+       {"validate", "--filname", "x"},
+       kExitUsage,
+       "unknown option \"--filname\": did you mean --filename?"},
+      {"misspelt flag of a group",
+       {"get", "-f", "x", "--explan"},
+       kExitUsage,
+       "unknown option \"--explan\": did you mean --explain?"},
+      {"argument of a command that has none",
+       {"version", "x"},
+       kExitUsage,
+       "unexpected argument \"x\"\n"},
       {"flag without value", {"run", "--config"}, kExitUsage, "--config"},
       {"unknown format", {"version", "-o", "xml"}, kExitUsage, "xml"},
       {"required flag missing", {"validate"}, kExitUsage, "--filename"},
@@ -138,7 +108,7 @@ TEST_CASE("cli: the exit code distinguishes success, failure and wrong usage") {
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Bed bed;
+    CommandBed bed;
     CHECK(bed.Run(row.arguments) == row.code);
     INFO(bed.err);
     CHECK(bed.ErrHas(row.err));
@@ -159,7 +129,7 @@ void ForEachCommand(const CLI::App& app, const std::vector<std::string>& path,
 }
 
 struct Tree {
-  Bed bed;
+  CommandBed bed;
   std::ostringstream out;
   std::istringstream in;
   CommandIo io{.out = out,
@@ -177,7 +147,7 @@ TEST_CASE("cli: the help of every command has examples of it") {
     std::string name = "nodekeep";
     for (const std::string& word : path) name += " " + word;
     INFO(name);
-    Bed bed;
+    CommandBed bed;
     path.push_back("--help");
     CHECK(bed.Run(path) == kExitOk);
     CHECK(bed.OutHas("Usage: " + name));
@@ -188,7 +158,7 @@ TEST_CASE("cli: the help of every command has examples of it") {
 }
 
 TEST_CASE("cli: run has exactly the documented flags") {
-  Bed bed;
+  CommandBed bed;
   REQUIRE(bed.Run({"run", "--help"}) == kExitOk);
   std::set<std::string> flags;
   const std::string options = bed.out.substr(0, bed.out.find("Examples:"));
@@ -204,7 +174,7 @@ TEST_CASE("cli: run has exactly the documented flags") {
 }
 
 TEST_CASE("cli: config print applies flags, environment and file in order of precedence") {
-  Bed bed;
+  CommandBed bed;
   const std::string file = bed.Write("nodekeep.yaml", "log: {level: debug}\nnodeName: from-file\n");
   bed.environment = {{"NODEKEEP_NODE_NAME", "from-environment"},
                      {"VAULT_ADDR", "https://vault:8200"}};
@@ -221,7 +191,7 @@ TEST_CASE("cli: config print applies flags, environment and file in order of pre
 }
 
 TEST_CASE("validate: valid files are counted without findings") {
-  Bed bed;
+  CommandBed bed;
   const std::string config = bed.Write("nodekeep.yaml", "providers:\n  dev:\n    path: /x\n");
   const std::string classes =
       bed.Write("class.yaml", std::string(kDevClass) + "---\napiVersion: v1\nkind: Pod\n");
@@ -231,7 +201,7 @@ TEST_CASE("validate: valid files are counted without findings") {
 }
 
 TEST_CASE("validate: reads pipes, as `-f <(command)` names them; a directory is a finding") {
-  Bed bed;
+  CommandBed bed;
   const std::string pipe = bed.directory + "/pipe";
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
   {
@@ -243,7 +213,7 @@ TEST_CASE("validate: reads pipes, as `-f <(command)` names them; a directory is 
 }
 
 TEST_CASE("validate: every finding of every file has file, line, field and fix") {
-  Bed bed;
+  CommandBed bed;
   const std::string config = bed.Write("nodekeep.yaml", "log:\n  levle: info\nmountBudget: soon\n");
   const std::string types =
       bed.Write("types.yaml",
@@ -258,14 +228,17 @@ TEST_CASE("validate: every finding of every file has file, line, field and fix")
   for (const std::string& text :
        {config + ":2:3: log.levle: unknown setting; did you mean level?\n",
         config + ":3:14: mountBudget: \"soon\" is not a valid duration above zero; write it like",
-        types +
-            ":12:11: spec.parameters.flag: must be a string, found a boolean; quote it: \"true\"",
-        types + ":25:12: spec.parameters.count: must be a string, found a number; quote it: \"1\"",
-        unknown + ":6: spec.provider: this build has no provider \"devv\"; it has " +
+        types + ":12:11: SecretProviderClass app: spec.parameters.flag: must be a string, found a "
+                "boolean; quote it: \"true\"",
+        types + ":25:12: SecretProviderClass app: spec.parameters.count: must be a string, found a "
+                "number; quote it: \"1\"",
+        unknown +
+            ":6: SecretProviderClass app: spec.provider: this build has no provider \"devv\"; it "
+            "has " +
             ProviderNames(),
-        broken + ":1:5: ", dialect + ":11: spec.parameters.objects: ",
+        broken + ":1:5: ", dialect + ":11: SecretProviderClass app: spec.parameters.objects: ",
         std::string("/no/such.yaml: read /no/such.yaml: No such file or directory\n"),
-        std::string("findings: ")}) {
+        std::string("8 findings, 1 warning: ")}) {
     INFO(text << "\n--- in ---\n" << bed.out);
     CHECK(bed.OutHas(text));
   }
@@ -275,6 +248,7 @@ TEST_CASE("validate: every finding of every file has file, line, field and fix")
   REQUIRE((*json)["findings"].size() == 2);
   CHECK((*json)["findings"][0]["line"].as<int>() == 12);
   CHECK((*json)["findings"][0]["field"].as_string() == "spec.parameters.flag");
+  CHECK((*json)["findings"][0]["object"].as_string() == "SecretProviderClass app");
 }
 
 TEST_CASE("validate: settings that classes need for credentials of the node are listed once") {
@@ -299,7 +273,7 @@ spec:
   add("five", "akeyless", fmt::format(kAkeyless, "https://listed", "gcp"));
   add("six", "vault", R"({nodekeep/auth: token, objects: "- {objectName: a, secretPath: kv/x}"})");
   add("seven", "dev", R"({objects: "- {objectName: a, secretPath: x}"})");
-  Bed bed;
+  CommandBed bed;
   const std::string config = bed.Write("nodekeep.yaml",
                                        "providers:\n"
                                        "  akeyless:\n"
@@ -310,23 +284,29 @@ spec:
   const std::string classes = bed.Write("classes.yaml", text);
   // They are not findings.
   CHECK(bed.Run({"validate", "-f", config, classes}) == kExitOk);
-  CHECK(bed.out ==
-        "ok: 8 SecretProviderClasses, 1 configuration\n"
-        "Some classes log in with a credential of the node, which is sent only where the agent's "
-        "configuration allows.\n"
-        "Review each line before you copy it: the author of a class can name any server. Needed "
-        "settings:\n"
-        "  providers.akeyless.nodeIdentityGateways: \"https://listed,https://b/'c,https://a\"\n"
-        "    https://a: shop/two\n"
-        "    https://a: shop/three (unless nodePublishSecretRef has a credential)\n"
-        "    https://b/'c: shop/one\n"
-        "    helm: --set-string 'config.providers.akeyless.nodeIdentityGateways="
-        "https://listed\\,https://b/'\\''c\\,https://a'\n"
-        "  providers.akeyless.serviceAccountTokenFile\n"
-        "    shop/four\n"
-        "  providers.vault.nodeCredentialPaths: \"kv/x\"\n"
-        "    kv/x: shop/six (unless nodePublishSecretRef has a credential)\n"
-        "    helm: --set-string 'config.providers.vault.nodeCredentialPaths=kv/x'\n");
+  CHECK(
+      bed.out ==
+      "warning: " + classes +
+          ":14: SecretProviderClass shop/no element of a list: "
+          "spec.parameters.akeylessGatewayURL: parameter akeylessGatewayURL: "
+          "\"https://a,https://evil\" cannot be called: URL \"https://a,https://evil\" is not "
+          "valid: Bad hostname\n"
+          "ok, 1 warning: 8 SecretProviderClasses, 1 configuration\n"
+          "Some classes log in with a credential of the node, which is sent only where the agent's "
+          "configuration allows.\n"
+          "Review each line before you copy it: the author of a class can name any server. Needed "
+          "settings:\n"
+          "  providers.akeyless.nodeIdentityGateways: \"https://listed,https://b/'c,https://a\"\n"
+          "    https://a: shop/two\n"
+          "    https://a: shop/three (unless nodePublishSecretRef has a credential)\n"
+          "    https://b/'c: shop/one\n"
+          "    helm: --set-string 'config.providers.akeyless.nodeIdentityGateways="
+          "https://listed\\,https://b/'\\''c\\,https://a'\n"
+          "  providers.akeyless.serviceAccountTokenFile\n"
+          "    shop/four\n"
+          "  providers.vault.nodeCredentialPaths: \"kv/x\"\n"
+          "    kv/x: shop/six (unless nodePublishSecretRef has a credential)\n"
+          "    helm: --set-string 'config.providers.vault.nodeCredentialPaths=kv/x'\n");
   REQUIRE(bed.Run({"validate", "-o", "json", "-f", config, classes}) == kExitOk);
   const Result<Json> json = ParseJson(bed.out);
   REQUIRE(json.ok());
@@ -339,7 +319,7 @@ spec:
 }
 
 TEST_CASE("validate: a class that asks to be refreshed too often is noted, not refused") {
-  Bed bed;
+  CommandBed bed;
   const auto text = [](const std::string& provider, const std::string& parameters) {
     return "---\napiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
            "metadata: {name: " +
@@ -364,14 +344,14 @@ TEST_CASE("validate: a class that asks to be refreshed too often is noted, not r
 }
 
 TEST_CASE("validate: the environment of the shell is ignored") {
-  Bed bed;
+  CommandBed bed;
   bed.environment = {{"NODEKEEP_LOG_LEVEL", "loud"}};
   CHECK(bed.Run({"validate", "-f", bed.Write("nodekeep.yaml", "log: {format: text}\n")}) ==
         kExitOk);
 }
 
 TEST_CASE("get: --explain prints the plan without network access and without a token") {
-  Bed bed;
+  CommandBed bed;
   bed.environment = {{"NODEKEEP_DEV_PATH", "/no/such/store.yaml"}};
   REQUIRE(bed.Run({"get", "-f", bed.Write("class.yaml", kDevClass), "--namespace", "shop", "--pod",
                    "web-0", "--explain"}) == kExitOk);
@@ -383,7 +363,7 @@ TEST_CASE("get: --explain prints the plan without network access and without a t
 TEST_CASE("get: --explain accepts the samples of every provider") {
   for (const ProviderEntry& entry : ProviderRegistry()) {
     INFO(entry.name);
-    Bed bed;
+    CommandBed bed;
     const int exit = bed.Run(
         {"get", "-f", fmt::format("{}/providers/{}/sample.yaml", NODEKEEP_SOURCE_DIR, entry.name),
          "--name", fmt::format("shop-{}", entry.name), "--explain"});
@@ -395,7 +375,7 @@ TEST_CASE("get: --explain accepts the samples of every provider") {
 }
 
 TEST_CASE("get: --dry-run fetches and shows no content, --out writes the files") {
-  Bed bed;
+  CommandBed bed;
   bed.environment = {{"NODEKEEP_DEV_PATH", bed.Write("store.yaml", kStore)}};
   const std::string manifest = bed.Write("class.yaml", kDevClass);
   const int dry = bed.Run({"get", "-f", manifest, "--dry-run"});
@@ -421,7 +401,7 @@ TEST_CASE("get: --dry-run fetches and shows no content, --out writes the files")
 }
 
 TEST_CASE("get: invalid arguments are errors that name the fault") {
-  Bed bed;
+  CommandBed bed;
   const std::string manifest = bed.Write("class.yaml", kDevClass);
   struct Row {
     std::vector<std::string> arguments;
@@ -534,7 +514,7 @@ TEST_CASE("docs: docs/cli.md has a section for every command with all of its fla
 }
 
 TEST_CASE("docs: the sample configuration is valid and changes only what it shows") {
-  Bed bed;
+  CommandBed bed;
   CHECK(bed.Run({"validate", "-f", NODEKEEP_SOURCE_DIR "/deploy/nodekeep.yaml"}) == kExitOk);
   INFO(bed.out);
   CHECK(bed.OutHas("1 configuration"));

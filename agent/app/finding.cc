@@ -24,6 +24,7 @@ std::string Finding::Text() const {
   std::string text = source;
   if (line > 0) text += fmt::format(":{}", line);
   if (line > 0 && column > 0) text += fmt::format(":{}", column);
+  if (!object.empty()) text += ": " + object;
   if (!field.empty()) text += ": " + field;
   text += ": " + message;
   if (!fix.empty()) text += "; " + fix;

@@ -20,6 +20,8 @@ TEST_CASE("finding: its text omits unknown parts") {
         "f:2: bad; mend it");
   CHECK(Finding{.source = "f", .line = 2, .column = 3, .field = "a.b", .message = "bad"}.Text() ==
         "f:2:3: a.b: bad");
+  CHECK(Finding{.source = "f", .line = 2, .object = "Thing x", .field = "a", .message = "bad"}
+            .Text() == "f:2: Thing x: a: bad");
 }
 
 }  // namespace

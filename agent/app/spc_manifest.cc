@@ -7,10 +7,8 @@
 #include <cctype>
 #include <charconv>
 
-#include "agent/base/closest.h"
 #include "agent/base/go_json.h"
 #include "agent/base/read_file.h"
-#include "agent/secrets/secret_provider_class.h"
 
 namespace nodekeep {
 namespace {
@@ -46,137 +44,98 @@ std::string_view TypeOf(const YamlNode& node) {
   return starts_as_number && whole ? "a number" : "a string";
 }
 
-class Reader {
- public:
-  Reader(const std::string& file, std::vector<Finding>& findings)
-      : file_(file), findings_(findings) {}
-
-  SpcManifest Read(const YamlNode& document) {
-    SpcManifest manifest{.file = file_, .line = document.line};
-    const YamlNode* api = document.Find("apiVersion");
-    const std::string version = api->text.substr(kGroup.size());
-    if (version != "v1" && version != "v1alpha1") {
-      Report(*api, "apiVersion", fmt::format("unknown version {}", GoJsonString(version)),
-             fmt::format("write {}v1", kGroup));
-    }
-    CheckKeys(document, "", {"apiVersion", "kind", "metadata", "spec", "status"});
-    ReadMetadata(document, manifest);
-    const YamlNode* spec = document.Find("spec");
-    if (spec == nullptr || !spec->IsMapping()) {
-      Report(spec == nullptr ? document : *spec, "spec", "missing",
-             "add spec with provider and parameters");
-      return manifest;
-    }
-    CheckKeys(*spec, "spec", {"provider", "parameters", "secretObjects"});
-    ReadProvider(*spec, manifest);
-    ReadParameters(*spec, manifest);
-    const YamlNode* objects = spec->Find("secretObjects");
-    if (objects != nullptr && !objects->IsSequence() && !objects->IsNull()) {
-      Report(*objects, "spec.secretObjects",
-             fmt::format("expected a list, found {}", TypeOf(*objects)),
-             "write one `- secretName: ...` per Secret");
-    }
-    return manifest;
+// The document as the API server gets it. Of booleans and numbers only the type is kept, because no
+// field of a class has one.
+Json JsonOf(const YamlNode& node) {
+  const std::string_view type = TypeOf(node);
+  if (type == "null") return Json::null();
+  if (type == "a boolean") return Json(true);
+  if (type == "a number") return Json(0);
+  if (type == "a string") return Json(node.text);
+  if (node.IsSequence()) {
+    Json list(jsoncons::json_array_arg);
+    for (const YamlNode& item : node.items) list.push_back(JsonOf(item));
+    return list;
   }
+  Json map(jsoncons::json_object_arg);
+  for (const auto& [key, value] : node.entries) {
+    if (!map.contains(key.text)) map.insert_or_assign(key.text, JsonOf(value));
+  }
+  return map;
+}
 
- private:
-  void ReadMetadata(const YamlNode& document, SpcManifest& manifest) {
-    const YamlNode* metadata = document.Find("metadata");
-    if (metadata == nullptr || !metadata->IsMapping()) {
-      Report(metadata == nullptr ? document : *metadata, "metadata", "missing",
-             "add metadata with a name");
-      return;
-    }
-    manifest.name = TextAt(*metadata, "name");
-    manifest.namespace_name = TextAt(*metadata, "namespace");
-    if (manifest.name.empty() && TextAt(*metadata, "generateName").empty()) {
-      Report(*metadata, "metadata.name", "missing", "give the class a name");
+// What only a manifest can have wrong: the API server refuses it or drops it.
+void CheckManifest(const Json& object, const SpcManifest& manifest,
+                   std::vector<ClassFault>& faults) {
+  const FieldPath root;
+  const FieldPath metadata_path = root.Field("metadata");
+  const FieldPath spec_path = root.Field("spec");
+  const std::string api = TextOf(Find(object, {"apiVersion"})).value_or("");
+  const std::string version = api.substr(kGroup.size());
+  if (version != "v1" && version != "v1alpha1") {
+    faults.push_back({root.Field("apiVersion"),
+                      fmt::format("unknown version {}", GoJsonString(version)),
+                      fmt::format("write {}v1", kGroup)});
+  }
+  CheckFields(object, root, {"apiVersion", "kind", "metadata", "spec", "status"}, faults);
+  const Json* metadata = Find(object, {"metadata"});
+  if (metadata == nullptr || !metadata->is_object()) {
+    faults.push_back({metadata_path, "missing", "add metadata with a name"});
+  } else {
+    if (manifest.name.empty() && !metadata->contains("generateName")) {
+      faults.push_back({metadata_path.Field("name"), "missing", "give the class a name"});
     }
     for (const char* key : {"name", "namespace"}) {
-      const YamlNode* value = metadata->Find(key);
-      if (value != nullptr && TypeOf(*value) != "a string") {
-        ReportType(*value, fmt::format("metadata.{}", key));
+      const Json* value = Find(*metadata, {key});
+      if (value != nullptr && !IsText(*value)) {
+        faults.push_back(NoString(metadata_path.Field(key), *value));
       }
     }
   }
-
-  void ReadProvider(const YamlNode& spec, SpcManifest& manifest) {
-    const YamlNode* provider = spec.Find("provider");
-    if (provider == nullptr || (provider->IsScalar() && provider->text.empty())) {
-      Report(provider == nullptr ? spec : *provider, "spec.provider", "missing",
-             "name the provider, such as vault");
-      return;
-    }
-    if (TypeOf(*provider) != "a string") return ReportType(*provider, "spec.provider");
-    manifest.provider = provider->text;
-    manifest.provider_line = provider->line;
-    if (!IsProviderName(manifest.provider)) {
-      Report(*provider, "spec.provider",
-             fmt::format("invalid provider: provider {}", GoJsonString(manifest.provider)),
-             fmt::format("use at most {} letters, digits, - and _", kMaxProviderName));
-    }
+  if (const Json* spec = Find(object, {"spec"})) {
+    CheckFields(*spec, spec_path, {"provider", "parameters", "secretObjects"}, faults);
   }
-
-  void ReadParameters(const YamlNode& spec, SpcManifest& manifest) {
-    const YamlNode* parameters = spec.Find("parameters");
-    if (parameters == nullptr || parameters->IsNull() ||
-        (parameters->IsMapping() && parameters->entries.empty())) {
-      Report(parameters == nullptr ? spec : *parameters, "spec.parameters", "missing",
-             "add the parameters of the provider; the driver refuses a class without any");
-      return;
-    }
-    if (!parameters->IsMapping()) {
-      Report(*parameters, "spec.parameters",
-             fmt::format("expected a map, found {}", TypeOf(*parameters)),
-             "write `name: value` lines below it");
-      return;
-    }
-    for (const auto& [key, value] : parameters->entries) {
-      if (TypeOf(key) != "a string") ReportType(key, "spec.parameters." + key.text);
-      if (TypeOf(value) != "a string") {
-        YamlNode place = value;
-        if (value.IsNull()) {  // an absent value has no position of its own
-          place.line = key.line;
-          place.column = key.column;
-        }
-        ReportType(place, "spec.parameters." + key.text);
-        continue;
-      }
-      manifest.parameters[key.text] = value.text;
-      manifest.parameter_lines[key.text] = key.line;
-    }
+  if (!manifest.provider.empty() && !IsProviderName(manifest.provider)) {
+    faults.push_back({spec_path.Field("provider"),
+                      fmt::format("invalid provider: provider {}", GoJsonString(manifest.provider)),
+                      fmt::format("use at most {} letters, digits, - and _", kMaxProviderName)});
   }
+}
 
-  // Fields that no version of the API has: the API server drops them silently.
-  void CheckKeys(const YamlNode& node, const std::string& path,
-                 std::initializer_list<std::string_view> known) {
-    for (const auto& [key, value] : node.entries) {
-      if (std::find(known.begin(), known.end(), key.text) != known.end()) continue;
-      Report(key, path.empty() ? key.text : path + "." + key.text, "unknown field",
-             SuggestOrList(key.text, {known.begin(), known.size()}, "known here:"));
-    }
+// Fills in the lines, and checks the keys of parameters, which JSON has as texts.
+void ReadLines(SpcManifest& manifest, std::vector<ClassFault>& faults) {
+  const YamlNode* spec = manifest.document.Find("spec");
+  if (spec == nullptr) return;
+  if (const YamlNode* provider = spec->Find("provider")) manifest.provider_line = provider->line;
+  const YamlNode* parameters = spec->Find("parameters");
+  if (parameters == nullptr) return;
+  for (const auto& [key, value] : parameters->entries) {
+    manifest.parameter_lines.emplace(key.text, key.line);
+    const std::string_view type = TypeOf(key);
+    if (type == "a string") continue;
+    faults.push_back({.path = FieldPath().Field("spec").Field("parameters").Field(key.text),
+                      .message = fmt::format("must be a string, found {}", type),
+                      .fix = fmt::format("quote it: {}", GoJsonString(key.text)),
+                      .of_key = true});
   }
+}
 
-  void ReportType(const YamlNode& node, const std::string& field) {
-    const std::string_view type = TypeOf(node);
-    const std::string fix = node.IsScalar() ? fmt::format("quote it: {}", GoJsonString(node.text))
-                            : node.IsNull() ? "write \"\" for an empty text, or remove the line"
-                                            : "write it as a text below `|`";
-    Report(node, field, fmt::format("must be a string, found {}", type), fix);
-  }
-
-  void Report(const YamlNode& node, std::string field, std::string message, std::string fix) {
-    findings_.push_back({.source = file_,
-                         .line = node.line,
-                         .column = node.column,
-                         .field = std::move(field),
-                         .message = std::move(message),
-                         .fix = std::move(fix)});
-  }
-
-  const std::string& file_;
-  std::vector<Finding>& findings_;
-};
+void ReadClass(const std::string& file, const YamlNode& document, ManifestCheck& check) {
+  std::vector<ClassFault> faults;
+  std::vector<ClassFault> of_manifest;
+  const Json object = JsonOf(document);
+  SpcManifest manifest{ReadSecretProviderClass(object, faults)};
+  manifest.file = file;
+  manifest.line = document.line;
+  manifest.document = document;
+  CheckManifest(object, manifest, of_manifest);
+  ReadLines(manifest, of_manifest);
+  for (const ClassFault& fault : of_manifest) check.findings.push_back(manifest.FindingOf(fault));
+  for (const ClassFault& fault : faults) check.findings.push_back(manifest.FindingOf(fault));
+  std::vector<SpcManifest>& into =
+      faults.empty() && of_manifest.empty() ? check.classes : check.faulty;
+  into.push_back(std::move(manifest));
+}
 
 bool IsWordByte(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '/' ||
@@ -243,17 +202,68 @@ int LineWith(std::string_view text, int first, int last,
 
 }  // namespace
 
+std::string SpcManifest::ObjectText() const {
+  return "SecretProviderClass" + (name.empty() ? "" : " " + Text());
+}
+
+Finding SpcManifest::FindingOf(const ClassFault& fault, std::string_view parent) const {
+  std::vector<std::string> steps = fault.path.steps();
+  if (!parent.empty()) steps.insert(steps.begin(), std::string(parent));
+  const YamlNode* at = &document;
+  const YamlNode* key = nullptr;  // of `at`
+  bool found = true;
+  for (const std::string& step : steps) {
+    std::size_t index = 0;
+    const YamlNode* below = nullptr;
+    if (at->IsSequence()) {
+      std::from_chars(step.data(), step.data() + step.size(), index);
+      if (index < at->items.size()) below = &at->items[index];
+      key = below == nullptr ? key : nullptr;
+    }
+    for (const YamlEntry& entry : at->entries) {
+      if (entry.key.text != step) continue;
+      key = &entry.key;
+      below = &entry.value;
+      break;
+    }
+    if (below == nullptr) {
+      found = false;
+      break;
+    }
+    at = below;
+  }
+  Finding finding{.source = file,
+                  .object = ObjectText(),
+                  .field = (parent.empty() ? "" : std::string(parent) + ".") + fault.path.text(),
+                  .message = fault.message,
+                  .fix = fault.fix};
+  if (fault.needs_quotes && at->IsScalar()) {
+    finding.fix = fmt::format("quote it: {}", GoJsonString(at->text));
+  }
+  // An absent value has no position of its own.
+  if (key != nullptr && ((fault.of_key && found) || at->IsNull())) at = key;
+  finding.line = at->line;
+  finding.column = at->column;
+  return finding;
+}
+
 Finding SpcManifest::FindingOfParseError(const Error& error, std::string_view text) const {
   // The longest parameter that the message names. Errors of an object's fields do not name the list
   // that contains them, which every dialect calls `objects`.
   std::string parameter;
   for (const auto& [key, value] : parameters) {
+    // A hint may name another parameter.
+    if (error.message().starts_with(fmt::format("parameter {}: ", key))) {
+      parameter = key;
+      break;
+    }
     if (HasWord(error.message(), key) && key.size() > parameter.size()) parameter = key;
   }
   if (parameter.empty() && parameters.contains("objects")) parameter = "objects";
 
   Finding finding{.source = file,
                   .line = provider_line,
+                  .object = ObjectText(),
                   .field = "spec.parameters",
                   .message = error.message()};
   if (parameter.empty()) return finding;
@@ -293,17 +303,20 @@ void ReadManifest(const std::string& file, const YamlNode& document, ManifestChe
   }
   if (KindOf(document) != DocumentKind::kSecretProviderClass) {
     if (TextAt(document, "kind") != "SecretProviderClass") return;
-    check.findings.push_back({.source = file,
-                              .line = document.line,
-                              .column = document.column,
-                              .field = "apiVersion",
-                              .message = "not the API of SecretProviderClass",
-                              .fix = fmt::format("write {}v1", kGroup)});
+    SpcManifest manifest;
+    manifest.file = file;
+    manifest.document = document;
+    if (const YamlNode* metadata = document.Find("metadata")) {
+      manifest.name = TextAt(*metadata, "name");
+      manifest.namespace_name = TextAt(*metadata, "namespace");
+    }
+    Finding finding = manifest.FindingOf(
+        {FieldPath(), "not the API of SecretProviderClass", fmt::format("write {}v1", kGroup)});
+    finding.field = "apiVersion";
+    check.findings.push_back(std::move(finding));
     return;
   }
-  const std::size_t before = check.findings.size();
-  SpcManifest manifest = Reader(file, check.findings).Read(document);
-  if (check.findings.size() == before) check.classes.push_back(std::move(manifest));
+  ReadClass(file, document, check);
 }
 
 ManifestCheck ReadManifests(const std::string& file, std::string_view text) {

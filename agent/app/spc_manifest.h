@@ -2,7 +2,8 @@
 
 // SecretProviderClass manifests, read as by kubectl.
 //
-// A file may hold several documents and Lists. All faults are reported at once.
+// A file may hold several documents and Lists. All faults are reported at once, with their places,
+// except those of spec.secretObjects (secret_objects_check.h).
 
 #include <map>
 #include <string>
@@ -12,21 +13,25 @@
 #include "agent/app/finding.h"
 #include "agent/base/result.h"
 #include "agent/base/yaml.h"
+#include "agent/secrets/secret_provider_class.h"
 
 namespace nodekeep {
 
-struct SpcManifest {
+// A class as read, with the places of what it says.
+struct SpcManifest : SecretProviderClass {
   std::string file;
   int line = 0;  // of the document's first key
-  std::string name;
-  std::string namespace_name;  // "" = not given
-  std::string provider;
   int provider_line = 0;
-  std::map<std::string, std::string> parameters;
   std::map<std::string, int> parameter_lines;
+  YamlNode document;
 
-  // Converts an error of a dialect's Parse, which names a parameter or an object, to a finding with
-  // the line in `text`, the manifest's file.
+  // "SecretProviderClass shop/app", for Finding::object.
+  std::string ObjectText() const;
+  // The place in the document of a fault, or of what is written next above it. `parent`: before the
+  // path of the fault.
+  Finding FindingOf(const ClassFault& fault, std::string_view parent = "") const;
+  // Converts an error or a warning of a dialect's Parse, which names a parameter or an object, to a
+  // finding with the line in `text`, the manifest's file.
   Finding FindingOfParseError(const Error& error, std::string_view text) const;
 };
 
@@ -39,6 +44,7 @@ DocumentKind KindOf(const YamlNode& document);
 
 struct ManifestCheck {
   std::vector<SpcManifest> classes;  // those without findings
+  std::vector<SpcManifest> faulty;   // as far as they could be read
   std::vector<Finding> findings;
 };
 

@@ -126,20 +126,22 @@ TEST_CASE("manifest: all faults of a class are reported at once") {
                                             "  parameter: {}\n"
                                             "  parameters: text\n"
                                             "  secretObjects: {}\n");
-  CHECK(
-      Texts(check) ==
-      std::vector<std::string>{
-          "c.yaml:1:13: apiVersion: unknown version \"v2\"; write secrets-store.csi.x-k8s.io/v1",
-          "c.yaml:4:1: sepc: unknown field; did you mean spec?",
-          "c.yaml:3:11: metadata.name: missing; give the class a name",
-          "c.yaml:3:23: metadata.namespace: must be a string, found a number; quote it: \"1\"",
-          "c.yaml:7:3: spec.parameter: unknown field; did you mean parameters?",
-          "c.yaml:6:13: spec.provider: invalid provider: provider \"no/such\"; use at most 30 "
-          "letters, digits, - and _",
-          "c.yaml:8:15: spec.parameters: expected a map, found a string; write `name: value` lines "
-          "below it",
-          "c.yaml:9:18: spec.secretObjects: expected a list, found a map; write one `- secretName: "
-          "...` per Secret"});
+  const std::string spc = "SecretProviderClass: ";
+  CHECK(Texts(check) ==
+        std::vector<std::string>{
+            "c.yaml:1:13: " + spc +
+                "apiVersion: unknown version \"v2\"; write secrets-store.csi.x-k8s.io/v1",
+            "c.yaml:4:1: " + spc + "sepc: unknown field; did you mean spec?",
+            "c.yaml:3:11: " + spc + "metadata.name: missing; give the class a name",
+            "c.yaml:3:23: " + spc +
+                "metadata.namespace: must be a string, found a number; quote it: \"1\"",
+            "c.yaml:7:3: " + spc + "spec.parameter: unknown field; did you mean parameters?",
+            "c.yaml:6:13: " + spc +
+                "spec.provider: invalid provider: provider \"no/such\"; use at most 30 letters, "
+                "digits, - and _",
+            "c.yaml:8:15: " + spc +
+                "spec.parameters: expected a map, found a string; write `name: value` lines below "
+                "it"});
 }
 
 TEST_CASE("manifest: missing fields are reported") {
@@ -149,24 +151,41 @@ TEST_CASE("manifest: missing fields are reported") {
   const std::string head = "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n";
   const Row rows[] = {
       {"spec", head + "metadata: {name: a}\n",
-       "c.yaml:1:1: spec: missing; add spec with provider and parameters"},
+       "c.yaml:1:1: SecretProviderClass a: spec.provider: provider not set in a; set "
+       "spec.provider\n"
+       "c.yaml:1:1: SecretProviderClass a: spec.parameters: parameters not set in a; set "
+       "spec.parameters\n"},
       {"metadata", head + "spec: {provider: dev, parameters: {objects: x}}\n",
-       "c.yaml:1:1: metadata: missing; add metadata with a name"},
+       "c.yaml:1:1: SecretProviderClass: metadata: missing; add metadata with a name\n"},
       {"provider", head + "metadata: {name: a}\nspec: {parameters: {objects: x}}\n",
-       "c.yaml:4:7: spec.provider: missing; name the provider, such as vault"},
+       "c.yaml:4:7: SecretProviderClass a: spec.provider: provider not set in a; set "
+       "spec.provider\n"},
       {"parameters", head + "metadata: {name: a}\nspec: {provider: dev, parameters: {}}\n",
-       "c.yaml:4:35: spec.parameters: missing; add the parameters of the provider; the driver "
-       "refuses "
-       "a class without any"},
-      {"group", "apiVersion: v1\nkind: SecretProviderClass\n",
-       "c.yaml:1:1: apiVersion: not the API of SecretProviderClass; write "
-       "secrets-store.csi.x-k8s.io/v1"},
+       "c.yaml:4:35: SecretProviderClass a: spec.parameters: parameters not set in a; set "
+       "spec.parameters\n"},
+      {"values", head + "metadata: {name: a, namespace: x}\nspec:\n  provider:\n  parameters:\n",
+       "c.yaml:5:3: SecretProviderClass x/a: spec.provider: provider not set in x/a; set "
+       "spec.provider\n"
+       "c.yaml:6:3: SecretProviderClass x/a: spec.parameters: parameters not set in x/a; set "
+       "spec.parameters\n"},
+      {"annotation in quotes",
+       head + "metadata: {name: a, annotations: {x.y/z: yes}}\n"
+              "spec: {provider: dev, parameters: {1: x}}\n",
+       "c.yaml:4:36: SecretProviderClass a: spec.parameters.1: must be a string, found a number; "
+       "quote it: \"1\"\n"
+       "c.yaml:3:42: SecretProviderClass a: metadata.annotations.x.y/z: must be a string, found a "
+       "boolean; quote it: \"yes\"\n"},
+      {"group", "apiVersion: v1\nkind: SecretProviderClass\nmetadata: {name: a}\n",
+       "c.yaml:1:1: SecretProviderClass a: apiVersion: not the API of SecretProviderClass; write "
+       "secrets-store.csi.x-k8s.io/v1\n"},
       {"YAML", "a: [\n",
-       "c.yaml:1:5: did not find expected node content while parsing a flow node"},
+       "c.yaml:1:5: did not find expected node content while parsing a flow node\n"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    CHECK(Texts(ReadManifests("c.yaml", row.text)) == std::vector<std::string>{row.want});
+    std::string texts;
+    for (const std::string& text : Texts(ReadManifests("c.yaml", row.text))) texts += text + "\n";
+    CHECK(texts == row.want);
   }
 }
 
@@ -181,6 +200,9 @@ TEST_CASE("manifest: an error of a dialect is reported at the line that caused i
       {"names a parameter", "parameter vaultNamespace: bad", "spec.parameters.vaultNamespace", 15},
       {"names an object", "object \"api\": no secretPath", "spec.parameters.objects", 13},
       {"names a quoted object", "object \"db\": no secretPath", "spec.parameters.objects", 11},
+      {"hints at another parameter",
+       "parameter vaultNamespace: unknown: did you mean the longer objects.vaultNamespace? objects",
+       "spec.parameters.vaultNamespace", 15},
       {"names nothing that exists", "object \"x\": bad", "spec.parameters.objects", 10},
       {"counts lines", "parameter objects: line 3, column 5: bad", "spec.parameters.objects", 13},
       {"counts lines of a text that is not a block", "roleName: line 3: bad",
@@ -195,6 +217,39 @@ TEST_CASE("manifest: an error of a dialect is reported at the line that caused i
     CHECK(finding.line == row.line);
     CHECK(finding.message == row.message);
   }
+}
+
+TEST_CASE("manifest: findings in a List name the object and its line") {
+  const std::string item =
+      "- apiVersion: secrets-store.csi.x-k8s.io/v1\n  kind: SecretProviderClass\n";
+  const ManifestCheck check =
+      ReadManifests("all.yaml", "apiVersion: v1\nkind: List\nitems:\n" + item +
+                                    "  metadata: {name: one, namespace: shop}\n"
+                                    "  spec: {provider: dev, parameters: {a: 1}}\n" +
+                                    item +
+                                    "  metadata: {name: two}\n"
+                                    "  spec: {provider: dev, parameters: {objects: x}, x: y}\n");
+  CHECK(Texts(check) ==
+        std::vector<std::string>{
+            "all.yaml:7:41: SecretProviderClass shop/one: spec.parameters.a: must be a string, "
+            "found a number; quote it: \"1\"",
+            "all.yaml:11:51: SecretProviderClass two: spec.x: unknown field; known here: provider, "
+            "parameters, secretObjects"});
+  CHECK(check.classes.empty());
+  REQUIRE(check.faulty.size() == 2);
+  const Finding finding =
+      check.faulty[1].FindingOfParseError(Error(ErrorCode::kInvalid, "object \"a\": bad"), "");
+  CHECK(finding.object == "SecretProviderClass two");
+}
+
+TEST_CASE("manifest: a class of values that kubectl reads as other types is read without them") {
+  const ManifestCheck check = ReadManifests(
+      "c.yaml", WithSpec("  provider: dev\n  parameters: {objects: x, p: 1.5, q: yes, r: ~}\n"
+                         "  secretObjects: [{secretName: 7}]\n"));
+  CHECK(check.findings.size() == 3);
+  REQUIRE(check.faulty.size() == 1);
+  CHECK(check.faulty[0].parameters == std::map<std::string, std::string>{{"objects", "x"}});
+  CHECK(check.faulty[0].secret_objects.size() == 1);
 }
 
 TEST_CASE("manifest: one class of a file is chosen by name") {

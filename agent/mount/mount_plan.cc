@@ -140,6 +140,12 @@ std::string MountPlan::Explain() const {
     if (projection.optional) text += ", optional";
     text += '\n';
   }
+  for (const std::string& warning : mount.warnings.texts()) {
+    text += fmt::format("warning: {}\n", warning);
+  }
+  if (mount.warnings.more() > 0) {
+    text += fmt::format("warning: and {} more\n", mount.warnings.more());
+  }
   return text;
 }
 

@@ -445,7 +445,8 @@ TEST_CASE("parse memo: what a parsed class is charged is what it occupies") {
   const Row rows[] = {{"one object", 1, 5},
                       {"very many short objects", 5000, 5},
                       {"long paths", 300, 900},
-                      {"one very long path", 1, 200'000}};
+                      {"one very long path", 1, 200'000},
+                      {"warnings", 1, 5}};
   for (const Row& row : rows) {
     INFO(row.name);
     SpcInput input;
@@ -455,6 +456,9 @@ TEST_CASE("parse memo: what a parsed class is charged is what it occupies") {
     }
     Result<ParsedMount> mount = provider.Parse(input);
     REQUIRE(mount.ok());
+    for (int i = 0; row.name == "warnings" && i < 20; ++i) {
+      mount->warnings.Add([] { return std::string(1000, 'w'); });
+    }
     const std::size_t charged = MemoryOf(*mount, BytesOf(input));
     const std::size_t before = HeapInUse();
     const ParsedClassPtr parsed = MakeParsedClass(*mount, BytesOf(input));
@@ -682,6 +686,18 @@ TEST_CASE("plan: Explain says that the class asks for a shorter age than the nod
   CHECK(plan.Explain().find(
             "\nrefresh after: 10s (nodekeep/refreshAfter is 1ms; the node allows no "
             "less than 10s (policy.refreshAfterMin), which is used)\n") != std::string::npos);
+}
+
+TEST_CASE("plan: Explain ends with the warnings of the class") {
+  FakeClock clock;
+  const MountPlanPtr made = FakePlan(std::make_shared<FakeProvider>(clock), "a", Identity());
+  ParsedMount mount = made->parsed->mount;
+  mount.warnings.Add([] { return "parameter x: is unknown"; });
+  const MountPlan one{made->read, made->dialect, MakeParsedClass(mount, 0, {}), made->target_path};
+  CHECK(one.Explain().ends_with("<- fake:a\nwarning: parameter x: is unknown\n"));
+  for (std::size_t i = 0; i < SpcWarnings::kMost; ++i) mount.warnings.Add([] { return "y"; });
+  const MountPlan many{made->read, made->dialect, MakeParsedClass(mount, 0, {}), made->target_path};
+  CHECK(many.Explain().ends_with("\nwarning: y\nwarning: and 1 more\n"));
 }
 
 TEST_CASE("plan: Explain without a pod prints \"(no pod)\"") {

@@ -36,7 +36,7 @@ MountService::MountService(Options options, Dependencies dependencies)
       parsed_(dependencies_.class_bytes) {}
 
 Result<Bundle> MountService::Mount(const Context& context, const std::string& name,
-                                   Result<MountRequest> request) {
+                                   Result<MountRequest> request, SpcWarnings* warnings) {
   const Clock& clock = dependencies_.clock;
   const SteadyTime begun = clock.Now();
   MountPlanPtr plan;
@@ -56,6 +56,7 @@ Result<Bundle> MountService::Mount(const Context& context, const std::string& na
                   {.tokens = options_.tokens, .memo = &parsed_, .now = clock.Wall()});
     if (!planned.ok()) return planned.error();
     plan = *planned;
+    if (warnings != nullptr) *warnings = plan->parsed->mount.warnings;
     return AssembleBundle(*plan, dependencies_.fetcher.Read(own, plan->read), options_.version_key,
                           Limits());
   }();

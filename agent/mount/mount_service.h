@@ -49,10 +49,10 @@ class MountService {
 
   // Writes the log line of the mount, its metrics and its ledger record, whatever the outcome. The
   // line has level debug if the volume was given the same before, warn for last good values and
-  // failures, else info.
-  // `request` is an error if it could not be parsed.
+  // failures, else info. `request` is an error if it could not be parsed. `warnings`, if given, is
+  // set to those of the class (SpcWarnings), also if the mount fails after it was parsed.
   Result<Bundle> Mount(const Context& context, const std::string& provider,
-                       Result<MountRequest> request);
+                       Result<MountRequest> request, SpcWarnings* warnings = nullptr);
   // As Mount, for a class mounted before whose secrets are all in memory and fresh. Otherwise
   // nullopt: nothing was logged, counted or recorded, and `request` is unchanged. Never waits.
   std::optional<Result<Bundle>> MountFromMemory(MountRequest& request);

@@ -36,6 +36,7 @@ std::size_t MemoryOf(const ParsedMount& mount, std::size_t parameters_bytes) {
       bytes += HeapOf(*text);
     }
   }
+  for (const std::string& text : mount.warnings.texts()) bytes += sizeof(text) + HeapOf(text);
   return bytes;
 }
 

@@ -1,15 +1,17 @@
 #pragma once
 
-// A SecretProviderClass, parsed once from the JSON of the Kubernetes API.
+// A SecretProviderClass, parsed once from the JSON of the Kubernetes API or of a manifest.
 
 #include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/json.h"
 #include "agent/base/result.h"
+#include "agent/secrets/class_fault.h"
 
 namespace nodekeep {
 
@@ -23,7 +25,8 @@ struct SecretProviderClass {
   std::map<std::string, std::string> annotations;
   std::string resource_version;
 
-  std::string Text() const { return namespace_name + "/" + name; }
+  // With its namespace, unless a manifest names none.
+  std::string Text() const { return namespace_name.empty() ? name : namespace_name + "/" + name; }
 };
 
 // The rule of secrets-store-csi-driver for `spec.provider`, which becomes the name of a socket: at
@@ -33,9 +36,12 @@ bool IsProviderName(std::string_view name);
 
 using ClassPtr = std::shared_ptr<const SecretProviderClass>;
 
-// Errors are kInvalid and name the class and the field. Two keep the text of the upstream driver:
-// "provider not set in ns/name", "parameters not set in ns/name" (docs/protocol/csi-driver.md,
-// "Publish").
+// Returns what could be read and adds every fault that keeps the class from being mounted. Unknown
+// fields are ignored. Two faults have the text of the upstream driver: "provider not set in
+// ns/name", "parameters not set in ns/name" (docs/protocol/csi-driver.md, "Publish").
+SecretProviderClass ReadSecretProviderClass(const Json& object, std::vector<ClassFault>& faults);
+
+// The class without faults. The error is the first fault: kInvalid, with the class and the field.
 Result<SecretProviderClass> ReadSecretProviderClass(const Json& object);
 
 }  // namespace nodekeep

@@ -39,9 +39,14 @@ TEST_CASE("secret provider class: errors name the missing or non-string field") 
       {R"(,"spec":{"provider":"vault","parameters":{}})",
        "parameters not set in shop/app; set spec.parameters"},
       {R"(,"spec":{"provider":"vault","parameters":{"a":1}})",
-       "shop/app: spec.parameters.a: expected a string; put quotes around it"},
+       "shop/app: spec.parameters.a: must be a string, found a number; put quotes around it"},
       {R"(,"spec":{"provider":"vault","parameters":[]})",
-       "shop/app: spec.parameters: expected a map of strings"},
+       "shop/app: spec.parameters: expected a map, found a list; write `name: value` lines below "
+       "it"},
+      {R"(,"spec":{"provider":7,"parameters":{"a":"b"}})",
+       "shop/app: spec.provider: must be a string, found a number; put quotes around it"},
+      {R"(,"spec":{"provider":"","parameters":{"a":"b"}})",
+       "provider not set in shop/app; set spec.provider"},
   };
   for (const Row& row : rows) {
     INFO(row.more);
@@ -50,6 +55,26 @@ TEST_CASE("secret provider class: errors name the missing or non-string field") 
     CHECK(spc.error().code() == ErrorCode::kInvalid);
     CHECK(spc.error().message() == row.want);
   }
+}
+
+TEST_CASE("secret provider class: all faults are reported, and what could be read is returned") {
+  Result<Json> json = ParseJson(R"({"metadata":{"name":"app","annotations":{"x.y/z":true}},
+      "spec":{"parameters":{"a":1,"b":"c","d":null},"secretObjects":[{}]}})");
+  REQUIRE(json.ok());
+  std::vector<ClassFault> faults;
+  const SecretProviderClass spc = ReadSecretProviderClass(*json, faults);
+  CHECK(spc.Text() == "app");
+  CHECK(spc.parameters == std::map<std::string, std::string>{{"b", "c"}});
+  CHECK(spc.secret_objects.size() == 1);
+  REQUIRE(faults.size() == 4);
+  CHECK(faults[0].Text() ==
+        "metadata.annotations.x.y/z: must be a string, found a boolean: put quotes around it");
+  CHECK(faults[0].path.steps() == std::vector<std::string>{"metadata", "annotations", "x.y/z"});
+  CHECK(faults[0].needs_quotes);
+  CHECK(faults[1].Text() == "spec.provider: provider not set in app: set spec.provider");
+  CHECK(faults[2].path.text() == "spec.parameters.a");
+  CHECK(faults[3].message == "must be a string, found null");
+  CHECK(faults[3].of_key);
 }
 
 TEST_CASE("secret provider class: a provider name must be valid as a socket name") {

@@ -14,6 +14,7 @@
 #include "agent/secrets/identity.h"
 #include "agent/secrets/policy.h"
 #include "agent/secrets/secret_ref.h"
+#include "agent/secrets/spc_warnings.h"
 
 namespace nodekeep {
 
@@ -39,6 +40,7 @@ struct Projection {
   bool optional = false;     // omitted, instead of failing, if the backend reports "not found"
   std::string version_seed;  // part of the object's version, besides the contents
   std::string read_error;    // prefix of login and read errors: `couldn't read secret "db"`
+  bool is_folder = false;    // `path` is a folder, whose files only the answer names
 };
 
 // A file made from an answer by a projection.
@@ -63,6 +65,7 @@ struct ParsedMount {
   // Prefix of every error after parsing: "error making mount request".
   std::string mount_error;
   Policy policy;
+  SpcWarnings warnings;
 };
 
 // Copies the credential parameters of `mount` to the credentials of `identity`, by parameter name.

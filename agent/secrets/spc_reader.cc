@@ -1,5 +1,4 @@
 #include "agent/secrets/spc_reader.h"
-#include "agent/base/utf8.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,7 +7,9 @@
 #include <utility>
 
 #include "agent/base/ascii.h"
+#include "agent/base/closest.h"
 #include "agent/base/go_text.h"
+#include "agent/base/utf8.h"
 
 namespace nodekeep {
 namespace {
@@ -22,6 +23,34 @@ std::string Alternatives(std::span<const std::string_view> words) {
 Error TooLong(std::string_view what, std::string_view name, std::size_t size, std::size_t most) {
   return Error::Format(ErrorCode::kInvalid, "{}{} has {} bytes; {} are the most", what,
                        Excerpt(name), size, most);
+}
+
+bool Contains(std::span<const std::string_view> words, std::string_view word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+// What is at an end of a text that has one line; "" = nothing.
+std::string_view WhiteSpaceOf(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n\v\f";
+  if (text.empty()) return "";
+  if (text.find('\n') != std::string_view::npos) return "has a line end in it";
+  const bool spaced = kSpace.find(text.front()) != std::string_view::npos ||
+                      kSpace.find(text.back()) != std::string_view::npos;
+  return spaced ? "begins or ends with white space" : "";
+}
+
+// Whether `text`, a decimal number, is three digits that are a usual mode when read as octal. 420
+// and 416, which are 0644 and 0640, are not.
+bool LooksOctal(std::string_view text) {
+  if (text.size() != 3) return false;
+  int outer = 07;
+  for (const char c : text) {
+    const int bits = c - '0';
+    // Others than the owner have no bits that those before them lack.
+    if (c < '0' || c > '7' || (bits != 0 && bits < 4) || (bits & ~outer) != 0) return false;
+    outer = bits;
+  }
+  return text.front() != '0';
 }
 
 }  // namespace
@@ -68,6 +97,46 @@ Result<bool> SpcParameters::Flag(std::string_view name, bool otherwise) const {
   Result<bool> flag = ParseGoBool(*value);
   if (!flag.ok()) return flag.error().Prepend("parameter {}: must be true or false", name);
   return flag;
+}
+
+void WarnOfParameters(const SpcParameters& parameters, std::span<const std::string_view> known,
+                      std::span<const std::string_view> long_texts, SpcWarnings& warnings) {
+  for (const auto& [name, value] : parameters.values()) {
+    if (name == "objects" || Contains(long_texts, name)) continue;
+    if (!Contains(known, name) && !LooksReserved(name)) {
+      warnings.Add([&] {
+        return fmt::format("parameter {}: is unknown and ignored: {}", Excerpt(name),
+                           SuggestOrList(name, known, "the parameters are"));
+      });
+    } else if (const std::string_view what = WhiteSpaceOf(value); !what.empty()) {
+      warnings.Add([&] {
+        return fmt::format("parameter {}: {}: write it on one line, without `|`", Excerpt(name),
+                           what);
+      });
+    }
+  }
+}
+
+void WarnOfUrlPath(const SpcParameters& parameters, std::string_view name,
+                   std::span<const std::string_view> wrong, std::string_view fix,
+                   SpcWarnings& warnings) {
+  const std::string url = parameters.Get(name);
+  const std::size_t host = url.find("://");
+  // A user name in a URL usually comes with a password.
+  if (!StartsWithIgnoreCase(url, "http") || host == std::string::npos ||
+      url.find('@') != std::string::npos) {
+    return;
+  }
+  std::string path = url.substr(std::min(url.find('/', host + 3), url.size()));
+  while (path.ends_with('/')) path.pop_back();
+  for (const std::string_view part : wrong) {
+    if (!path.ends_with(part) && !path.starts_with(fmt::format("{}/", part))) continue;
+    warnings.Add([&] {
+      return fmt::format("parameter {}: \"{}\" has the path {}, below which is no API: {}", name,
+                         Excerpt(url), part, fix);
+    });
+    return;
+  }
 }
 
 TlsSettings TlsOverNode(const TlsSettings& of_class, const TlsSettings& node) {
@@ -174,10 +243,48 @@ const YamlNode* SpcEntry::UnknownReservedKey(std::span<const std::string_view> k
   return nullptr;
 }
 
+void SpcEntry::WarnOfKeys(std::span<const std::string_view> known, std::string_view mode_key,
+                          SpcWarnings& warnings) const {
+  for (const auto& [key, value] : node_.entries) {
+    const std::string& name = key.text;
+    if (name == mode_key) {
+      if (!value.IsScalar() || value.quoted || !LooksOctal(value.text)) continue;
+      Warn(name,
+           fmt::format("{}: {} is a decimal number, the mode {:04o}: octal numbers begin with 0: "
+                       "write 0{}",
+                       name, value.text, std::stoi(value.text), value.text),
+           warnings);
+    } else if (!Contains(known, name)) {
+      if (LooksReserved(name)) continue;
+      warnings.Add([this, at = &key, known] {
+        return InObjects(*at, fmt::format("key {} is unknown and ignored: {}", Excerpt(at->text),
+                                          SuggestOrList(at->text, known, "the keys are")));
+      });
+    } else if (value.IsScalar() && !WhiteSpaceOf(value.text).empty()) {
+      Warn(name,
+           fmt::format("{}: {}: write it on one line, without `|`", name, WhiteSpaceOf(value.text)),
+           warnings);
+    }
+  }
+}
+
+void SpcEntry::Warn(std::string_view key, std::string_view message, SpcWarnings& warnings) const {
+  const YamlNode* value = Find(key);
+  warnings.Add([&] { return InObjects(value == nullptr ? node_ : *value, message); });
+}
+
+std::string SpcEntry::InObjects(const YamlNode& at, std::string_view message) const {
+  return "parameter objects: " + TextAt(at, message);
+}
+
+std::string SpcEntry::TextAt(const YamlNode& at, std::string_view message) const {
+  return YamlError(at, object_.empty() ? std::string(message)
+                                       : fmt::format("object \"{}\": {}", object_, message))
+      .message();
+}
+
 void SpcEntry::Fail(const YamlNode& at, std::string_view message) {
-  if (failed()) return;
-  status_ = object_.empty() ? YamlError(at, message)
-                            : YamlError(at, fmt::format("object \"{}\": {}", object_, message));
+  if (!failed()) status_ = Error(ErrorCode::kInvalid, TextAt(at, message));
 }
 
 void SpcEntry::FailAt(std::string_view key, std::string_view message) {

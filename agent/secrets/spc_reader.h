@@ -1,7 +1,7 @@
 #pragma once
 
 // Parsing shared by all SecretProviderClass dialects: parameters, the list under `objects` and its
-// entries, path conflicts, misspelt reserved keys, and the TLS settings of a class.
+// entries, path conflicts, misspelt reserved keys, warnings, and the TLS settings of a class.
 //
 // No I/O. Not thread-safe. Objects refer to the parameters and YAML nodes that they read, which
 // must outlive them. Errors are kInvalid (kTooLarge for YAML over its limits) and name the
@@ -21,6 +21,7 @@
 #include "agent/base/result.h"
 #include "agent/base/yaml.h"
 #include "agent/http/http_client.h"
+#include "agent/secrets/spc_warnings.h"
 
 namespace nodekeep {
 
@@ -74,6 +75,18 @@ class SpcParameters {
   const std::map<std::string, std::string>& values_;
 };
 
+// Warns of parameters that are not in `known` and do not look reserved, which ReadPolicy refuses,
+// and of values of known ones with white space or a line end at an end: a text below `|` has one.
+// `long_texts`: known parameters of several lines. `objects` is known, and one of them.
+void WarnOfParameters(const SpcParameters& parameters, std::span<const std::string_view> known,
+                      std::span<const std::string_view> long_texts, SpcWarnings& warnings);
+
+// Warns if the path of the URL in a parameter begins or ends with one of `wrong`, such as "/ui".
+// `fix`: what to write.
+void WarnOfUrlPath(const SpcParameters& parameters, std::string_view name,
+                   std::span<const std::string_view> wrong, std::string_view fix,
+                   SpcWarnings& warnings);
+
 // The TLS settings of the node, overridden by those of a class. One CA source of the class replaces
 // all CA sources of the node, and a certificate or key file replaces both files of the node.
 // `skip_verify` is set if either sets it.
@@ -116,6 +129,13 @@ class SpcEntry {
   // The first key that looks reserved and is not in `known`; null if there is none.
   const YamlNode* UnknownReservedKey(std::span<const std::string_view> known) const;
 
+  // Warns of keys that are not in `known` and do not look reserved, of texts with white space or a
+  // line end at an end, and of a mode in `mode_key` that is decimal but looks octal.
+  void WarnOfKeys(std::span<const std::string_view> known, std::string_view mode_key,
+                  SpcWarnings& warnings) const;
+  // "parameter objects: " and as Fail; with the position of the value of `key`.
+  void Warn(std::string_view key, std::string_view message, SpcWarnings& warnings) const;
+
   // Sets the error `message` with the position of `at`, unless there is an error already.
   void Fail(const YamlNode& at, std::string_view message);
   // With the position of the entry.
@@ -128,6 +148,9 @@ class SpcEntry {
   const Status& status() const { return status_; }
 
  private:
+  std::string TextAt(const YamlNode& at, std::string_view message) const;
+  std::string InObjects(const YamlNode& at, std::string_view message) const;
+
   const YamlNode& node_;
   std::string object_;
   Status status_;

@@ -284,4 +284,139 @@ TEST_CASE("spc reader: a path conflict is reported with the object's position an
         "line 1, column 3: object \"a\": at a/b");
 }
 
+TEST_CASE("spc reader: parameters without effect, and values with line ends, are warnings") {
+  constexpr std::string_view kKnown[] = {"roleName", "vaultAddress", "list"};
+  constexpr std::string_view kLong[] = {"list"};
+  struct Row {
+    std::string name, value, want;
+  };
+  const Row rows[] = {
+      {"roleName", "app", ""},
+      {"rolename", "app", "parameter rolename: is unknown and ignored: did you mean roleName?"},
+      {"vaultAdress", "x",
+       "parameter vaultAdress: is unknown and ignored: did you mean "
+       "vaultAddress?"},
+      {"zone", "s3cret",
+       "parameter zone: is unknown and ignored: the parameters are roleName, "
+       "vaultAddress, list"},
+      {"roleName", "app\n",
+       "parameter roleName: has a line end in it: write it on one line, "
+       "without `|`"},
+      {"roleName", " app",
+       "parameter roleName: begins or ends with white space: write it on one "
+       "line, without `|`"},
+      {"roleName", "app\t",
+       "parameter roleName: begins or ends with white space: write it on one "
+       "line, without `|`"},
+      {"roleName", "my app", ""},
+      {"roleName", "", ""},
+      {"list", "a,\nb\n", ""},
+      {"objects", "- a: b\n", ""},
+      // Others than these are refused with an error.
+      {"nodekeep/x", "y", ""},
+      {"nodekeep/audience", "vault\n",
+       "parameter nodekeep/audience: has a line end in it: write it on one line, without `|`"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name << "=" << row.value);
+    const std::map<std::string, std::string> values = {{row.name, row.value}};
+    SpcWarnings warnings;
+    WarnOfParameters(SpcParameters(values), kKnown, kLong, warnings);
+    CHECK(warnings.Text() == row.want);
+  }
+}
+
+TEST_CASE("spc reader: a URL whose path cannot be the API is a warning") {
+  constexpr std::string_view kWrong[] = {"/v1", "/ui"};
+  const std::pair<std::string, std::string> rows[] = {
+      {"https://vault:8200", ""},
+      {"https://vault:8200/", ""},
+      {"https://proxy/team/vault", ""},
+      {"https://proxy/v1x", ""},
+      {"https://proxy/team/v1/vault", ""},
+      {"https://v1", ""},
+      {"https://ui/", ""},
+      {"unix:///run/v1", ""},
+      {"vault/v1", ""},  // no URL: an error of the dialect
+      {"", ""},
+      {"https://me:s3cret@vault/v1", ""},  // an error of the dialect
+      {"https://vault/v1", "/v1"},
+      {"HTTPS://vault/v1//", "/v1"},
+      {"https://vault/v1/secret", "/v1"},
+      {"https://proxy/team/v1", "/v1"},
+      {"https://vault:8200/ui/vault/secrets", "/ui"},
+  };
+  for (const auto& [url, path] : rows) {
+    INFO(url);
+    const std::map<std::string, std::string> values = {{"address", url}};
+    SpcWarnings warnings;
+    WarnOfUrlPath(SpcParameters(values), "address", kWrong, "leave it out", warnings);
+    CHECK(warnings.Text() == (path.empty() ? ""
+                                           : "parameter address: \"" + url + "\" has the path " +
+                                                 path + ", below which is no API: leave it out"));
+  }
+}
+
+TEST_CASE("spc reader: keys of an object without effect are warnings with their place") {
+  constexpr std::string_view kKnown[] = {"name", "secretKey"};
+  const std::string at = "parameter objects: line 2, column ";
+  const std::pair<std::string, std::string> rows[] = {
+      {"secretKey: k", ""},
+      {"secretkey: k", at + "1: object \"a\": key secretkey is unknown and ignored: did you mean "
+                            "secretKey?"},
+      {"zone: {a: b}", at + "1: object \"a\": key zone is unknown and ignored: the keys are name, "
+                            "secretKey"},
+      {"nodekeep/zone: x", ""},
+      {"secretKey: |\n  k", at + "12: object \"a\": secretKey: has a line end in it: write it on "
+                                 "one line, without `|`"},
+      {"secretKey: 'k '", at + "12: object \"a\": secretKey: begins or ends with white space: "
+                               "write it on one line, without `|`"},
+  };
+  for (const auto& [line, want] : rows) {
+    INFO(line);
+    const YamlNode node = Parsed("name: a\n" + line + "\n");
+    SpcEntry entry(node, kWanted);
+    entry.SetObject("a");
+    SpcWarnings warnings;
+    entry.WarnOfKeys(kKnown, "mode", warnings);
+    CHECK(warnings.Text() == want);
+  }
+}
+
+TEST_CASE("spc reader: a decimal mode that is meant as octal is a warning") {
+  const std::pair<std::string, std::string> rows[] = {
+      {"0400", ""},    {"0o400", ""},   {"0", ""},       {"292", ""},
+      {"256", ""},     {"420", ""},     {"416", ""},     {"436", ""},
+      {"511", ""},     {"504", ""},     {"365", ""},     {"'400'", ""},  // the last is an error
+      {"400", "0620"}, {"440", "0670"}, {"444", "0674"}, {"500", "0764"},
+  };
+  for (const auto& [text, mode] : rows) {
+    INFO(text);
+    const YamlNode node = Parsed("mode: " + text);
+    SpcEntry entry(node, kWanted);
+    SpcWarnings warnings;
+    entry.WarnOfKeys({}, "mode", warnings);
+    CHECK(warnings.Text() == (mode.empty() ? ""
+                                           : "parameter objects: line 1, column 7: mode: " + text +
+                                                 " is a decimal number, the mode " + mode +
+                                                 ": octal numbers begin with 0: write 0" + text));
+  }
+}
+
+TEST_CASE("spc warnings: the first are kept, the others counted and not even made") {
+  SpcWarnings warnings;
+  CHECK(warnings.empty());
+  CHECK(warnings.Text().empty());
+  std::size_t made = 0;
+  for (std::size_t i = 0; i < SpcWarnings::kMost + 2; ++i) {
+    warnings.Add([&] { return "w" + std::to_string(made++); });
+  }
+  CHECK_FALSE(warnings.empty());
+  CHECK(made == SpcWarnings::kMost);
+  CHECK(warnings.texts().size() == SpcWarnings::kMost);
+  CHECK(warnings.more() == 2);
+  CHECK(warnings.Text().starts_with("w0; w1; "));
+  CHECK(warnings.Text().ends_with("; w19; and 2 more"));
+}
+
 }  // namespace nodekeep

@@ -1,10 +1,15 @@
 #include "agent/sink/secret_object.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "agent/base/ascii.h"
+#include "agent/base/utf8.h"
 #include "agent/sink/tls_parts.h"
 
 namespace nodekeep {
@@ -59,100 +64,92 @@ bool IsDataKey(std::string_view key) {
   });
 }
 
-Error Invalid(std::string message) { return Error(ErrorCode::kInvalid, std::move(message)); }
+// The functions below add what is wrong to `faults`, and return or fill in what could be read.
 
-// An error of an entry, or of a field of it: `secretObjects[0] must be...`,
-// `secretObjects[0].type...`.
-Error Within(std::string_view list, std::size_t index, const Error& error) {
-  const bool is_of_entry = error.message().starts_with("must be");
-  return Invalid(fmt::format("{}[{}]{}{}", list, index, is_of_entry ? " " : ".", error.message()));
-}
-
-// The trimmed text of a required field.
-Result<std::string> NeededText(const Json& object, std::string_view field, std::string_view fault,
-                               std::string_view remedy) {
+// The trimmed text of a required field; "" with a fault if it has none.
+std::string NeededText(const Json& object, const FieldPath& path, std::string_view field,
+                       std::string_view fault, std::string_view fix,
+                       std::vector<ClassFault>& faults) {
   const Json* value = Find(object, {field});
   if (value != nullptr && !value->is_null() && !IsText(*value)) {
-    return Invalid(fmt::format("{} must be a string: put it in quotes", field));
+    faults.push_back(NoString(path.Field(field), *value));
+    return "";
   }
   std::string text = Trimmed(TextOf(value).value_or(""));
-  if (text.empty()) return Invalid(fmt::format("{}: {}: {}", field, fault, remedy));
+  if (text.empty()) {
+    faults.push_back({path.Field(field), std::string(fault), std::string(fix)});
+  }
   return text;
 }
 
-Result<std::map<std::string, std::string>> TextMap(const Json& object, std::string_view field) {
+std::map<std::string, std::string> TextMap(const Json& object, const FieldPath& path,
+                                           std::vector<ClassFault>& faults) {
   std::map<std::string, std::string> map;
-  const Json* value = Find(object, {field});
+  const Json* value = Find(object, {path.steps().back()});
   if (value == nullptr || value->is_null()) return map;
   if (!value->is_object()) {
-    return Invalid(fmt::format("{} must be a map of strings", field));
+    faults.push_back({path, "must be a map of strings", "write `name: value` lines below it"});
+    return map;
   }
   for (const auto& member : value->object_range()) {
-    if (!IsText(member.value())) {
-      return Invalid(fmt::format("{}[\"{}\"] must be a string: put it in quotes", field,
-                                 std::string_view(member.key())));
+    if (IsText(member.value())) {
+      map.emplace(member.key(), member.value().as_string());
+    } else {
+      faults.push_back(NoString(path.Member(member.key()), member.value()));
     }
-    map.emplace(member.key(), member.value().as_string());
   }
   return map;
 }
 
-Result<DeletionPolicy> ReadDeletionPolicy(const std::map<std::string, std::string>& annotations) {
+DeletionPolicy ReadDeletionPolicy(const std::map<std::string, std::string>& annotations,
+                                  const FieldPath& path, std::vector<ClassFault>& faults) {
   for (const auto& [name, value] : annotations) {
-    if (!name.starts_with("nodekeep/") || name == kDeletionPolicyAnnotation) continue;
+    if (!StartsWithIgnoreCase(name, "nodekeep/") || name == kDeletionPolicyAnnotation) continue;
     if (name == kAdoptAnnotation) {
-      return Invalid(
-          fmt::format("annotations[\"{}\"] does not belong here: set it on the Secret "
-                      "that is to be adopted",
-                      name));
+      faults.push_back({.path = path.Member(name),
+                        .message = "does not belong here",
+                        .fix = "set it on the Secret that is to be adopted",
+                        .of_key = true});
+    } else {
+      faults.push_back({.path = path.Member(name),
+                        .message = "is unknown",
+                        .fix = fmt::format("write {}, or remove it", kDeletionPolicyAnnotation),
+                        .of_key = true});
     }
-    return Invalid(fmt::format("annotations[\"{}\"] is unknown: write {}, or remove it", name,
-                               kDeletionPolicyAnnotation));
   }
   const auto found = annotations.find(std::string(kDeletionPolicyAnnotation));
   if (found == annotations.end() || found->second == "Delete") return DeletionPolicy::kDelete;
   if (found->second == "Retain") return DeletionPolicy::kRetain;
   if (found->second == "WithClass") return DeletionPolicy::kWithClass;
-  return Invalid(fmt::format("annotations[\"{}\"] is \"{}\": write Delete, Retain or WithClass",
-                             kDeletionPolicyAnnotation, found->second));
+  faults.push_back({path.Member(kDeletionPolicyAnnotation),
+                    fmt::format("is \"{}\"", Excerpt(found->second)),
+                    "write Delete, Retain or WithClass"});
+  return DeletionPolicy::kDelete;
 }
 
-Result<SecretObjectKey> ReadKey(const Json& item, const std::string& type) {
-  if (!item.is_object()) return Invalid("must be a map with objectName and key");
-  Result<std::string> object_name =
-      NeededText(item, "objectName", "object name is empty", "name a file of the volume");
-  if (!object_name.ok()) return object_name.error();
-  Result<std::string> key =
-      NeededText(item, "key", "key is empty", "name the key in the Secret's data");
-  if (!key.ok()) return key.error();
-  if (!IsDataKey(*key)) {
-    return Invalid(
-        fmt::format("key \"{}\" is not a valid Secret key: use letters, digits, '-', '_' "
-                    "and '.', not more than {}",
-                    *key, kMaxNameSize));
+SecretObjectKey ReadKey(const Json& item, const FieldPath& path, const std::string& type,
+                        std::vector<ClassFault>& faults) {
+  SecretObjectKey key;
+  key.object_name = NeededText(item, path, "objectName", "object name is empty",
+                               "name a file of the volume", faults);
+  key.key =
+      NeededText(item, path, "key", "key is empty", "name the key in the Secret's data", faults);
+  if (key.key.empty()) return key;
+  if (!IsDataKey(key.key)) {
+    faults.push_back(
+        {path.Field("key"), fmt::format("\"{}\" is not a valid Secret key", Excerpt(key.key)),
+         fmt::format("use letters, digits, '-', '_' and '.', not more than {}", kMaxNameSize)});
+  } else if (type == kTlsType && key.key != "tls.crt" && key.key != "tls.key" &&
+             key.key != "ca.crt") {
+    faults.push_back({path.Field("key"),
+                      fmt::format("\"{}\" does not fit type {}", Excerpt(key.key), kTlsType),
+                      "use tls.crt, tls.key or ca.crt, or type Opaque"});
   }
-  if (type == kTlsType && *key != "tls.crt" && *key != "tls.key" && *key != "ca.crt") {
-    return Invalid(
-        fmt::format("key \"{}\" does not fit type {}: use tls.crt, tls.key or ca.crt, "
-                    "or type Opaque",
-                    *key, kTlsType));
-  }
-  return SecretObjectKey{*std::move(object_name), *std::move(key)};
+  return key;
 }
 
-// Adds the key; an identical duplicate counts once.
-Status AddKey(SecretObjectKey key, std::vector<SecretObjectKey>& keys) {
-  for (const SecretObjectKey& other : keys) {
-    if (other.key != key.key) continue;
-    if (other.object_name == key.object_name) return {};
-    return Invalid(fmt::format("key \"{}\" is set twice, from {} and {}: keep one of them", key.key,
-                               other.object_name, key.object_name));
-  }
-  keys.push_back(std::move(key));
-  return {};
-}
-
-Status CheckNeededKeys(const SecretObject& object) {
+void CheckNeededKeys(const FieldPath& path, SecretObjectEntry& entry) {
+  const SecretObject& object = entry.object;
   for (const NeededKeys& needed : kNeeded) {
     if (needed.type != object.type) continue;
     const bool has_one =
@@ -161,55 +158,94 @@ Status CheckNeededKeys(const SecretObject& object) {
                              [wanted](const SecretObjectKey& key) { return key.key == wanted; });
         });
     if (has_one) continue;
-    return Invalid(fmt::format("data has no key {}: type {} needs it",
-                               fmt::join(needed.any_of, " or "), needed.type));
+    entry.faults.push_back({path, fmt::format("has no key {}", fmt::join(needed.any_of, " or ")),
+                            fmt::format("type {} needs it", needed.type)});
   }
-  return {};
 }
 
-Status ReadData(const Json& item, SecretObject& object) {
+void ReadData(const Json& item, const FieldPath& path, SecretObjectEntry& entry) {
   const Json* data = Find(item, {"data"});
   if (data == nullptr || !data->is_array() || data->empty()) {
-    return Invalid("data: data is empty: list at least one objectName and key");
+    entry.faults.push_back({path, "data is empty", "list at least one objectName and key"});
+    return;
   }
+  const std::size_t before = entry.faults.size();
+  std::map<std::string, std::string> known;  // object name by key
   for (std::size_t i = 0; i < data->size(); ++i) {
-    Result<SecretObjectKey> key = ReadKey(data->at(i), object.type);
-    if (!key.ok()) return Within("data", i, key.error());
-    Status added = AddKey(*std::move(key), object.data);
-    if (!added.ok()) return Within("data", i, added.error());
+    const FieldPath at = path.Item(i);
+    if (!data->at(i).is_object()) {
+      entry.faults.push_back({at, "must be a map with objectName and key", ""});
+      continue;
+    }
+    CheckFields(data->at(i), at, {"objectName", "key"}, entry.unknown_fields);
+    SecretObjectKey key = ReadKey(data->at(i), at, entry.object.type, entry.faults);
+    if (key.key.empty() || key.object_name.empty()) continue;
+    const auto [other, is_new] = known.try_emplace(key.key, key.object_name);
+    if (is_new) {
+      entry.object.data.push_back(std::move(key));
+      entry.places.push_back(i);
+    } else if (other->second != key.object_name) {  // an identical duplicate counts once
+      entry.faults.push_back({at.Field("key"),
+                              fmt::format("\"{}\" is set twice, from {} and {}", Excerpt(key.key),
+                                          Excerpt(other->second), Excerpt(key.object_name)),
+                              "keep one of them"});
+    }
   }
-  return CheckNeededKeys(object);
+  // Else a key that is wrong would be reported as missing too.
+  if (entry.faults.size() == before) CheckNeededKeys(path, entry);
 }
 
-Result<SecretObject> ReadSecretObject(const Json& item) {
-  if (!item.is_object()) return Invalid("must be a map with secretName, type and data");
-  SecretObject object;
-  Result<std::string> name =
-      NeededText(item, "secretName", "secret name is empty", "name the Secret to create");
-  if (!name.ok()) return name.error();
-  if (!IsObjectName(*name)) {
-    return Invalid(
-        fmt::format("secretName \"{}\" is not a valid Secret name: use lower case letters, "
-                    "digits, '-' and '.', not more than {}",
-                    *name, kMaxNameSize));
+void ReadEntry(const Json& item, SecretObjectEntry& entry) {
+  const FieldPath& path = entry.path;
+  std::vector<ClassFault>& faults = entry.faults;
+  SecretObject& object = entry.object;
+  if (!item.is_object()) {
+    faults.push_back({path, "must be a map with secretName, type and data", ""});
+    return;
   }
-  object.secret_name = *std::move(name);
-  Result<std::string> type =
-      NeededText(item, "type", "secret type is empty", "write Opaque, or what the Secret is for");
-  if (!type.ok()) return type.error();
-  object.type = *std::move(type);
-  Result<std::map<std::string, std::string>> labels = TextMap(item, "labels");
-  if (!labels.ok()) return labels.error();
-  object.labels = *std::move(labels);
-  Result<std::map<std::string, std::string>> annotations = TextMap(item, "annotations");
-  if (!annotations.ok()) return annotations.error();
-  object.annotations = *std::move(annotations);
-  Result<DeletionPolicy> deletion = ReadDeletionPolicy(object.annotations);
-  if (!deletion.ok()) return deletion.error();
-  object.deletion = *deletion;
-  Status data = ReadData(item, object);
-  if (!data.ok()) return data.error();
-  return object;
+  CheckFields(item, path, {"secretName", "type", "data", "labels", "annotations"},
+              entry.unknown_fields);
+  object.secret_name = NeededText(item, path, "secretName", "secret name is empty",
+                                  "name the Secret to create", faults);
+  if (!object.secret_name.empty() && !IsObjectName(object.secret_name)) {
+    faults.push_back({path.Field("secretName"),
+                      fmt::format("\"{}\" is not a valid Secret name", Excerpt(object.secret_name)),
+                      fmt::format("use lower case letters, digits, '-' and '.', not more than {}",
+                                  kMaxNameSize)});
+  }
+  object.type = NeededText(item, path, "type", "secret type is empty",
+                           "write Opaque, or what the Secret is for", faults);
+  object.labels = TextMap(item, path.Field("labels"), faults);
+  object.annotations = TextMap(item, path.Field("annotations"), faults);
+  object.deletion = ReadDeletionPolicy(object.annotations, path.Field("annotations"), faults);
+  ReadData(item, path.Field("data"), entry);
+}
+
+// Calls `take` with one entry after the other, because faults take more memory than the class.
+template <typename Take>
+void ForEachEntry(const Json& list, const Take& take) {
+  if (list.is_null()) return;
+  const FieldPath path = FieldPath().Field("secretObjects");
+  if (!list.is_array()) {
+    SecretObjectEntry entry{.path = path};
+    entry.faults.push_back({path, fmt::format("must be a list, found {}", TypeText(list)),
+                            "write one `- secretName: ...` per Secret"});
+    take(std::move(entry));
+    return;
+  }
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    SecretObjectEntry entry{.path = path.Item(i)};
+    ReadEntry(list.at(i), entry);
+    // An invalid entry makes no Secret, so another entry may have its name.
+    const std::string& name = entry.object.secret_name;
+    if (entry.faults.empty() && !names.insert(name).second) {
+      entry.faults.push_back({entry.path.Field("secretName"),
+                              fmt::format("\"{}\" is used twice", Excerpt(name)),
+                              "put all keys into one entry"});
+    }
+    take(std::move(entry));
+  }
 }
 
 const BundleFile* FindFile(const std::vector<BundleFile>& files, const std::string& path) {
@@ -241,27 +277,24 @@ Result<SecretBytes> ValueOf(const std::string& type, const std::string& key,
 
 }  // namespace
 
+std::vector<SecretObjectEntry> ReadSecretObjectEntries(const Json& spec_secret_objects) {
+  std::vector<SecretObjectEntry> entries;
+  ForEachEntry(spec_secret_objects,
+               [&](SecretObjectEntry entry) { entries.push_back(std::move(entry)); });
+  return entries;
+}
+
 std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_objects) {
   std::vector<Result<SecretObject>> objects;
-  if (spec_secret_objects.is_null()) return objects;
-  if (!spec_secret_objects.is_array()) {
-    objects.push_back(Invalid("secretObjects must be a list"));
-    return objects;
-  }
-  std::set<std::string> names;
-  for (std::size_t i = 0; i < spec_secret_objects.size(); ++i) {
-    Result<SecretObject> object = ReadSecretObject(spec_secret_objects.at(i));
-    if (!object.ok()) {
-      objects.push_back(Within("secretObjects", i, object.error()));
-    } else if (!names.insert(object->secret_name).second) {
-      objects.push_back(
-          Invalid(fmt::format("secretObjects[{}].secretName \"{}\" is used twice: "
-                              "put all keys into one entry",
-                              i, object->secret_name)));
-    } else {
-      objects.push_back(std::move(object));
+  ForEachEntry(spec_secret_objects, [&](SecretObjectEntry entry) {
+    if (entry.faults.empty()) {
+      objects.push_back(std::move(entry.object));
+      return;
     }
-  }
+    std::vector<std::string> texts;
+    for (const ClassFault& fault : entry.faults) texts.push_back(fault.Text());
+    objects.push_back(Error(ErrorCode::kInvalid, fmt::format("{}", fmt::join(texts, "; "))));
+  });
   return objects;
 }
 

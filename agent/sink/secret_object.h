@@ -18,6 +18,7 @@
 #include "agent/base/json.h"
 #include "agent/base/result.h"
 #include "agent/secrets/bundle.h"
+#include "agent/secrets/class_fault.h"
 #include "agent/sink/kube_secret.h"
 
 namespace nodekeep {
@@ -49,9 +50,23 @@ struct SecretObject {
   DeletionPolicy deletion = DeletionPolicy::kDelete;
 };
 
-// Returns one result per entry of spec.secretObjects. An invalid entry does not affect the others,
-// as in the upstream driver. Errors are kInvalid and name entry and field:
-// `secretObjects[1].data[0].key "a b" ...: <what to do>`. Null is an empty list.
+// An entry of spec.secretObjects, as far as it could be read, and all that is wrong with it. Paths
+// begin with "secretObjects".
+struct SecretObjectEntry {
+  FieldPath path;
+  SecretObject object{};
+  std::vector<std::size_t> places{};         // of object.data: the index of each in the class
+  std::vector<ClassFault> faults{};          // for which the mirror refuses the entry
+  std::vector<ClassFault> unknown_fields{};  // which the API server drops
+};
+
+// Returns one element per entry. Null is an empty list; anything else that is no list is one
+// element with a fault.
+std::vector<SecretObjectEntry> ReadSecretObjectEntries(const Json& spec_secret_objects);
+
+// As above, for the mirror: per entry the object, or its faults as one error. An invalid entry does
+// not affect the others, as in the upstream driver. Errors are kInvalid and name entry and field:
+// `secretObjects[1].data[0].key: "a b" ...: <what to do>`.
 std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_objects);
 
 // Builds the Secret that `object` describes from the files of the volume. For type

@@ -68,17 +68,17 @@ TEST_CASE("secretObjects: an error of an entry names the field and the fix") {
     std::string name, entry, want;
   };
   const Row rows[] = {
-      {"not a map", R"("x")", "secretObjects[0] must be a map"},
+      {"not a map", R"("x")", "secretObjects[0]: must be a map"},
       {"no name", R"({"type":"Opaque",)" + data + "}",
        "secretObjects[0].secretName: secret name is empty: "},
       {"blank name", R"({"secretName":"  ","type":"Opaque",)" + data + "}",
        "secretObjects[0].secretName: secret name is empty: "},
       {"number as name", R"({"secretName":7,"type":"Opaque",)" + data + "}",
-       "secretObjects[0].secretName must be a string"},
+       "secretObjects[0].secretName: must be a string, found a number"},
       {"name in capitals", R"({"secretName":"App","type":"Opaque",)" + data + "}",
-       "secretObjects[0].secretName \"App\" is not a valid Secret name"},
+       "secretObjects[0].secretName: \"App\" is not a valid Secret name"},
       {"name with empty part", R"({"secretName":"a..b","type":"Opaque",)" + data + "}",
-       "secretObjects[0].secretName \"a..b\" is not a valid Secret name"},
+       "secretObjects[0].secretName: \"a..b\" is not a valid Secret name"},
       {"name too long",
        R"({"secretName":")" + std::string(254, 'a') + R"(","type":"Opaque",)" + data + "}",
        "is not a valid Secret name"},
@@ -89,56 +89,60 @@ TEST_CASE("secretObjects: an error of an entry names the field and the fix") {
       {"empty data", R"({"secretName":"app","type":"Opaque","data":[]})",
        "secretObjects[0].data: data is empty: "},
       {"data item is not a map", R"({"secretName":"app","type":"Opaque","data":["a"]})",
-       "secretObjects[0].data[0] must be a map with objectName and key"},
+       "secretObjects[0].data[0]: must be a map with objectName and key"},
       {"no objectName", R"({"secretName":"app","type":"Opaque","data":[{"key":"k"}]})",
        "secretObjects[0].data[0].objectName: object name is empty: "},
       {"no key", R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a"}]})",
        "secretObjects[0].data[0].key: key is empty: "},
       {"key with a slash",
        R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"a/b"}]})",
-       "secretObjects[0].data[0].key \"a/b\" is not a valid Secret key"},
+       "secretObjects[0].data[0].key: \"a/b\" is not a valid Secret key"},
       {"key of dots",
        R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":".."}]})",
-       "secretObjects[0].data[0].key \"..\" is not a valid Secret key"},
+       "secretObjects[0].data[0].key: \"..\" is not a valid Secret key"},
       {"key twice",
        R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"k"},
            {"objectName":"b","key":"k"}]})",
-       "secretObjects[0].data[1].key \"k\" is set twice, from a and b"},
+       "secretObjects[0].data[1].key: \"k\" is set twice, from a and b"},
       {"label is a number", R"({"secretName":"app","type":"Opaque","labels":{"v":1},)" + data + "}",
-       "secretObjects[0].labels[\"v\"] must be a string"},
+       "secretObjects[0].labels[\"v\"]: must be a string"},
       {"annotations are a list",
        R"({"secretName":"app","type":"Opaque","annotations":[],)" + data + "}",
-       "secretObjects[0].annotations must be a map of strings"},
+       "secretObjects[0].annotations: must be a map of strings"},
       {"policy misspelt",
        R"({"secretName":"app","type":"Opaque","annotations":{"nodekeep/deletionPolicy":"Keep"},)" +
            data + "}",
-       "secretObjects[0].annotations[\"nodekeep/deletionPolicy\"] is \"Keep\": write Delete, "
+       "secretObjects[0].annotations[\"nodekeep/deletionPolicy\"]: is \"Keep\": write Delete, "
        "Retain or WithClass"},
       {"annotation misspelt",
        R"({"secretName":"app","type":"Opaque","annotations":{"nodekeep/deletionpolicy":"Retain"},)" +
            data + "}",
-       "secretObjects[0].annotations[\"nodekeep/deletionpolicy\"] is unknown: write "
+       "secretObjects[0].annotations[\"nodekeep/deletionpolicy\"]: is unknown: write "
        "nodekeep/deletionPolicy"},
+      {"annotation misspelt in its prefix",
+       R"({"secretName":"app","type":"Opaque","annotations":{"Nodekeep/deletionPolicy":"Retain"},)" +
+           data + "}",
+       "secretObjects[0].annotations[\"Nodekeep/deletionPolicy\"]: is unknown"},
       {"adoption requested by the class",
        R"({"secretName":"app","type":"Opaque","annotations":{"nodekeep/adopt":"true"},)" + data +
            "}",
        "set it on the Secret that is to be adopted"},
       {"tls with a foreign key",
        R"({"secretName":"app","type":"kubernetes.io/tls","data":[{"objectName":"a","key":"crt"}]})",
-       "secretObjects[0].data[0].key \"crt\" does not fit type kubernetes.io/tls: use tls.crt, "
+       "secretObjects[0].data[0].key: \"crt\" does not fit type kubernetes.io/tls: use tls.crt, "
        "tls.key or ca.crt"},
       {"tls without its key",
        R"({"secretName":"app","type":"kubernetes.io/tls",
            "data":[{"objectName":"a","key":"tls.crt"}]})",
-       "secretObjects[0].data has no key tls.key: type kubernetes.io/tls needs it"},
+       "secretObjects[0].data: has no key tls.key: type kubernetes.io/tls needs it"},
       {"docker without its key",
        R"({"secretName":"app","type":"kubernetes.io/dockerconfigjson",
            "data":[{"objectName":"a","key":"config"}]})",
-       "secretObjects[0].data has no key .dockerconfigjson"},
+       "secretObjects[0].data: has no key .dockerconfigjson"},
       {"basic auth without both",
        R"({"secretName":"app","type":"kubernetes.io/basic-auth",
            "data":[{"objectName":"a","key":"user"}]})",
-       "secretObjects[0].data has no key username or password"},
+       "secretObjects[0].data: has no key username or password"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -166,7 +170,54 @@ TEST_CASE("secretObjects: an invalid entry does not affect others, and each erro
   CHECK(entries[2].error().message().starts_with("secretObjects[2].type: secret type is empty"));
   REQUIRE(!entries[3].ok());
   CHECK(entries[3].error().message() ==
-        "secretObjects[3].secretName \"good\" is used twice: put all keys into one entry");
+        "secretObjects[3].secretName: \"good\" is used twice: put all keys into one entry");
+}
+
+TEST_CASE("secretObjects: all faults of an entry are reported at once, with their places") {
+  Result<Json> json = ParseJson(R"([{"secretName":"A_b","type":7,"secretname":"x",
+      "labels":{"a.b":1},"annotations":{"nodekeep/adopt":"true"},
+      "data":[{"objectName":"a","key":"k"},{"key":"k/"},{"objectname":"a","key":"l"},
+              {"objectName":"b","key":"k"},{"objectName":"a","key":"k"},{"objectName":"a","key":"m"}]}])");
+  REQUIRE(json.ok());
+  const std::vector<SecretObjectEntry> entries = ReadSecretObjectEntries(*json);
+  REQUIRE(entries.size() == 1);
+  const SecretObjectEntry& entry = entries[0];
+  std::vector<std::string> faults;
+  for (const ClassFault& fault : entry.faults) faults.push_back(fault.path.text());
+  CHECK(faults == std::vector<std::string>{
+                      "secretObjects[0].secretName", "secretObjects[0].type",
+                      "secretObjects[0].labels[\"a.b\"]",
+                      "secretObjects[0].annotations[\"nodekeep/adopt\"]",
+                      "secretObjects[0].data[1].objectName", "secretObjects[0].data[1].key",
+                      "secretObjects[0].data[2].objectName", "secretObjects[0].data[3].key"});
+  CHECK(entry.faults[2].path.steps() ==
+        std::vector<std::string>{"secretObjects", "0", "labels", "a.b"});
+  std::vector<std::string> unknown;
+  for (const ClassFault& fault : entry.unknown_fields) unknown.push_back(fault.Text());
+  CHECK(unknown == std::vector<std::string>{
+                       "secretObjects[0].secretname: unknown field: did you mean secretName?",
+                       "secretObjects[0].data[2].objectname: unknown field: did you mean "
+                       "objectName?"});
+  // What could be read, with the places of the keys in the class.
+  REQUIRE(entry.object.data.size() == 2);
+  CHECK(entry.object.data[1].key == "m");
+  CHECK(entry.places == std::vector<std::size_t>{0, 5});
+  // The mirror reports all of them too.
+  const std::string text = ReadSecretObjects(*json)[0].error().message();
+  CHECK(text.starts_with("secretObjects[0].secretName: \"A_b\" is not a valid Secret name: "));
+  CHECK(text.find("; secretObjects[0].data[3].key: \"k\" is set twice") != std::string::npos);
+}
+
+TEST_CASE("secretObjects: unknown fields alone do not keep a Secret from being made") {
+  CHECK(One(R"({"secretName":"app","type":"Opaque","x":1,"data":[{"objectName":"a","key":"k"}]})")
+            .secret_name == "app");
+}
+
+TEST_CASE("secretObjects: anything but a list is refused") {
+  const Result<std::vector<SecretObject>> objects = Parse("{}");
+  REQUIRE_FALSE(objects.ok());
+  CHECK(objects.error().message() ==
+        "secretObjects: must be a list, found a map: write one `- secretName: ...` per Secret");
 }
 
 TEST_CASE("secretObjects: an identical duplicate of a line is not an error") {

@@ -18,9 +18,7 @@ std::string_view AccessTypeName(AccessType type) {
 
 std::optional<AccessType> KnownType(std::string_view text) {
   if (text == "api_key") return AccessType::kAccessKey;
-  for (AccessType type :
-       {AccessType::kAccessKey, AccessType::kAwsIam, AccessType::kAzureAd, AccessType::kGcp,
-        AccessType::kK8s, AccessType::kUniversalIdentity, AccessType::kJwt, AccessType::kCert}) {
+  for (AccessType type : kAccessTypes) {
     if (text == AccessTypeName(type)) return type;
   }
   return std::nullopt;

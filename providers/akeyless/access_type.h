@@ -18,6 +18,11 @@ enum class AccessType {
   kCert
 };
 
+inline constexpr AccessType kAccessTypes[] = {
+    AccessType::kAccessKey, AccessType::kAwsIam, AccessType::kAzureAd,
+    AccessType::kGcp,       AccessType::kK8s,    AccessType::kUniversalIdentity,
+    AccessType::kJwt,       AccessType::kCert};
+
 // As `akeylessAccessType` and the API spell it: "access_key".
 std::string_view AccessTypeName(AccessType type);
 // The inverse; also accepts "api_key", the name of access_key in Akeyless's tools. nullopt for an

@@ -34,6 +34,8 @@ constexpr std::string_view kArguments = "nodekeep/arguments";
 constexpr std::string_view kKeys[] = {kType,        kVersion,  kPropertyKey, kDecode,   kMode,
                                       kIgnoreCache, kJsonText, kOptional,    kArguments};
 
+constexpr std::string_view kUpstreamKeys[] = {"fileName", "secretPath", "secretType", "secretArgs"};
+
 constexpr ItemKind kKinds[] = {ItemKind::kDynamic, ItemKind::kPki, ItemKind::kSsh,
                                ItemKind::kClassicKey, ItemKind::kFolder};
 
@@ -262,7 +264,7 @@ void CheckEntry(Draft& draft) {
   }
 }
 
-Result<ObjectEntry> ReadEntry(const YamlNode& node) {
+Result<ObjectEntry> ReadEntry(const YamlNode& node, SpcWarnings& warnings) {
   Draft draft{SpcEntry(node, "must be a mapping with fileName and secretPath"), {}};
   ReadUpstreamKeys(draft);
   CheckKeys(draft);
@@ -278,18 +280,19 @@ Result<ObjectEntry> ReadEntry(const YamlNode& node) {
   ReadArguments(draft);
   CheckEntry(draft);
   if (reader.failed()) return reader.status().error();
+  reader.WarnOfKeys(kUpstreamKeys, kMode, warnings);
   return std::move(entry);
 }
 
 }  // namespace
 
-Result<std::vector<ObjectEntry>> ReadObjects(std::string_view text) {
+Result<std::vector<ObjectEntry>> ReadObjects(std::string_view text, SpcWarnings& warnings) {
   Result<std::vector<YamlNode>> nodes = ReadObjectList(text);
   if (!nodes.ok()) return nodes.error();
   std::vector<ObjectEntry> entries;
   VolumePaths paths;
   for (const YamlNode& node : *nodes) {
-    Result<ObjectEntry> entry = ReadEntry(node);
+    Result<ObjectEntry> entry = ReadEntry(node, warnings);
     if (!entry.ok()) return entry.error().Prepend("parameter objects");
     if (std::find(entries.begin(), entries.end(), *entry) != entries.end()) continue;
     if (Status clash = paths.Add(node, entry->file_name, kClashes); !clash.ok()) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/secrets/spc_warnings.h"
 #include "providers/akeyless/item.h"
 
 namespace nodekeep::akeyless {
@@ -32,6 +33,6 @@ struct ObjectEntry {
 
 // The entries in the order of the list, without exact duplicates; none for text without a list.
 // Errors begin with "parameter objects: line L, column C: ".
-Result<std::vector<ObjectEntry>> ReadObjects(std::string_view text);
+Result<std::vector<ObjectEntry>> ReadObjects(std::string_view text, SpcWarnings& warnings);
 
 }  // namespace nodekeep::akeyless

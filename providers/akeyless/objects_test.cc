@@ -10,10 +10,14 @@ bool Contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
+Result<std::vector<ObjectEntry>> Read(std::string_view text) {
+  SpcWarnings warnings;
+  return ReadObjects(text, warnings);
+}
+
 // The only entry of a list.
 ObjectEntry One(const std::string& fields) {
-  Result<std::vector<ObjectEntry>> entries =
-      ReadObjects("- fileName: a\n  secretPath: /a\n" + fields);
+  Result<std::vector<ObjectEntry>> entries = Read("- fileName: a\n  secretPath: /a\n" + fields);
   INFO(fields);
   REQUIRE(entries.ok());
   REQUIRE(entries->size() == 1);
@@ -25,7 +29,7 @@ ObjectEntry One(const std::string& fields) {
 TEST_CASE("akeyless objects: text without a list of entries gives none") {
   for (const char* text : {"", "null", "[]", "# only a comment", "---"}) {
     INFO(text);
-    Result<std::vector<ObjectEntry>> entries = ReadObjects(text);
+    Result<std::vector<ObjectEntry>> entries = Read(text);
     REQUIRE(entries.ok());
     CHECK(entries->empty());
   }
@@ -43,7 +47,7 @@ TEST_CASE("akeyless objects: keys that upstream does not know are ignored, as up
 
 TEST_CASE("akeyless objects: scalars keep their spelling") {
   Result<std::vector<ObjectEntry>> entries =
-      ReadObjects("- {fileName: 0755, secretPath: 1.0}\n- {fileName: true, secretPath: 'a b%é'}");
+      Read("- {fileName: 0755, secretPath: 1.0}\n- {fileName: true, secretPath: 'a b%é'}");
   REQUIRE(entries.ok());
   CHECK(entries->at(0).file_name == "0755");
   CHECK(entries->at(0).secret_path == "1.0");
@@ -184,7 +188,7 @@ TEST_CASE("akeyless objects: an error names place, object and fix") {
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    Result<std::vector<ObjectEntry>> entries = ReadObjects(row.text);
+    Result<std::vector<ObjectEntry>> entries = Read(row.text);
     const std::string message = entries.ok() ? "accepted" : entries.error().message();
     INFO(message);
     CHECK(message.starts_with("parameter objects: "));
@@ -194,7 +198,7 @@ TEST_CASE("akeyless objects: an error names place, object and fix") {
 
 TEST_CASE("akeyless: the same item under two file names makes two files, in list order") {
   // Upstream keeps files by path of the item, and sends them in random order.
-  Result<std::vector<ObjectEntry>> entries = ReadObjects(
+  Result<std::vector<ObjectEntry>> entries = Read(
       "- {fileName: z, secretPath: /a}\n- {fileName: m, secretPath: /b}\n"
       "- {fileName: a, secretPath: /a}\n");
   REQUIRE(entries.ok());
@@ -207,7 +211,7 @@ TEST_CASE("akeyless: the same item under two file names makes two files, in list
 
 TEST_CASE("akeyless objects: an exact duplicate of an entry counts once, as upstream") {
   Result<std::vector<ObjectEntry>> entries =
-      ReadObjects("- {fileName: a, secretPath: /a}\n- {fileName: a, secretPath: /a}\n");
+      Read("- {fileName: a, secretPath: /a}\n- {fileName: a, secretPath: /a}\n");
   REQUIRE(entries.ok());
   CHECK(entries->size() == 1);
 }

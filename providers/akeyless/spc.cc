@@ -35,6 +35,19 @@ constexpr char kIgnoreCache[] = "nodekeep/ignoreCache";
 constexpr char kJsonText[] = "nodekeep/jsonText";
 constexpr char kK8sGateway[] = "nodekeep/k8sGatewayURL";
 
+// Those of upstream, and akeylessAuthAs; all others are ignored.
+constexpr std::string_view kParameters[] = {"akeylessGatewayURL",
+                                            "akeylessAccessType",
+                                            "akeylessAccessID",
+                                            kAccessKeySecret,
+                                            "akeylessAzureObjectID",
+                                            "akeylessGCPAudience",
+                                            kUidInitTokenSecret,
+                                            "akeylessK8sAuthConfigName",
+                                            "vaultKubernetesMountPath",
+                                            kAuthAs,
+                                            "objects"};
+
 // The order in which upstream tries to log in.
 constexpr AccessType kProbing[] = {AccessType::kAccessKey, AccessType::kAwsIam,
                                    AccessType::kAzureAd,   AccessType::kGcp,
@@ -354,6 +367,35 @@ Result<std::shared_ptr<Options>> ReadOptions(const SpcParameters& parameters,
   return options;
 }
 
+void WarnOfOptions(const SpcParameters& parameters, const Options& options, SpcWarnings& warnings) {
+  constexpr std::string_view kLists[] = {kFallbackGateways, kCaBundle, "nodekeep/optional"};
+  WarnOfParameters(parameters, kParameters, kLists, warnings);
+  if (const std::string type = parameters.Get("akeylessAccessType");
+      !type.empty() && !KnownType(type)) {
+    std::vector<std::string_view> names;
+    for (AccessType known : kAccessTypes) names.push_back(AccessTypeName(known));
+    warnings.Add([&] {
+      return fmt::format(
+          "parameter akeylessAccessType: \"{}\" is unknown, so the logins are tried "
+          "in turn: {}",
+          Excerpt(type), SuggestOrList(type, names));
+    });
+  }
+  for (const Gateway& gateway : options.gateways) {
+    const bool is_first = &gateway == &options.gateways.front();
+    const std::string_view name = is_first ? "akeylessGatewayURL" : kFallbackGateways;
+    // One of the node's configuration is not a mistake of the class.
+    if (gateway.problem.empty() || parameters.Get(name).empty()) continue;
+    warnings.Add([&] {
+      return fmt::format("parameter {}: \"{}\" cannot be called: {}", name, Excerpt(gateway.base),
+                         gateway.problem);
+    });
+  }
+  constexpr std::string_view kNoApi[] = {"/v1", "/ui", "/console", "/status", "/health"};
+  WarnOfUrlPath(parameters, "akeylessGatewayURL", kNoApi,
+                "of a gateway it is below /api/v2 of port 8000", warnings);
+}
+
 // Defaults of the class for its objects.
 struct ObjectDefaults {
   std::uint32_t mode = 0;
@@ -401,6 +443,7 @@ Projection Project(ObjectEntry entry, const ObjectDefaults& defaults, const std:
     projection.encoding = "json";
   }
   projection.optional = entry.optional;
+  projection.is_folder = request.kind == ItemKind::kFolder;
   return projection;
 }
 
@@ -432,7 +475,8 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& se
     return sizes.error();
   }
   const SpcParameters parameters(input.parameters);
-  Result<std::vector<ObjectEntry>> entries = ReadObjects(parameters.Get("objects"));
+  ParsedMount mount;
+  Result<std::vector<ObjectEntry>> entries = ReadObjects(parameters.Get("objects"), mount.warnings);
   if (!entries.ok()) return entries.error();
   if (entries->empty()) {
     return Invalid("no secrets configured: the class needs a list under \"objects\"");
@@ -448,7 +492,7 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const AkeylessSettings& se
   if (!options.ok()) return options.error();
   Result<ObjectDefaults> defaults = ReadDefaults(parameters, input.mode);
   if (!defaults.ok()) return defaults.error();
-  ParsedMount mount;
+  WarnOfOptions(parameters, **options, mount.warnings);
   for (ObjectEntry& entry : *entries) {
     if (entry.secret_args) {
       (*options)->without_effect.emplace_back(

@@ -888,4 +888,93 @@ TEST_CASE("akeyless: --explain says where the identity is the node's at its clou
                        kSaid));
 }
 
+TEST_CASE("akeyless: what has no effect or can only be a mistake is a warning, and still works") {
+  struct Row {
+    std::string name;
+    Attributes attributes;
+    std::string want;  // "" = no warning
+  };
+  const auto object = [](const std::string& more) {
+    return Attributes{{"objects", "- fileName: a\n  secretPath: /a\n" + more}};
+  };
+  const Row rows[] = {
+      {"nothing", {}, ""},
+      {"all parameters of upstream",
+       {{"akeylessGatewayURL", "https://gw:8000/api/v2"},
+        {"akeylessAccessType", "api_key"},
+        {"akeylessAccessID", "p-1"},
+        {"akeylessAccessKey", "k"},
+        {"akeylessAzureObjectID", "o"},
+        {"akeylessGCPAudience", "a"},
+        {"akeylessUIDInitToken", "u-1"},
+        {"akeylessK8sAuthConfigName", "c"},
+        {"vaultKubernetesMountPath", "m"}},
+       ""},
+      {"parameters of ours",
+       {{"akeylessAccessType", "k8s"},
+        {"akeylessAuthAs", "pod"},
+        {"nodekeep/fallbackGateways", "https://b,\nhttps://c"},
+        {"nodekeep/optional", "a\n"}},
+       ""},
+      {"all keys of upstream", object("  secretType: x\n  secretArgs: {a: b}\n"), ""},
+      {"keys of ours", object("  nodekeep/filePermission: 0400\n  nodekeep/version: 2\n"), ""},
+      {"misspelt parameter",
+       {{"akeylessAccessId", "p-1"}, {"akeylesGatewayURL", "https://gw"}},
+       "parameter akeylesGatewayURL: is unknown and ignored: did you mean akeylessGatewayURL?; "
+       "parameter akeylessAccessId: is unknown and ignored: did you mean akeylessAccessID?"},
+      {"misspelt key", object("  secrettype: x\n"),
+       "parameter objects: line 3, column 3: object \"a\": key secrettype is unknown and ignored: "
+       "did you mean secretType?"},
+      {"decimal mode", object("  nodekeep/filePermission: 400\n"),
+       "parameter objects: line 3, column 28: object \"a\": nodekeep/filePermission: 400 is a "
+       "decimal number, the mode 0620: octal numbers begin with 0: write 0400"},
+      {"access type that does not exist",
+       {{"akeylessAccessType", "acess_key"}},
+       "parameter akeylessAccessType: \"acess_key\" is unknown, so the logins are tried in turn: "
+       "did you mean access_key?"},
+      {"gateway without a scheme",
+       {{"akeylessGatewayURL", "gw.example.com:8000"}},
+       "parameter akeylessGatewayURL: \"gw.example.com:8000\" cannot be called: it must start with "
+       "https://"},
+      {"other gateway without a scheme",
+       {{"nodekeep/fallbackGateways", "gw"}},
+       "parameter nodekeep/fallbackGateways: \"gw\" cannot be called: it must start with "
+       "https://"},
+      {"the old API",
+       {{"akeylessGatewayURL", "https://gw:8000/api/v1"}},
+       "parameter akeylessGatewayURL: \"https://gw:8000/api/v1\" has the path /v1, below which is "
+       "no API: of a gateway it is below /api/v2 of port 8000"},
+      {"the console",
+       {{"akeylessGatewayURL", "https://gw:8000/console/"}},
+       "parameter akeylessGatewayURL: \"https://gw:8000/console/\" has the path /console, below "
+       "which is no API: of a gateway it is below /api/v2 of port 8000"},
+      {"key with a line end, which is not shown",
+       {{"akeylessAccessKey", "s3cret\n"}},
+       "parameter akeylessAccessKey: has a line end in it: write it on one line, without `|`"},
+      {"audience with a line end",
+       {{"akeylessAccessType", "k8s"}, {"akeylessAuthAs", "pod"}, {"nodekeep/audience", "a\nb"}},
+       "parameter nodekeep/audience: has a line end in it: write it on one line, without `|`"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const Result<ParsedMount> mount = Parse(row.attributes);
+    REQUIRE(Refusal(mount) == "accepted");
+    CHECK(mount->warnings.Text() == row.want);
+  }
+  // Of the node's configuration the class is not warned.
+  AkeylessSettings settings;
+  settings.gateway = "gw";
+  settings.access_type = "unknown";
+  CHECK(Parse({}, settings)->warnings.empty());
+}
+
+TEST_CASE("akeyless: only a folder is a folder of files") {
+  const Result<ParsedMount> mount = Parse(
+      {{"objects",
+        "[{fileName: f, secretPath: /f, nodekeep/type: folder}, {fileName: a, secretPath: /a}]"}});
+  REQUIRE(Refusal(mount) == "accepted");
+  CHECK(mount->projections[0].is_folder);
+  CHECK_FALSE(mount->projections[1].is_folder);
+}
+
 }  // namespace nodekeep::akeyless

@@ -58,7 +58,7 @@ void CheckPath(SpcEntry& reader, std::string_view key, const std::string& path) 
 }
 
 Result<Projection> ReadEntry(const YamlNode& node, const std::string& store_path,
-                             std::uint32_t default_mode) {
+                             std::uint32_t default_mode, SpcWarnings& warnings) {
   SpcEntry reader(node, "must be a mapping with objectName, not a bare value");
   Projection projection;
   projection.object = NonEmptyText(reader, "objectName");
@@ -83,18 +83,19 @@ Result<Projection> ReadEntry(const YamlNode& node, const std::string& store_path
   projection.read_error = fmt::format("dev: read \"{}\" for object \"{}\"",
                                       Excerpt(projection.ref.path), Excerpt(projection.object));
   if (reader.failed()) return reader.status().error();
+  reader.WarnOfKeys(kFields, "filePermission", warnings);
   return projection;
 }
 
 Result<std::vector<Projection>> ReadObjects(const std::string& text, const std::string& store_path,
-                                            std::uint32_t default_mode) {
+                                            std::uint32_t default_mode, SpcWarnings& warnings) {
   Result<std::vector<YamlNode>> nodes =
       ReadObjectList(text, fmt::format("lists no objects: {}", kExample));
   if (!nodes.ok()) return nodes.error();
   std::vector<Projection> projections;
   VolumePaths paths;
   for (const YamlNode& node : *nodes) {
-    Result<Projection> projection = ReadEntry(node, store_path, default_mode);
+    Result<Projection> projection = ReadEntry(node, store_path, default_mode, warnings);
     if (!projection.ok()) return projection.error().Prepend("parameter objects");
     if (Status clash = paths.Add(node, projection->path, {}); !clash.ok()) {
       return clash.error().Prepend("parameter objects");
@@ -129,12 +130,14 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const std::string& store_p
   mount.policy = *policy;
   auto objects = input.parameters.find("objects");
   if (objects == input.parameters.end()) return NoObjects(input);
-  auto projections = ReadObjects(objects->second, store_path, input.mode);
+  auto projections = ReadObjects(objects->second, store_path, input.mode, mount.warnings);
   if (!projections.ok()) return projections.error();
   mount.projections = *std::move(projections);
   if (Status marked = MarkOptional(input.parameters, mount.projections); !marked.ok()) {
     return marked.error();
   }
+  constexpr std::string_view kKnown[] = {"objects"};
+  WarnOfParameters(SpcParameters(input.parameters), kKnown, {{kOptional}}, mount.warnings);
   mount.options = std::make_shared<DevOptions>(store_path);
   return mount;
 }

@@ -184,4 +184,17 @@ TEST_CASE("dev: the error for a missing objects parameter names a typo if there 
   CHECK(Contains(ErrorOf(input), "did you mean objects by \"object\"?"));
 }
 
+TEST_CASE("dev: what has no effect or can only be a mistake is a warning") {
+  SpcInput input;
+  input.parameters = {{"objects", "- {objectName: a, filePermission: 400}"},
+                      {"nodekeep/optional", "a\n"},
+                      {"object", "x"}};
+  const Result<ParsedMount> mount = Parse(input);
+  REQUIRE(mount.ok());
+  CHECK(mount->warnings.Text() ==
+        "parameter objects: line 1, column 35: object \"a\": filePermission: 400 is a decimal "
+        "number, the mode 0620: octal numbers begin with 0: write 0400; parameter object: is "
+        "unknown and ignored: did you mean objects?");
+}
+
 }  // namespace nodekeep

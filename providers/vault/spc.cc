@@ -29,6 +29,22 @@ constexpr std::string_view kMountError = "error making mount request";
 constexpr std::string_view kEntryOptional = "nodekeep/optional";
 constexpr std::string_view kEntryKeys[] = {kEntryOptional, kPropertyKey};
 constexpr char kNullValues[] = "nodekeep/nullValues";
+// Those of upstream; it ignores all others.
+constexpr std::string_view kParameters[] = {"roleName",
+                                            "vaultAddress",
+                                            "vaultNamespace",
+                                            "vaultAuthMountPath",
+                                            "vaultKubernetesMountPath",
+                                            "audience",
+                                            "vaultSkipTLSVerify",
+                                            "vaultCACertPath",
+                                            "vaultCADirectory",
+                                            "vaultTLSServerName",
+                                            "vaultTLSClientCertPath",
+                                            "vaultTLSClientKeyPath",
+                                            "objects"};
+constexpr std::string_view kKeys[] = {"objectName", "secretPath",     "secretKey", "method",
+                                      "secretArgs", "filePermission", "encoding"};
 
 // An element of `objects`, as written.
 struct Entry {
@@ -78,7 +94,7 @@ bool IsHttpToken(std::string_view text) {
   });
 }
 
-Result<Entry> ReadEntry(const YamlNode& node) {
+Result<Entry> ReadEntry(const YamlNode& node, SpcWarnings& warnings) {
   SpcEntry reader(node, "must be a mapping with objectName and secretPath");
   Entry entry;
   entry.object_name = reader.Text("objectName");
@@ -101,15 +117,19 @@ Result<Entry> ReadEntry(const YamlNode& node) {
                             Excerpt(key->text), fmt::join(kEntryKeys, ", ")));
   }
   if (reader.failed()) return reader.status().error();
+  reader.WarnOfKeys(kKeys, "filePermission", warnings);
+  if (!entry.encoding.empty() && entry.secret_key.empty() && entry.property.empty()) {
+    reader.Warn("encoding", "encoding: has no effect without secretKey: set secretKey", warnings);
+  }
   return entry;
 }
 
-Result<std::vector<Entry>> ReadObjects(const std::string& text) {
+Result<std::vector<Entry>> ReadObjects(const std::string& text, SpcWarnings& warnings) {
   Result<std::vector<YamlNode>> nodes = ReadObjectList(text);
   if (!nodes.ok()) return nodes.error();
   std::vector<Entry> entries;
   for (const YamlNode& node : *nodes) {
-    Result<Entry> entry = ReadEntry(node);
+    Result<Entry> entry = ReadEntry(node, warnings);
     if (!entry.ok()) {
       return entry.error().Prepend("parameter objects: entry {}", entries.size() + 1);
     }
@@ -510,7 +530,8 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& setti
   }
   Result<bool> skip_verify = ReadSkipVerify(parameters);
   if (!skip_verify.ok()) return skip_verify.error();
-  Result<std::vector<Entry>> entries = ReadObjects(parameters.Get("objects"));
+  SpcWarnings warnings;
+  Result<std::vector<Entry>> entries = ReadObjects(parameters.Get("objects"), warnings);
   if (!entries.ok()) return entries.error();
   Result<AuthMethod> method = ReadMethod(parameters);
   if (!method.ok()) return method.error();
@@ -538,6 +559,10 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& setti
     return marked.error();
   }
   GrantNodeCredential(*entries, *projections, settings, **options);
+  WarnOfParameters(parameters, kParameters, {{kEntryOptional}}, warnings);
+  constexpr std::string_view kNoApi[] = {"/v1", "/ui"};
+  WarnOfUrlPath(parameters, "vaultAddress", kNoApi,
+                "write the address without it, /v1 is put before each secretPath", warnings);
 
   ParsedMount mount;
   if (!(*options)->audience.empty()) mount.audiences.push_back((*options)->audience);
@@ -551,6 +576,7 @@ Result<ParsedMount> ParseMount(const SpcInput& input, const VaultSettings& setti
   mount.projections = *std::move(projections);
   mount.mount_error = kMountError;
   mount.policy = *policy;
+  mount.warnings = std::move(warnings);
   return mount;
 }
 

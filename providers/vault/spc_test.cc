@@ -941,4 +941,69 @@ TEST_CASE("vault: the classes of the sample are valid") {
   CHECK(objects == std::vector<std::size_t>{6, 1});
 }
 
+TEST_CASE("vault: what has no effect or can only be a mistake is a warning, and still works") {
+  struct Row {
+    std::string name;
+    Attributes changes;
+    std::string want;  // "" = no warning
+  };
+  const auto object = [](const std::string& more) {
+    return Attributes{{"objects", "- objectName: a\n  secretPath: kv/a\n" + more}};
+  };
+  const Row rows[] = {
+      {"nothing", {}, ""},
+      {"all parameters of upstream",
+       {{"vaultAddress", "https://v:8200"},
+        {"vaultNamespace", "n"},
+        {"vaultAuthMountPath", "k"},
+        {"audience", "a"},
+        {"vaultSkipTLSVerify", "true"},
+        {"vaultCACertPath", "/c"},
+        {"vaultCADirectory", "/d"},
+        {"vaultTLSServerName", "v"},
+        {"vaultTLSClientCertPath", "/c"},
+        {"vaultTLSClientKeyPath", "/k"}},
+       ""},
+      {"the older mount path", {{"vaultKubernetesMountPath", "k"}}, ""},
+      {"parameters of ours",
+       {{"nodekeep/optional", "db-password,\n"}, {"nodekeep/refreshAfter", "1m"}},
+       ""},
+      {"all keys of upstream",
+       object("  secretKey: k\n  method: PUT\n  secretArgs: {a: b}\n  filePermission: 0400\n"
+              "  encoding: hex\n  nodekeep/optional: true\n"),
+       ""},
+      {"misspelt parameter",
+       {{"vaultadress", "https://v"}},
+       "parameter vaultadress: is unknown and ignored: did you mean vaultAddress?"},
+      {"misspelt key", object("  secretkey: k\n"),
+       "parameter objects: line 3, column 3: object \"a\": key secretkey is unknown and ignored: "
+       "did you mean secretKey?"},
+      {"decimal mode", object("  filePermission: 400\n"),
+       "parameter objects: line 3, column 19: object \"a\": filePermission: 400 is a decimal "
+       "number, the mode 0620: octal numbers begin with 0: write 0400"},
+      {"encoding of the whole response", object("  encoding: base64\n"),
+       "parameter objects: line 3, column 13: object \"a\": encoding: has no effect without "
+       "secretKey: set secretKey"},
+      {"audience with a line end",
+       {{"audience", "vault\n"}},
+       "parameter audience: has a line end in it: write it on one line, without `|`"},
+      {"path of the API",
+       {{"vaultAddress", "https://vault:8200/v1/"}},
+       "parameter vaultAddress: \"https://vault:8200/v1/\" has the path /v1, below which is no "
+       "API: write the address without it, /v1 is put before each secretPath"},
+      {"path of the user interface",
+       {{"vaultAddress", "https://vault:8200/ui"}},
+       "parameter vaultAddress: \"https://vault:8200/ui\" has the path /ui, below which is no "
+       "API: write the address without it, /v1 is put before each secretPath"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    SpcInput input = Input(row.changes);
+    input.parameters.erase("csi.storage.k8s.io/pod.name");
+    const Result<ParsedMount> mount = ParseMount(input, VaultSettings());
+    REQUIRE(ErrorOf(mount) == "(parsed)");
+    CHECK(mount->warnings.Text() == row.want);
+  }
+}
+
 }  // namespace nodekeep::vault

@@ -192,6 +192,9 @@ Result<ParsedMount> FakeProvider::Parse(const SpcInput& input) const {
   options->login_text = AttributeOf(input, "login", options->login_text);
   mount.options = options;
   mount.mount_error = AttributeOf(input, "mountError", "");
+  if (const std::string warning = AttributeOf(input, "warning", ""); !warning.empty()) {
+    mount.warnings.Add([&] { return warning; });
+  }
   return mount;
 }
 

@@ -232,6 +232,24 @@ def test_a_refresh_that_fails_keeps_the_volume_and_is_seen(agent, kubelet, class
     agent.wait_for(lambda: agent.metric("nodekeep_volume_oldest_content_seconds") > age, "a growing age", 5)
 
 
+def test_a_doubtful_class_is_told_once_to_its_users(agent, kubelet, classes, namespace, cluster):
+    """An ignored parameter is mounted as upstream does, and is one event, on the first pod that mounts the class."""
+    classes.create(parameters={"objects": "- {objectName: user, filePermission: 400}", "object": "x"})
+    for _ in range(3):
+        volume = kubelet.volume(a_pod(namespace), "app")
+        kubelet.publish(volume)
+        assert volume.read("user") == "alice"
+
+    def warned() -> list:
+        return [event for event in cluster.must("GET", f"/api/v1/namespaces/{namespace}/events")["items"]
+                if event["reason"] == "SecretProviderClassWarning"]
+
+    event, = agent.wait_for(warned, "an event", 20)
+    assert event["type"] == "Warning" and event.get("count", 1) == 1
+    assert event["message"].startswith(f"SecretProviderClass {namespace}/app: parameter objects: line 1, column ")
+    assert "400 is a decimal number, the mode 0620" in event["message"] and "parameter object: is unknown" in event["message"]
+
+
 def test_volume_stats_tell_what_a_volume_takes(agent, kubelet, classes, namespace):
     volume = kubelet.volume(a_pod(namespace), classes.create())
     kubelet.publish(volume)

@@ -147,7 +147,7 @@ def test_get_logs_in_with_a_real_token(nodekeep_binary, tenant, openbao, tmp_pat
 
 def test_validate_finds_everything_at_once(nodekeep_binary, tmp_path):
     samples = sorted((REPOSITORY / "providers").glob("*/sample.yaml"))
-    assert samples and run(nodekeep_binary, "validate", "-f", *samples).returncode == 0
+    assert samples and run(nodekeep_binary, "validate", "--strict", "-f", *samples).returncode == 0
     bad = tmp_path / "bad.yaml"
     bad.write_text("lgo:\n  level: info\ncache:\n  maxBytes: lots\n")
     done = run(nodekeep_binary, "validate", "-f", bad)

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <iterator>
+#include <map>
+#include <optional>
 #include <ostream>
 
 #include "agent/app/commands/commands.h"
@@ -8,6 +11,7 @@
 #include "agent/app/needed_settings.h"
 #include "agent/app/offline_providers.h"
 #include "agent/app/render.h"
+#include "agent/app/secret_objects_check.h"
 #include "agent/app/spc_manifest.h"
 #include "agent/base/read_file.h"
 #include "agent/base/yaml.h"
@@ -19,6 +23,7 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   std::string config;
+  bool strict = false;
   std::shared_ptr<std::string> output;
 };
 
@@ -31,6 +36,8 @@ struct InputFile {
 // What was checked, and the findings.
 struct Report {
   std::vector<Finding> findings;
+  // What has no effect or can only be a mistake, although the class works.
+  std::vector<Finding> warnings;
   NeededSettings needs;
   // What the node will do otherwise than the class says; not findings, because the class works.
   std::vector<Finding> notes;
@@ -104,41 +111,71 @@ void CheckProviders(const LoadedConfig& loaded, OfflineProviders& providers, Rep
   }
 }
 
-// With its namespace, if the manifest has one.
-std::string NameOf(const SpcManifest& manifest) {
-  return manifest.namespace_name.empty() ? manifest.name
-                                         : manifest.namespace_name + "/" + manifest.name;
+// What is checked over all files.
+struct AllClasses {
+  SecretObjectsCheck secret_objects;
+  std::map<std::string, std::string> places;  // of classes, by namespace and name: "a.yaml:3"
+};
+
+void CheckName(const SpcManifest& manifest, AllClasses& all, Report& report) {
+  if (manifest.name.empty()) return;
+  const auto [first, is_new] =
+      all.places.try_emplace(manifest.Text(), fmt::format("{}:{}", manifest.file, manifest.line));
+  if (is_new) return;
+  report.warnings.push_back({.source = manifest.file,
+                             .line = manifest.line,
+                             .object = manifest.ObjectText(),
+                             .field = "metadata.name",
+                             .message = "is also that of a class at " + first->second,
+                             .fix = "the one that is applied last replaces the other"});
 }
 
-void CheckClass(const SpcManifest& manifest, const LoadedConfig& loaded,
-                OfflineProviders& providers, const InputFile& file, Report& report) {
+void AddWarnings(const SpcManifest& manifest, const SpcWarnings& warnings, const InputFile& file,
+                 Report& report) {
+  for (const std::string& text : warnings.texts()) {
+    report.warnings.push_back(
+        manifest.FindingOfParseError(Error(ErrorCode::kInvalid, text), file.text));
+  }
+  if (warnings.more() == 0) return;
+  report.warnings.push_back({.source = manifest.file,
+                             .line = manifest.line,
+                             .object = manifest.ObjectText(),
+                             .message = fmt::format("and {} more warnings", warnings.more())});
+}
+
+// Returns what the class mounts; null, with a finding, if its parameters are invalid.
+std::optional<ParsedMount> CheckParameters(const SpcManifest& manifest, const LoadedConfig& loaded,
+                                           OfflineProviders& providers, const InputFile& file,
+                                           Report& report) {
   const auto provider = providers.Make(manifest.provider, loaded);
   if (!provider.ok()) {
     report.findings.push_back({.source = manifest.file,
                                .line = manifest.provider_line,
+                               .object = manifest.ObjectText(),
                                .field = "spec.provider",
                                .message = provider.error().message()});
-    return;
+    return std::nullopt;
   }
-  const Result<ParsedMount> parsed = provider->spc->Parse({manifest.parameters, kDriverMode});
+  Result<ParsedMount> parsed = provider->spc->Parse({manifest.parameters, kDriverMode});
   if (!parsed.ok()) {
     report.findings.push_back(manifest.FindingOfParseError(parsed.error(), file.text));
-    return;
+    return std::nullopt;
   }
+  AddWarnings(manifest, parsed->warnings, file, report);
   if (std::string floor = TextOfFloor(parsed->policy); !floor.empty()) {
-    report.notes.push_back({.source = manifest.file,
-                            .field = "SecretProviderClass " + NameOf(manifest),
-                            .message = std::move(floor)});
+    report.notes.push_back(
+        {.source = manifest.file, .object = manifest.ObjectText(), .message = std::move(floor)});
   }
   for (const NeededSetting& needed : parsed->options->NeededSettings()) {
     const SettingValues& in_force = loaded.config.providers.at(manifest.provider).values;
     report.needs.Add(fmt::format("providers.{}.{}", manifest.provider, needed.key), needed,
-                     in_force.at(needed.key), NameOf(manifest));
+                     in_force.at(needed.key), manifest.Text());
   }
+  return *std::move(parsed);
 }
 
 void CheckFile(const InputFile& file, const LoadedConfig& loaded, OfflineProviders& providers,
-               Report& report) {
+               AllClasses& all, Report& report) {
   ManifestCheck check;
   for (const YamlNode& document : file.documents) {
     if (document.IsNull() || KindOf(document) == DocumentKind::kOther) continue;
@@ -148,7 +185,13 @@ void CheckFile(const InputFile& file, const LoadedConfig& loaded, OfflineProvide
   }
   for (const Finding& finding : check.findings) report.findings.push_back(finding);
   for (const SpcManifest& manifest : check.classes) {
-    CheckClass(manifest, loaded, providers, file, report);
+    CheckName(manifest, all, report);
+    const std::optional<ParsedMount> mount =
+        CheckParameters(manifest, loaded, providers, file, report);
+    all.secret_objects.Add(manifest, mount ? &*mount : nullptr, report.findings);
+  }
+  for (const SpcManifest& manifest : check.faulty) {
+    all.secret_objects.Add(manifest, nullptr, report.findings);
   }
   report.classes += check.classes.size();
 }
@@ -160,6 +203,7 @@ Json ListOf(const std::vector<Finding>& findings) {
     line["file"] = finding.source;
     line["line"] = finding.line;
     line["column"] = finding.column;
+    line["object"] = finding.object;
     line["field"] = finding.field;
     line["message"] = finding.message;
     line["fix"] = finding.fix;
@@ -171,6 +215,7 @@ Json ListOf(const std::vector<Finding>& findings) {
 Json ReportJson(const Report& report) {
   Json json(jsoncons::json_object_arg);
   json["findings"] = ListOf(report.findings);
+  json["warnings"] = ListOf(report.warnings);
   json["notes"] = ListOf(report.notes);
   json["neededSettings"] = report.needs.ToJson();
   json["configurations"] = report.configs;
@@ -183,12 +228,29 @@ std::string Count(std::size_t count, std::string_view one, std::string_view many
   return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
-std::string ReportText(const Report& report) {
+// "ok", "2 findings", "1 finding, 2 warnings". Under --strict, warnings are not ok.
+std::string Verdict(const Report& report, bool strict) {
+  std::vector<std::string> parts;
+  if (!report.findings.empty()) {
+    parts.push_back(Count(report.findings.size(), "finding", "findings"));
+  } else if (report.warnings.empty() || !strict) {
+    parts.emplace_back("ok");
+  }
+  if (!report.warnings.empty()) {
+    parts.push_back(Count(report.warnings.size(), "warning", "warnings"));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string ReportText(const Report& report, bool strict) {
   std::string text;
   for (const Finding& finding : report.findings) text += Printable(finding.Text()) + "\n";
+  for (const Finding& warning : report.warnings) {
+    text += "warning: " + Printable(warning.Text()) + "\n";
+  }
   for (const Finding& note : report.notes) text += "note: " + Printable(note.Text()) + "\n";
-  text += report.findings.empty() ? "ok" : Count(report.findings.size(), "finding", "findings");
-  text += ": " + Count(report.classes, "SecretProviderClass", "SecretProviderClasses") + ", " +
+  text += Verdict(report, strict) + ": " +
+          Count(report.classes, "SecretProviderClass", "SecretProviderClasses") + ", " +
           Count(report.configs, "configuration", "configurations");
   if (report.skipped > 0) {
     text += ", " + Count(report.skipped, "other object", "other objects") + " skipped";
@@ -220,11 +282,14 @@ int Validate(CommandIo& io, const Options& options) {
     CheckProviders(*check.loaded, providers, report);
     if (options.config.empty()) base.loaded = std::move(check.loaded);
   }
+  AllClasses all;
   for (const InputFile& file : files) {
-    if (base.loaded) CheckFile(file, *base.loaded, providers, report);
+    if (base.loaded) CheckFile(file, *base.loaded, providers, all, report);
   }
-  Print(io, *options.output, ReportJson(report), [&] { return ReportText(report); });
-  return report.findings.empty() ? kExitOk : kExitFailed;
+  Print(io, *options.output, ReportJson(report),
+        [&] { return ReportText(report, options.strict); });
+  const bool failed = !report.findings.empty() || (options.strict && !report.warnings.empty());
+  return failed ? kExitFailed : kExitOk;
 }
 
 }  // namespace
@@ -241,6 +306,7 @@ void AddValidate(CLI::App& root, ChosenCommand& chosen) {
       ->add_option("--config", options->config,
                    "Agent configuration whose provider settings the manifests are checked with")
       ->type_name("FILE");
+  command->add_flag("--strict", options->strict, "Fail on warnings too");
   options->output = AddOutput(*command);
   Examples(*command, {"nodekeep validate -f class.yaml",
                       "nodekeep validate -f nodekeep.yaml class-a.yaml class-b.yaml",
