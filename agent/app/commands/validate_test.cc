@@ -10,7 +10,7 @@
 namespace nodekeep {
 namespace {
 
-// The lines of `text` after "<file>:".
+// The lines of `text`, with paths below `directory` made relative.
 std::vector<std::string> LinesOf(const std::string& text, const std::string& directory) {
   std::vector<std::string> lines;
   std::istringstream in(text);
@@ -23,7 +23,7 @@ std::vector<std::string> LinesOf(const std::string& text, const std::string& dir
   return lines;
 }
 
-// A class of the dev store with the files `a` and `dir/b`; `more` follows from line 8 on.
+// A class of the dev store with the files `a` and `dir/b`; `more` follows from line 7 on.
 std::string ClassWith(const std::string& name, const std::string& more) {
   return "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\n"
          "metadata: {name: " +
@@ -106,6 +106,12 @@ TEST_CASE("validate: secretObjects of a class with other faults are checked too"
         kExitFailed);
   CHECK(bed.OutHas("spec.secretObjects[0]: must be a map with secretName, type and data\n"));
   CHECK(bed.OutHas("spec.x: unknown field"));
+}
+
+TEST_CASE("get: faults of secretObjects, which it does not need, do not keep it from working") {
+  CommandBed bed;
+  CHECK(bed.Run({"get", "-f", bed.Write("c.yaml", ClassWith("app", "  secretObjects: [{}]\n")),
+                 "--explain"}) == kExitOk);
 }
 
 TEST_CASE("validate: a file below a folder object may be one of it") {
