@@ -2,11 +2,21 @@
 
 // A mirrored Secret as returned by the API server, and which field manager set which field. Pure.
 //
-// The API server records the managers of each field (metadata.managedFields). All agents apply the
-// content under one manager, kContentManager, so that each of them can remove a key that is no
-// longer in the class. Each agent applies owner references under the manager of its node, so that
-// no agent removes those of another node. If two nodes set the same owner, both manage it.
+// The API server records the managers of each field (metadata.managedFields). Two kinds are used:
+//
+//   nodekeep/<class>          content: all agents apply what a class sets under this manager, so that
+//                             each of them can remove a key that is no longer in the class, and a
+//                             class removes only what it has set itself
+//   nodekeep:<node>/<class>   owners: each agent applies the owner references of the class's pods on
+//                             its node, so that no agent removes those of another node or class
+//
+// If two managers set the same owner, or the same value, both manage it. Releases before classes
+// could share a Secret had `nodekeep` and `nodekeep:<node>` for all classes.
 
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,16 +28,21 @@
 
 namespace nodekeep {
 
-inline constexpr std::string_view kContentManager = "nodekeep";
-// "nodekeep:<node>". A long node name is shortened and made unique by a digest, because a manager
-// name is limited to 128 bytes.
-std::string NodeManager(std::string_view node_name);
+// The name of a class in managers: a long one is shortened and made unique by a digest, because the
+// name of a manager is limited to 128 bytes.
+std::string ClassMark(std::string_view class_name);
+std::string ContentManager(std::string_view class_mark);
+std::string ClaimManager(std::string_view node_name, std::string_view class_mark);
 
-// The body that all agents apply under kContentManager. `owners` is for DeletionPolicy::kWithClass
-// only.
+// The managers of earlier releases.
+inline constexpr std::string_view kOldContentManager = "nodekeep";
+std::string OldClaimManager(std::string_view node_name);
+
+// The body that all agents apply under the ContentManager of a class. `owners` is for
+// DeletionPolicy::kWithClass only.
 Json ContentBody(const KubeSecret& secret, const std::vector<OwnerReference>& owners);
-// The body that one node applies under its own manager. Because of the uid, the API server applies
-// it to that Secret only and never creates one.
+// The body that one node applies under a ClaimManager; without owners, it removes all that a manager
+// has set. Because of the uid, the API server applies it to that Secret only and never creates one.
 Json ClaimBody(const std::string& name, const std::string& uid,
                const std::vector<OwnerReference>& owners);
 
@@ -51,23 +66,51 @@ class LiveSecret {
   // A manager other than the agents set the type, so that client created the Secret.
   bool HasForeignMaker() const;
 
-  // The Secret has the type, data, labels and annotations of `body` (a ContentBody), and no other
-  // data.
-  bool Holds(const Json& body) const;
-  // No other client has changed a field of `body` since an agent applied it: a client that changes
-  // a field becomes its manager in place of kContentManager.
-  bool IsUntouched(const Json& body) const;
-  // Data keys that are not in the data of `body`.
-  std::vector<std::string> ExtraKeys(const Json& body) const;
+  // The Secret has the type, data, labels and annotations of `body` (a ContentBody), and nothing that
+  // `manager` has set besides; no ExtraKeys.
+  bool Holds(const Json& body, std::string_view manager) const;
+  // `manager` still manages every field of `body`: a client that changes a field becomes its manager
+  // in place of the one before.
+  bool IsUntouched(const Json& body, std::string_view manager) const;
+  // Data keys that are neither in the data of `body`, which `manager` applies, nor set by an earlier
+  // release. None if other classes use the Secret as well: what another client has put in place of a
+  // key of theirs is theirs to restore.
+  std::vector<std::string> ExtraKeys(const Json& body, std::string_view manager) const;
+
+  // The annotations whose names start with `prefix`.
+  std::map<std::string, std::string> AnnotationsWith(std::string_view prefix) const;
+
+  // The text at `path` of the Secret: {"metadata", "labels", "team"}.
+  std::optional<std::string> Text(const std::vector<std::string_view>& path) const;
+
+  // `manager` manages the field `path` of the Secret: {"f:data", "f:key"}.
+  bool Manages(std::string_view manager, const std::vector<std::string_view>& path) const;
+  // `manager` manages any field.
+  bool HasFieldsOf(std::string_view manager) const { return !FieldsOf(manager).empty(); }
+  // False for responses without managedFields.
+  bool HasManagers() const;
+  // The marks of the classes that set content, sorted.
+  std::vector<std::string> ClassMarks() const;
+  // All that `manager` has set, as a body to apply.
+  Json ContentOf(std::string_view manager) const;
 
   // Owners that `manager` has set, sorted by uid.
   std::vector<OwnerReference> OwnersNamedBy(std::string_view manager) const;
-  // `manager` has set all owners, and no other manager has set any.
-  bool IsOwnedThroughOnly(std::string_view manager) const;
+  // Owners that the claim managers of a class have set, sorted by uid. Without those of the manager
+  // `besides`.
+  std::vector<OwnerReference> OwnersOfClass(std::string_view class_mark,
+                                            std::string_view besides = "") const;
+  // The claim manager of an earlier release, other than `besides`, has set an owner.
+  bool HasOldClaims(std::string_view besides = "") const;
+  // There is an owner that none of `managers` has set, or that another manager has set as well.
+  bool HasOwnersBesides(const std::set<std::string>& managers) const;
 
  private:
-  // The fieldsV1 of all managedFields entries of `manager`.
+  using IsManager = std::function<bool(std::string_view manager)>;
+  // The fieldsV1 of all managedFields entries of such managers.
+  std::vector<const Json*> FieldsOf(const IsManager& is_manager) const;
   std::vector<const Json*> FieldsOf(std::string_view manager) const;
+  std::vector<OwnerReference> OwnersIn(const std::vector<const Json*>& fields) const;
 
   Json object_;
 };

@@ -12,6 +12,8 @@ Json Parsed(const std::string& text) {
   return *json;
 }
 
+const char* const kManager = "nodekeep/app";
+
 KubeSecret App() {
   KubeSecret secret;
   secret.name = "app";
@@ -22,7 +24,7 @@ KubeSecret App() {
   return secret;
 }
 
-// From API server 1.34: content by "nodekeep", owner a by nodes 1 and 2, owner b by node 2.
+// From API server 1.34: content by "nodekeep/app", owner a by nodes 1 and 2, owner b by node 2.
 const char* const kShared = R"({"apiVersion":"v1","kind":"Secret","type":"Opaque",
   "metadata":{"name":"app","namespace":"shop","uid":"u1","resourceVersion":"7",
     "labels":{"secrets-store.csi.k8s.io/managed":"true","foreign":"x"},
@@ -30,12 +32,12 @@ const char* const kShared = R"({"apiVersion":"v1","kind":"Secret","type":"Opaque
     "ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"b","uid":"b"},
                        {"apiVersion":"v1","kind":"ConfigMap","name":"a","uid":"a"}],
     "managedFields":[
-      {"manager":"nodekeep","operation":"Apply","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":
+      {"manager":"nodekeep/app","operation":"Apply","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":
         {"f:data":{"f:k":{}},"f:metadata":{"f:annotations":{"f:team":{}},
          "f:labels":{"f:secrets-store.csi.k8s.io/managed":{}}},"f:type":{}}},
-      {"manager":"nodekeep:n1","operation":"Apply","fieldsV1":
+      {"manager":"nodekeep:n1/app","operation":"Apply","fieldsV1":
         {"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"a\"}":{}}}}},
-      {"manager":"nodekeep:n2","operation":"Apply","fieldsV1":
+      {"manager":"nodekeep:n2/app","operation":"Apply","fieldsV1":
         {"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"a\"}":{},"k:{\"uid\":\"b\"}":{}}}}}]},
   "data":{"k":"dg=="}})";
 
@@ -46,21 +48,25 @@ TEST_CASE("live secret: the owners of each node are distinguished") {
   const OwnerReference a{"v1", "ConfigMap", "a", "a"};
   const OwnerReference b{"v1", "ConfigMap", "b", "b"};
   CHECK(live.owners() == std::vector<OwnerReference>{a, b});
-  CHECK(live.OwnersNamedBy("nodekeep:n1") == std::vector<OwnerReference>{a});
-  CHECK(live.OwnersNamedBy("nodekeep:n2") == std::vector<OwnerReference>{a, b});
-  CHECK(live.OwnersNamedBy("nodekeep:n3").empty());
-  CHECK_FALSE(live.IsOwnedThroughOnly("nodekeep:n1"));
-  CHECK_FALSE(live.IsOwnedThroughOnly("nodekeep:n2"));
+  CHECK(live.OwnersNamedBy("nodekeep:n1/app") == std::vector<OwnerReference>{a});
+  CHECK(live.OwnersNamedBy("nodekeep:n2/app") == std::vector<OwnerReference>{a, b});
+  CHECK(live.OwnersNamedBy("nodekeep:n3/app").empty());
+  CHECK(live.OwnersOfClass("app") == std::vector<OwnerReference>{a, b});
+  CHECK(live.OwnersOfClass("app", "nodekeep:n2/app") == std::vector<OwnerReference>{a});
+  CHECK(live.OwnersOfClass("ap").empty());
+  CHECK(live.HasOwnersBesides({"nodekeep:n1/app"}));
+  CHECK(live.HasOwnersBesides({"nodekeep:n2/app"}));
+  CHECK_FALSE(live.HasOwnersBesides({"nodekeep:n1/app", "nodekeep:n2/app"}));
 }
 
-TEST_CASE("live secret: IsOwnedThroughOnly is true if no other manager has set an owner") {
+TEST_CASE("live secret: HasOwnersBesides is false if no other manager has set an owner") {
   struct Row {
     std::string name, owners, entries;
     bool want;
   };
   const std::string a = R"({"apiVersion":"v1","kind":"Pod","name":"a","uid":"a"})";
   const std::string mine =
-      R"({"manager":"nodekeep:n1","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"a\"}":{}}}}})";
+      R"({"manager":"nodekeep:n1/app","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"a\"}":{}}}}})";
   const std::string upstream =
       R"({"manager":"secrets-store-csi-driver","fieldsV1":{"f:metadata":{"f:ownerReferences":{".":{},"k:{\"uid\":\"a\"}":{}}}}})";
   const Row rows[] = {
@@ -74,7 +80,7 @@ TEST_CASE("live secret: IsOwnedThroughOnly is true if no other manager has set a
     INFO(row.name);
     const LiveSecret live(Parsed(R"({"metadata":{"ownerReferences":[)" + row.owners +
                                  R"(],"managedFields":[)" + row.entries + "]}}"));
-    CHECK(live.IsOwnedThroughOnly("nodekeep:n1") == row.want);
+    CHECK(live.HasOwnersBesides({"nodekeep:n1/app"}) != row.want);
   }
 }
 
@@ -100,19 +106,19 @@ TEST_CASE("live secret: Holds is true for the complete content without other key
     const std::size_t at = text.rfind(row.from);
     REQUIRE(at != std::string::npos);
     text.replace(at, row.from.size(), row.to);
-    CHECK(LiveSecret(Parsed(text)).Holds(body) == row.want);
+    CHECK(LiveSecret(Parsed(text)).Holds(body, kManager) == row.want);
   }
 }
 
 TEST_CASE("live secret: IsUntouched is true while agents manage every field of the content") {
   const Json body = ContentBody(App(), {});
-  CHECK(LiveSecret(Parsed(kShared)).IsUntouched(body));
+  CHECK(LiveSecret(Parsed(kShared)).IsUntouched(body, kManager));
   // What the API server does to managedFields when another client sets the field.
   for (const char* field : {"\"f:k\"", "\"f:team\"", "\"f:secrets-store.csi.k8s.io/managed\""}) {
     INFO(field);
     std::string text = kShared;
     text.replace(text.find(field), 3, "\"f:gone-");
-    CHECK_FALSE(LiveSecret(Parsed(text)).IsUntouched(body));
+    CHECK_FALSE(LiveSecret(Parsed(text)).IsUntouched(body, kManager));
   }
 }
 
@@ -121,9 +127,9 @@ TEST_CASE("live secret: the token that Kubernetes adds is not an extra key") {
   const Json body = ContentBody(secret, {});
   const std::string data = R"("data":{"k":"dg==","token":"dA=="}})";
   CHECK(LiveSecret(Parsed(R"({"type":"kubernetes.io/service-account-token",)" + data))
-            .ExtraKeys(body)
+            .ExtraKeys(body, kManager)
             .empty());
-  CHECK(LiveSecret(Parsed(R"({"type":"Opaque",)" + data)).ExtraKeys(body) ==
+  CHECK(LiveSecret(Parsed(R"({"type":"Opaque",)" + data)).ExtraKeys(body, kManager) ==
         std::vector<std::string>{"token"});
 }
 
@@ -138,9 +144,9 @@ TEST_CASE("live secret: label, managers and annotations determine who created it
        false},
       {"label with another value", R"({"labels":{"secrets-store.csi.k8s.io/managed":"false"}})",
        false, false, false, false},
-      {"our manager", R"({"managedFields":[{"manager":"nodekeep","fieldsV1":{"f:type":{}}}]})",
+      {"our manager", R"({"managedFields":[{"manager":"nodekeep/app","fieldsV1":{"f:type":{}}}]})",
        true, false, false, false},
-      {"only a node manager", R"({"managedFields":[{"manager":"nodekeep:n1","fieldsV1":{}}]})",
+      {"only a node manager", R"({"managedFields":[{"manager":"nodekeep:n1/app","fieldsV1":{}}]})",
        false, false, false, false},
       {"kubectl",
        R"({"managedFields":[{"manager":"kubectl","fieldsV1":{"f:data":{},"f:type":{}}}]})", false,
@@ -178,12 +184,23 @@ TEST_CASE("live secret: a claim body has a uid, so that applying it never create
         R"([{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-1","uid":"r1"}],"uid":"u1"}})");
 }
 
-TEST_CASE("live secret: a node's manager is unique and has at most 128 bytes") {
-  CHECK(NodeManager("node1") == "nodekeep:node1");
-  const std::string left = NodeManager(std::string(200, 'n') + "1");
-  const std::string right = NodeManager(std::string(200, 'n') + "2");
-  CHECK(left.size() == 128);
+TEST_CASE("live secret: a manager names one node and one class and has at most 128 bytes") {
+  CHECK(ClassMark("app") == "app");
+  CHECK(ContentManager("app") == "nodekeep/app");
+  CHECK(ClaimManager("node1", "app") == "nodekeep:node1/app");
+  CHECK(OldClaimManager("node1") == "nodekeep:node1");
+  const std::string longest(253, 'n');
+  const std::string left = ClassMark(longest.substr(1) + "1");
+  const std::string right = ClassMark(longest.substr(1) + "2");
   CHECK(left != right);
+  CHECK(left.size() == right.size());
+  // No class has the name that a shortened one has.
+  CHECK(left.find('~') != std::string::npos);
+  CHECK(ClassMark(std::string(59, 'c')) == std::string(59, 'c'));
+  CHECK(ClassMark(std::string(60, 'c')).size() == 59);
+  CHECK(ClaimManager(longest, left).size() == 128);
+  CHECK(ClaimManager(longest + "1", left) != ClaimManager(longest + "2", left));
+  CHECK(OldClaimManager(longest).size() == 128);
 }
 
 // The upstream driver treated owners of the same name as the same owner.

@@ -7,6 +7,7 @@
 #include "agent/base/mutex.h"
 #include "agent/kube/resource.h"
 #include "agent/kube/retry_on_conflict.h"
+#include "agent/sink/shared_content.h"
 
 namespace nodekeep {
 namespace {
@@ -30,28 +31,48 @@ void Append(const std::vector<OwnerReference>& more, std::vector<OwnerReference>
   owners.insert(owners.end(), more.begin(), more.end());
 }
 
+bool Contains(const std::vector<OwnerReference>& owners, const OwnerReference& owner) {
+  return std::find(owners.begin(), owners.end(), owner) != owners.end();
+}
+
 }  // namespace
+
+std::string MirrorWriter::Name::path() const {
+  return kSecretResource.ObjectPath(namespace_name, secret);
+}
 
 // One Write: the wanted state, and what is known of the current state.
 struct MirrorWriter::Task {
   Name name;
   const KubeSecret& secret;
   DeletionPolicy deletion;
-  Json content;                             // ContentBody
-  std::vector<OwnerReference> owners{};     // set by this node
-  std::vector<OwnerReference> inherited{};  // of a Secret that was replaced, set by other nodes
-  bool is_known = false;                    // this content was written or found before
-  bool is_fresh = false;                    // `version` need not be read again
-  Version version{};                        // last seen
+  std::string_view class_name;
+  Json content;                           // ContentBody
+  std::string manager;                    // of the content
+  std::vector<OwnerReference> owners{};   // set by this node
+  bool is_known = false;                  // this content was written or found before
+  bool is_fresh = false;                  // `version` need not be read again
+  Version version{};                      // last seen
+  std::optional<LiveSecret> replaced{};   // the Secret that was deleted to be created again
+  // Owners of `replaced` by class, also those set by other nodes.
+  std::map<std::string, std::vector<OwnerReference>> inherited{};
+  SharedContent share{};   // as of the last read
+  bool must_check = false;  // the next Write reads the Secret again
 
-  std::string path() const { return kSecretResource.ObjectPath(name.first, name.second); }
+  std::string path() const { return name.path(); }
+};
+
+struct MirrorWriter::Remains {
+  std::vector<OwnerReference> owners;  // of the class on this node
+  // Of all classes on this node; nullopt = some are not known.
+  std::optional<std::vector<OwnerReference>> of_all_classes;
 };
 
 MirrorWriter::MirrorWriter(KubeClient& kube, const Clock& clock, Options options)
     : kube_(kube),
       clock_(clock),
       options_(std::move(options)),
-      manager_(NodeManager(options_.node_name)),
+      old_manager_(OldClaimManager(options_.node_name)),
       key_(RandomBytes(32)) {}
 
 Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSecret& mirrored,
@@ -59,10 +80,13 @@ Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSe
   const KubeSecret& secret = mirrored.secret;
   std::vector<OwnerReference> content_owners;
   if (mirrored.deletion == DeletionPolicy::kWithClass) content_owners = {claim.secret_class};
-  Task task{.name = {claim.namespace_name, secret.name},
+  const std::string mark = ClassMark(claim.secret_class.name);
+  Task task{.name = {claim.namespace_name, secret.name, mark},
             .secret = secret,
             .deletion = mirrored.deletion,
-            .content = ContentBody(secret, content_owners)};
+            .class_name = claim.secret_class.name,
+            .content = ContentBody(secret, content_owners),
+            .manager = ContentManager(mark)};
   SecretBytes digest = HmacSha256(key_, {GoJson(task.content).Reveal()});
 
   MutexLock lock(mutex_);
@@ -70,7 +94,7 @@ Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSe
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = task.deletion;
   Status begun = Begin(context, lock, known);
-  if (!begun.ok()) return begun.error().Prepend("secret {}/{}", claim.namespace_name, secret.name);
+  if (!begun.ok()) return begun.error().Prepend("secret {}", task.name.Text());
   if (task.deletion == DeletionPolicy::kDelete) {
     for (const auto& [volume, held] : known.claims) Append(held.owners, task.owners);
     task.owners = Distinct(std::move(task.owners));
@@ -89,11 +113,14 @@ Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSe
   Result<SecretWrite> done = Converge(context, task);
   lock.lock();
   if (done.ok()) {
-    if (!task.inherited.empty()) {
+    for (auto& [class_mark, owners] : task.inherited) {
       // By then those nodes have read the Secret again and set their owners themselves.
-      known.claims[std::string(kInherited)] =
-          Held{std::move(task.inherited), clock_.Now() + 2 * options_.recheck};
+      secrets_[{task.name.namespace_name, task.name.secret, class_mark}]
+          .claims[std::string(kInherited)] =
+          Held{std::move(owners), clock_.Now() + 2 * options_.recheck};
     }
+    if (task.must_check) known.must_check = true;
+    if (!task.share.refused.empty() && *done != SecretWrite::kUnchanged) CheckAgain(task.name);
     known.content = std::move(digest);
     known.owners = std::move(task.owners);
     known.version = std::move(task.version);
@@ -103,19 +130,29 @@ Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSe
     known.must_check = true;
   }
   End(known);
-  if (!done.ok()) {
-    return Explained(done.error()).Prepend("secret {}/{}", claim.namespace_name, secret.name);
+  if (!done.ok()) return Explained(done.error()).Prepend("secret {}", task.name.Text());
+  if (std::string fault = task.share.Fault(); !fault.empty()) {
+    return Error(ErrorCode::kPrecondition, std::move(fault)).Prepend("secret {}", task.name.Text());
   }
   return done;
+}
+
+// Other classes with the same Secret, which report on their pods what this one was refused.
+void MirrorWriter::CheckAgain(const Name& name) {
+  const Name first{name.namespace_name, name.secret, ""};
+  for (auto entry = secrets_.lower_bound(first);
+       entry != secrets_.end() && entry->first.IsSameSecret(name); ++entry) {
+    entry->second.must_check = true;
+  }
 }
 
 Result<SecretWrite> MirrorWriter::Converge(const Context& context, Task& task) {
   if (task.is_fresh) {
     Json body = ClaimBody(task.secret.name, task.version.uid, task.owners);
     body["metadata"]["resourceVersion"] = task.version.resource_version;
-    Result<Version> claimed = ApplyClaim(context, task.name, std::move(body));
+    Result<LiveSecret> claimed = ApplyClaim(context, task.name, std::move(body));
     if (claimed.ok()) {
-      task.version = *std::move(claimed);
+      task.version = VersionOf(*claimed);
       return SecretWrite::kUpdated;
     }
     // It has changed since then: read it as if never seen.
@@ -136,7 +173,7 @@ Result<SecretWrite> MirrorWriter::Converge(const Context& context, Task& task) {
 Result<SecretWrite> MirrorWriter::ConvergeOnce(const Context& context, Task& task) {
   Result<Json> found = kube_.Get(context, task.path());
   if (!found.ok()) {
-    if (found.error().code() == ErrorCode::kNotFound) return Create(context, task, {});
+    if (found.error().code() == ErrorCode::kNotFound) return Create(context, task);
     return found.error();
   }
   const LiveSecret live(*std::move(found));
@@ -146,58 +183,119 @@ Result<SecretWrite> MirrorWriter::ConvergeOnce(const Context& context, Task& tas
                  "another secretName, delete it, or let the agent adopt it by setting the "
                  "annotation nodekeep/adopt: \"true\" on it");
   }
+  Result<SharedContent> share =
+      ShareContent(live, {.class_name = task.class_name,
+                          .content = task.content,
+                          .deletion = task.deletion});
+  if (!share.ok()) return share.error();
+  task.share = *std::move(share);
+  task.must_check = !task.share.Fault().empty() || live.HasFieldsOf(kOldContentManager) ||
+                    live.HasOldClaims();
   const bool cannot_change =
-      live.type() != task.secret.type || (live.is_immutable() && !live.Holds(task.content));
+      live.type() != task.secret.type ||
+      (live.is_immutable() && !live.Holds(task.share.body, task.manager));
   if (!cannot_change) return Adjust(context, task, live);
   Status deleted = DeleteForReplacement(context, task, live);
   if (!deleted.ok()) return deleted.error();
-  Result<SecretWrite> created = Create(context, task, live.owners());
+  task.replaced = live;
+  Result<SecretWrite> created = Create(context, task);
   if (!created.ok()) return created;
   return SecretWrite::kUpdated;
 }
 
 // Two requests: a process killed between them leaves a complete Secret without owners, which the
 // garbage collector does not delete.
-Result<SecretWrite> MirrorWriter::Create(const Context& context, Task& task,
-                                         const std::vector<OwnerReference>& inherited) {
+Result<SecretWrite> MirrorWriter::Create(const Context& context, Task& task) {
+  const Json& content = task.replaced ? task.share.body : task.content;
   // Without force: a Secret created by another client at the same time is not overwritten.
-  Result<Json> made = kube_.Apply(context, task.path(), task.content, kContentManager, false);
+  Result<Json> made = kube_.Apply(context, task.path(), content, task.manager, false);
   if (!made.ok()) return made.error();
   const LiveSecret live(*std::move(made));
   if (live.HasForeignMaker()) {
     Result<Json> withdrawn = kube_.Apply(
-        context, task.path(), ClaimBody(task.secret.name, live.uid(), {}), kContentManager, false);
+        context, task.path(), ClaimBody(task.secret.name, live.uid(), {}), task.manager, false);
     if (!withdrawn.ok()) return withdrawn.error();
     return Error(ErrorCode::kConflict, "was created by another client at the same time");
   }
+  if (!OtherClassesOf(live, task.name.class_mark).empty()) {
+    return Error(ErrorCode::kConflict, "was created for another class at the same time");
+  }
   task.version = VersionOf(live);
-  if (task.deletion != DeletionPolicy::kDelete) return SecretWrite::kCreated;
-  // Not cleared on a second attempt, which finds the Secret deleted by the first one.
-  if (!inherited.empty()) task.inherited = inherited;
-  Append(inherited, task.owners);
-  task.owners = Distinct(std::move(task.owners));
-  if (task.owners.empty()) return SecretWrite::kCreated;
-  Result<Version> claimed =
-      ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), task.owners));
+  if (task.replaced) {
+    Status restored = RestoreOthers(context, task, live.uid());
+    if (!restored.ok()) return restored.error();
+  }
+  if (task.deletion != DeletionPolicy::kDelete || task.owners.empty()) return SecretWrite::kCreated;
+  Status claimed = ClaimOwners(context, task, live.uid());
   if (!claimed.ok()) return claimed.error();
-  task.version = *std::move(claimed);
   return SecretWrite::kCreated;
+}
+
+// The content of other classes, and the owners that all nodes had set: until those nodes read the
+// Secret again, this one sets them.
+Status MirrorWriter::RestoreOthers(const Context& context, Task& task, const std::string& uid) {
+  const LiveSecret& replaced = *task.replaced;
+  std::vector<OwnerReference> own = replaced.owners();
+  for (const std::string& mark : OtherClassesOf(replaced, task.name.class_mark)) {
+    const std::string manager = ContentManager(mark);
+    Json body = replaced.ContentOf(manager);
+    body["metadata"]["uid"] = uid;
+    Result<Json> content = kube_.Apply(context, task.path(), body, manager, true);
+    if (!content.ok()) return content.error();
+    std::vector<OwnerReference> owners = replaced.OwnersOfClass(mark);
+    std::erase_if(own, [&owners](const auto& owner) { return Contains(owners, owner); });
+    if (owners.empty()) continue;
+    Result<LiveSecret> claimed =
+        ApplyClaim(context, {task.name.namespace_name, task.name.secret, mark},
+                   ClaimBody(task.secret.name, uid, owners));
+    if (!claimed.ok()) return claimed.error();
+    task.inherited[mark] = std::move(owners);
+  }
+  if (task.deletion != DeletionPolicy::kDelete) return {};
+  Append(replaced.OwnersOfClass(task.name.class_mark), own);
+  Append(own, task.owners);
+  task.owners = Distinct(std::move(task.owners));
+  if (!own.empty()) task.inherited[task.name.class_mark] = Distinct(std::move(own));
+  return {};
+}
+
+Status MirrorWriter::ClaimOwners(const Context& context, Task& task, const std::string& uid) {
+  Result<LiveSecret> claimed =
+      ApplyClaim(context, task.name, ClaimBody(task.secret.name, uid, task.owners));
+  if (!claimed.ok()) return claimed.error();
+  // Until then the class had no pod, so that another one may have removed its content.
+  if (claimed->HasManagers() && !claimed->HasFieldsOf(task.manager)) {
+    return Error(ErrorCode::kConflict, "its content was removed at the same time");
+  }
+  task.version = VersionOf(*claimed);
+  return {};
 }
 
 Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
                                          const LiveSecret& live) {
   task.version = VersionOf(live);
-  const bool is_content_due = task.is_known
-                                  ? !live.IsUntouched(task.content)
-                                  : !live.Holds(task.content) || !live.IsUntouched(task.content);
+  const SharedContent& share = task.share;
+  const bool is_untouched = live.IsUntouched(share.body, task.manager);
+  const bool is_content_due = !is_untouched || share.must_apply ||
+                              (!task.is_known && !live.Holds(share.body, task.manager));
   if (is_content_due) {
-    Json body = task.content;
+    Json body = share.body;
     body["metadata"]["uid"] = live.uid();
-    Result<Json> applied = kube_.Apply(context, task.path(), body, kContentManager, true);
+    // Fields that the class does not have yet: a value of another client is replaced, one that
+    // another class has set meanwhile is not.
+    Result<Json> applied = kube_.Apply(context, task.path(), body, task.manager, is_untouched);
+    if (!applied.ok() && IsConflict(applied.error()) && !is_untouched) {
+      body["metadata"]["resourceVersion"] = live.resource_version();
+      applied = kube_.Apply(context, task.path(), body, task.manager, true);
+    }
     if (!applied.ok()) return applied.error();
     task.version = VersionOf(LiveSecret(*std::move(applied)));
   }
-  const std::vector<std::string> extra = live.ExtraKeys(task.content);
+  for (const std::string& manager : share.obsolete) {
+    Status withdrawn = Withdraw(context, task.name, manager, task.version);
+    if (!withdrawn.ok()) return withdrawn.error();
+  }
+  const std::vector<std::string> extra = live.ExtraKeys(share.body, task.manager);
   if (is_content_due && !extra.empty()) {
     Json body;
     body["metadata"]["uid"] = live.uid();
@@ -206,14 +304,31 @@ Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
     if (!pruned.ok()) return pruned.error();
     task.version = VersionOf(LiveSecret(*std::move(pruned)));
   }
-  const bool is_claim_due = live.OwnersNamedBy(manager_) != task.owners;
+  const bool is_claim_due =
+      live.OwnersNamedBy(ClaimManager(options_.node_name, task.name.class_mark)) != task.owners;
   if (is_claim_due) {
-    Result<Version> claimed =
-        ApplyClaim(context, task.name, ClaimBody(task.secret.name, live.uid(), task.owners));
+    Status claimed = ClaimOwners(context, task, live.uid());
     if (!claimed.ok()) return claimed.error();
-    task.version = *std::move(claimed);
   }
-  return is_content_due || is_claim_due ? SecretWrite::kUpdated : SecretWrite::kUnchanged;
+  const bool is_old_claim_due = !live.OwnersNamedBy(old_manager_).empty();
+  if (is_old_claim_due) {
+    Status withdrawn = Withdraw(context, task.name, old_manager_, task.version);
+    if (!withdrawn.ok()) return withdrawn.error();
+  }
+  const bool is_changed =
+      is_content_due || is_claim_due || is_old_claim_due || !share.obsolete.empty();
+  return is_changed ? SecretWrite::kUpdated : SecretWrite::kUnchanged;
+}
+
+// Removes all that `manager` has set, if the Secret still has that version; updates the version.
+Status MirrorWriter::Withdraw(const Context& context, const Name& name, const std::string& manager,
+                              Version& version) {
+  Json body = ClaimBody(name.secret, version.uid, {});
+  body["metadata"]["resourceVersion"] = version.resource_version;
+  Result<Json> applied = kube_.Apply(context, name.path(), body, manager, true);
+  if (!applied.ok()) return applied.error();
+  version = VersionOf(LiveSecret(*std::move(applied)));
+  return {};
 }
 
 // Type and immutable content cannot be changed: the Secret is deleted and created again.
@@ -234,17 +349,17 @@ MirrorWriter::Version MirrorWriter::VersionOf(const LiveSecret& live) {
   return {live.uid(), live.resource_version()};
 }
 
-Result<MirrorWriter::Version> MirrorWriter::ApplyClaim(const Context& context, const Name& name,
-                                                       Json body) {
-  Result<Json> applied = kube_.Apply(context, kSecretResource.ObjectPath(name.first, name.second),
-                                     body, manager_, true);
+Result<LiveSecret> MirrorWriter::ApplyClaim(const Context& context, const Name& name, Json body) {
+  Result<Json> applied = kube_.Apply(
+      context, name.path(), body, ClaimManager(options_.node_name, name.class_mark), true);
   if (!applied.ok()) return applied.error();
-  return VersionOf(LiveSecret(*std::move(applied)));
+  return LiveSecret(*std::move(applied));
 }
 
 void MirrorWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
   MutexLock lock(mutex_);
-  Known& known = secrets_[{claim.namespace_name, object.secret_name}];
+  Known& known = secrets_[{claim.namespace_name, object.secret_name,
+                           ClassMark(claim.secret_class.name)}];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = object.deletion;
 }
@@ -285,7 +400,7 @@ std::vector<Error> MirrorWriter::Sweep(const Context& context) {
     Status swept = SweepOne(context, name);
     if (!swept.ok()) {
       errors.push_back(
-          Explained(swept.error()).Prepend("secret {}/{}: clean up", name.first, name.second));
+          Explained(swept.error()).Prepend("secret {}: clean up", name.Text()));
     }
   }
   return errors;
@@ -318,8 +433,9 @@ Status MirrorWriter::SweepOne(const Context& context, const Name& name) {
   Status cleaned_up;
   if (known.deletion == DeletionPolicy::kDelete && before != remaining) {
     known.must_check = true;
+    const Remains remains{std::move(remaining), OwnersOfSecret(name)};
     lock.unlock();
-    cleaned_up = CleanUp(context, name, remaining);
+    cleaned_up = CleanUp(context, name, remains);
     lock.lock();
   }
   // A claim that was renewed meanwhile has no end any more, so it stays.
@@ -329,17 +445,30 @@ Status MirrorWriter::SweepOne(const Context& context, const Name& name) {
   return cleaned_up;
 }
 
-Status MirrorWriter::CleanUp(const Context& context, const Name& name,
-                             const std::vector<OwnerReference>& remaining) {
-  return RetryOnConflict(kMaxAttempts, [&] { return CleanUpOnce(context, name, remaining); });
+std::optional<std::vector<OwnerReference>> MirrorWriter::OwnersOfSecret(const Name& name) const {
+  const SteadyTime now = clock_.Now();
+  std::vector<OwnerReference> owners;
+  const Name first{name.namespace_name, name.secret, ""};
+  for (auto entry = secrets_.lower_bound(first);
+       entry != secrets_.end() && entry->first.IsSameSecret(name); ++entry) {
+    for (const auto& [volume, held] : entry->second.claims) {
+      if (held.until && *held.until <= now) continue;
+      if (held.owners.empty()) return std::nullopt;
+      Append(held.owners, owners);
+    }
+  }
+  return owners;
 }
 
-// Both the deletion and the claim are bound to the version that was read: two nodes that clean up
-// the Secret at the same time must not each conclude that the other still uses it.
+Status MirrorWriter::CleanUp(const Context& context, const Name& name, const Remains& remains) {
+  return RetryOnConflict(kMaxAttempts, [&] { return CleanUpOnce(context, name, remains); });
+}
+
+// Each write is bound to the version that was read: two nodes that clean up the Secret at the same
+// time must not each conclude that the other still uses it.
 Status MirrorWriter::CleanUpOnce(const Context& context, const Name& name,
-                                 const std::vector<OwnerReference>& remaining) {
-  const std::string path = kSecretResource.ObjectPath(name.first, name.second);
-  Result<Json> found = kube_.Get(context, path);
+                                 const Remains& remains) {
+  Result<Json> found = kube_.Get(context, name.path());
   if (!found.ok()) {
     if (found.error().code() == ErrorCode::kNotFound) return {};
     return found.error();
@@ -347,15 +476,43 @@ Status MirrorWriter::CleanUpOnce(const Context& context, const Name& name,
   const LiveSecret live(*std::move(found));
   // The annotation on the Secret is from the newest class, Known::deletion possibly an older one.
   if (!live.IsMirror() || live.IsKept()) return {};
-  if (remaining.empty() && live.IsOwnedThroughOnly(manager_)) {
+  const std::string manager = ClaimManager(options_.node_name, name.class_mark);
+  const std::vector<OwnerReference> old_owners = live.OwnersNamedBy(old_manager_);
+  std::vector<OwnerReference> old_remaining = old_owners;
+  if (remains.of_all_classes) {
+    std::erase_if(old_remaining, [&remains](const OwnerReference& owner) {
+      return !Contains(*remains.of_all_classes, owner);
+    });
+  }
+  std::set<std::string> leaving{manager};
+  if (old_remaining.empty()) leaving.insert(old_manager_);
+  if (remains.owners.empty() && !live.HasOwnersBesides(leaving)) {
     // An adopted Secret may have users other than the pods of this class.
     if (live.HasForeignMaker()) return {};
-    return kube_.Delete(context, path, live.uid(), live.resource_version());
+    return kube_.Delete(context, name.path(), live.uid(), live.resource_version());
   }
-  if (live.OwnersNamedBy(manager_) == remaining) return {};
-  Json body = ClaimBody(name.second, live.uid(), remaining);
-  body["metadata"]["resourceVersion"] = live.resource_version();
-  Result<Version> claimed = ApplyClaim(context, name, std::move(body));
+  Version version = VersionOf(live);
+  const std::string content_manager = ContentManager(name.class_mark);
+  const bool is_last = remains.owners.empty() &&
+                       live.OwnersOfClass(name.class_mark, manager).empty() &&
+                       !live.HasOldClaims(old_manager_);
+  if (is_last && live.HasFieldsOf(content_manager) &&
+      !OtherClassesOf(live, name.class_mark).empty()) {
+    Status withdrawn = Withdraw(context, name, content_manager, version);
+    // The type may require these keys: then they stay until another class sets them.
+    if (!withdrawn.ok() && withdrawn.error().code() != ErrorCode::kInvalid) return withdrawn;
+  }
+  if (live.OwnersNamedBy(manager) != remains.owners) {
+    Json body = ClaimBody(name.secret, live.uid(), remains.owners);
+    body["metadata"]["resourceVersion"] = version.resource_version;
+    Result<LiveSecret> claimed = ApplyClaim(context, name, std::move(body));
+    if (!claimed.ok()) return claimed.error();
+    version = VersionOf(*claimed);
+  }
+  if (old_remaining == old_owners) return {};
+  Json body = ClaimBody(name.secret, live.uid(), old_remaining);
+  body["metadata"]["resourceVersion"] = version.resource_version;
+  Result<Json> claimed = kube_.Apply(context, name.path(), body, old_manager_, true);
   return claimed.ok() ? Status() : Status(claimed.error());
 }
 

@@ -3,18 +3,21 @@
 // Mirrors secretObjects to Kubernetes Secrets. Every node that runs a pod of the class takes part.
 //
 // Several agents write one Secret without a lock, by server-side apply with two kinds of field
-// manager (see live_secret.h): all agents apply the content under one shared manager, and each node
-// applies the owner references of its pods under its own manager.
+// manager (see live_secret.h): all agents apply the content of a class under one shared manager, and
+// each node applies the owner references of the class's pods under its own manager. Several classes
+// of a namespace may name one Secret; their keys are merged (shared_content.h).
 //
 //   Secret as read (again) from the API server      Write of unchanged content
-//   content differs, shared manager owns it         keeps it: another node wrote newer values
+//   content differs, the class's manager owns it    keeps it: another node wrote newer values
 //   content changed by another client               restores it
+//   a key that another class has set                keeps it, and reports an error
 //   not created by an agent or the upstream driver  error, unless annotated nodekeep/adopt: "true"
 //
 // A mirrored Secret is owned by the owners of the pods that mount its class (or by the pods'
-// SecretProviderClassPodStatus if they have none), compared by uid. When the last pod on any node
-// has been gone for longer than `linger`, the Secret is deleted, even if an owner still exists
-// without pods; when all owners are gone, the garbage collector deletes it. An adopted Secret is
+// SecretProviderClassPodStatus if they have none), compared by uid. When the last pod of a class on
+// any node has been gone for longer than `linger`, the class's keys are removed, or the Secret is
+// deleted if no other class uses it, even if an owner still exists without pods; when all owners are
+// gone, the garbage collector deletes it. An adopted Secret is
 // never deleted here. DeletionPolicy has the other rules.
 //
 // While nothing changes, no request is sent. A Secret is read again when its content changes, and
@@ -56,7 +59,7 @@ struct SecretClaim {
   std::string volume;  // unique on this node and stable across restarts: "<pod uid>/<volume>"
   std::string namespace_name;
   std::vector<OwnerReference> owners;  // of the pod
-  OwnerReference secret_class;         // used for DeletionPolicy::kWithClass only
+  OwnerReference secret_class;
 };
 
 enum class SecretWrite { kUnchanged, kCreated, kUpdated };
@@ -76,8 +79,8 @@ class MirrorWriter {
 
   // Ensures that the Secret exists with this content, and that the claim's owners are among its
   // owners. Errors name the Secret and the step: kPrecondition (created by another client; its type
-  // cannot be changed), kDenied (the role lacks a verb), kInvalid (the API server's own message),
-  // else as KubeClient.
+  // cannot be changed; another class sets the same fields, and the others were written), kDenied
+  // (the role lacks a verb), kInvalid (the API server's own message), else as KubeClient.
   Result<SecretWrite> Write(const Context& context, const MirroredSecret& mirrored,
                             const SecretClaim& claim);
 
@@ -94,7 +97,19 @@ class MirrorWriter {
   void EndLinger();
 
  private:
-  using Name = std::pair<std::string, std::string>;  // namespace, name
+  // A Secret, and a class that uses it.
+  struct Name {
+    std::string namespace_name;
+    std::string secret;
+    std::string class_mark;  // ClassMark
+
+    auto operator<=>(const Name&) const = default;
+    std::string path() const;
+    std::string Text() const { return namespace_name + "/" + secret; }
+    bool IsSameSecret(const Name& other) const {
+      return namespace_name == other.namespace_name && secret == other.secret;
+    }
+  };
 
   struct Held {
     std::vector<OwnerReference> owners;
@@ -105,7 +120,7 @@ class MirrorWriter {
     std::string uid;
     std::string resource_version;
   };
-  // The state of one Secret as known to this process. Guarded by mutex_.
+  // The state of one class in one Secret as known to this process. Guarded by mutex_.
   struct Known {
     std::map<std::string, Held, std::less<>> claims;  // by volume
     DeletionPolicy deletion = DeletionPolicy::kDelete;
@@ -118,6 +133,8 @@ class MirrorWriter {
     bool must_check = true;
   };
   struct Task;
+  // The wanted state after a clean-up.
+  struct Remains;
 
   // Waits until no other thread works on the Secret, then marks it busy until End.
   Status Begin(const Context& context, MutexLock& lock, Known& known) NODEKEEP_REQUIRES(mutex_);
@@ -126,26 +143,32 @@ class MirrorWriter {
   // The steps of a Write. They store the resulting version in the task.
   Result<SecretWrite> Converge(const Context& context, Task& task);
   Result<SecretWrite> ConvergeOnce(const Context& context, Task& task);
-  Result<SecretWrite> Create(const Context& context, Task& task,
-                             const std::vector<OwnerReference>& inherited);
+  Result<SecretWrite> Create(const Context& context, Task& task);
+  Status RestoreOthers(const Context& context, Task& task, const std::string& uid);
   Result<SecretWrite> Adjust(const Context& context, Task& task, const LiveSecret& live);
+  Status Withdraw(const Context& context, const Name& name, const std::string& manager,
+                  Version& version);
   Status DeleteForReplacement(const Context& context, const Task& task, const LiveSecret& live);
-  // Returns the resulting version.
-  Result<Version> ApplyClaim(const Context& context, const Name& name, Json body);
+  Status ClaimOwners(const Context& context, Task& task, const std::string& uid);
+  // Applies owners of this node. Returns the Secret's resulting metadata.
+  Result<LiveSecret> ApplyClaim(const Context& context, const Name& name, Json body);
   static Version VersionOf(const LiveSecret& live);
+  void CheckAgain(const Name& name) NODEKEEP_REQUIRES(mutex_);
 
   // The steps of a Sweep.
   Status SweepOne(const Context& context, const Name& name);
-  Status CleanUp(const Context& context, const Name& name,
-                 const std::vector<OwnerReference>& remaining);
-  Status CleanUpOnce(const Context& context, const Name& name,
-                     const std::vector<OwnerReference>& remaining);
+  Status CleanUp(const Context& context, const Name& name, const Remains& remains);
+  Status CleanUpOnce(const Context& context, const Name& name, const Remains& remains);
+  // The owners that this node's claims, of all classes, give to a Secret; nullopt if those of one
+  // are not known yet.
+  std::optional<std::vector<OwnerReference>> OwnersOfSecret(const Name& name) const
+      NODEKEEP_REQUIRES(mutex_);
 
   KubeClient& kube_;
   const Clock& clock_;
   const Options options_;
-  const std::string manager_;  // of this node
-  const SecretBytes key_;      // of the digests
+  const std::string old_manager_;  // OldClaimManager of this node
+  const SecretBytes key_;          // of the digests
 
   Mutex mutex_;
   std::condition_variable_any idle_;  // an entry is no longer busy

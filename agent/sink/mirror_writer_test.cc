@@ -57,14 +57,14 @@ struct Shown {
     const std::string claim =
         node1.empty()
             ? ""
-            : R"(,{"manager":"nodekeep:node1","fieldsV1":{"f:metadata":{"f:ownerReferences":)"
+            : R"(,{"manager":"nodekeep:node1/app","fieldsV1":{"f:metadata":{"f:ownerReferences":)"
               R"({"k:{\"uid\":\")" +
                   node1 + R"(\"}":{}}}}})";
     return R"({"kind":"Secret","type":")" + type + R"(","immutable":)" +
            (immutable ? "true" : "false") + R"(,"data":)" + data +
            R"(,"metadata":{"name":"app","uid":")" + uid + R"(","resourceVersion":"7","labels":)" +
            labels + R"(,"annotations":)" + annotations + R"(,"ownerReferences":[)" + owners +
-           R"(],"managedFields":[{"manager":"nodekeep","fieldsV1":{"f:type":{},"f:data":{)" + held +
+           R"(],"managedFields":[{"manager":"nodekeep/app","fieldsV1":{"f:type":{},"f:data":{)" + held +
            R"(},"f:metadata":{"f:labels":{"f:secrets-store.csi.k8s.io/managed":{}}}}})" + claim +
            more + "]}}";
   }
@@ -114,11 +114,11 @@ struct Fixture {
       return request.method + (request.body.empty() ? "" : " " + request.body);
     }
     std::string what = "merge ";
-    if (request.url.find("fieldManager=nodekeep%3Anode1&force=true") != std::string::npos) {
+    if (request.url.find("fieldManager=nodekeep%3Anode1%2Fapp&force=true") != std::string::npos) {
       what = "claim ";
-    } else if (request.url.find("fieldManager=nodekeep&force=true") != std::string::npos) {
+    } else if (request.url.find("fieldManager=nodekeep%2Fapp&force=true") != std::string::npos) {
       what = "content ";
-    } else if (request.url.find("fieldManager=nodekeep&force=false") != std::string::npos) {
+    } else if (request.url.find("fieldManager=nodekeep%2Fapp&force=false") != std::string::npos) {
       what = "unforced content ";
     }
     return "PATCH " + what + request.body;
@@ -135,10 +135,13 @@ struct Fixture {
   std::size_t seen = 0;
 };
 
-std::string ContentOf(const std::string& base64, const std::string& uid = "") {
+// `version`: the required resourceVersion, "" = any.
+std::string ContentOf(const std::string& base64, const std::string& uid = "",
+                      const std::string& version = "") {
   return R"({"apiVersion":"v1","data":{"k":")" + base64 +
          R"("},"kind":"Secret","metadata":{"labels":{"secrets-store.csi.k8s.io/managed":"true"},)" +
-         R"("name":"app")" + (uid.empty() ? "" : R"(,"uid":")" + uid + "\"") +
+         R"("name":"app")" + (version.empty() ? "" : R"(,"resourceVersion":")" + version + "\"") +
+         (uid.empty() ? "" : R"(,"uid":")" + uid + "\"") +
          R"(},"type":"Opaque"})";
 }
 
@@ -260,12 +263,12 @@ TEST_CASE("mirror writer: a Secret of another client is an error that names it")
 
 TEST_CASE("mirror writer: a Secret offered for adoption is adopted, its other keys are removed") {
   Fixture fixture;
-  fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1",
+  fixture.Get({Http::Respond(200, R"({"metadata":{"uid":"u1","resourceVersion":"7",
       "annotations":{"nodekeep/adopt":"true"}},"type":"Opaque","data":{"old":"eA=="}})")});
   fixture.Accept();
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
   CHECK(fixture.Calls() ==
-        std::vector<std::string>{"GET", kContent + ContentOf("dg==", "u1"),
+        std::vector<std::string>{"GET", kContent + ContentOf("dg==", "u1", "7"),
                                  R"(PATCH merge {"data":{"old":null},"metadata":{"uid":"u1"}})",
                                  kClaim + ClaimOf(kWebJson)});
 }
@@ -279,7 +282,7 @@ TEST_CASE("mirror writer: drift is corrected, another node's newer content is ke
   const Row rows[] = {
       {"another client changed the key and manages it now",
        {.data = R"({"k":"eA=="})", .owners = kWebJson, .held = "", .node1 = "r1"},
-       {"GET", kContent + ContentOf("dg==", "u1")}},
+       {"GET", kContent + ContentOf("dg==", "u1", "7")}},
       {"another agent wrote it",
        {.data = R"({"k":"eA=="})", .owners = kWebJson, .node1 = "r1"},
        {"GET"}},
@@ -407,7 +410,7 @@ TEST_CASE("mirror writer: a Secret created by another client at the same time is
   fixture.Get({Http::Respond(404, Trouble(404, "NotFound")),
                Http::Respond(200, R"({"metadata":{"uid":"u1"},"type":"Opaque"})")});
   fixture.Answer("PATCH", {Http::Respond(200, R"({"metadata":{"uid":"u1","managedFields":[
-                      {"manager":"nodekeep","fieldsV1":{"f:type":{}}},
+                      {"manager":"nodekeep/app","fieldsV1":{"f:type":{}}},
                       {"manager":"kubectl","fieldsV1":{"f:type":{}}}]}})"),
                            Http::Respond(200, "{}")});
   const Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
@@ -447,7 +450,7 @@ const std::string kDelete =
 
 TEST_CASE("mirror writer: after the last pod the Secret is deleted unless it is still in use") {
   const std::string other_node =
-      R"(,{"manager":"nodekeep:node2","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}}}})";
+      R"(,{"manager":"nodekeep:node2/app","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}}}})";
   const std::string maker = R"(,{"manager":"kubectl","fieldsV1":{"f:type":{}}})";
   std::string claim = ClaimOf("");
   claim.replace(claim.find(R"("uid")"), 5, R"("resourceVersion":"7","uid")");

@@ -4,6 +4,7 @@
 //
 //   {"node":"n1","write":{"objects":[...],"files":{"path":"text"},"namespace":"shop",
 //    "volume":"p1/v","owners":[...],"class":{...}},"times":200}
+//   {"node":"n1","claim":{...}}       the volume is found after a restart: as "write", without "files"
 //   {"node":"n1","release":"p1/v"}    {"node":"n1","sweep":true}
 //   {"node":"n1","status":{...fields of PodStatus..., "objects":{"id":"version"}}}
 //   {"together":[command, ...]}       each on its own thread
@@ -86,6 +87,7 @@ class Node {
 
   Json Do(const Json& command) {
     if (command.contains("write")) return Write(command);
+    if (command.contains("claim")) return Claim(command.at("claim"));
     if (command.contains("status")) return WriteStatus(command.at("status"));
     Json answer(jsoncons::json_object_arg);
     if (command.contains("release")) secrets_.Release(Text(command, {"release"}));
@@ -100,16 +102,26 @@ class Node {
     answer["faults"] = std::move(list);
   }
 
-  // With "times": each round writes different content, "<text> <round>".
-  Json Write(const Json& command) {
-    const Json& write = command.at("write");
-    const std::int64_t times = IntOf(Find(command, {"times"})).value_or(1);
+  static SecretClaim ClaimOf(const Json& write) {
     SecretClaim claim{Text(write, {"volume"}), Text(write, {"namespace"}), {}, {}};
     Json pod;
     pod["metadata"]["ownerReferences"] = write.at("owners");
     claim.owners = OwnersOf(pod);
     claim.secret_class = {Text(write, {"class", "apiVersion"}), Text(write, {"class", "kind"}),
                           Text(write, {"class", "name"}), Text(write, {"class", "uid"})};
+    return claim;
+  }
+
+  Json Claim(const Json& write) {
+    ClaimSecrets(secrets_, write.at("objects"), ClaimOf(write));
+    return Json(jsoncons::json_object_arg);
+  }
+
+  // With "times": each round writes different content, "<text> <round>".
+  Json Write(const Json& command) {
+    const Json& write = command.at("write");
+    const std::int64_t times = IntOf(Find(command, {"times"})).value_or(1);
+    const SecretClaim claim = ClaimOf(write);
     MirrorOutcome all;
     for (std::int64_t round = 0; round < times; ++round) {
       std::vector<BundleFile> files;

@@ -55,12 +55,23 @@ class Shop:
         self.cluster.must("PATCH", self.path(name) + f"?fieldManager={manager}", body,
                           {"Content-Type": "application/merge-patch+json"})
 
+    def apply(self, name: str, manager: str, body: dict) -> None:
+        self.cluster.must("PATCH", self.path(name) + f"?force=true&fieldManager={manager}",
+                          {"apiVersion": "v1", "kind": "Secret", **body, "metadata": {"name": name, **body.get("metadata", {})}},
+                          {"Content-Type": "application/apply-patch+yaml"})
+
+    def managers(self, name: str) -> set:
+        return {entry["manager"] for entry in self.secret(name)["metadata"]["managedFields"]}
+
+    def version(self, name: str) -> str:
+        return self.secret(name)["metadata"]["resourceVersion"]
+
     def write(self, node: str, volume: str, owners: list, files: dict | None = None, *, objects: list | None = None,
-              **more) -> dict:
+              spc: str = "app", **more) -> dict:
         """The command to mirror, by default file "f" into key "k" of the Secret "app"."""
         return {"node": node, "write": {
             "objects": objects or [secret_object()], "files": files or {"f": "v"}, "namespace": self.namespace,
-            "volume": volume, "owners": owners, "class": {}}, **more}
+            "volume": volume, "owners": owners, "class": {"name": spc}}, **more}
 
     def wait(self, condition, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
@@ -292,6 +303,293 @@ def test_a_secret_that_cannot_be_changed_is_replaced_and_keeps_all_owners(shop, 
     must(probe.do(shop.write("n1", "p1/v", [web], {"f": "v2"}, objects=basic)))
     assert shop.data("app") == {"username": "v2"}
     assert shop.owners("app") == {web["uid"], jobs["uid"]}
+
+
+# -- several classes
+
+def class_write(shop, node: str, spc: str, owners: list, files: dict, keys: str, **more) -> dict:
+    """The command to mirror key "A" of file "A"... into the Secret "shared", for a pod of the class on the node."""
+    return shop.write(node, f"{node}-{spc}/v", owners, files, spc=spc,
+                      objects=[secret_object("shared", data={key: key for key in keys}, **more)])
+
+
+def leave(node: str, spc: str) -> dict:
+    return {"node": node, "release": f"{node}-{spc}/v", "sweep": True}
+
+
+REFUSED = "fields that another SecretProviderClass of the namespace has set are not written: "
+CONTESTED = ("another SecretProviderClass of the namespace sets the same fields, which keep the values of this one: ")
+
+
+@pytest.mark.parametrize("nodes", [("n1", "n1"), ("n1", "n2")])
+def test_keys_of_two_classes_are_merged_and_written_once(shop, rechecking_probe, start_probe, nodes):
+    web, jobs = shop.owner("web"), shop.owner("jobs")
+    first = class_write(shop, nodes[0], "c1", [web], {"A": "alpha"}, "A", labels={"one": "1", "both": "x"})
+    second = class_write(shop, nodes[1], "c2", [jobs], {"B": "beta"}, "B", labels={"two": "2", "both": "x"},
+                         annotations={"note": "n"})
+    for command in (first, second):
+        must(rechecking_probe.do(command))
+    assert shop.data("shared") == {"A": "alpha", "B": "beta"}
+    assert shop.secret("shared")["metadata"]["labels"] == {MANAGED: "true", "one": "1", "two": "2", "both": "x"}
+    assert shop.secret("shared")["metadata"]["annotations"] == {"note": "n"}
+    assert shop.owners("shared") == {web["uid"], jobs["uid"]}
+    version = shop.version("shared")
+    with start_probe() as after_restart:
+        for command in (first, second, first, second):
+            assert must(rechecking_probe.do(command))["written"] == 0
+            assert must(after_restart.do(command))["written"] == 0
+    assert shop.version("shared") == version
+
+
+def test_a_class_changes_and_removes_only_its_own_keys(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a", "C": "c"}, "AC", labels={"one": "1"})))
+    must(probe.do(class_write(shop, "n2", "c2", [web], {"B": "b"}, "B", labels={"two": "2"})))
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a2"}, "A")))
+    assert shop.data("shared") == {"A": "a2", "B": "b"}
+    assert shop.secret("shared")["metadata"]["labels"] == {MANAGED: "true", "two": "2"}
+    shop.patch("shared", {"data": {"A": encoded("theirs"), "B": None}})
+    must(probe.do(class_write(shop, "n2", "c2", [web], {"B": "b"}, "B")))
+    assert shop.data("shared") == {"A": "theirs", "B": "b"}
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a2"}, "A")))
+    assert shop.data("shared") == {"A": "a2", "B": "b"}
+
+
+def test_a_key_of_two_classes_stays_with_the_first_and_both_are_told(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+    first = class_write(shop, "n1", "c1", [web], {"A": "one"}, "A")
+    second = class_write(shop, "n2", "c2", [web], {"A": "two", "B": "b"}, "AB")
+    must(probe.do(first))
+    for _ in range(2):
+        [refused] = probe.do(second)["faults"]
+        assert refused == (f'secret {shop.namespace}/shared: {REFUSED}key "A" (class "c1"): set each in one class only, '
+                           "or choose another secretName")
+        assert shop.data("shared") == {"A": "one", "B": "b"}
+        [contested] = probe.do(first)["faults"]
+        assert contested == (f'secret {shop.namespace}/shared: {CONTESTED}key "A" (class "c2"): set each in one class only, '
+                             "or choose another secretName")
+    version = shop.version("shared")
+    for command in (first, second, first, second):
+        assert len(probe.do(command)["faults"]) == 1
+    assert shop.version("shared") == version
+    # The first class gives the key up.
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"C": "c"}, "C")))
+    must(probe.do(second))
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"C": "c"}, "C")))
+    assert shop.data("shared") == {"A": "two", "B": "b", "C": "c"}
+    assert not shop.secret("shared")["metadata"].get("annotations")
+
+
+def test_the_same_value_from_two_classes_is_refused_too(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+    must(probe.do(class_write(shop, "n1", "c2", [web], {"A": "same"}, "A")))
+    [refused] = probe.do(class_write(shop, "n2", "c1", [web], {"A": "same"}, "A"))["faults"]
+    assert f'{REFUSED}key "A" (class "c2")' in refused
+
+
+def test_labels_and_annotations_with_another_value_are_refused(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a"}, "A", labels={"team": "shop"}, annotations={"note": "1"})))
+    [refused] = probe.do(class_write(shop, "n1", "c2", [web], {"B": "b"}, "B", labels={"team": "web"},
+                                     annotations={"note": "2"}))["faults"]
+    assert f'{REFUSED}label "team" (class "c1"), annotation "note" (class "c1")' in refused
+    metadata = shop.secret("shared")["metadata"]
+    assert (metadata["labels"]["team"], metadata["annotations"]["note"]) == ("shop", "1")
+    must(probe.do(class_write(shop, "n1", "c2", [web], {"B": "b"}, "B", labels={"team": "shop"}, annotations={"note": "1"})))
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a"}, "A", labels={"team": "shop"}, annotations={"note": "1"})))
+
+
+def test_the_keys_of_a_class_go_with_its_last_pod_on_any_node(shop, probe):
+    web = shop.owner("web")
+    for node in ("n1", "n2"):
+        must(probe.do(class_write(shop, node, "c1", [web], {"A": "a"}, "A")))
+    must(probe.do(class_write(shop, "n1", "c2", [web], {"B": "b"}, "B")))
+    must(probe.do(leave("n1", "c1")))
+    assert shop.data("shared") == {"A": "a", "B": "b"}
+    must(probe.do(leave("n2", "c1")))
+    assert shop.data("shared") == {"B": "b"}
+    assert shop.owners("shared") == {web["uid"]}
+    must(probe.do(leave("n1", "c2")))
+    assert shop.secret("shared") is None
+
+
+def test_a_refused_key_is_written_once_the_last_pod_of_the_other_class_is_gone(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+    second = class_write(shop, "n2", "c2", [web], {"A": "two"}, "A")
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "one"}, "A")))
+    assert len(probe.do(second)["faults"]) == 1
+    must(probe.do(leave("n1", "c1")))
+    must(probe.do(second))
+    assert shop.data("shared") == {"A": "two"}
+    assert shop.managers("shared") == {"nodekeep/c2", "nodekeep:n2/c2"}
+
+
+def test_required_keys_are_taken_over_and_the_rest_of_the_other_class_goes(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+
+    def write(node: str, spc: str, keys: dict) -> dict:
+        return shop.write(node, f"{node}-{spc}/v", [web], {"f": spc}, spc=spc,
+                          objects=[secret_object("shared", "kubernetes.io/basic-auth", keys)])
+
+    must(probe.do(write("n1", "c1", {"username": "f", "more": "f"})))
+    second = write("n2", "c2", {"username": "f"})
+    assert len(probe.do(second)["faults"]) == 1
+    must(probe.do(leave("n1", "c1")))
+    must(probe.do(second))
+    assert shop.data("shared") == {"username": "c2"}
+
+
+def test_a_type_or_deletion_policy_that_differs_names_the_other_class(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+    must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a"}, "A")))
+    before = shop.secret("shared")
+    for objects, words in (
+            ([secret_object("shared", "example.com/own", {"B": "B"})], "type Opaque"),
+            ([secret_object("shared", data={"B": "B"}, annotations={"nodekeep/deletionPolicy": "Retain"})], "deletionPolicy Delete")):
+        [fault] = probe.do(shop.write("n2", "p/v", [web], {"B": "b"}, spc="c2", objects=objects))["faults"]
+        assert fault.startswith(f'secret {shop.namespace}/shared: has {words} from the SecretProviderClass "c1", not ')
+    assert shop.secret("shared") == before
+
+
+def test_classes_that_write_one_secret_at_once_lose_nothing(shop, probe):
+    web = shop.owner("web")
+    answers = probe.together(*(class_write(shop, f"n{i}", f"c{i}", [web], {str(i): "v"}, str(i)) | {"times": 50} for i in range(4)))
+    for answer in answers:
+        must(answer)
+    assert shop.data("shared") == {str(i): "v 49" for i in range(4)}
+
+
+def test_a_key_of_two_classes_that_are_created_at_once_has_one_owner(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+    for round in range(20):
+        name = f"shared-{round}"
+
+        def write(node: str, spc: str) -> dict:
+            return shop.write(node, f"{node}-{spc}/v", [web], {"A": "a", spc: spc}, spc=spc,
+                              objects=[secret_object(name, data={"A": "A", spc: spc})])
+
+        commands = write("n1", "c1"), write("n2", "c2")
+        probe.together(*commands)
+        faults = [fault for command in (*commands, *commands) for fault in probe.do(command)["faults"]]
+        assert shop.data(name) == {"A": "a", "c1": "c1", "c2": "c2"}
+        holders = [entry["manager"] for entry in shop.secret(name)["metadata"]["managedFields"]
+                   if "f:A" in entry["fieldsV1"].get("f:data", {})]
+        assert len(holders) == 1
+        assert any(REFUSED in fault for fault in faults) and any(CONTESTED in fault for fault in faults)
+
+
+def test_a_replaced_secret_keeps_what_other_classes_set(shop, start_probe):
+    web, jobs = shop.owner("web"), shop.owner("jobs")
+    with start_probe(recheck=0) as probe:
+        must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a"}, "A")))
+        must(probe.do(class_write(shop, "n2", "c2", [jobs], {"B": "b"}, "B", labels={"two": "2"})))
+        shop.patch("shared", {"immutable": True})
+        must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a2"}, "A")))
+        assert shop.data("shared") == {"A": "a2", "B": "b"}
+        assert shop.secret("shared")["metadata"]["labels"] == {MANAGED: "true", "two": "2"}
+        assert shop.owners("shared") == {web["uid"], jobs["uid"]}
+        # The class itself is not mistaken for one without pods.
+        must(probe.do(class_write(shop, "n1", "c1", [web], {"A": "a3"}, "A")))
+        assert shop.data("shared") == {"A": "a3", "B": "b"}
+
+
+@pytest.mark.parametrize("step", ["read", "content", "claim"])
+def test_killed_while_joining_another_class(shop, start_probe, step):
+    web, jobs = shop.owner("web"), shop.owner("jobs")
+    first = class_write(shop, "n1", "c1", [web], {"A": "a"}, "A")
+    second = class_write(shop, "n2", "c2", [jobs], {"B": "b"}, "B")
+    with start_probe(recheck=0) as predecessor:
+        must(predecessor.do(first))
+        with start_probe(die_after=step) as victim, pytest.raises(ProbeDied):
+            victim.do(second)
+        assert shop.data("shared")["A"] == "a"
+        must(predecessor.do(first))
+    with start_probe() as successor:
+        must(successor.do(second))
+    assert shop.data("shared") == {"A": "a", "B": "b"}
+    assert shop.owners("shared") == {web["uid"], jobs["uid"]}
+
+
+@pytest.mark.parametrize("step", ["content", "claim"])
+def test_killed_while_the_last_pod_of_a_class_leaves(shop, start_probe, step):
+    web = shop.owner("web")
+    first = class_write(shop, "n1", "c1", [web], {"A": "a"}, "A")
+    second = class_write(shop, "n2", "c2", [web], {"B": "b"}, "B")
+    with start_probe(recheck=0) as other:
+        must(other.do(second))
+        must(other.do(first))
+        # The victim knows the pod, as after a restart, and finds it gone.
+        with start_probe(die_after=step) as victim, pytest.raises(ProbeDied):
+            must(victim.do(first))
+            victim.do(leave("n1", "c1"))
+        must(other.do(second))
+        assert shop.data("shared") == {"B": "b"}
+
+
+# -- Secrets of releases with one manager for all classes
+
+def old_secret(shop, data: dict, owners: dict, **more) -> None:
+    shop.apply("shared", "nodekeep", {"type": "Opaque", "data": {key: encoded(value) for key, value in data.items()},
+                                      "metadata": {"labels": {MANAGED: "true"}}, **more})
+    for node, owner in owners.items():
+        shop.apply("shared", f"nodekeep:{node}", {"metadata": {"uid": shop.secret("shared")["metadata"]["uid"], "ownerReferences": [owner]}})
+
+
+def test_a_secret_of_an_earlier_release_is_taken_over(shop, probe):
+    web = shop.owner("web")
+    old_secret(shop, {"A": "a", "stale": "x"}, {"n1": web, "n2": web})
+    versions = []
+    for node in ("n1", "n2", "n1", "n2", "n1", "n2"):
+        must(probe.do(class_write(shop, node, "c1", [web], {"A": "a"}, "A")))
+        assert shop.data("shared")["A"] == "a"
+        versions.append(shop.version("shared"))
+    assert shop.data("shared") == {"A": "a"}
+    assert shop.managers("shared") == {"nodekeep/c1", "nodekeep:n1/c1", "nodekeep:n2/c1"}
+    assert versions[-1] == versions[-2] == versions[-3]
+    for node in ("n1", "n2"):
+        must(probe.do(leave(node, "c1")))
+    assert shop.secret("shared") is None
+
+
+def test_two_classes_in_a_secret_of_an_earlier_release_lose_no_key(shop, probe):
+    web = shop.owner("web")
+    old_secret(shop, {"B": "b"}, {"n1": web, "n2": web})
+    commands = [class_write(shop, node, spc, [web], {key: key.lower()}, key)
+                for node, spc, key in (("n1", "c1", "A"), ("n2", "c1", "A"), ("n1", "c2", "B"), ("n2", "c2", "B"))]
+    for command in commands + commands + commands:
+        must(probe.do(command))
+        assert shop.data("shared") == {"A": "a", "B": "b"}
+    assert "nodekeep" not in shop.managers("shared")
+
+
+def test_a_pod_that_left_before_the_takeover_is_forgotten(shop, probe):
+    web, jobs = shop.owner("web"), shop.owner("jobs")
+    old_secret(shop, {"A": "a"}, {"n1": web, "n2": jobs})
+    # Found on the node after the upgrade, and not written before it goes.
+    must(probe.do({"node": "n1", "claim": class_write(shop, "n1", "c1", [web], {}, "A")["write"]}))
+    must(probe.do(leave("n1", "c1")))
+    assert shop.owners("shared") == {jobs["uid"]}
+    assert shop.data("shared") == {"A": "a"}
+
+
+def test_an_agent_of_an_earlier_release_beside_new_ones_loses_no_key_of_the_class(shop, rechecking_probe):
+    probe = rechecking_probe
+    web = shop.owner("web")
+    command = class_write(shop, "n1", "c1", [web], {"A": "new"}, "A")
+    for _ in range(3):
+        old_secret(shop, {"A": "old"}, {"n2": web})
+        must(probe.do(command))
+        must(probe.do(command))
+        assert set(shop.data("shared")) == {"A"}
+    assert shop.owners("shared") == {web["uid"]}
 
 
 # -- types
