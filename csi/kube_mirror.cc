@@ -128,9 +128,9 @@ Status KubeMirror::Converge(const Context& caller, const Volume& volume,
   if (content.untouched) own = OwnFilesReader().Read(volume.target_path);
   std::vector<Error> errors;
   if (own.unreadable) errors.push_back(*std::move(own.unreadable));
-  const MirrorOutcome written =
-      MirrorSecrets(context, secrets_, spc.secret_objects,
-                    content.untouched ? own.files : content.bundle.files, claim);
+  const MirrorOutcome written = MirrorSecrets(context, secrets_, spc.secret_objects,
+                                              content.untouched ? own.files : content.bundle.files,
+                                              content.bundle.absent, claim);
   errors.insert(errors.end(), written.errors.begin(), written.errors.end());
   if (!status.ok()) errors.push_back(status.error());
   if (errors.empty()) return {};

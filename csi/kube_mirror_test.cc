@@ -143,6 +143,19 @@ TEST_CASE("mirror: one failure does not prevent the rest, and all are reported")
   CHECK(fixture.Calls().back() == "PATCH app-db");
 }
 
+TEST_CASE("mirror: the key of an absent optional file is left out, and the rest is written") {
+  Fixture fixture;
+  const std::string objects =
+      R"([{"secretName":"app-db","type":"Opaque","data":[{"objectName":"a/b","key":"k"},)"
+      R"({"objectName":"later","key":"l"}]}])";
+  VolumeContent content = Content();
+  content.bundle.absent = {"later"};
+  const Status status = fixture.mirror.Converge(Context(), WebVolume(), Class(objects), content);
+  INFO((status.ok() ? "" : status.error().message()));
+  REQUIRE(status.ok());
+  CHECK(fixture.http.Requests()[2].body.find(R"("data":{"k":"dg=="})") != std::string::npos);
+}
+
 TEST_CASE("mirror: files that a provider wrote itself are read from the volume") {
   Fixture fixture;
   const TempDir root;

@@ -62,10 +62,16 @@ Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
   for (std::size_t i = 0; i < mount.projections.size(); ++i) {
     const Projection& projection = mount.projections[i];
     const SharedSecret& value = *value_of(i);
-    if (value == nullptr) continue;
+    if (value == nullptr) {
+      bundle.absent.push_back(projection.path);
+      continue;
+    }
     Result<std::vector<RenderedFile>> files = plan.dialect->RenderFiles(projection, *value);
     if (!files.ok()) {
-      if (projection.optional && files.error().code() == ErrorCode::kNotFound) continue;
+      if (projection.optional && files.error().code() == ErrorCode::kNotFound) {
+        bundle.absent.push_back(projection.path);
+        continue;
+      }
       return OfMount(mount, files.error());
     }
     for (const RenderedFile& file : *files) total += file.contents.size();

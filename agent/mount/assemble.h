@@ -22,11 +22,11 @@ struct BundleLimits {
 };
 
 // Returns all files of the plan, or the error of the first object that could not be read or
-// rendered, with the dialect's prefix. Optional objects that do not exist are omitted. If the
-// provider reports no version, the version is a keyed hash of the contents (`version_key`). The
-// Secrets Store CSI driver refuses a response without versions, so a volume without objects has
-// one, `nodekeep/no-objects`. Errors, before more is copied: kTooLarge over the limit, kThrottled
-// over the share.
+// rendered, with the dialect's prefix. Optional objects that do not exist are omitted and listed as
+// absent. If the provider reports no version, the version is a keyed hash of the contents
+// (`version_key`). The Secrets Store CSI driver refuses a response without versions, so a volume
+// without objects has one, `nodekeep/no-objects`. Errors, before more is copied: kTooLarge over the
+// limit, kThrottled over the share.
 Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
                               const SecretBytes& version_key, const BundleLimits& limits = {});
 

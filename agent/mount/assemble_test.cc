@@ -40,6 +40,25 @@ TEST_CASE("assemble: files that are larger together than a volume may be are ref
         std::string::npos);
 }
 
+TEST_CASE("assemble: optional files that do not exist are listed as absent") {
+  const FakeClock clock;
+  Identity identity;
+  identity.namespace_name = "shop";
+  const MountPlanPtr plan = FakePlan(std::make_shared<FakeProvider>(clock), "db#user,gone,db#none",
+                                     std::move(identity), {{"nodekeep/optional", "gone,db#none"}});
+  // One read of "db", which has no field "none", and one of "gone".
+  Answers answers;
+  answers.values.emplace_back(std::make_shared<const SecretBytes>("user=alice"));
+  answers.values.emplace_back(SharedSecret());
+  REQUIRE(plan->parsed->read_of == std::vector<std::size_t>{0, 1, 0});
+  const Result<Bundle> bundle = AssembleBundle(*plan, std::move(answers), SecretBytes("key"));
+  if (!bundle.ok()) FAIL(bundle.error().message());
+  REQUIRE(bundle->files.size() == 1);
+  CHECK(bundle->files[0].path == plan->parsed->mount.projections[0].path);
+  CHECK(bundle->absent == std::vector<std::string>{plan->parsed->mount.projections[1].path,
+                                                   plan->parsed->mount.projections[2].path});
+}
+
 TEST_CASE("assemble: files take a share of their namespace for as long as they exist") {
   const AssembleFixture fixture;
   SharedResource memory({.name = "answer_bytes", .capacity = 128 << 10});

@@ -25,6 +25,7 @@ struct ObjectVersion {
 
 struct Bundle {
   std::vector<BundleFile> files;        // list order of the manifest
+  std::vector<std::string> absent;      // paths of optional files and folders that do not exist
   std::vector<ObjectVersion> versions;  // never empty
   ReadReport report;
   SharedResource::Grant memory;  // the share that the files take

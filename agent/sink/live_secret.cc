@@ -198,7 +198,8 @@ bool LiveSecret::HasForeignMaker() const {
 bool LiveSecret::Holds(const Json& body, std::string_view manager) const {
   const Json own = ContentOf(manager);
   return type() == TextOf(Find(body, {"type"})) &&
-         IsSubset(Find(body, {"data"}), Find(object_, {"data"})) && ExtraKeys(body, manager).empty() &&
+         IsSubset(Find(body, {"data"}), Find(object_, {"data"})) &&
+         ExtraKeys(body, manager).empty() &&
          IsSubset(Find(body, {"metadata", "labels"}), Find(object_, {"metadata", "labels"})) &&
          IsSubset(Find(body, {"metadata", "annotations"}),
                   Find(object_, {"metadata", "annotations"})) &&
@@ -298,8 +299,7 @@ std::vector<OwnerReference> LiveSecret::OwnersOfClass(std::string_view class_mar
 bool LiveSecret::HasOldClaims(std::string_view besides) const {
   return !OwnersIn(FieldsOf([besides](std::string_view manager) {
             return manager != besides && IsClaimManager(manager) && !ClassOfClaim(manager);
-          }))
-              .empty();
+          })).empty();
 }
 
 bool LiveSecret::HasOwnersBesides(const std::set<std::string>& managers) const {

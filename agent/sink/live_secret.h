@@ -4,10 +4,12 @@
 //
 // The API server records the managers of each field (metadata.managedFields). Two kinds are used:
 //
-//   nodekeep/<class>          content: all agents apply what a class sets under this manager, so that
+//   nodekeep/<class>          content: all agents apply what a class sets under this manager, so
+//   that
 //                             each of them can remove a key that is no longer in the class, and a
 //                             class removes only what it has set itself
-//   nodekeep:<node>/<class>   owners: each agent applies the owner references of the class's pods on
+//   nodekeep:<node>/<class>   owners: each agent applies the owner references of the class's pods
+//   on
 //                             its node, so that no agent removes those of another node or class
 //
 // If two managers set the same owner, or the same value, both manage it. Releases before classes
@@ -41,8 +43,9 @@ std::string OldClaimManager(std::string_view node_name);
 // The body that all agents apply under the ContentManager of a class. `owners` is for
 // DeletionPolicy::kWithClass only.
 Json ContentBody(const KubeSecret& secret, const std::vector<OwnerReference>& owners);
-// The body that one node applies under a ClaimManager; without owners, it removes all that a manager
-// has set. Because of the uid, the API server applies it to that Secret only and never creates one.
+// The body that one node applies under a ClaimManager; without owners, it removes all that a
+// manager has set. Because of the uid, the API server applies it to that Secret only and never
+// creates one.
 Json ClaimBody(const std::string& name, const std::string& uid,
                const std::vector<OwnerReference>& owners);
 
@@ -66,15 +69,15 @@ class LiveSecret {
   // A manager other than the agents set the type, so that client created the Secret.
   bool HasForeignMaker() const;
 
-  // The Secret has the type, data, labels and annotations of `body` (a ContentBody), and nothing that
-  // `manager` has set besides; no ExtraKeys.
+  // The Secret has the type, data, labels and annotations of `body` (a ContentBody), and nothing
+  // that `manager` has set besides; no ExtraKeys.
   bool Holds(const Json& body, std::string_view manager) const;
-  // `manager` still manages every field of `body`: a client that changes a field becomes its manager
-  // in place of the one before.
+  // `manager` still manages every field of `body`: a client that changes a field becomes its
+  // manager in place of the one before.
   bool IsUntouched(const Json& body, std::string_view manager) const;
-  // Data keys that are neither in the data of `body`, which `manager` applies, nor set by an earlier
-  // release. None if other classes use the Secret as well: what another client has put in place of a
-  // key of theirs is theirs to restore.
+  // Data keys that are neither in the data of `body`, which `manager` applies, nor set by an
+  // earlier release. None if other classes use the Secret as well: what another client has put in
+  // place of a key of theirs is theirs to restore.
   std::vector<std::string> ExtraKeys(const Json& body, std::string_view manager) const;
 
   // The annotations whose names start with `prefix`.

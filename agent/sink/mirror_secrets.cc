@@ -6,7 +6,7 @@ namespace nodekeep {
 
 MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
                             const Json& secret_objects, const std::vector<BundleFile>& files,
-                            const SecretClaim& claim) {
+                            const std::vector<std::string>& absent, const SecretClaim& claim) {
   MirrorOutcome outcome;
   for (const Result<SecretObject>& object : ReadSecretObjects(secret_objects)) {
     if (!object.ok()) {
@@ -15,7 +15,7 @@ MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
     }
     // Claim it even if it cannot be built now: an existing Secret must not be deleted while in use.
     writer.Claim(claim, *object);
-    Result<KubeSecret> secret = BuildSecret(*object, files);
+    Result<KubeSecret> secret = BuildSecret(*object, files, absent);
     if (!secret.ok()) {
       outcome.errors.push_back(secret.error());
       continue;

@@ -47,16 +47,16 @@ struct MirrorWriter::Task {
   const KubeSecret& secret;
   DeletionPolicy deletion;
   std::string_view class_name;
-  Json content;                           // ContentBody
-  std::string manager;                    // of the content
-  std::vector<OwnerReference> owners{};   // set by this node
-  bool is_known = false;                  // this content was written or found before
-  bool is_fresh = false;                  // `version` need not be read again
-  Version version{};                      // last seen
-  std::optional<LiveSecret> replaced{};   // the Secret that was deleted to be created again
+  Json content;                          // ContentBody
+  std::string manager;                   // of the content
+  std::vector<OwnerReference> owners{};  // set by this node
+  bool is_known = false;                 // this content was written or found before
+  bool is_fresh = false;                 // `version` need not be read again
+  Version version{};                     // last seen
+  std::optional<LiveSecret> replaced{};  // the Secret that was deleted to be created again
   // Owners of `replaced` by class, also those set by other nodes.
   std::map<std::string, std::vector<OwnerReference>> inherited{};
-  SharedContent share{};   // as of the last read
+  SharedContent share{};    // as of the last read
   bool must_check = false;  // the next Write reads the Secret again
 
   std::string path() const { return name.path(); }
@@ -183,17 +183,14 @@ Result<SecretWrite> MirrorWriter::ConvergeOnce(const Context& context, Task& tas
                  "another secretName, delete it, or let the agent adopt it by setting the "
                  "annotation nodekeep/adopt: \"true\" on it");
   }
-  Result<SharedContent> share =
-      ShareContent(live, {.class_name = task.class_name,
-                          .content = task.content,
-                          .deletion = task.deletion});
+  Result<SharedContent> share = ShareContent(
+      live, {.class_name = task.class_name, .content = task.content, .deletion = task.deletion});
   if (!share.ok()) return share.error();
   task.share = *std::move(share);
-  task.must_check = !task.share.Fault().empty() || live.HasFieldsOf(kOldContentManager) ||
-                    live.HasOldClaims();
-  const bool cannot_change =
-      live.type() != task.secret.type ||
-      (live.is_immutable() && !live.Holds(task.share.body, task.manager));
+  task.must_check =
+      !task.share.Fault().empty() || live.HasFieldsOf(kOldContentManager) || live.HasOldClaims();
+  const bool cannot_change = live.type() != task.secret.type ||
+                             (live.is_immutable() && !live.Holds(task.share.body, task.manager));
   if (!cannot_change) return Adjust(context, task, live);
   Status deleted = DeleteForReplacement(context, task, live);
   if (!deleted.ok()) return deleted.error();
@@ -350,16 +347,16 @@ MirrorWriter::Version MirrorWriter::VersionOf(const LiveSecret& live) {
 }
 
 Result<LiveSecret> MirrorWriter::ApplyClaim(const Context& context, const Name& name, Json body) {
-  Result<Json> applied = kube_.Apply(
-      context, name.path(), body, ClaimManager(options_.node_name, name.class_mark), true);
+  Result<Json> applied = kube_.Apply(context, name.path(), body,
+                                     ClaimManager(options_.node_name, name.class_mark), true);
   if (!applied.ok()) return applied.error();
   return LiveSecret(*std::move(applied));
 }
 
 void MirrorWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
   MutexLock lock(mutex_);
-  Known& known = secrets_[{claim.namespace_name, object.secret_name,
-                           ClassMark(claim.secret_class.name)}];
+  Known& known =
+      secrets_[{claim.namespace_name, object.secret_name, ClassMark(claim.secret_class.name)}];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = object.deletion;
 }
@@ -399,8 +396,7 @@ std::vector<Error> MirrorWriter::Sweep(const Context& context) {
   for (const Name& name : due) {
     Status swept = SweepOne(context, name);
     if (!swept.ok()) {
-      errors.push_back(
-          Explained(swept.error()).Prepend("secret {}: clean up", name.Text()));
+      errors.push_back(Explained(swept.error()).Prepend("secret {}: clean up", name.Text()));
     }
   }
   return errors;
@@ -466,8 +462,7 @@ Status MirrorWriter::CleanUp(const Context& context, const Name& name, const Rem
 
 // Each write is bound to the version that was read: two nodes that clean up the Secret at the same
 // time must not each conclude that the other still uses it.
-Status MirrorWriter::CleanUpOnce(const Context& context, const Name& name,
-                                 const Remains& remains) {
+Status MirrorWriter::CleanUpOnce(const Context& context, const Name& name, const Remains& remains) {
   Result<Json> found = kube_.Get(context, name.path());
   if (!found.ok()) {
     if (found.error().code() == ErrorCode::kNotFound) return {};

@@ -3,9 +3,9 @@
 // Mirrors secretObjects to Kubernetes Secrets. Every node that runs a pod of the class takes part.
 //
 // Several agents write one Secret without a lock, by server-side apply with two kinds of field
-// manager (see live_secret.h): all agents apply the content of a class under one shared manager, and
-// each node applies the owner references of the class's pods under its own manager. Several classes
-// of a namespace may name one Secret; their keys are merged (shared_content.h).
+// manager (see live_secret.h): all agents apply the content of a class under one shared manager,
+// and each node applies the owner references of the class's pods under its own manager. Several
+// classes of a namespace may name one Secret; their keys are merged (shared_content.h).
 //
 //   Secret as read (again) from the API server      Write of unchanged content
 //   content differs, the class's manager owns it    keeps it: another node wrote newer values
@@ -16,9 +16,9 @@
 // A mirrored Secret is owned by the owners of the pods that mount its class (or by the pods'
 // SecretProviderClassPodStatus if they have none), compared by uid. When the last pod of a class on
 // any node has been gone for longer than `linger`, the class's keys are removed, or the Secret is
-// deleted if no other class uses it, even if an owner still exists without pods; when all owners are
-// gone, the garbage collector deletes it. An adopted Secret is
-// never deleted here. DeletionPolicy has the other rules.
+// deleted if no other class uses it, even if an owner still exists without pods; when all owners
+// are gone, the garbage collector deletes it. An adopted Secret is never deleted here.
+// DeletionPolicy has the other rules.
 //
 // While nothing changes, no request is sent. A Secret is read again when its content changes, and
 // at the first Write after `recheck`. If only its owners change, they are applied without a read,

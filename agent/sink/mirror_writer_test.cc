@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/base/digest.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_http_client.h"
 #include "tests/fakes/together.h"
@@ -64,9 +65,9 @@ struct Shown {
            (immutable ? "true" : "false") + R"(,"data":)" + data +
            R"(,"metadata":{"name":"app","uid":")" + uid + R"(","resourceVersion":"7","labels":)" +
            labels + R"(,"annotations":)" + annotations + R"(,"ownerReferences":[)" + owners +
-           R"(],"managedFields":[{"manager":"nodekeep/app","fieldsV1":{"f:type":{},"f:data":{)" + held +
-           R"(},"f:metadata":{"f:labels":{"f:secrets-store.csi.k8s.io/managed":{}}}}})" + claim +
-           more + "]}}";
+           R"(],"managedFields":[{"manager":"nodekeep/app","fieldsV1":{"f:type":{},"f:data":{)" +
+           held + R"(},"f:metadata":{"f:labels":{"f:secrets-store.csi.k8s.io/managed":{}}}}})" +
+           claim + more + "]}}";
   }
 };
 
@@ -141,8 +142,7 @@ std::string ContentOf(const std::string& base64, const std::string& uid = "",
   return R"({"apiVersion":"v1","data":{"k":")" + base64 +
          R"("},"kind":"Secret","metadata":{"labels":{"secrets-store.csi.k8s.io/managed":"true"},)" +
          R"("name":"app")" + (version.empty() ? "" : R"(,"resourceVersion":")" + version + "\"") +
-         (uid.empty() ? "" : R"(,"uid":")" + uid + "\"") +
-         R"(},"type":"Opaque"})";
+         (uid.empty() ? "" : R"(,"uid":")" + uid + "\"") + R"(},"type":"Opaque"})";
 }
 
 // `version`: the required resourceVersion, "" = any.
@@ -268,7 +268,7 @@ TEST_CASE("mirror writer: a Secret offered for adoption is adopted, its other ke
   fixture.Accept();
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
   CHECK(fixture.Calls() ==
-        std::vector<std::string>{"GET", kContent + ContentOf("dg==", "u1", "7"),
+        std::vector<std::string>{"GET", "PATCH unforced content " + ContentOf("dg==", "u1"),
                                  R"(PATCH merge {"data":{"old":null},"metadata":{"uid":"u1"}})",
                                  kClaim + ClaimOf(kWebJson)});
 }
@@ -282,7 +282,7 @@ TEST_CASE("mirror writer: drift is corrected, another node's newer content is ke
   const Row rows[] = {
       {"another client changed the key and manages it now",
        {.data = R"({"k":"eA=="})", .owners = kWebJson, .held = "", .node1 = "r1"},
-       {"GET", kContent + ContentOf("dg==", "u1", "7")}},
+       {"GET", "PATCH unforced content " + ContentOf("dg==", "u1")}},
       {"another agent wrote it",
        {.data = R"({"k":"eA=="})", .owners = kWebJson, .node1 = "r1"},
        {"GET"}},
@@ -300,6 +300,147 @@ TEST_CASE("mirror writer: drift is corrected, another node's newer content is ke
     REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
     CHECK(fixture.Calls() == row.want);
   }
+}
+
+// Fields that this class does not have yet may have been set by another class since the read.
+TEST_CASE("mirror writer: another client's value is replaced only in the version that was read") {
+  Fixture fixture;
+  fixture.Get({Http::Respond(200, Shown{.data = R"({"k":"eA=="})", .held = ""}.text()),
+               Http::Respond(200, Shown{.owners = kWebJson, .node1 = "r1"}.text())});
+  fixture.Answer("PATCH", {Http::Respond(409, Trouble(409, "Conflict")),
+                           Http::Respond(409, Trouble(409, "Conflict"))});
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(fixture.Calls() ==
+        std::vector<std::string>{"GET", "PATCH unforced content " + ContentOf("dg==", "u1"),
+                                 kContent + ContentOf("dg==", "u1", "7"), "GET"});
+}
+
+// A Secret that another class has too, with key "k" managed by the class "other".
+Shown OfOther(const std::string& more = "") {
+  return {.owners = kWebJson,
+          .held = "",
+          .node1 = "r1",
+          .more = R"(,{"manager":"nodekeep/other","fieldsV1":{"f:type":{},"f:data":{"f:k":{}}}},)"
+                  R"({"manager":"nodekeep:node2/other","fieldsV1":{"f:metadata":)"
+                  R"({"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}}}})" +
+                  more};
+}
+
+TEST_CASE("mirror writer: a key of another class is not written, and reported until it is free") {
+  Fixture fixture;
+  Shown marked = OfOther();
+  const std::string note = R"({\"class\":\"app\",\"fields\":{\"key \\\"k\\\"\":\"other\"}})";
+  const std::string name = "nodekeep/refused." + Sha256Hex("app").substr(0, 16);
+  marked.annotations = "{\"" + name + "\":\"" + note + "\"}";
+  marked.more += R"(,{"manager":"nodekeep/app","fieldsV1":{"f:metadata":{"f:annotations":{"f:)" +
+                 name + R"(":{}}}}})";
+  Shown free{.owners = kWebJson, .held = "", .node1 = "r1"};
+  free.annotations = marked.annotations;
+  fixture.Get({Http::Respond(200, OfOther().text()), Http::Respond(200, marked.text()),
+               Http::Respond(200, free.text())});
+  fixture.Accept();
+  const std::string fault =
+      "secret shop/app: fields that another SecretProviderClass of the namespace has set are not "
+      "written: key \"k\" (class \"other\"): set each in one class only, or choose another "
+      "secretName";
+  const Result<SecretWrite> first = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
+  CHECK(fixture.Fault(first) == fault);
+  CHECK(first.error().code() == ErrorCode::kPrecondition);
+  CHECK(
+      fixture.Calls() ==
+      std::vector<std::string>{
+          "GET",
+          R"(PATCH unforced content {"apiVersion":"v1","kind":"Secret","metadata":{"annotations":{")" +
+              name + R"(":")" + note +
+              R"("},"labels":{"secrets-store.csi.k8s.io/managed":"true"},"name":"app","uid":"u1"},)"
+              R"("type":"Opaque"})"});
+  // Nothing changes: it is read, and not written.
+  CHECK(fixture.Fault(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}))) == fault);
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+  CHECK(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(fixture.Calls() ==
+        std::vector<std::string>{"GET", "PATCH unforced content " + ContentOf("dg==", "u1")});
+}
+
+TEST_CASE("mirror writer: two classes on one node do not share what is known of the Secret") {
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1"});
+  fixture.Accept();
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  fixture.Calls();
+  SecretClaim other = Of("p1/w", {kWeb});
+  other.secret_class.name = "other";
+  // The same content from another class is not unchanged content.
+  CHECK_FALSE(fixture.writer.Write(Context(), App(), other).ok());
+  CHECK_FALSE(fixture.Calls().empty());
+  // The class that has the key reads the Secret again, to report the other.
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+}
+
+TEST_CASE("mirror writer: the content of a class goes with its last pod on any node") {
+  const std::string node2 =
+      R"(,{"manager":"nodekeep:node2/app","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}}}})";
+  const std::string old_node2 =
+      R"(,{"manager":"nodekeep:node2","fieldsV1":{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}}}})";
+  const auto claim = [](const std::string& version) {
+    return R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"app","resourceVersion":")" +
+           version + R"(","uid":"u1"}})";
+  };
+  struct Row {
+    std::string name, more;
+    int answer;
+    std::vector<std::string> want;
+  };
+  const Row rows[] = {
+      {"the last one", "", 200, {"GET", kContent + claim("7"), kClaim + claim("8")}},
+      {"a pod of the class on another node", node2, 200, {"GET", kClaim + claim("7")}},
+      {"a pod on a node with an earlier release", old_node2, 200, {"GET", kClaim + claim("7")}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    Shown shown = OfOther(row.more);
+    shown.held = "\"f:l\":{}";
+    fixture.Show(shown);
+    fixture.Accept();
+    fixture.writer.Claim(Of("p1/v", {kWeb}), {.secret_name = "app", .type = "Opaque"});
+    fixture.writer.Release("p1/v");
+    fixture.clock.Advance(std::chrono::minutes(1));
+    CHECK(fixture.writer.Sweep(Context()).empty());
+    CHECK(fixture.Calls() == row.want);
+  }
+}
+
+TEST_CASE("mirror writer: content that the type requires stays for the next class") {
+  Fixture fixture;
+  Shown shown = OfOther();
+  shown.held = "\"f:l\":{}";
+  fixture.Show(shown);
+  fixture.Answer("PATCH",
+                 {Http::Respond(422, Trouble(422, "Invalid")),
+                  Http::Respond(200, R"({"metadata":{"uid":"u1","resourceVersion":"8"}})")});
+  fixture.writer.Claim(Of("p1/v", {kWeb}), {.secret_name = "app", .type = "Opaque"});
+  fixture.writer.Release("p1/v");
+  fixture.clock.Advance(std::chrono::minutes(1));
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls().size() == 3);
+  CHECK(fixture.writer.Sweep(Context()).empty());
+  CHECK(fixture.Calls().empty());
+}
+
+TEST_CASE("mirror writer: content that is removed before the claim is written again") {
+  Fixture fixture;
+  fixture.ShowNone();
+  const std::string empty =
+      R"({"metadata":{"uid":"u1","resourceVersion":"9","managedFields":[
+          {"manager":"nodekeep:node1/app","fieldsV1":{}}]}})";
+  fixture.Answer("PATCH",
+                 {Http::Respond(200, R"({"metadata":{"uid":"u1","resourceVersion":"8"}})"),
+                  Http::Respond(200, empty),
+                  Http::Respond(200, R"({"metadata":{"uid":"u1","resourceVersion":"8"}})")});
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(fixture.Calls().size() == 6);
 }
 
 TEST_CASE("mirror writer: a Secret that cannot be changed is replaced and keeps its owners") {
@@ -369,19 +510,22 @@ TEST_CASE("mirror writer: a Secret deleted or replaced meanwhile is read again")
   struct Row {
     int code;
     std::string reason;
+    std::size_t patches;
   };
   // Kubernetes 1.34 returns Conflict if the name does not exist, Invalid if its uid differs.
-  for (const Row& row : {Row{409, "Conflict"}, Row{422, "Invalid"}}) {
+  for (const Row& row : {Row{409, "Conflict", 2}, Row{422, "Invalid", 1}}) {
     INFO(row.reason);
     Fixture fixture;
     fixture.Get({Http::Respond(200, Shown{.held = ""}.text()),
                  Http::Respond(404, Trouble(404, "NotFound"))});
-    fixture.Answer("PATCH", {Http::Respond(row.code, Trouble(row.code, row.reason)),
-                             Http::Respond(200, R"({"metadata":{"uid":"u1"}})")});
+    std::vector<Http::Reply> replies(row.patches,
+                                     Http::Respond(row.code, Trouble(row.code, row.reason)));
+    replies.push_back(Http::Respond(200, R"({"metadata":{"uid":"u1"}})"));
+    fixture.Answer("PATCH", std::move(replies));
     Result<SecretWrite> write = fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb}));
     REQUIRE(write.ok());
     CHECK(*write == SecretWrite::kCreated);
-    CHECK(fixture.Calls().size() == 5);
+    CHECK(fixture.Calls().size() == row.patches + 4);
   }
 }
 

@@ -267,12 +267,36 @@ std::string PathsOf(const std::vector<BundleFile>& files) {
   return list;
 }
 
+bool IsAbsent(const std::string& path, const std::vector<std::string>& absent) {
+  return std::any_of(absent.begin(), absent.end(), [&path](const std::string& missing) {
+    return path.starts_with(missing) &&
+           (path.size() == missing.size() || path[missing.size()] == '/');
+  });
+}
+
+// `tls_key`: the value of tls.key of the Secret, if the type has one.
 Result<SecretBytes> ValueOf(const std::string& type, const std::string& key,
-                            const SecretBytes& content) {
+                            const SecretBytes& content, std::string_view tls_key) {
   if (type != kTlsType) return content.Clone();
-  if (key == "tls.crt") return TlsCertificates(content.Reveal());
+  if (key == "tls.crt") return TlsCertificates(content.Reveal(), tls_key);
   if (key == "tls.key") return TlsPrivateKey(content.Reveal());
   return TlsAuthorities(content.Reveal());
+}
+
+// The API server refuses a Secret without them.
+Status CheckRequiredKeys(const SecretObject& object, const KubeSecret& secret) {
+  for (const NeededKeys& needed : kNeeded) {
+    const bool has_one = std::any_of(
+        needed.any_of.begin(), needed.any_of.end(),
+        [&secret](std::string_view key) { return secret.data.contains(std::string(key)); });
+    if (needed.type != object.type || has_one) continue;
+    return Error::Format(
+        ErrorCode::kNotFound,
+        "secret {}: type {} needs the key {}, whose optional object does not exist: "
+        "create it, or use type Opaque",
+        secret.name, needed.type, fmt::join(needed.any_of, " or "));
+  }
+  return {};
 }
 
 }  // namespace
@@ -298,7 +322,8 @@ std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_obje
   return objects;
 }
 
-Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<BundleFile>& files) {
+Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<BundleFile>& files,
+                               const std::vector<std::string>& absent) {
   KubeSecret secret;
   secret.name = object.secret_name;
   secret.type = object.type;
@@ -306,15 +331,23 @@ Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<Bun
   secret.labels.insert_or_assign(std::string(kManagedLabel), "true");
   secret.annotations = object.annotations;
   std::size_t size = 0;
-  for (const SecretObjectKey& key : object.data) {
+  std::vector<SecretObjectKey> keys = object.data;
+  // The certificate is chosen by its key.
+  std::stable_partition(keys.begin(), keys.end(),
+                        [](const SecretObjectKey& key) { return key.key == "tls.key"; });
+  for (const SecretObjectKey& key : keys) {
     const BundleFile* file = FindFile(files, key.object_name);
+    if (file == nullptr && IsAbsent(key.object_name, absent)) continue;
     if (file == nullptr) {
       return Error::Format(ErrorCode::kNotFound,
                            "file matching objectName {} not found in the pod: key {} of secret {}: "
                            "objectName is the path of a file in the volume, and {}",
                            key.object_name, key.key, secret.name, PathsOf(files));
     }
-    Result<SecretBytes> value = ValueOf(object.type, key.key, file->contents);
+    const auto tls_key = secret.data.find("tls.key");
+    Result<SecretBytes> value =
+        ValueOf(object.type, key.key, file->contents,
+                tls_key == secret.data.end() ? std::string_view() : tls_key->second.Reveal());
     if (!value.ok()) {
       return value.error().Prepend("secret {}: key {} from objectName {}", secret.name, key.key,
                                    key.object_name);
@@ -322,6 +355,8 @@ Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<Bun
     size += value->size();
     secret.data.insert_or_assign(key.key, *std::move(value));
   }
+  Status complete = CheckRequiredKeys(object, secret);
+  if (!complete.ok()) return complete.error();
   if (size > kMaxSecretSize) {
     return Error::Format(ErrorCode::kTooLarge,
                          "secret {}: {} bytes of data, and a Secret holds {}: mirror fewer files, "

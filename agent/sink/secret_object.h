@@ -71,8 +71,11 @@ std::vector<Result<SecretObject>> ReadSecretObjects(const Json& spec_secret_obje
 
 // Builds the Secret that `object` describes from the files of the volume. For type
 // kubernetes.io/tls each key gets its part of the file (tls_parts.h); for other types the whole
-// file. Errors name Secret, objectName and key: kNotFound (no such file; lists the existing ones),
-// kInvalid (the file has no such part), kTooLarge (more than 1 MiB, the limit of a Secret).
-Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<BundleFile>& files);
+// file. A key is left out if its file is `absent`, or in a folder that is: an optional object that
+// does not exist (Bundle::absent). Errors name Secret, objectName and key: kNotFound (no such file;
+// lists the existing ones; the type requires a key that was left out), kInvalid (the file has no
+// such part; certificate and key do not match), kTooLarge (more than 1 MiB, the limit of a Secret).
+Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<BundleFile>& files,
+                               const std::vector<std::string>& absent = {});
 
 }  // namespace nodekeep

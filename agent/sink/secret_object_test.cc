@@ -285,12 +285,95 @@ TEST_CASE("mirror: a tls Secret gets certificate, key and CA from one file") {
   CHECK(secret->data.at("ca.crt").Reveal() == authority.certificate_pem());
 }
 
+TEST_CASE("mirror: the key of an optional object that does not exist is left out") {
+  const SecretObject object = One(R"({"secretName":"app","type":"Opaque","data":[
+      {"objectName":"a","key":"a"},{"objectName":"b","key":"b"},{"objectName":"d/e/f","key":"f"}]})");
+  struct Row {
+    std::string name;
+    std::vector<std::string> files, absent, want;
+    std::string fault;
+  };
+  const Row rows[] = {
+      {"none", {"a", "b", "d/e/f"}, {}, {"a", "b", "f"}, ""},
+      {"a file", {"b", "d/e/f"}, {"a"}, {"b", "f"}, ""},
+      {"a folder", {"a", "b"}, {"d"}, {"a", "b"}, ""},
+      {"a folder in a folder", {"a", "b"}, {"d/e"}, {"a", "b"}, ""},
+      {"all", {}, {"a", "b", "d"}, {}, ""},
+      {"a file that is not in the class", {"a", "d/e/f"}, {"x"}, {}, "objectName b not found"},
+      {"a path that only begins alike", {"b", "d/e/f"}, {"a2", "aa"}, {}, "objectName a not found"},
+      {"a longer path", {"b", "d/e/f"}, {"a/b"}, {}, "objectName a not found"},
+      {"a folder that only begins alike", {"a", "b"}, {"d/ee"}, {}, "objectName d/e/f not found"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    std::vector<std::pair<std::string, std::string>> texts;
+    for (const std::string& path : row.files) texts.emplace_back(path, "v");
+    const Result<KubeSecret> secret = BuildSecret(object, Files(texts), row.absent);
+    CHECK(secret.ok() == row.fault.empty());
+    if (!secret.ok()) {
+      CHECK(Fault(secret).find(row.fault) != std::string::npos);
+      continue;
+    }
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : secret->data) keys.push_back(key);
+    CHECK(keys == row.want);
+  }
+}
+
+TEST_CASE("mirror: a Secret whose type needs the key that is left out is an error") {
+  const SecretObject basic = One(R"({"secretName":"app","type":"kubernetes.io/basic-auth",
+      "data":[{"objectName":"a","key":"username"},{"objectName":"b","key":"password"}]})");
+  CHECK(BuildSecret(basic, Files({{"a", "v"}}), {"b"}).ok());
+  const Result<KubeSecret> refused = BuildSecret(basic, {}, {"a", "b"});
+  CHECK(refused.error().code() == ErrorCode::kNotFound);
+  CHECK(Fault(refused) ==
+        "secret app: type kubernetes.io/basic-auth needs the key username or password, whose "
+        "optional object does not exist: create it, or use type Opaque");
+  const TestAuthority authority("root");
+  const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
+  const SecretObject tls = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls",
+      "data":[{"objectName":"crt","key":"tls.crt"},{"objectName":"key","key":"tls.key"}]})");
+  for (const char* absent : {"crt", "key"}) {
+    INFO(absent);
+    const bool is_crt = std::string(absent) == "crt";
+    const Result<KubeSecret> secret = BuildSecret(
+        tls,
+        Files({is_crt ? std::pair<std::string, std::string>("key", web.key_pem)
+                      : std::pair<std::string, std::string>("crt", web.certificate_pem)}),
+        {absent});
+    CHECK(Fault(secret).starts_with(
+        std::string("secret web-tls: type kubernetes.io/tls needs the key tls.") + absent));
+  }
+}
+
+TEST_CASE("mirror: a certificate and a key that do not fit are an error, whatever their order") {
+  const TestAuthority authority("root");
+  const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
+  const CertificatePair other = authority.Issue("other", {"DNS:other.test"});
+  for (const char* data :
+       {R"([{"objectName":"crt","key":"tls.crt"},{"objectName":"key","key":"tls.key"}])",
+        R"([{"objectName":"key","key":"tls.key"},{"objectName":"crt","key":"tls.crt"}])"}) {
+    const SecretObject tls = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls","data":)" +
+                                 std::string(data) + "}");
+    const std::string chain = authority.certificate_pem() + web.certificate_pem;
+    const Result<KubeSecret> made = BuildSecret(tls, Files({{"crt", chain}, {"key", web.key_pem}}));
+    if (!made.ok()) FAIL(made.error().message());
+    CHECK(made->data.at("tls.crt").Reveal() == web.certificate_pem + authority.certificate_pem());
+    const Result<KubeSecret> refused =
+        BuildSecret(tls, Files({{"crt", chain}, {"key", other.key_pem}}));
+    CHECK(refused.error().code() == ErrorCode::kInvalid);
+    CHECK(
+        Fault(refused).starts_with("secret web-tls: key tls.crt from objectName crt: the private "
+                                   "key in tls.key does not fit"));
+  }
+}
+
 TEST_CASE("mirror: an error of a value names Secret, key and file") {
   const SecretObject tls = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls",
       "data":[{"objectName":"web.pem","key":"tls.crt"},{"objectName":"web.pem","key":"tls.key"}]})");
   CHECK(Fault(BuildSecret(tls, Files({{"web.pem", "hunter2"}})))
             .starts_with(
-                "secret web-tls: key tls.crt from objectName web.pem: no certificate found"));
+                "secret web-tls: key tls.key from objectName web.pem: no private key found"));
 
   const SecretObject opaque =
       One(R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"k"}]})");

@@ -13,27 +13,24 @@ namespace {
 constexpr std::size_t kMaxListed = 20;
 constexpr std::size_t kDigestSize = 16;
 
-constexpr std::string_view kRemedy =
-    "set each in one class only, or choose another secretName";
+constexpr std::string_view kRemedy = "set each in one class only, or choose another secretName";
 
 DeletionPolicy PolicyOf(const LiveSecret& live, std::string_view manager) {
   const std::string field = fmt::format("f:{}", kDeletionPolicyAnnotation);
   if (!live.Manages(manager, {"f:metadata", "f:annotations", field})) {
     return DeletionPolicy::kDelete;
   }
-  const std::string text = live.Text({"metadata", "annotations", kDeletionPolicyAnnotation}).value_or("");
+  const std::string text =
+      live.Text({"metadata", "annotations", kDeletionPolicyAnnotation}).value_or("");
   if (text == "Retain") return DeletionPolicy::kRetain;
   return text == "WithClass" ? DeletionPolicy::kWithClass : DeletionPolicy::kDelete;
 }
 
 std::string_view NameOf(DeletionPolicy policy) {
   switch (policy) {
-    case DeletionPolicy::kRetain:
-      return "Retain";
-    case DeletionPolicy::kWithClass:
-      return "WithClass";
-    case DeletionPolicy::kDelete:
-      break;
+    case DeletionPolicy::kRetain: return "Retain";
+    case DeletionPolicy::kWithClass: return "WithClass";
+    case DeletionPolicy::kDelete: break;
   }
   return "Delete";
 }
@@ -44,12 +41,9 @@ bool IsAbandoned(const LiveSecret& live, const std::string& mark) {
   if (live.owners().empty()) return false;
   const std::string manager = ContentManager(mark);
   switch (PolicyOf(live, manager)) {
-    case DeletionPolicy::kDelete:
-      return live.OwnersOfClass(mark).empty() && !live.HasOldClaims();
-    case DeletionPolicy::kWithClass:
-      return live.OwnersNamedBy(manager).empty();
-    case DeletionPolicy::kRetain:
-      break;
+    case DeletionPolicy::kDelete: return live.OwnersOfClass(mark).empty() && !live.HasOldClaims();
+    case DeletionPolicy::kWithClass: return live.OwnersNamedBy(manager).empty();
+    case DeletionPolicy::kRetain: break;
   }
   return false;
 }
@@ -102,8 +96,8 @@ class Division {
   Division(const LiveSecret& live, std::string_view mark, std::vector<std::string> others)
       : live_(live), own_(ContentManager(mark)), others_(std::move(others)) {}
 
-  // Removes those members of `map`, the value at `path` of the content, that belong to another class.
-  // `fields` is `path` as in managedFields; `kind` says what the members are.
+  // Removes those members of `map`, the value at `path` of the content, that belong to another
+  // class. `fields` is `path` as in managedFields; `kind` says what the members are.
   void Divide(Json& map, std::vector<std::string_view> path, std::vector<std::string_view> fields,
               std::string_view kind, SharedContent& share) const {
     std::vector<std::string> names;
@@ -143,8 +137,8 @@ class Division {
   const std::vector<std::string> others_;
 };
 
-// The fields of the class that others were refused, according to their annotations. Text that is not
-// of an agent is ignored.
+// The fields of the class that others were refused, according to their annotations. Text that is
+// not of an agent is ignored.
 std::vector<Contest> Contested(const LiveSecret& live, const Json& content,
                                std::string_view own_mark, const std::vector<std::string>& others) {
   const std::set<std::string> own = FieldsOf(content);
@@ -176,7 +170,8 @@ std::string SharedContent::Fault() const {
   }
   if (!contested.empty()) {
     fault += fmt::format(
-        "{}another SecretProviderClass of the namespace sets the same fields, which keep the values "
+        "{}another SecretProviderClass of the namespace sets the same fields, which keep the "
+        "values "
         "of this one: {}",
         fault.empty() ? "" : "; ", Listed(contested, "class"));
   }
@@ -227,12 +222,14 @@ Result<SharedContent> ShareContent(const LiveSecret& live, const ContentClaim& c
   if (!share.refused.empty()) {
     const std::string text = ToText(claim.class_name, share.refused);
     metadata["annotations"][annotation] = text;
-    share.must_apply = share.must_apply || live.Text({"metadata", "annotations", annotation}) != text;
+    share.must_apply =
+        share.must_apply || live.Text({"metadata", "annotations", annotation}) != text;
   } else if (live.Manages(ContentManager(mark), {"f:metadata", "f:annotations", field})) {
     share.must_apply = true;
   }
   for (const std::string& other : live.ClassMarks()) {
-    const bool is_gone = other != mark && std::find(others.begin(), others.end(), other) == others.end();
+    const bool is_gone =
+        other != mark && std::find(others.begin(), others.end(), other) == others.end();
     if (is_gone) share.obsolete.push_back(ContentManager(other));
   }
   if (live.HasFieldsOf(kOldContentManager) && !live.HasOldClaims()) {

@@ -2,10 +2,10 @@
 
 // What one class may set in a Secret that several classes of a namespace name. Pure.
 //
-// Keys, labels and annotations of the classes are merged. A key that two classes set, and a label or
-// annotation to which they give different values, stays with the class that has it; the other class
-// applies its content without that field, together with an annotation that lists the fields refused
-// to it. By that annotation the agents of the first class, on all nodes, know of it.
+// Keys, labels and annotations of the classes are merged. A key that two classes set, and a label
+// or annotation to which they give different values, stays with the class that has it; the other
+// class applies its content without that field, together with an annotation that lists the fields
+// refused to it. By that annotation the agents of the first class, on all nodes, know of it.
 //
 // The type of a Secret and its deletion policy cannot be merged.
 

@@ -64,9 +64,41 @@ SecretBytes PemOf(const std::vector<const SecretBytes*>& certificates) {
   return WrittenTo(sink.get());
 }
 
-bool IsAuthority(const SecretBytes& der) {
+CertificatePtr Parsed(const SecretBytes& der) {
   const unsigned char* at = Bytes(der.Reveal());
-  const CertificatePtr certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  return CertificatePtr(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+}
+
+// The certificate of `key`, its issuers, and the rest; empty if no certificate is that of `key`.
+std::vector<const SecretBytes*> LeafFirst(const std::vector<SecretBytes>& certificates,
+                                          const EVP_PKEY* key) {
+  std::vector<CertificatePtr> parsed;
+  for (const SecretBytes& der : certificates) parsed.push_back(Parsed(der));
+  std::vector<bool> is_used(parsed.size());
+  std::vector<const SecretBytes*> ordered;
+  // The first unused certificate that `is_next` accepts, or null.
+  const auto take = [&](const auto& is_next) -> X509* {
+    for (std::size_t i = 0; i < parsed.size(); ++i) {
+      if (is_used[i] || !parsed[i] || !is_next(parsed[i].get())) continue;
+      is_used[i] = true;
+      ordered.push_back(&certificates[i]);
+      return parsed[i].get();
+    }
+    return nullptr;
+  };
+  X509* last = take([key](X509* one) { return EVP_PKEY_eq(X509_get0_pubkey(one), key) == 1; });
+  if (last == nullptr) return {};
+  while (last != nullptr) {
+    last = take([last](X509* one) { return X509_check_issued(one, last) == X509_V_OK; });
+  }
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    if (!is_used[i]) ordered.push_back(&certificates[i]);
+  }
+  return ordered;
+}
+
+bool IsAuthority(const SecretBytes& der) {
+  const CertificatePtr certificate = Parsed(der);
   const bool is_authority =
       certificate && (X509_check_ca(certificate.get()) > 0 ||
                       (X509_get_extension_flags(certificate.get()) & EXFLAG_SS) != 0);
@@ -76,14 +108,26 @@ bool IsAuthority(const SecretBytes& der) {
 
 }  // namespace
 
-Result<SecretBytes> TlsCertificates(std::string_view content) {
+Result<SecretBytes> TlsCertificates(std::string_view content, std::string_view private_key) {
   Result<Parts> parts = ReadParts(content);
   if (!parts.ok()) return parts.error();
   if (parts->certificates.empty()) {
     return Error::Format(ErrorCode::kInvalid, "no certificate found: {}", kRemedy);
   }
   std::vector<const SecretBytes*> all;
-  for (const SecretBytes& der : parts->certificates) all.push_back(&der);
+  if (private_key.empty()) {
+    for (const SecretBytes& der : parts->certificates) all.push_back(&der);
+    return PemOf(all);
+  }
+  const KeyPtr key = ReadPemKey(private_key);
+  if (key) all = LeafFirst(parts->certificates, key.get());
+  ERR_clear_error();
+  if (all.empty()) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "the private key in tls.key does not fit the certificate: none of the {} "
+                         "certificates has its public key; store both from one request",
+                         parts->certificates.size());
+  }
   return PemOf(all);
 }
 

@@ -15,8 +15,11 @@
 
 namespace nodekeep {
 
-// tls.crt: all certificates, re-encoded, in the order of the file.
-Result<SecretBytes> TlsCertificates(std::string_view content);
+// tls.crt: all certificates, re-encoded: the one of `private_key` (the PEM of tls.key) first, as
+// servers require, then those that issued it, each followed by its issuer, then the rest in the
+// order of the file. An error if no certificate belongs to the key. Without a key ("") the order is
+// that of the file.
+Result<SecretBytes> TlsCertificates(std::string_view content, std::string_view private_key);
 
 // tls.key: the last private key of the file, which must not be encrypted. RSA is written as PKCS#1,
 // EC as SEC1, any other kind (Ed25519...) as PKCS#8.

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
@@ -156,8 +157,67 @@ TEST_CASE("tls: certificates keep their order, other text is dropped") {
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    CHECK(Value(TlsCertificates(row.content)) == row.want);
+    CHECK(Value(TlsCertificates(row.content, "")) == row.want);
+    if (row.content.ends_with(leaf + root)) {
+      CHECK(Value(TlsCertificates(row.content, web.key_pem)) == row.want);
+    }
   }
+}
+
+namespace {
+
+// A certificate for `subject` with the public key of `key`, issued by `issuer`.
+std::string Certificate(const char* subject, const Key& key, const char* issuer,
+                        const Key& issuer_key) {
+  const std::unique_ptr<X509, decltype(&X509_free)> made(X509_new(), &X509_free);
+  X509_gmtime_adj(X509_getm_notBefore(made.get()), -60);
+  X509_gmtime_adj(X509_getm_notAfter(made.get()), 3600);
+  ASN1_INTEGER_set(X509_get_serialNumber(made.get()), 1);
+  const auto name = [](X509_NAME* of, const char* text) {
+    X509_NAME_add_entry_by_txt(of, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(text),
+                               -1, -1, 0);
+  };
+  name(X509_get_subject_name(made.get()), subject);
+  name(X509_get_issuer_name(made.get()), issuer);
+  REQUIRE(X509_set_pubkey(made.get(), key.get()) == 1);
+  REQUIRE(X509_sign(made.get(), issuer_key.get(), EVP_sha256()) > 0);
+  return Text([&made](BIO* bio) { PEM_write_bio_X509(bio, made.get()); });
+}
+
+}  // namespace
+
+TEST_CASE("tls: the certificate of the key comes first, then its issuers, then the rest") {
+  const Key root_key = MakeKey("ec");
+  const Key middle_key = MakeKey("ec");
+  const Key web_key = MakeKey("ec");
+  const std::string root = Certificate("root", root_key, "root", root_key);
+  const std::string middle = Certificate("middle", middle_key, "root", root_key);
+  const std::string leaf = Certificate("web", web_key, "middle", middle_key);
+  const std::string renewed = Certificate("web", web_key, "middle", middle_key);
+  const Key other_key = MakeKey("rsa");
+  const std::string other = Certificate("other", other_key, "middle", middle_key);
+  const std::string key = Pkcs8(web_key);
+  struct Row {
+    std::string name, content, want;
+  };
+  const Row rows[] = {
+      {"leaf alone", leaf, leaf},
+      {"in order", leaf + middle + root, leaf + middle + root},
+      {"root first", root + middle + leaf, leaf + middle + root},
+      {"mixed", middle + leaf + root, leaf + middle + root},
+      {"another leaf first", other + root + leaf + middle, leaf + middle + root + other},
+      {"without the middle", root + leaf, leaf + root},
+      {"two leaves of the key", middle + renewed + leaf, renewed + middle + leaf},
+      {"the same one twice", root + leaf + leaf, leaf + root + leaf},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(Value(TlsCertificates(row.content, key)) == row.want);
+  }
+  CHECK(
+      Fault(TlsCertificates(middle + root + other, key))
+          .starts_with("the private key in tls.key does not fit the certificate: none of the 3 "));
+  CHECK(Fault(TlsCertificates(leaf, "not a key")).starts_with("the private key in tls.key"));
 }
 
 TEST_CASE("tls: ca.crt contains CA certificates and self-signed ones") {
@@ -181,7 +241,7 @@ TEST_CASE("tls: PKCS#12 with an empty password is accepted") {
       INFO((legacy ? "legacy algorithms" : "current algorithms"));
       INFO((password == nullptr ? "no password" : "empty password"));
       const std::string file = Pkcs12(web, root, password, legacy);
-      CHECK(Value(TlsCertificates(file)) == web.certificate_pem + root);
+      CHECK(Value(TlsCertificates(file, Value(TlsPrivateKey(file)))) == web.certificate_pem + root);
       CHECK(Value(TlsAuthorities(file)) == root);
       const std::string key = Value(TlsPrivateKey(file));
       CHECK(FirstLine(key) == "-----BEGIN EC PRIVATE KEY-----");
@@ -226,7 +286,8 @@ TEST_CASE("tls: unreadable content is an error, never an empty PEM") {
       CHECK(Fault(TlsPrivateKey(row.content)).find(row.key_fault) != std::string::npos);
     }
     if (!row.certificate_fault.empty()) {
-      CHECK(Fault(TlsCertificates(row.content)).find(row.certificate_fault) != std::string::npos);
+      CHECK(Fault(TlsCertificates(row.content, "")).find(row.certificate_fault) !=
+            std::string::npos);
     }
   }
 }

@@ -4,7 +4,8 @@
 //
 //   {"node":"n1","write":{"objects":[...],"files":{"path":"text"},"namespace":"shop",
 //    "volume":"p1/v","owners":[...],"class":{...}},"times":200}
-//   {"node":"n1","claim":{...}}       the volume is found after a restart: as "write", without "files"
+//   {"node":"n1","claim":{...}}       the volume is found after a restart: as "write", without
+//   "files"
 //   {"node":"n1","release":"p1/v"}    {"node":"n1","sweep":true}
 //   {"node":"n1","status":{...fields of PodStatus..., "objects":{"id":"version"}}}
 //   {"together":[command, ...]}       each on its own thread
@@ -130,7 +131,8 @@ class Node {
         files.push_back(
             {std::string(file.key()), 0644, SecretBytes(file.value().as_string() + suffix)});
       }
-      MirrorOutcome outcome = MirrorSecrets(Context(), secrets_, write.at("objects"), files, claim);
+      MirrorOutcome outcome =
+          MirrorSecrets(Context(), secrets_, write.at("objects"), files, {}, claim);
       all.written += outcome.written;
       for (Error& error : outcome.errors) all.errors.push_back(std::move(error));
     }
