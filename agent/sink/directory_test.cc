@@ -137,7 +137,9 @@ TEST_CASE("directory: nothing is written through what is there already") {
     INFO(row.name);
     TempDir root;
     row.plant(root.path());
-    CHECK_FALSE(MustOpen(root.path()).Write(row.path, SecretBytes("ours"), {.mode = 0600}).ok());
+    CHECK_FALSE(MustOpen(root.path())
+                    .Write(row.path, SecretBytes("ours"), {.mode = 0600, .uid = {}, .gid = {}})
+                    .ok());
     CHECK(ReadText(outside / "f") == "theirs");
     for (const auto& entry : fs::recursive_directory_iterator(root.path())) {
       if (fs::is_regular_file(entry.path())) CHECK(ReadText(entry.path()) == "theirs");
@@ -156,7 +158,8 @@ TEST_CASE("directory: a link is read as a link and removed without what it leads
   const Directory directory = MustOpen(root.path());
   CHECK_FALSE(directory.OpenBeneath("link").ok());
   CHECK_FALSE(directory.OpenBeneath("set/inner/link").ok());
-  CHECK_FALSE(directory.Holds("link/f", SecretBytes("theirs"), {.mode = 0644}));
+  CHECK_FALSE(
+      directory.Holds("link/f", SecretBytes("theirs"), {.mode = 0644, .uid = {}, .gid = {}}));
   REQUIRE(directory.Remove("link").ok());
   REQUIRE(directory.Remove("set").ok());
   CHECK(fs::is_empty(root.path()));
@@ -176,9 +179,9 @@ TEST_CASE("directory: mode, owner and group each are a change of their own") {
   };
   const Row rows[] = {
       {"equal", written, true},
-      {"any owner", {.mode = 0440}, true},
+      {"any owner", {.mode = 0440, .uid = {}, .gid = {}}, true},
       {"another group", {.mode = 0440, .uid = 1234, .gid = 4322}, false},
-      {"another group, any owner", {.mode = 0440, .gid = 4322}, false},
+      {"another group, any owner", {.mode = 0440, .uid = {}, .gid = 4322}, false},
       {"another owner", {.mode = 0440, .uid = 1235, .gid = 4321}, false},
       {"another mode", {.mode = 0400, .uid = 1234, .gid = 4321}, false},
   };
