@@ -349,15 +349,15 @@ TEST_CASE("lease: a lease whose revocation hangs is not served") {
   for (const Row& row : {Row{"its last pod is gone", true}, Row{"no pod has used it", false}}) {
     INFO(row.name);
     Bench bench;
+    const ReadPlanPtr plan = bench.Plan("web-1")->read;
+    std::size_t logins = 0;
+    const SessionPtr session = *bench.core.credentials.Get(Context(), plan, logins);
+    const EntryKey key{session->scope, *plan->reads->front().ref};
     if (row.gone) {
       REQUIRE(bench.Mount("web-1") == "ok");
       bench.directories.Remove(Bench::Directory("web-1"));
     } else {
       // Read for a mount that had given up.
-      const ReadPlanPtr plan = bench.Plan("web-1")->read;
-      std::size_t logins = 0;
-      const SessionPtr session = *bench.core.credentials.Get(Context(), plan, logins);
-      const EntryKey key{session->scope, *plan->reads->front().ref};
       const Question question{key.ref, ""};
       const std::vector<Result<Answer>> answers = bench.backend->Fetch(
           Context(), *plan->route.options, *session->Open(), std::span(&question, 1));
@@ -370,6 +370,10 @@ TEST_CASE("lease: a lease whose revocation hangs is not served") {
     bench.core.leases.Tick();
     CHECK(bench.backend->AwaitWaiting(1));
     CHECK(bench.Calls("revoke-lease") == Names{"lease.1"});
+    // A mount that found the entry just before.
+    const Status held = bench.core.leases.Hold(key, "lease.1", {"web-0", nullptr});
+    REQUIRE_FALSE(held.ok());
+    CHECK(held.error().code() == ErrorCode::kNotFound);
     CHECK(bench.Mount("web-2") == "ok");
     CHECK(bench.backend->reads("db") == 2);
     bench.backend->Open();
