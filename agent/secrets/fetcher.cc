@@ -143,13 +143,11 @@ void Fetcher::CountHits(const Round& round) {
 void Fetcher::LookUp(Round& round, const std::string& scope) {
   round.looked_up.insert(scope);
   const bool alive = credentials_.Find(scope) != nullptr;
-  // Counted from the begin: what was fetched while this request waited is recent enough.
-  const Duration max_age =
-      round.plan->max_age + std::chrono::duration_cast<Duration>(clock_.Now() - round.begun);
   for (Known& state : round.known) {
     if (state.value) continue;
     const EntryKey key{scope, *state.read->ref};
-    std::optional<Result<CacheHit>> found = cache_.Find(key, round.plan->route.policy, 0, max_age);
+    std::optional<Result<CacheHit>> found =
+        cache_.Find(key, round.plan->route.policy, 0, round.plan->max_age);
     if (!found) continue;
     if (!found->ok()) {
       state.failure = found->error();

@@ -65,8 +65,9 @@ struct ReadPlan {
   // because requests of one class differ in the identity only.
   std::shared_ptr<const std::vector<PlannedRead>> reads;
   LoginKeys login_keys;  // LoginKeysOf the above
-  // Age of a value, when the read begins, from which the backend is asked although the policy's
-  // refresh_after is longer. Minted answers and those that can never change are not affected.
+  // Age of a value from which the backend is asked although the policy's refresh_after is longer.
+  // What is read after this read began is new enough. Minted answers and those that can never
+  // change are not affected.
   Duration max_age = kLongestAge;
   // Holds the leases that the reads obtain.
   LeaseHolder holder;
