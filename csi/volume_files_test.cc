@@ -16,15 +16,15 @@ constexpr gid_t kGroup = 4711;
 // Answers with the files that the test sets.
 struct FileSource final : VolumeSource {
   Fetched Fetch(const Context&, const SecretProviderClass&, const Volume&,
-                const std::vector<ObjectVersion>& known) override {
-    known_versions.push_back(known);
+                const std::vector<ObjectVersion>* known) override {
+    known_versions.push_back(known == nullptr ? std::vector<ObjectVersion>() : *known);
     VolumeContent content;
     for (const auto& [path, mode] : files) {
       content.bundle.files.push_back({path, mode, SecretBytes("x")});
     }
     content.bundle.versions = {{"db", "v" + std::to_string(known_versions.size())}};
     content.untouched = untouched;
-    return {std::move(content), ""};
+    return {std::move(content), "", {}};
   }
   bool MayWriteItself(const SecretProviderClass&) const override { return may_write; }
   bool Serves(const std::string&) const override { return true; }
