@@ -482,7 +482,15 @@ TEST_CASE("provider server: 10,000 objects are answered completely or with one e
 }
 
 TEST_CASE("provider server: a long error is truncated to a size that every client accepts") {
-  for (const std::string filler : {"plain words ", "\xc3\xa9t\xc3\xa9", "100%"}) {
+  struct Row {
+    std::string filler, sent;
+  };
+  const Row rows[] = {
+      {"plain words ", "plain words "},
+      {"\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9"},
+      {"100%", "100\\x25"},
+  };
+  for (const auto& [filler, sent] : rows) {
     INFO(filler);
     Server server;
     std::string words = "the start: ";
@@ -490,7 +498,7 @@ TEST_CASE("provider server: a long error is truncated to a size that every clien
     server.backend->FailAlways("cert", Error(ErrorCode::kDenied, words));
     const grpc::Status status = server.Mount(AttributesFor("cert"));
     CHECK(status.error_code() == grpc::StatusCode::PERMISSION_DENIED);
-    CHECK(status.error_message().starts_with("the start: " + filler));
+    CHECK(status.error_message().starts_with("the start: " + sent));
     CHECK(status.error_message().ends_with("..."));
     CHECK(status.error_message().size() <= 4100);
   }

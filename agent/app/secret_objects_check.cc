@@ -20,6 +20,15 @@ bool Makes(const Projection& projection, const std::string& file) {
   return projection.is_folder ? file.starts_with(projection.path + "/") : file == projection.path;
 }
 
+std::string_view NameOf(DeletionPolicy policy) {
+  switch (policy) {
+    case DeletionPolicy::kRetain: return "Retain";
+    case DeletionPolicy::kWithClass: return "WithClass";
+    case DeletionPolicy::kDelete: break;
+  }
+  return "Delete";
+}
+
 // For an error about a file that the class does not make.
 std::string FilesOf(const ParsedMount& mount, const std::string& file) {
   std::vector<std::string_view> paths;
@@ -81,18 +90,23 @@ void SecretObjectsCheck::Compare(const SpcManifest& manifest, const SecretObject
                fmt::format("{} at {}:{}", manifest.ObjectText(), manifest.file, at.line),
                std::move(value)};
   };
-  const FieldPath type_path = entry.path.Field("type");
-  for (const Use& use : secret.types) {
-    if (!is_other(use) || use.value == object.type) continue;
-    findings.push_back(
-        manifest.FindingOf({type_path,
-                            fmt::format("Secret \"{}\" has type {} here, and type {} in {}",
-                                        object.secret_name, object.type, use.value, use.place),
-                            "write the same type, or name another Secret"},
-                           kSpec));
-    break;
-  }
-  secret.types.push_back(use_at(type_path, object.type));
+  // What all classes have to say alike.
+  const auto compare = [&](std::vector<Use>& uses, const FieldPath& path, std::string_view what,
+                           const std::string& value) {
+    for (const Use& use : uses) {
+      if (!is_other(use) || use.value == value) continue;
+      findings.push_back(manifest.FindingOf(
+          {path,
+           fmt::format("Secret \"{}\" has {} {} here, and {} {} in {}", object.secret_name, what,
+                       value, what, use.value, use.place),
+           fmt::format("write the same {}, or name another Secret", what)},
+          kSpec));
+      break;
+    }
+    uses.push_back(use_at(path, value));
+  };
+  compare(secret.types, entry.path.Field("type"), "type", object.type);
+  compare(secret.policies, entry.path, "deletion policy", std::string(NameOf(object.deletion)));
   for (std::size_t i = 0; i < object.data.size(); ++i) {
     const FieldPath path = KeyPath(entry, i).Field("key");
     const auto [known, is_new] =

@@ -25,10 +25,11 @@ class SecretObjectsCheck {
   struct Use {
     std::string spc;    // name of the class
     std::string place;  // "SecretProviderClass shop/app at all.yaml:12"
-    std::string value;  // the type of the Secret, or nothing
+    std::string value;  // the type or the deletion policy of the Secret, or nothing
   };
   struct Secret {
     std::vector<Use> types;             // one for each class
+    std::vector<Use> policies{};        // the same
     std::map<std::string, Use> keys{};  // by key: the first class that sets it
   };
 

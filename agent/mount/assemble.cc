@@ -74,6 +74,8 @@ Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
       }
       return OfMount(mount, files.error());
     }
+    // An item that cannot be read is left out of an optional folder.
+    if (projection.optional && projection.is_folder) bundle.absent.push_back(projection.path);
     for (const RenderedFile& file : *files) total += file.contents.size();
     if (total > limits.max_bytes) {
       return OfMount(mount, TooMuch(total, limits.max_bytes, projection.object));

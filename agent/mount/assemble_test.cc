@@ -59,6 +59,28 @@ TEST_CASE("assemble: optional files that do not exist are listed as absent") {
                                                    plan->parsed->mount.projections[2].path});
 }
 
+TEST_CASE("assemble: a file that an optional folder lacks is absent") {
+  const FakeClock clock;
+  Identity identity;
+  identity.namespace_name = "shop";
+  for (const bool optional : {false, true}) {
+    INFO(optional);
+    MountPlan plan = *FakePlan(std::make_shared<FakeProvider>(clock), "db#user", identity, {});
+    auto parsed = std::make_shared<ParsedClass>(*plan.parsed);
+    Projection& projection = parsed->mount.projections[0];
+    projection.is_folder = true;
+    projection.optional = optional;
+    plan.parsed = parsed;
+    Answers answers;
+    answers.values.emplace_back(std::make_shared<const SecretBytes>("user=alice"));
+    const Result<Bundle> bundle = AssembleBundle(plan, std::move(answers), SecretBytes("key"));
+    if (!bundle.ok()) FAIL(bundle.error().message());
+    CHECK(bundle->files.size() == 1);
+    CHECK(bundle->absent ==
+          (optional ? std::vector<std::string>{projection.path} : std::vector<std::string>()));
+  }
+}
+
 TEST_CASE("assemble: files take a share of their namespace for as long as they exist") {
   const AssembleFixture fixture;
   SharedResource memory({.name = "answer_bytes", .capacity = 128 << 10});

@@ -24,8 +24,10 @@ struct ObjectVersion {
 };
 
 struct Bundle {
-  std::vector<BundleFile> files;        // list order of the manifest
-  std::vector<std::string> absent;      // paths of optional files and folders that do not exist
+  std::vector<BundleFile> files;  // list order of the manifest
+  // Paths of optional files that do not exist, and of all optional folders: a file of one that is
+  // not among `files` may be missing.
+  std::vector<std::string> absent;
   std::vector<ObjectVersion> versions;  // never empty
   ReadReport report;
   SharedResource::Grant memory;  // the share that the files take

@@ -215,7 +215,7 @@ TEST_CASE("vault: the error of a failed read has its code, the server's message 
       {"upstream of the engine", "aws/creds/a", 502, "", "transient", "Code: 502"},
       {"not initialised", "secret/data/a", 501, "", "precondition", "Code: 501"},
       {"the path is shown as it is written", "secret/data/Team A/\u00fc", 404, "", "not_found",
-       "Code: 404"},
+       "Code: 404", "secret \"secret/data/Team A/\u00fc\" does not exist: "},
   };
   for (const Row& row : rows) {
     INFO(row.name);

@@ -261,9 +261,9 @@ std::string Hint(int status, const Json& body, std::string_view words, const Api
   return "";
 }
 
-// For errors: the path as the user wrote it. The query is left out: it is encoded already.
+// The URL of a call for messages, its path as the class spells it.
 std::string ShownUrl(const ApiCall& call, const Options& options) {
-  return options.address.base + call.path.substr(0, call.path.find('?'));
+  return options.address.base + call.path;
 }
 
 }  // namespace

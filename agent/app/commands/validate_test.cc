@@ -171,6 +171,13 @@ TEST_CASE("validate: classes of a namespace may share a Secret, but no key and o
        {"two.yaml:9:11: SecretProviderClass shop/two: spec.secretObjects[0].type: Secret "
         "\"shared\" has type example.com/x here, and type Opaque in SecretProviderClass shop/one "
         "at one.yaml:9; write the same type, or name another Secret"}},
+      {"another deletion policy",
+       ClassWith("two", Replaced(secret("Opaque", "B"), "\n    data",
+                                 "\n    annotations: {nodekeep/deletionPolicy: Retain}\n    data")),
+       {"two.yaml:8:5: SecretProviderClass shop/two: spec.secretObjects[0]: Secret \"shared\" has "
+        "deletion policy Retain here, and deletion policy Delete in SecretProviderClass shop/one "
+        "at "
+        "one.yaml:8; write the same deletion policy, or name another Secret"}},
       {"in the same file too",
        ClassWith("x", "") + "---\n" + ClassWith("two", secret("Opaque", "A")),
        {"two.yaml:17:33: SecretProviderClass shop/two: spec.secretObjects[0].data[0].key: key "
