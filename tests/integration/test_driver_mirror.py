@@ -7,6 +7,7 @@ import yaml
 
 from bed.certificates import CertificateAuthority
 from harness.driver import Pod
+from harness.kubelet import CallFailed
 from test_driver import Classes, Store, classes, crds, store  # noqa: F401: fixtures
 
 NODE = "node-of-the-integration-tests"
@@ -21,7 +22,8 @@ def agent(kubelet, start_agent, cluster, store):
 
 
 class Shop:
-    def __init__(self, cluster, namespace: str, kubelet, classes: Classes):
+    def __init__(self, cluster, namespace: str, kubelet, classes: Classes, agent):
+        self._agent = agent
         self.cluster = cluster
         self.namespace = namespace
         self._kubelet = kubelet
@@ -32,8 +34,17 @@ class Shop:
         self._classes.create(spc, parameters={"objects": yaml.safe_dump(objects), "nodekeep/refreshAfter": "1s"}, secretObjects=[secret])
         made = self.cluster.create_pod(self.namespace, f"pod-{spc}", node=NODE)
         volume = self._kubelet.volume(Pod(self.namespace, f"pod-{spc}", made["metadata"]["uid"]), spc)
-        self._kubelet.publish(volume)
+        # As kubelet: again until the agent has read what the test put into the store.
+        self._agent.wait_for(lambda: self._published(volume), f"the publish of {spc}", 20)
         return volume
+
+    def _published(self, volume) -> bool:
+        try:
+            self._kubelet.publish(volume)
+        except CallFailed as failure:
+            assert "in dev store" in str(failure)
+            return False
+        return True
 
     def secret(self, name: str = "shared") -> dict | None:
         reply = self.cluster.request("GET", f"/api/v1/namespaces/{self.namespace}/secrets/{name}")
@@ -49,7 +60,7 @@ class Shop:
 
 @pytest.fixture
 def shop(cluster, namespace, kubelet, classes, agent) -> Shop:
-    return Shop(cluster, namespace, kubelet, classes)
+    return Shop(cluster, namespace, kubelet, classes, agent)
 
 
 def secret_object(kind: str = "Opaque", **data) -> dict:
