@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "agent/base/utf8.h"
 #include "agent/rpc/status.h"
 #include "csi/attributes.h"
 #include "csi/csi_status.h"
@@ -144,9 +145,9 @@ grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
     const std::optional<VolumeRecord> record = registry_.Find(request->volume_path());
     struct statvfs usage;
     if (!record || statvfs(request->volume_path().c_str(), &usage) != 0) {
-      return FinishNow(context,
-                       {grpc::StatusCode::NOT_FOUND,
-                        fmt::format("{} is not a volume of this driver", request->volume_path())});
+      return FinishNow(context, CsiStatusOf(Error::Format(ErrorCode::kNotFound,
+                                                          "\"{}\" is not a volume of this driver",
+                                                          Excerpt(request->volume_path()))));
     }
     AddUsage(*response, csi::v1::VolumeUsage::BYTES, usage.f_blocks, usage.f_bavail,
              usage.f_frsize);

@@ -471,7 +471,7 @@ std::vector<Setting> AgentSettings(std::span<const ProviderEntry> providers) {
        .environment = "NODEKEEP_FETCH_STALE_PATIENCE",
        .codec = DurationOf([](auto& config) -> auto& { return config.fetch.stale_patience; }),
        .help = "How long a mount waits for a slow backend if last good values can be served "
-               "instead"},
+               "instead; a pod that starts waits at least 10s"},
       {.path = "fetch.ratePerSecond",
        .environment = "NODEKEEP_FETCH_RATE_PER_SECOND",
        .codec = Count(

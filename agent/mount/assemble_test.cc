@@ -63,21 +63,23 @@ TEST_CASE("assemble: a file that an optional folder lacks is absent") {
   const FakeClock clock;
   Identity identity;
   identity.namespace_name = "shop";
+  const MountPlanPtr base =
+      FakePlan(std::make_shared<FakeProvider>(clock), "db#user", std::move(identity));
   for (const bool optional : {false, true}) {
     INFO(optional);
-    MountPlan plan = *FakePlan(std::make_shared<FakeProvider>(clock), "db#user", identity, {});
-    auto parsed = std::make_shared<ParsedClass>(*plan.parsed);
-    Projection& projection = parsed->mount.projections[0];
-    projection.is_folder = true;
-    projection.optional = optional;
-    plan.parsed = parsed;
+    ParsedMount mount = base->parsed->mount;
+    mount.projections[0].is_folder = true;
+    mount.projections[0].optional = optional;
+    const std::string path = mount.projections[0].path;
+    MountPlan plan = *base;
+    plan.parsed = MakeParsedClass(std::move(mount), 0);
     Answers answers;
     answers.values.emplace_back(std::make_shared<const SecretBytes>("user=alice"));
     const Result<Bundle> bundle = AssembleBundle(plan, std::move(answers), SecretBytes("key"));
     if (!bundle.ok()) FAIL(bundle.error().message());
     CHECK(bundle->files.size() == 1);
     CHECK(bundle->absent ==
-          (optional ? std::vector<std::string>{projection.path} : std::vector<std::string>()));
+          (optional ? std::vector<std::string>{path} : std::vector<std::string>()));
   }
 }
 

@@ -66,7 +66,7 @@ bool MountLedger::Record(const MountPlan& plan, const Result<ReadReport>& outcom
   const MountRecord* former = records_.Find(key);
   record.served = outcome.ok() || (former != nullptr && former->served);
   const bool is_same = outcome.ok() && former != nullptr && former->error.empty() &&
-                       former->content == record.content;
+                       former->report.stale == 0 && former->content == record.content;
   record.mounts = former != nullptr ? former->mounts + 1 : 1;
   record.number = next_number_++;
   records_.Put(identity.namespace_name, key, std::move(record), bytes);

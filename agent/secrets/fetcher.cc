@@ -110,7 +110,7 @@ Answers Fetcher::Read(const Context& context, const ReadPlanPtr& plan) {
   if (complete) return Finish(round, std::nullopt);
   if (const Error* failure = round.FirstFailure()) return ServeStaleOr(round, Error(*failure));
   const Context patience =
-      CanServeStale(round) ? context.WithDeadline(clock_.Now() + options_.stale_patience) : context;
+      CanServeStale(round) ? context.WithDeadline(clock_.Now() + PatienceFor(*plan)) : context;
 
   Result<SessionPtr> session = credentials_.Get(patience, plan, round.report.logins);
   if (!session.ok()) return LoginFailed(round, session.error());
@@ -122,6 +122,12 @@ Answers Fetcher::Read(const Context& context, const ReadPlanPtr& plan) {
   }
   if (!asked.ok()) return ServeStaleOr(round, asked.error());
   return Finish(round, std::nullopt);
+}
+
+Duration Fetcher::PatienceFor(const ReadPlan& plan) const {
+  const bool is_start = plan.max_age < plan.route.policy.refresh_after;
+  return is_start ? std::max(options_.stale_patience, options_.start_patience)
+                  : options_.stale_patience;
 }
 
 bool Fetcher::FindInMemory(Round& round) {
@@ -188,9 +194,10 @@ Status Fetcher::AskBackend(const Context& context, Round& round, const SessionPt
   const std::vector<Known*> missing = round.Missing();
   std::vector<SecretRef> refs;
   for (const Known* state : missing) refs.push_back(*state->read->ref);
-  std::vector<Result<Served>> answers =
-      FetchOnce(context, {session, round.plan->route, round.begun, round.plan->holder.name}, refs,
-                round.report.backend_reads);
+  std::vector<Result<Served>> answers = FetchOnce(
+      context,
+      {session, round.plan->route, round.begun, round.plan->holder.name, round.plan->max_age}, refs,
+      round.report.backend_reads);
   for (std::size_t i = 0; i < missing.size(); ++i) {
     Known& state = *missing[i];
     if (!answers[i].ok()) {
@@ -284,12 +291,14 @@ std::vector<Result<Fetcher::Served>> Fetcher::FetchOnce(const Context& context, 
   }
   auto count = std::make_shared<std::atomic<std::size_t>>(0);
   std::vector<Result<Served>> answers = flights_.Do(
-      context, keys, [this, ask, count](const Context& own, const std::vector<FlightKey>& claimed) {
+      context, keys,
+      [this, ask, count](const Context& own, const std::vector<FlightKey>& claimed) {
         std::size_t asked = 0;
         std::vector<Result<Served>> results = CallBackend(own, ask, claimed, asked);
         *count = asked;
         return results;
-      });
+      },
+      ask.begun - ask.max_age);
   reads += *count;
   return answers;
 }

@@ -71,6 +71,9 @@ class Fetcher {
     Duration fetch_budget = std::chrono::seconds(30);
     // How long a mount waits for a slow backend when it can serve last good values instead.
     Duration stale_patience = std::chrono::seconds(2);
+    // The same, at least, where a starting pod could get a value below its refresh age: a backend
+    // that works may need some seconds for all that the pods of a node read together.
+    Duration start_patience = std::chrono::seconds(10);
     // A denial confirmed with a new login is final for this time, doubled by each confirmation, at
     // most confirm_denial_longest: a path that stays denied must not cost a login per request.
     Duration confirm_denial = std::chrono::minutes(1);
@@ -108,6 +111,8 @@ class Fetcher {
     Route route;
     SteadyTime begun;
     std::string volume;  // name of the lease holder
+    // The oldest answer that is accepted. A call that is in progress for longer is not joined.
+    Duration max_age = kLongestAge;
 
     bool fresh_login() const { return session->logged_in >= begun; }
   };
@@ -133,6 +138,8 @@ class Fetcher {
 
   void LookUp(Round& round, const std::string& scope);
   bool CanServeStale(const Round& round) const;
+  // How long a read waits for the backend if it can serve last good values instead.
+  Duration PatienceFor(const ReadPlan& plan) const;
   std::vector<Result<Served>> FetchOnce(const Context& context, const Ask& ask,
                                         const std::vector<SecretRef>& refs, std::size_t& reads);
   std::vector<Result<Served>> CallBackend(const Context& context, const Ask& ask,

@@ -181,11 +181,40 @@ TEST_CASE("start: a pod waits for a slow backend only briefly if there is a last
   std::string got;
   std::jthread pod([&] { got = bench.Mount(bench.PlanAtStart("a", "web-2")); });
   CHECK(bench.backend->AwaitWaiting(1));
-  bench.clock.Advance(seconds(2));
+  bench.clock.Advance(seconds(10));
   pod.join();
   CHECK(got == "old");
   bench.backend->Open();
   CHECK(bench.Mount(bench.PlanAtStart("a", "web-3")) == "new");
+}
+
+TEST_CASE("start: a call that has been in progress for longer than the age is not joined") {
+  struct Row {
+    std::string name;
+    Duration in_progress;
+    std::size_t calls;
+  };
+  const Row rows[] = {{"joined", seconds(4), 1}, {"not joined", seconds(6), 2}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    FetcherFixture bench;
+    bench.backend->SetValue("a", "v");
+    REQUIRE(bench.Mount(bench.PlanAtStart("a", "web-1")) == "v");
+    bench.clock.Advance(minutes(1));
+    const std::size_t before = bench.backend->reads();
+    bench.backend->Close();
+    std::jthread first([&] { bench.Mount(bench.PlanAtStart("a", "web-2")); });
+    REQUIRE(bench.backend->AwaitWaiting(1));
+    bench.clock.Advance(row.in_progress);
+    std::jthread second([&] { bench.Mount(bench.PlanAtStart("a", "web-3")); });
+    if (row.calls == 2) {
+      CHECK(bench.backend->AwaitWaiting(2));
+    }
+    bench.backend->Open();
+    first.join();
+    second.join();
+    CHECK(bench.backend->reads() - before == row.calls);
+  }
 }
 
 TEST_CASE("start: leases, certificates and answers that cannot change are not read again") {

@@ -17,8 +17,9 @@ namespace nodekeep {
 // list have their numbers. A field that is not there, or is null, is also looked for in the members
 // `also_in` of the value.
 //
-// `what` names the value in errors: `secret "/app/db"`. Errors: kInvalid if it has no fields,
-// kNotFound if it has no such field. A null field is returned: see NoValue.
+// `what` names the value in errors: `secret "/app/db"`. Errors: kInvalid if it has no fields, or if
+// `name` with its dots can be read in too many ways; kNotFound if it has no such field. A null, of
+// the value itself too, is returned: see NoValue.
 Result<Json> PropertyOf(const Json& value, std::string_view name, std::string_view what,
                         std::span<const std::string_view> also_in = {});
 

@@ -50,8 +50,7 @@ TEST_CASE("property: a key, or keys joined by dots, of an object or of a text th
        "invalid: the value is not a JSON object: nodekeep/property \"a\" cannot be taken from it"},
       {"a text that holds a number", R"("1")", "a",
        "invalid: the value is not a JSON object: nodekeep/property \"a\" cannot be taken from it"},
-      {"null itself", "null", "a",
-       "invalid: the value is not a JSON object: nodekeep/property \"a\" cannot be taken from it"},
+      {"null itself", "null", "a", "(null)"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -98,6 +97,17 @@ TEST_CASE("property: the length of its name is limited") {
   };
   CHECK(read(1024) == "(accepted)");
   CHECK(read(1025) == "line 1, column 20: nodekeep/property: has 1025 bytes; 1024 are the most");
+}
+
+TEST_CASE("property: a name that can be read in too many ways is refused") {
+  // At each level both "a" and "a.a" lead on, and none of the ways ends.
+  std::string tree = "{}";
+  for (int i = 0; i < 12; ++i) tree = R"({"a":)" + tree + R"(,"a.a":)" + tree + "}";
+  std::string name = "a";
+  for (int i = 0; i < 400; ++i) name += ".a";
+  CHECK(Taken(tree, name).starts_with("invalid: nodekeep/property \"a.a.a"));
+  CHECK(Taken(tree, name).ends_with("can be read in too many ways in the value: use fewer dots"));
+  CHECK(Taken(tree, "a.a.a.x").starts_with("not_found: "));
 }
 
 }  // namespace nodekeep

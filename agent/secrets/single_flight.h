@@ -54,7 +54,9 @@ class SingleFlight {
   // caller; the pool's error when it is full or stopping; else the call's own. A caller whose
   // deadline has passed gets the code and text of the call's latest failure
   // (Context::ReportFailure), if any.
-  std::vector<Result<Value>> Do(const Context& context, const std::vector<Key>& keys, Call call) {
+  // A call that began before `not_before` is not joined: a new one takes its place.
+  std::vector<Result<Value>> Do(const Context& context, const std::vector<Key>& keys, Call call,
+                                SteadyTime not_before = SteadyTime::min()) {
     std::vector<std::shared_ptr<Flight>> flights;
     std::vector<Key> claimed_keys;
     std::vector<std::shared_ptr<Flight>> claimed;
@@ -63,15 +65,15 @@ class SingleFlight {
       MutexLock lock(mutex_);
       const OnThrow unclaim([&] {
         mutex_.AssertHeld();
-        for (const Key& key : claimed_keys) flights_.erase(key);
+        for (std::size_t i = 0; i < claimed_keys.size(); ++i) Erase(claimed_keys[i], claimed[i]);
       });
       for (const Key& key : keys) {
         const auto known = flights_.find(key);
-        if (known != flights_.end()) {
+        if (known != flights_.end() && known->second->begun >= not_before) {
           flights.push_back(known->second);
           continue;
         }
-        flights.push_back(std::make_shared<Flight>(failure));
+        flights.push_back(std::make_shared<Flight>(failure, clock_.Now()));
         claimed.push_back(flights.back());
         claimed_keys.push_back(key);
         flights_[key] = flights.back();
@@ -87,10 +89,12 @@ class SingleFlight {
 
  private:
   struct Flight {
-    explicit Flight(std::shared_ptr<LatestFailure> of_call) : failure(std::move(of_call)) {}
+    Flight(std::shared_ptr<LatestFailure> of_call, SteadyTime now)
+        : failure(std::move(of_call)), begun(now) {}
 
     const std::shared_ptr<LatestFailure> failure;  // of the call, which may serve other keys too
-    std::optional<Result<Value>> result;           // guarded by mutex_
+    const SteadyTime begun;
+    std::optional<Result<Value>> result;  // guarded by mutex_
   };
 
   // The keys are claimed: whatever fails, they must be finished.
@@ -128,10 +132,16 @@ class SingleFlight {
     if (flights.front()->result) return;  // posted although Post threw
     for (std::size_t i = 0; i < keys.size(); ++i) {
       flights[i]->result = std::move(results[i]);
-      flights_.erase(keys[i]);
+      Erase(keys[i], flights[i]);
     }
     --running_;
     changed_.notify_all();
+  }
+
+  // Erases the flight, unless a newer one has taken its place.
+  void Erase(const Key& key, const std::shared_ptr<Flight>& flight) NODEKEEP_REQUIRES(mutex_) {
+    const auto known = flights_.find(key);
+    if (known != flights_.end() && known->second == flight) flights_.erase(known);
   }
 
   std::vector<Result<Value>> Await(const Context& context,

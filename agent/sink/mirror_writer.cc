@@ -173,8 +173,9 @@ Result<SecretWrite> MirrorWriter::Converge(const Context& context, Task& task) {
 Result<SecretWrite> MirrorWriter::ConvergeOnce(const Context& context, Task& task) {
   Result<Json> found = kube_.Get(context, task.path());
   if (!found.ok()) {
-    if (found.error().code() == ErrorCode::kNotFound) return Create(context, task);
-    return found.error();
+    if (found.error().code() != ErrorCode::kNotFound) return found.error();
+    if (!task.replaced) task.share = {};  // of a Secret that was deleted meanwhile
+    return Create(context, task);
   }
   const LiveSecret live(*std::move(found));
   if (!live.IsMirror() && !live.IsOfferedForAdoption()) {
@@ -296,6 +297,8 @@ Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
   if (is_content_due && !extra.empty()) {
     Json body;
     body["metadata"]["uid"] = live.uid();
+    // Another class may have set one of the keys since the read.
+    body["metadata"]["resourceVersion"] = task.version.resource_version;
     for (const std::string& key : extra) body["data"][key] = Json::null();
     Result<Json> pruned = kube_.MergePatch(context, task.path(), body);
     if (!pruned.ok()) return pruned.error();
@@ -492,7 +495,7 @@ Status MirrorWriter::CleanUpOnce(const Context& context, const Name& name, const
                        live.OwnersOfClass(name.class_mark, manager).empty() &&
                        !live.HasOldClaims(old_manager_);
   if (is_last && live.HasFieldsOf(content_manager) &&
-      !OtherClassesOf(live, name.class_mark).empty()) {
+      !OtherClassesOf(live, name.class_mark).empty() && !IsAwaited(live, name.class_mark)) {
     Status withdrawn = Withdraw(context, name, content_manager, version);
     // The type may require these keys: then they stay until another class sets them.
     if (!withdrawn.ok() && withdrawn.error().code() != ErrorCode::kInvalid) return withdrawn;

@@ -268,9 +268,10 @@ TEST_CASE("mirror writer: a Secret offered for adoption is adopted, its other ke
   fixture.Accept();
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
   CHECK(fixture.Calls() ==
-        std::vector<std::string>{"GET", "PATCH unforced content " + ContentOf("dg==", "u1"),
-                                 R"(PATCH merge {"data":{"old":null},"metadata":{"uid":"u1"}})",
-                                 kClaim + ClaimOf(kWebJson)});
+        std::vector<std::string>{
+            "GET", "PATCH unforced content " + ContentOf("dg==", "u1"),
+            R"(PATCH merge {"data":{"old":null},"metadata":{"resourceVersion":"8","uid":"u1"}})",
+            kClaim + ClaimOf(kWebJson)});
 }
 
 TEST_CASE("mirror writer: drift is corrected, another node's newer content is kept") {

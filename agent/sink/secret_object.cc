@@ -278,6 +278,10 @@ bool IsAbsent(const std::string& path, const std::vector<std::string>& absent) {
 Result<SecretBytes> ValueOf(const std::string& type, const std::string& key,
                             const SecretBytes& content, std::string_view tls_key) {
   if (type != kTlsType) return content.Clone();
+  if (content.size() > kMaxSecretSize) {
+    return Error::Format(ErrorCode::kTooLarge, "the file has {} bytes, and a Secret holds {}",
+                         content.size(), kMaxSecretSize);
+  }
   if (key == "tls.crt") return TlsCertificates(content.Reveal(), tls_key);
   if (key == "tls.key") return TlsPrivateKey(content.Reveal());
   return TlsAuthorities(content.Reveal());

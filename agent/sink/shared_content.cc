@@ -1,6 +1,7 @@
 #include "agent/sink/shared_content.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -15,15 +16,20 @@ constexpr std::size_t kDigestSize = 16;
 
 constexpr std::string_view kRemedy = "set each in one class only, or choose another secretName";
 
-DeletionPolicy PolicyOf(const LiveSecret& live, std::string_view manager) {
+// The policy of a class, from what its managers hold; nullopt: nothing of it is left that says so.
+// A user who changes the annotation becomes its manager, so its absence alone means nothing.
+std::optional<DeletionPolicy> PolicyOf(const LiveSecret& live, std::string_view mark) {
+  const std::string manager = ContentManager(mark);
   const std::string field = fmt::format("f:{}", kDeletionPolicyAnnotation);
-  if (!live.Manages(manager, {"f:metadata", "f:annotations", field})) {
-    return DeletionPolicy::kDelete;
+  if (live.Manages(manager, {"f:metadata", "f:annotations", field})) {
+    const std::string text =
+        live.Text({"metadata", "annotations", kDeletionPolicyAnnotation}).value_or("");
+    if (text == "Retain") return DeletionPolicy::kRetain;
+    return text == "WithClass" ? DeletionPolicy::kWithClass : DeletionPolicy::kDelete;
   }
-  const std::string text =
-      live.Text({"metadata", "annotations", kDeletionPolicyAnnotation}).value_or("");
-  if (text == "Retain") return DeletionPolicy::kRetain;
-  return text == "WithClass" ? DeletionPolicy::kWithClass : DeletionPolicy::kDelete;
+  if (!live.OwnersOfClass(std::string(mark)).empty()) return DeletionPolicy::kDelete;
+  if (!live.OwnersNamedBy(manager).empty()) return DeletionPolicy::kWithClass;
+  return std::nullopt;
 }
 
 std::string_view NameOf(DeletionPolicy policy) {
@@ -39,10 +45,9 @@ std::string_view NameOf(DeletionPolicy policy) {
 // nothing: another client may have removed them, and their agents restore them.
 bool IsAbandoned(const LiveSecret& live, const std::string& mark) {
   if (live.owners().empty()) return false;
-  const std::string manager = ContentManager(mark);
-  switch (PolicyOf(live, manager)) {
+  switch (PolicyOf(live, mark).value_or(DeletionPolicy::kDelete)) {
     case DeletionPolicy::kDelete: return live.OwnersOfClass(mark).empty() && !live.HasOldClaims();
-    case DeletionPolicy::kWithClass: return live.OwnersNamedBy(manager).empty();
+    case DeletionPolicy::kWithClass: return live.OwnersNamedBy(ContentManager(mark)).empty();
     case DeletionPolicy::kRetain: break;
   }
   return false;
@@ -137,12 +142,11 @@ class Division {
   const std::vector<std::string> others_;
 };
 
-// The fields of the class that others were refused, according to their annotations. Text that is
-// not of an agent is ignored.
-std::vector<Contest> Contested(const LiveSecret& live, const Json& content,
-                               std::string_view own_mark, const std::vector<std::string>& others) {
-  const std::set<std::string> own = FieldsOf(content);
-  std::vector<Contest> contested;
+// Fields of the class with `own_mark` that one of `others` was refused, according to its
+// annotation. Text that is not of an agent is ignored.
+std::vector<Contest> RefusedOfOthers(const LiveSecret& live, std::string_view own_mark,
+                                     const std::vector<std::string>& others) {
+  std::vector<Contest> refused;
   for (const auto& [name, text] : live.AnnotationsWith(kRefusedPrefix)) {
     const Result<Json> list = ParseJson(text);
     if (!list.ok()) continue;
@@ -150,12 +154,22 @@ std::vector<Contest> Contested(const LiveSecret& live, const Json& content,
     const Json* fields = Find(*list, {"fields"});
     if (name != RefusedAnnotation(other) || fields == nullptr || !fields->is_object()) continue;
     if (std::find(others.begin(), others.end(), ClassMark(other)) == others.end()) continue;
+    std::size_t count = 0;
     for (const auto& field : fields->object_range()) {
-      if (contested.size() == kMaxListed) break;
-      if (TextOf(field.value()) != own_mark || !own.contains(std::string(field.key()))) continue;
-      contested.push_back({std::string(field.key()), other});
+      if (++count > kMaxListed) break;
+      if (TextOf(field.value()) == own_mark) refused.push_back({std::string(field.key()), other});
     }
   }
+  return refused;
+}
+
+// Those that the class sets.
+std::vector<Contest> Contested(const LiveSecret& live, const Json& content,
+                               std::string_view own_mark, const std::vector<std::string>& others) {
+  const std::set<std::string> own = FieldsOf(content);
+  std::vector<Contest> contested = RefusedOfOthers(live, own_mark, others);
+  std::erase_if(contested, [&own](const Contest& contest) { return !own.contains(contest.field); });
+  if (contested.size() > kMaxListed) contested.resize(kMaxListed);
   return contested;
 }
 
@@ -171,8 +185,7 @@ std::string SharedContent::Fault() const {
   if (!contested.empty()) {
     fault += fmt::format(
         "{}another SecretProviderClass of the namespace sets the same fields, which keep the "
-        "values "
-        "of this one: {}",
+        "values of this one: {}",
         fault.empty() ? "" : "; ", Listed(contested, "class"));
   }
   return fault.empty() ? fault : fmt::format("{}: {}", fault, kRemedy);
@@ -186,12 +199,16 @@ std::vector<std::string> OtherClassesOf(const LiveSecret& live, std::string_view
   return others;
 }
 
+bool IsAwaited(const LiveSecret& live, std::string_view class_mark) {
+  return !RefusedOfOthers(live, class_mark, OtherClassesOf(live, class_mark)).empty();
+}
+
 Result<SharedContent> ShareContent(const LiveSecret& live, const ContentClaim& claim) {
   const std::string mark = ClassMark(claim.class_name);
   const std::vector<std::string> others = OtherClassesOf(live, mark);
   const std::string type = TextOf(Find(claim.content, {"type"})).value_or("");
   for (const std::string& other : others) {
-    const DeletionPolicy policy = PolicyOf(live, ContentManager(other));
+    const DeletionPolicy policy = PolicyOf(live, other).value_or(claim.deletion);
     if (live.type() == type && policy == claim.deletion) continue;
     const bool is_type = live.type() != type;
     return Error::Format(

@@ -58,4 +58,8 @@ Result<SharedContent> ShareContent(const LiveSecret& live, const ContentClaim& c
 // and have pods.
 std::vector<std::string> OtherClassesOf(const LiveSecret& live, std::string_view class_mark);
 
+// Another class with pods waits for a field of the class: its agents write the field and remove the
+// rest of the class's content, in this order, once the class has no pod.
+bool IsAwaited(const LiveSecret& live, std::string_view class_mark);
+
 }  // namespace nodekeep

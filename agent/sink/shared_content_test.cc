@@ -226,6 +226,15 @@ TEST_CASE("shared content: type and deletion policy are one per Secret") {
       {"another policy",
        {.managers = {held}, .annotations = retained},
        "has deletionPolicy Retain from the SecretProviderClass \"b\", not Delete: "},
+      {"a policy whose annotation a user has changed",
+       {.managers = {Manager("nodekeep/b", Data("B")),
+                     Manager("kubectl", Metadata("annotations", "nodekeep/deletionPolicy"))},
+        .annotations = retained,
+        .owners = "[]"},
+       ""},
+      {"the policy of a class with pods",
+       {.managers = {Manager("nodekeep/b", Data("B")), Claim("nodekeep:n1/b")}},
+       ""},
       {"the policy of an earlier class of the same name",
        {.managers = {Manager("nodekeep/c", Metadata("annotations", "nodekeep/deletionPolicy"))},
         .annotations = retained},
@@ -275,6 +284,11 @@ TEST_CASE("shared content: content without a class that needs it is obsolete") {
        {.managers = {Manager("nodekeep/b", R"("f:metadata":{)" + held + "}")},
         .annotations = policy + "WithClass\"}"},
        {"nodekeep/b"}},
+      {"one whose annotation a user has changed",
+       {.managers = {Manager("nodekeep/b",
+                             R"("f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"r1\"}":{}}})")},
+        .annotations = policy + "WithClass\"}"},
+       {}},
       {"of an earlier release", {.managers = {Manager("nodekeep", Data("A"))}}, {"nodekeep"}},
       {"of an earlier release that runs on a node",
        {.managers = {Manager("nodekeep", Data("A")), Claim("nodekeep:n1")}},
@@ -291,6 +305,34 @@ TEST_CASE("shared content: content without a class that needs it is obsolete") {
         row.shown.Live(), {.class_name = "c", .content = content, .deletion = deletion});
     REQUIRE(share.ok());
     CHECK(share->obsolete == row.want);
+  }
+}
+
+TEST_CASE(
+    "shared content: a class is awaited by another one with pods that was refused its field") {
+  struct Row {
+    std::string name, note;
+    std::vector<std::string> managers;
+    bool want;
+  };
+  const std::string has_pod = Claim("nodekeep:n1/b");
+  const std::string content = Manager("nodekeep/b", Data("B"));
+  const Row rows[] = {
+      {"refused", R"({"class":"b","fields":{"key \"A\"":"c"}})", {content, has_pod}, true},
+      {"of a third class",
+       R"({"class":"b","fields":{"key \"A\"":"d"}})",
+       {content, has_pod},
+       false},
+      {"without pods", R"({"class":"b","fields":{"key \"A\"":"c"}})", {content}, false},
+      {"not of an agent", "A", {content, has_pod}, false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Json annotations(jsoncons::json_object_arg);
+    annotations[RefusedName("b")] = row.note;
+    const Shown shown{.managers = row.managers,
+                      .annotations = std::string(GoJson(annotations).Reveal())};
+    CHECK(IsAwaited(shown.Live(), "c") == row.want);
   }
 }
 

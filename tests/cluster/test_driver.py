@@ -342,7 +342,7 @@ BAD_MIRRORS = {
         {"secretName": "copy", "type": "Opaque", "data": [{"objectName": "nowhere", "key": "k"}]}, "nowhere"),
     "an invalid certificate": (
         {"secretName": "copy", "type": "kubernetes.io/tls", "data": [
-            {"objectName": "db/password", "key": "tls.crt"}, {"objectName": "db/password", "key": "tls.key"}]}, "tls.crt"),
+            {"objectName": "db/password", "key": "tls.crt"}, {"objectName": "db/password", "key": "tls.key"}]}, "tls.key"),
 }
 
 
