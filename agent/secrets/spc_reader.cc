@@ -101,7 +101,9 @@ Result<bool> SpcParameters::Flag(std::string_view name, bool otherwise) const {
 
 void WarnOfParameters(const SpcParameters& parameters, std::span<const std::string_view> known,
                       std::span<const std::string_view> long_texts, SpcWarnings& warnings) {
-  for (const auto& [name, value] : parameters.values()) {
+  for (const auto& parameter : parameters.values()) {
+    const std::string& name = parameter.first;
+    const std::string& value = parameter.second;
     if (name == "objects" || Contains(long_texts, name)) continue;
     if (!Contains(known, name) && !LooksReserved(name)) {
       warnings.Add([&] {

@@ -276,9 +276,12 @@ Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
   const bool is_untouched = live.IsUntouched(share.body, task.manager);
   const bool is_content_due = !is_untouched || share.must_apply ||
                               (!task.is_known && !live.Holds(share.body, task.manager));
+  const std::vector<std::string> extra = live.ExtraKeys(share.body, task.manager);
   if (is_content_due) {
     Json body = share.body;
     body["metadata"]["uid"] = live.uid();
+    // Keys are removed below: another class must not have set one of them since the read.
+    if (!extra.empty()) body["metadata"]["resourceVersion"] = live.resource_version();
     // Fields that the class does not have yet: a value of another client is replaced, one that
     // another class has set meanwhile is not.
     Result<Json> applied = kube_.Apply(context, task.path(), body, task.manager, is_untouched);
@@ -293,11 +296,9 @@ Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
     Status withdrawn = Withdraw(context, task.name, manager, task.version);
     if (!withdrawn.ok()) return withdrawn.error();
   }
-  const std::vector<std::string> extra = live.ExtraKeys(share.body, task.manager);
   if (is_content_due && !extra.empty()) {
     Json body;
     body["metadata"]["uid"] = live.uid();
-    // Another class may have set one of the keys since the read.
     body["metadata"]["resourceVersion"] = task.version.resource_version;
     for (const std::string& key : extra) body["data"][key] = Json::null();
     Result<Json> pruned = kube_.MergePatch(context, task.path(), body);

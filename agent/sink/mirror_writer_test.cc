@@ -267,11 +267,13 @@ TEST_CASE("mirror writer: a Secret offered for adoption is adopted, its other ke
       "annotations":{"nodekeep/adopt":"true"}},"type":"Opaque","data":{"old":"eA=="}})")});
   fixture.Accept();
   REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
-  CHECK(fixture.Calls() ==
-        std::vector<std::string>{
-            "GET", "PATCH unforced content " + ContentOf("dg==", "u1"),
-            R"(PATCH merge {"data":{"old":null},"metadata":{"resourceVersion":"8","uid":"u1"}})",
-            kClaim + ClaimOf(kWebJson)});
+  // Bound to the version in which the other keys were seen: a class may set one of them meanwhile.
+  std::string content = ContentOf("dg==", "u1");
+  content.insert(content.find(R"("uid")"), R"("resourceVersion":"7",)");
+  const std::string prune =
+      R"(PATCH merge {"data":{"old":null},"metadata":{"resourceVersion":"8","uid":"u1"}})";
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", "PATCH unforced content " + content,
+                                                    prune, kClaim + ClaimOf(kWebJson)});
 }
 
 TEST_CASE("mirror writer: drift is corrected, another node's newer content is kept") {

@@ -256,10 +256,10 @@ const BundleFile* FindFile(const std::vector<BundleFile>& files, const std::stri
 }
 
 std::string PathsOf(const std::vector<BundleFile>& files) {
-  if (files.empty()) return "it has no files";
-  std::string list = "it has ";
+  if (files.empty()) return "the volume has no files";
+  std::string list = "the volume has the files ";
   for (std::size_t i = 0; i < files.size() && i < kMaxListedFiles; ++i) {
-    list += (i == 0 ? "" : ", ") + files[i].path;
+    list += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", files[i].path);
   }
   if (files.size() > kMaxListedFiles) {
     list += fmt::format(" and {} more", files.size() - kMaxListedFiles);
@@ -296,9 +296,9 @@ Status CheckRequiredKeys(const SecretObject& object, const KubeSecret& secret) {
     if (needed.type != object.type || has_one) continue;
     return Error::Format(
         ErrorCode::kNotFound,
-        "secret {}: type {} needs the key {}, whose optional object does not exist: "
+        "secret \"{}\": type {} needs the key \"{}\", whose optional object does not exist: "
         "create it, or use type Opaque",
-        secret.name, needed.type, fmt::join(needed.any_of, " or "));
+        secret.name, needed.type, fmt::join(needed.any_of, "\" or \""));
   }
   return {};
 }
@@ -344,8 +344,8 @@ Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<Bun
     if (file == nullptr && IsAbsent(key.object_name, absent)) continue;
     if (file == nullptr) {
       return Error::Format(ErrorCode::kNotFound,
-                           "file matching objectName {} not found in the pod: key {} of secret {}: "
-                           "objectName is the path of a file in the volume, and {}",
+                           "file matching objectName {} not found in the pod: key \"{}\" of secret "
+                           "\"{}\": objectName is the path of a file in the volume; {}",
                            key.object_name, key.key, secret.name, PathsOf(files));
     }
     const auto tls_key = secret.data.find("tls.key");
@@ -353,8 +353,8 @@ Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<Bun
         ValueOf(object.type, key.key, file->contents,
                 tls_key == secret.data.end() ? std::string_view() : tls_key->second.Reveal());
     if (!value.ok()) {
-      return value.error().Prepend("secret {}: key {} from objectName {}", secret.name, key.key,
-                                   key.object_name);
+      return value.error().Prepend("secret \"{}\": key \"{}\" from objectName \"{}\"", secret.name,
+                                   key.key, key.object_name);
     }
     size += value->size();
     secret.data.insert_or_assign(key.key, *std::move(value));
@@ -362,10 +362,11 @@ Result<KubeSecret> BuildSecret(const SecretObject& object, const std::vector<Bun
   Status complete = CheckRequiredKeys(object, secret);
   if (!complete.ok()) return complete.error();
   if (size > kMaxSecretSize) {
-    return Error::Format(ErrorCode::kTooLarge,
-                         "secret {}: {} bytes of data, and a Secret holds {}: mirror fewer files, "
-                         "or read them from the volume",
-                         secret.name, size, kMaxSecretSize);
+    return Error::Format(
+        ErrorCode::kTooLarge,
+        "secret \"{}\": {} bytes of data, and a Secret holds {}: mirror fewer files, "
+        "or read them from the volume",
+        secret.name, size, kMaxSecretSize);
   }
   return secret;
 }

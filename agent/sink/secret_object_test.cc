@@ -327,7 +327,8 @@ TEST_CASE("mirror: a Secret whose type needs the key that is left out is an erro
   const Result<KubeSecret> refused = BuildSecret(basic, {}, {"a", "b"});
   CHECK(refused.error().code() == ErrorCode::kNotFound);
   CHECK(Fault(refused) ==
-        "secret app: type kubernetes.io/basic-auth needs the key username or password, whose "
+        "secret \"app\": type kubernetes.io/basic-auth needs the key \"username\" or \"password\", "
+        "whose "
         "optional object does not exist: create it, or use type Opaque");
   const TestAuthority authority("root");
   const CertificatePair web = authority.Issue("web", {"DNS:web.test"});
@@ -342,7 +343,7 @@ TEST_CASE("mirror: a Secret whose type needs the key that is left out is an erro
                       : std::pair<std::string, std::string>("crt", web.certificate_pem)}),
         {absent});
     CHECK(Fault(secret).starts_with(
-        std::string("secret web-tls: type kubernetes.io/tls needs the key tls.") + absent));
+        std::string("secret \"web-tls\": type kubernetes.io/tls needs the key \"tls.") + absent));
   }
 }
 
@@ -362,9 +363,9 @@ TEST_CASE("mirror: a certificate and a key that do not fit are an error, whateve
     const Result<KubeSecret> refused =
         BuildSecret(tls, Files({{"crt", chain}, {"key", other.key_pem}}));
     CHECK(refused.error().code() == ErrorCode::kInvalid);
-    CHECK(
-        Fault(refused).starts_with("secret web-tls: key tls.crt from objectName crt: the private "
-                                   "key in tls.key does not fit"));
+    CHECK(Fault(refused).starts_with(
+        "secret \"web-tls\": key \"tls.crt\" from objectName \"crt\": the private "
+        "key in tls.key does not fit"));
   }
 }
 
@@ -372,17 +373,18 @@ TEST_CASE("mirror: an error of a value names Secret, key and file") {
   const SecretObject tls = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls",
       "data":[{"objectName":"web.pem","key":"tls.crt"},{"objectName":"web.pem","key":"tls.key"}]})");
   CHECK(Fault(BuildSecret(tls, Files({{"web.pem", "hunter2"}})))
-            .starts_with(
-                "secret web-tls: key tls.key from objectName web.pem: no private key found"));
+            .starts_with("secret \"web-tls\": key \"tls.key\" from objectName \"web.pem\": no "
+                         "private key found"));
 
   const SecretObject opaque =
       One(R"({"secretName":"app","type":"Opaque","data":[{"objectName":"a","key":"k"}]})");
   const Result<KubeSecret> missing = BuildSecret(opaque, Files({{"b", "hunter2"}, {"c/d", "x"}}));
   CHECK(missing.error().code() == ErrorCode::kNotFound);
-  CHECK(Fault(missing) ==
-        "file matching objectName a not found in the pod: key k of secret app: objectName is the "
-        "path of a file in the volume, and it has b, c/d");
-  CHECK(Fault(BuildSecret(opaque, {})).ends_with("and it has no files"));
+  CHECK(
+      Fault(missing) ==
+      "file matching objectName a not found in the pod: key \"k\" of secret \"app\": objectName is "
+      "the path of a file in the volume; the volume has the files \"b\", \"c/d\"");
+  CHECK(Fault(BuildSecret(opaque, {})).ends_with("; the volume has no files"));
 }
 
 TEST_CASE("mirror: a Secret is limited to one MiB") {
@@ -393,7 +395,16 @@ TEST_CASE("mirror: a Secret is limited to one MiB") {
   const Result<KubeSecret> over = BuildSecret(object, Files({{"a", half}, {"b", half + "x"}}));
   REQUIRE(!over.ok());
   CHECK(over.error().code() == ErrorCode::kTooLarge);
-  CHECK(over.error().message().starts_with("secret app: 1048577 bytes of data"));
+  CHECK(over.error().message().starts_with("secret \"app\": 1048577 bytes of data"));
+}
+
+TEST_CASE("mirror: a certificate file that fits into no Secret is not parsed") {
+  const SecretObject tls = One(R"({"secretName":"web-tls","type":"kubernetes.io/tls",
+      "data":[{"objectName":"crt","key":"tls.crt"},{"objectName":"crt","key":"tls.key"}]})");
+  const Result<KubeSecret> over =
+      BuildSecret(tls, Files({{"crt", std::string((1 << 20) + 1, 'x')}}));
+  CHECK(over.error().code() == ErrorCode::kTooLarge);
+  CHECK(Fault(over).ends_with("the file has 1048577 bytes, and a Secret holds 1048576"));
 }
 
 }  // namespace
