@@ -132,7 +132,7 @@ std::string ClaimManager(std::string_view node_name, std::string_view class_mark
 }
 
 std::string OldClaimManager(std::string_view node_name) {
-  const std::string name = fmt::format("{}{}", kClaimPrefix, node_name);
+  std::string name = fmt::format("{}{}", kClaimPrefix, node_name);
   if (name.size() <= kMaxManagerSize) return name;
   return fmt::format("{}.{}", name.substr(0, kMaxManagerSize - kDigestSize - 1),
                      Sha256Hex(node_name).substr(0, kDigestSize));

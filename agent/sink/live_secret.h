@@ -5,12 +5,10 @@
 // The API server records the managers of each field (metadata.managedFields). Two kinds are used:
 //
 //   nodekeep/<class>          content: all agents apply what a class sets under this manager, so
-//   that
-//                             each of them can remove a key that is no longer in the class, and a
-//                             class removes only what it has set itself
+//                             that each of them can remove a key that is no longer in the class,
+//                             and a class removes only what it has set itself
 //   nodekeep:<node>/<class>   owners: each agent applies the owner references of the class's pods
-//   on
-//                             its node, so that no agent removes those of another node or class
+//                             on its node, so that no agent removes those of another node or class
 //
 // If two managers set the same owner, or the same value, both manage it. Releases before classes
 // could share a Secret had `nodekeep` and `nodekeep:<node>` for all classes.

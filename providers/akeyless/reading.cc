@@ -434,7 +434,7 @@ std::string Batch::LeaveOut(const Ask& ask, const std::vector<const Target*>& un
     if (named.size() > kMaxLoggedNames) continue;
     named += (named.empty() ? "\"" : ", \"") + Excerpt(target->item.name) + "\"";
   }
-  const std::string digest = Sha256Hex(all).substr(0, 16);
+  std::string digest = Sha256Hex(all).substr(0, 16);
   if (log_ != nullptr && !ask.question->known_version.ends_with(" " + digest)) {
     log_->Write(LogLevel::kWarn, caller_.context, "items of an optional folder are left out",
                 {{"folder", Excerpt(ask.question->ref.path)},

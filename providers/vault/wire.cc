@@ -253,7 +253,7 @@ std::string Hint(int status, const Json& body, std::string_view words, const Api
   }
   if (status == 429) return "; the server is throttling (rate limit or lease quota)";
   if (status == 503) return "; the server is sealed or in maintenance";
-  const std::string doubled =
+  std::string doubled =
       status >= 400 && status < 500 ? DoubledPart(call, options, step) : std::string();
   if (step == Step::kLogin) return doubled + LoginHint(status, options);
   if (!doubled.empty()) return doubled;

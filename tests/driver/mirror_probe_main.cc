@@ -4,8 +4,7 @@
 //
 //   {"node":"n1","write":{"objects":[...],"files":{"path":"text"},"namespace":"shop",
 //    "volume":"p1/v","owners":[...],"class":{...}},"times":200}
-//   {"node":"n1","claim":{...}}       the volume is found after a restart: as "write", without
-//   "files"
+//   {"node":"n1","claim":{...}}       the volume is found after a restart: "write" without "files"
 //   {"node":"n1","release":"p1/v"}    {"node":"n1","sweep":true}
 //   {"node":"n1","status":{...fields of PodStatus..., "objects":{"id":"version"}}}
 //   {"together":[command, ...]}       each on its own thread

@@ -21,7 +21,7 @@ constexpr std::size_t kShownError = 400;
 
 // At most `width` characters: the middle is left out, because names often differ at their end.
 std::string Fitted(const std::string& text, std::size_t width) {
-  const std::string printable = Printable(text);
+  std::string printable = Printable(text);
   if (printable.size() <= width) return printable;
   const std::size_t tail = (width - 3) / 2;
   return ReplaceInvalidUtf8(printable.substr(0, width - 3 - tail) + "..." +
