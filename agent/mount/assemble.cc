@@ -87,8 +87,8 @@ Result<Bundle> AssembleBundle(const MountPlan& plan, Answers answers,
     }
     for (RenderedFile& file : *files) {
       if (file.version.empty()) file.version = VersionOf(projection, file.contents, version_key);
-      bundle.versions.push_back({file.object.empty() ? projection.object : std::move(file.object),
-                                 std::move(file.version)});
+      const std::string& id = file.object.empty() ? projection.object : file.object;
+      bundle.versions.push_back({id, std::move(file.version)});
       bundle.files.push_back({std::move(file.path), projection.mode, std::move(file.contents)});
     }
   }
