@@ -232,7 +232,7 @@ Fetched VolumeService::Fetch(const Context& context, const SecretProviderClass& 
         fmt::format("SecretProviderClass {}: {}", spc.Text(), fetched.warnings.Text());
     deps_.events.Record(volume, VolumeEvents::Kind::kWarning, "SecretProviderClassWarning",
                         message);
-    deps_.log.Warn("doubtful class", {{"class", spc.Text()}, {"warnings", message}});
+    deps_.log.Warn("class has warnings", {{"class", spc.Text()}, {"warnings", message}});
   }
   return fetched;
 }

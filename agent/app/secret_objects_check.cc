@@ -20,15 +20,6 @@ bool Makes(const Projection& projection, const std::string& file) {
   return projection.is_folder ? file.starts_with(projection.path + "/") : file == projection.path;
 }
 
-std::string_view NameOf(DeletionPolicy policy) {
-  switch (policy) {
-    case DeletionPolicy::kRetain: return "Retain";
-    case DeletionPolicy::kWithClass: return "WithClass";
-    case DeletionPolicy::kDelete: break;
-  }
-  return "Delete";
-}
-
 // For an error about a file that the class does not make.
 std::string FilesOf(const ParsedMount& mount, const std::string& file) {
   std::vector<std::string_view> paths;

@@ -172,7 +172,7 @@ TEST_CASE("curl proxy: a request that would use an unusable value fails before i
   CHECK(answer.error().message().find("secret") == std::string::npos);
 }
 
-// The proxy answers CONNECT, and behind it is no TLS.
+// The proxy answers CONNECT, and the server behind it does not speak TLS.
 TEST_CASE("curl proxy: behind the proxy, the server is what the error names") {
   HttpServer proxy([](const HttpServer::Request&, HttpServer::Connection& connection) {
     connection.Write("HTTP/1.1 200 Connection established\r\n\r\n");

@@ -3,7 +3,7 @@
 // Paths into JSON text, with the results of tidwall/gjson 1.18: External Secrets selects the
 // `property` of a remote value with it. https://github.com/tidwall/gjson/blob/v1.18.0/SYNTAX.md
 //
-// Like the original it does not validate: text that is no JSON gives whatever is found in it.
+// Like the original it does not validate: text that is not JSON gives whatever is found in it.
 // Unlike the original it is bounded, because both path and document come from outside.
 
 #include <cstddef>
@@ -31,8 +31,8 @@ struct GjsonResult {
   SecretBytes raw;    // the JSON text of the value, as in the document
 };
 
-// The value at `path`. A path that selects nothing is no error: `exists` is then false. Errors are
-// kTooLarge: a limit. Pure, hence thread-safe.
+// The value at `path`. A path that selects nothing is not an error: `exists` is then false. Errors
+// are kTooLarge: a limit. Pure, hence thread-safe.
 Result<GjsonResult> GjsonGet(std::string_view json, std::string_view path,
                              const GjsonLimits& limits = {});
 

@@ -4,7 +4,7 @@
 //
 // A path is parsed as far as one step of the evaluation needs, because what the rest means depends
 // on the JSON value that the first part selects: "0" is a key of an object and an index of an
-// array. Nothing is an error: text that is no valid path is a key.
+// array. Nothing is an error: text that is not a valid path is a key.
 
 #include <optional>
 #include <string>
@@ -83,7 +83,7 @@ struct ModifierCall {
   std::string_view argument;
   std::string_view rest;  // begins with '.' or '|', or with something else after an argument
 };
-// nullopt: there is no modifier of that name. Precondition: `path` begins with '@'.
+// nullopt: no modifier has that name. Precondition: `path` begins with '@'.
 std::optional<ModifierCall> ParseModifier(std::string_view path);
 bool IsModifierName(std::string_view name);
 
@@ -92,7 +92,7 @@ struct StaticValue {
   std::string_view json;
   std::string_view rest;
 };
-// nullopt: it is no literal. Precondition: `path` begins with '!'.
+// nullopt: it is not a literal. Precondition: `path` begins with '!'.
 std::optional<StaticValue> ParseStaticValue(std::string_view path);
 
 }  // namespace nodekeep

@@ -47,11 +47,11 @@ struct ClassFault {
 // "a boolean", "a list": the type of a value in messages.
 std::string_view TypeText(const Json& value);
 
-// Value `value` at `path` is no string.
+// Value `value` at `path` is not a string.
 ClassFault NoString(FieldPath path, const Json& value);
 
 // Faults of the keys of `object` that are not in `known`; the API server drops them silently.
-// Nothing if it is no object.
+// Nothing if it is not an object.
 void CheckFields(const Json& object, const FieldPath& path,
                  const std::vector<std::string_view>& known, std::vector<ClassFault>& faults);
 

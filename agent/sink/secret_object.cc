@@ -305,6 +305,15 @@ Status CheckRequiredKeys(const SecretObject& object, const KubeSecret& secret) {
 
 }  // namespace
 
+std::string_view NameOf(DeletionPolicy policy) {
+  switch (policy) {
+    case DeletionPolicy::kRetain: return "Retain";
+    case DeletionPolicy::kWithClass: return "WithClass";
+    case DeletionPolicy::kDelete: break;
+  }
+  return "Delete";
+}
+
 std::vector<SecretObjectEntry> ReadSecretObjectEntries(const Json& spec_secret_objects) {
   std::vector<SecretObjectEntry> entries;
   ForEachEntry(spec_secret_objects,

@@ -36,6 +36,9 @@ enum class DeletionPolicy {
   kWithClass,  // owned by the SecretProviderClass, and deleted with it
 };
 
+// As the annotation has it.
+std::string_view NameOf(DeletionPolicy policy);
+
 struct SecretObjectKey {
   std::string object_name;  // path of the file in the volume
   std::string key;          // in the Secret's data
@@ -60,7 +63,7 @@ struct SecretObjectEntry {
   std::vector<ClassFault> unknown_fields{};  // which the API server drops
 };
 
-// Returns one element per entry. Null is an empty list; anything else that is no list is one
+// Returns one element per entry. Null is an empty list; anything else that is not a list is one
 // element with a fault.
 std::vector<SecretObjectEntry> ReadSecretObjectEntries(const Json& spec_secret_objects);
 

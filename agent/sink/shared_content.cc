@@ -32,15 +32,6 @@ std::optional<DeletionPolicy> PolicyOf(const LiveSecret& live, std::string_view 
   return std::nullopt;
 }
 
-std::string_view NameOf(DeletionPolicy policy) {
-  switch (policy) {
-    case DeletionPolicy::kRetain: return "Retain";
-    case DeletionPolicy::kWithClass: return "WithClass";
-    case DeletionPolicy::kDelete: break;
-  }
-  return "Delete";
-}
-
 // The class has no pod on any node, or does not exist any more. A Secret without owners says
 // nothing: another client may have removed them, and their agents restore them.
 bool IsAbandoned(const LiveSecret& live, const std::string& mark) {
