@@ -315,7 +315,7 @@ TEST_CASE("fetch: three pods refused when they log in once more end the account'
   bench.backend->Close();
   // Each with a read of its own, so that all three hold the cached login when it is denied.
   constexpr std::size_t kPods = 3;
-  std::vector<bool> denied(kPods);
+  std::vector<char> denied(kPods);  // not bool: each pod writes its own
   auto pods = RunConcurrently(kPods, [&](std::size_t i) {
     const std::string name = "web-" + std::to_string(i + 1);
     Result<Bundle> bundle =
@@ -326,7 +326,7 @@ TEST_CASE("fetch: three pods refused when they log in once more end the account'
   CHECK(bench.backend->AwaitWaiting(kPods));
   bench.backend->Open();
   pods.clear();
-  CHECK(denied == std::vector<bool>(kPods, true));
+  CHECK(denied == std::vector<char>(kPods, 1));
   CHECK_FALSE(bench.core.FetchFromMemory(bench.Plan("b", "web-4")));
   CHECK(bench.core.cache.List().empty());
 }
