@@ -57,8 +57,11 @@ struct Core {
                  .stale_patience = options.stale_patience},
                 cache, credentials, leases, pool, clock, rng, fetch_metrics) {}
 
+  // As MountService does: the read uses the share of the pod's namespace, and joins only the reads
+  // of that namespace.
   Result<Bundle> Fetch(const MountPlanPtr& plan, const Context& context = Context()) {
-    return AssembleBundle(*plan, fetcher.Read(context, plan->read), version_key);
+    const Context own = context.WithNamespace(plan->read->identity.namespace_name);
+    return AssembleBundle(*plan, fetcher.Read(own, plan->read), version_key);
   }
   std::optional<Result<Bundle>> FetchFromMemory(const MountPlanPtr& plan) {
     std::optional<Answers> answers = fetcher.ReadFromMemory(plan->read);
