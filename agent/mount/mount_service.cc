@@ -130,6 +130,7 @@ void MountService::Account(const std::string& provider, const MountPlan* plan,
                            {"stale", report.stale},
                            {"stale_age_ms", report.stale_age.count()},
                            {"stale_reason", report.stale_reason},
+                           {"warnings", plan->parsed->mount.warnings.Text()},
                            {"ms", milliseconds},
                            {"outcome", name}});
 }

@@ -13,11 +13,11 @@ MirrorOutcome MirrorSecrets(const Context& context, MirrorWriter& writer,
       outcome.errors.push_back(object.error());
       continue;
     }
-    // Claim it even if it cannot be built now: an existing Secret must not be deleted while in use.
-    writer.Claim(claim, *object);
     Result<KubeSecret> secret = BuildSecret(*object, files, absent);
     if (!secret.ok()) {
       outcome.errors.push_back(secret.error());
+      Status kept = writer.KeepExisting(context, *object, claim);
+      if (!kept.ok()) outcome.errors.push_back(kept.error());
       continue;
     }
     const MirroredSecret mirrored{*std::move(secret), object->deletion};

@@ -54,6 +54,7 @@ struct MirrorWriter::Task {
   bool is_fresh = false;                 // `version` need not be read again
   Version version{};                     // last seen
   std::optional<LiveSecret> replaced{};  // the Secret that was deleted to be created again
+  bool is_restored = false;              // RestoreOthers is done
   // Owners of `replaced` by class, also those set by other nodes.
   std::map<std::string, std::vector<OwnerReference>> inherited{};
   SharedContent share{};    // as of the last read
@@ -107,6 +108,7 @@ Result<SecretWrite> MirrorWriter::Write(const Context& context, const MirroredSe
     return SecretWrite::kUnchanged;
   }
   known.must_check = false;
+  known.kept.reset();
   task.is_fresh = is_fresh && !known.version.uid.empty();
   task.version = known.version;
   lock.unlock();
@@ -190,12 +192,19 @@ Result<SecretWrite> MirrorWriter::ConvergeOnce(const Context& context, Task& tas
   task.share = *std::move(share);
   task.must_check =
       !task.share.Fault().empty() || live.HasFieldsOf(kOldContentManager) || live.HasOldClaims();
+  if (task.replaced && !task.is_restored) {
+    // Another class's agent was faster to create it again.
+    Status restored = RestoreOthers(context, task, live);
+    if (!restored.ok()) return restored.error();
+    return ConvergeOnce(context, task);
+  }
   const bool cannot_change = live.type() != task.secret.type ||
                              (live.is_immutable() && !live.Holds(task.share.body, task.manager));
   if (!cannot_change) return Adjust(context, task, live);
   Status deleted = DeleteForReplacement(context, task, live);
   if (!deleted.ok()) return deleted.error();
   task.replaced = live;
+  task.is_restored = false;
   Result<SecretWrite> created = Create(context, task);
   if (!created.ok()) return created;
   return SecretWrite::kUpdated;
@@ -220,7 +229,7 @@ Result<SecretWrite> MirrorWriter::Create(const Context& context, Task& task) {
   }
   task.version = VersionOf(live);
   if (task.replaced) {
-    Status restored = RestoreOthers(context, task, live.uid());
+    Status restored = RestoreOthers(context, task, live);
     if (!restored.ok()) return restored.error();
   }
   if (task.deletion != DeletionPolicy::kDelete || task.owners.empty()) return SecretWrite::kCreated;
@@ -229,17 +238,20 @@ Result<SecretWrite> MirrorWriter::Create(const Context& context, Task& task) {
   return SecretWrite::kCreated;
 }
 
-// The content of other classes, and the owners that all nodes had set: until those nodes read the
-// Secret again, this one sets them.
-Status MirrorWriter::RestoreOthers(const Context& context, Task& task, const std::string& uid) {
+// The content of other classes, unless their agents have restored it themselves, and the owners
+// that all nodes had set: until those nodes read the Secret again, this one sets them.
+Status MirrorWriter::RestoreOthers(const Context& context, Task& task, const LiveSecret& live) {
+  const std::string uid = live.uid();
   const LiveSecret& replaced = *task.replaced;
   std::vector<OwnerReference> own = replaced.owners();
   for (const std::string& mark : OtherClassesOf(replaced, task.name.class_mark)) {
     const std::string manager = ContentManager(mark);
-    Json body = replaced.ContentOf(manager);
-    body["metadata"]["uid"] = uid;
-    Result<Json> content = kube_.Apply(context, task.path(), body, manager, true);
-    if (!content.ok()) return content.error();
+    if (!live.HasFieldsOf(manager)) {
+      Json body = replaced.ContentOf(manager);
+      body["metadata"]["uid"] = uid;
+      Result<Json> content = kube_.Apply(context, task.path(), body, manager, true);
+      if (!content.ok()) return content.error();
+    }
     std::vector<OwnerReference> owners = replaced.OwnersOfClass(mark);
     std::erase_if(own, [&owners](const auto& owner) { return Contains(owners, owner); });
     if (owners.empty()) continue;
@@ -249,6 +261,7 @@ Status MirrorWriter::RestoreOthers(const Context& context, Task& task, const std
     if (!claimed.ok()) return claimed.error();
     task.inherited[mark] = std::move(owners);
   }
+  task.is_restored = true;
   if (task.deletion != DeletionPolicy::kDelete) return {};
   Append(replaced.OwnersOfClass(task.name.class_mark), own);
   Append(own, task.owners);
@@ -311,9 +324,10 @@ Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
     Status claimed = ClaimOwners(context, task, live.uid());
     if (!claimed.ok()) return claimed.error();
   }
-  const bool is_old_claim_due = !live.OwnersNamedBy(old_manager_).empty();
+  const std::vector<OwnerReference> old_in_use = OldOwnersInUse(task.name, live);
+  const bool is_old_claim_due = live.OwnersNamedBy(old_manager_) != old_in_use;
   if (is_old_claim_due) {
-    Status withdrawn = Withdraw(context, task.name, old_manager_, task.version);
+    Status withdrawn = WithdrawAllBut(context, task.name, old_manager_, old_in_use, task.version);
     if (!withdrawn.ok()) return withdrawn.error();
   }
   const bool is_changed =
@@ -324,12 +338,42 @@ Result<SecretWrite> MirrorWriter::Adjust(const Context& context, Task& task,
 // Removes all that `manager` has set, if the Secret still has that version; updates the version.
 Status MirrorWriter::Withdraw(const Context& context, const Name& name, const std::string& manager,
                               Version& version) {
-  Json body = ClaimBody(name.secret, version.uid, {});
+  return WithdrawAllBut(context, name, manager, {}, version);
+}
+
+Status MirrorWriter::WithdrawAllBut(const Context& context, const Name& name,
+                                    const std::string& manager,
+                                    const std::vector<OwnerReference>& owners, Version& version) {
+  Json body = ClaimBody(name.secret, version.uid, owners);
   body["metadata"]["resourceVersion"] = version.resource_version;
   Result<Json> applied = kube_.Apply(context, name.path(), body, manager, true);
   if (!applied.ok()) return applied.error();
   version = VersionOf(LiveSecret(*std::move(applied)));
   return {};
+}
+
+// The owners that an earlier release set for all classes on this node, and that other classes have
+// not set themselves yet. Without them, those classes would seem to have no pod.
+std::vector<OwnerReference> MirrorWriter::OldOwnersInUse(const Name& name, const LiveSecret& live) {
+  const std::vector<OwnerReference> old = live.OwnersNamedBy(old_manager_);
+  std::vector<OwnerReference> waiting;
+  MutexLock lock(mutex_);
+  const Name first{name.namespace_name, name.secret, ""};
+  for (auto entry = secrets_.lower_bound(first);
+       entry != secrets_.end() && entry->first.IsSameSecret(name); ++entry) {
+    if (entry->first.class_mark == name.class_mark) continue;
+    const std::vector<OwnerReference> set =
+        live.OwnersNamedBy(ClaimManager(options_.node_name, entry->first.class_mark));
+    for (const auto& [volume, held] : entry->second.claims) {
+      if (held.owners.empty()) return old;  // not known yet
+      for (const OwnerReference& owner : held.owners) {
+        if (!Contains(set, owner)) waiting.push_back(owner);
+      }
+    }
+  }
+  std::vector<OwnerReference> in_use = old;
+  std::erase_if(in_use, [&waiting](const auto& owner) { return !Contains(waiting, owner); });
+  return in_use;
 }
 
 // Type and immutable content cannot be changed: the Secret is deleted and created again.
@@ -363,6 +407,57 @@ void MirrorWriter::Claim(const SecretClaim& claim, const SecretObject& object) {
       secrets_[{claim.namespace_name, object.secret_name, ClassMark(claim.secret_class.name)}];
   known.claims[claim.volume] = Held{claim.owners, std::nullopt};
   known.deletion = object.deletion;
+}
+
+Status MirrorWriter::KeepExisting(const Context& context, const SecretObject& object,
+                                  const SecretClaim& claim) {
+  Claim(claim, object);
+  if (object.deletion != DeletionPolicy::kDelete) return {};
+  const Name name{claim.namespace_name, object.secret_name, ClassMark(claim.secret_class.name)};
+  MutexLock lock(mutex_);
+  Known& known = secrets_[name];
+  Status begun = Begin(context, lock, known);
+  if (!begun.ok()) return begun.error().Prepend("secret {}", name.Text());
+  std::vector<OwnerReference> owners;
+  for (const auto& [volume, held] : known.claims) Append(held.owners, owners);
+  owners = Distinct(std::move(owners));
+  const SteadyTime now = clock_.Now();
+  if (known.kept && now - *known.kept < options_.recheck && known.owners == owners) {
+    End(known);
+    return {};
+  }
+  lock.unlock();
+  Status kept =
+      RetryOnConflict(kMaxAttempts, [&] { return KeepExistingOnce(context, name, owners); });
+  lock.lock();
+  // Of the content nothing is known.
+  known.must_check = true;
+  known.kept.reset();
+  if (kept.ok()) {
+    known.kept = now;
+    known.owners = std::move(owners);
+  }
+  End(known);
+  // Another node may create it while this one cannot: its owners are due then.
+  if (!kept.ok() && kept.error().code() == ErrorCode::kNotFound) return {};
+  return kept.ok() ? kept : Explained(kept.error()).Prepend("secret {}", name.Text());
+}
+
+// kNotFound: there is no Secret that has content of the class.
+Status MirrorWriter::KeepExistingOnce(const Context& context, const Name& name,
+                                      const std::vector<OwnerReference>& owners) {
+  Result<Json> found = kube_.Get(context, name.path());
+  if (!found.ok()) return found.error();
+  const LiveSecret live(*std::move(found));
+  const bool has_content =
+      live.HasFieldsOf(ContentManager(name.class_mark)) || live.HasFieldsOf(kOldContentManager);
+  if (!live.IsMirror() || !has_content) {
+    return Error(ErrorCode::kNotFound, "has no content of the class");
+  }
+  if (live.OwnersNamedBy(ClaimManager(options_.node_name, name.class_mark)) == owners) return {};
+  Result<LiveSecret> claimed =
+      ApplyClaim(context, name, ClaimBody(name.secret, live.uid(), owners));
+  return claimed.ok() ? Status() : Status(claimed.error());
 }
 
 void MirrorWriter::Release(std::string_view volume) {

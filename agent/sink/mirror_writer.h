@@ -88,6 +88,10 @@ class MirrorWriter {
   // of them must be recorded before the first Sweep, or a Secret in use could be deleted. A claim
   // without owners (not known yet) keeps the Secret unchanged until a Write sets them.
   void Claim(const SecretClaim& claim, const SecretObject& object);
+  // For a Secret whose content cannot be built now: the claim's owners are applied to it all the
+  // same if it has content of the class, or another node's last pod would delete it under this one.
+  // Sends nothing while the same owners were applied within `recheck`. Errors: as Write.
+  Status KeepExisting(const Context& context, const SecretObject& object, const SecretClaim& claim);
   // The volume is gone; its claims end after `linger`. Sends no request.
   void Release(std::string_view volume);
   // Removes the owners of ended claims from their Secrets, or deletes the Secrets. Must be called
@@ -131,6 +135,7 @@ class MirrorWriter {
     Version version;                     // in which content and owners were seen
     SteadyTime checked{};                // last read
     bool must_check = true;
+    std::optional<SteadyTime> kept;  // when KeepExisting has applied `owners`, since the last Write
   };
   struct Task;
   // The wanted state after a clean-up.
@@ -144,10 +149,16 @@ class MirrorWriter {
   Result<SecretWrite> Converge(const Context& context, Task& task);
   Result<SecretWrite> ConvergeOnce(const Context& context, Task& task);
   Result<SecretWrite> Create(const Context& context, Task& task);
-  Status RestoreOthers(const Context& context, Task& task, const std::string& uid);
+  Status RestoreOthers(const Context& context, Task& task, const LiveSecret& live);
   Result<SecretWrite> Adjust(const Context& context, Task& task, const LiveSecret& live);
   Status Withdraw(const Context& context, const Name& name, const std::string& manager,
                   Version& version);
+  // As Withdraw, but `owners` stay.
+  Status WithdrawAllBut(const Context& context, const Name& name, const std::string& manager,
+                        const std::vector<OwnerReference>& owners, Version& version);
+  std::vector<OwnerReference> OldOwnersInUse(const Name& name, const LiveSecret& live);
+  Status KeepExistingOnce(const Context& context, const Name& name,
+                          const std::vector<OwnerReference>& owners);
   Status DeleteForReplacement(const Context& context, const Task& task, const LiveSecret& live);
   Status ClaimOwners(const Context& context, Task& task, const std::string& uid);
   // Applies owners of this node. Returns the Secret's resulting metadata.

@@ -152,8 +152,8 @@ std::string ClaimOf(const std::string& owners, const std::string& version = "") 
          (version.empty() ? "" : R"("resourceVersion":")" + version + "\",") + R"("uid":"u1"}})";
 }
 
-const std::string kBothJson =
-    R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"},)" + kWebJson;
+const std::string kJobsJson = R"({"apiVersion":"batch/v1","kind":"Job","name":"jobs","uid":"j1"})";
+const std::string kBothJson = kJobsJson + "," + kWebJson;
 
 TEST_CASE("mirror writer: a new Secret is created with its content, then gets its owners") {
   Fixture fixture;
@@ -497,6 +497,95 @@ TEST_CASE("mirror writer: inherited owners stay until their nodes have rechecked
   const std::vector<std::string> last = fixture.Calls();
   REQUIRE_FALSE(last.empty());
   CHECK(last.back().starts_with("DELETE"));
+}
+
+TEST_CASE("mirror writer: a Secret that cannot be built now gets the owners of its pods") {
+  SecretObject object;
+  object.secret_name = "app";
+  struct Row {
+    std::string name;
+    Shown shown;
+    std::vector<std::string> calls;
+  };
+  const Row rows[] = {
+      {"owners of another node", {.owners = kWebJson}, {"GET", kClaim + ClaimOf(kJobsJson)}},
+      {"own owners are there", {.owners = kJobsJson, .node1 = "j1"}, {"GET"}},
+      {"of another client", {.labels = "{}"}, {"GET"}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    Fixture fixture;
+    fixture.Show(row.shown);
+    fixture.Accept();
+    CHECK(fixture.writer.KeepExisting(Context(), object, Of("p1/v", {kJobs})).ok());
+    CHECK(fixture.Calls() == row.calls);
+  }
+  Fixture fixture;
+  fixture.Get({Http::Respond(404, Trouble(404, "NotFound")),
+               Http::Respond(200, Shown{.owners = kWebJson}.text())});
+  fixture.Accept();
+  // Another node creates it between the two calls; the third has nothing to do.
+  for (int i = 0; i < 3; ++i) {
+    CHECK(fixture.writer.KeepExisting(Context(), object, Of("p1/v", {kJobs})).ok());
+  }
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET", "GET", kClaim + ClaimOf(kJobsJson)});
+  // Content that can be built again is compared with the Secret.
+  CHECK(fixture.writer.Write(Context(), App(), Of("p1/v", {kJobs})).ok());
+  CHECK(fixture.Calls().front() == "GET");
+}
+
+TEST_CASE("mirror writer: owners of an earlier release stay until each class has set its own") {
+  const auto old_claim = [](const std::string& uid) {
+    return R"(,{"manager":"nodekeep:node1","fieldsV1":{"f:metadata":{"f:ownerReferences":)"
+           R"({"k:{\"uid\":\")" +
+           uid + R"(\"}":{}}}}})";
+  };
+  Fixture fixture;
+  fixture.Show({.owners = kWebJson, .node1 = "r1", .more = old_claim("r1")});
+  fixture.Accept();
+  SecretObject object;
+  object.secret_name = "app";
+  SecretClaim other = Of("p1/w", {kWeb});
+  other.secret_class.name = "other";
+  fixture.writer.Claim(other, object);
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(fixture.Calls() == std::vector<std::string>{"GET"});
+
+  // Without a pod of another class, they are removed.
+  Fixture alone;
+  alone.Show({.owners = kWebJson, .node1 = "r1", .more = old_claim("r1")});
+  alone.Accept();
+  REQUIRE(alone.writer.Write(Context(), App(), Of("p1/v", {kWeb})).ok());
+  CHECK(alone.Calls() == std::vector<std::string>{"GET", "PATCH " + ClaimOf("", "7")});
+}
+
+TEST_CASE("mirror writer: a replaced Secret that another class was faster to create is completed") {
+  const std::string other =
+      R"(,{"manager":"nodekeep/other","fieldsV1":{"f:data":{"f:b":{}}}},)"
+      R"({"manager":"nodekeep:node2/other","fieldsV1":{"f:metadata":{"f:ownerReferences":)"
+      R"({"k:{\"uid\":\"r1\"}":{}}}}})";
+  const Shown replaced{
+      .data = R"({"k":"eA==","b":"Yg=="})", .owners = kWebJson, .more = other, .immutable = true};
+  const Shown created{.data = R"({"k":"dg==","b":"Yg=="})",
+                      .owners = kWebJson,
+                      .more = other,
+                      .uid = "u2",
+                      .immutable = true};
+  Fixture fixture;
+  fixture.Get({Http::Respond(200, replaced.text()), Http::Respond(200, created.text())});
+  fixture.Answer("DELETE", {Http::Respond(200, R"({"kind":"Status","status":"Success"})")});
+  // The first write of the content meets the Secret that the other class has made.
+  fixture.Answer("PATCH", {Http::Respond(200, created.text())});
+  REQUIRE(fixture.writer.Write(Context(), App(), Of("p1/v", {kJobs})).ok());
+  std::vector<std::string> writes;
+  for (const Http::RecordedRequest& request : fixture.http.Requests()) {
+    if (request.method != "PATCH") continue;
+    const std::size_t at = request.url.find("fieldManager=");
+    writes.push_back(request.url.substr(at + 13, request.url.find('&', at) - at - 13));
+  }
+  // The other class's content is there; its owners are set, then those of this class.
+  CHECK(writes == std::vector<std::string>{"nodekeep%2Fapp", "nodekeep%3Anode1%2Fother",
+                                           "nodekeep%3Anode1%2Fapp"});
 }
 
 TEST_CASE("mirror writer: a Secret only offered for adoption is not deleted to change its type") {
