@@ -1,0 +1,68 @@
+"""The template engine compared with Go's text/template, sprig and the libraries of External Secrets: the same bytes, the same refusals."""
+
+import base64
+import json
+import os
+import subprocess
+
+import pytest
+
+from bed.process import tool
+from harness import template_crypto_questions, template_function_questions, template_questions
+
+
+@pytest.fixture(scope="module")
+def engine(nodekeep_binary):
+    program = nodekeep_binary.parent / "engine-batch"
+    if not os.access(program, os.X_OK):
+        pytest.fail(f"{program} is not built: cmake --build {program.parent} --target engine-batch", pytrace=False)
+    return program
+
+
+def answers(program, questions: list[dict]) -> list[dict]:
+    lines = "".join(json.dumps(question) + "\n" for question in questions)
+    said = subprocess.run([program], input=lines, check=True, capture_output=True, text=True, timeout=600)
+    return [json.loads(line) for line in said.stdout.splitlines()]
+
+
+def questions_of(cases) -> list[dict]:
+    return [
+        {"id": number, "op": "template", "key": "t", "scope": "Values", "missingkey": "error", **case} for number, case in enumerate(cases)
+    ]
+
+
+def text_of(said: dict) -> str:
+    if not said["ok"]:
+        return "error: " + said["error"]
+    out = said.get("out64") or ""
+    return base64.b64decode(out["t"] if isinstance(out, dict) else out).decode(errors="backslashreplace")
+
+
+def agree(mine: dict, other: dict) -> bool:
+    if mine["ok"] and other["ok"]:
+        return text_of(mine) == text_of(other)
+    # The engine says in which key of the Secret the template stands, then what Go says.
+    return mine["ok"] == other["ok"] and mine["error"].endswith(other["error"])
+
+
+@pytest.mark.parametrize(
+    ("cases", "at_least"),
+    [
+        (template_questions.language_questions, 700),
+        (template_function_questions.pure_questions, 700),
+        (template_crypto_questions.rich_questions, 300),
+    ],
+    ids=["language", "functions", "dates-yaml-crypto"],
+)
+def test_templates_give_what_go_gives(engine, cases, at_least):
+    asked = questions_of(cases())
+    assert len(asked) >= at_least
+    ours, theirs = answers(engine, asked), answers(tool("template-oracle"), asked)
+    assert len(ours) == len(theirs) == len(asked)
+    different = [
+        (question["template"], question.get("data"), text_of(mine), text_of(other))
+        for question, mine, other in zip(asked, ours, theirs, strict=True)
+        if not agree(mine, other) and question["template"] not in template_questions.ON_PURPOSE
+    ]
+    assert different == [], f"{len(different)} of {len(asked)}"
+    assert sum(said["ok"] for said in theirs) > len(asked) / 2
