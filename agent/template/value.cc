@@ -1,5 +1,7 @@
 #include "agent/template/value.h"
 
+#include <algorithm>
+
 namespace nodekeep::go {
 namespace {
 
@@ -49,6 +51,22 @@ Kind KindOf(Type type) { return kTypes[static_cast<std::size_t>(type)].kind; }
 std::string_view NameOf(Type type) { return kTypes[static_cast<std::size_t>(type)].name; }
 
 std::string_view NameOf(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
+
+Value Value::List(Type type, std::vector<Value> items) {
+  std::uint32_t depth = 0;
+  for (const Value& item : items) depth = std::max(depth, item.depth());
+  Value list(type, std::make_shared<const std::vector<Value>>(std::move(items)));
+  list.depth_ = depth + 1;
+  return list;
+}
+
+Value Value::MapOf(Type type, Map entries) {
+  std::uint32_t depth = 0;
+  for (const auto& [key, item] : entries) depth = std::max(depth, item.depth());
+  Value map(type, std::make_shared<Map>(std::move(entries)));
+  map.depth_ = depth + 1;
+  return map;
+}
 
 Value Value::Strings(const std::vector<std::string>& items) {
   std::vector<Value> values;

@@ -99,15 +99,11 @@ class Value {
   }
   static Value Text(std::string_view bytes) { return Text(SecretBytes(bytes)); }
   // `type`: one of the list types; the items must be of its element type.
-  static Value List(Type type, std::vector<Value> items) {
-    return {type, std::make_shared<const std::vector<Value>>(std::move(items))};
-  }
+  static Value List(Type type, std::vector<Value> items);
   static Value List(std::vector<Value> items) { return List(Type::kAnyList, std::move(items)); }
   static Value Strings(const std::vector<std::string>& items);
   // `type`: kMap or kStringMap.
-  static Value MapOf(Type type, Map entries) {
-    return {type, std::make_shared<Map>(std::move(entries))};
-  }
+  static Value MapOf(Type type, Map entries);
   static Value MapOf(Map entries) { return MapOf(Type::kMap, std::move(entries)); }
   // The nil of a list or map type: it has that type, and no items.
   static Value NilOf(Type type) { return {type, Nothing()}; }
@@ -116,6 +112,10 @@ class Value {
   }
 
   Type type() const { return type_; }
+  // How deep lists and maps were nested in each other when this one was made: 0 for a scalar. The
+  // executor refuses results that are deeper than the limit, so that values can be destroyed and
+  // printed by recursion.
+  std::uint32_t depth() const { return depth_; }
   Kind kind() const { return KindOf(type_); }
   bool IsNil() const { return type_ == Type::kNil; }
   // nil, or the nil of a list or map type.
@@ -149,6 +149,7 @@ class Value {
   Value(Type type, Data data) : type_(type), data_(std::move(data)) {}
 
   Type type_ = Type::kNil;
+  std::uint32_t depth_ = 0;
   Data data_;
 };
 
