@@ -181,6 +181,11 @@ Result<CertificatePtr> ParseCertificate(std::string_view der) {
   CertificatePtr certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   ERR_clear_error();
   if (!certificate || at != end) return Malformed(der);
+  const EVP_PKEY* const key = X509_get0_pubkey(certificate.get());
+  ERR_clear_error();
+  if (key != nullptr && EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && !IsKnownToGo(key)) {
+    return Error(ErrorCode::kInvalid, "x509: unsupported elliptic curve");
+  }
   return certificate;
 }
 

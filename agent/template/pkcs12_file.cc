@@ -39,6 +39,28 @@ constexpr std::uint64_t kIterationsPerStep = 4;
 
 Error Failure(std::string_view text) { return Error::Format(ErrorCode::kInvalid, "pkcs12: {}", text); }
 
+// What Go's encoding/asn1 says of a text that is no PKCS#12 file: usually PEM, or base64 that was
+// not decoded.
+std::string Asn1Problem(std::string_view content) {
+  constexpr unsigned kSequence = 16;
+  constexpr unsigned kLongForm = 0x1F;
+  if (content.empty()) return "asn1: syntax error: sequence truncated";
+  const unsigned first = static_cast<unsigned char>(content[0]);
+  const unsigned length = content.size() < 2 ? 0x80 : static_cast<unsigned char>(content[1]);
+  const unsigned tag = first & kLongForm;
+  if (tag == kLongForm || length >= 0x80) return "asn1: structure error";
+  const bool is_compound = (first & 0x20) != 0;
+  if (first >> 6 == 0 && tag == kSequence && is_compound) {
+    return length > content.size() - 2 ? "asn1: syntax error: data truncated"
+                                       : "asn1: structure error";
+  }
+  return fmt::format(
+      "asn1: structure error: tags don't match (16 vs {{class:{} tag:{} length:{} isCompound:{}}}) "
+      "{{optional:false explicit:false application:false private:false defaultValue:<nil> tag:<nil> "
+      "stringType:0 timeType:0 set:false omitEmpty:false}} pfxPdu @2",
+      first >> 6, tag, length, is_compound);
+}
+
 // A password that OpenSSL takes by pointer and length; absent is not the same as empty.
 struct Password {
   std::string text;
@@ -119,9 +141,9 @@ class Reader {
     const auto* at = start;
     d2i_PKCS12(&read, &at, static_cast<long>(content.size()));
     const FilePtr file(read);
-    if (!file) return Failure("error reading P12 data: asn1: structure error");
+    if (!file) return Failure(fmt::format("error reading P12 data: {}", Asn1Problem(content)));
     if (at != start + content.size()) {
-      return Failure("error reading P12 data: trailing data found");
+      return Failure("error reading P12 data: pkcs12: trailing data found");
     }
     if (Status checked = CheckMac(file.get()); !checked.ok()) return checked.error();
     const SafeStack safes(PKCS12_unpack_authsafes(file.get()));
@@ -186,7 +208,10 @@ class Reader {
     }
     const CertificatePtr certificate(PKCS12_SAFEBAG_get1_cert(bag));
     if (!certificate) return Error(ErrorCode::kInvalid, "x509: malformed certificate");
-    found_.certificates.push_back(DerOf<const X509>(certificate.get(), &i2d_X509));
+    SecretBytes der = DerOf<const X509>(certificate.get(), &i2d_X509);
+    const Result<CertificatePtr> checked = ParseCertificate(der.Reveal());
+    if (!checked.ok()) return checked.error();
+    found_.certificates.push_back(std::move(der));
     return {};
   }
 
@@ -203,7 +228,8 @@ class Reader {
       decrypted.reset(PKCS12_decrypt_skey_ex(bag, password_.data(), password_.size(),
                                              library_.get(), nullptr));
       if (!decrypted) {
-        return Failure("error decrypting PKCS#8 shrouded key bag: decryption password incorrect");
+        return Failure("error decrypting PKCS#8 shrouded key bag: pkcs12: decryption error, incorrect "
+            "padding");
       }
       info = decrypted.get();
     }
