@@ -347,8 +347,8 @@ Result<bool> IsEqual(Call& call, const Value& left, const Value& right) {
 Result<bool> IsLess(const Value& left, const Value& right) {
   const Basic basic = BasicOf(left);
   const Basic other = BasicOf(right);
-  const Error bad_type(ErrorCode::kInvalid, "invalid type for comparison");
-  if (basic == Basic::kNone || other == Basic::kNone) return bad_type;
+  const auto bad_type = [] { return Invalid("invalid type for comparison"); };
+  if (basic == Basic::kNone || other == Basic::kNone) return bad_type();
   if (basic == Basic::kInteger && other == Basic::kUnsigned) {
     return left.integer() < 0 ||
            static_cast<std::uint64_t>(left.integer()) < right.unsigned_integer();
@@ -363,7 +363,7 @@ Result<bool> IsLess(const Value& left, const Value& right) {
     case Basic::kUnsigned: return left.unsigned_integer() < right.unsigned_integer();
     case Basic::kFloat: return left.real() < right.real();
     case Basic::kText: return left.text() < right.text();
-    default: return bad_type;
+    default: return bad_type();
   }
 }
 

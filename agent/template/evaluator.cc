@@ -152,8 +152,7 @@ Result<Item> Evaluator::EvaluateCommand(const Command& command, const Item& dot,
   switch (first.kind) {
     case Operand::Kind::kField: return EvaluateField(first, dot, arguments, piped);
     case Operand::Kind::kChain: return EvaluateChain(first, dot, arguments, piped);
-    case Operand::Kind::kFunction:
-      return EvaluateFunction(first, &command, dot, arguments, piped);
+    case Operand::Kind::kFunction: return EvaluateFunction(first, &command, dot, arguments, piped);
     case Operand::Kind::kVariable: return EvaluateVariable(first, dot, operands, piped);
     case Operand::Kind::kPipeline:
       if (Status refused = RefuseArguments(operands, piped); !refused.ok()) return refused.error();
@@ -207,9 +206,13 @@ Result<Item> Evaluator::EvaluateField(const Operand& operand, const Item& dot, O
   return FollowFields(dot, operand.fields, operand, dot, arguments, piped);
 }
 
-Result<Item> Evaluator::EvaluateVariable(const Operand& operand, const Item& dot,
-                                         Operands operands, const Piped& piped) {
+Result<Item> Evaluator::EvaluateVariable(const Operand& operand, const Item& dot, Operands operands,
+                                         const Piped& piped) {
   place_ = &operand;
+  // A template may have thousands of variables, and the search is linear.
+  constexpr std::size_t kVariablesPerStep = 64;
+  const std::size_t steps = (variables_.size() - frame_.first_variable) / kVariablesPerStep;
+  if (Status step = call_.Step(steps); !step.ok()) return step.error();
   const Item* const found = FindVariable(operand.text);
   if (found == nullptr) return Fail("undefined variable: %s", {operand.text});
   if (operand.fields.empty()) {

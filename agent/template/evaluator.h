@@ -28,8 +28,7 @@ struct Item {
 };
 
 // What is executed at the moment: error texts name it. Null pointers: nothing yet.
-using Place =
-    std::variant<const Statement*, const Pipeline*, const Command*, const Operand*>;
+using Place = std::variant<const Statement*, const Pipeline*, const Command*, const Operand*>;
 
 // Not thread-safe.
 class Evaluator {
@@ -77,7 +76,7 @@ class Evaluator {
   struct Callee {
     std::string_view name;
     std::string_view parameters;
-    const Function* function = nullptr;   // null: `builtin`
+    const Function* function = nullptr;  // null: `builtin`
     Builtin builtin = Builtin::kAnd;
     const Value* receiver = nullptr;  // of a method
     // To show if the call fails: the command, if the function is its first word.
@@ -122,8 +121,7 @@ class Evaluator {
   Status ChargeResult(const Value& result, std::span<const Value> arguments);
 
   // `type` nullopt: any.
-  Result<Value> EvaluateArgument(const Operand& operand, std::optional<Type> type,
-                                 const Item& dot);
+  Result<Value> EvaluateArgument(const Operand& operand, std::optional<Type> type, const Item& dot);
   Result<Value> ConvertLiteral(const Operand& operand, std::optional<Type> type);
   Result<Value> ConvertNumber(const Operand& operand, Type type) const;
   Result<Value> CheckType(const Item& item, std::optional<Type> type) const;

@@ -150,8 +150,7 @@ Result<Flow> Executor::RangeOver(const Statement& statement, const Value& value,
   return evaluator_.Fail("can't use %s to iterate over more than one variable", {text.Reveal()});
 }
 
-Result<Flow> Executor::RangeOverInteger(const Statement& statement, const Value& limit,
-                                        bool& ran) {
+Result<Flow> Executor::RangeOverInteger(const Statement& statement, const Value& limit, bool& ran) {
   const bool is_unsigned = IsUnsigned(limit.kind());
   std::uint64_t count = 0;
   if (is_unsigned) {
@@ -161,9 +160,8 @@ Result<Flow> Executor::RangeOverInteger(const Statement& statement, const Value&
   }
   for (std::uint64_t i = 0; i < count; ++i) {
     ran = true;
-    const Value element = is_unsigned
-                              ? Value::Unsigned(limit.type(), i)
-                              : Value::Integer(limit.type(), static_cast<std::int64_t>(i));
+    const Value element = is_unsigned ? Value::Unsigned(limit.type(), i)
+                                      : Value::Integer(limit.type(), static_cast<std::int64_t>(i));
     Result<Flow> flow = Iterate(statement, Value(), Item{element});
     if (!flow.ok() || *flow == Flow::kBreak) return flow;
   }
@@ -253,8 +251,7 @@ Status Executor::CheckOutput(std::size_t added) const {
 
 }  // namespace
 
-Status ExecuteTemplate(const Execution& execution, Call& call, const Value& dot,
-                       SecretBytes& out) {
+Status ExecuteTemplate(const Execution& execution, Call& call, const Value& dot, SecretBytes& out) {
   return Executor(execution, call, out).Run(dot);
 }
 

@@ -108,8 +108,7 @@ bool Analysis::IsLiteralIndex(const Command& command) const {
   if (command.operands.size() < 3) return false;
   const Operand& function = command.operands[0];
   return function.kind == Operand::Kind::kFunction && function.function == nullptr &&
-         function.builtin == Builtin::kIndex &&
-         command.operands[2].kind == Operand::Kind::kString;
+         function.builtin == Builtin::kIndex && command.operands[2].kind == Operand::Kind::kString;
 }
 
 bool Analysis::VisitCommand(const Command& command, bool piped_root, bool dot_is_root) {

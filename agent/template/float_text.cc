@@ -18,9 +18,9 @@ std::string ToChars(double value, std::chars_format format, int precision) {
   // A double has at most 309 digits before the point.
   std::string text(400 + static_cast<std::size_t>(std::max(precision, 340)), '\0');
   char* const end = text.data() + text.size();
-  const std::to_chars_result result = precision < 0
-                                          ? std::to_chars(text.data(), end, value, format)
-                                          : std::to_chars(text.data(), end, value, format, precision);
+  const std::to_chars_result result =
+      precision < 0 ? std::to_chars(text.data(), end, value, format)
+                    : std::to_chars(text.data(), end, value, format, precision);
   text.resize(static_cast<std::size_t>(result.ptr - text.data()));
   return text;
 }
@@ -68,7 +68,8 @@ std::string General(double value, char e, int precision) {
     const std::string fraction = digits.size() > 1 ? "." + digits.substr(1) : "";
     return digits.substr(0, 1) + fraction + Exponent(e, exponent);
   }
-  if (exponent < 0) return "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
+  if (exponent < 0)
+    return "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
   const auto whole = static_cast<std::size_t>(exponent) + 1;
   if (digits.size() <= whole) return digits + std::string(whole - digits.size(), '0');
   return digits.substr(0, whole) + "." + digits.substr(whole);
@@ -122,8 +123,7 @@ std::string Hexadecimal(double value, int precision) {
       ++exponent;
     }
   }
-  std::string digits =
-      fmt::format("{:015x}", binary.mantissa & ((std::uint64_t{1} << kOne) - 1));
+  std::string digits = fmt::format("{:015x}", binary.mantissa & ((std::uint64_t{1} << kOne) - 1));
   if (precision < 0) {
     while (digits.ends_with('0')) digits.pop_back();
   } else {

@@ -51,10 +51,18 @@ std::string_view WithoutFinalSpaces(std::string_view text) {
 Token::Kind KeywordOf(std::string_view word) {
   using Kind = Token::Kind;
   static constexpr std::pair<std::string_view, Kind> kKeywords[] = {
-      {"block", Kind::kBlock},       {"break", Kind::kBreak}, {"continue", Kind::kContinue},
-      {"define", Kind::kDefine},     {"else", Kind::kElse},   {"end", Kind::kEndKeyword},
-      {"if", Kind::kIf},             {"nil", Kind::kNil},     {"range", Kind::kRange},
-      {"template", Kind::kTemplate}, {"with", Kind::kWith},   {"true", Kind::kBool},
+      {"block", Kind::kBlock},
+      {"break", Kind::kBreak},
+      {"continue", Kind::kContinue},
+      {"define", Kind::kDefine},
+      {"else", Kind::kElse},
+      {"end", Kind::kEndKeyword},
+      {"if", Kind::kIf},
+      {"nil", Kind::kNil},
+      {"range", Kind::kRange},
+      {"template", Kind::kTemplate},
+      {"with", Kind::kWith},
+      {"true", Kind::kBool},
       {"false", Kind::kBool},
   };
   for (const auto& [name, kind] : kKeywords) {
@@ -193,8 +201,8 @@ bool Lexer::AtRightDelimiter(bool& trims) const {
 bool Lexer::AtTerminator() const {
   const std::uint32_t rune = Peek();
   if (rune == kEnd || IsSpace(rune)) return true;
-  if (rune < 0x80 && std::string_view(".,|:)(").find(static_cast<char>(rune)) !=
-                         std::string_view::npos) {
+  if (rune < 0x80 &&
+      std::string_view(".,|:)(").find(static_cast<char>(rune)) != std::string_view::npos) {
     return true;
   }
   return rest().starts_with(right_);

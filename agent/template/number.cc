@@ -151,8 +151,8 @@ Result<Literal> ParseCharConstant(std::string_view text) {
     return Error::Format(ErrorCode::kInvalid, "malformed character constant: {}", text);
   }
   Literal literal;
-  literal.number = {true, true, true, unquoted->rune, unquoted->rune,
-                    static_cast<double>(unquoted->rune)};
+  literal.number = {true,           true,           true,
+                    unquoted->rune, unquoted->rune, static_cast<double>(unquoted->rune)};
   literal.value = Value::Int(unquoted->rune);
   return literal;
 }

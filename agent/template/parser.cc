@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "agent/base/utf8.h"
@@ -37,6 +38,8 @@ class Parser {
   // What one template, defined inside another or not, does not share with the others.
   struct Scope {
     std::vector<std::string_view> variables = {"$"};
+    // How often each stands in `variables`: there may be thousands.
+    std::unordered_map<std::string_view, int> known = {{"$", 1}};
     int range_depth = 0;
     std::uint32_t action_line = 0;  // 0: not in an action
   };
@@ -99,8 +102,7 @@ class Parser {
 bool IsWhiteSpace(std::uint32_t rune) {
   if (rune < 0x80) return rune == ' ' || (rune >= '\t' && rune <= '\r');
   if (rune >= 0x2000 && rune <= 0x200A) return true;
-  constexpr std::uint32_t kOthers[] = {0x85,   0xA0,   0x1680, 0x2028,
-                                       0x2029, 0x202F, 0x205F, 0x3000};
+  constexpr std::uint32_t kOthers[] = {0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000};
   return std::find(std::begin(kOthers), std::end(kOthers), rune) != std::end(kOthers);
 }
 
@@ -231,13 +233,13 @@ Status Parser::ParseTop(StatementList& root) {
 
 Status Parser::ParseDefinition() {
   constexpr std::string_view kContext = "define clause";
-  const Scope outer = std::exchange(scope_, Scope());
+  Scope outer = std::exchange(scope_, Scope());
   const Token token = NextNonSpace();
   Result<std::string> name = ParseName(token, kContext);
   if (!name.ok()) return name.error();
   if (Result<Token> end = Expect(Kind::kRightDelimiter, kContext); !end.ok()) return end.error();
   if (Status parsed = ParseTree(*std::move(name), kContext); !parsed.ok()) return parsed;
-  scope_ = outer;
+  scope_ = std::move(outer);
   return {};
 }
 
@@ -345,8 +347,7 @@ Result<std::optional<ListEnd>> Parser::ParseKeyword(const Token& token, Statemen
 
 Status Parser::ParseJump(const Token& token, StatementList& list) {
   Statement jump;
-  jump.kind =
-      token.kind == Kind::kBreak ? Statement::Kind::kBreak : Statement::Kind::kContinue;
+  jump.kind = token.kind == Kind::kBreak ? Statement::Kind::kBreak : Statement::Kind::kContinue;
   jump.position = token.position;
   const std::string text = TextOf(jump);
   const Token end = NextNonSpace();
@@ -370,7 +371,9 @@ Result<Statement> Parser::ParseControl(Statement::Kind kind, std::string_view co
   if (kind == Statement::Kind::kIf) chained = Kind::kIf;
   if (kind == Statement::Kind::kWith) chained = Kind::kWith;
   if (Status parsed = ParseBranches(chained, statement); !parsed.ok()) return parsed.error();
-  scope_.variables.resize(variables);
+  for (; scope_.variables.size() > variables; scope_.variables.pop_back()) {
+    --scope_.known[scope_.variables.back()];
+  }
   return statement;
 }
 
@@ -393,8 +396,8 @@ Status Parser::ParseOtherwise(Kind keyword, Statement& statement) {
     const Token token = Next();
     if (block_depth_ == input_.depth) return TooDeep();
     ++block_depth_;
-    Result<Statement> chained = ParseControl(
-        statement.kind, keyword == Kind::kIf ? "if" : "with", token.position);
+    Result<Statement> chained =
+        ParseControl(statement.kind, keyword == Kind::kIf ? "if" : "with", token.position);
     if (!chained.ok()) return chained.error();
     --block_depth_;
     otherwise.push_back(*std::move(chained));
@@ -419,9 +422,9 @@ Result<Statement> Parser::ParseBlock() {
   Result<std::unique_ptr<Pipeline>> pipeline = ParsePipeline(kContext, Kind::kRightDelimiter);
   if (!pipeline.ok()) return pipeline.error();
   statement.pipeline = *std::move(pipeline);
-  const Scope outer = std::exchange(scope_, Scope());
+  Scope outer = std::exchange(scope_, Scope());
   if (Status parsed = ParseTree(*std::move(name), kContext); !parsed.ok()) return parsed.error();
-  scope_ = outer;
+  scope_ = std::move(outer);
   return statement;
 }
 
@@ -486,6 +489,7 @@ Status Parser::ParseVariables(std::string_view context, Pipeline& pipeline) {
     if (!is_comma) pipeline.assigns = following.kind == Kind::kAssign;
     pipeline.variables.push_back(variable.text);
     scope_.variables.push_back(variable.text);
+    ++scope_.known[variable.text];
     if (!is_comma) return {};
     if (context != "range" || pipeline.variables.size() >= 2) {
       return Fail("too many declarations in %s", {context});
@@ -598,8 +602,8 @@ Result<std::optional<Operand>> Parser::ParseFunction(const Token& token) {
 }
 
 Result<std::optional<Operand>> Parser::ParseVariable(const Token& token) {
-  const std::vector<std::string_view>& known = scope_.variables;
-  if (std::find(known.begin(), known.end(), token.text) == known.end()) {
+  const auto known = scope_.known.find(token.text);
+  if (known == scope_.known.end() || known->second == 0) {
     return Fail("undefined variable %q", {token.text});
   }
   Operand operand;
@@ -624,8 +628,8 @@ Result<std::optional<Operand>> Parser::ParseLiteral(const Token& token) {
     literal.value = Value::Text(*std::move(text));
   } else {
     operand.kind = Operand::Kind::kNumber;
-    Result<Literal> number = token.kind == Kind::kCharConstant ? ParseCharConstant(token.text)
-                                                               : ParseNumber(token.text);
+    Result<Literal> number =
+        token.kind == Kind::kCharConstant ? ParseCharConstant(token.text) : ParseNumber(token.text);
     if (!number.ok()) return Fail("%s", {number.error().message()});
     literal = *std::move(number);
   }

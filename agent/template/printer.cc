@@ -292,7 +292,8 @@ void Printer::WriteInteger(std::uint64_t bits, bool is_signed, const DigitStyle&
 
 void Printer::WriteUnicode(std::uint64_t bits) {
   std::string digits = DigitsOf(bits, 16, true);
-  const auto least = static_cast<std::size_t>(flags.has_precision ? std::max(flags.precision, 4) : 4);
+  const auto least =
+      static_cast<std::size_t>(flags.has_precision ? std::max(flags.precision, 4) : 4);
   if (digits.size() < least) digits.insert(0, least - digits.size(), '0');
   std::string text = "U+" + digits;
   if (flags.sharp && bits <= kLastRune && IsPrintable(static_cast<std::uint32_t>(bits))) {

@@ -70,11 +70,11 @@ struct Operand {
     kPipeline,  // in parentheses
   };
   Kind kind = Kind::kNil;
-  std::uint32_t position = 0;             // byte offset, for error texts
-  std::string_view text;                  // as written; of a variable: its name
-  std::vector<std::string_view> fields;   // of a field, variable or chain
+  std::uint32_t position = 0;              // byte offset, for error texts
+  std::string_view text;                   // as written; of a variable: its name
+  std::vector<std::string_view> fields;    // of a field, variable or chain
   std::unique_ptr<const Literal> literal;  // of a bool, number or string
-  std::unique_ptr<Operand> base;          // of a chain
+  std::unique_ptr<Operand> base;           // of a chain
   std::unique_ptr<Pipeline> pipeline;
   const Function* function = nullptr;  // of a function; null: `builtin`
   Builtin builtin = Builtin::kAnd;
@@ -87,7 +87,7 @@ struct Command {
 
 struct Pipeline {
   std::uint32_t position = 0;
-  bool assigns = false;                      // "=", not ":="
+  bool assigns = false;                     // "=", not ":="
   std::vector<std::string_view> variables;  // which get the value
   std::vector<Command> commands;
 };
