@@ -112,7 +112,7 @@ void Printer::Print(const Value& value, std::uint32_t verb, int depth) {
 
 void Printer::PrintNil(std::uint32_t verb, int depth) {
   if (depth > 0) return Write(flags.sharp_v ? "interface {}(nil)" : "<nil>");
-  if (verb == 'v' || verb == 'T') return WritePadded(Cut("<nil>"));
+  if (verb == 'v' || verb == 'T') return WritePadded("<nil>");
   PrintBadVerb(Value(), verb);
 }
 
@@ -120,7 +120,7 @@ void Printer::PrintByKind(const Value& value, std::uint32_t verb, int depth) {
   switch (value.kind()) {
     case Kind::kBool:
       if (verb != 't' && verb != 'v') return PrintBadVerb(value, verb);
-      return WritePadded(Cut(value.boolean() ? "true" : "false"));
+      return WritePadded(value.boolean() ? "true" : "false");
     case Kind::kInt:
     case Kind::kInt32:
     case Kind::kInt64: return PrintInteger(value, BitsOf(value), true, verb);
