@@ -39,7 +39,8 @@ bool IsNullText(std::string_view text) {
 // done, keys checked. Counts nodes and bytes over all documents.
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {
+  explicit Reader(std::string_view text, const YamlOptions& options = {})
+      : text_(text), options_(options) {
     is_ready_ = yaml_parser_initialize(&parser_) != 0;
     if (!is_ready_) return;
     // Given, so that a byte order mark cannot choose UTF-16; the mark of UTF-8 is taken off here.
@@ -275,7 +276,48 @@ class Reader {
     }
   }
 
+  // Puts `entry` in the place of an entry with the same key, or at the end.
+  static void Replace(YamlEntry entry, std::unordered_map<std::string, std::size_t>& places,
+                      YamlNode& node) {
+    const auto [place, is_new] = places.emplace(entry.key.text, node.entries.size());
+    if (is_new) {
+      node.entries.push_back(std::move(entry));
+    } else {
+      node.entries[place->second] = std::move(entry);
+    }
+  }
+
+  // By the rules of yaml.v2.
+  Status FillLastWins(std::size_t& at, int depth, YamlNode& node) {
+    std::unordered_map<std::string, std::size_t> places;  // of the keys in `node`
+    while (true) {
+      const Result<bool> ends = Ends(at);
+      if (!ends.ok()) return ends.error();
+      if (*ends) return {};
+      Result<YamlNode> key = ReadNode(at, depth + 1);
+      if (!key.ok()) return key.error();
+      if (!key->IsScalar() && !key->IsNull()) return YamlError(*key, "a key must be a scalar");
+      Result<YamlNode> value = ReadNode(at, depth + 1);
+      if (!value.ok()) return value.error();
+      if (key->text != "<<" || key->quoted) {
+        Replace({*std::move(key), *std::move(value)}, places, node);
+        continue;
+      }
+      std::vector<YamlNode> sources;
+      if (value->IsSequence()) {
+        sources = std::move(value->items);
+      } else {
+        sources.push_back(*std::move(value));
+      }
+      for (auto source = sources.rbegin(); source != sources.rend(); ++source) {
+        if (!source->IsMapping()) return YamlError(*source, kMergesNoMap);
+        for (YamlEntry& entry : source->entries) Replace(std::move(entry), places, node);
+      }
+    }
+  }
+
   Status FillMapping(std::size_t& at, int depth, YamlNode& node) {
+    if (options_.last_key_wins) return FillLastWins(at, depth, node);
     std::unordered_map<std::string, int> lines;  // of the keys seen
     std::optional<YamlNode> merged;
     while (true) {
@@ -327,6 +369,7 @@ class Reader {
       "map merge requires map or sequence of maps as the value";
 
   std::string_view text_;
+  YamlOptions options_;
   yaml_parser_t parser_ = {};
   bool is_ready_ = false;
   bool has_end_marker_ = false;
@@ -363,9 +406,9 @@ const YamlNode* YamlNode::Find(std::string_view key) const {
   return nullptr;
 }
 
-Result<YamlNode> ParseYaml(std::string_view text) {
+Result<YamlNode> ParseYaml(std::string_view text, const YamlOptions& options) {
   if (Status limits = CheckLimits(text); !limits.ok()) return limits.error();
-  Reader reader(text);
+  Reader reader(text, options);
   const Result<bool> found = reader.FindDocument();
   if (!found.ok()) return found.error();
   if (!*found) return YamlNode();

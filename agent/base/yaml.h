@@ -59,9 +59,15 @@ struct YamlEntry {
   YamlNode value;
 };
 
+struct YamlOptions {
+  // As yaml.v2: of duplicate keys the last wins, and a merge key replaces what was written before
+  // it.
+  bool last_key_wins = false;
+};
+
 // The first document; text without one is a null node. Later documents and what follows "..." are
 // not parsed.
-Result<YamlNode> ParseYaml(std::string_view text);
+Result<YamlNode> ParseYaml(std::string_view text, const YamlOptions& options = {});
 // All documents; text without one gives none.
 Result<std::vector<YamlNode>> ParseYamlDocuments(std::string_view text);
 
