@@ -126,7 +126,7 @@ std::string DateText(const LayoutChunk& chunk, const CivilTime& civil) {
     case Element::kUnderYearDay: return fmt::format("{:3}", civil.year_day);
     case Element::kZeroYearDay: return Padded(civil.year_day, 3);
     case Element::kLongYear: return Padded(civil.year, 4);
-    case Element::kYear: return Padded(std::max<std::int64_t>(civil.year, 0) % 100, 2);
+    case Element::kYear: return Padded(std::abs(civil.year) % 100, 2);
     default: return "";
   }
 }

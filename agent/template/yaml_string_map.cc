@@ -1,5 +1,6 @@
 #include "agent/template/yaml_string_map.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "agent/base/utf8.h"
@@ -25,6 +26,8 @@ Error Syntax(const Error& error) {
   const std::size_t column = message.find(", column ");
   const std::size_t colon = message.find(':');
   if (column < colon && colon != std::string::npos) message.erase(column, colon - column);
+  if (message.starts_with("line 1: ")) message.erase(0, message.find(' ', 5) + 1);
+  message.erase(std::min(message.rfind(" while "), message.size()));
   return {error.code(), "error converting YAML to JSON: yaml: " + message};
 }
 
@@ -144,7 +147,7 @@ Result<Value> ParseYamlMap(Call& call, std::string_view text) {
   if (Status step = call.Step(text.size() / 64); !step.ok()) return step.error();
   const Result<YamlNode> root = ParseYaml(text, kRules);
   if (!root.ok()) return Syntax(root.error());
-  if (root->IsNull()) return Value::NilOf(go::Type::kMap);
+  if (root->IsNull()) return Value::MapOf({});
   Result<Value> value = Converter(call).Convert(*root);
   if (!value.ok() || root->IsMapping()) return value;
   return Unusable(JsonKind(*root), "map[string]interface {}");
