@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+#include "agent/query/jmespath.h"
+
+namespace nodekeep {
+
+// The name that stands for the function to_string in a checked expression.
+inline constexpr std::string_view kJmespathToString = "nodekeep_to_string";
+
+// Refuses the characters and functions that go-jmespath 0.4 does not know but jsoncons does, and
+// expressions over the limits. Returns the expression with to_string renamed; its brackets are
+// balanced. `document_bytes`: of the document that it will be applied to.
+Result<std::string> CheckedJmespath(std::string_view expression, std::size_t document_bytes,
+                                    const JmespathLimits& limits);
+
+}  // namespace nodekeep
