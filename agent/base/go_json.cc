@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "agent/base/go_number.h"
 #include "agent/base/utf8.h"
 
 namespace nodekeep {
@@ -82,14 +83,14 @@ std::string GoJsonNumber(double value) {
   if (!std::isfinite(value)) return "null";
   const double size = std::fabs(value);
   const bool exponent = size != 0 && (size < 1e-6 || size >= 1e21);
+  if (!exponent) return GoFloatWithoutExponent(value);
   char buffer[64];
   const auto end =
-      std::to_chars(buffer, buffer + sizeof(buffer), value,
-                    exponent ? std::chars_format::scientific : std::chars_format::fixed);
+      std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::scientific);
   std::string text(buffer, end.ptr);
   // Go writes 1e-7 where C writes 1e-07; positive exponents of two digits or more are equal.
   const std::size_t n = text.size();
-  if (exponent && n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
+  if (n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
     text.erase(n - 2, 1);
   }
   return text;

@@ -23,6 +23,105 @@ Error SyntaxError(std::string_view what) {
   return Error::Format(ErrorCode::kInvalid, "SyntaxError: {}", what);
 }
 
+// The kinds of tokens; other tokens are their own kind.
+struct Kind {
+  static constexpr char kName = 'n';
+  static constexpr char kQuoted = 'q';  // a name in quotes
+  static constexpr char kValue = 'v';
+  static constexpr char kNumber = '0';
+  static constexpr char kFlatten = 'E';
+  static constexpr char kFilter = 'F';
+  static constexpr char kBinary = '|';
+  static constexpr char kUnary = '!';
+};
+
+// Whether tokens are an expression; one character for each, its kind. The parser of jsoncons does
+// not end for some texts that are none. Precedence does not matter here. Recursion is bounded by
+// the limit of brackets.
+class Grammar {
+ public:
+  explicit Grammar(std::string_view kinds) : kinds_(kinds) {}
+
+  bool Accepts() { return Expression() && at_ == kinds_.size(); }
+
+ private:
+  char Next() const { return at_ < kinds_.size() ? kinds_[at_] : '\0'; }
+  bool Skip(char kind) {
+    if (Next() != kind) return false;
+    ++at_;
+    return true;
+  }
+
+  bool Expression() {
+    if (!Operand()) return false;
+    for (;;) {
+      const std::size_t before = at_;
+      if (!Suffix()) return false;
+      if (at_ == before) return true;
+    }
+  }
+
+  bool Operand() {
+    while (Skip(Kind::kUnary)) {
+    }
+    if (Skip(Kind::kValue) || Skip('@') || Skip('*') || Skip(Kind::kFlatten)) return true;
+    if (Skip(Kind::kFilter)) return Expression() && Skip(']');
+    if (Skip('(')) return Expression() && Skip(')');
+    if (Skip('{')) return Members();
+    if (!Skip('[')) return Name();
+    const bool is_index = Next() == Kind::kNumber || Next() == ':';
+    const bool is_star = kinds_.substr(at_).starts_with("*]");
+    return is_index || is_star ? Index() : List(']');
+  }
+
+  // True without progress where the expression ends.
+  bool Suffix() {
+    if (Skip(Kind::kBinary)) return Operand();
+    if (Skip('.')) return Member();
+    if (Skip(Kind::kFlatten)) return true;
+    if (Skip(Kind::kFilter)) return Expression() && Skip(']');
+    return !Skip('[') || Index();
+  }
+
+  bool Member() {
+    if (Skip('*')) return true;
+    if (Skip('[')) return List(']');
+    return Skip('{') ? Members() : Name();
+  }
+
+  bool Name() {
+    if (Skip(Kind::kQuoted)) return Next() != '(';
+    if (!Skip(Kind::kName)) return false;
+    if (!Skip('(')) return true;
+    return Skip(')') || List(')');
+  }
+
+  bool Index() {
+    if (Skip('*')) return Skip(']');
+    const bool has_number = Skip(Kind::kNumber);
+    if (Next() != ':') return has_number && Skip(']');
+    for (int parts = 0; parts < 2 && Skip(':'); ++parts) Skip(Kind::kNumber);
+    return Skip(']');
+  }
+
+  bool List(char closing) {
+    do {
+      if (!Expression()) return false;
+    } while (Skip(','));
+    return Skip(closing);
+  }
+
+  bool Members() {
+    do {
+      if (!(Skip(Kind::kName) || Skip(Kind::kQuoted)) || !Skip(':') || !Expression()) return false;
+    } while (Skip(','));
+    return Skip('}');
+  }
+
+  std::string_view kinds_;
+  std::size_t at_ = 0;
+};
+
 class Checker {
  public:
   Checker(std::string_view expression, std::size_t document_bytes, const JmespathLimits& limits)
@@ -36,7 +135,7 @@ class Checker {
     while (at_ < text_.size()) {
       if (Status token = Token(); !token.ok()) return token.error();
     }
-    if (!open_.empty()) return SyntaxError("Unexpected end of the expression");
+    if (!Grammar(kinds_).Accepts()) return SyntaxError("Incomplete expression or unexpected token");
     return std::move(checked_);
   }
 
@@ -48,24 +147,30 @@ class Checker {
 
   Status Token() {
     const char c = text_[at_];
+    if (kSpace.find(c) != std::string_view::npos) {
+      Copy(1);
+      return {};
+    }
     if (IsNameStart(c)) return Name();
     if (c == '\'' || c == '"' || c == '`') return Quoted(c);
-    if (c == '-') return Minus();
+    if (c == '-' || IsDigit(c)) return Number();
+    if (text_.substr(at_).starts_with("[]")) return Take(Kind::kFlatten, 2);
     if (c == '(' || c == '[' || c == '{') return Open(c);
     if (c == ')' || c == ']' || c == '}') return Close(c);
-    if (c == ',' && !open_.empty()) ++open_.back().items;
-    if (c == '=' && !IsComparison()) return SyntaxError("Unknown char: '='");
-    if (!IsDigit(c) && std::string_view(" \t\r\n.*,:@&|<>!=").find(c) == std::string_view::npos) {
-      return SyntaxError("Unknown char");
-    }
-    Copy(1);
-    return {};
+    return Operator(c);
   }
 
-  // "==", "<=", ">=", "!="; the first character of "==" is followed, the second preceded.
-  bool IsComparison() const {
-    if (text_.substr(at_ + 1).starts_with('=')) return true;
-    return !checked_.empty() && std::string_view("=<>!").find(checked_.back()) != std::string::npos;
+  Status Operator(char c) {
+    if (c == ',' && !open_.empty()) ++open_.back().items;
+    if (std::string_view(".*,:@").find(c) != std::string_view::npos) return Take(c, 1);
+    const std::string_view rest = text_.substr(at_);
+    if (rest.starts_with("||") || rest.starts_with("&&")) return Take(Kind::kBinary, 2);
+    if (rest.substr(1).starts_with('=') && std::string_view("=<>!").find(c) != std::string::npos) {
+      return Take(Kind::kBinary, 2);
+    }
+    if (c == '<' || c == '>' || c == '|') return Take(Kind::kBinary, 1);
+    if (c == '!' || c == '&') return Take(Kind::kUnary, 1);
+    return SyntaxError("Unknown char");
   }
 
   Status Name() {
@@ -74,13 +179,13 @@ class Checker {
     const std::string_view name = text_.substr(at_, end - at_);
     const std::size_t next = text_.find_first_not_of(kSpace, end);
     if (next == std::string_view::npos || text_[next] != '(') {
-      Copy(name.size());
-      return {};
+      return Take(Kind::kName, name.size());
     }
     if (std::find(kFunctions.begin(), kFunctions.end(), name) == kFunctions.end()) {
       return Error::Format(ErrorCode::kInvalid, "unknown function: {}", name);
     }
     checked_ += name == "to_string" ? kJmespathToString : name;
+    kinds_ += Kind::kName;
     at_ = next;
     return {};
   }
@@ -93,20 +198,18 @@ class Checker {
       if (text_[end] == '\\') ++end;
     }
     if (end >= text_.size()) return SyntaxError("Unclosed delimiter");
-    Copy(end + 1 - at_);
+    if (Status taken = Take(quote == '"' ? Kind::kQuoted : Kind::kValue, end + 1 - at_);
+        !taken.ok()) {
+      return taken;
+    }
     return quote == '`' ? Repeat(items) : Status();
   }
 
-  // Only of an index or a bound of a slice.
-  Status Minus() {
-    const std::size_t before = checked_.find_last_not_of(kSpace);
-    const bool begins =
-        before != std::string::npos && (checked_[before] == '[' || checked_[before] == ':');
-    if (!begins || at_ + 1 == text_.size() || !IsDigit(text_[at_ + 1])) {
-      return SyntaxError("Unknown char: '-'");
-    }
-    Copy(1);
-    return {};
+  Status Number() {
+    std::size_t end = at_ + 1;
+    while (end < text_.size() && IsDigit(text_[end])) ++end;
+    if (text_[at_] == '-' && end == at_ + 1) return SyntaxError("Unknown char: '-'");
+    return Take(Kind::kNumber, end - at_);
   }
 
   Status Open(char c) {
@@ -115,15 +218,15 @@ class Checker {
                            "the expression has more than {} brackets in each other", limits_.depth);
     }
     open_.push_back({c == '(' ? ')' : c == '[' ? ']' : '}'});
-    Copy(1);
-    return {};
+    if (text_.substr(at_).starts_with("[?")) return Take(Kind::kFilter, 2);
+    return Take(c, 1);
   }
 
   Status Close(char c) {
     if (open_.empty() || open_.back().closing != c) return SyntaxError("Unexpected bracket");
     const std::size_t items = open_.back().items;
     open_.pop_back();
-    Copy(1);
+    if (Status taken = Take(c, 1); !taken.ok()) return taken;
     ++brackets_;
     return Repeat(items);
   }
@@ -132,6 +235,12 @@ class Checker {
     product_ *= items;
     if (product_ <= limits_.work / (brackets_ * bytes_)) return {};
     return Error(ErrorCode::kTooLarge, "the expression's lists can repeat the document too often");
+  }
+
+  Status Take(char kind, std::size_t length) {
+    kinds_ += kind;
+    Copy(length);
+    return {};
   }
 
   void Copy(std::size_t length) {
@@ -144,6 +253,7 @@ class Checker {
   const JmespathLimits& limits_;
   std::size_t at_ = 0;
   std::string checked_;
+  std::string kinds_;
   std::vector<Bracket> open_;
   std::size_t brackets_ = 1;
   std::size_t product_ = 1;

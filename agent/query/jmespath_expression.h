@@ -13,8 +13,8 @@ namespace nodekeep {
 inline constexpr std::string_view kJmespathToString = "nodekeep_to_string";
 
 // Refuses the characters and functions that go-jmespath 0.4 does not know but jsoncons does, and
-// expressions over the limits. Returns the expression with to_string renamed; its brackets are
-// balanced. `document_bytes`: of the document that it will be applied to.
+// what is no expression, and expressions over the limits. Returns it with to_string renamed.
+// `document_bytes`: of the document that it will be applied to.
 Result<std::string> CheckedJmespath(std::string_view expression, std::size_t document_bytes,
                                     const JmespathLimits& limits);
 

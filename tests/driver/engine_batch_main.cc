@@ -1,50 +1,44 @@
-// Answers questions to the query library, so that it and the original libraries can be fed the same
-// ones: one JSON object per line of standard input, one per line of standard output. Bytes are in
-// base64. Every line is answered.
+// Answers questions to the template engine and the query library, so that they and the original
+// libraries can be fed the same ones: one JSON object per line of standard input, one per line of
+// standard output. Bytes are in base64. Every line is answered.
 //
 //   {"id":1,"op":"gjson","json":TEXT or "json64":BASE64,"path":TEXT}
 //   {"id":1,"ok":true,"exists":true,"value64":BASE64,"raw64":BASE64} or
 //   {"id":1,"ok":false,"error":TEXT}
+//
+// template {key, template, left, right, scope, target, decoding, data, data64} -> out64
+// rewrite {rewrite, data, data64}, decodeMap and convertKeys and reverseKeys {strategy, data,
+//   data64}, validateKeys {data, data64} -> out64
+// jmespath {json | json64, path} -> kind, value64
+// decode {strategy, value64}, byteValue {json, how: "float" | "number"} -> value64
+// jsonToMap {json | json64} -> out64
 
+#include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <string>
 
-#include "agent/base/codecs.h"
-#include "agent/base/json.h"
-#include "agent/query/gjson.h"
+#include "agent/base/clock.h"
+#include "agent/base/digest.h"
+#include "tests/driver/engine_batch.h"
 
 namespace nodekeep {
 namespace {
 
-// The member `name`, or `name`64 in base64.
-Result<SecretBytes> Bytes(const Json& question, const std::string& name) {
-  if (const auto encoded = TextOf(Find(question, {name + "64"}))) return Base64Decode(*encoded);
-  return SecretBytes(TextOf(Find(question, {name})).value_or(""));
+// Whatever a library throws answers this line, and not the next ones.
+Result<Json> Answered(const TemplateEnvironment& environment, const Json& question) {
+  try {
+    return AnswerTo(environment, question);
+  } catch (const std::exception& failure) {
+    return Error::Format(ErrorCode::kInternal, "exception: {}", failure.what());
+  }
 }
 
-Result<Json> Gjson(const Json& question) {
-  Result<SecretBytes> json = Bytes(question, "json");
-  if (!json.ok()) return json.error();
-  Result<GjsonResult> result =
-      GjsonGet(json->Reveal(), TextOf(Find(question, {"path"})).value_or(""));
-  if (!result.ok()) return result.error();
-  Json answer(jsoncons::json_object_arg);
-  answer["exists"] = result->exists;
-  answer["value64"] = Base64Encode(result->value.Reveal());
-  answer["raw64"] = Base64Encode(result->raw.Reveal());
-  return answer;
-}
-
-Result<Json> AnswerTo(const Json& question) {
-  const std::string op(TextOf(Find(question, {"op"})).value_or(""));
-  if (op == "gjson") return Gjson(question);
-  return Error::Format(ErrorCode::kInvalid, "unknown op \"{}\": gjson", op);
-}
-
-std::string AnswerLine(const std::string& line) {
+std::string AnswerLine(const TemplateEnvironment& environment, const std::string& line) {
   Json answer(jsoncons::json_object_arg);
   const Result<Json> question = ParseJson(line);
-  Result<Json> said = question.ok() ? AnswerTo(*question) : Result<Json>(question.error());
+  Result<Json> said =
+      question.ok() ? Answered(environment, *question) : Result<Json>(question.error());
   if (said.ok()) {
     answer = *std::move(said);
   } else {
@@ -59,9 +53,13 @@ std::string AnswerLine(const std::string& line) {
 }  // namespace nodekeep
 
 int main() {
+  setenv("TZ", "UTC", 1);
+  const nodekeep::SystemClock clock;
+  const nodekeep::TemplateEnvironment environment{
+      .clock = clock, .random = [](std::size_t size) { return nodekeep::RandomBytes(size); }};
   std::string line;
   while (std::getline(std::cin, line)) {
-    std::cout << nodekeep::AnswerLine(line) << std::endl;
+    std::cout << nodekeep::AnswerLine(environment, line) << std::endl;
   }
   return 0;
 }
