@@ -73,6 +73,7 @@ std::unique_ptr<CLI::App> MakeCommandTree(ChosenCommand& chosen) {
   AddRun(*app, chosen);
   AddValidate(*app, chosen);
   AddGet(*app, chosen);
+  AddTemplate(*app, chosen);
   AddStatus(*app, chosen);
   AddRefresh(*app, chosen);
   AddCache(*app, chosen);

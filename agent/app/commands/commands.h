@@ -19,6 +19,7 @@ namespace nodekeep {
 void AddRun(CLI::App& root, ChosenCommand& chosen);
 void AddValidate(CLI::App& root, ChosenCommand& chosen);
 void AddGet(CLI::App& root, ChosenCommand& chosen);
+void AddTemplate(CLI::App& root, ChosenCommand& chosen);
 void AddStatus(CLI::App& root, ChosenCommand& chosen);
 void AddRefresh(CLI::App& root, ChosenCommand& chosen);
 void AddCache(CLI::App& root, ChosenCommand& chosen);
