@@ -32,12 +32,12 @@ struct Kind {
   static constexpr char kFlatten = 'E';
   static constexpr char kFilter = 'F';
   static constexpr char kBinary = '|';
-  static constexpr char kUnary = '!';
 };
 
 // Whether tokens are an expression; one character for each, its kind. The parser of jsoncons does
-// not end for some texts that are none. Precedence does not matter here. Recursion is bounded by
-// the limit of brackets.
+// not end for some texts that are none, and its evaluation of '!' in an argument with '&' reads a
+// null pointer: such a key of a function is refused. Precedence does not matter here. Recursion is
+// bounded by the limit of brackets.
 class Grammar {
  public:
   explicit Grammar(std::string_view kinds) : kinds_(kinds) {}
@@ -62,7 +62,8 @@ class Grammar {
   }
 
   bool Operand() {
-    while (Skip(Kind::kUnary)) {
+    while (Skip('!')) {
+      if (references_ > 0) return false;
     }
     if (Skip(Kind::kValue) || Skip('@') || Skip('*') || Skip(Kind::kFlatten)) return true;
     if (Skip(Kind::kFilter)) return Expression() && Skip(']');
@@ -93,7 +94,7 @@ class Grammar {
     if (Skip(Kind::kQuoted)) return Next() != '(';
     if (!Skip(Kind::kName)) return false;
     if (!Skip('(')) return true;
-    return Skip(')') || List(')');
+    return Skip(')') || Arguments();
   }
 
   bool Index() {
@@ -111,6 +112,16 @@ class Grammar {
     return Skip(closing);
   }
 
+  bool Arguments() {
+    do {
+      const int references = references_;
+      if (Skip('&')) ++references_;
+      if (!Expression()) return false;
+      references_ = references;
+    } while (Skip(','));
+    return Skip(')');
+  }
+
   bool Members() {
     do {
       if (!(Skip(Kind::kName) || Skip(Kind::kQuoted)) || !Skip(':') || !Expression()) return false;
@@ -120,6 +131,7 @@ class Grammar {
 
   std::string_view kinds_;
   std::size_t at_ = 0;
+  int references_ = 0;  // & of arguments that are open
 };
 
 class Checker {
@@ -169,7 +181,7 @@ class Checker {
       return Take(Kind::kBinary, 2);
     }
     if (c == '<' || c == '>' || c == '|') return Take(Kind::kBinary, 1);
-    if (c == '!' || c == '&') return Take(Kind::kUnary, 1);
+    if (c == '!' || c == '&') return Take(c, 1);
     return SyntaxError("Unknown char");
   }
 

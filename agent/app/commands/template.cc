@@ -12,6 +12,7 @@
 #include "agent/base/digest.h"
 #include "agent/base/read_file.h"
 #include "agent/base/yaml.h"
+#include "agent/template/function_reference.h"
 
 namespace nodekeep {
 namespace {
@@ -25,6 +26,7 @@ struct Options {
   std::vector<std::string> data_files;  // KEY=FILE
   std::string left = "{{";
   std::string right = "}}";
+  bool functions = false;
   std::string output = "yaml";
 };
 
@@ -63,6 +65,10 @@ Result<std::string> ReadManifest(CommandIo& io, const std::string& file) {
 }
 
 int Render(CommandIo& io, const Options& options) {
+  if (options.functions) {
+    io.out << FunctionReference();
+    return kExitOk;
+  }
   const Result<std::string> text = ReadManifest(io, options.file);
   if (!text.ok()) return Fail(io, text.error());
   const Result<ExternalSecretTemplate> manifest = ReadExternalSecret(*text, options.name);
@@ -88,9 +94,12 @@ void AddTemplate(CLI::App& root, ChosenCommand& chosen) {
   CLI::App* command = root.add_subcommand(
       "template", "Renders the template of an ExternalSecret, without Kubernetes and backends");
   auto options = std::make_shared<Options>();
-  command->add_option("-f,--filename", options->file, "Manifest with the ExternalSecret")
-      ->required()
+  CLI::Option_group* what = command->add_option_group("what", "What to do (one of these)");
+  what->add_option("-f,--filename", options->file, "Render the ExternalSecret of this manifest")
       ->type_name("FILE");
+  what->add_flag("--functions", options->functions,
+                 "Print the reference of all template functions, in Markdown");
+  what->require_option(1);
   command->add_option("--name", options->name, "Which one, when the file has several")
       ->type_name("NAME");
   command
