@@ -58,9 +58,11 @@ struct Core {
                 cache, credentials, leases, pool, clock, rng, fetch_metrics) {}
 
   // As MountService does: the read uses the share of the pod's namespace, and joins only the reads
-  // of that namespace.
+  // of that namespace. Unless `context` names another one.
   Result<Bundle> Fetch(const MountPlanPtr& plan, const Context& context = Context()) {
-    const Context own = context.WithNamespace(plan->read->identity.namespace_name);
+    const Context own = context.namespace_name().empty()
+                            ? context.WithNamespace(plan->read->identity.namespace_name)
+                            : context;
     return AssembleBundle(*plan, fetcher.Read(own, plan->read), version_key);
   }
   std::optional<Result<Bundle>> FetchFromMemory(const MountPlanPtr& plan) {
