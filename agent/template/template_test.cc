@@ -243,7 +243,7 @@ TEST_CASE("template: members of maps and lists of any type are interfaces") {
       {"{{ range .i }}{{ . }}{{ end }}{{ range .i64 }}{{ . }}{{ end }}", "012012"},
       {"{{ eq .i .i64 }} {{ eq .empty nil }} {{ with .x }}{{ .y }}{{ end }}", "true false 1"},
       {"{{ .x.n.z }}",
-       R"(template: t:1:7: executing "t" at <.x.n.z>: nil pointer evaluating interface {}.z)"},
+       R"(template: t:1:5: executing "t" at <.x.n.z>: nil pointer evaluating interface {}.z)"},
       {"{{ (.x.n).z }}",
        R"(template: t:1:6: executing "t" at <.x.n>: nil data; no entry for key "z")"},
       {"{{ .i.z }}",

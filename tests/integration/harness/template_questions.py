@@ -366,7 +366,9 @@ def language_questions() -> Iterator[dict]:
         yield {"template": f"{{{{ {operand} }}}}|{{{{ print {value} {value} }}}}|{{{{ html {value} }}}}|{{{{ js {value} }}}}|{{{{ urlquery {value} }}}}", "data": DATA}
         yield {"template": f"{{{{ if {operand} }}}}true{{{{ else }}}}false{{{{ end }}}}{{{{ not {value} }}}}", "data": DATA}
         yield {"template": f"{{{{ len {value} }}}}", "data": DATA}
-        yield {"template": f"{{{{ range {operand} }}}}{{{{ break }}}}{{{{ end }}}}", "data": DATA}
+        # An error text with invalid UTF-8 would not survive the oracle's JSON.
+        if "\\xff" not in value:
+            yield {"template": f"{{{{ range {operand} }}}}{{{{ break }}}}{{{{ end }}}}", "data": DATA}
         yield {"template": f"{{{{ ({operand}).x }}}}", "data": DATA}
     compared = ["1", "2", "1.0", '"a"', "true", "nil", "(list 1)", '(dict "a" 1)', "(int64 1)", '(index "abc" 0)', "97"]
     for name, left, right in product(("eq", "ne", "lt", "le", "gt", "ge"), compared, compared):
