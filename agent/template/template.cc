@@ -1,5 +1,6 @@
 #include "agent/template/template.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/template/executor.h"
@@ -8,6 +9,13 @@
 #include "agent/template/syntax.h"
 
 namespace nodekeep {
+namespace {
+
+// Of blocks in each other, and of parentheses, in one template: the parser recurses over them on
+// the caller's stack, in large frames. Far more than a template that somebody writes has.
+constexpr int kMostNested = 200;
+
+}  // namespace
 
 struct Template::Parsed {
   std::string name;
@@ -31,7 +39,7 @@ Result<Template> Template::Parse(std::string name, std::string_view text,
   input.text = parsed->text.Reveal();
   input.left = options.left.empty() ? "{{" : std::string_view(parsed->options.left);
   input.right = options.right.empty() ? "}}" : std::string_view(parsed->options.right);
-  input.depth = options.limits.depth;
+  input.depth = std::min(options.limits.depth, kMostNested);
   Result<go::SyntaxTree> tree = go::ParseTemplate(input);
   if (!tree.ok()) return tree.error();
   parsed->tree = *std::move(tree);
