@@ -77,8 +77,7 @@ class Calculator {
     if (digits == nullptr) return OutOfMemory();
     const std::string text = digits + ("e" + std::to_string(decimal.exponent));
     OPENSSL_free(digits);
-    const double number = std::strtod(text.c_str(), nullptr);  // the locale is "C"
-    return number == 0 ? 0.0 : number;
+    return std::strtod(text.c_str(), nullptr);  // the locale is "C"
   }
 
  private:

@@ -13,6 +13,9 @@ std::uint32_t Mapped(utf8proc_int32_t (*map)(utf8proc_int32_t), std::uint32_t ru
   return static_cast<std::uint32_t>(map(static_cast<utf8proc_int32_t>(rune)));
 }
 
+// utf8proc maps it to the capital that Unicode 5.1 added; the Unicode tables, and Go, do not.
+constexpr std::uint32_t kSharpS = 0xDF;
+
 }  // namespace
 
 bool IsSpace(std::uint32_t rune) {
@@ -44,11 +47,17 @@ bool IsPunctuation(std::uint32_t rune) {
   return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
-std::uint32_t ToUpper(std::uint32_t rune) { return Mapped(utf8proc_toupper, rune); }
+std::uint32_t ToUpper(std::uint32_t rune) {
+  if (rune == kSharpS) return rune;
+  return Mapped(utf8proc_toupper, rune);
+}
 
 std::uint32_t ToLower(std::uint32_t rune) { return Mapped(utf8proc_tolower, rune); }
 
-std::uint32_t ToTitle(std::uint32_t rune) { return Mapped(utf8proc_totitle, rune); }
+std::uint32_t ToTitle(std::uint32_t rune) {
+  if (rune == kSharpS) return rune;
+  return Mapped(utf8proc_totitle, rune);
+}
 
 std::string_view TrimSpace(std::string_view text) {
   for (Rune rune = FirstRune(text); rune.length > 0 && IsSpace(rune.code); rune = FirstRune(text)) {
