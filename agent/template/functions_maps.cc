@@ -179,7 +179,12 @@ Result<Value> Copy(Call& call, const Value& value, int depth) {
   return Value::MapOf(value.type(), std::move(entries));
 }
 
-Result<Value> DeepCopy(Call& call, Arguments arguments) { return Copy(call, arguments[0], 0); }
+Result<Value> DeepCopy(Call& call, Arguments arguments) {
+  if (arguments[0].IsNil()) {
+    return Error(ErrorCode::kInvalid, "reflect: call of reflect.Value.Type on zero Value");
+  }
+  return Copy(call, arguments[0], 0);
+}
 
 }  // namespace
 

@@ -45,6 +45,13 @@ class Reader {
                          QuotedCharacter(text_[at_]), context);
   }
 
+  // The same inside of a literal, a number or an escape, where Go reads a blank at the end.
+  Error InvalidInToken(std::string_view context) const {
+    const char c = at_ < text_.size() ? text_[at_] : ' ';
+    return Error::Format(ErrorCode::kInvalid, "invalid character {} {}", QuotedCharacter(c),
+                         context);
+  }
+
   char Peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
 
   void SkipSpace() {
@@ -137,14 +144,15 @@ class Reader {
   Status ReadLiteral(std::string_view word, Value literal, Value& value) {
     for (std::size_t i = 0; i < word.size(); ++i, ++at_) {
       if (at_ < text_.size() && text_[at_] == word[i]) continue;
-      return Invalid(fmt::format("in literal {} (expecting {})", word, QuotedCharacter(word[i])));
+      return InvalidInToken(
+          fmt::format("in literal {} (expecting {})", word, QuotedCharacter(word[i])));
     }
     value = std::move(literal);
     return {};
   }
 
   Status SkipDigits(std::string_view context) {
-    if (!IsDigit(Peek())) return Invalid(context);
+    if (!IsDigit(Peek())) return InvalidInToken(context);
     while (IsDigit(Peek())) ++at_;
     return {};
   }
@@ -224,7 +232,7 @@ class Reader {
     if (Peek() == 'u') return ReadUnicodeEscape(out);
     const std::size_t escape =
         at_ < text_.size() ? kEscapes.find(text_[at_]) : std::string_view::npos;
-    if (escape == std::string_view::npos) return Invalid("in string escape code");
+    if (escape == std::string_view::npos) return InvalidInToken("in string escape code");
     out += kMeanings[escape];
     ++at_;
     return {};
@@ -255,7 +263,8 @@ class Reader {
     for (int i = 0; i < 4; ++i, ++at_) {
       const std::size_t digit =
           at_ < text_.size() ? kDigits.find(text_[at_]) : std::string_view::npos;
-      if (digit == std::string_view::npos) return Invalid("in \\u hexadecimal character escape");
+      if (digit == std::string_view::npos)
+        return InvalidInToken("in \\u hexadecimal character escape");
       code = code << 4 | static_cast<std::uint32_t>(digit % 16);
     }
     return {};
