@@ -111,10 +111,11 @@ TEST_CASE("functions_json: deep and large documents are refused") {
   TemplateLimits limits;
   limits.memory = 10'000;
   limits.steps = 1'000;
+  limits.depth = 50;
   const FunctionRow rows[] = {
-      {"fromJson", {Text(std::string(1001, '['))}, "error: JSON is nested deeper than 1000 levels"},
+      {"fromJson", {Text(std::string(51, '['))}, "error: JSON is nested deeper than 50 levels"},
       {"fromJson",
-       {Text(std::string(900, '['))},
+       {Text('"' + std::string(20'000, 'x') + '"')},
        "error: the values made by this template take more than 10000 bytes"},
   };
   for (const FunctionRow& row : rows) {

@@ -64,7 +64,7 @@ TEST_CASE("functions_regexp: long expressions and long searches are refused") {
        "error: a regular expression is longer than 8192 bytes"},
       {"regexFindAll",
        {Text(""), Text(std::string(3000, 'x')), Int(-1)},
-       "error: this template takes more than 1000 steps"},
+       "error: the values made by this template take more than 10000 bytes"},
       {"regexReplaceAll",
        {Text("a"),
         Text("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
