@@ -30,8 +30,7 @@ Error Malformed(std::string_view der) {
   long size = 0;
   int tag = 0;
   int tag_class = 0;
-  const int form =
-      ASN1_get_object(&at, &size, &tag, &tag_class, static_cast<long>(der.size()));
+  const int form = ASN1_get_object(&at, &size, &tag, &tag_class, static_cast<long>(der.size()));
   const auto* const end = reinterpret_cast<const unsigned char*>(der.data()) + der.size();
   ERR_clear_error();
   const bool is_sequence =
@@ -130,8 +129,7 @@ std::string SubjectPartText(const X509_NAME* subject, const SubjectPart& part) {
   std::string text;
   for (int at = X509_NAME_get_index_by_NID(subject, part.nid, -1); at >= 0;
        at = X509_NAME_get_index_by_NID(subject, part.nid, at)) {
-    const std::string value =
-        Utf8Of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    const std::string value = Utf8Of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
     if (is_single) text.clear();
     if (!text.empty()) text += '+';
     text += fmt::format("{}={}", part.name, EscapedValue(value));

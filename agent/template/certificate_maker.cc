@@ -73,10 +73,10 @@ bool SetNames(X509* certificate, const CertificateRequest& request, const Issuer
            std::string_view(" '()+,-./:=?*&").find(c) != std::string_view::npos;
   });
   const int type = is_ascii_print ? V_ASN1_PRINTABLESTRING : V_ASN1_UTF8STRING;
-  const bool named = request.name.empty() ||
-                     X509_NAME_add_entry_by_NID(subject, NID_commonName, type,
-                                                BytesOf(request.name),
-                                                static_cast<int>(request.name.size()), -1, 0) == 1;
+  const bool named =
+      request.name.empty() ||
+      X509_NAME_add_entry_by_NID(subject, NID_commonName, type, BytesOf(request.name),
+                                 static_cast<int>(request.name.size()), -1, 0) == 1;
   const X509_NAME* const issuer_name =
       issuer.certificate == nullptr ? subject : X509_get_subject_name(issuer.certificate);
   return named && X509_set_issuer_name(certificate, issuer_name) == 1;
@@ -102,8 +102,8 @@ bool AddSubjectKey(X509* certificate) {
 
 bool AddAuthorityKey(X509* certificate, const X509* issuer) {
   const ASN1_OCTET_STRING* const key = X509_get0_subject_key_id(const_cast<X509*>(issuer));
-  const bool is_other = X509_NAME_cmp(X509_get_subject_name(certificate),
-                                      X509_get_issuer_name(certificate)) != 0;
+  const bool is_other =
+      X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) != 0;
   if (key == nullptr || !is_other) return true;
   const KeyIdPtr identifier(AUTHORITY_KEYID_new());
   identifier->keyid = ASN1_OCTET_STRING_dup(key);
@@ -112,8 +112,8 @@ bool AddAuthorityKey(X509* certificate, const X509* issuer) {
 
 bool AppendName(GENERAL_NAMES* names, int type, const std::string& bytes) {
   GENERAL_NAME* const name = GENERAL_NAME_new();
-  ASN1_STRING* const text = ASN1_STRING_type_new(type == GEN_DNS ? V_ASN1_IA5STRING
-                                                                 : V_ASN1_OCTET_STRING);
+  ASN1_STRING* const text =
+      ASN1_STRING_type_new(type == GEN_DNS ? V_ASN1_IA5STRING : V_ASN1_OCTET_STRING);
   ASN1_STRING_set(text, bytes.data(), static_cast<int>(bytes.size()));
   GENERAL_NAME_set0_value(name, type, text);
   return sk_GENERAL_NAME_push(names, name) > 0;

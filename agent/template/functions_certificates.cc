@@ -94,7 +94,7 @@ Result<KeyPtr> KeyFor(Call& call, const Value* pem) {
     return MakeRsaKey(2048);
   }
   Result<KeyPtr> key = ParseKeyPem(pem->text());
-  if (!key.ok()) return key.error().Prepend("error parsing private key");
+  if (!key.ok()) return key.error().Prepend("parsing private key");
   return key;
 }
 
@@ -161,9 +161,7 @@ Result<Value> GenSelfSignedWithKey(Call& call, Arguments in) {
   return GenSelfSignedWith(call, in, &in[4]);
 }
 Result<Value> GenSigned(Call& call, Arguments in) { return GenSignedWith(call, in, nullptr); }
-Result<Value> GenSignedWithKey(Call& call, Arguments in) {
-  return GenSignedWith(call, in, &in[5]);
-}
+Result<Value> GenSignedWithKey(Call& call, Arguments in) { return GenSignedWith(call, in, &in[5]); }
 
 Result<Value> CertField(Call&, Arguments in) {
   return Value::Text(CertificateIn(in[0]).cert.Reveal());
@@ -192,8 +190,7 @@ std::span<const Function> CertificateFunctions() {
       {"genSignedCert", "name string, ips []any, dns []any, days int, ca certificate", &GenSigned,
        "A new certificate signed by an authority. Differs with each call."},
       {"genSignedCertWithKey",
-       "name string, ips []any, dns []any, days int, ca certificate, key string",
-       &GenSignedWithKey,
+       "name string, ips []any, dns []any, days int, ca certificate, key string", &GenSignedWithKey,
        "A new certificate for that key, signed by an authority. Differs with each call."},
   };
   return functions;

@@ -172,17 +172,15 @@ Result<Value> TimeMonth(Call&, Arguments in) {
 Result<Value> TimeWeekday(Call&, Arguments in) {
   return Value::Integer(Type::kWeekday, CivilOf(TimeIn(in[0])).weekday);
 }
-Result<Value> TimeNanosecond(Call&, Arguments in) {
-  return Value::Int(TimeIn(in[0]).nanoseconds);
-}
+Result<Value> TimeNanosecond(Call&, Arguments in) { return Value::Int(TimeIn(in[0]).nanoseconds); }
 
 // Since 1970, in units of `kPerSecond`; wraps as in Go.
 template <std::uint64_t kPerSecond>
 Result<Value> TimeUnix(Call&, Arguments in) {
   const GoTime& time = TimeIn(in[0]);
-  const std::uint64_t units = static_cast<std::uint64_t>(time.seconds) * kPerSecond +
-                              static_cast<std::uint64_t>(time.nanoseconds) /
-                                  (kNanosPerSecond / kPerSecond);
+  const std::uint64_t units =
+      static_cast<std::uint64_t>(time.seconds) * kPerSecond +
+      static_cast<std::uint64_t>(time.nanoseconds) / (kNanosPerSecond / kPerSecond);
   return Value::Int64(static_cast<std::int64_t>(units));
 }
 
@@ -210,8 +208,7 @@ Result<Value> TimeAddDate(Call&, Arguments in) {
   const GoTime& time = TimeIn(in[0]);
   const CivilTime civil = CivilOf(time);
   const auto sum = [](std::int64_t a, std::int64_t b) {
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) +
-                                     static_cast<std::uint64_t>(b));
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
   };
   return TimeValue(DateOf(sum(civil.year, in[1].integer()), sum(civil.month, in[2].integer()),
                           sum(civil.day, in[3].integer()), civil.hour, civil.minute, civil.second,
@@ -301,8 +298,7 @@ std::span<const Function> DateFunctions() {
        "The same as dateInZone."},
       {"htmlDate", "time any", &HtmlDate, "The date as 2006-01-02.", "{{ htmlDate 1700000000 }}"},
       {"htmlDateInZone", "time any, zone string", &HtmlDateInZone,
-       "The date in a time zone as 2006-01-02.",
-       R"({{ htmlDateInZone 1700000000 "Asia/Tokyo" }})"},
+       "The date in a time zone as 2006-01-02.", R"({{ htmlDateInZone 1700000000 "Asia/Tokyo" }})"},
       {"toDate", "layout string, text string", &ToDate,
        "The time that a text in that layout means; the year 1 if it cannot be read.",
        R"({{ (toDate "2006-01-02" "2026-03-01").Year }})"},

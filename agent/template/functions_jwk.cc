@@ -180,8 +180,8 @@ Result<ParsedKey> EdwardsKey(const Json& jwk) {
   if (is_private) {
     SecretBytes derived = SecretBytes::OfSize(kSize);
     std::size_t size = kSize;
-    EVP_PKEY_get_raw_public_key(
-        key.get(), reinterpret_cast<unsigned char*>(derived.MutableData()), &size);
+    EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(derived.MutableData()),
+                                &size);
     if (derived.Reveal() != x->Reveal()) return Failure("invalid x value given d value");
   }
   return ParsedKey{std::move(key), is_private,
@@ -214,8 +214,8 @@ Result<Value> PrivateKeyPem(Call& call, std::span<const Value> arguments) {
   const Result<ParsedKey> parsed = ParseJwk(call, arguments[0].text());
   if (!parsed.ok()) return parsed.error();
   if (!parsed->is_private || !parsed->key) {
-    return Error::Format(ErrorCode::kInvalid,
-                         "x509: unknown key type while marshaling PKCS#8: {}", parsed->go_type);
+    return Error::Format(ErrorCode::kInvalid, "x509: unknown key type while marshaling PKCS#8: {}",
+                         parsed->go_type);
   }
   return Value::Text(PemOf("PRIVATE KEY", Pkcs8Of(parsed->key.get()).Reveal()));
 }

@@ -76,8 +76,7 @@ Result<Value> Htpasswd(Call& call, Arguments in) {
   const std::string_view password = in[1].text();
   if (user.find(':') != user.npos) return Value::Text(fmt::format("invalid username: {}", user));
   if (in[2].text() == "sha") {
-    return Value::Text(
-        fmt::format("{}:{{SHA}}{}", user, Base64Encode(Sha1(password).Reveal())));
+    return Value::Text(fmt::format("{}:{{SHA}}{}", user, Base64Encode(Sha1(password).Reveal())));
   }
   const Result<std::string> hash = BcryptText(call, password);
   if (!hash.ok()) return hash.error();
@@ -140,8 +139,8 @@ Result<SecretBytes> MasterKey(std::string_view password, std::string_view user) 
   const std::string salt = std::string(kScope) + BigEndian(user.size()) + std::string(user);
   SecretBytes key = SecretBytes::OfSize(64);
   const bool done = EVP_PBE_scrypt(password.data() == nullptr ? "" : password.data(),
-                                   password.size(), BytesOf(salt), salt.size(), kN, kR, kP,
-                                   kMemory, BytesOf(key), key.size()) == 1;
+                                   password.size(), BytesOf(salt), salt.size(), kN, kR, kP, kMemory,
+                                   BytesOf(key), key.size()) == 1;
   ERR_clear_error();
   if (!done) return Error(ErrorCode::kInternal, "scrypt: the library cannot derive a key");
   return key;
@@ -157,8 +156,8 @@ Result<Value> DerivePassword(Call& call, Arguments in) {
   if (Status step = call.SlowStep(); !step.ok()) return step.error();
   const Result<SecretBytes> key = MasterKey(in[2].text(), in[3].text());
   if (!key.ok()) return key.error();
-  const SecretBytes seed = HmacSha256(*key, {kScope, BigEndian(site.size()), site,
-                                             BigEndian(in[0].unsigned_integer())});
+  const SecretBytes seed =
+      HmacSha256(*key, {kScope, BigEndian(site.size()), site, BigEndian(in[0].unsigned_integer())});
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(seed.Reveal()[i]); };
   const std::string_view places = (*templates)[byte(0) % templates->size()];
   SecretBytes password;
@@ -228,8 +227,7 @@ Result<Value> DecryptAes(Call& call, Arguments in) {
   if (!plain.ok()) return plain.error();
   const auto padding = static_cast<std::size_t>(static_cast<unsigned char>(plain->Reveal().back()));
   if (padding > plain->size()) {
-    return Error::Format(ErrorCode::kInvalid,
-                         "runtime error: slice bounds out of range [:-{}]",
+    return Error::Format(ErrorCode::kInvalid, "runtime error: slice bounds out of range [:-{}]",
                          padding - plain->size());
   }
   plain->Truncate(plain->size() - padding);
@@ -255,15 +253,14 @@ std::span<const Function> PasswordFunctions() {
        "A line for an htpasswd file; the algorithm is sha or bcrypt. With bcrypt it differs with "
        "each call.",
        R"({{ htpasswd "alice" "secret" "sha" }})"},
-      {"derivePassword",
-       "counter uint32, type string, password string, user string, site string", &DerivePassword,
+      {"derivePassword", "counter uint32, type string, password string, user string, site string",
+       &DerivePassword,
        "A password derived with the Master Password algorithm. Types: maximum, long, medium, "
        "short, basic, pin.",
        R"({{ derivePassword 1 "long" "password" "user" "example.com" }})"},
       {"encryptAES", "password string, text string", &EncryptAes,
        "The text encrypted with AES-256-CBC, in base64. Differs with each call."},
-      {"decryptAES", "password string, text string", &DecryptAes,
-       "What encryptAES encrypted.",
+      {"decryptAES", "password string, text string", &DecryptAes, "What encryptAES encrypted.",
        R"({{ encryptAES "password" "text" | decryptAES "password" }})"},
       {"randBytes", "count int", &RandBytes,
        "That many random bytes, in base64. Differs with each call."},

@@ -41,8 +41,8 @@ Result<Value> UrlJoin(Call& call, std::span<const Value> arguments) {
   GoUrl url;
   std::string user;
   const std::pair<std::string_view, std::string*> fields[] = {
-      {"scheme", &url.scheme}, {"host", &url.host},         {"path", &url.path},
-      {"query", &url.query},   {"opaque", &url.opaque},     {"fragment", &url.fragment},
+      {"scheme", &url.scheme}, {"host", &url.host},     {"path", &url.path},
+      {"query", &url.query},   {"opaque", &url.opaque}, {"fragment", &url.fragment},
       {"userinfo", &user},
   };
   for (const auto& [key, field] : fields) {

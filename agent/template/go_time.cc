@@ -14,9 +14,7 @@ namespace {
 constexpr std::int64_t kSecondsPerDay = 86400;
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
-std::int64_t FloorDiv(std::int64_t a, std::int64_t b) {
-  return a / b - (a % b < 0 ? 1 : 0);
-}
+std::int64_t FloorDiv(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
 // Go's arithmetic: overflow wraps.
 std::int64_t WrappingAdd(std::int64_t a, std::int64_t b) {
@@ -81,9 +79,7 @@ GoTime TimeOf(WallTime time) {
   return {seconds, static_cast<std::int32_t>(count - seconds * kNanosPerSecond), Utc()};
 }
 
-bool IsLeapYear(std::int64_t year) {
-  return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
+bool IsLeapYear(std::int64_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 
 int DaysInMonth(int month, std::int64_t year) {
   constexpr std::array<int, 12> kDays = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -109,7 +105,7 @@ CivilTime CivilOf(const GoTime& time) {
   civil.zone = time.location->At(time.seconds);
   const std::int64_t local = WrappingAdd(time.seconds, civil.zone.offset);
   const std::int64_t days = FloorDiv(local, kSecondsPerDay);
-  const auto second = static_cast<int>(local - days * kSecondsPerDay);
+  const auto second = static_cast<int>((local % kSecondsPerDay + kSecondsPerDay) % kSecondsPerDay);
   civil.hour = second / 3600;
   civil.minute = second / 60 % 60;
   civil.second = second % 60;
@@ -189,8 +185,8 @@ std::string MonthText(std::int64_t month) {
 }
 
 std::string WeekdayText(std::int64_t day) {
-  constexpr std::array<std::string_view, 7> kNames = {
-      "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+  constexpr std::array<std::string_view, 7> kNames = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                                      "Thursday", "Friday", "Saturday"};
   if (day < 0 || day > 6) return fmt::format("%!Weekday({})", static_cast<std::uint64_t>(day));
   return std::string(kNames[static_cast<std::size_t>(day)]);
 }

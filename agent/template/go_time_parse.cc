@@ -353,8 +353,7 @@ class Parser {
     if (month_ < 0) month_ = 1;
     if (day_ < 0) day_ = 1;
     if (day_ < 1 || day_ > DaysInMonth(month_, year_)) return Problem(": day out of range");
-    GoTime time =
-        DateOf(year_, month_, day_, hour_, minute_, second_, nanoseconds_, Utc());
+    GoTime time = DateOf(year_, month_, day_, hour_, minute_, second_, nanoseconds_, Utc());
     if (zone_) return time;
     if (offset_) return WithOffset(std::move(time));
     if (!zone_name_.empty()) {

@@ -102,6 +102,11 @@ bool IsIp6(const std::string& text) {
   return inet_pton(AF_INET6, text.substr(0, zone).c_str(), address.data()) == 1;
 }
 
+bool IsIp4(const std::string& text) {
+  std::array<unsigned char, 4> address;
+  return inet_pton(AF_INET, text.c_str(), address.data()) == 1;
+}
+
 // "[::1]:80"
 Result<std::string> BracketedHost(std::string_view host, std::size_t open) {
   const std::size_t close = host.rfind(']');
@@ -115,6 +120,7 @@ Result<std::string> BracketedHost(std::string_view host, std::size_t open) {
   const Result<std::string> zone = Unescape(name.substr(zone_at), Where::kZone);
   if (!zone.ok()) return zone.error();
   const std::string literal = *address + *zone;
+  if (open > 0 || IsIp4(literal)) return Error(ErrorCode::kInvalid, "invalid IP-literal");
   if (!IsIp6(literal)) {
     return Error::Format(ErrorCode::kInvalid, "invalid host: ParseAddr({}): unable to parse IP",
                          GoQuote(literal));
@@ -125,7 +131,7 @@ Result<std::string> BracketedHost(std::string_view host, std::size_t open) {
 Result<std::string> ParseHost(std::string_view host) {
   const std::size_t open = host.rfind('[');
   if (open != host.npos) return BracketedHost(host, open);
-  const std::size_t colon = host.rfind(':');
+  const std::size_t colon = host.find(':');
   if (colon != host.npos && !IsOptionalPort(host.substr(colon))) {
     return BadPort(host.substr(colon));
   }

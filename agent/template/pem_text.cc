@@ -85,8 +85,7 @@ Candidate ReadCandidate(std::string_view text, const char* end) {
   const bool ends_at_once = block.headers.empty() && body.starts_with(kEnd.substr(1));
   if (!ends_at_once && body.data() > end) return found;
 
-  const char* const trailer_at =
-      ends_at_once ? body.data() + kEnd.size() - 1 : behind_end;
+  const char* const trailer_at = ends_at_once ? body.data() + kEnd.size() - 1 : behind_end;
   std::string_view trailer = from(trailer_at);
   if (trailer.size() < type.size() + kDashes.size()) return found;
   const std::string_view last = trailer.substr(0, type.size() + kDashes.size());
@@ -120,8 +119,7 @@ std::optional<GoPemBlock> NextPemBlock(std::string_view& rest) {
       text.remove_prefix(end + kEnd.size());
       continue;
     }
-    Candidate candidate =
-        ReadCandidate(text.substr(begin + kBegin.size()), text.data() + end);
+    Candidate candidate = ReadCandidate(text.substr(begin + kBegin.size()), text.data() + end);
     if (candidate.is_last) return std::nullopt;
     text = candidate.rest;
     if (!candidate.block) continue;
@@ -160,8 +158,7 @@ SecretBytes PemOf(std::string_view type, std::string_view bytes) {
 }
 
 Error NilPointerPanic() {
-  return {ErrorCode::kInvalid,
-          "runtime error: invalid memory address or nil pointer dereference"};
+  return {ErrorCode::kInvalid, "runtime error: invalid memory address or nil pointer dereference"};
 }
 
 }  // namespace nodekeep::go

@@ -37,7 +37,9 @@ constexpr std::size_t kSaltSize = 16;
 // One step of the limit stands for that many iterations of a key derivation.
 constexpr std::uint64_t kIterationsPerStep = 4;
 
-Error Failure(std::string_view text) { return Error::Format(ErrorCode::kInvalid, "pkcs12: {}", text); }
+Error Failure(std::string_view text) {
+  return Error::Format(ErrorCode::kInvalid, "pkcs12: {}", text);
+}
 
 // What Go's encoding/asn1 says of a text that is no PKCS#12 file: usually PEM, or base64 that was
 // not decoded.
@@ -56,7 +58,8 @@ std::string Asn1Problem(std::string_view content) {
   }
   return fmt::format(
       "asn1: structure error: tags don't match (16 vs {{class:{} tag:{} length:{} isCompound:{}}}) "
-      "{{optional:false explicit:false application:false private:false defaultValue:<nil> tag:<nil> "
+      "{{optional:false explicit:false application:false private:false defaultValue:<nil> "
+      "tag:<nil> "
       "stringType:0 timeType:0 set:false omitEmpty:false}} pfxPdu @2",
       first >> 6, tag, length, is_compound);
 }
@@ -109,8 +112,7 @@ int NidOf(const X509_ALGOR* algorithm) {
 // Takes steps for the key derivation of `algorithm` before it is done.
 Status PayAlgorithm(Call& call, const X509_ALGOR* algorithm) {
   if (NidOf(algorithm) != NID_pbes2) {
-    const auto parameters =
-        Unpack<&PBEPARAM_free, PBEPARAM>(algorithm, ASN1_ITEM_rptr(PBEPARAM));
+    const auto parameters = Unpack<&PBEPARAM_free, PBEPARAM>(algorithm, ASN1_ITEM_rptr(PBEPARAM));
     if (!parameters) return Failure("algorithm is not supported");
     return PayIterations(call, parameters->iter);
   }
@@ -225,10 +227,11 @@ class Reader {
       const X509_ALGOR* algorithm = nullptr;
       X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &algorithm, nullptr);
       if (Status paid = PayAlgorithm(call_, algorithm); !paid.ok()) return paid;
-      decrypted.reset(PKCS12_decrypt_skey_ex(bag, password_.data(), password_.size(),
-                                             library_.get(), nullptr));
+      decrypted.reset(
+          PKCS12_decrypt_skey_ex(bag, password_.data(), password_.size(), library_.get(), nullptr));
       if (!decrypted) {
-        return Failure("error decrypting PKCS#8 shrouded key bag: pkcs12: decryption error, incorrect "
+        return Failure(
+            "error decrypting PKCS#8 shrouded key bag: pkcs12: decryption error, incorrect "
             "padding");
       }
       info = decrypted.get();

@@ -192,8 +192,8 @@ bool Satisfies(const Version& v, const Constraint& c, bool with_prereleases) {
 
 // "1.2 - 2.3" becomes ">= 1.2, <= 2.3 ".
 std::string RewriteRanges(std::string_view text) {
-  static const RE2& expression = Expression(
-      fmt::format(R"(\s*({0}{1})\s+-\s+({0}{1})\s*)", kPattern, kSuffix));
+  static const RE2& expression =
+      Expression(fmt::format(R"(\s*({0}{1})\s+-\s+({0}{1})\s*)", kPattern, kSuffix));
   // Group 1 is the first version, which has seven groups of its own; group 9 the second.
   std::string rewritten(text);
   RE2::GlobalReplace(&rewritten, expression, R"(>= \1, <= \9 )");
@@ -201,9 +201,8 @@ std::string RewriteRanges(std::string_view text) {
 }
 
 Result<std::vector<Constraint>> ParseAll(std::string_view text) {
-  static const RE2& valid = Expression(
-      fmt::format(R"(^(\s*{0}\s*{1}{2}\s*)((?:\s+|,\s*){0}\s*{1}{2}\s*)*$)", kOperators, kPattern,
-                  kSuffix));
+  static const RE2& valid = Expression(fmt::format(
+      R"(^(\s*{0}\s*{1}{2}\s*)((?:\s+|,\s*){0}\s*{1}{2}\s*)*$)", kOperators, kPattern, kSuffix));
   static const RE2& one = Expression(fmt::format(R"(({}\s*{}{}))", kOperators, kPattern, kSuffix));
   const re2::StringPiece piece(text.data(), text.size());
   if (!RE2::PartialMatch(piece, valid)) return Improper(text);

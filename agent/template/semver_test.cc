@@ -33,11 +33,16 @@ TEST_CASE("constraints select versions as Masterminds/semver does") {
     bool want;
   };
   const Row rows[] = {
-      {"^1.2, != 1.3.0", "1.4.5", true},  {"^1.2, != 1.3.0", "1.3.0", false},
-      {"~1.2.3", "1.3.0", false},         {">=1.0 <2 || >=3", "2.0.0", false},
-      {"1.2 - 1.4.5", "1.3.0", true},     {"^0.2.3", "0.3.0", false},
-      {"*", "1.2.3-beta", false},         {">=1.2-0", "1.2.3-beta", true},
-      {">1", "1.3.0", false},             {"1.x", "1.9.9", true},
+      {"^1.2, != 1.3.0", "1.4.5", true},
+      {"^1.2, != 1.3.0", "1.3.0", false},
+      {"~1.2.3", "1.3.0", false},
+      {">=1.0 <2 || >=3", "2.0.0", false},
+      {"1.2 - 1.4.5", "1.3.0", true},
+      {"^0.2.3", "0.3.0", false},
+      {"*", "1.2.3-beta", false},
+      {">=1.2-0", "1.2.3-beta", true},
+      {">1", "1.3.0", false},
+      {"1.x", "1.9.9", true},
   };
   for (const Row& row : rows) {
     INFO(row.constraint << " | " << row.version);

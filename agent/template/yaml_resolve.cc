@@ -22,12 +22,12 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 const YamlScalar* FindWord(std::string_view text) {
   static const std::map<std::string_view, YamlScalar> words = [] {
     std::map<std::string_view, YamlScalar> table;
-    for (const std::string_view word : {"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on",
-                                        "On", "ON"}) {
+    for (const std::string_view word :
+         {"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"}) {
       table[word] = {.type = ScalarType::kBool, .boolean = true};
     }
-    for (const std::string_view word : {"n", "N", "no", "No", "NO", "false", "False", "FALSE",
-                                        "off", "Off", "OFF"}) {
+    for (const std::string_view word :
+         {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"}) {
       table[word] = {.type = ScalarType::kBool, .boolean = false};
     }
     for (const std::string_view word : {"", "~", "null", "Null", "NULL"}) {
@@ -103,13 +103,12 @@ std::optional<YamlScalar> ParseFloat(std::string_view text) {
 }
 
 bool IsTimestamp(std::string_view text) {
-  constexpr std::array<std::string_view, 4> kLayouts = {
-      "2006-1-2T15:4:5.999999999Z07:00", "2006-1-2t15:4:5.999999999Z07:00",
-      "2006-1-2 15:4:5.999999999", "2006-1-2"};
+  constexpr std::array<std::string_view, 4> kLayouts = {"2006-1-2T15:4:5.999999999Z07:00",
+                                                        "2006-1-2t15:4:5.999999999Z07:00",
+                                                        "2006-1-2 15:4:5.999999999", "2006-1-2"};
   if (text.size() < 8 || SkipDigits(text, 0) != 4 || text[4] != '-') return false;
-  return std::any_of(kLayouts.begin(), kLayouts.end(), [text](std::string_view layout) {
-    return ParseGoTime(layout, text).ok();
-  });
+  return std::any_of(kLayouts.begin(), kLayouts.end(),
+                     [text](std::string_view layout) { return ParseGoTime(layout, text).ok(); });
 }
 
 template <typename Float>
@@ -127,8 +126,8 @@ std::string Short(Float value) {
   constexpr int kLow = -4;
   constexpr int kHigh = 6;
   if (exponent < kLow || exponent >= kHigh) return std::string(text);
-  const auto plain = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
-                                   std::chars_format::fixed);
+  const auto plain =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
   return {buffer.data(), plain.ptr};
 }
 

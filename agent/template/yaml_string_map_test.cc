@@ -54,13 +54,13 @@ TEST_CASE("the last of duplicate keys wins, and a merge key replaces what stands
 }
 
 TEST_CASE("what is no map of scalars is an error without its values") {
-  for (const std::string text : {"a: {secret: 1}", "a: [secret]", "secret", "[secret]", "~: secret",
-                                 "a: 'secret"}) {
+  for (const std::string text :
+       {"a: {secret: 1}", "a: [secret]", "secret", "[secret]", "~: secret", "a: 'secret"}) {
     INFO(text);
     const auto map = YamlStringMap(text);
     REQUIRE_FALSE(map.ok());
-    CHECK(map.error().message().starts_with(
-        "could not unmarshal template to 'map[string][]byte': "));
+    CHECK(
+        map.error().message().starts_with("could not unmarshal template to 'map[string][]byte': "));
     CHECK(map.error().message().find("secret") == std::string::npos);
   }
 }

@@ -246,10 +246,9 @@ class Writer {
 
   Status WriteScalar(std::string_view text, yaml_scalar_style_t style) {
     yaml_event_t event;
-    const auto* const bytes =
-        reinterpret_cast<const yaml_char_t*>(text.empty() ? "" : text.data());
-    if (yaml_scalar_event_initialize(&event, nullptr, nullptr, bytes,
-                                     static_cast<int>(text.size()), 1, 1, style) != 1) {
+    const auto* const bytes = reinterpret_cast<const yaml_char_t*>(text.empty() ? "" : text.data());
+    if (yaml_scalar_event_initialize(&event, nullptr, nullptr, bytes, static_cast<int>(text.size()),
+                                     1, 1, style) != 1) {
       return Error(ErrorCode::kInvalid, "the text is not UTF-8");
     }
     return Emit(event);
