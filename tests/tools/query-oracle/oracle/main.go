@@ -1,8 +1,10 @@
-// Answers questions about gjson paths with tidwall/gjson itself: one JSON object per line of
-// standard input, one per line of standard output.
+// Answers questions about gjson paths and JMESPath expressions with tidwall/gjson and go-jmespath
+// themselves: one JSON object per line of standard input, one per line of standard output.
 //
 //	{"id":1,"op":"gjson","json64":"...","path":"a.b"}
 //	{"id":1,"ok":true,"exists":true,"value64":"...","raw64":"..."}
+//	{"id":1,"op":"jmespath","json64":"...","path":"a.b"}
+//	{"id":1,"ok":true,"kind":"text","value64":"..."}
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/jmespath/go-jmespath"
 	"github.com/tidwall/gjson"
 )
 
@@ -29,6 +32,29 @@ type answer struct {
 	Exists bool            `json:"exists"`
 	Value  []byte          `json:"value64"`
 	Raw    []byte          `json:"raw64"`
+	Kind   string          `json:"kind,omitempty"`
+}
+
+func search(said *answer, text, expression string) {
+	var document any
+	err := json.Unmarshal([]byte(text), &document)
+	if err == nil {
+		document, err = jmespath.Search(expression, document)
+	}
+	if err != nil {
+		said.Error = err.Error()
+		return
+	}
+	said.OK = true
+	switch found := document.(type) {
+	case nil:
+		said.Kind = "null"
+	case string:
+		said.Kind = "text"
+		said.Value = []byte(found)
+	default:
+		said.Kind = "other"
+	}
 }
 
 func reply(q question) (said answer) {
@@ -42,6 +68,10 @@ func reply(q question) (said answer) {
 	text := q.JSON
 	if q.JSON64 != nil {
 		text = string(q.JSON64)
+	}
+	if q.Op == "jmespath" {
+		search(&said, text, q.Path)
+		return said
 	}
 	result := gjson.Get(text, q.Path)
 	said.OK = true
