@@ -186,7 +186,9 @@ Result<SecretBytes> CompactJson(const Json& value, JsonNumbers numbers, HtmlInJs
                                 std::size_t max_bytes) {
   Writer writer(numbers, html, max_bytes);
   if (Status written = writer.Write(value); !written.ok()) return written.error();
-  return writer.Take();
+  SecretBytes json = writer.Take();
+  if (json.size() <= max_bytes) return json;
+  return Error::Format(ErrorCode::kTooLarge, "the JSON is larger than {} bytes", max_bytes);
 }
 
 Result<SecretMap> JsonToMap(std::string_view text) {
