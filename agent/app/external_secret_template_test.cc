@@ -29,10 +29,10 @@ TEST_CASE("template: an ExternalSecret's template is rendered with the data of t
        {},
        R"({"data":{"url":"http://h/"}})"},
       {"a literal",
-       "      templateFrom:\n      - literal: |\n          {{ .key }}: {{ .host }}\n          n: "
+       "      templateFrom:\n      - literal: |\n          {{ .key }}: {{ .host }}\n          num: "
        "0644\n",
        {},
-       R"({"data":{"k":"h","n":"420"}})"},
+       R"({"data":{"k":"h","num":"420"}})"},
       {"data wins over literals",
        "      templateFrom:\n      - literal: 'a: literal'\n      data: {a: data}\n",
        {},
