@@ -39,6 +39,20 @@ else()
   set(GRPC_TARGET PkgConfig::GRPC protobuf::libprotobuf)
 endif()
 
+# RE2 alone, for libraries that need no RPC.
+add_library(nodekeep_re2 INTERFACE)
+set(archives "")
+foreach(name ${RE2_STATIC_LIBRARIES})
+  find_library(ARCHIVE_${name} NAMES lib${name}.a)
+  if(NODEKEEP_STATIC AND ARCHIVE_${name})
+    list(APPEND archives ${ARCHIVE_${name}})
+  else()
+    list(APPEND archives -l${name})
+  endif()
+endforeach()
+target_link_libraries(nodekeep_re2 INTERFACE -Wl,--start-group ${archives} -Wl,--end-group
+                      Threads::Threads)
+
 include(Catch)
 
 find_library(YAML_ARCHIVE NAMES libyaml.a)
