@@ -8,6 +8,7 @@
     that start within 4 s, when the cached values are too old for a pod that starts
 (d) resident memory: idle, after the storm, with 10,000 cached secrets of 1 KiB
 (e) 110 pods x 10 secrets of Akeyless at once over 5 access ids; requests counted by the gateway of tests/fakes
+(f) templates: the engine and Go's text/template with sprig
 
 The peer figures were measured on this test bed with the upstream driver, its registrar and vault provider 1.7.4
 (method: docs/benchmarks.md).
@@ -27,7 +28,8 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 from bed.akeyless import AkeylessGateway  # noqa: E402
 from bed.cluster import Cluster  # noqa: E402
 from bed.openbao import OpenBao  # noqa: E402
-from bed.process import Process  # noqa: E402
+from bed.process import Process, tool  # noqa: E402
+from bench_templates import measure_templates  # noqa: E402
 from harness.agent import Agent  # noqa: E402
 from harness.akeyless import AkeylessTenant  # noqa: E402
 from harness.driver import attributes  # noqa: E402
@@ -202,12 +204,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodekeep", type=pathlib.Path, default=REPOSITORY / "build/release/nodekeep")
     parser.add_argument("--load", type=pathlib.Path, default=REPOSITORY / "build/release/tests/bench/bench-load")
+    parser.add_argument("--engine", type=pathlib.Path, default=REPOSITORY / "build/release/tests/driver/engine-batch")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nodekeep-bench-") as name:
         directory = pathlib.Path(name)
         load = Load(arguments.load.resolve(), directory)
         rows = measure(arguments.nodekeep.resolve(), load, directory) + measure_akeyless(
             arguments.nodekeep.resolve(), load, directory)
+    say("templates")
+    rows += measure_templates(arguments.engine.resolve(), tool("template-oracle"))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cstdint>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -116,6 +117,12 @@ Result<Json> RenderTemplate(const TemplateEnvironment& environment, const Json& 
   TargetTemplate rendered{.texts = {{TextAt(question, "key"), std::string(text->Reveal())}},
                           .scope = *scope,
                           .decoding = *decoding};
+  // For measurements: as often as the question says.
+  std::int64_t repeat = IntOf(Find(question, {"repeat"})).value_or(1);
+  for (; repeat > 1; --repeat) {
+    Result<SecretMap> out = RenderTarget(environment, rendered, TemplateData(data), options);
+    if (!out.ok()) return out.error();
+  }
   return Out(RenderTarget(environment, rendered, TemplateData(data), options));
 }
 

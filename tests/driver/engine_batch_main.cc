@@ -6,7 +6,7 @@
 //   {"id":1,"ok":true,"exists":true,"value64":BASE64,"raw64":BASE64} or
 //   {"id":1,"ok":false,"error":TEXT}
 //
-// template {key, template, left, right, scope, target, decoding, data, data64} -> out64
+// template {key, template, left, right, scope, target, decoding, data, data64, repeat} -> out64
 // rewrite {rewrite, data, data64}, decodeMap and convertKeys and reverseKeys {strategy, data,
 //   data64}, validateKeys {data, data64} -> out64
 // jmespath {json | json64, path} -> kind, value64

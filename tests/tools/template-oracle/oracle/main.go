@@ -6,7 +6,7 @@
 //	{"id":2,"ok":false,"error":"template: t:1:3: executing ..."}
 //
 // Further members: "key" (the template's name, default "t"), "left" and "right" (delimiters),
-// "template64" and "data64" (the same in base64). "op":"functions" lists the names of all functions.
+// "template64" and "data64" (the same in base64), "repeat" (parse and render as often, for measurements). "op":"functions" lists the names of all functions.
 package main
 
 import (
@@ -42,6 +42,7 @@ type question struct {
 	Data       map[string]string `json:"data"`
 	Data64     map[string][]byte `json:"data64"`
 	MissingKey string            `json:"missingkey"`
+	Repeat     int               `json:"repeat"`
 }
 
 type answer struct {
@@ -118,6 +119,9 @@ func reply(q question) answer {
 	}
 	done := make(chan answer, 1)
 	go func() {
+		for range max(q.Repeat, 1) - 1 {
+			render(q)
+		}
 		out, err := render(q)
 		if err != nil {
 			done <- answer{ID: q.ID, Error: err.Error()}
