@@ -76,9 +76,9 @@ TEST_CASE("template lexer: an error ends the tokens") {
   };
   for (const Row& row : rows) {
     INFO(row.text);
+    // The error is the last of them, and may be the only one.
     const std::string tokens = Tokens(row.text);
-    const std::size_t last = tokens.rfind("·");
-    CHECK(tokens.substr(last + std::string_view("·").size()) == row.want);
+    CHECK((tokens == row.want || tokens.ends_with("·" + row.want)));
   }
 }
 

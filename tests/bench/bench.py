@@ -204,7 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodekeep", type=pathlib.Path, default=REPOSITORY / "build/release/nodekeep")
     parser.add_argument("--load", type=pathlib.Path, default=REPOSITORY / "build/release/tests/bench/bench-load")
-    parser.add_argument("--engine", type=pathlib.Path, default=REPOSITORY / "build/release/tests/driver/engine-batch")
+    parser.add_argument("--engine", type=pathlib.Path, default=REPOSITORY / "build/release/engine-batch")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nodekeep-bench-") as name:
         directory = pathlib.Path(name)
