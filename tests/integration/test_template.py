@@ -62,7 +62,7 @@ def test_templates_give_what_go_gives(engine, cases, at_least):
     different = [
         (question["template"], question.get("data"), text_of(mine), text_of(other))
         for question, mine, other in zip(asked, ours, theirs, strict=True)
-        if not agree(mine, other) and question["template"] not in template_questions.ON_PURPOSE
+        if not agree(mine, other) and question["template"] not in template_function_questions.ON_PURPOSE
     ]
     assert different == [], f"{len(different)} of {len(asked)}"
     assert sum(said["ok"] for said in theirs) > len(asked) / 2
