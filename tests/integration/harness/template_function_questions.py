@@ -364,16 +364,18 @@ PIPELINES = r"""
 {{ mergeOverwrite (fromJson .j) (dict "s" "new") | toJson }}
 {{ pluck "a" (dict "a" 1) (dict "a" 2) | first }}{{ omit (fromJson .j) "x" "z" | toJson }}
 {{ upper (index . "none") }}|{{ index . "none" | default "d" }}
+{{ slice (regexFindAll "a" "banana" -1) 0 9 }}
 {{ "%s %d" | printf }}{{ quote (printf "%q" "a") }}
 {{ (list 1 2 3) | has 2 }}{{ without (list 1 2 3) 2 | toString }}{{ toString (list "a" nil) | quote }}
 {{ html (toJson (dict "a" "<")) }}{{ js (quote "a'b") }}{{ urlquery (b64enc "??>") }}
 """
 
 # Templates that differ on purpose, with the reason.
-_CYCLE = "Go looks for cycles in JSON, Nodekeep bounds the depth of every value; both refuse, toJson of Go by an empty text"
+_CYCLE = "Go looks for cycles in JSON and toJson gives an empty text; Nodekeep bounds the depth of every value and refuses"
 ON_PURPOSE: dict[str, str] = {
     '{{ $d := dict }}{{ $_ := set $d "self" $d }}{{ toJson $d }}': _CYCLE,
     '{{ $d := dict }}{{ $_ := set $d "self" $d }}{{ mustToJson $d }}': _CYCLE,
+    '{{ slice (regexFindAll "a" "banana" -1) 0 9 }}': "Go shows the reserve of a list behind its end, by how it grew; Nodekeep refuses",
 }
 
 
