@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/hex"
+	"maps"
 	"strings"
 	"text/template"
 
@@ -11,11 +12,13 @@ import (
 // The functions that External Secrets adds to sprig's. Each group is written here anew from its
 // described behaviour, over the libraries that External Secrets uses.
 func ownFunctions() template.FuncMap {
-	return template.FuncMap{
+	own := template.FuncMap{
 		"toYaml":   toYaml,
 		"fromYaml": fromYaml,
 		"hexdec":   hexdec,
 	}
+	maps.Copy(own, keyFunctions())
+	return own
 }
 
 func toYaml(value any) string {
