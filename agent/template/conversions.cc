@@ -1,5 +1,6 @@
 #include "agent/template/conversions.h"
 
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -149,6 +150,32 @@ double ToFloat64(const Value& value) {
     }
     default: return 0;
   }
+}
+
+// A group that is incomplete is reported at its start, and one without its second padding character
+// before the character that stands there instead.
+std::size_t Base64Fault(std::string_view text) {
+  std::size_t digits = 0;
+  std::size_t at = 0;
+  const auto skip_line_breaks = [&] {
+    while (at < text.size() && (text[at] == '\r' || text[at] == '\n')) ++at;
+  };
+  for (skip_line_breaks(); at < text.size() && text[at] != '='; skip_line_breaks()) {
+    const char c = text[at];
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '+' && c != '/') return at;
+    digits = (digits + 1) % 4;
+    ++at;
+  }
+  if (at == text.size()) return at - digits;
+  if (digits < 2) return at;
+  ++at;
+  skip_line_breaks();
+  if (digits == 3) return at;
+  if (at == text.size()) return at;
+  if (text[at] != '=') return at - 1;
+  ++at;
+  skip_line_breaks();
+  return at;
 }
 
 bool IsEmpty(const Value& value) {

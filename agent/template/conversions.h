@@ -2,6 +2,7 @@
 
 // The lenient conversions of sprig's functions.
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ struct ParsedInteger {
 };
 // strconv.ParseInt(text, base, 64). `base`: 8, 10, or 0 for the base of the prefix.
 ParsedInteger ParseInteger(std::string_view text, unsigned base);
+
+// Where Go's decoder finds the first fault of text that is no Base64.
+std::size_t Base64Fault(std::string_view text);
 
 // Whether a condition takes `value` for false: nil, zero, "", an empty list or map.
 bool IsEmpty(const Value& value);

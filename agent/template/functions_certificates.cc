@@ -4,6 +4,7 @@
 #include "agent/base/codecs.h"
 #include "agent/template/certificate_chain.h"
 #include "agent/template/certificate_maker.h"
+#include "agent/template/format.h"
 #include "agent/template/function.h"
 #include "agent/template/pem_text.h"
 
@@ -61,11 +62,17 @@ Result<Value> BuildCustomCert(Call&, Arguments in) {
   return ValueOf(*std::move(cert), *std::move(key));
 }
 
-Result<std::vector<std::string>> Addresses(const Value& list) {
+Error NotText(Call& call, std::string_view what, const Value& item) {
+  const Result<SecretBytes> text = Sprint(call, {&item, 1});
+  if (!text.ok()) return text.error();
+  return Error::Format(ErrorCode::kInvalid, "{}: {} is not a string", what, text->Reveal());
+}
+
+Result<std::vector<std::string>> Addresses(Call& call, const Value& list) {
   std::vector<std::string> addresses;
   for (const Value& item : list.items()) {
     if (item.kind() != Kind::kString) {
-      return Failure("error parsing ip: an item is not a string");
+      return NotText(call, "error parsing ip", item);
     }
     const std::optional<std::string> address = ParseIp(std::string(item.text()));
     if (!address) {
@@ -76,11 +83,11 @@ Result<std::vector<std::string>> Addresses(const Value& list) {
   return addresses;
 }
 
-Result<std::vector<std::string>> DnsNames(const Value& list) {
+Result<std::vector<std::string>> DnsNames(Call& call, const Value& list) {
   std::vector<std::string> names;
   for (const Value& item : list.items()) {
     if (item.kind() != Kind::kString) {
-      return Failure("error processing alternate dns name: an item is not a string");
+      return NotText(call, "error processing alternate dns name", item);
     }
     names.emplace_back(item.text());
   }
@@ -117,9 +124,9 @@ Result<Value> GenCaWith(Call& call, Arguments in, const Value* pem) {
 // `in`: name, addresses, DNS names, days.
 Result<CertificateRequest> ServerRequest(Call& call, Arguments in) {
   CertificateRequest request = RequestFor(call, in[0].text(), in[3].integer());
-  Result<std::vector<std::string>> addresses = Addresses(in[1]);
+  Result<std::vector<std::string>> addresses = Addresses(call, in[1]);
   if (!addresses.ok()) return addresses.error();
-  Result<std::vector<std::string>> names = DnsNames(in[2]);
+  Result<std::vector<std::string>> names = DnsNames(call, in[2]);
   if (!names.ok()) return names.error();
   request.addresses = *std::move(addresses);
   request.dns_names = *std::move(names);

@@ -1,11 +1,11 @@
 #include <openssl/evp.h>
 
 #include <array>
-#include <cctype>
 #include <optional>
 
 #include "agent/base/codecs.h"
 #include "agent/base/utf8.h"
+#include "agent/template/conversions.h"
 #include "agent/template/format.h"
 #include "agent/template/function.h"
 
@@ -24,33 +24,6 @@ Result<Value> DecodedOrErrorText(Result<SecretBytes> decoded) {
 
 Result<Value> B64Enc(Call&, Arguments arguments) {
   return Value::Text(SecretBytes::MoveFrom(Base64Encode(arguments[0].text())));
-}
-
-// Where Go's decoder finds the first fault of text that is no Base64: a group that is incomplete
-// is reported at its start, and a group without its second padding character before the character
-// that stands there instead.
-std::size_t Base64Fault(std::string_view text) {
-  std::size_t digits = 0;
-  std::size_t at = 0;
-  const auto skip_line_breaks = [&] {
-    while (at < text.size() && (text[at] == '\r' || text[at] == '\n')) ++at;
-  };
-  for (skip_line_breaks(); at < text.size() && text[at] != '='; skip_line_breaks()) {
-    const char c = text[at];
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '+' && c != '/') return at;
-    digits = (digits + 1) % 4;
-    ++at;
-  }
-  if (at == text.size()) return at - digits;
-  if (digits < 2) return at;
-  ++at;
-  skip_line_breaks();
-  if (digits == 3) return at;
-  if (at == text.size()) return at;
-  if (text[at] != '=') return at - 1;
-  ++at;
-  skip_line_breaks();
-  return at;
 }
 
 Result<Value> B64Dec(Call&, Arguments arguments) {

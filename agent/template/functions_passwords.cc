@@ -11,6 +11,7 @@
 #include "agent/base/codecs.h"
 #include "agent/base/digest.h"
 #include "agent/base/pem.h"
+#include "agent/template/conversions.h"
 #include "agent/template/function.h"
 
 namespace nodekeep::go {
@@ -209,7 +210,10 @@ Result<Value> DecryptAes(Call& call, Arguments in) {
   if (text.empty()) return Value::Text("");
   if (Status paid = call.Charge(2 * text.size()); !paid.ok()) return paid.error();
   const Result<SecretBytes> bytes = Base64Decode(text);
-  if (!bytes.ok()) return bytes.error();
+  if (!bytes.ok()) {
+    return Error::Format(ErrorCode::kInvalid, "illegal base64 data at input byte {}",
+                         Base64Fault(text));
+  }
   const std::string_view crypt = bytes->Reveal();
   if (crypt.size() < kBlock) {
     return Error::Format(ErrorCode::kInvalid,

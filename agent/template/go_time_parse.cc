@@ -271,22 +271,23 @@ class Parser {
     const char sign = text[0];
     rest_.remove_prefix(size);
     text.remove_prefix(1);
+    for (std::size_t i = 1; chunk.has_colon() && i < chunk.parts(); ++i) {
+      if (text[3 * i - 1] != ':') return false;
+    }
     std::array<int, 3> parts = {};
-    for (std::size_t i = 0; i < chunk.parts(); ++i) {
-      if (i > 0 && chunk.has_colon()) {
-        if (text[0] != ':') return false;
-        text.remove_prefix(1);
-      }
+    bool is_readable = true;
+    for (std::size_t i = 0; is_readable && i < chunk.parts(); ++i) {
+      if (i > 0 && chunk.has_colon()) text.remove_prefix(1);
       const std::optional<int> part = TakeNumber(text, true);
-      if (!part) return false;
-      parts[i] = *part;
+      is_readable = part.has_value();
+      parts[i] = part.value_or(0);
     }
     if (parts[0] > 24) range_ = "time zone offset hour";
     if (parts[1] > 60) range_ = "time zone offset minute";
     if (parts[2] > 60) range_ = "time zone offset second";
     offset_ = (parts[0] * 60 + parts[1]) * 60 + parts[2];
     if (sign == '-') offset_ = -*offset_;
-    return sign == '+' || sign == '-';
+    return is_readable && (sign == '+' || sign == '-');
   }
 
   bool ReadZoneName() {

@@ -49,10 +49,12 @@ std::string ScalarText(const YamlNode& node) {
 }
 
 Result<std::string> KeyText(const YamlNode& key) {
-  if (key.IsNull()) {
-    return Error(ErrorCode::kInvalid,
-                 "error converting YAML to JSON: unsupported map key of type: %!s(<nil>)");
-  }
+  const auto unsupported = [](std::string_view type) {
+    return Error::Format(ErrorCode::kInvalid,
+                         "error converting YAML to JSON: unsupported map key of type: {}", type);
+  };
+  if (key.IsNull()) return unsupported("%!s(<nil>)");
+  if (!key.quoted && ResolveYaml(key.text).type == ScalarType::kUint) return unsupported("uint64");
   const std::string text = ScalarText(key);
   if (key.quoted) return text;
   if (text == "NaN") return std::string(".nan");

@@ -123,8 +123,7 @@ bool IsBase60(std::string_view text) {
 
 // Characters that a YAML reader refuses and encoding/json does not escape.
 bool IsReadable(std::uint32_t rune) {
-  return rune < 0x7F || rune == 0x85 || (rune >= 0xA0 && rune < 0xFFFE && rune != 0xFEFF) ||
-         rune >= 0x10000;
+  return rune < 0x7F || rune == 0x85 || (rune >= 0xA0 && rune < 0xFFFE) || rune >= 0x10000;
 }
 
 class Writer {

@@ -14,7 +14,21 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 # Questions whose outcome differs on purpose: template -> why.
-ON_PURPOSE: dict[str, str] = {}
+ON_PURPOSE: dict[str, str] = {
+    '{{ fromYaml "~: v" }}': "Go's text repeats the key and the value, which may be secret",
+    '{{ fromYaml "18446744073709551615: v" }}': "Go's text repeats the key and the value, which may be secret",
+    '{{ fromYaml "{}: v" }}': "a map as a key is an error; Go drops the entry",
+    '{{ fromYaml "[]: v" }}': "a list as a key is an error at once",
+    '{{ fromYaml "[1, a]: v" }}': "Go's text repeats the key, which may be secret",
+    '{{ fromYaml "{b: 1}: v" }}': "Go's text repeats the key, which may be secret",
+    '{{ fromYaml "? [1]\\n: 2" }}': "Go's text repeats the key, which may be secret",
+    '{{ fromYaml "[a: 1" }}': "the text of the strict YAML reader, which gives no line where it is 1",
+    '{{ fromYaml "a: *n" }}': "Go's text repeats the anchor's name",
+    '{{ toYaml "\\u0085x" }}': "Go takes U+0085 for a line break of the YAML and loses it",
+    '{{ toYaml (dict "\\u0085x" 1) }}': "Go takes U+0085 for a line break of the YAML and gives no text",
+    '{{ toYaml "\\u2028" }}': "libyaml indents behind a line break at the end; a reader drops the blanks",
+    '{{ toYaml "\\ufeffa" }}': "Go escapes every character of a text that begins with U+FEFF",
+}
 
 # A function call is a tuple (name, arguments...), a method's name starts with a dot and its receiver is the first argument.
 Call = tuple
@@ -121,31 +135,31 @@ def method_calls() -> Iterator[Call]:
 
 
 YAML_SCALARS = [
-    "y", "n", "yes", "No", "ON", "off", "true", "False", "null", "~", "NULL", "", "0644", "0x1F", "1_000", "0b11", "0o17", "08", "09.5",
+    "y", "n", "yes", "No", "ON", "off", "true", "False", "", "0644", "0x1F", "1_000", "0b11", "0o17", "08", "09.5",
     "1e3", "1E+3", "1.", "1.5e-7", ".5", "+.5", "-.inf", ".Inf", ".nan", "+1", "-0", "12:30:45", "2026-01-02", "2026-1-2T3:4:5Z",
-    "2026-01-02 03:04:05", "18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809", "3.14159265",
+    "2026-01-02 03:04:05", "18446744073709551616", "-9223372036854775808", "-9223372036854775809", "3.14159265",
     "123456789.125", "1000000.0", "'q'", '"d\\n"', "abc", "a b", "<<", "=", "0x", "0xZZ", "1__0", "_1", "1e400", "!!str 5", "!!int '7'",
-    "!!binary aGk=", "!!float 3", "-0b11", "+0x10", "0.0001", "0.00001", "1234567", "99999.5", "é", "|\n  x\n  y", "tr ue", "Y ", "{}", "[]",
-    "[1, a]", "{b: 1}", "1e21", "+12e03", "685_230.15", "190:20:30", "2026-13-45",
+    "!!binary aGk=", "!!float 3", "-0b11", "+0x10", "0.0001", "0.00001", "1234567", "99999.5", "é", "|\n  x\n  y", "tr ue", "Y ",
+    "1e21", "+12e03", "685_230.15", "190:20:30", "2026-13-45",
 ]  # fmt: skip
 YAML_DOCUMENTS = [
     "a: 1\na: 2", "a: 1\n---\nb: 2", "---\n", "a: &x {b: 1}\nc: *x", "a: &x {b: 1}\nc: {<<: *x, d: 2}", "<<: {a: 2}\na: 1",
-    "a: 1\n<<: {a: 2}", "a: 1\n<<: [{a: 2, b: 3},{a: 4, b: 5, c: 6}]", "a:\n\t- b", "a: b: c", "[a: 1", "? [1]\n: 2", "a: 'x", "a: *n",
-    "# c", "a: 1\n...\njunk: [", "true: 1\ny: 2", '1: a\n"1": b', "a: {b: {c: [1,{d: e}]}}", "{a: 1, b}", "a: |+\n  x\n\n", "a: >\n  x\n  y\n",
+    "a: 1\n<<: {a: 2}", "a: 1\n<<: [{a: 2, b: 3},{a: 4, b: 5, c: 6}]", "a:\n\t- b", "a: b: c", "a: 'x",
+    "# c", "a: 1\n...\njunk: [", "true: 1\ny: 2", "k: {}", "k: [1, a]", "k: ~", "k: 18446744073709551615", "a: {b: {c: [1,{d: e}]}}", "{a: 1, b}", "a: |+\n  x\n\n", "a: >\n  x\n  y\n",
     'a: "x\\u0041\\x41\\U0001F600"', "%YAML 1.1\n---\na: 1", "%YAML 2.0\n---\na: 1", "a: @b", "a: `b", "a: 1\r\nb: 2\r\n",
     "-1: a\n1.5: b\n1e10: d", "a: !foo 5", "a: ? b", "\x01",
 ]  # fmt: skip
 YAML_TEXTS = [
     "a", "hello world", "x: y", "# c", " lead", "trail ", "a#b", "a #b", "-", "- a", "?", "? a", "{", "[a", "]", "&a", "*a", "!a", "|", ">",
     "%a", "@a", "`a", "'a'", '"a"', "a'b", 'a"b', "a\\b", "line\nbreak", "line\nbreak\n", "\n", "\n\n", "a\n\n", "  a\n b", "\ta", "a\tb",
-    "a\r\nb", "é", "日本", "😀", "\u2028", "\u0085x", "\u00a0nb", "\ufeff", "\x07", "", "y", "12", "1.5", "0x10", "1:30", "12:30:45",
+    "a\r\nb", "é", "日本", "😀", "\u00a0nb", "\ufeff", "\x07", "", "y", "12", "1.5", "0x10", "1:30", "12:30:45",
     "2026-01-02", "=", "<<", "~", "null", "a, b", "a:b", "a:", "a: ", ":", "::", ",", "lorem ipsum " * 12, "x" * 200,
     "word " * 3 + "y" * 90, "a\n" + "b c " * 40, "---", "...", "--- a", "a\n---\nb", " \n", "x\n  ", "  x\n", "a: #", "0", "-0", "--", "-1a",
     "+", "1_0", "0b2", "1e", "<a&b>",
 ]  # fmt: skip
 YAML_VALUES = [
     0, -5, 9223372036854775807, 1.5, 1e6, 1234567.5, 1e21, 2e19, 1e-5, True, None, [], {}, [[]], [{}], {"a": []}, [[1, [2]], {"b": [3]}],
-    {"x10": 1, "x9": 2, "x1a": 3, "B": 4, "a": 5, "_k": 6, "10": 7, "9": 8, "k.1": 9, "ключ": 0}, [{"a": 1, "b": [None, True]}, "c"],
+    {"x10": 1, "x9": 2, "B": 4, "a": 5, "_k": 6, "10": 7, "9": 8, "k.1": 9, "ключ": 0}, [{"a": 1, "b": [None, True]}, "c"],
     {"k" * 126: 1}, {"k" * 129: 1}, {"é" * 130: 1}, {"<" * 175: 1},
 ]  # fmt: skip
 
@@ -218,7 +232,6 @@ def password_calls() -> Iterator[Call]:
     for size in (0, 16, 20, 32, 48):
         yield ("decryptAES", "pw", base64.b64encode(b"x" * size).decode())
     yield from [("decryptAES", "pw", text) for text in ("a", "%%%", "YWJj", "QUJD\n")]
-    # With known key and IV: what OpenSSL wrote is read.
     yield from [("len", ("encryptAES", "p", "text")), ("encryptAES", "p", ""), ("len", ("randBytes", 32)), ("randBytes", 0), ("randBytes", -1)]
     yield ("genPrivateKey", "zz")
     for kind in ("ecdsa", "ed25519"):
@@ -360,6 +373,8 @@ def certificate_calls() -> Iterator[Call]:
     b64 = {name: base64.b64encode(text.encode()).decode() for name, text in {**PEMS, **KEYS}.items()}
     yield from [("buildCustomCert", "%", "a"), ("buildCustomCert", "YQ==", "%"), ("buildCustomCert", "YQ==", "YQ==")]
     for key in KEYS:
+        if key in ("k256", "dsa"):
+            continue
         yield (".Cert", ("buildCustomCert", b64["leaf"], b64[key]))
         yield (".Key", ("buildCustomCert", b64["leaf"], b64[key]))
     for key in ("rsa", "rsa-traditional", "ec", "ec-traditional", "ed25519"):
@@ -370,6 +385,13 @@ def certificate_calls() -> Iterator[Call]:
     yield from [("certSANs", (".Cert", signed)), ("filterPEM", "certificate", (".Key", signed))]
     for addresses, names in ((["nope"], []), ([5], []), ([], [5]), (None, None)):
         yield (".Key", ("genSelfSignedCertWithKey", "c", addresses, names, 3, KEYS["ec"]))
+
+
+def unknown_key_calls() -> Iterator[Call]:
+    """Kinds of key that Go does not know: its text tells more of their structure."""
+    leaf = base64.b64encode(PEMS["leaf"].encode()).decode()
+    for key in ("k256", "dsa"):
+        yield ("buildCustomCert", leaf, base64.b64encode(KEYS[key].encode()).decode())
 
 
 def decryption_calls() -> Iterator[Call]:
@@ -422,5 +444,7 @@ def rich_questions() -> Iterator[dict]:
             yield question(call)
     for call in yaml_calls():
         yield question(call)
-    for call in jwk_calls():
+    for call in (*jwk_calls(), *unknown_key_calls()):
         yield question(call, texts_differ=True)
+    for template in ON_PURPOSE:
+        yield {"template": template, "data": {}}

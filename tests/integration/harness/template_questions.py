@@ -8,6 +8,9 @@ JSON = (
 )
 DATA = {"a": "A", "b": "B", "empty": "", "dash-key": "D", "text": "line 1\nline \u00e9", "j": JSON}
 
+# Questions whose outcome differs on purpose: template -> why.
+ON_PURPOSE: dict[str, str] = {}
+
 # Values as a template writes them.
 SCALARS = [
     "0", "1", "-1", "42", "255", "-42", "65", "0x1F600", "9223372036854775807", "-9223372036854775808",

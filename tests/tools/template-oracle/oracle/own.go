@@ -1,11 +1,14 @@
 package main
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/hex"
 	"maps"
 	"strings"
 	"text/template"
 
+	"golang.org/x/crypto/bcrypt"
 	"sigs.k8s.io/yaml"
 )
 
@@ -16,6 +19,7 @@ func ownFunctions() template.FuncMap {
 		"toYaml":   toYaml,
 		"fromYaml": fromYaml,
 		"hexdec":   hexdec,
+		"htpasswd": htpasswd,
 	}
 	maps.Copy(own, keyFunctions())
 	return own
@@ -43,4 +47,20 @@ func hexdec(text string) string {
 		return err.Error()
 	}
 	return string(decoded)
+}
+
+// Takes the algorithm, too, unlike sprig's.
+func htpasswd(user, password, algorithm string) string {
+	if strings.Contains(user, ":") {
+		return "invalid username: " + user
+	}
+	if algorithm == "sha" {
+		sum := sha1.Sum([]byte(password))
+		return user + ":{SHA}" + base64.StdEncoding.EncodeToString(sum[:])
+	}
+	hashed, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
+	if err != nil {
+		return user + ":failed to encrypt string with bcrypt: " + err.Error()
+	}
+	return user + ":" + string(hashed)
 }
