@@ -57,7 +57,7 @@ TEST_CASE("cli: the exit code distinguishes success, failure and wrong usage") {
       {"command like no other",
        {"mount"},
        kExitUsage,
-       "unknown command \"mount\": they are run, validate, get, status, "},
+       "unknown command \"mount\": they are run, validate, get, template, "},
       {"unknown command below a command",
        {"cache", "lst"},
        kExitUsage,
