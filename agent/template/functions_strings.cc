@@ -100,7 +100,7 @@ Result<Value> HasSuffix(Call&, Arguments arguments) {
 }
 
 Result<Value> Contains(Call&, Arguments arguments) {
-  return Value::Bool(arguments[1].text().find(arguments[0].text()) != std::string_view::npos);
+  return Value::Bool(FindText(arguments[1].text(), arguments[0].text()) != std::string_view::npos);
 }
 
 // `replacement` before each character of `text` and at its end.
@@ -124,7 +124,7 @@ Result<Value> Replace(Call& call, Arguments arguments) {
   if (before.empty()) return Interspersed(call, text, after);
   TextBuilder out(call);
   while (out.ok()) {
-    const std::size_t at = text.find(before);
+    const std::size_t at = FindText(text, before);
     out.Append(text.substr(0, at));
     if (at == std::string_view::npos) break;
     out.Append(after);

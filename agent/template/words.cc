@@ -1,5 +1,6 @@
 #include "agent/template/words.h"
 
+#include <cstring>
 #include <utility>
 
 #include "agent/base/utf8.h"
@@ -270,6 +271,13 @@ std::string SwappedCase(std::string_view text) {
     at_start = IsSpace(rune);
     return rune;
   });
+}
+
+std::size_t FindText(std::string_view text, std::string_view part) {
+  if (part.empty()) return 0;
+  const void* const found = memmem(text.data(), text.size(), part.data(), part.size());
+  if (found == nullptr) return std::string_view::npos;
+  return static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
 }
 
 }  // namespace nodekeep::go

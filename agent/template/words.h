@@ -2,6 +2,7 @@
 
 // Names as words: snake_case, kebab-case, PascalCase; and the case of the words of a text.
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,10 @@ std::string TitleCase(std::string_view text);
 
 // The first character of each word in lower case; words are separated by white space.
 std::string Uncapitalized(std::string_view text);
+
+// Where `part` starts first in `text`, as std::string_view::find says, but in linear time for any
+// texts.
+std::size_t FindText(std::string_view text, std::string_view part);
 
 // Upper case as lower case; lower case as upper case, or title case at the start of a word.
 std::string SwappedCase(std::string_view text);
