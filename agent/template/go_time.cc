@@ -97,7 +97,8 @@ std::int64_t DaysFromCivil(std::int64_t year, std::int64_t month, std::int64_t d
   const std::int64_t year_day = (153 * from_march + 2) / 5;
   const std::int64_t days = in_era * 365 + in_era / 4 - in_era / 100 + year_day;
   constexpr std::int64_t kEpoch = 719468;  // 1970-01-01 since 0000-03-01
-  return WrappingAdd(WrappingAdd(WrappingMultiply(era, 146097), days - kEpoch), day - 1);
+  return WrappingAdd(WrappingAdd(WrappingMultiply(era, 146097), days - kEpoch),
+                     WrappingAdd(day, -1));
 }
 
 CivilTime CivilOf(const GoTime& time) {

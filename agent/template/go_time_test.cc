@@ -89,6 +89,7 @@ TEST_CASE("extreme times do not overflow") {
     CHECK_FALSE(FormatGoTime(time, "2006-01-02 Mon 002").empty());
     CHECK_FALSE(FormatGoTime(AddTo(time, seconds), "2006").empty());
     CHECK_FALSE(FormatGoTime(RoundTime(time, 7), "2006").empty());
+    CHECK_FALSE(FormatGoTime(DateOf(2026, 1, seconds, 0, 0, 0, 0, Utc()), "2006").empty());
   }
 }
 
