@@ -361,12 +361,23 @@ Result<Item> Evaluator::Invoke(const Callee& callee, std::span<const Value> valu
 }
 
 Result<Value> Evaluator::InvokeFunction(const Callee& callee, std::span<const Value> values) {
+  if (Status paid = PayForText(values); !paid.ok()) return paid.error();
   if (callee.function == nullptr) return CallBuiltin(call_, callee.builtin, values);
   if (IsFunctionWithPointerToNothing(values)) {
     return Error(ErrorCode::kInvalid,
                  "runtime error: invalid memory address or nil pointer dereference");
   }
   return callee.function->call(call_, values);
+}
+
+// Most functions read all of their text, however small their result is.
+Status Evaluator::PayForText(std::span<const Value> values) {
+  constexpr std::size_t kBytesPerStep = 256;
+  std::size_t bytes = 0;
+  for (const Value& value : values) {
+    if (value.kind() == Kind::kString) bytes += value.text().size();
+  }
+  return call_.Step(bytes / kBytesPerStep);
 }
 
 Error Evaluator::NotAFunction(std::span<const Value> values, Operands arguments) const {

@@ -10,6 +10,7 @@
 #include "agent/template/equality.h"
 #include "agent/template/function.h"
 #include "agent/template/text_builder.h"
+#include "agent/template/words.h"
 
 namespace nodekeep::go {
 namespace {
@@ -89,6 +90,7 @@ Result<Value> Reverse(Call& call, Arguments arguments) {
 Result<Value> Compact(Call& call, Arguments arguments) {
   Result<Items> items = ItemsOf(arguments[0], "Cannot compact on type {}");
   if (!items.ok()) return items.error();
+  if (Status status = call.Step(items->size() / 16); !status.ok()) return status.error();
   std::vector<Value> kept;
   std::copy_if(items->begin(), items->end(), std::back_inserter(kept),
                [](const Value& item) { return !IsEmpty(item); });
@@ -244,7 +246,7 @@ Result<std::vector<Value>> Parts(Call& call, std::string_view text, std::string_
   const std::uint64_t most =
       limit < 0 ? std::numeric_limits<std::uint64_t>::max() : static_cast<std::uint64_t>(limit);
   while (true) {
-    std::size_t end = separator.empty() ? FirstRune(text).length : text.find(separator);
+    std::size_t end = separator.empty() ? FirstRune(text).length : FindText(text, separator);
     const bool is_last = parts.size() + 1 >= most || end == std::string_view::npos ||
                          (separator.empty() && end == text.size());
     if (is_last) end = text.size();

@@ -324,6 +324,12 @@ TEST_CASE("template: a hostile template ends with an error of its limit") {
       {"operand printed often",
        "{{ $x := printf \"%100000d\" 1 }}{{ $y := printf \"" + Times("%[1]s", 10000) + "\" $x }}",
        "values made by this template take"},
+      {"long text read often",
+       "{{ $x := printf \"%1000000d\" 1 }}{{ range 100000 }}{{ $y := sha256sum $x }}{{ end }}",
+       "takes more than 1000000 steps"},
+      {"long list read often",
+       R"({{ $x := repeat 50000 "," | splitList "," }}{{ range 100000 }}{{ $y := compact $x }}{{ end }})",
+       "takes more than 1000000 steps"},
       {"text too long", std::string((1 << 20) + 1, 'a'), "at most 1048576 are allowed"},
       {"many variables",
        [] {
@@ -337,6 +343,14 @@ TEST_CASE("template: a hostile template ends with an error of its limit") {
     INFO(row.name);
     CHECK(Render(row.text, Texts()).find(row.want) != std::string::npos);
   }
+}
+
+TEST_CASE("template: a text that almost matches everywhere is searched in linear time") {
+  const std::string texts =
+      R"({{ $s := repeat 2000000 "a" }}{{ $p := print (repeat 1000000 "a") "b" }})";
+  CHECK(Render(texts + "{{ contains $p $s }}", Texts()) == "false");
+  CHECK(Render(texts + "{{ replace $p \"\" $s | len }}", Texts()) == "2000000");
+  CHECK(Render(texts + "{{ splitList $p $s | len }}", Texts()) == "1");
 }
 
 TEST_CASE("template: nesting up to the limit is executed") {

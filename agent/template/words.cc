@@ -275,6 +275,7 @@ std::string SwappedCase(std::string_view text) {
 
 std::size_t FindText(std::string_view text, std::string_view part) {
   if (part.empty()) return 0;
+  if (part.size() > text.size()) return std::string_view::npos;
   const void* const found = memmem(text.data(), text.size(), part.data(), part.size());
   if (found == nullptr) return std::string_view::npos;
   return static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
