@@ -59,6 +59,10 @@ class Evaluation {
     functions.register_function(std::string(kJmespathToString), 1,
                                 [this](Parameters parameters, EvaluationContext&,
                                        std::error_code& ec) { return ToString(parameters, ec); });
+    functions.register_function(std::string(kJmespathAbs), 1,
+                                [](Parameters parameters, EvaluationContext&, std::error_code& ec) {
+                                  return Abs(parameters, ec);
+                                });
     std::error_code ec;
     // The line end closes what would be a comment in other dialects.
     const auto compiled = jsoncons::jmespath::make_expression<Json>(
@@ -97,6 +101,12 @@ class Evaluation {
         CompactJson(value, JsonNumbers::kFloat, HtmlInJson::kEscaped, limits_.text_bytes);
     if (!text.ok()) return Exceed(ec);
     return Json(text->Reveal());
+  }
+
+  // That of jsoncons overflows for the least int64, which a literal may be.
+  static Json Abs(Parameters parameters, std::error_code& ec) {
+    if (!parameters[0].is_value() || !parameters[0].value().is_number()) return Refuse(ec);
+    return Json(std::fabs(parameters[0].value().as<double>()));
   }
 
   Json Exceed(std::error_code& ec) {

@@ -196,7 +196,7 @@ class Checker {
     if (std::find(kFunctions.begin(), kFunctions.end(), name) == kFunctions.end()) {
       return Error::Format(ErrorCode::kInvalid, "unknown function: {}", name);
     }
-    checked_ += name == "to_string" ? kJmespathToString : name;
+    checked_ += name == "to_string" ? kJmespathToString : name == "abs" ? kJmespathAbs : name;
     kinds_ += Kind::kName;
     at_ = next;
     return {};

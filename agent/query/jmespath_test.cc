@@ -94,6 +94,7 @@ TEST_CASE("jmespath: to_string writes numbers as float64 and JSON as Go does") {
       {R"({"a":[]})", "to_string(sum(a))", "0"},
       {R"({"a":1})", "to_string(sum([a, a, `0.5`]))", "2.5"},
       {R"({"a":1})", "to_string(abs(`-2`))", "2"},
+      {R"({"a":1})", "to_string(abs(`-9223372036854775808`))", "9223372036854776000"},
       {R"({"b":[{"a":1},{"a":2}]})", "to_string(b[].a)", "[1,2]"},
       {R"({"b":[{"a":1},{"a":2}]})", "to_string(b[?a>`1`] | [0].a)", "2"},
       {R"({"to_string":"x"})", "to_string", "x"},
