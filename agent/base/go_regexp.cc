@@ -312,7 +312,7 @@ class GoRegexp::Search {
   // The next match: its whole range and those of `groups` - 1 groups. False if there is none.
   Result<bool> Next(int groups) {
     while (position_ <= text_.size()) {
-      if (Status status = budget_.Steps(Cost()); !status.ok()) return status.error();
+      if (Status status = budget_.Steps(Cost(groups)); !status.ok()) return status.error();
       submatches_.assign(static_cast<std::size_t>(groups), {});
       if (!re2_.Match(text_, position_, text_.size(), re2::RE2::UNANCHORED, submatches_.data(),
                       groups)) {
@@ -344,11 +344,12 @@ class GoRegexp::Search {
     return static_cast<std::size_t>(part.data() - text_.data());
   }
 
-  // At worst each byte visits each instruction of the program.
-  std::uint64_t Cost() const {
+  // At worst each byte visits each instruction of the program, and copies the groups there.
+  std::uint64_t Cost(int groups) const {
     constexpr std::uint64_t kPerStep = 32 << 10;
     const std::uint64_t bytes = text_.size() - position_;
-    return 1 + bytes * static_cast<std::uint64_t>(re2_.ProgramSize()) / kPerStep;
+    const auto work = static_cast<std::uint64_t>(re2_.ProgramSize()) * (1 + groups / 8);
+    return 1 + bytes * work / kPerStep;
   }
 
   // RE2 finds \B between the bytes of a character. Moves behind the character then.
@@ -394,6 +395,10 @@ class GoRegexp::Search {
   std::vector<re2::StringPiece> submatches_;
 };
 
+std::size_t GoRegexp::program_size() const {
+  return static_cast<std::size_t>(compiled_->re2.ProgramSize());
+}
+
 Result<bool> GoRegexp::Matches(std::string_view text, RegexpBudget& budget) const {
   Search search(*compiled_, text, budget);
   if (Status status = search.Prepare(); !status.ok()) return status.error();
@@ -438,6 +443,11 @@ Result<SecretBytes> GoRegexp::Replace(std::string_view text, std::string_view re
   Search search(*compiled_, text, budget);
   if (Status status = search.Prepare(); !status.ok()) return status.error();
   const int groups = expand ? static_cast<int>(compiled_->names.size()) : 1;
+  // RE2 keeps all groups for each instruction.
+  constexpr std::size_t kMostGroupsInProgram = 500'000;
+  if (static_cast<std::size_t>(groups) * program_size() > kMostGroupsInProgram) {
+    return Error(ErrorCode::kTooLarge, "the regular expression has too many groups for its size");
+  }
   Output out(budget);
   std::size_t copied = 0;
   while (true) {

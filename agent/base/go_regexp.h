@@ -41,6 +41,10 @@ class GoRegexp {
   // Errors: kInvalid "error parsing regexp: ..." as in Go.
   static Result<GoRegexp> Compile(std::string_view pattern);
 
+  // Instructions of the compiled program: the work of compiling, and of each byte that is searched,
+  // at worst.
+  std::size_t program_size() const;
+
   Result<bool> Matches(std::string_view text, RegexpBudget& budget) const;
   // The leftmost match; nullopt if there is none.
   Result<std::optional<Range>> Find(std::string_view text, RegexpBudget& budget) const;
@@ -49,6 +53,7 @@ class GoRegexp {
                                      RegexpBudget& budget) const;
   // Replaces all matches. In `replacement`, $1, $name, ${1} and ${name} stand for groups (the
   // longest name counts: $1x is ${1x}), $$ for $; an unknown group is empty.
+  // Errors: kTooLarge, also for an expression of very many groups.
   Result<SecretBytes> ReplaceAll(std::string_view text, std::string_view replacement,
                                  RegexpBudget& budget) const;
   Result<SecretBytes> ReplaceAllLiteral(std::string_view text, std::string_view replacement,

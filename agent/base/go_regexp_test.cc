@@ -167,6 +167,18 @@ TEST_CASE("go_regexp: a replacement that grows is stopped by the budget") {
   CHECK(replaced.error().code() == ErrorCode::kTooLarge);
 }
 
+TEST_CASE("go_regexp: an expression of very many groups is not expanded") {
+  RegexpBudget budget;
+  std::string pattern;
+  for (int i = 0; i < 3000; ++i) pattern += "()";
+  const Result<GoRegexp> regexp = GoRegexp::Compile(pattern);
+  REQUIRE(regexp.ok());
+  CHECK(regexp->ReplaceAllLiteral("a", "$1", budget).ok());
+  const Result<SecretBytes> replaced = regexp->ReplaceAll("a", "$1", budget);
+  REQUIRE_FALSE(replaced.ok());
+  CHECK(replaced.error().code() == ErrorCode::kTooLarge);
+}
+
 TEST_CASE("go_regexp: a quoted text matches itself") {
   CHECK(QuoteRegexp("1.5*(a)$-/") == "1\\.5\\*\\(a\\)\\$-/");
 }

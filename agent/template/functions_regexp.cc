@@ -26,9 +26,14 @@ Result<GoRegexp> Compile(Call& call, std::string_view pattern) {
     return Error::Format(ErrorCode::kTooLarge, "a regular expression is longer than {} bytes",
                          most);
   }
-  // A compiled program takes many times the bytes of its pattern.
   if (Status status = call.Step(10 + pattern.size() / 16); !status.ok()) return status.error();
-  return GoRegexp::Compile(pattern);
+  Result<GoRegexp> regexp = GoRegexp::Compile(pattern);
+  // A program may take many times the bytes of its pattern; one that was refused may have been
+  // large.
+  constexpr std::size_t kRefused = 100'000;
+  const std::size_t size = regexp.ok() ? regexp->program_size() : kRefused;
+  if (Status status = call.Step(size / 8); !status.ok()) return status.error();
+  return regexp;
 }
 
 // Whether strconv.CanBackquote.
