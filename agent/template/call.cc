@@ -30,7 +30,8 @@ Status Call::Step(std::uint64_t count) {
 Status Call::SlowStep() {
   if (slow_calls_ == limits_.slow_calls) {
     return Error::Format(ErrorCode::kTooLarge,
-                         "this template makes more than {} keys and password hashes",
+                         "this template makes more than {} keys and password hashes (an RSA key "
+                         "of 4096 bits counts as 5)",
                          limits_.slow_calls);
   }
   ++slow_calls_;
