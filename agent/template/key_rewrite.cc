@@ -49,12 +49,23 @@ KeyRewrite ReadKeyRewrite(const Json& step) {
   return std::monostate();
 }
 
+// `executions` templates share the limits of one.
+TemplateLimits ShareOf(std::size_t executions) {
+  TemplateLimits limits;
+  const std::size_t parts = std::max<std::size_t>(executions, 1);
+  limits.steps = limits.steps / parts + 1'000;
+  limits.memory = limits.memory / parts + (64u << 10);
+  limits.slow_calls = static_cast<int>(static_cast<std::size_t>(limits.slow_calls) / parts);
+  return limits;
+}
+
+// `count`: of the rewrites in the list.
 Result<SecretMap> RewriteByTransform(const TemplateEnvironment& environment,
-                                     const TransformRewrite& rewrite, SecretMap values) {
+                                     const TransformRewrite& rewrite, std::size_t count,
+                                     SecretMap values) {
   TemplateOptions options;
   options.missing_key_is_error = false;
-  // The keys share the limits of one template.
-  options.limits.steps = options.limits.steps / std::max<std::size_t>(values.size(), 1) + 1'000;
+  options.limits = ShareOf(values.size() * count);
   const Result<Template> parsed = Template::Parse("transform", rewrite.text, options);
   if (!parsed.ok()) return parsed.error().Prepend("transform failed with failed to parse template");
   SecretMap rewritten;
@@ -72,8 +83,8 @@ Result<SecretMap> RewriteByTransform(const TemplateEnvironment& environment,
 
 class Step {
  public:
-  Step(const TemplateEnvironment& environment, SecretMap values)
-      : environment_(environment), values_(std::move(values)) {}
+  Step(const TemplateEnvironment& environment, std::size_t count, SecretMap values)
+      : environment_(environment), count_(count), values_(std::move(values)) {}
 
   Result<SecretMap> operator()(std::monostate) { return std::move(values_); }
   Result<SecretMap> operator()(const RegexpRewrite& rewrite) {
@@ -83,11 +94,12 @@ class Step {
     return RewriteByMerge(rewrite, std::move(values_));
   }
   Result<SecretMap> operator()(const TransformRewrite& rewrite) {
-    return RewriteByTransform(environment_, rewrite, std::move(values_));
+    return RewriteByTransform(environment_, rewrite, count_, std::move(values_));
   }
 
  private:
   const TemplateEnvironment& environment_;
+  const std::size_t count_;
   SecretMap values_;
 };
 
@@ -104,7 +116,8 @@ Result<std::vector<KeyRewrite>> ReadKeyRewrites(const Json& list) {
 Result<SecretMap> RewriteKeys(const TemplateEnvironment& environment,
                               std::span<const KeyRewrite> rewrites, SecretMap values) {
   for (std::size_t i = 0; i < rewrites.size(); ++i) {
-    Result<SecretMap> rewritten = std::visit(Step(environment, std::move(values)), rewrites[i]);
+    Result<SecretMap> rewritten =
+        std::visit(Step(environment, rewrites.size(), std::move(values)), rewrites[i]);
     if (!rewritten.ok()) return rewritten.error().Prepend("failed rewrite operation[{}]", i);
     values = *std::move(rewritten);
   }

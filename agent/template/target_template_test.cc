@@ -103,5 +103,26 @@ TEST_CASE("rewrite: steps see the result of the ones before") {
   }
 }
 
+TEST_CASE("rewrite: the keys and steps of a list share the limits of one template") {
+  struct Row {
+    std::string transform, want;
+  };
+  const Row rows[] = {
+      {"{{ bcrypt .value }}", "makes more than 0 keys and password hashes"},
+      {"{{ $x := repeat 5000000 \"a\" }}{{ .value }}", "take more than"},
+      {"{{ range 500000 }}{{ end }}{{ .value }}", "takes more than"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.transform);
+    SecretMap values;
+    for (int i = 0; i < 30; ++i) values.insert_or_assign(std::to_string(i), SecretBytes("v"));
+    const KeyRewrite rewrites[] = {TransformRewrite{row.transform}};
+    const Result<SecretMap> rewritten = RewriteKeys(Environment(), rewrites, std::move(values));
+    REQUIRE_FALSE(rewritten.ok());
+    CHECK(rewritten.error().code() == ErrorCode::kTooLarge);
+    CHECK(rewritten.error().message().find(row.want) != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace nodekeep
