@@ -62,13 +62,19 @@ Result<Value> HtmlDateInZone(Call& call, Arguments in) {
   return Formatted(call, kHtmlDate, in[0], std::string(in[1].text()));
 }
 
-Result<Value> MustToDate(Call&, Arguments in) {
+Result<Value> MustToDate(Call& call, Arguments in) {
+  // A text that is no time is quoted in the error, three times.
+  const std::size_t read = in[0].text().size() + in[1].text().size();
+  if (Status paid = call.Charge(4 * read); !paid.ok()) return paid.error();
   Result<GoTime> time = ParseGoTime(in[0].text(), in[1].text());
   if (!time.ok()) return time.error();
   return TimeValue(*std::move(time));
 }
 
-Result<Value> ToDate(Call&, Arguments in) {
+Result<Value> ToDate(Call& call, Arguments in) {
+  // A text that is no time is quoted in the error, three times.
+  const std::size_t read = in[0].text().size() + in[1].text().size();
+  if (Status paid = call.Charge(4 * read); !paid.ok()) return paid.error();
   Result<GoTime> time = ParseGoTime(in[0].text(), in[1].text());
   return TimeValue(time.ok() ? *std::move(time) : ZeroTime());
 }

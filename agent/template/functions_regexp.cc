@@ -30,8 +30,8 @@ Result<GoRegexp> Compile(Call& call, std::string_view pattern) {
   Result<GoRegexp> regexp = GoRegexp::Compile(pattern);
   // A program may take many times the bytes of its pattern; one that was refused may have been
   // large.
-  constexpr std::size_t kRefused = 100'000;
-  const std::size_t size = regexp.ok() ? regexp->program_size() : kRefused;
+  const std::size_t refused = 400'000 + 256 * pattern.size();
+  const std::size_t size = regexp.ok() ? regexp->program_size() : refused;
   if (Status status = call.Step(size / 8); !status.ok()) return status.error();
   return regexp;
 }
