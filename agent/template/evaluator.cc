@@ -361,7 +361,7 @@ Result<Item> Evaluator::Invoke(const Callee& callee, std::span<const Value> valu
 }
 
 Result<Value> Evaluator::InvokeFunction(const Callee& callee, std::span<const Value> values) {
-  if (Status paid = PayForText(values); !paid.ok()) return paid.error();
+  if (Status charged = ChargeForText(values); !charged.ok()) return charged.error();
   if (callee.function == nullptr) return CallBuiltin(call_, callee.builtin, values);
   if (IsFunctionWithPointerToNothing(values)) {
     return Error(ErrorCode::kInvalid,
@@ -371,7 +371,7 @@ Result<Value> Evaluator::InvokeFunction(const Callee& callee, std::span<const Va
 }
 
 // Most functions read all of their text, however small their result is.
-Status Evaluator::PayForText(std::span<const Value> values) {
+Status Evaluator::ChargeForText(std::span<const Value> values) {
   constexpr std::size_t kBytesPerStep = 256;
   std::size_t bytes = 0;
   for (const Value& value : values) {

@@ -116,7 +116,7 @@ class Evaluator {
   Status CheckCount(const Callee& callee, Operands arguments, const Piped& piped) const;
   Result<Item> EvaluateLogic(bool is_or, const Item& dot, Operands arguments, const Piped& piped);
   Result<Item> Invoke(const Callee& callee, std::span<const Value> values, Operands arguments);
-  Status PayForText(std::span<const Value> values);
+  Status ChargeForText(std::span<const Value> values);
   Result<Value> InvokeFunction(const Callee& callee, std::span<const Value> values);
   Error NotAFunction(std::span<const Value> values, Operands arguments) const;
   Status ChargeResult(const Value& result, std::span<const Value> arguments);

@@ -37,7 +37,7 @@ Result<Value> Formatted(Call& call, std::string_view layout, const Value& value,
                         const std::string& zone) {
   // An element of the layout takes at least one byte and gives at most nine or so.
   constexpr std::size_t kGrowth = 10;
-  if (Status paid = call.Charge(kGrowth * layout.size()); !paid.ok()) return paid.error();
+  if (Status charged = call.Charge(kGrowth * layout.size()); !charged.ok()) return charged.error();
   GoTime time = TimeFrom(value).value_or(TimeOf(call.now()));
   LocationPtr location = LoadLocation(zone);
   time.location = location ? std::move(location) : Utc();
@@ -65,18 +65,16 @@ Result<Value> HtmlDateInZone(Call& call, Arguments in) {
 Result<Value> MustToDate(Call& call, Arguments in) {
   // A text that is no time is quoted in the error, three times.
   const std::size_t read = in[0].text().size() + in[1].text().size();
-  if (Status paid = call.Charge(4 * read); !paid.ok()) return paid.error();
+  if (Status charged = call.Charge(4 * read); !charged.ok()) return charged.error();
   Result<GoTime> time = ParseGoTime(in[0].text(), in[1].text());
   if (!time.ok()) return time.error();
   return TimeValue(*std::move(time));
 }
 
 Result<Value> ToDate(Call& call, Arguments in) {
-  // A text that is no time is quoted in the error, three times.
-  const std::size_t read = in[0].text().size() + in[1].text().size();
-  if (Status paid = call.Charge(4 * read); !paid.ok()) return paid.error();
-  Result<GoTime> time = ParseGoTime(in[0].text(), in[1].text());
-  return TimeValue(time.ok() ? *std::move(time) : ZeroTime());
+  Result<Value> time = MustToDate(call, in);
+  if (time.ok() || time.error().code() == ErrorCode::kTooLarge) return time;
+  return TimeValue(ZeroTime());
 }
 
 Result<Value> MustDateModify(Call&, Arguments in) {
@@ -161,7 +159,8 @@ Result<Value> UnixEpoch(Call&, Arguments in) {
 
 Result<Value> TimeFormat(Call& call, Arguments in) {
   constexpr std::size_t kGrowth = 10;
-  if (Status paid = call.Charge(kGrowth * in[1].text().size()); !paid.ok()) return paid.error();
+  if (Status charged = call.Charge(kGrowth * in[1].text().size()); !charged.ok())
+    return charged.error();
   return Value::Text(FormatGoTime(TimeIn(in[0]), in[1].text()));
 }
 

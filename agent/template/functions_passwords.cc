@@ -194,7 +194,7 @@ constexpr std::size_t kBlock = 16;
 Result<Value> EncryptAes(Call& call, Arguments in) {
   const std::string_view plain = in[1].text();
   if (plain.empty()) return Value::Text("");
-  if (Status paid = call.Charge(4 * plain.size()); !paid.ok()) return paid.error();
+  if (Status charged = call.Charge(4 * plain.size()); !charged.ok()) return charged.error();
   SecretBytes padded(plain);
   const std::size_t padding = kBlock - plain.size() % kBlock;
   padded.Append(std::string(padding, static_cast<char>(padding)));
@@ -208,7 +208,7 @@ Result<Value> EncryptAes(Call& call, Arguments in) {
 Result<Value> DecryptAes(Call& call, Arguments in) {
   const std::string_view text = in[1].text();
   if (text.empty()) return Value::Text("");
-  if (Status paid = call.Charge(2 * text.size()); !paid.ok()) return paid.error();
+  if (Status charged = call.Charge(2 * text.size()); !charged.ok()) return charged.error();
   const Result<SecretBytes> bytes = Base64Decode(text);
   if (!bytes.ok()) {
     return Error::Format(ErrorCode::kInvalid, "illegal base64 data at input byte {}",
@@ -243,7 +243,7 @@ Result<Value> RandBytes(Call& call, Arguments in) {
   if (count < 0) return Error(ErrorCode::kInvalid, "runtime error: makeslice: len out of range");
   const auto size = static_cast<std::size_t>(count);
   if (size > call.limits().memory) return call.Charge(size).error();
-  if (Status paid = call.Charge(3 * size); !paid.ok()) return paid.error();
+  if (Status charged = call.Charge(3 * size); !charged.ok()) return charged.error();
   return Base64Text(call.Random(size));
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 Result<Value> UrlParse(Call& call, std::span<const Value> arguments) {
   const std::string_view text = arguments[0].text();
-  if (Status paid = call.Charge(4 * text.size()); !paid.ok()) return paid.error();
+  if (Status charged = call.Charge(4 * text.size()); !charged.ok()) return charged.error();
   const Result<GoUrl> url = ParseGoUrl(text);
   if (!url.ok()) return url.error().Prepend("unable to parse url");
   Map parts;
@@ -48,7 +48,7 @@ Result<Value> UrlJoin(Call& call, std::span<const Value> arguments) {
   for (const auto& [key, field] : fields) {
     if (Status read = ReadPart(parts, key, *field); !read.ok()) return read.error();
     // Each byte may become three.
-    if (Status paid = call.Charge(4 * field->size()); !paid.ok()) return paid.error();
+    if (Status charged = call.Charge(4 * field->size()); !charged.ok()) return charged.error();
   }
   if (!user.empty()) {
     Result<GoUrl> with_user = ParseGoUrl(fmt::format("proto://{}@host", user));

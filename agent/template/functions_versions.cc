@@ -23,14 +23,14 @@ Status Pay(Call& call, Arguments in) {
 }
 
 Result<Value> Semver(Call& call, Arguments in) {
-  if (Status paid = Pay(call, in); !paid.ok()) return paid.error();
+  if (Status charged = Pay(call, in); !charged.ok()) return charged.error();
   Result<Version> version = ParseVersion(in[0].text());
   if (!version.ok()) return version.error();
   return ValueOf(*std::move(version));
 }
 
 Result<Value> SemverCompare(Call& call, Arguments in) {
-  if (Status paid = Pay(call, in); !paid.ok()) return paid.error();
+  if (Status charged = Pay(call, in); !charged.ok()) return charged.error();
   // The constraint is read first, so its error comes first.
   const Result<bool> is_readable = SatisfiesConstraint(Version(), in[0].text());
   if (!is_readable.ok()) return is_readable.error();

@@ -85,7 +85,7 @@ Result<Password> PasswordOf(std::string_view text) {
   return password;
 }
 
-Status PayIterations(Call& call, const ASN1_INTEGER* count) {
+Status ChargeIterations(Call& call, const ASN1_INTEGER* count) {
   const std::int64_t iterations = count == nullptr ? 1 : ASN1_INTEGER_get(count);
   if (iterations < 0 || iterations > std::numeric_limits<std::int32_t>::max()) {
     return Failure("the number of iterations is out of range");
@@ -110,11 +110,11 @@ int NidOf(const X509_ALGOR* algorithm) {
 }
 
 // Takes steps for the key derivation of `algorithm` before it is done.
-Status PayAlgorithm(Call& call, const X509_ALGOR* algorithm) {
+Status ChargeAlgorithm(Call& call, const X509_ALGOR* algorithm) {
   if (NidOf(algorithm) != NID_pbes2) {
     const auto parameters = Unpack<&PBEPARAM_free, PBEPARAM>(algorithm, ASN1_ITEM_rptr(PBEPARAM));
     if (!parameters) return Failure("algorithm is not supported");
-    return PayIterations(call, parameters->iter);
+    return ChargeIterations(call, parameters->iter);
   }
   const auto scheme = Unpack<&PBE2PARAM_free, PBE2PARAM>(algorithm, ASN1_ITEM_rptr(PBE2PARAM));
   if (!scheme || NidOf(scheme->keyfunc) != NID_id_pbkdf2) {
@@ -123,7 +123,7 @@ Status PayAlgorithm(Call& call, const X509_ALGOR* algorithm) {
   const auto derivation =
       Unpack<&PBKDF2PARAM_free, PBKDF2PARAM>(scheme->keyfunc, ASN1_ITEM_rptr(PBKDF2PARAM));
   if (!derivation) return Failure("kdf algorithm is not supported");
-  return PayIterations(call, derivation->iter);
+  return ChargeIterations(call, derivation->iter);
 }
 
 // Reads one file, in a library context of its own, so that legacy algorithms are not enabled for
@@ -166,7 +166,7 @@ class Reader {
     }
     const ASN1_INTEGER* iterations = nullptr;
     PKCS12_get0_mac(nullptr, nullptr, nullptr, &iterations, file);
-    if (Status paid = PayIterations(call_, iterations); !paid.ok()) return paid;
+    if (Status charged = ChargeIterations(call_, iterations); !charged.ok()) return charged;
     if (PKCS12_verify_mac(file, password_.data(), password_.size()) == 1) return {};
     // Some tools write an empty password as none.
     password_.is_absent = password_.text.empty();
@@ -180,8 +180,8 @@ class Reader {
       bags.reset(PKCS12_unpack_p7data(safe));
       if (!bags) return Failure("error reading P12 data: asn1: structure error");
     } else if (PKCS7_type_is_encrypted(safe)) {
-      const Status paid = PayAlgorithm(call_, safe->d.encrypted->enc_data->algorithm);
-      if (!paid.ok()) return paid;
+      const Status charged = ChargeAlgorithm(call_, safe->d.encrypted->enc_data->algorithm);
+      if (!charged.ok()) return charged;
       bags.reset(PKCS12_unpack_p7encdata(safe, password_.data(), password_.size()));
       if (!bags) return Failure("decryption error, incorrect padding");
     } else {
@@ -226,7 +226,7 @@ class Reader {
     } else {
       const X509_ALGOR* algorithm = nullptr;
       X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &algorithm, nullptr);
-      if (Status paid = PayAlgorithm(call_, algorithm); !paid.ok()) return paid;
+      if (Status charged = ChargeAlgorithm(call_, algorithm); !charged.ok()) return charged;
       decrypted.reset(
           PKCS12_decrypt_skey_ex(bag, password_.data(), password_.size(), library_.get(), nullptr));
       if (!decrypted) {
@@ -376,7 +376,7 @@ Result<SecretBytes> EncodePkcs12(Call& call, std::span<const SecretBytes> certif
                                  std::string_view key, std::string_view password) {
   Result<Password> usable = PasswordOf(password);
   if (!usable.ok()) return usable.error();
-  if (Status paid = PayWriting(call, certificates); !paid.ok()) return paid.error();
+  if (Status charged = PayWriting(call, certificates); !charged.ok()) return charged.error();
   Result<BagStack> bags = BagsOf(certificates, false);
   if (!bags.ok()) return bags.error();
   Writer writer(call, *std::move(usable));
@@ -391,7 +391,7 @@ Result<SecretBytes> EncodeTrustStore(Call& call, std::span<const SecretBytes> ce
                                      std::string_view password) {
   Result<Password> usable = PasswordOf(password);
   if (!usable.ok()) return usable.error();
-  if (Status paid = PayWriting(call, certificates); !paid.ok()) return paid.error();
+  if (Status charged = PayWriting(call, certificates); !charged.ok()) return charged.error();
   Result<BagStack> bags = BagsOf(certificates, true);
   if (!bags.ok()) return bags.error();
   Writer writer(call, *std::move(usable));

@@ -86,8 +86,8 @@ class Converter {
 
   Result<Value> Convert(const YamlNode& node) {
     if (Status step = call_.Step(); !step.ok()) return step.error();
-    if (Status paid = call_.Charge(sizeof(Value) + node.text.size()); !paid.ok()) {
-      return paid.error();
+    if (Status charged = call_.Charge(sizeof(Value) + node.text.size()); !charged.ok()) {
+      return charged.error();
     }
     switch (node.kind) {
       case YamlNode::Kind::kNull: return Value();

@@ -227,7 +227,7 @@ class Writer {
   }
 
   Status WriteText(std::string_view bytes) {
-    if (Status paid = call_.Charge(4 * bytes.size()); !paid.ok()) return paid;
+    if (Status charged = call_.Charge(4 * bytes.size()); !charged.ok()) return charged;
     const std::string text = ReplaceInvalidUtf8(bytes);
     for (std::string_view rest = text; !rest.empty();) {
       const Rune rune = FirstRune(rest);
@@ -267,7 +267,7 @@ class Writer {
   Result<std::list<Key>> SortedKeys(const Map& entries) {
     std::list<Key> keys;
     for (const auto& [name, value] : entries) {
-      if (Status paid = call_.Charge(8 * name.size()); !paid.ok()) return paid.error();
+      if (Status charged = call_.Charge(8 * name.size()); !charged.ok()) return charged.error();
       std::string text = ReplaceInvalidUtf8(name);
       std::vector<std::uint32_t> runes = RunesOf(text);
       if (runes.size() + 2 > kMaxKey || RunesOf(GoJsonString(text)).size() > kMaxKey) {
