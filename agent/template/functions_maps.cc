@@ -15,7 +15,7 @@ using Arguments = std::span<const Value>;
 // What an entry of a map takes besides its key and value.
 constexpr std::size_t kMapNode = 64;
 
-Status PayEntry(Call& call, std::string_view key) {
+Status ChargeEntry(Call& call, std::string_view key) {
   if (Status status = call.Step(); !status.ok()) return status;
   return call.Charge(kMapNode + key.size() + sizeof(Value));
 }
@@ -25,7 +25,7 @@ Result<Value> Dict(Call& call, Arguments arguments) {
   for (std::size_t i = 0; i < arguments.size(); i += 2) {
     Result<Value> key = TextOf(call, arguments[i]);
     if (!key.ok()) return key.error();
-    if (Status status = PayEntry(call, key->text()); !status.ok()) return status.error();
+    if (Status status = ChargeEntry(call, key->text()); !status.ok()) return status.error();
     entries.insert_or_assign(std::string(key->text()),
                              i + 1 < arguments.size() ? arguments[i + 1] : Value::Text(""));
   }
@@ -40,7 +40,7 @@ Result<Value> Get(Call&, Arguments arguments) {
 Result<Value> Set(Call& call, Arguments arguments) {
   const std::shared_ptr<Map> map = arguments[0].map();
   if (map == nullptr) return Error(ErrorCode::kInvalid, "assignment to entry in nil map");
-  if (Status status = PayEntry(call, arguments[1].text()); !status.ok()) return status.error();
+  if (Status status = ChargeEntry(call, arguments[1].text()); !status.ok()) return status.error();
   call.Track(map);
   map->insert_or_assign(std::string(arguments[1].text()), arguments[2]);
   return arguments[0];
@@ -73,7 +73,7 @@ Result<Value> Keys(Call& call, Arguments arguments) {
   std::vector<Value> keys;
   for (const Value& map : arguments) {
     for (const auto& [key, value] : map.entries()) {
-      if (Status status = PayEntry(call, key); !status.ok()) return status.error();
+      if (Status status = ChargeEntry(call, key); !status.ok()) return status.error();
       keys.push_back(Value::Text(key));
     }
   }
@@ -83,7 +83,7 @@ Result<Value> Keys(Call& call, Arguments arguments) {
 Result<Value> Values(Call& call, Arguments arguments) {
   std::vector<Value> values;
   for (const auto& [key, value] : arguments[0].entries()) {
-    if (Status status = PayEntry(call, ""); !status.ok()) return status.error();
+    if (Status status = ChargeEntry(call, ""); !status.ok()) return status.error();
     values.push_back(value);
   }
   return Value::List(std::move(values));
@@ -94,7 +94,7 @@ Result<Value> Pick(Call& call, Arguments arguments) {
   for (const Value& key : arguments.subspan(1)) {
     const auto found = arguments[0].entries().find(key.text());
     if (found == arguments[0].entries().end()) continue;
-    if (Status status = PayEntry(call, key.text()); !status.ok()) return status.error();
+    if (Status status = ChargeEntry(call, key.text()); !status.ok()) return status.error();
     picked.insert_or_assign(found->first, found->second);
   }
   return Value::MapOf(std::move(picked));
@@ -106,7 +106,7 @@ Result<Value> Omit(Call& call, Arguments arguments) {
   Map kept;
   for (const auto& [key, value] : arguments[0].entries()) {
     if (omitted.count(key) > 0) continue;
-    if (Status status = PayEntry(call, key); !status.ok()) return status.error();
+    if (Status status = ChargeEntry(call, key); !status.ok()) return status.error();
     kept.emplace(key, value);
   }
   return Value::MapOf(std::move(kept));

@@ -20,7 +20,7 @@ class Merger {
     call_.Track(target);
     for (const auto& [key, entry] : source.entries()) {
       const Value item = entry;
-      if (Status status = Pay(key); !status.ok()) return status;
+      if (Status status = Charge(key); !status.ok()) return status;
       if (Status status = Entry(destination, *target, source.type(), key, item, depth);
           !status.ok()) {
         return status;
@@ -30,7 +30,7 @@ class Merger {
   }
 
  private:
-  Status Pay(const std::string& key) {
+  Status Charge(const std::string& key) {
     constexpr std::size_t kMapNode = 64;
     if (Status status = call_.Step(); !status.ok()) return status;
     return call_.Charge(kMapNode + key.size() + sizeof(Value));

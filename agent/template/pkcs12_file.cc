@@ -355,7 +355,7 @@ Result<BagStack> BagsOf(std::span<const SecretBytes> certificates, bool is_trust
   return bags;
 }
 
-Status PayWriting(Call& call, std::span<const SecretBytes> certificates) {
+Status ChargeWriting(Call& call, std::span<const SecretBytes> certificates) {
   std::size_t size = 0;
   for (const SecretBytes& certificate : certificates) size += certificate.size();
   if (Status charged = call.Charge(4 * size); !charged.ok()) return charged;
@@ -376,7 +376,7 @@ Result<SecretBytes> EncodePkcs12(Call& call, std::span<const SecretBytes> certif
                                  std::string_view key, std::string_view password) {
   Result<Password> usable = PasswordOf(password);
   if (!usable.ok()) return usable.error();
-  if (Status charged = PayWriting(call, certificates); !charged.ok()) return charged.error();
+  if (Status charged = ChargeWriting(call, certificates); !charged.ok()) return charged.error();
   Result<BagStack> bags = BagsOf(certificates, false);
   if (!bags.ok()) return bags.error();
   Writer writer(call, *std::move(usable));
@@ -391,7 +391,7 @@ Result<SecretBytes> EncodeTrustStore(Call& call, std::span<const SecretBytes> ce
                                      std::string_view password) {
   Result<Password> usable = PasswordOf(password);
   if (!usable.ok()) return usable.error();
-  if (Status charged = PayWriting(call, certificates); !charged.ok()) return charged.error();
+  if (Status charged = ChargeWriting(call, certificates); !charged.ok()) return charged.error();
   Result<BagStack> bags = BagsOf(certificates, true);
   if (!bags.ok()) return bags.error();
   Writer writer(call, *std::move(usable));
