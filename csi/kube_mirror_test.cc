@@ -208,18 +208,18 @@ TEST_CASE(
         "read " + path + ": " + row.want +
         "; file matching objectName unreadable not found in the pod"));
     CHECK(fixture.Calls() == std::vector<std::string>{"POST secretproviderclasspodstatuses",
-                                                      "GET app-db", "PATCH app-db",
+                                                      "GET other", "GET app-db", "PATCH app-db",
                                                       "PATCH app-db"});
-    CHECK(fixture.http.Requests()[2].body.find(R"("data":{"k":"dGhlaXJz"})") != std::string::npos);
+    CHECK(fixture.http.Requests()[3].body.find(R"("data":{"k":"dGhlaXJz"})") != std::string::npos);
     // A Secret without claims is deleted a minute after its last claim was released.
     fixture.clock.Advance(std::chrono::hours(1));
     CHECK(fixture.mirror.Sweep(Context()).empty());
-    CHECK(fixture.http.Count() == 4);
+    CHECK(fixture.http.Count() == 5);
     fixture.mirror.Forget(volume.target_path);
     fixture.clock.Advance(std::chrono::minutes(1));
     CHECK(fixture.mirror.Sweep(Context()).empty());
     const std::vector<std::string> calls = fixture.Calls();
-    CHECK(std::count(calls.begin(), calls.end(), "GET other") == 1);
+    CHECK(std::count(calls.begin(), calls.end(), "GET other") == 2);
   }
 }
 

@@ -9,7 +9,7 @@ import time
 REPEAT = 2000
 KEYS = 200  # of the large templateFrom
 
-# What ExternalSecrets are made of, by eso.md's look at tests, docs and issues.
+# What the templates of ExternalSecrets are made of.
 USUAL = [
     "{{ .password }}",
     "postgres://{{ .user }}:{{ .password }}@{{ .host }}:{{ .port }}/app?sslmode=require",
