@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <utility>
 
+#include "agent/base/closest.h"
 #include "agent/base/codecs.h"
+#include "agent/base/go_number.h"
 #include "agent/base/utf8.h"
 #include "agent/base/yaml.h"
 
@@ -33,33 +37,96 @@ std::string TextAt(const YamlNode& node, std::string_view key) {
 bool IsExternalSecret(const YamlNode& document, const std::string& name) {
   const YamlNode* own_name = At(document, {"metadata", "name"});
   return TextAt(document, "kind") == "ExternalSecret" &&
-         TextAt(document, "apiVersion").starts_with("external-secrets.io/") &&
+         (TextAt(document, "apiVersion") == "external-secrets.io/v1" ||
+          TextAt(document, "apiVersion") == "external-secrets.io/v1beta1") &&
          (name.empty() || (own_name != nullptr && own_name->text == name));
+}
+
+// "it has SecretStore \"vault\"", for an error about a file without the wanted object.
+std::string WhatIsIn(const std::vector<YamlNode>& documents) {
+  constexpr std::size_t kMost = 5;
+  std::string list;
+  std::size_t count = 0;
+  for (const YamlNode& document : documents) {
+    const std::string kind = TextAt(document, "kind");
+    if (kind.empty()) continue;
+    if (++count > kMost) {
+      list += ", ...";
+      break;
+    }
+    const YamlNode* name = At(document, {"metadata", "name"});
+    if (!list.empty()) list += ", ";
+    list += Excerpt(kind);
+    if (name != nullptr) list += fmt::format(" \"{}\"", Excerpt(name->text));
+  }
+  return list.empty() ? "it has no Kubernetes object" : "it has " + list;
 }
 
 Result<YamlNode> FindExternalSecret(std::string_view text, const std::string& name) {
   Result<std::vector<YamlNode>> documents = ParseYamlDocuments(text);
   if (!documents.ok()) return documents.error();
   std::optional<YamlNode> found;
-  for (YamlNode& document : *documents) {
+  for (const YamlNode& document : *documents) {
     if (!IsExternalSecret(document, name)) continue;
     if (found) {
-      return Error(ErrorCode::kInvalid, "has several ExternalSecrets: choose one with --name");
+      return Error::Format(ErrorCode::kInvalid,
+                           "has several ExternalSecrets: choose one with --name: {}",
+                           WhatIsIn(*documents));
     }
-    found = std::move(document);
+    found = document;
   }
   if (found) return *std::move(found);
-  return name.empty() ? Error(ErrorCode::kInvalid, "has no ExternalSecret")
-                      : Error::Format(ErrorCode::kInvalid, "has no ExternalSecret \"{}\"", name);
+  const std::string what = name.empty() ? "" : fmt::format(" \"{}\"", Excerpt(name));
+  return Error::Format(ErrorCode::kInvalid,
+                       "has no ExternalSecret{} of external-secrets.io/v1 or v1beta1: {}", what,
+                       WhatIsIn(*documents));
+}
+
+using Names = std::span<const std::string_view>;
+
+// The API server refuses a manifest with another field or type, or drops what it does not know.
+Status CheckFields(const YamlNode& node, std::string_view place, Names known) {
+  if (!node.IsMapping()) return YamlError(node, fmt::format("{} must be a mapping", place));
+  for (const YamlEntry& entry : node.entries) {
+    if (std::find(known.begin(), known.end(), entry.key.text) != known.end()) continue;
+    return YamlError(entry.key, fmt::format("{}.{}: unknown field: {}", place, entry.key.text,
+                                            SuggestOrList(entry.key.text, known)));
+  }
+  return {};
+}
+
+// Absent and "" are allowed.
+Status CheckChoice(const YamlNode& node, std::string_view place, std::string_view key,
+                   Names choices) {
+  const YamlNode* value = node.Find(key);
+  if (value == nullptr || value->IsNull()) return {};
+  if (!value->IsScalar()) return YamlError(*value, fmt::format("{}.{} must be text", place, key));
+  if (value->text.empty()) return {};
+  if (std::find(choices.begin(), choices.end(), value->text) != choices.end()) return {};
+  return YamlError(*value, fmt::format("{}.{}: unknown value \"{}\": {}", place, key,
+                                       Excerpt(value->text), SuggestOrList(value->text, choices)));
+}
+
+// Of the fields that hold templates: what YAML reads as a number, a boolean or null is no text.
+Status CheckText(const YamlNode& node, std::string_view place, std::string_view key) {
+  if (!node.IsNull() && !node.IsScalar()) {
+    return YamlError(node, fmt::format("{}.{} must be text", place, key));
+  }
+  if (node.IsScalar() &&
+      (node.quoted || (!YamlInt(node).ok() && !YamlBool(node).ok() && !ParseGoFloat(node.text)))) {
+    return {};
+  }
+  return YamlError(node, fmt::format("{}.{} must be text: write it in quotes", place, key));
 }
 
 Result<TemplateTexts> ReadTexts(const YamlNode& node, std::string_view place) {
   if (!node.IsMapping()) return YamlError(node, fmt::format("{} must be a mapping", place));
   TemplateTexts texts;
   for (const YamlEntry& entry : node.entries) {
-    const Result<std::string> text = YamlText(entry.value);
-    if (!text.ok()) return text.error().Prepend("{}.{}", place, entry.key.text);
-    texts.insert_or_assign(entry.key.text, *text);
+    if (Status text = CheckText(entry.value, place, entry.key.text); !text.ok()) {
+      return text.error();
+    }
+    texts.insert_or_assign(entry.key.text, entry.value.text);
   }
   return texts;
 }
@@ -78,12 +145,19 @@ Status AddTexts(const YamlNode& root, std::initializer_list<std::string_view> pa
 
 Result<Part> ReadTemplateFrom(const YamlNode& item, std::size_t index) {
   Part part{.place = fmt::format("spec.target.template.templateFrom[{}]", index)};
+  constexpr std::string_view kFields[] = {"literal", "configMap", "secret", "target",
+                                          "valuesDecodingStrategy"};
+  if (Status known = CheckFields(item, part.place, kFields); !known.ok()) return known.error();
   const YamlNode* literal = item.Find("literal");
+  if (literal == nullptr && item.Find("configMap") == nullptr && item.Find("secret") == nullptr) {
+    return YamlError(item, part.place + " must have a literal, a configMap or a secret");
+  }
   if (literal == nullptr) {
     return YamlError(item, part.place +
                                ": has no literal: what is in ConfigMaps and Secrets of the cluster "
                                "is not known here; write it as a literal");
   }
+  if (Status text = CheckText(*literal, part.place, "literal"); !text.ok()) return text.error();
   const Result<TemplateTarget> target = ParseTemplateTarget(TextAt(item, "target"));
   if (!target.ok()) return target.error().Prepend("{}.target", part.place);
   const Result<DecodingStrategy> decoding =
@@ -100,12 +174,37 @@ Result<Part> ReadTemplateFrom(const YamlNode& item, std::size_t index) {
 Status AddTemplateFrom(const YamlNode& root, ExternalSecretTemplate& out) {
   const YamlNode* list = At(root, {"templateFrom"});
   if (list == nullptr) return {};
+  if (!list->IsSequence()) {
+    return YamlError(*list, "spec.target.template.templateFrom must be a list");
+  }
   for (std::size_t i = 0; i < list->items.size(); ++i) {
     Result<Part> part = ReadTemplateFrom(list->items[i], i);
     if (!part.ok()) return part.error();
     out.parts.push_back(*std::move(part));
   }
   return {};
+}
+
+Status CheckTemplate(const YamlNode& root) {
+  constexpr std::string_view kPlace = "spec.target.template";
+  constexpr std::string_view kFields[] = {"type",        "engineVersion", "metadata",
+                                          "mergePolicy", "data",          "templateFrom"};
+  constexpr std::string_view kMetadata[] = {"labels", "annotations", "finalizers"};
+  constexpr std::string_view kPolicies[] = {"Replace", "Merge"};
+  if (Status known = CheckFields(root, kPlace, kFields); !known.ok()) return known;
+  if (const YamlNode* metadata = At(root, {"metadata"})) {
+    Status known = CheckFields(*metadata, "spec.target.template.metadata", kMetadata);
+    if (!known.ok()) return known;
+  }
+  if (Status choice = CheckChoice(root, kPlace, "mergePolicy", kPolicies); !choice.ok()) {
+    return choice;
+  }
+  const std::string version = TextAt(root, "engineVersion");
+  if (version.empty() || version == "v2") return {};
+  return YamlError(*root.Find("engineVersion"),
+                   fmt::format("spec.target.template.engineVersion: unsupported template engine "
+                               "version: {}: only v2 exists, whose functions have other names",
+                               Excerpt(version)));
 }
 
 struct Place {
@@ -211,15 +310,22 @@ Result<ExternalSecretTemplate> ReadExternalSecret(std::string_view text, const s
   const Result<YamlNode> document = FindExternalSecret(text, name);
   if (!document.ok()) return document.error();
   ExternalSecretTemplate out;
+  if (const YamlNode* target = At(*document, {"spec", "target"})) {
+    constexpr std::string_view kFields[] = {"name",     "creationPolicy", "deletionPolicy",
+                                            "template", "manifest",       "immutable"};
+    if (Status known = CheckFields(*target, "spec.target", kFields); !known.ok()) {
+      return known.error();
+    }
+    if (const YamlNode* manifest = At(*target, {"manifest"})) {
+      return YamlError(*manifest, "spec.target.manifest: only Secrets are rendered here");
+    }
+  }
   const YamlNode* root = At(*document, {"spec", "target", "template"});
   if (root == nullptr) {
     out.keeps_data = true;
     return out;
   }
-  const std::string version = TextAt(*root, "engineVersion");
-  if (!version.empty() && version != "v2") {
-    return Error::Format(ErrorCode::kInvalid, "unsupported template engine version: {}", version);
-  }
+  if (Status checked = CheckTemplate(*root); !checked.ok()) return checked.error();
   if (Status added = AddTemplateFrom(*root, out); !added.ok()) return added.error();
   if (Status added = AddTexts(*root, {"data"}, TemplateTarget::kData, out); !added.ok()) {
     return added.error();

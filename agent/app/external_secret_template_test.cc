@@ -91,6 +91,20 @@ TEST_CASE("template: what cannot be rendered is refused with its place") {
       {"a ConfigMap", "      templateFrom:\n      - configMap: {name: x}\n",
        "spec.target.template.templateFrom[0]: has no literal"},
       {"an old engine", "      engineVersion: v1\n", "unsupported template engine version: v1"},
+      {"a misspelt field", "      dat: {a: b}\n",
+       "spec.target.template.dat: unknown field: did you mean data?"},
+      {"a misspelt field of metadata", "      metadata: {annotation: {a: b}}\n",
+       "spec.target.template.metadata.annotation: unknown field: did you mean annotations?"},
+      {"a misspelt field of an entry", "      templateFrom:\n      - {literl: 'a: b'}\n",
+       "spec.target.template.templateFrom[0].literl: unknown field: did you mean literal?"},
+      {"an empty entry", "      templateFrom:\n      - {}\n", "must have a literal"},
+      {"no list", "      templateFrom: {literal: 'a: b'}\n", "templateFrom must be a list"},
+      {"a merge policy", "      mergePolicy: merge\n",
+       "spec.target.template.mergePolicy: unknown value \"merge\": did you mean Merge?"},
+      {"a number", "      data: {port: 5432}\n",
+       "spec.target.template.data.port must be text: write it in quotes"},
+      {"null", "      data: {port: null}\n", "spec.target.template.data.port must be text"},
+      {"a mapping", "      data: {port: {}}\n", "spec.target.template.data.port must be text"},
       {"a parse error", "      data: {a: '{{ nope }}'}\n",
        "spec.target.template.data.a: line 1: unable to execute template at key a: unable to parse "
        "template at key a: template: a:1: function \"nope\" not defined\n    {{ nope }}"},
@@ -107,7 +121,12 @@ TEST_CASE("template: what cannot be rendered is refused with its place") {
   }
   CommandBed bed;
   CHECK(bed.Run({"template", "-f", bed.Write("es.yaml", "a: b\n")}) == kExitFailed);
-  CHECK(bed.ErrHas("has no ExternalSecret"));
+  CHECK(bed.ErrHas("has no ExternalSecret of external-secrets.io/v1 or v1beta1: it has no "));
+  const std::string store =
+      bed.Write("store.yaml",
+                "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: vault}\n");
+  CHECK(bed.Run({"template", "-f", store}) == kExitFailed);
+  CHECK(bed.ErrHas("it has SecretStore \"vault\""));
   CHECK(bed.Run({"template"}) == kExitUsage);
 }
 

@@ -12,5 +12,8 @@ int main(int argc, char** argv) {
                          .in = std::cin,
                          .sources = nodekeep::SystemConfigSources,
                          .providers = nodekeep::ProviderRegistry()};
-  return nodekeep::RunCommandLine({argv + 1, argv + argc}, io);
+  const int code = nodekeep::RunCommandLine({argv + 1, argv + argc}, io);
+  if (std::cout.flush() || code != nodekeep::kExitOk) return code;
+  std::cerr << "nodekeep: write to standard output: it is full or was closed\n";
+  return nodekeep::kExitFailed;
 }

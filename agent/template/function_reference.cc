@@ -79,8 +79,15 @@ std::string FunctionReference() {
   std::string text =
       "# Template functions\n\n"
       "Templates are Go's text/template with these functions, as in External Secrets. The value "
-      "that "
-      "is piped in is the last argument.\n\n"
+      "that is piped in is the last argument.\n\n"
+      "The language itself has and, call, eq, ge, gt, html, index, js, le, len, lt, ne, not, or, "
+      "print, printf, println and urlquery: https://pkg.go.dev/text/template.\n\n"
+      "- A key that does not exist is an error, before `default` is asked: write "
+      "`{{ index . \"key\" | default \"x\" }}`.\n"
+      "- A key with a dash or a dot: `{{ index . \"api-key\" }}`.\n"
+      "- `.` is a `map[string]string`, which functions with a parameter `map[string]any` (get, "
+      "keys, "
+      "dig) do not take; they are for the results of fromJson, fromYaml and dict.\n\n"
       "<!-- Written by `make generate` from the table that the engine uses; do not edit. -->\n";
   for (const go::FunctionGroup& group : go::FunctionGroups()) {
     if (group.functions.empty()) continue;

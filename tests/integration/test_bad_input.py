@@ -1,6 +1,7 @@
 """Hostile input: each case fails with an error that names it, and the next mount succeeds."""
 
 import json
+import subprocess
 
 import grpc
 import pytest
@@ -110,3 +111,10 @@ def test_tokens_that_cannot_be_read_are_refused_without_being_quoted(agent, driv
         driver.mount(spc, pod, attribute_text=json.dumps(merged))
     assert "canary" not in failed.value.message
     still_serves(driver, good)
+
+
+def test_output_that_cannot_be_written_is_a_failure(nodekeep_binary):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([nodekeep_binary, "template", "--functions"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "write to standard output" in done.stderr
