@@ -45,7 +45,7 @@ def test_gjson_paths_select_what_tidwall_gjson_selects(engine):
 
 
 JMESPATH_DOCUMENT = '{"a":[{"n":"x","v":1.50},{"n":"y","v":12345678901234567890}],"s":"t<\u00e9","o":{"k":null,"b":true,"d-e":"f"},"e":[],"n":1e21}'
-JMESPATH_OPERANDS = ["a", "s", "o", "e", "n", "o.k", "o.b", "a[0]", "a[-1].n", "a[*].n", "a[].v", "a[?n=='y']", "a[?v>`1`].n", "@", "'t'", "`1.50`", '`"x"`', '"d-e"', "o.*", "a[::-1]", "{x: s}", "[s, n]", "zz"]
+JMESPATH_OPERANDS = ["a", "s", "o", "e", "n", "o.k", "o.b", "a[0]", "a[-1].n", "a[*].n", "a[].v", "a[?n=='y']", "a[?v>`1`].n", "@", "'t'", "`1.50`", '`"x"`', '"d-e"', "a[::-1]", "{x: s}", "[s, n]", "zz"]
 JMESPATH_FORMS = [
     "{}", "{} | [0]", "{}[0]", "{}.n", "!({})", "{} || s", "{} && s", "{} == 's'", "{} < `2`", "to_string({})", "type({})", "length({})", "to_string(length({}))", "to_string(to_number({}))",
     "join('-', {})", "reverse({})", "to_string(sort({}))", "sort_by({}, &n)[0].n", "max_by({}, &v).n", "map(&n, {})[0]", "keys({}) | length(@)", "to_string(sum({}))", "contains({}, 'y')",

@@ -425,8 +425,11 @@ def json_web_keys() -> Iterator[dict]:
         public = {"kty": "EC", "crv": curve, "x": b64url(point.x, size), "y": b64url(point.y, size)}
         yield from [public, {**public, "d": b64url(numbers.private_value, size)}, {**public, "crv": "P-999"}, {**public, "y": b64url(point.y ^ 1, size)}]
         yield {"kty": "EC", "crv": curve, "x": public["x"]}
-    public = {"kty": "OKP", "crv": "Ed25519", "x": b64url(ED_KEY.public_key().public_bytes_raw())}
-    yield from [public, {**public, "d": b64url(ED_KEY.private_bytes_raw())}, {**public, "x": public["x"] + "AA"}]
+    raw = serialization.Encoding.Raw
+    x = ED_KEY.public_key().public_bytes(raw, serialization.PublicFormat.Raw)
+    d = ED_KEY.private_bytes(raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
+    public = {"kty": "OKP", "crv": "Ed25519", "x": b64url(x)}
+    yield from [public, {**public, "d": b64url(d)}, {**public, "x": public["x"] + "AA"}]
     yield from [{"kty": "oct", "k": "YWJj"}, {"kty": "zz"}, {}, {"keys": [public]}]
 
 
