@@ -356,7 +356,7 @@ Status MirrorWriter::WithdrawAllBut(const Context& context, const Name& name,
 // The owners that an earlier release set for all classes on this node, and that other classes have
 // not set themselves yet. Without them, those classes would seem to have no pod.
 std::vector<OwnerReference> MirrorWriter::OldOwnersInUse(const Name& name, const LiveSecret& live) {
-  const std::vector<OwnerReference> old = live.OwnersNamedBy(old_manager_);
+  std::vector<OwnerReference> old = live.OwnersNamedBy(old_manager_);
   std::vector<OwnerReference> waiting;
   MutexLock lock(mutex_);
   const Name first{name.namespace_name, name.secret, ""};
@@ -372,9 +372,8 @@ std::vector<OwnerReference> MirrorWriter::OldOwnersInUse(const Name& name, const
       }
     }
   }
-  std::vector<OwnerReference> in_use = old;
-  std::erase_if(in_use, [&waiting](const auto& owner) { return !Contains(waiting, owner); });
-  return in_use;
+  std::erase_if(old, [&waiting](const auto& owner) { return !Contains(waiting, owner); });
+  return old;
 }
 
 // Type and immutable content cannot be changed: the Secret is deleted and created again.

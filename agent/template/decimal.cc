@@ -58,7 +58,7 @@ class Calculator {
   }
 
   Result<Decimal> Combine(DecimalOperation operation, Decimal a, Decimal b) {
-    if (Status status = Pay(a, b); !status.ok()) return status.error();
+    if (Status status = Charge(a, b); !status.ok()) return status.error();
     switch (operation) {
       case DecimalOperation::kAdd: return Sum(std::move(a), std::move(b), false);
       case DecimalOperation::kSubtract: return Sum(std::move(a), std::move(b), true);
@@ -85,10 +85,10 @@ class Calculator {
 
   static Error OutOfMemory() { return Error(ErrorCode::kInternal, "OpenSSL is out of memory"); }
 
-  Status Pay(const Decimal& a, const Decimal& b) {
+  Status Charge(const Decimal& a, const Decimal& b) {
     const std::int64_t shift = std::abs(a.exponent - b.exponent);
-    const auto bits =
-        static_cast<std::uint64_t>(BN_num_bits(a.value.get()) + BN_num_bits(b.value.get()));
+    const std::uint64_t bits = static_cast<std::uint64_t>(BN_num_bits(a.value.get())) +
+                               static_cast<std::uint64_t>(BN_num_bits(b.value.get()));
     const std::uint64_t words = bits / 64 + static_cast<std::uint64_t>(shift) / 16;
     if (Status status = call_.Step(1 + words / 64); !status.ok()) return status;
     return call_.Charge(words * 8);

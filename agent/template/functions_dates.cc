@@ -260,7 +260,8 @@ Result<Value> ManyResults(Call&, Arguments) {
 template <std::int64_t kUnit>
 Result<Value> DurationAsFloat(Call&, Arguments in) {
   const std::int64_t duration = in[0].integer();
-  return Value::Float(static_cast<double>(duration / kUnit) +
+  const std::int64_t whole = duration / kUnit;
+  return Value::Float(static_cast<double>(whole) +
                       static_cast<double>(duration % kUnit) / static_cast<double>(kUnit));
 }
 

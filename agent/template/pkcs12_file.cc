@@ -180,7 +180,7 @@ class Reader {
       bags.reset(PKCS12_unpack_p7data(safe));
       if (!bags) return Failure("error reading P12 data: asn1: structure error");
     } else if (PKCS7_type_is_encrypted(safe)) {
-      const Status charged = ChargeAlgorithm(call_, safe->d.encrypted->enc_data->algorithm);
+      Status charged = ChargeAlgorithm(call_, safe->d.encrypted->enc_data->algorithm);
       if (!charged.ok()) return charged;
       bags.reset(PKCS12_unpack_p7encdata(safe, password_.data(), password_.size()));
       if (!bags) return Failure("decryption error, incorrect padding");
