@@ -107,7 +107,7 @@ Status CheckChoice(const YamlNode& node, std::string_view place, std::string_vie
                                        Excerpt(value->text), SuggestOrList(value->text, choices)));
 }
 
-// Of the fields that hold templates: what YAML reads as a number, a boolean or null is no text.
+// For fields that hold a template: a number, a boolean or null is not a string.
 Status CheckText(const YamlNode& node, std::string_view place, std::string_view key) {
   if (!node.IsNull() && !node.IsScalar()) {
     return YamlError(node, fmt::format("{}.{} must be text", place, key));

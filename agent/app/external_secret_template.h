@@ -28,7 +28,7 @@ struct ExternalSecretTemplate {
 // templates of ConfigMaps and Secrets, which are not in the file.
 Result<ExternalSecretTemplate> ReadExternalSecret(std::string_view text, const std::string& name);
 
-// {"data":{...},"labels":{...},"annotations":{...}}; values that are no text are in "data64". An
+// {"data":{...},"labels":{...},"annotations":{...}}; binary values are in "data64". An
 // error shows the place in the template, with a caret under it.
 Result<Json> RenderExternalSecret(const TemplateEnvironment& environment,
                                   const ExternalSecretTemplate& manifest, const SecretMap& data,

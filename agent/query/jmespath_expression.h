@@ -14,7 +14,7 @@ inline constexpr std::string_view kJmespathToString = "nodekeep_to_string";
 inline constexpr std::string_view kJmespathAbs = "nodekeep_abs";
 
 // Refuses the characters and functions that go-jmespath 0.4 does not know but jsoncons does, and
-// what is no expression, and expressions over the limits. Returns it with these two renamed.
+// malformed expressions, and those over the limits. Returns the expression with these two renamed.
 // `document_bytes`: of the document that it will be applied to.
 Result<std::string> CheckedJmespath(std::string_view expression, std::size_t document_bytes,
                                     const JmespathLimits& limits);

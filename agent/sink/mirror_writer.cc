@@ -443,7 +443,7 @@ Status MirrorWriter::KeepExisting(const Context& context, const SecretObject& ob
   return kept.ok() ? kept : Explained(kept.error()).Prepend("secret {}", name.Text());
 }
 
-// kNotFound: there is no Secret that has content of the class.
+// kNotFound: the Secret does not exist, or has no content of the class.
 Status MirrorWriter::KeepExistingOnce(const Context& context, const Name& name,
                                       const std::vector<OwnerReference>& owners) {
   Result<Json> found = kube_.Get(context, name.path());

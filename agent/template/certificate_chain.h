@@ -34,7 +34,7 @@ Result<ChainCertificate> ChainCertificateOf(SecretBytes der);
 Result<std::vector<ChainCertificate>> ReadCertificates(Call& call, std::string_view pem);
 
 // Indexes of `certificates`: leaf, intermediates, root, by their key identifiers. Errors: kInvalid,
-// they are no chain; kTooLarge.
+// they do not form a chain; kTooLarge.
 Result<std::vector<std::size_t>> OrderChain(Call& call,
                                             std::span<const ChainCertificate> certificates);
 

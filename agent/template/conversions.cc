@@ -17,7 +17,7 @@ constexpr std::int64_t kGreatest = std::numeric_limits<std::int64_t>::max();
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-// 255 for what is no digit.
+// 255 if it is not a digit.
 unsigned DigitValue(char c) {
   if (IsDigit(c)) return static_cast<unsigned>(c - '0');
   const char lower = AsciiLower(c);

@@ -18,7 +18,7 @@ Result<Value> TextOf(Call& call, const Value& value);
 // The items of a list as text, nil left out; another value as one item. Errors: kTooLarge.
 Result<std::vector<Value>> TextsOf(Call& call, const Value& value);
 
-// Never fail: what is no number is 0. Text is read with the base of its prefix (010 is octal),
+// Never fail: anything but a number is 0. Text is read with the base of its prefix (010 is octal),
 // its decimals are dropped; a float64 is truncated.
 std::int64_t ToInt64(const Value& value);
 double ToFloat64(const Value& value);
@@ -32,7 +32,7 @@ struct ParsedInteger {
 // strconv.ParseInt(text, base, 64). `base`: 8, 10, or 0 for the base of the prefix.
 ParsedInteger ParseInteger(std::string_view text, unsigned base);
 
-// Where Go's decoder finds the first fault of text that is no Base64.
+// Where Go's decoder finds the first fault of text that is not valid Base64.
 std::size_t Base64Fault(std::string_view text);
 
 // Whether a condition takes `value` for false: nil, zero, "", an empty list or map.

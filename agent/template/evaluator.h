@@ -23,7 +23,7 @@ namespace nodekeep::go {
 struct Item {
   Value value;
   // The value stands in a variable of type interface{}: an element of a list of any, a member of a
-  // map of any. A boxed nil is an interface without a value; an unboxed nil is no value at all.
+  // map of any. A boxed nil is an interface without a value; an unboxed nil means no value.
   bool boxed = false;
 };
 
@@ -101,7 +101,7 @@ class Evaluator {
                              const Piped& piped);
   Result<Item> EvaluateFunction(const Operand& operand, const Command* command, const Item& dot,
                                 Operands arguments, const Piped& piped);
-  // The base of a chain, or an argument that is no constant.
+  // The base of a chain, or an argument that is not a constant.
   Result<Item> EvaluateOperand(const Operand& operand, const Item& dot);
 
   Result<Item> FollowFields(Item receiver, std::span<const std::string_view> fields,

@@ -242,10 +242,10 @@ std::span<const Function> NumberFunctions() {
   static const Function functions[] = {
       {"int", "value any", Int,
        "the value as int: text with the base of its prefix (010 is octal), without its decimals; 0 "
-       "for what is no number",
+       "if it is not a number",
        R"({{ int "42.9" }})"},
       {"int64", "value any", Int64, "the value as int64, as int does", R"({{ int64 "0x10" }})"},
-      {"float64", "value any", Float64, "the value as float64; 0 for what is no number",
+      {"float64", "value any", Float64, "the value as float64; 0 if it is not a number",
        R"({{ float64 "1.50" }})"},
       {"atoi", "s string", Atoi, "the decimal number as int; 0 for what is none",
        R"({{ atoi "010" }})"},

@@ -53,7 +53,7 @@ TEST_CASE("fromYaml reads a map by the rules of YAML 1.1") {
   CheckAll(rows);
 }
 
-TEST_CASE("fromYaml gives the error of what is no map, without keys and values") {
+TEST_CASE("fromYaml of anything but a map is an error without keys and values") {
   const std::string_view texts[] = {"secret", "- secret", "a: b: secret", "~: secret",
                                     "18446744073709551615: secret"};
   for (const std::string_view text : texts) {

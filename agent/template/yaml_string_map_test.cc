@@ -53,7 +53,7 @@ TEST_CASE("the last of duplicate keys wins, and a merge key replaces what stands
   }
 }
 
-TEST_CASE("what is no map of scalars is an error without its values") {
+TEST_CASE("anything but a map of scalars is an error without its values") {
   for (const std::string text :
        {"a: {secret: 1}", "a: [secret]", "secret", "[secret]", "~: secret", "a: 'secret"}) {
     INFO(text);
