@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/base/ascii.h"
+#include "agent/base/codecs.h"
 #include "agent/base/go_number.h"
 #include "agent/template/format.h"
 
@@ -154,6 +155,10 @@ double ToFloat64(const Value& value) {
 
 // A group that is incomplete is reported at its start, and one without its second padding character
 // before the character that stands there instead.
+Value Base64Text(const SecretBytes& bytes) {
+  return Value::Text(SecretBytes::MoveFrom(Base64Encode(bytes.Reveal())));
+}
+
 std::size_t Base64Fault(std::string_view text) {
   std::size_t digits = 0;
   std::size_t at = 0;

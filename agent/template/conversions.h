@@ -32,6 +32,8 @@ struct ParsedInteger {
 // strconv.ParseInt(text, base, 64). `base`: 8, 10, or 0 for the base of the prefix.
 ParsedInteger ParseInteger(std::string_view text, unsigned base);
 
+// Of standard Base64, with padding.
+Value Base64Text(const SecretBytes& bytes);
 // Where Go's decoder finds the first fault of text that is not valid Base64.
 std::size_t Base64Fault(std::string_view text);
 

@@ -27,10 +27,6 @@ unsigned char* BytesOf(SecretBytes& bytes) {
   return reinterpret_cast<unsigned char*>(bytes.MutableData());
 }
 
-Value Base64Text(const SecretBytes& bytes) {
-  return Value::Text(SecretBytes::MoveFrom(Base64Encode(bytes.Reveal())));
-}
-
 // The hash, or the text that upstream has in its place.
 Result<std::string> BcryptText(Call& call, std::string_view password) {
   constexpr std::size_t kMaxPassword = 72;
@@ -46,12 +42,13 @@ Result<std::string> BcryptText(Call& call, std::string_view password) {
   if (Status step = call.SlowStep(); !step.ok()) return step.error();
   const SecretBytes random = call.Random(kSaltSize);
   std::array<char, CRYPT_GENSALT_OUTPUT_SIZE> setting = {};
-  const std::string text(password);
+  SecretBytes terminated(password);
+  terminated.Append(std::string_view("\0", 1));
   const auto state = std::make_unique<crypt_data>();
   // With 2a this library changes the hashes of some passwords; 2b is what Go computes as 2a.
   const char* hash = crypt_gensalt_rn("$2b$", kCost, random.Reveal().data(), kSaltSize,
                                       setting.data(), static_cast<int>(setting.size()));
-  if (hash != nullptr) hash = crypt_r(text.c_str(), setting.data(), state.get());
+  if (hash != nullptr) hash = crypt_r(terminated.Reveal().data(), setting.data(), state.get());
   if (hash == nullptr || hash[0] != '$') {
     return Error(ErrorCode::kInternal, "bcrypt: the library cannot hash");
   }

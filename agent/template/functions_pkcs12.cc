@@ -1,5 +1,5 @@
-#include "agent/base/codecs.h"
 #include "agent/template/certificate_chain.h"
+#include "agent/template/conversions.h"
 #include "agent/template/function.h"
 #include "agent/template/pem_text.h"
 #include "agent/template/pkcs12_file.h"
@@ -63,10 +63,6 @@ Result<std::vector<SecretBytes>> TakeBlocks(Call& call, std::string_view pem) {
     blocks.push_back(*std::move(block));
   }
   return blocks;
-}
-
-Value Base64Text(const SecretBytes& bytes) {
-  return Value::Text(SecretBytes::MoveFrom(Base64Encode(bytes.Reveal())));
 }
 
 Result<Value> Encode(Call& call, std::span<const SecretBytes> certificates, std::string_view key,

@@ -66,16 +66,18 @@ std::string Asn1Problem(std::string_view content) {
 
 // A password that OpenSSL takes by pointer and length; absent is not the same as empty.
 struct Password {
-  std::string text;
+  SecretBytes terminated;  // with a NUL at the end
   bool is_absent = false;
 
-  const char* data() const { return is_absent ? nullptr : text.c_str(); }
-  int size() const { return is_absent ? 0 : static_cast<int>(text.size()); }
+  std::string_view text() const { return terminated.Reveal().substr(0, terminated.size() - 1); }
+  const char* data() const { return is_absent ? nullptr : terminated.Reveal().data(); }
+  int size() const { return is_absent ? 0 : static_cast<int>(text().size()); }
 };
 
 Result<Password> PasswordOf(std::string_view text) {
-  Password password{ReplaceInvalidUtf8(text)};
-  for (std::string_view rest = password.text; !rest.empty();) {
+  Password password{SecretBytes::MoveFrom(ReplaceInvalidUtf8(text))};
+  password.terminated.Append(std::string_view("\0", 1));
+  for (std::string_view rest = password.text(); !rest.empty();) {
     const Rune rune = FirstRune(rest);
     if (rune.code > 0xFFFF) {
       return Failure("string contains characters that cannot be encoded in UCS-2");
@@ -161,7 +163,7 @@ class Reader {
  private:
   Status CheckMac(PKCS12* file) {
     if (PKCS12_mac_present(file) != 1) {
-      if (password_.text.empty()) return {};
+      if (password_.text().empty()) return {};
       return Failure("no MAC in data");
     }
     const ASN1_INTEGER* iterations = nullptr;
@@ -169,7 +171,7 @@ class Reader {
     if (Status charged = ChargeIterations(call_, iterations); !charged.ok()) return charged;
     if (PKCS12_verify_mac(file, password_.data(), password_.size()) == 1) return {};
     // Some tools write an empty password as none.
-    password_.is_absent = password_.text.empty();
+    password_.is_absent = password_.text().empty();
     if (password_.is_absent && PKCS12_verify_mac(file, nullptr, 0) == 1) return {};
     return Failure("decryption password incorrect");
   }
