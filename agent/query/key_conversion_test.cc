@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/query/secret_map_test.h"
+
 namespace nodekeep {
 namespace {
 
@@ -11,17 +13,6 @@ SecretMap MapOf(const std::vector<std::string>& keys) {
   SecretMap values;
   for (const std::string& key : keys) values.emplace(key, SecretBytes("value of " + key));
   return values;
-}
-
-// "KEY=VALUE KEY=VALUE", or the error.
-std::string Text(const Result<SecretMap>& values) {
-  if (!values.ok()) return values.error().message();
-  std::string text;
-  for (const auto& [key, value] : *values) {
-    if (!text.empty()) text += " ";
-    text += key + "=" + std::string(value.Reveal());
-  }
-  return text;
 }
 
 TEST_CASE("keys: characters that a Secret does not allow are replaced") {

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/query/secret_map_test.h"
+
 namespace nodekeep {
 namespace {
 
@@ -14,17 +16,6 @@ SecretMap MapOf(const std::vector<std::pair<std::string, std::string>>& entries)
   SecretMap values;
   for (const auto& [key, value] : entries) values.emplace(key, SecretBytes(value));
   return values;
-}
-
-// "KEY=VALUE KEY=VALUE", or the error.
-std::string Text(const Result<SecretMap>& values) {
-  if (!values.ok()) return values.error().message();
-  std::string text;
-  for (const auto& [key, value] : *values) {
-    if (!text.empty()) text += " ";
-    text += key + "=" + std::string(value.Reveal());
-  }
-  return text;
 }
 
 TEST_CASE("rewrite: a regular expression replaces its matches in each key") {

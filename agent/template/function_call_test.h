@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <catch2/catch_test_macros.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,6 +66,13 @@ inline std::string Outcome(std::string_view name, std::span<const Value> argumen
   if (function == nullptr) return "no such function";
   const Result<Value> result = function->call(call, arguments);
   return result.ok() ? Shown(*result) : "error: " + result.error().message();
+}
+
+inline void CheckAll(std::span<const FunctionRow> rows) {
+  for (const FunctionRow& row : rows) {
+    INFO(row.name << " for " << row.want);
+    CHECK(Outcome(row.name, row.arguments) == row.want);
+  }
 }
 
 }  // namespace nodekeep::go

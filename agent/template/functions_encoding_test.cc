@@ -5,13 +5,6 @@
 namespace nodekeep::go {
 namespace {
 
-void CheckAll(std::span<const FunctionRow> rows) {
-  for (const FunctionRow& row : rows) {
-    INFO(row.name << " for " << row.want);
-    CHECK(Outcome(row.name, row.arguments) == row.want);
-  }
-}
-
 TEST_CASE("functions_encoding: text is encoded, decoded and digested") {
   const FunctionRow rows[] = {
       {"b64enc", {Text("user:p\u00e4ssword")}, "\"dXNlcjpww6Rzc3dvcmQ=\""},

@@ -5,13 +5,6 @@
 namespace nodekeep::go {
 namespace {
 
-void CheckAll(std::span<const FunctionRow> rows) {
-  for (const FunctionRow& row : rows) {
-    INFO(row.name << " for " << row.want);
-    CHECK(Outcome(row.name, row.arguments) == row.want);
-  }
-}
-
 TEST_CASE("functions_maps: entries") {
   const FunctionRow rows[] = {
       {"dict", {Text("a"), Int(1), Text("b")}, "{\"a\": 1, \"b\": \"\"}"},

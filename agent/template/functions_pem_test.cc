@@ -38,13 +38,6 @@ constexpr std::string_view kLeaf =
 constexpr std::string_view kBlock =
     "-----BEGIN A-----\nB: 2\nProc-Type: 4\nA: x\n\nYWJj\n-----END A-----\n";
 
-void CheckAll(std::span<const FunctionRow> rows) {
-  for (const FunctionRow& row : rows) {
-    INFO(row.name << " for " << row.want);
-    CHECK(Outcome(row.name, row.arguments) == row.want);
-  }
-}
-
 TEST_CASE("filterPEM writes the blocks of a type anew, the type in any case") {
   const std::string want =
       "\"-----BEGIN A-----\nProc-Type: 4\nA: x\nB: 2\n\nYWJj\n-----END A-----\n\"";

@@ -5,13 +5,6 @@
 namespace nodekeep::go {
 namespace {
 
-void CheckAll(std::span<const FunctionRow> rows) {
-  for (const FunctionRow& row : rows) {
-    INFO(row.name << " for " << row.want);
-    CHECK(Outcome(row.name, row.arguments) == row.want);
-  }
-}
-
 TEST_CASE("functions_regexp: texts are matched, found, replaced and split") {
   const FunctionRow rows[] = {
       {"regexMatch", {Text("^[a-z]+$"), Text("abc")}, "true"},

@@ -5,13 +5,6 @@
 namespace nodekeep::go {
 namespace {
 
-void CheckAll(std::span<const FunctionRow> rows) {
-  for (const FunctionRow& row : rows) {
-    INFO(row.name << " for " << row.want);
-    CHECK(Outcome(row.name, row.arguments) == row.want);
-  }
-}
-
 TEST_CASE("functions_strings: case follows Unicode, and invalid bytes become U+FFFD") {
   const FunctionRow rows[] = {
       {"upper", {Text("stra\u00dfe \u00e9")}, "\"STRA\u00dfE \u00c9\""},

@@ -5,13 +5,6 @@
 namespace nodekeep::go {
 namespace {
 
-void CheckAll(std::span<const FunctionRow> rows) {
-  for (const FunctionRow& row : rows) {
-    INFO(row.name << " for " << row.want);
-    CHECK(Outcome(row.name, row.arguments) == row.want);
-  }
-}
-
 TEST_CASE("toYaml quotes what would not be read as text, and orders keys naturally") {
   const FunctionRow rows[] = {
       {"toYaml", {Text("a b")}, "\"a b\""},

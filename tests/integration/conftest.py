@@ -38,6 +38,15 @@ def nodekeep_binary() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def engine(nodekeep_binary) -> pathlib.Path:
+    """engine-batch, which answers questions to the template engine and the query library."""
+    path = nodekeep_binary.parent / "engine-batch"
+    if not os.access(path, os.X_OK):
+        pytest.fail(f"{path} is not built: cmake --build {path.parent} --target engine-batch", pytrace=False)
+    return path
+
+
+@pytest.fixture(scope="session")
 def bed_directory(tmp_path_factory) -> pathlib.Path:
     """The directory of the servers' files and logs; pytest keeps those of the last three runs."""
     return tmp_path_factory.mktemp("bed")

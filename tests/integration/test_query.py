@@ -1,28 +1,10 @@
 """The query library compared with the libraries of the programs that Nodekeep replaces: the same values, the same text, the same absences."""
 
 import base64
-import json
-import os
-import subprocess
-
-import pytest
 
 from bed.process import tool
 from harness import gjson_questions
-
-
-@pytest.fixture(scope="module")
-def engine(nodekeep_binary):
-    program = nodekeep_binary.parent / "engine-batch"
-    if not os.access(program, os.X_OK):
-        pytest.fail(f"{program} is not built: cmake --build {program.parent} --target engine-batch", pytrace=False)
-    return program
-
-
-def answers(program, questions: list[dict]) -> list[dict]:
-    lines = "".join(json.dumps(question) + "\n" for question in questions)
-    said = subprocess.run([program], input=lines, check=True, capture_output=True, text=True, timeout=300)
-    return [json.loads(line) for line in said.stdout.splitlines()]
+from harness.engine import answers
 
 
 def test_gjson_paths_select_what_tidwall_gjson_selects(engine):

@@ -1,28 +1,12 @@
 """The template engine compared with Go's text/template, sprig and the libraries of External Secrets: the same bytes, the same refusals."""
 
 import base64
-import json
-import os
-import subprocess
 
 import pytest
 
 from bed.process import tool
 from harness import template_crypto_questions, template_function_questions, template_questions
-
-
-@pytest.fixture(scope="module")
-def engine(nodekeep_binary):
-    program = nodekeep_binary.parent / "engine-batch"
-    if not os.access(program, os.X_OK):
-        pytest.fail(f"{program} is not built: cmake --build {program.parent} --target engine-batch", pytrace=False)
-    return program
-
-
-def answers(program, questions: list[dict]) -> list[dict]:
-    lines = "".join(json.dumps(question) + "\n" for question in questions)
-    said = subprocess.run([program], input=lines, check=True, capture_output=True, text=True, timeout=600)
-    return [json.loads(line) for line in said.stdout.splitlines()]
+from harness.engine import answers
 
 
 def questions_of(cases) -> list[dict]:
