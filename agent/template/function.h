@@ -25,8 +25,8 @@ using FunctionCall = Result<Value> (*)(Call& call, std::span<const Value> argume
 struct Function {
   std::string_view name;
   // As in Go, with `any`: "old string, new string, s string"; the last may be variadic: "items
-  // ...any". Types: any bool int int64 uint32 float64 string []any []string map[string]any
-  // time.Time certificate.
+  // ...any". Types: any bool int int64 uint32 float64 string sprig.HashAlgorithm []any []string
+  // map[string]any time.Time certificate.
   std::string_view parameters;
   FunctionCall call;
   // One line for the reference: what it returns. Plain text.

@@ -250,9 +250,9 @@ std::span<const Function> PasswordFunctions() {
   static const Function functions[] = {
       {"bcrypt", "password string", &Bcrypt,
        "The bcrypt hash of a password of at most 72 bytes, cost 10. Differs with each call."},
-      {"htpasswd", "user string, password string, algorithm string", &Htpasswd,
-       "A line for an htpasswd file; the algorithm is sha or bcrypt. With bcrypt it differs with "
-       "each call.",
+      {"htpasswd", "user string, password string, algorithm sprig.HashAlgorithm", &Htpasswd,
+       "A line for an htpasswd file. The algorithm must be a constant; anything but \"sha\" means "
+       "bcrypt, whose result differs with each call.",
        R"({{ htpasswd "alice" "secret" "sha" }})"},
       {"derivePassword", "counter uint32, type string, password string, user string, site string",
        &DerivePassword,

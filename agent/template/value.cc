@@ -23,6 +23,7 @@ constexpr TypeRow kTypes[] = {
     {Type::kUint64, Kind::kUint64, "uint64"},
     {Type::kFloat64, Kind::kFloat64, "float64"},
     {Type::kString, Kind::kString, "string"},
+    {Type::kHashAlgorithm, Kind::kString, "sprig.HashAlgorithm"},
     {Type::kAnyList, Kind::kSlice, "[]interface {}"},
     {Type::kStringList, Kind::kSlice, "[]string"},
     {Type::kIntList, Kind::kSlice, "[]int"},

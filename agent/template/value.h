@@ -34,19 +34,20 @@ enum class Type {
   kUint64,
   kFloat64,
   kString,
-  kAnyList,      // []interface {}
-  kStringList,   // []string
-  kIntList,      // []int
-  kListOfLists,  // [][]interface {}
-  kMap,          // map[string]interface {}
-  kStringMap,    // map[string]string
-  kTime,         // time.Time
-  kDuration,     // time.Duration, an int64
-  kMonth,        // time.Month, an int
-  kWeekday,      // time.Weekday, an int
-  kLocation,     // *time.Location
-  kVersion,      // *semver.Version
-  kCertificate,  // sprig.certificate
+  kHashAlgorithm,  // sprig.HashAlgorithm, of strings: the type of a parameter, never of a value
+  kAnyList,        // []interface {}
+  kStringList,     // []string
+  kIntList,        // []int
+  kListOfLists,    // [][]interface {}
+  kMap,            // map[string]interface {}
+  kStringMap,      // map[string]string
+  kTime,           // time.Time
+  kDuration,       // time.Duration, an int64
+  kMonth,          // time.Month, an int
+  kWeekday,        // time.Weekday, an int
+  kLocation,       // *time.Location
+  kVersion,        // *semver.Version
+  kCertificate,    // sprig.certificate
 };
 
 // reflect.Kind.

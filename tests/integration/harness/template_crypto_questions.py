@@ -449,5 +449,8 @@ def rich_questions() -> Iterator[dict]:
         yield question(call)
     for call in (*jwk_calls(), *unknown_key_calls()):
         yield question(call, texts_differ=True)
+    for arguments in ('"u" "p" .alg', '"u" "p" "sha"', '"u" "p" 5', '"u" "p" nil', '"u" "p" ("sha")', '"u" "p"'):
+        yield {"template": f"{{{{ htpasswd {arguments} }}}}", "data": {"alg": "sha"}}
+    yield {"template": '{{ "sha" | htpasswd "u" "p" }}', "data": {}}
     for template in ON_PURPOSE:
         yield {"template": template, "data": {}}

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 	"sigs.k8s.io/yaml"
+
+	"nodekeep/tests/tools/template-oracle/sprig"
 )
 
 // The functions that External Secrets adds to sprig's. Each group is written here anew from its
@@ -49,8 +51,8 @@ func hexdec(text string) string {
 	return string(decoded)
 }
 
-// Takes the algorithm, too, unlike sprig's.
-func htpasswd(user, password, algorithm string) string {
+// Takes the algorithm, too, unlike sprig's. Its type has a name, so that only a constant fits.
+func htpasswd(user, password string, algorithm sprig.HashAlgorithm) string {
 	if strings.Contains(user, ":") {
 		return "invalid username: " + user
 	}
